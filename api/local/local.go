@@ -1,0 +1,151 @@
+// Package local is the door to the daemon on the same machine: REST and JSON over a Unix socket (a named pipe on Windows). It
+// holds the schema, the operations, the client and the watch stream; the daemon serves it.
+//
+// Every answer carries "schema", which rises when the meaning of a field changes; fields are only ever added within one schema.
+package local
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/cvlan/cvlan/internal/base/version"
+)
+
+// Schema is the version of every answer's layout.
+const Schema = 1
+
+// Level is what an operation asks of its caller: read is for every local user (unless local_read=group), operate for root and
+// the group cvlan, admin for root.
+type Level string
+
+// The levels, each including those before.
+const (
+	Read    Level = "read"
+	Operate Level = "operate"
+	Admin   Level = "admin"
+)
+
+// State says how far a membership is.
+type State string
+
+// The states of a membership.
+const (
+	Down       State = "down"       // switched off by a person
+	Starting   State = "starting"   // coming up
+	Pending    State = "pending"    // waits for approval by an admin
+	Up         State = "up"         // tunnel up, controller connected
+	Offline    State = "offline"    // tunnel up with the last map, controller away
+	NeedsLogin State = "needs-join" // removed, cloned or expired: a new join is needed
+	Failed     State = "failed"     // cannot come up; Problem says why
+)
+
+// Status is the daemon's whole state, as `cvlan status` shows it and as the watch stream sends it at every change.
+type Status struct {
+	Schema   int          `json:"schema"`
+	Daemon   version.Info `json:"daemon"`
+	Since    time.Time    `json:"since"`
+	Networks []Network    `json:"networks"`
+}
+
+// Network is one membership.
+type Network struct {
+	ID         string         `json:"id"`
+	Name       string         `json:"name"`
+	Tenant     string         `json:"tenant"`
+	Domain     string         `json:"domain"`
+	State      State          `json:"state"`
+	Problem    *Problem       `json:"problem,omitempty"`
+	Warnings   []Problem      `json:"warnings,omitempty"`
+	Self       Node           `json:"self"`
+	Interface  string         `json:"interface,omitempty"`
+	Port       uint16         `json:"port,omitempty"`
+	MTU        int            `json:"mtu,omitempty"`
+	Ranges     []netip.Prefix `json:"ranges"`
+	Closed     bool           `json:"closed"`
+	Controller Controller     `json:"controller"`
+	Peers      []Peer         `json:"peers"`
+}
+
+// Problem says what is wrong, why, and what to do.
+type Problem struct {
+	Code string `json:"code"` // stable, kebab-case
+	What string `json:"what"`
+	Hint string `json:"hint,omitempty"`
+}
+
+// Node names a machine.
+type Node struct {
+	ID        string       `json:"id"`
+	Name      string       `json:"name"`
+	Addresses []netip.Addr `json:"addresses"`
+	Tags      []string     `json:"tags,omitempty"`
+	Key       string       `json:"key"` // WireGuard public key
+}
+
+// Controller is the state of the control session.
+type Controller struct {
+	Address     string     `json:"address"`
+	Connected   bool       `json:"connected"`
+	Transport   string     `json:"transport,omitempty"` // quic, tcp
+	Since       *time.Time `json:"since,omitempty"`
+	LastContact *time.Time `json:"last_contact,omitempty"`
+	Problem     string     `json:"problem,omitempty"`
+	CertUntil   *time.Time `json:"certificate_until,omitempty"`
+	MapVersion  uint64     `json:"map_version"`
+}
+
+// Peer is another node of the network, and the path to it.
+type Peer struct {
+	Node
+	Online        bool             `json:"online"` // has a live session with the controller
+	LastSeen      *time.Time       `json:"last_seen,omitempty"`
+	Protocol      string           `json:"protocol"`           // wireguard
+	Path          string           `json:"path"`               // direct, idle (no session yet)
+	Endpoint      *netip.AddrPort  `json:"endpoint,omitempty"` // operate level only
+	Candidates    []netip.AddrPort `json:"candidates,omitempty"`
+	LastHandshake *time.Time       `json:"last_handshake,omitempty"`
+	RxBytes       uint64           `json:"rx_bytes"`
+	TxBytes       uint64           `json:"tx_bytes"`
+}
+
+// UpRequest brings memberships up: with a join key, a new one; else the one named, or all. What is not named is not changed.
+type UpRequest struct {
+	JoinKey   string `json:"join_key,omitempty"`
+	Network   string `json:"network,omitempty"`   // name or id
+	Hostname  string `json:"hostname,omitempty"`  // only with JoinKey: the name to ask for
+	Interface string `json:"interface,omitempty"` // only with JoinKey: name of the TUN device
+	Port      uint16 `json:"port,omitempty"`      // only with JoinKey: UDP port; 0: 41641 or a free one
+	Transport string `json:"transport,omitempty"` // only with JoinKey: auto, quic, tcp
+}
+
+// DownRequest switches memberships off: the one named, or all. Forget also deletes its keys from this machine.
+type DownRequest struct {
+	Network string `json:"network,omitempty"`
+	Forget  bool   `json:"forget,omitempty"`
+}
+
+// Networks answers up and down: the memberships concerned, as they are now.
+type Networks struct {
+	Schema   int       `json:"schema"`
+	Networks []Network `json:"networks"`
+}
+
+// PingRequest asks for one echo to a peer.
+type PingRequest struct {
+	Peer      string `json:"peer"` // name, name.network, address or id
+	Network   string `json:"network,omitempty"`
+	Size      int    `json:"size,omitempty"`       // payload bytes, 0 to 65,000; 0: 56
+	TimeoutMS int    `json:"timeout_ms,omitempty"` // 0: 2000; at most 60,000
+}
+
+// Pong answers it.
+type Pong struct {
+	Schema   int             `json:"schema"`
+	Peer     string          `json:"peer"`
+	Network  string          `json:"network"`
+	Address  netip.Addr      `json:"address"`
+	RTT      time.Duration   `json:"rtt_ns"`
+	Path     string          `json:"path"` // direct
+	Endpoint *netip.AddrPort `json:"endpoint,omitempty"`
+	Protocol string          `json:"protocol"`
+}

@@ -1,0 +1,232 @@
+// Package store keeps the controller's hard state: what must survive, in domain terms, durable before it is acknowledged.
+//
+// A tenant's data is reached only through a handle for that tenant, which adds the tenant to every statement: no caller can ask
+// for another's. Writes go through one writer that commits what is waiting in one transaction (group commit) and tells, in
+// the order of versions, what was committed before it acknowledges. Reads never wait for writes.
+package store
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"time"
+
+	"github.com/cvlan/cvlan/internal/base/ident"
+	"github.com/cvlan/cvlan/internal/base/key"
+)
+
+// Errors that callers branch on. They arrive wrapped in a sentence that names the thing.
+var (
+	ErrNotFound = errors.New("not found")
+	ErrExists   = errors.New("already exists")
+	ErrConflict = errors.New("was changed meanwhile") // the version given is not the current one
+	ErrReadOnly = errors.New("the database cannot be written now")
+	ErrNewer    = errors.New("the database was written by a newer version")
+	ErrLimit    = errors.New("limit reached")
+	// The reasons why a join key does not admit.
+	ErrKeyUnknown = errors.New("join key unknown")
+	ErrKeyExpired = errors.New("join key expired")
+	ErrKeyUsedUp  = errors.New("join key used up")
+	ErrKeyRevoked = errors.New("join key revoked")
+)
+
+// Tenant is the unit of isolation.
+type Tenant struct {
+	ID      ident.Tenant
+	Name    string // label, unique in the store
+	Created time.Time
+	Hard    uint64 // version of its newest change
+}
+
+// Network is a range of addresses in a tenant, and its rules.
+type Network struct {
+	ID      ident.Network
+	Name    string       // label, unique in the tenant
+	Range4  netip.Prefix // either may be invalid, not both
+	Range6  netip.Prefix
+	Rules   []Rule // no rule: nothing passes
+	Created time.Time
+	Version uint64
+}
+
+// Rule lets sources reach destinations. The only selector so far is Members.
+type Rule struct {
+	Src string `json:"src"`
+	Dst string `json:"dst"`
+}
+
+// Members selects every approved node of the network.
+const Members = "members"
+
+// Open reports whether members may reach members.
+func (n Network) Open() bool {
+	for _, r := range n.Rules {
+		if r.Src == Members && r.Dst == Members {
+			return true
+		}
+	}
+	return false
+}
+
+// Node is a machine in a network.
+type Node struct {
+	ID        ident.Node
+	Network   ident.Network
+	Name      string // label, unique in the network
+	Identity  key.IdentityPublic
+	WG        key.WGPublic
+	Address4  netip.Addr
+	Address6  netip.Addr
+	Tags      []string
+	Pending   bool // waits for approval: sees nobody and is shown to nobody
+	Ephemeral bool // goes 30 minutes after its session ended
+	JoinedBy  ident.JoinKey
+	Created   time.Time
+	LastSeen  time.Time // as of the last flush; the hub knows better
+	CertUntil time.Time // NotAfter of its newest certificate
+	OS        string
+	Software  string // version of its daemon
+	// Record is what the node is to sign (control.Record, encoded); Signature is empty while it has not signed this revision.
+	Record    []byte
+	Signature []byte
+	Revision  uint64
+	Version   uint64
+}
+
+// JoinKey admits nodes. Its secret is shown once, when it is made; only the hash is kept.
+type JoinKey struct {
+	ID        ident.JoinKey
+	Network   ident.Network
+	Hash      [32]byte
+	Uses      int // how many nodes it may admit; 0: without limit
+	Used      int
+	Expires   time.Time // zero: never
+	Ephemeral bool
+	Approve   bool // its nodes wait for approval
+	Tags      []string
+	Revoked   bool
+	Created   time.Time
+	CreatedBy string
+}
+
+// APIKey opens the admin API. Tenant zero is the provider's key, which opens all of them.
+type APIKey struct {
+	ID      ident.APIKey
+	Tenant  ident.Tenant
+	Name    string
+	Hash    [32]byte
+	Scopes  []string
+	Expires time.Time // zero: never
+	Created time.Time
+	Revoked bool
+}
+
+// Authority is a certificate authority's certificate and key, DER and PKCS #8 DER. Tenant zero is the root.
+type Authority struct {
+	Tenant      ident.Tenant
+	Certificate []byte
+	Key         []byte
+}
+
+// Event is one line of a tenant's audit trail, chained by hash (see package audit).
+type Event struct {
+	Seq    uint64
+	At     time.Time
+	Actor  string // API key's id and name, "node <id>", or "controller"
+	Action string // noun.verb: "node.approve"
+	Target string
+	Detail string // JSON, small, no secrets
+	Prev   [32]byte
+	Hash   [32]byte
+}
+
+// Meta is what there is one of.
+type Meta struct {
+	Controller  ident.Controller
+	TrustDomain string // random label, made at first start
+	Epoch       uint64 // changes when a backup is restored
+	Created     time.Time
+}
+
+// Change is one thing that a commit changed, as the hub must tell it. Exactly one field is set.
+type Change struct {
+	Network *Network // created or changed
+	Gone    ident.Network
+	Node    *Node // created or changed
+	Removed *Node // deleted; Version is the deletion's
+}
+
+// Sink hears what was committed, in order, from the writer's goroutine, before the caller's method returns. It must not call
+// the store's writing methods and must not block for long.
+type Sink func(tenant ident.Tenant, changes []Change)
+
+// Store is the whole database. Only tenants, the authority and keys by id are reached without a tenant's handle.
+type Store interface {
+	Meta() Meta
+	// Listen names the sink; it is set before the first write.
+	Listen(Sink)
+	CreateTenant(ctx context.Context, actor, name string, intermediate Authority, id ident.Tenant) (Tenant, error)
+	Tenants(ctx context.Context) ([]Tenant, error)
+	TenantByName(ctx context.Context, name string) (Tenant, error)
+	// Authority returns the root (tenant zero) or a tenant's intermediate; SetAuthority writes it, once.
+	Authority(ctx context.Context, id ident.Tenant) (Authority, error)
+	SetAuthority(ctx context.Context, a Authority) error
+	// APIKey and JoinKeyTenant find whose key it is: the id is random, the secret is checked by the caller.
+	APIKey(ctx context.Context, id ident.APIKey) (APIKey, error)
+	JoinKeyTenant(ctx context.Context, id ident.JoinKey) (ident.Tenant, error)
+	// For returns the handle of one tenant. It does not check that the tenant exists.
+	For(id ident.Tenant) Handle
+	// Writable reports nil, or why writes fail now (ErrReadOnly, wrapped); it tries again by itself.
+	Writable() error
+	// Backup writes a consistent copy while the store is in use; path must not exist.
+	Backup(ctx context.Context, path string) error
+	Close() error
+}
+
+// Handle is everything that can be done to one tenant's data. actor says who did it, for the audit trail, which is
+// written in the same transaction. Lists are in order of creation.
+type Handle interface {
+	Tenant(ctx context.Context) (Tenant, error)
+
+	CreateNetwork(ctx context.Context, actor string, n Network) (Network, error) // ID and Version are given by the store
+	SetRules(ctx context.Context, actor string, id ident.Network, rules []Rule, ifVersion uint64) (Network, error)
+	DeleteNetwork(ctx context.Context, actor string, id ident.Network, ifVersion uint64) error // ErrConflict while it has nodes
+	Networks(ctx context.Context) ([]Network, error)
+	Network(ctx context.Context, id ident.Network) (Network, error)
+	NetworkByName(ctx context.Context, name string) (Network, error)
+
+	CreateJoinKey(ctx context.Context, actor string, k JoinKey) (JoinKey, error)
+	RevokeJoinKey(ctx context.Context, actor string, id ident.JoinKey) error
+	JoinKeys(ctx context.Context, network ident.Network) ([]JoinKey, error) // zero: of all networks
+
+	// Admit redeems a join key for a node, all or nothing: checks the key, gives it a name (wish, or wish-2, …), addresses from the
+	// network's ranges, an id, and counts the use. The same key and identity again return the same node, whatever has become of the key.
+	Admit(ctx context.Context, a Admission) (Node, error)
+	Nodes(ctx context.Context, network ident.Network) ([]Node, error) // zero: of all networks
+	Node(ctx context.Context, id ident.Node) (Node, error)
+	ApproveNode(ctx context.Context, actor string, id ident.Node, ifVersion uint64) (Node, error) // ifVersion 0: whatever it is
+	RenameNode(ctx context.Context, actor string, id ident.Node, name string, ifVersion uint64) (Node, error)
+	DeleteNode(ctx context.Context, actor string, id ident.Node, ifVersion uint64) error
+	// SignNode stores the node's signature if record is still its current one, else ErrConflict.
+	SignNode(ctx context.Context, id ident.Node, record, signature []byte) (Node, error)
+	// Renewed notes the end of a new certificate. Seen notes the last time that nodes were seen; it changes no version and tells no sink.
+	Renewed(ctx context.Context, id ident.Node, until time.Time) error
+	Seen(ctx context.Context, at map[ident.Node]time.Time) error
+
+	CreateAPIKey(ctx context.Context, actor string, k APIKey) (APIKey, error)
+	RevokeAPIKey(ctx context.Context, actor string, id ident.APIKey) error
+	APIKeys(ctx context.Context) ([]APIKey, error)
+
+	Events(ctx context.Context, after uint64, limit int) ([]Event, error)
+}
+
+// Admission is a machine's request to join.
+type Admission struct {
+	Key      ident.JoinKey
+	Secret   key.Secret
+	Wish     string // hostname, already a label; "" for node
+	Identity key.IdentityPublic
+	WG       key.WGPublic
+	OS       string
+	Software string
+}

@@ -1,0 +1,75 @@
+// Package clean makes strings that came from elsewhere safe to show in a terminal, a log or a menu.
+//
+// A hostile peer, relay or controller may put escape sequences, line breaks or direction marks into any name. Every string from
+// the network passes Line (or Text, where line breaks are wanted) before a person sees it.
+package clean
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Line returns s as one harmless line of at most limit runes: control characters, escape sequences' introducers, direction and
+// other invisible marks and broken UTF-8 become U+FFFD; a longer text ends in "…".
+func Line(s string, limit int) string { return scrub(s, limit, false) }
+
+// Text is Line for texts of several lines: line feeds stay, tabs become a space.
+func Text(s string, limit int) string { return scrub(s, limit, true) }
+
+func scrub(s string, limit int, lines bool) string {
+	if limit <= 0 {
+		return ""
+	}
+	if utf8.RuneCountInString(s) <= limit && !strings.ContainsFunc(s, func(r rune) bool { return harmful(r, lines) }) {
+		return s
+	}
+	var b strings.Builder
+	n := 0
+	for _, r := range s {
+		if n == limit-1 && utf8.RuneCountInString(s) > limit {
+			b.WriteRune('…')
+			break
+		}
+		switch {
+		case lines && r == '\t':
+			r = ' '
+		case harmful(r, lines):
+			r = utf8.RuneError
+		}
+		b.WriteRune(r)
+		n++
+	}
+	return b.String()
+}
+
+func harmful(r rune, lines bool) bool {
+	if r == '\n' && lines {
+		return false
+	}
+	return r == utf8.RuneError || !unicode.IsPrint(r) && r != ' ' || unicode.In(r, unicode.Cf, unicode.Co, unicode.Cs, unicode.Variation_Selector) || r == '\u115f' || r == '\u1160' || r == '\u3164' || r == '\uffa0'
+}
+
+// Label makes an RFC 1123 host label of s: lower case letters, digits and inner hyphens, at most 63 of them.
+// It returns "" when nothing of s can be kept.
+func Label(s string) string {
+	if dot := strings.IndexByte(s, '.'); dot > 0 {
+		s = s[:dot]
+	}
+	b := make([]byte, 0, 63)
+	for _, c := range []byte(strings.ToLower(s)) {
+		switch {
+		case 'a' <= c && c <= 'z' || '0' <= c && c <= '9':
+			b = append(b, c)
+		case len(b) > 0 && b[len(b)-1] != '-':
+			b = append(b, '-')
+		}
+		if len(b) == 63 {
+			break
+		}
+	}
+	return strings.TrimRight(string(b), "-")
+}
+
+// IsLabel reports whether s is an RFC 1123 label in the one form that we store: Label(s) == s, and not empty.
+func IsLabel(s string) bool { return s != "" && !strings.Contains(s, ".") && Label(s) == s }

@@ -1,0 +1,70 @@
+// Package control is the node stream: the protocol that a node and a controller speak. This comment is its specification;
+// control.proto holds the messages.
+//
+// # Transport
+//
+// One bidirectional byte stream inside mutually authenticated TLS 1.3 with ALPN "cvlan/1": over QUIC (the client's first
+// stream) or over TLS/TCP, on one port number. Frames are the same on both.
+//
+// # Frames
+//
+// A frame is its length as an unsigned varint (protobuf encoding, at most 3 bytes, shortest form not required) and that many
+// bytes of a Frame message. A length over MaxFrame (1 MiB) or an undecodable frame ends the connection. Unknown fields and
+// unknown bodies are ignored, so that either side may be newer.
+//
+// # Identity
+//
+// The controller shows a certificate whose URI is spiffe://<trust domain>/controller/<id>, issued by the root directly; the node
+// knows the root by the pin in its join key. The node shows spiffe://<trust domain>/tenant/<id>/node/<id>, issued by its
+// tenant's intermediate. A machine without a certificate may send Join and nothing else.
+//
+// # Joining
+//
+//	node                              controller
+//	  Join{key, csr, wg key}  ------>
+//	                          <------   Joined{ids, chain, root, record}   or Refused
+//	  (connection closed; a new one with the certificate follows)
+//
+// Join is idempotent for the pair (join key, identity key): a node that lost the answer asks again and gets the same node, also
+// when the key is used up or expired meanwhile.
+//
+// # Session
+//
+//	Hello{versions, cursor, instance, signed record, report}  ------>
+//	                        <------   Welcome{version, time}
+//	                        <------   Map ... Map
+//	Signed{record, signature} ---->   (whenever Self shows a record that it has not signed)
+//	Report{endpoints}       ------>   (whenever they change)
+//	Renew{csr}              ------>
+//	                        <------   Renewed{chain}                     or Refused
+//	Ping / Pong, Goaway in either direction at any time
+//
+// The controller's first frame is Welcome or Goaway. A node that gets Goaway closes and comes back after retry_after plus its
+// own jitter; what each reason means stands in control.proto.
+//
+// A second session with the certificate of a live one: with the same instance id it is a reconnect and takes over at once; with
+// another, the controller pings the first and waits 2 s. An answer means that state was copied: the newcomer gets
+// Goaway(CLONED). Silence means a reboot: the old session gets Goaway(REPLACED).
+//
+// # Map
+//
+// A cursor is (epoch, hard, boot, soft). Hard state (who is there, keys, names, addresses, rules) is durable; its version
+// counts up for ever in one epoch, which changes only when the controller's database was restored from a backup. Soft state
+// (endpoints, online) lives in the controller's memory; its version counts up for ever in one boot.
+//
+// A node that shows a cursor gets what changed since: with the same epoch and a hard version whose deletions the controller
+// still knows, a delta (empty if nothing changed), else a snapshot; with another boot, all soft state that is not the default
+// (offline, no endpoints, never seen). A delta is applied only by the node whose cursor equals from; a node that
+// finds itself elsewhere closes and reconnects with the cursor that it has. Pieces (more) are applied together with the last one or not at all.
+// Deltas carry state, not history: an object that changed five times comes once, in its last form. Soft state of a node that
+// the receiver does not know is ignored.
+//
+// # Records
+//
+// A node signs its own record: ECDSA on P-256 with SHA-256 over
+//
+//	"cvlan node record v1" 0x00 tenant(8, big endian) network(8, big endian) record
+//
+// where record is the bytes that travel. Peers without a valid signature under the identity key in their own record are not
+// used. The controller can still introduce a node with keys of its own making; the lock closes that.
+package control
