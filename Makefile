@@ -1,0 +1,60 @@
+# CloudVLAN. `make help` lists the targets.
+GO       ?= go
+BIN      ?= bin
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+COMMIT   ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null)
+BUILT    ?= $(shell git log -1 --format=%cI 2>/dev/null)
+PKG      := github.com/cvlan/cvlan
+LDFLAGS  := -s -w -X $(PKG)/internal/base/version.release=$(VERSION) -X $(PKG)/internal/base/version.commit=$(COMMIT) -X $(PKG)/internal/base/version.built=$(BUILT)
+GOBUILD  := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
+PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
+FUZZTIME ?= 20s
+
+.PHONY: help build test race e2e demo bench fuzz lint cross generate clean
+
+help: ## what there is to make
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+build: ## the programs, into bin/
+	@mkdir -p $(BIN)
+	$(GOBUILD) -o $(BIN)/ ./cmd/...
+
+test: ## everything a fresh machine can run, under ten minutes
+	$(GO) vet ./...
+	$(GO) test ./...
+
+race: ## the same with the race detector (needs a C compiler)
+	CGO_ENABLED=1 $(GO) test -race -short ./...
+
+e2e: build ## real TUN devices, sockets and namespaces, faults included
+	$(GO) test -count=1 -timeout 20m -tags e2e ./test/e2e/... -args -bin $(abspath $(BIN))
+
+demo: build ## a controller and three nodes on three routed LANs, then clean up (KEEP=1: leave it up)
+	@$(GO) run ./internal/lab/demo -bin $(abspath $(BIN)) $(if $(KEEP),-keep)
+
+bench: build ## the figures that we quote, against a plain wireguard-go pair in the same laboratory
+	$(GO) run ./internal/lab/bench -bin $(abspath $(BIN))
+
+fuzz: ## every decoder, FUZZTIME (20s) each
+	@set -e; for p in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
+	  for f in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' $$p/*_test.go | sort -u); do \
+	    echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$p; done; done
+
+lint: ## gofmt, vet, staticcheck, module files, protocol
+	@test -z "$$(gofmt -l .)" || { echo "gofmt would change:"; gofmt -l .; exit 1; }
+	$(GO) vet ./...
+	$(GO) mod tidy -diff
+	$(GO) tool -modfile=tools/go.mod staticcheck ./...
+	cd proto && $(GO) tool -modfile=../tools/go.mod buf lint
+	cd proto && $(GO) tool -modfile=../tools/go.mod buf breaking --against baseline.binpb
+
+cross: ## build for every platform, to see that it compiles
+	@set -e; for p in $(PLATFORMS); do echo "$$p"; CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build -o /dev/null ./...; done
+
+generate: ## protocol code, CLI and API reference
+	$(GO) build -modfile=tools/go.mod -o $(BIN)/tools/ google.golang.org/protobuf/cmd/protoc-gen-go
+	cd proto && PATH="$(abspath $(BIN))/tools:$$PATH" $(GO) tool -modfile=../tools/go.mod buf generate
+	$(GO) generate ./...
+
+clean: ## remove what was built
+	rm -rf $(BIN)
