@@ -1,0 +1,106 @@
+package lab
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+	"golang.org/x/sys/unix"
+)
+
+// filter writes what the site's router does to packets.
+func (s *Site) filter() error {
+	conn, err := s.router.firewall()
+	if err != nil {
+		return err
+	}
+	if s.spec.translates() {
+		n := &nat{spec: s.spec, wan: s.wan(), conn: conn}
+		if err := n.write(); err != nil {
+			return fmt.Errorf("write the NAT rules of %s: %w", s.name, err)
+		}
+	}
+	if err := s.writeFilter(conn); err != nil {
+		return fmt.Errorf("write the filter of %s: %w", s.name, err)
+	}
+	return s.setUDPLife()
+}
+
+func (s *Site) writeFilter(conn *nftables.Conn) error {
+	table := conn.AddTable(&nftables.Table{Family: nftables.TableFamilyINet, Name: "fw0"})
+	for _, c := range []struct {
+		name  string
+		hook  *nftables.ChainHook
+		rules []words
+	}{
+		{"input", nftables.ChainHookInput, s.inputRules()},
+		{"forward", nftables.ChainHookForward, s.forwardRules()},
+	} {
+		chain := conn.AddChain(&nftables.Chain{Table: table, Name: c.name, Type: nftables.ChainTypeFilter,
+			Hooknum: c.hook, Priority: nftables.ChainPriorityFilter})
+		for _, r := range c.rules {
+			conn.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: r})
+		}
+	}
+	return conn.Flush()
+}
+
+const answers = expr.CtStateBitESTABLISHED | expr.CtStateBitRELATED
+
+// inputRules keep the router silent towards the internet: an unsolicited packet for a NAT's own address that it
+// answered (port unreachable) would set up a connection of its own and take the port from the host inside.
+func (s *Site) inputRules() []words {
+	if s.spec.OpenInput {
+		return nil
+	}
+	return []words{
+		rule(from("wan"), state(answers), accept()),
+		rule(from("wan"), protocol(unix.IPPROTO_ICMP), accept()),
+		rule(from("wan"), protocol(unix.IPPROTO_ICMPV6), accept()),
+		rule(from("wan"), drop()),
+	}
+}
+
+func (s *Site) forwardRules() []words {
+	var rules []words
+	if s.spec.BlackHole > 0 {
+		rules = append(rules, rule(longer(s.spec.BlackHole), drop()))
+	}
+	if s.spec.NoUDP {
+		rules = append(rules, rule(udp(), drop()))
+	}
+	if s.spec.Only443 {
+		rules = append(rules, rule(state(answers), accept()),
+			rule(protocol(unix.IPPROTO_TCP), loadDestPort(reg0), words{equal(reg0, 443>>8, 443&0xff)}, accept()),
+			rule(drop()))
+	}
+	if s.spec.Kind == Firewall {
+		rules = append(rules, rule(from("wan"), family(unix.NFPROTO_IPV4), state(expr.CtStateBitNEW), drop()))
+	}
+	if s.spec.IPv6 == IPv6Stateful {
+		rules = append(rules, rule(from("wan"), family(unix.NFPROTO_IPV6), state(expr.CtStateBitNEW), drop()))
+	}
+	return rules
+}
+
+// setUDPLife makes connection tracking forget as fast as the tables do. Its defaults, 30 s for a question and 120 s
+// for a conversation, stay where the spec says nothing; a user namespace may not change them.
+func (s *Site) setUDPLife() error {
+	plain, err := ParseSpec(string(s.spec.Kind))
+	if err != nil || s.spec.UDPLife == plain.UDPLife {
+		return err
+	}
+	secs := strconv.Itoa(int(s.spec.UDPLife.Seconds()))
+	err = s.router.on(func() error {
+		return setAll([][2]string{
+			{"net/netfilter/nf_conntrack_udp_timeout", secs},
+			{"net/netfilter/nf_conntrack_udp_timeout_stream", secs},
+		})
+	})
+	if os.IsNotExist(err) || os.IsPermission(err) {
+		return fmt.Errorf("%w; a router option +tN needs root", err)
+	}
+	return err
+}

@@ -1,0 +1,171 @@
+package lab_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cvlan/cvlan/internal/lab"
+)
+
+// TestMain lets the test binary play three more parts: a program that says its name and waits, one that leaves an
+// orphan behind, and one that uses Main.
+func TestMain(m *testing.M) {
+	if part := os.Getenv("LAB_TEST_PART"); part != "" {
+		os.Exit(play(part))
+	}
+	os.Exit(lab.TestMain(m))
+}
+
+func TestHostHasItsOwnNetworkAndState(t *testing.T) {
+	l := lab.New(t)
+	a, b := l.Public("a"), l.Public("b")
+	for _, h := range []*lab.Host{a, b} {
+		err := h.Do(func() error {
+			name, err := os.Hostname()
+			if err != nil || name != h.Name() {
+				return fmt.Errorf("host name %q, %v", name, err)
+			}
+			for _, f := range []string{"/run/mark", "/etc/resolv.conf", "/var/lib/cvlan/mark"} {
+				if err := os.WriteFile(f, []byte(h.Name()), 0o644); err != nil {
+					return err
+				}
+			}
+			return os.Rename("/etc/resolv.conf", "/etc/resolv.conf.old")
+		})
+		if err != nil {
+			t.Fatalf("%s: %v", h.Name(), err)
+		}
+	}
+	for _, h := range []*lab.Host{a, b} {
+		for _, f := range []string{"/run/mark", "/etc/resolv.conf.old", "/var/lib/cvlan/mark"} {
+			if got, err := os.ReadFile(h.Path(f)); err != nil || string(got) != h.Name() {
+				t.Errorf("%s of %s holds %q, %v", f, h.Name(), got, err)
+			}
+		}
+	}
+	if got, err := os.ReadFile("/etc/passwd"); err != nil || len(got) == 0 {
+		t.Errorf("the machine's own files are not readable: %v", err)
+	}
+}
+
+func TestRoutedHostsReachEachOtherByBothFamilies(t *testing.T) {
+	l := lab.New(t)
+	start := time.Now()
+	r := l.Routed(3)
+	if took := time.Since(start); took > time.Second {
+		t.Errorf("three LANs took %v to build, want less than 1 s", took)
+	}
+	all := append([]*lab.Host{r.Controller}, r.Nodes...)
+	for _, a := range all {
+		for _, b := range all {
+			if a == b {
+				continue
+			}
+			for _, to := range []string{b.Addr().String(), b.Addr6().String()} {
+				if err := hello(a, b, to); err != nil {
+					t.Errorf("%s to %s at %s: %v", a.Name(), b.Name(), to, err)
+				}
+			}
+		}
+	}
+}
+
+// hello sends a word over TCP and back.
+func hello(a, b *lab.Host, to string) error {
+	ln, err := listen(b, net.JoinHostPort(to, "0"))
+	if err != nil {
+		return err
+	}
+	defer ln.Close()
+	go func() {
+		if c, err := ln.Accept(); err == nil {
+			fmt.Fprint(c, "hello from ", c.RemoteAddr())
+			c.Close()
+		}
+	}()
+	return a.Do(func() error {
+		c, err := net.DialTimeout("tcp", ln.Addr().String(), 2*time.Second)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		buf := make([]byte, 100)
+		n, err := c.Read(buf)
+		if want := "hello from " + c.LocalAddr().String(); string(buf[:n]) != want {
+			return fmt.Errorf("got %q, want %q: %v", buf[:n], want, err)
+		}
+		return nil
+	})
+}
+
+func listen(h *lab.Host, addr string) (ln net.Listener, err error) {
+	err = h.Do(func() (err error) { ln, err = net.Listen("tcp", addr); return err })
+	return ln, err
+}
+
+func TestCommandRunsInsideTheHost(t *testing.T) {
+	l := lab.New(t)
+	a := l.Public("a")
+	c := a.Command(t.Context(), os.Args[0])
+	c.Env = append(c.Env, "LAB_TEST_PART=name")
+	out, err := c.Output()
+	if err != nil || strings.TrimSpace(string(out)) != "a 203.0.113.1" {
+		t.Errorf("got %q, %v", out, err)
+	}
+	if _, err := a.Run(t.Context(), "sh", "-c", "echo why >&2; exit 3"); err == nil || !strings.Contains(err.Error(), "exit status 3: why") {
+		t.Errorf("the error of a failed command does not say why: %v", err)
+	}
+}
+
+func TestStartedProgramIsFollowedStoppedAndKilled(t *testing.T) {
+	l := lab.New(t)
+	a := l.Public("a")
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	p := a.Start("sh", "-c", "trap 'echo bye; exit 0' TERM; echo up; while :; do sleep 0.01; done")
+	if err := p.WaitLog(ctx, "up"); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Stop(5 * time.Second); err != nil || !strings.Contains(p.Log(), "bye") {
+		t.Errorf("stop: %v, log %q", err, p.Log())
+	}
+	q := a.Start("sleep", "100")
+	q.Kill()
+	if err := q.Wait(ctx); err == nil || !strings.Contains(err.Error(), "killed") {
+		t.Errorf("a killed program ended with %v", err)
+	}
+	if err := q.WaitLog(ctx, "never"); err == nil || !strings.Contains(err.Error(), "ended before") {
+		t.Errorf("waiting for the word of a dead program: %v", err)
+	}
+}
+
+func play(part string) int {
+	switch part {
+	case "name":
+		return tellName()
+	}
+	fmt.Fprintln(os.Stderr, "no such part:", part)
+	return 2
+}
+
+func tellName() int {
+	name, err := os.Hostname()
+	if err != nil {
+		return 1
+	}
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return 1
+	}
+	for _, a := range addrs {
+		if ip := a.(*net.IPNet).IP; ip.IsGlobalUnicast() && ip.To4() != nil {
+			fmt.Println(name, ip)
+		}
+	}
+	return 0
+}

@@ -1,0 +1,188 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// The stages of a program that uses the laboratory, told by the environment: the program as it was started, the first
+// process of the sandbox, and the program again inside.
+const (
+	stageVar    = "CVLAN_LAB_STAGE"
+	stageInit   = "init"
+	stageInside = "inside"
+	reasonVar   = "CVLAN_LAB_UNAVAILABLE"
+)
+
+// Main runs f in a laboratory inside a sandbox and returns the program's exit code. The context ends on SIGINT,
+// SIGTERM and SIGHUP. Call it first thing in main: the program is started again inside, with the same arguments,
+// working directory and standard streams.
+func Main(f func(context.Context, *Lab) error) int {
+	switch os.Getenv(stageVar) {
+	case stageInit:
+		return initStage()
+	case stageInside:
+		return inside(f)
+	}
+	code, err := enter()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "lab:", err)
+		if errors.Is(err, ErrUnavailable) {
+			return ExitUnavailable
+		}
+		return 1
+	}
+	return code
+}
+
+// TestMain runs a test binary inside a sandbox and returns its exit code: os.Exit(lab.TestMain(m)). Where that is
+// impossible the tests run outside and New skips with the reason.
+func TestMain(m *testing.M) int {
+	switch os.Getenv(stageVar) {
+	case stageInit:
+		return initStage()
+	case stageInside:
+		runtime.LockOSThread() // see inside
+		return m.Run()
+	}
+	code, err := enter()
+	if err == nil {
+		return code
+	}
+	os.Setenv(reasonVar, err.Error())
+	return m.Run()
+}
+
+// inside runs f. The main goroutine keeps the main thread for itself: /proc/self speaks of that thread, and a host's
+// goroutine that took it along into another namespace could never give it back.
+func inside(f func(context.Context, *Lab) error) (code int) {
+	runtime.LockOSThread()
+	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	defer stop()
+	err := runInside(ctx, f)
+	if err != nil && !(ctx.Err() != nil && errors.Is(err, context.Canceled)) {
+		fmt.Fprintln(os.Stderr, "lab:", err)
+		return 1
+	}
+	return 0
+}
+
+func runInside(ctx context.Context, f func(context.Context, *Lab) error) (err error) {
+	l, err := open(func(err error) { panic(failure{err}) })
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	defer func() {
+		if r := recover(); r != nil {
+			fail, ok := r.(failure)
+			if !ok {
+				panic(r)
+			}
+			err = fail.error
+		}
+	}()
+	return f(ctx, l)
+}
+
+// failure carries an error of the laboratory up to Main.
+type failure struct{ error }
+
+// enter starts the sandbox and stays until it is gone.
+func enter() (int, error) {
+	// The kernel ties the death signal of a child to the thread that made it.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	self, err := os.Executable()
+	if err != nil {
+		return 0, fmt.Errorf("find this program: %w", err)
+	}
+	report, w, err := os.Pipe()
+	if err != nil {
+		return 0, fmt.Errorf("make a pipe: %w", err)
+	}
+	defer report.Close()
+	cmd := &exec.Cmd{
+		Path: self, Args: os.Args, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		Env: append(os.Environ(), stageVar+"="+stageInit), ExtraFiles: []*os.File{w},
+		SysProcAttr: sandboxAttr(),
+	}
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, forwarded()...)
+	defer signal.Stop(signals)
+	err = cmd.Start()
+	w.Close()
+	if err != nil {
+		return 0, refused(cmd.SysProcAttr, err)
+	}
+	go func() {
+		for s := range signals {
+			cmd.Process.Signal(s)
+		}
+	}()
+	defer close(signals)
+	defer signal.Stop(signals)
+	said, _ := io.ReadAll(io.LimitReader(report, 4096))
+	err = cmd.Wait()
+	if reason := strings.TrimSpace(string(said)); reason != ready {
+		if reason == "" {
+			reason = fmt.Sprintf("the first process of the sandbox ended: %v", err)
+		}
+		return 0, fmt.Errorf("%w: %s", ErrUnavailable, reason)
+	}
+	return exitCode(cmd.ProcessState), nil
+}
+
+// forwarded lists the signals that ask a program to end. The sandbox is a process group of its own, so that a ctrl-C
+// of the terminal arrives once: here.
+func forwarded() []os.Signal {
+	return []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT, unix.SIGUSR1}
+}
+
+func sandboxAttr() *syscall.SysProcAttr {
+	a := &syscall.SysProcAttr{
+		Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWNET | unix.CLONE_NEWPID | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS,
+		Pdeathsig:  unix.SIGKILL,
+		Setpgid:    true,
+	}
+	if !hasSysAdmin() {
+		a.Cloneflags |= unix.CLONE_NEWUSER
+		a.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
+		a.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
+	}
+	return a
+}
+
+func hasSysAdmin() bool {
+	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	return unix.Capget(&hdr, &data[0]) == nil && data[0].Effective&(1<<unix.CAP_SYS_ADMIN) != 0
+}
+
+// refused says what the machine did not allow, and what would.
+func refused(a *syscall.SysProcAttr, err error) error {
+	if a.Cloneflags&unix.CLONE_NEWUSER == 0 {
+		return fmt.Errorf("%w: cannot make namespaces: %v; run it on the machine itself or in a privileged container", ErrUnavailable, err)
+	}
+	hint := "run it as root, or allow user namespaces (sysctl user.max_user_namespaces; kernel.unprivileged_userns_clone=1 or kernel.apparmor_restrict_unprivileged_userns=0 where they exist)"
+	return fmt.Errorf("%w: cannot make a user namespace: %v; %s", ErrUnavailable, err, hint)
+}
+
+// exitCode is a process's exit code as a shell tells it: 128 and the signal's number for one that a signal ended.
+func exitCode(s *os.ProcessState) int {
+	if ws, ok := s.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+		return 128 + int(ws.Signal())
+	}
+	return s.ExitCode()
+}
