@@ -1,0 +1,51 @@
+package local
+
+import (
+	"net/http"
+
+	"github.com/cvlan/cvlan/internal/base/version"
+)
+
+// Route is where an operation is found, and what it asks of its caller. The daemon refuses a caller below Level with
+// CodePermission before it reads the request's body.
+type Route struct {
+	Method  string
+	Path    string
+	Level   Level
+	Watch   bool // answers with a stream of server-sent events (package sse), one Out each, the state of now first
+	Summary string
+}
+
+// Op is an operation: In is the JSON body of the request (None: no body), Out that of the answer with status 200. Every other
+// status carries a *Error as application/problem+json.
+type Op[In, Out any] struct{ Route }
+
+// None is the In of operations without a request body.
+type None struct{}
+
+// MaxRequest bounds a request's body, in bytes.
+const MaxRequest = 64 << 10
+
+// EventStatus names the events of StatusWatch.
+const EventStatus = "status"
+
+// The operations.
+var (
+	GetStatus   = Op[None, Status]{Route{http.MethodGet, "/v1/status", Read, false, "The whole state"}}
+	WatchStatus = Op[None, Status]{Route{http.MethodGet, "/v1/status/watch", Read, true, "The whole state, now and at every change"}}
+	GetVersion  = Op[None, About]{Route{http.MethodGet, "/v1/version", Read, false, "Which build the daemon is"}}
+	PostPing    = Op[PingRequest, Pong]{Route{http.MethodPost, "/v1/ping", Read, false, "One echo to a peer"}}
+	PostUp      = Op[UpRequest, Networks]{Route{http.MethodPost, "/v1/up", Operate, false, "Join a network, or bring memberships up"}}
+	PostDown    = Op[DownRequest, Networks]{Route{http.MethodPost, "/v1/down", Operate, false, "Switch memberships off, or forget them"}}
+)
+
+// Routes returns all of them: the daemon serves each, and no other.
+func Routes() []Route {
+	return []Route{GetStatus.Route, WatchStatus.Route, GetVersion.Route, PostPing.Route, PostUp.Route, PostDown.Route}
+}
+
+// About answers GetVersion.
+type About struct {
+	Schema int          `json:"schema"`
+	Daemon version.Info `json:"daemon"`
+}
