@@ -1,0 +1,119 @@
+package wg
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/cvlan/cvlan/internal/base/key"
+	"github.com/cvlan/cvlan/internal/base/mono"
+)
+
+// Preshared is the optional symmetric key of a pair of peers, which keeps recorded traffic secret should X25519 be broken.
+// The zero Preshared is no key.
+type Preshared struct{ b [keySize]byte }
+
+// NewPreshared takes the key's bytes.
+func NewPreshared(b [32]byte) Preshared { return Preshared{b} }
+
+// Format implements fmt.Formatter: no verb shows the key.
+func (Preshared) Format(s fmt.State, _ rune) { io.WriteString(s, key.Redacted) }
+
+// MarshalText implements encoding.TextMarshaler: neither JSON nor slog shows the key.
+func (Preshared) MarshalText() ([]byte, error) { return []byte(key.Redacted), nil }
+
+// Peer is what a machine has to know of a peer.
+type Peer struct {
+	Public    key.WGPublic
+	Preshared Preshared
+	// Keepalive is how long the tunnel may be silent in both directions before an empty packet is sent, to keep NATs open.
+	// Zero: for ever. Not more than 65,535 s, as in WireGuard's tools.
+	Keepalive time.Duration
+	// NotBefore is the latest Timestamp that was accepted from this peer in an earlier life (see Status.Latest).
+	// Initiations that are not later are refused.
+	NotBefore Timestamp
+}
+
+// peer is a machine's state of one peer. One that never spoke is this struct, two words in a map, and nothing else; what only a
+// conversation needs is behind pointers.
+type peer struct {
+	public    key.WGPublic
+	psk       Preshared
+	keepalive time.Duration
+	shared    *[keySize]byte // what the two static keys agree on, made on first use
+
+	latest  Timestamp // the greatest accepted
+	visits  pace      // authentic initiations from it
+	attempt *attempt  // our initiation that waits for a response
+	jar     jar
+	keys    keyring
+	traffic *activity // nil until the first handshake message in either direction
+
+	since     mono.Time     // when it was put or changed
+	handshake mono.Time     // the last handshake message we sent to it
+	complete  mono.Time     // the last handshake that was confirmed
+	retryAt   mono.Time     // the attempt is repeated; Never without one
+	giveUpAt  mono.Time     // the attempt ends, unless somebody wishes to send
+	wantAt    mono.Time     // an attempt begins, because somebody wished for one too early; Never: nobody did
+	looked    mono.Time     // when the owner last read traffic's marks
+	jitter    time.Duration // drawn with each initiation
+
+	due   mono.Time
+	place int // in the schedule
+}
+
+func newPeer(cfg Peer, now mono.Time) *peer {
+	p := &peer{public: cfg.Public, latest: cfg.NotBefore, place: unscheduled}
+	p.configure(cfg, now)
+	return p
+}
+
+// configure takes what may change in the life of a peer. Sessions stay; the preshared key counts from the next handshake on.
+func (p *peer) configure(cfg Peer, now mono.Time) {
+	p.psk, p.keepalive, p.since = cfg.Preshared, cfg.Keepalive, now
+	if cfg.NotBefore.After(p.latest) {
+		p.latest = cfg.NotBefore
+	}
+}
+
+// warm makes what a conversation needs.
+func (p *peer) warm() *activity {
+	if p.traffic == nil {
+		p.traffic = new(activity)
+	}
+	return p.traffic
+}
+
+// secret is the agreement of the two static keys; false if the peer's is no useful point.
+func (p *peer) secret(id *identity) (*[keySize]byte, bool) {
+	if p.shared == nil {
+		shared, ok := agree(id.private, p.public[:])
+		if !ok {
+			return nil, false
+		}
+		p.shared = &shared
+	}
+	return p.shared, true
+}
+
+// Status is what can be told of a peer, for people.
+type Status struct {
+	// Handshake is when the last handshake was confirmed. Never: none was.
+	Handshake mono.Time
+	// Sent and Received are when the last authentic packet went each way, as of the machine's last look.
+	Sent, Received mono.Time
+	// Current is what packets are sealed with; nil: nothing.
+	Current *Session
+	// Attempting is whether an initiation waits for its response.
+	Attempting bool
+	// Latest is the greatest Timestamp accepted from the peer, to be kept for Peer.NotBefore.
+	Latest Timestamp
+}
+
+func (p *peer) status() Status {
+	s := Status{Handshake: p.complete, Current: p.keys.current, Attempting: p.attempt != nil, Latest: p.latest}
+	if p.traffic != nil {
+		s.Sent, s.Received = p.traffic.sent.get(), p.traffic.received.get()
+	}
+	return s
+}
