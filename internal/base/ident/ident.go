@@ -21,6 +21,7 @@ type (
 	joinKeyKind struct{}
 	apiKeyKind  struct{}
 	ctrlKind    struct{}
+	relayKind   struct{}
 )
 
 func (tenantKind) letter() byte  { return 't' }
@@ -29,6 +30,7 @@ func (nodeKind) letter() byte    { return 'n' }
 func (joinKeyKind) letter() byte { return 'j' }
 func (apiKeyKind) letter() byte  { return 'k' }
 func (ctrlKind) letter() byte    { return 'c' }
+func (relayKind) letter() byte   { return 'r' }
 
 // ID identifies one thing of kind K. The zero ID identifies nothing.
 type ID[K kind] uint64
@@ -41,6 +43,7 @@ type (
 	JoinKey    = ID[joinKeyKind]
 	APIKey     = ID[apiKeyKind]
 	Controller = ID[ctrlKind]
+	Relay      = ID[relayKind]
 )
 
 const (
