@@ -86,7 +86,7 @@ func (s *Site) forwardRules() []words {
 }
 
 // setUDPLife makes connection tracking forget as fast as the tables do. Its defaults, 30 s for a question and 120 s
-// for a conversation, stay where the spec says nothing; a user namespace may not change them.
+// for a conversation, stay where the spec says nothing; some kernels hide them from user namespaces.
 func (s *Site) setUDPLife() error {
 	plain, err := ParseSpec(string(s.spec.Kind))
 	if err != nil || s.spec.UDPLife == plain.UDPLife {

@@ -12,8 +12,7 @@ import (
 	"github.com/cvlan/cvlan/internal/lab"
 )
 
-// TestMain lets the test binary play three more parts: a program that says its name and waits, one that leaves an
-// orphan behind, and one that uses Main.
+// TestMain lets the test binary play other programs, too.
 func TestMain(m *testing.M) {
 	if part := os.Getenv("LAB_TEST_PART"); part != "" {
 		os.Exit(play(part))
@@ -142,15 +141,6 @@ func TestStartedProgramIsFollowedStoppedAndKilled(t *testing.T) {
 	if err := q.WaitLog(ctx, "never"); err == nil || !strings.Contains(err.Error(), "ended before") {
 		t.Errorf("waiting for the word of a dead program: %v", err)
 	}
-}
-
-func play(part string) int {
-	switch part {
-	case "name":
-		return tellName()
-	}
-	fmt.Fprintln(os.Stderr, "no such part:", part)
-	return 2
 }
 
 func tellName() int {

@@ -12,6 +12,8 @@ import (
 const (
 	// root holds everything of the laboratories of one sandbox, in its private /run.
 	root = "/run/lab"
+	// outerProc is the /proc of whoever started the sandbox.
+	outerProc = root + "/proc"
 	// runBytes bounds the memory that the state of all hosts may fill.
 	runBytes = "1g"
 )
@@ -25,27 +27,57 @@ func furnish() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("cannot make mounts private: %w; run it as root or allow unprivileged user namespaces to mount (kernel.apparmor_restrict_unprivileged_userns=0)", err)
 	}
+	own, err := holdPrivate()
+	if err != nil {
+		return err
+	}
 	if err := unix.Mount("tmpfs", "/run", "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=755,size="+runBytes); err != nil {
 		return fmt.Errorf("cannot mount a private /run: %w; run it as root or allow user namespaces to mount", err)
 	}
-	for _, d := range []string{root, root + "/proc", "/run/netns", "/run/lock"} {
+	for _, d := range []string{root, outerProc, "/run/netns", "/run/lock"} {
 		if err := os.MkdirAll(d, 0o755); err != nil {
 			return err
 		}
 	}
+	for i, f := range own {
+		if err := bind(fmt.Sprintf("/proc/self/fd/%d", f.Fd()), machines(private()[i])); err != nil {
+			return err
+		}
+		f.Close()
+	}
 	// The machine's own /proc stays readable here to tell people the process numbers that they see (Keep).
-	if err := bind("/proc", root+"/proc"); err != nil {
+	if err := bind("/proc", outerProc); err != nil {
 		return err
 	}
 	if err := unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
 		return fmt.Errorf("cannot mount /proc: %w; a container hides parts of /proc: run it outside or in a privileged one", err)
 	}
-	for _, d := range private() {
-		if err := bind(d, machines(d)); err != nil {
-			return err
-		}
-	}
 	return furnishPrivate(root + "/sandbox")
+}
+
+// holdPrivate opens the machine's own private folders before a mount hides them. In a sandbox within a sandbox they
+// are where the outer one keeps them.
+func holdPrivate() ([]*os.File, error) {
+	var held []*os.File
+	for _, d := range private() {
+		f, err := openPath(machines(d))
+		if os.IsNotExist(err) {
+			f, err = openPath(d)
+		}
+		if err != nil {
+			return nil, err
+		}
+		held = append(held, f)
+	}
+	return held, nil
+}
+
+func openPath(dir string) (*os.File, error) {
+	fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: dir, Err: err}
+	}
+	return os.NewFile(uintptr(fd), dir), nil
 }
 
 // machines is where the machine's own folder stays reachable, in the sandbox and in each host.

@@ -22,6 +22,7 @@ const (
 	stageVar    = "CVLAN_LAB_STAGE"
 	stageInit   = "init"
 	stageInside = "inside"
+	stageAnchor = "anchor" // see Keep
 	reasonVar   = "CVLAN_LAB_UNAVAILABLE"
 )
 
@@ -34,6 +35,8 @@ func Main(f func(context.Context, *Lab) error) int {
 		return initStage()
 	case stageInside:
 		return inside(f)
+	case stageAnchor:
+		return anchorStage()
 	}
 	code, err := enter()
 	if err != nil {
@@ -55,6 +58,8 @@ func TestMain(m *testing.M) int {
 	case stageInside:
 		runtime.LockOSThread() // see inside
 		return m.Run()
+	case stageAnchor:
+		return anchorStage()
 	}
 	code, err := enter()
 	if err == nil {
