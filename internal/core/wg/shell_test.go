@@ -2,7 +2,6 @@ package wg
 
 import (
 	"math/rand/v2"
-	"net/netip"
 	"testing"
 	"time"
 
@@ -22,12 +21,12 @@ type shell struct {
 	tx   map[key.WGPublic]*Session
 	wait map[key.WGPublic][][]byte // packets that wait for a session, at most waiting a peer
 
-	got    [][]byte       // plaintexts received
-	events []Event        // since the test last looked
-	drops  [drops]int     // of Handshake and Open
-	send   func(Transmit) // to the network
-	addr   func() netip.AddrPort
-	deaf   bool // reports of Sent and Received are lost
+	got     [][]byte       // plaintexts received
+	events  []Event        // since the test last looked
+	drops   [drops]int     // of Handshake and Open
+	cookies int            // taken
+	send    func(Transmit) // to the network
+	deaf    bool           // reports of Sent and Received are lost
 }
 
 const waiting = 8
@@ -140,6 +139,9 @@ func (s *shell) read(now mono.Time, from Origin, datagram []byte) Drop {
 func (s *shell) take(now mono.Time, from Origin, datagram []byte) Drop {
 	if KindOf(datagram) != KindTransport {
 		drop := s.m.Handshake(now, from, datagram, &s.out)
+		if drop == Taken && KindOf(datagram) == KindCookie {
+			s.cookies++
+		}
 		s.flush(now)
 		return drop
 	}
