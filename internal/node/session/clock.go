@@ -1,0 +1,61 @@
+package session
+
+import (
+	"sync"
+	"time"
+
+	"github.com/cvlan/cvlan/internal/base/trust"
+)
+
+// Clock tells the time that this node believes: never earlier than its build, nor than what a controller has told plus what has
+// passed since. It may be used from any goroutine; one is shared by all that concerns a membership.
+type Clock struct {
+	local func() time.Time
+
+	mu    sync.Mutex
+	heard time.Time // without a monotonic reading
+	since time.Time // our own clock at that moment, for the time that has passed
+}
+
+// NewClock starts from what was heard and kept before; zero: nothing. A nil local is time.Now.
+func NewClock(local func() time.Time, heard time.Time) *Clock {
+	if local == nil {
+		local = time.Now
+	}
+	return &Clock{local: local, heard: heard.Round(0), since: time.Now()}
+}
+
+// Instant is one reading, for checks of certificates.
+func (c *Clock) Instant() trust.Instant {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	floor := c.heard
+	if !floor.IsZero() {
+		floor = floor.Add(time.Since(c.since)) // monotonic, whatever the wall clock does
+	}
+	return trust.Clock{Local: c.local, Heard: floor}.Now()
+}
+
+// Now is the time believed.
+func (c *Clock) Now() time.Time { return c.Instant().At }
+
+// Learn takes a controller's word for what time it is. bound is the end of the node's own certificate: a controller whose clock runs
+// years ahead must not make this node throw its certificate away, so such a word is not taken and Learn reports false.
+func (c *Clock) Learn(t, bound time.Time) bool {
+	if t.After(bound) {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if t.After(c.heard) {
+		c.heard, c.since = t.Round(0), time.Now()
+	}
+	return true
+}
+
+// Heard is what to keep for the next start; zero if no controller was ever heard.
+func (c *Clock) Heard() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.heard
+}

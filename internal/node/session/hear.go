@@ -1,0 +1,91 @@
+package session
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/cvlan/cvlan/internal/base/clean"
+	"github.com/cvlan/cvlan/internal/base/logx"
+	"github.com/cvlan/cvlan/proto/control"
+	"github.com/cvlan/cvlan/proto/control/pb"
+)
+
+// frame handles one frame of the controller's; a result ends the connection.
+func (l *link) frame(ctx context.Context, f *pb.Frame) *ending {
+	l.heard = time.Now()
+	l.contact()
+	if l.welcomed.IsZero() && f.GetWelcome() == nil && f.GetGoaway() == nil {
+		return protocol("its first frame is not Welcome")
+	}
+	switch b := f.Body.(type) {
+	case *pb.Frame_Welcome:
+		return l.welcome(b.Welcome)
+	case *pb.Frame_Goaway:
+		e := dismissed(b.Goaway)
+		return &e
+	case *pb.Frame_Map:
+		return l.piece(ctx, b.Map)
+	case *pb.Frame_Ping:
+		return l.sendOr(ctx, &pb.Frame{Body: &pb.Frame_Pong{Pong: &pb.Pong{Nonce: b.Ping.Nonce}}})
+	case *pb.Frame_Pong:
+		if b.Pong.Nonce == l.nonce {
+			l.nonce = 0
+		}
+	case *pb.Frame_Renewed:
+		l.renewed(b.Renewed.Chain)
+	case *pb.Frame_Refused:
+		l.refused(b.Refused)
+	}
+	return nil // a newer controller may say what we do not know
+}
+
+func (l *link) welcome(w *pb.Welcome) *ending {
+	if !l.welcomed.IsZero() {
+		return protocol("it says Welcome twice")
+	}
+	if w.Version < control.VersionMin || w.Version > control.Version {
+		return protocol(fmt.Sprintf("it chose version %d, which was not offered", w.Version))
+	}
+	l.welcomed = time.Now()
+	if !l.cfg.Clock.Learn(time.UnixMilli(w.TimeMs), until(l.chain)) {
+		l.log.Warn("controller's clock is ahead of this node's certificate")
+	}
+	l.follow(w)
+	info := l.st.Info()
+	l.update(func(st *State) {
+		st.Phase, st.Verdict, st.Problem = Connected, Fine, nil
+		st.Since, st.Transport = l.cfg.Clock.Now(), info.Transport
+		if info.Remote.IsValid() {
+			st.Address = info.Remote.String()
+		}
+	})
+	l.log.Info("control session up", logx.Transport, string(info.Transport))
+	return nil
+}
+
+// piece hands a piece of the map on, and signs the node's record if the map shows a new one.
+func (l *link) piece(ctx context.Context, m *pb.Map) *ending {
+	if err := l.cfg.Table.Apply(ctx, m); err != nil {
+		l.distrust++
+		return &ending{problem: &Problem{codeMap, "the controller's map cannot be used: " + clean.Line(err.Error(), 200), "the daemon asks for it again; if this stays, upgrade the older of the two"}}
+	}
+	if m.More {
+		return nil
+	}
+	l.distrust = 0
+	signed, err := l.current()
+	if err != nil {
+		l.log.Warn("own record not signed", logx.Err, err)
+		l.update(func(st *State) {
+			st.Problem = &Problem{codeRecord, "the controller shows a record of this node that is not signed: " + clean.Line(err.Error(), 200), "the other nodes cannot use it; ask the controller's operator"}
+		})
+		return nil
+	}
+	if signed == nil || bytes.Equal(l.sentSigned, signed.Record) {
+		return nil
+	}
+	l.sentSigned = signed.Record
+	return l.sendOr(ctx, &pb.Frame{Body: &pb.Frame_Signed{Signed: signed}})
+}

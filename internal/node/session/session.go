@@ -1,0 +1,221 @@
+package session
+
+import (
+	"context"
+	"crypto/rand"
+	"log/slog"
+	"net/netip"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cvlan/cvlan/internal/base/ident"
+	"github.com/cvlan/cvlan/internal/base/key"
+	"github.com/cvlan/cvlan/internal/base/logx"
+	"github.com/cvlan/cvlan/internal/base/version"
+	"github.com/cvlan/cvlan/internal/sys/stream"
+	"github.com/cvlan/cvlan/proto/control"
+	"github.com/cvlan/cvlan/proto/control/pb"
+)
+
+// Bounds.
+const (
+	// MaxEndpoints is how many endpoints are reported; more are cut off.
+	MaxEndpoints = 16
+	// MaxAddrs is how many addresses of controllers are kept.
+	MaxAddrs = 16
+)
+
+// Table is the node's map, as the session needs it.
+type Table interface {
+	// Cursor says how much of the map there is; nil: nothing.
+	Cursor() *pb.Cursor
+	// Apply takes one piece. After any error the session starts again with the cursor that the table then has.
+	Apply(context.Context, *pb.Map) error
+	// Self returns the node's own record as the map shows it, and its signature; nil while the map has none.
+	Self() (record, signature []byte)
+}
+
+// Config is what a session needs. The functions must not block for long and must not call the session's Run.
+type Config struct {
+	Membership Membership
+	Identity   key.Identity
+	WG         key.WGPublic
+	Software   *pb.Software // nil: this build's
+	Transport  stream.Transport
+	Dial       Dialer
+	Clock      *Clock
+	Table      Table
+	Log        *slog.Logger
+	// Changed is told after State has changed; nil: nobody.
+	Changed func()
+	// Renewed keeps a new certificate chain. An error is logged; the chain is used nevertheless.
+	Renewed func(chain [][]byte) error
+	// Moved keeps the addresses that the controller wants to be reached at from now on, besides those of the join key.
+	Moved func(addrs []string) error
+	// Random returns a duration from 0 to below its argument; nil: from math/rand.
+	Random func(time.Duration) time.Duration
+}
+
+// Session keeps one node connected. It is made by New and lives in Run.
+type Session struct {
+	cfg      Config
+	log      *slog.Logger
+	self     identity
+	instance []byte
+	state    atomic.Pointer[State]
+
+	mu        sync.Mutex
+	endpoints [][]byte // as they travel; nil: nothing has been reported yet
+	reported  chan struct{}
+	wake      chan struct{}
+
+	// Owned by Run's goroutine.
+	chain    [][]byte
+	addrs    []string // learned from Welcome
+	steer    stream.Transport
+	signed   *pb.Signed // the newest signature made or seen
+	distrust int        // how often in a row the map was refused
+	renewal  renewal
+}
+
+// New returns a session that does nothing until Run.
+func New(cfg Config) *Session {
+	s := &Session{
+		cfg:      cfg,
+		log:      cfg.Log.With(logx.Node, cfg.Membership.Node.String()),
+		self:     identity{cfg.Membership.Tenant, cfg.Membership.Network, cfg.Membership.Node, cfg.Identity, cfg.WG},
+		instance: make([]byte, 16),
+		chain:    cfg.Membership.Chain,
+		addrs:    cfg.Membership.Learned,
+		reported: make(chan struct{}, 1),
+		wake:     make(chan struct{}, 1),
+	}
+	rand.Read(s.instance)
+	if s.cfg.Software == nil {
+		s.cfg.Software = ThisSoftware("")
+	}
+	s.renewal = newRenewal(cfg.Random)
+	s.state.Store(&State{Phase: Connecting, Since: cfg.Clock.Now(), Address: first(s.dialed()), CertUntil: until(s.chain)})
+	return s
+}
+
+// ThisSoftware describes this build and machine.
+func ThisSoftware(hostname string) *pb.Software {
+	return &pb.Software{Version: version.Get().Version, Os: runtime.GOOS, Arch: runtime.GOARCH, Hostname: hostname}
+}
+
+// State returns what the session is doing now.
+func (s *Session) State() State { return *s.state.Load() }
+
+// Report says where this node can be reached. Only a difference is sent, the newest one, at most once a second.
+func (s *Session) Report(endpoints []netip.AddrPort) {
+	wire := make([][]byte, 0, min(len(endpoints), MaxEndpoints))
+	for _, e := range endpoints[:min(len(endpoints), MaxEndpoints)] {
+		wire = append(wire, control.AppendEndpoint(nil, e))
+	}
+	s.mu.Lock()
+	s.endpoints = wire
+	s.mu.Unlock()
+	poke(s.reported)
+}
+
+// Wake says that the network has changed: a connection is probed, a wait is cut short.
+func (s *Session) Wake() { poke(s.wake) }
+
+// Run keeps the node connected until ctx is done. When it returns, the connection is closed and nothing of it is left.
+func (s *Session) Run(ctx context.Context) {
+	back := newBackoff(s.cfg.Random)
+	for ctx.Err() == nil {
+		end, lived := s.once(ctx)
+		if end.stopped || ctx.Err() != nil {
+			return
+		}
+		wait := back.next(end, lived)
+		s.waiting(end, wait)
+		s.rest(ctx, wait, end.ordered())
+	}
+}
+
+// rest waits, until ctx is done or, unless the wait was ordered, until Wake.
+func (s *Session) rest(ctx context.Context, wait time.Duration, ordered bool) {
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	wake := s.wake
+	if ordered {
+		wake = nil
+	}
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	case <-wake:
+	}
+}
+
+func (s *Session) waiting(e ending, wait time.Duration) {
+	s.update(func(st *State) {
+		now := s.cfg.Clock.Now()
+		if st.Phase == Connected || st.Since.IsZero() {
+			st.Since = now
+		}
+		st.Phase, st.Transport, st.Problem, st.NextTry = Waiting, "", e.problem, now.Add(wait)
+		if e.verdict != Fine {
+			st.Verdict = e.verdict
+		}
+	})
+	s.log.Info("control session ended", logx.Reason, e.problem.Code, logx.Err, e.problem.What, logx.Took, wait)
+}
+
+// update publishes a changed state and tells the owner.
+func (s *Session) update(change func(*State)) {
+	st := *s.state.Load()
+	change(&st)
+	s.state.Store(&st)
+	if s.cfg.Changed != nil {
+		s.cfg.Changed()
+	}
+}
+
+// contact notes that a frame has arrived; that alone is no change worth telling.
+func (s *Session) contact() {
+	st := *s.state.Load()
+	st.Contact = s.cfg.Clock.Now()
+	s.state.Store(&st)
+}
+
+// dialed returns where to look for the controller: what it said last, then what the join key said.
+func (s *Session) dialed() []string {
+	var all []string
+	for _, a := range append(slices.Clone(s.addrs), s.cfg.Membership.Addrs...) {
+		if !slices.Contains(all, a) && len(all) < MaxAddrs {
+			all = append(all, a)
+		}
+	}
+	return all
+}
+
+func first(a []string) string {
+	if len(a) == 0 {
+		return ""
+	}
+	return a[0]
+}
+
+// poke leaves a token in a channel of one; a token that waits already stands for this one too.
+func poke(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// identity is who the node is: what its record must say before it signs it.
+type identity struct {
+	tenant  ident.Tenant
+	network ident.Network
+	node    ident.Node
+	key     key.Identity
+	wg      key.WGPublic
+}

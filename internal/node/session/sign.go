@@ -1,0 +1,64 @@
+package session
+
+import (
+	"bytes"
+	"errors"
+
+	"github.com/cvlan/cvlan/proto/control"
+	"github.com/cvlan/cvlan/proto/control/pb"
+)
+
+// sign signs a record of the node's own. It refuses one that names another node or other keys: a signature is the node's word that
+// the keys are its own, and must not be lent.
+func (i identity) sign(record []byte) (*pb.Signed, error) {
+	if err := i.check(record); err != nil {
+		return nil, err
+	}
+	signature, err := i.key.Sign(control.Transcript(i.tenant, i.network, record))
+	if err != nil {
+		return nil, err
+	}
+	return &pb.Signed{Record: record, Signature: signature}, nil
+}
+
+func (i identity) check(record []byte) error {
+	r, err := control.ParseRecord(record)
+	switch {
+	case err != nil:
+		return err
+	case r.Node != i.node:
+		return errors.New("the record is another node's")
+	case r.Identity != i.key.Public():
+		return errors.New("the record has another identity key")
+	case r.WG != i.wg:
+		return errors.New("the record has another WireGuard key")
+	}
+	return nil
+}
+
+// has reports whether signature is the node's own for this record.
+func (i identity) has(record, signature []byte) bool {
+	return i.key.Public().Verify(control.Transcript(i.tenant, i.network, record), signature)
+}
+
+// current returns the signature for the newest record known, made now if need be, and nil while there is no record or it is not ours.
+// ECDSA signatures differ each time, so one that exists is kept.
+func (s *Session) current() (*pb.Signed, error) {
+	record, signature := s.cfg.Table.Self()
+	if record == nil {
+		record, signature = s.cfg.Membership.Record, nil
+	}
+	if record == nil || s.signed != nil && bytes.Equal(s.signed.Record, record) {
+		return s.signed, nil
+	}
+	if s.self.has(record, signature) && s.self.check(record) == nil {
+		s.signed = &pb.Signed{Record: record, Signature: signature}
+		return s.signed, nil
+	}
+	signed, err := s.self.sign(record)
+	if err != nil {
+		return nil, err
+	}
+	s.signed = signed
+	return signed, nil
+}
