@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -42,7 +44,7 @@ func startInside() (*os.Process, error) {
 		return nil, fmt.Errorf("find the working directory: %w", err)
 	}
 	p, err := os.StartProcess("/proc/self/exe", os.Args, &os.ProcAttr{
-		Dir: dir, Env: append(withoutStage(os.Environ()), stageVar+"="+stageInside),
+		Dir: dir, Env: append(without(os.Environ(), stageVar), stageVar+"="+stageInside),
 		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr},
 	})
 	if err != nil {
@@ -66,4 +68,12 @@ func reap(program int) int {
 			return ws.ExitStatus()
 		}
 	}
+}
+
+// without leaves variables out of an environment.
+func without(env []string, names ...string) []string {
+	return slices.DeleteFunc(slices.Clone(env), func(e string) bool {
+		name, _, _ := strings.Cut(e, "=")
+		return slices.Contains(names, name)
+	})
 }

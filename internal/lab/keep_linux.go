@@ -14,12 +14,16 @@ import (
 // machine (nsenter is part of util-linux) and how to end.
 func (l *Lab) Keep(ctx context.Context, w io.Writer) error {
 	fmt.Fprintln(w, "The laboratory stays up. To enter a host, type in another terminal of the same user:")
+	spaces := "--mount --uts --ipc --net --pid"
+	if os.Getenv(userVar) != "" {
+		spaces = "--user --preserve-credentials " + spaces
+	}
 	for _, h := range l.Hosts() {
 		pid, err := h.anchor()
 		if err != nil {
 			return fmt.Errorf("keep %s: %w", h.name, err)
 		}
-		fmt.Fprintf(w, "  %-14s %-16s nsenter --target %d --all\n", h.name, h.address(), pid)
+		fmt.Fprintf(w, "  %-14s %-16s nsenter --target %d %s\n", h.name, h.address(), pid, spaces)
 	}
 	pid, err := os.Readlink(outerProc + "/self")
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -154,14 +153,4 @@ func bind(from, to string) error {
 		return fmt.Errorf("cannot bind %s to %s: %w", from, to, err)
 	}
 	return nil
-}
-
-func withoutStage(env []string) []string {
-	out := make([]string, 0, len(env))
-	for _, e := range env {
-		if !strings.HasPrefix(e, stageVar+"=") {
-			out = append(out, e)
-		}
-	}
-	return out
 }

@@ -53,7 +53,8 @@ func (n *nat) addSets() error {
 	n.in.IsMap, n.in.DataType = true, inside
 	n.may = n.set("may", nftables.MustConcatSetType(nftables.TypeInetService, nftables.TypeIPAddr))
 	n.may.Concatenation = true
-	for _, s := range []*nftables.Set{n.out, n.in, n.may} {
+	for i, s := range []*nftables.Set{n.out, n.in, n.may} {
+		s.ID = uint32(i + 1) // unique in this transaction; the library's own counter is shared by all goroutines
 		if err := n.conn.AddSet(s, nil); err != nil {
 			return err
 		}

@@ -24,7 +24,7 @@ type Cmd struct {
 // Command prepares a program to run in the host. The context's end kills it, and so does the end of the laboratory.
 func (h *Host) Command(ctx context.Context, name string, args ...string) *Cmd {
 	c := exec.CommandContext(ctx, name, args...)
-	c.Env = withoutStage(os.Environ())
+	c.Env = without(os.Environ(), stageVar, userVar)
 	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL}
 	c.WaitDelay = 2 * time.Second // a grandchild that keeps the output open
 	return &Cmd{c, h}

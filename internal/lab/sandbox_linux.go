@@ -22,8 +22,9 @@ const (
 	stageVar    = "CVLAN_LAB_STAGE"
 	stageInit   = "init"
 	stageInside = "inside"
-	stageAnchor = "anchor" // see Keep
-	reasonVar   = "CVLAN_LAB_UNAVAILABLE"
+	stageAnchor = "anchor"                // see Keep
+	reasonVar   = "CVLAN_LAB_UNAVAILABLE" // why not, for New
+	userVar     = "CVLAN_LAB_USER"        // set in a sandbox with a user namespace of its own
 )
 
 // Main runs f in a laboratory inside a sandbox and returns the program's exit code. The context ends on SIGINT,
@@ -122,6 +123,9 @@ func enter() (int, error) {
 		Path: self, Args: os.Args, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		Env: append(os.Environ(), stageVar+"="+stageInit), ExtraFiles: []*os.File{w},
 		SysProcAttr: sandboxAttr(),
+	}
+	if cmd.SysProcAttr.Cloneflags&unix.CLONE_NEWUSER != 0 {
+		cmd.Env = append(cmd.Env, userVar+"=yes")
 	}
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, forwarded()...)

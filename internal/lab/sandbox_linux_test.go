@@ -106,15 +106,15 @@ func TestKeptLaboratoryCanBeEntered(t *testing.T) {
 	c := program("main-keep")
 	_, words := start(t, c)
 	text := waitFor(t, words, "To end:")
-	var pid string
+	var args []string
 	for line := range strings.Lines(text) {
-		if f := strings.Fields(line); len(f) == 6 && f[0] == "a" {
-			pid = f[4]
+		if f := strings.Fields(line); len(f) > 3 && f[0] == "a" {
+			args = f[3:]
 		}
 	}
-	out, err := exec.Command(nsenter, "--target", pid, "--all", "hostname").CombinedOutput()
+	out, err := exec.Command(nsenter, append(args, "hostname")...).CombinedOutput()
 	if err != nil || strings.TrimSpace(string(out)) != "a" {
-		t.Errorf("nsenter into process %s of %q: %q, %v", pid, text, out, err)
+		t.Errorf("nsenter %v after %q: %q, %v", args, text, out, err)
 	}
 	c.Process.Signal(unix.SIGTERM)
 	if err := c.Wait(); err != nil {
