@@ -1,0 +1,39 @@
+package view
+
+import "github.com/cvlan/cvlan/internal/base/ident"
+
+// Change says what a call has changed for whom. The zero Change concerns nobody.
+type Change struct {
+	network *network
+	node    ident.Node
+	scope   scope
+}
+
+type scope uint8
+
+const (
+	nobody   scope = iota
+	itself         // the node alone
+	others         // whoever sees the node
+	everyone       // both; without a node, all of the network
+)
+
+// IsZero reports whether the change concerns nobody.
+func (c Change) IsZero() bool { return c.scope == nobody }
+
+// Audience appends to dst the nodes that are to be told of a change, by what they may see now: call Next of their sessions. A
+// node that the change has removed is among them, to be sent away. The order is the same for the same history.
+func (v *View) Audience(dst []ident.Node, c Change) []ident.Node {
+	if c.scope == itself || c.scope == everyone && !c.node.IsZero() {
+		dst = append(dst, c.node)
+	}
+	if c.scope != others && c.scope != everyone {
+		return dst
+	}
+	for _, m := range c.network.members {
+		if m.id != c.node && (c.node.IsZero() || m.sees()) {
+			dst = append(dst, m.id)
+		}
+	}
+	return dst
+}

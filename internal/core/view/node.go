@@ -1,0 +1,191 @@
+package view
+
+import (
+	"bytes"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/cvlan/cvlan/internal/base/ident"
+	"github.com/cvlan/cvlan/internal/base/key"
+	"github.com/cvlan/cvlan/proto/control"
+)
+
+// Node is what others are told of a node.
+type Node struct {
+	ID        ident.Node
+	Network   ident.Network // never changes
+	Record    []byte        // control.Record, encoded
+	Signature []byte        // the node's; empty while it has not signed this record, which hides it
+	Pending   bool          // waits for approval: sees nobody and is shown to nobody
+}
+
+// Soft is what changes often and is forgotten with the controller's process. The zero Soft is the default.
+type Soft struct {
+	Online    bool
+	Endpoints []netip.AddrPort // the first MaxEndpoints that can be sent to are told
+	LastSeen  time.Time        // told, in seconds, of nodes that are not online
+}
+
+// Tombstone is what is left of a node.
+type Tombstone struct {
+	Node    ident.Node
+	Network ident.Network
+	Version uint64
+	At      time.Time
+}
+
+// member is a node in its network, or what is left of it.
+type member struct {
+	id       ident.Node
+	network  *network
+	at       int // index in network.members
+	peer     []byte
+	soft     []byte // nil: the default
+	version  uint64        // of its newest change
+	versions [lists]uint64 // of its newest change that is in the list
+	link     [lists]link
+	flip     uint64 // when pending last changed, or may have
+	chunk    int    // where network.first has it: index + 1
+	pending  bool
+	shown    bool // to those who see peers
+	known    bool // somebody may have been shown it
+	gone     bool
+}
+
+// sees reports whether the member is shown peers.
+func (m *member) sees() bool { return m.network.Open && !m.pending }
+
+// PutNode adds a node or changes it.
+func (v *View) PutNode(n Node, version uint64) (Change, error) {
+	w := v.networks[n.Network]
+	if w == nil {
+		return Change{}, fmt.Errorf("%w: network %s of node %s", ErrUnknown, n.Network, n.ID)
+	}
+	m := v.members[n.ID]
+	if !valid(n) || m != nil && m.network != w {
+		return Change{}, fmt.Errorf("%w: node %s", ErrInvalid, n.ID)
+	}
+	if err := v.advance(version, true); err != nil {
+		return Change{}, err
+	}
+	peer := peerBody(n.Record, n.Signature)
+	if m == nil {
+		m = &member{id: n.ID, network: w, at: len(w.members), flip: version, known: v.loading(version)}
+		v.members[n.ID] = m
+		w.members = append(w.members, m)
+	} else if m.pending == n.Pending && bytes.Equal(m.peer, peer) {
+		return Change{}, nil
+	}
+	if m.pending != n.Pending {
+		m.flip = version
+	}
+	m.peer, m.pending, m.version = peer, n.Pending, version
+	return v.show(m, len(n.Signature) > 0 && !n.Pending), nil
+}
+
+func valid(n Node) bool {
+	signed := len(n.Signature) == key.SignatureSize || len(n.Signature) == 0
+	return !n.ID.IsZero() && signed && len(n.Record) > 0 && len(n.Record) <= control.MaxRecord
+}
+
+// show makes a changed member visible or not, and says who is to hear of it.
+func (v *View) show(m *member, shown bool) Change {
+	w := m.network
+	was := m.shown
+	m.shown = shown
+	m.known = m.known || shown
+	if was || shown || m.known && !m.link[byHard].in {
+		m.versions[byHard] = m.version
+		w.list[byHard].push(m)
+		w.moves++
+	}
+	if shown && !was && m.soft != nil {
+		v.touch(m) // whoever had the node hidden has its soft state to learn, whatever the version it had
+	}
+	if was && !shown {
+		w.first = nil
+	}
+	if was || shown {
+		return Change{network: w, node: m.id, scope: everyone}
+	}
+	return Change{network: w, node: m.id, scope: itself}
+}
+
+// RemoveNode deletes a node. One that is not there leaves its tombstone all the same: so the load tells of former deletions.
+func (v *View) RemoveNode(t Tombstone) (Change, error) {
+	m := v.members[t.Node]
+	w := v.networks[t.Network]
+	if m != nil && m.network != w {
+		return Change{}, fmt.Errorf("%w: node %s is not in network %s", ErrUnknown, t.Node, t.Network)
+	}
+	if err := v.advance(t.Version, true); err != nil {
+		return Change{}, err
+	}
+	if w == nil {
+		return Change{}, nil
+	}
+	if m == nil {
+		m = &member{id: t.Node, network: w, known: true}
+	} else {
+		v.leave(m)
+	}
+	c := Change{network: w, node: m.id, scope: itself}
+	if m.shown {
+		c.scope = everyone
+	}
+	*m = member{id: m.id, network: w, known: m.known, gone: true, version: t.Version, versions: [lists]uint64{byHard: t.Version}}
+	if m.known {
+		w.list[byHard].push(m)
+		w.moves++
+		v.bury(m, t.At)
+	}
+	return c, nil
+}
+
+// leave takes a node out of everything but memory.
+func (v *View) leave(m *member) {
+	w := m.network
+	last := w.members[len(w.members)-1]
+	w.members[m.at], last.at = last, m.at
+	w.members[len(w.members)-1] = nil
+	w.members = w.members[:len(w.members)-1]
+	delete(v.members, m.id)
+	for i := range w.list {
+		w.list[i].drop(m)
+	}
+	if m.shown {
+		w.first = nil
+	}
+}
+
+// SetSoft replaces a node's soft state. The Change is zero if nothing differs, or nobody sees the node.
+func (v *View) SetSoft(id ident.Node, s Soft) Change {
+	m := v.members[id]
+	if m == nil {
+		return Change{}
+	}
+	v.bytes = appendSoftBody(v.bytes[:0], id, s)
+	body := v.bytes
+	if len(body) == 1+8 {
+		body = nil
+	}
+	if bytes.Equal(body, m.soft) {
+		return Change{}
+	}
+	m.soft = slices.Clone(body)
+	if !m.shown {
+		return Change{}
+	}
+	v.touch(m)
+	return Change{network: m.network, node: id, scope: others}
+}
+
+// touch gives a member's soft state a new version.
+func (v *View) touch(m *member) {
+	v.soft++
+	m.versions[bySoft] = v.soft
+	m.network.list[bySoft].push(m)
+	m.network.moves++
+}

@@ -1,0 +1,195 @@
+package view
+
+import (
+	"encoding/binary"
+
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/cvlan/cvlan/internal/base/ident"
+	"github.com/cvlan/cvlan/proto/control"
+	"github.com/cvlan/cvlan/proto/control/pb"
+)
+
+// Field numbers of control.proto that are written here by hand, so that an object's bytes can be kept and copied.
+// TestHandWrittenBytesAreTheMessages holds them to the generated code.
+const (
+	frameMap = 7
+
+	mapFrom     = 1
+	mapTo       = 2
+	mapSnapshot = 3
+	mapMore     = 4
+	mapNetwork  = 5
+	mapSelf     = 6
+	mapUpsert   = 7
+	mapRemove   = 8
+	mapSoft     = 9
+
+	peerRecord    = 1
+	peerSignature = 2
+	selfPending   = 3
+
+	softNode     = 1
+	softOnline   = 2
+	softEndpoint = 3
+	softLastSeen = 4
+)
+
+const maxVarint = binary.MaxVarintLen64
+
+func appendVarint(b []byte, field protowire.Number, v uint64) []byte {
+	if v == 0 {
+		return b
+	}
+	return protowire.AppendVarint(protowire.AppendTag(b, field, protowire.VarintType), v)
+}
+
+func appendFixed64(b []byte, field protowire.Number, v uint64) []byte {
+	if v == 0 {
+		return b
+	}
+	return protowire.AppendFixed64(protowire.AppendTag(b, field, protowire.Fixed64Type), v)
+}
+
+func appendBytes(b []byte, field protowire.Number, v []byte) []byte {
+	return protowire.AppendBytes(protowire.AppendTag(b, field, protowire.BytesType), v)
+}
+
+func appendTrue(b []byte, field protowire.Number) []byte { return appendVarint(b, field, 1) }
+
+// peerBody is the body of a Peer. A Self begins with the same fields, so the same bytes serve both.
+func peerBody(record, signature []byte) []byte {
+	b := make([]byte, 0, len(record)+len(signature)+8)
+	b = appendBytes(b, peerRecord, record)
+	if len(signature) > 0 {
+		b = appendBytes(b, peerSignature, signature)
+	}
+	return b
+}
+
+// appendSelf appends the field Map.self.
+func appendSelf(b, peer []byte, pending bool) []byte {
+	n := len(peer)
+	if pending {
+		n += 2
+	}
+	b = protowire.AppendVarint(protowire.AppendTag(b, mapSelf, protowire.BytesType), uint64(n))
+	b = append(b, peer...)
+	if pending {
+		b = appendTrue(b, selfPending)
+	}
+	return b
+}
+
+// appendSoftBody appends the body of a Soft. The default is its node's identifier and nothing else.
+func appendSoftBody(b []byte, id ident.Node, s Soft) []byte {
+	b = appendFixed64(b, softNode, uint64(id))
+	if s.Online {
+		b = appendTrue(b, softOnline)
+	}
+	var room [18]byte
+	n := 0
+	for _, e := range s.Endpoints {
+		w := control.AppendEndpoint(room[:0], e)
+		if _, ok := control.ParseEndpoint(w); !ok || n == MaxEndpoints {
+			continue
+		}
+		b = appendBytes(b, softEndpoint, w)
+		n++
+	}
+	if !s.Online && s.LastSeen.Unix() > 0 {
+		b = appendVarint(b, softLastSeen, uint64(s.LastSeen.Unix()))
+	}
+	return b
+}
+
+// networkField is the whole field Map.network.
+func networkField(n Network) ([]byte, error) {
+	body, err := proto.MarshalOptions{Deterministic: true}.Marshal(&pb.Network{
+		Name: n.Name, Tenant: n.Tenant, Domain: n.Domain, Closed: !n.Open,
+		Range4: control.AppendRange(nil, n.Range4), Range6: control.AppendRange(nil, n.Range6),
+	})
+	return appendBytes(nil, mapNetwork, body), err
+}
+
+// pieces writes one snapshot or delta as frames of about limit bytes.
+type pieces struct {
+	limit int
+	head  int    // how much of buf every piece begins with
+	buf   []byte // the Map under way
+	out   [][]byte
+	some  bool // something was added
+}
+
+// begin starts with the fields that every piece carries. The buffer is reused.
+func (p *pieces) begin(limit int, from *Cursor, to Cursor) {
+	p.limit, p.out, p.some, p.buf = limit, nil, false, p.buf[:0]
+	if from != nil {
+		p.buf = from.append(p.buf, mapFrom)
+	}
+	p.buf = to.append(p.buf, mapTo)
+	p.head = len(p.buf)
+}
+
+// room ends the piece under way if n more bytes would make it too long.
+func (p *pieces) room(n int) {
+	p.some = true
+	if len(p.buf) > p.head && len(p.buf)+n > p.limit {
+		p.cut(true)
+	}
+}
+
+func (p *pieces) cut(more bool) {
+	body := p.buf
+	if more {
+		body = appendTrue(body, mapMore)
+	}
+	p.out = append(p.out, frame(body))
+	p.buf = p.buf[:p.head]
+}
+
+// network appends a whole field.
+func (p *pieces) network(field []byte) {
+	p.room(len(field))
+	p.buf = append(p.buf, field...)
+}
+
+func (p *pieces) self(m *member) {
+	p.room(len(m.peer) + 8)
+	p.buf = appendSelf(p.buf, m.peer, m.pending)
+}
+
+func (p *pieces) upsert(m *member) {
+	p.room(len(m.peer) + 4)
+	p.buf = appendBytes(p.buf, mapUpsert, m.peer)
+}
+
+func (p *pieces) remove(m *member) {
+	p.room(9)
+	p.buf = appendFixed64(p.buf, mapRemove, uint64(m.id)) // not packed: every reader takes both forms
+}
+
+func (p *pieces) soft(m *member) {
+	p.room(len(m.soft) + 12)
+	if m.soft == nil {
+		var room [1 + 8]byte
+		p.buf = appendBytes(p.buf, mapSoft, appendFixed64(room[:0], softNode, uint64(m.id)))
+		return
+	}
+	p.buf = appendBytes(p.buf, mapSoft, m.soft)
+}
+
+// end returns the frames: at least one, which may be empty but for its head.
+func (p *pieces) end(more bool) [][]byte {
+	p.cut(more)
+	return p.out
+}
+
+// frame wraps the bytes of a Map into a Frame with its length.
+func frame(body []byte) []byte {
+	n := protowire.SizeTag(frameMap) + protowire.SizeBytes(len(body))
+	b := make([]byte, 0, protowire.SizeVarint(uint64(n))+n)
+	b = protowire.AppendVarint(b, uint64(n))
+	return appendBytes(b, frameMap, body)
+}
