@@ -148,6 +148,23 @@ type Meta struct {
 	Created     time.Time
 }
 
+// Load is a tenant as the hub begins with it.
+type Load struct {
+	Tenant     Tenant
+	Networks   []Network
+	Nodes      []Node      // in the order of versions
+	Tombstones []Tombstone // in the order of versions
+	Floor      uint64      // version of the newest deletion that has been forgotten; 0: none has
+}
+
+// Tombstone is what is left of a node for a while, so that nodes which were away hear of its deletion.
+type Tombstone struct {
+	Node    ident.Node
+	Network ident.Network
+	Version uint64
+	At      time.Time
+}
+
 // Change is one thing that a commit changed, as the hub must tell it. Exactly one field is set.
 type Change struct {
 	Network *Network // created or changed
@@ -187,6 +204,8 @@ type Store interface {
 // written in the same transaction. Lists are in order of creation.
 type Handle interface {
 	Tenant(ctx context.Context) (Tenant, error)
+	// Load returns what the hub begins with, read in one moment.
+	Load(ctx context.Context) (Load, error)
 
 	CreateNetwork(ctx context.Context, actor string, n Network) (Network, error) // ID and Version are given by the store
 	SetRules(ctx context.Context, actor string, id ident.Network, rules []Rule, ifVersion uint64) (Network, error)
