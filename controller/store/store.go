@@ -23,6 +23,7 @@ var (
 	ErrReadOnly = errors.New("the database cannot be written now")
 	ErrNewer    = errors.New("the database was written by a newer version")
 	ErrLimit    = errors.New("limit reached")
+	ErrInvalid  = errors.New("not valid") // what was asked for can never be
 	// The reasons why a join key does not admit.
 	ErrKeyUnknown = errors.New("join key unknown")
 	ErrKeyExpired = errors.New("join key expired")
@@ -165,12 +166,14 @@ type Tombstone struct {
 	At      time.Time
 }
 
-// Change is one thing that a commit changed, as the hub must tell it. Exactly one field is set.
+// Change is one thing that a commit changed, as the hub must tell it. One of the first four is set.
 type Change struct {
-	Network *Network // created or changed
-	Gone    ident.Network
-	Node    *Node // created or changed
-	Removed *Node // deleted; Version is the deletion's
+	Network *Network      // created or changed
+	Gone    ident.Network // deleted, with Version
+	Node    *Node         // created or changed
+	Removed *Node         // deleted, At; its Version is the deletion's
+	Version uint64
+	At      time.Time
 }
 
 // Sink hears what was committed, in order, from the writer's goroutine, before the caller's method returns. It must not call
@@ -201,27 +204,33 @@ type Store interface {
 }
 
 // Handle is everything that can be done to one tenant's data. actor says who did it, for the audit trail, which is
-// written in the same transaction. Lists are in order of creation.
+// written in the same transaction by every method that changes something, Seen apart. Lists are in order of creation.
 type Handle interface {
 	Tenant(ctx context.Context) (Tenant, error)
+	// Load returns everything that the tenant's netmaps are made of, as of one instant.
+	Load(ctx context.Context) (Loaded, error)
 	// Load returns what the hub begins with, read in one moment.
 	Load(ctx context.Context) (Load, error)
 
-	CreateNetwork(ctx context.Context, actor string, n Network) (Network, error) // ID and Version are given by the store
+	// CreateNetwork gives the network an id and, if it has none, a free range of each family.
+	CreateNetwork(ctx context.Context, actor string, n Network) (Network, error)
 	SetRules(ctx context.Context, actor string, id ident.Network, rules []Rule, ifVersion uint64) (Network, error)
 	DeleteNetwork(ctx context.Context, actor string, id ident.Network, ifVersion uint64) error // ErrConflict while it has nodes
 	Networks(ctx context.Context) ([]Network, error)
 	Network(ctx context.Context, id ident.Network) (Network, error)
 	NetworkByName(ctx context.Context, name string) (Network, error)
 
+	// CreateJoinKey and CreateAPIKey give the key an id if it has none.
 	CreateJoinKey(ctx context.Context, actor string, k JoinKey) (JoinKey, error)
 	RevokeJoinKey(ctx context.Context, actor string, id ident.JoinKey) error
 	JoinKeys(ctx context.Context, network ident.Network) ([]JoinKey, error) // zero: of all networks
 
 	// Admit redeems a join key for a node, all or nothing: checks the key, gives it a name (wish, or wish-2, …), addresses from the
-	// network's ranges, an id, and counts the use. The same key and identity again return the same node, whatever has become of the key.
+	// network's ranges, an id, and counts the use. The same key and identity again return the same node, whatever has become of
+	// the key. An identity or a WireGuard key that another node of the tenant uses is refused with ErrExists.
 	Admit(ctx context.Context, a Admission) (Node, error)
 	Nodes(ctx context.Context, network ident.Network) ([]Node, error) // zero: of all networks
+	EphemeralNodes(ctx context.Context) ([]Node, error)               // of all networks
 	Node(ctx context.Context, id ident.Node) (Node, error)
 	ApproveNode(ctx context.Context, actor string, id ident.Node, ifVersion uint64) (Node, error) // ifVersion 0: whatever it is
 	RenameNode(ctx context.Context, actor string, id ident.Node, name string, ifVersion uint64) (Node, error)
