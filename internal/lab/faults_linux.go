@@ -5,6 +5,7 @@ import (
 	"sort"
 
 	"github.com/google/nftables"
+	"golang.org/x/sys/unix"
 )
 
 // faults are the rules that spoil one router's traffic, by what they were asked for. The kernel's table is written anew
@@ -172,6 +173,11 @@ func (f faults) write(conn *nftables.Conn, bridge bool, family nftables.TableFam
 	at := nftables.ChainPriority(10)
 	chain := conn.AddChain(&nftables.Chain{Table: table, Name: "forward", Type: nftables.ChainTypeFilter,
 		Hooknum: nftables.ChainHookForward, Priority: &at})
+	if bridge {
+		for _, r := range neighbours() {
+			conn.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: r})
+		}
+	}
 	keys := make([]string, 0, len(f))
 	for k := range f {
 		keys = append(keys, k)
@@ -184,4 +190,14 @@ func (f faults) write(conn *nftables.Conn, bridge bool, family nftables.TableFam
 			}
 		}
 	}
+}
+
+// neighbours lets ARP and neighbour discovery pass a spoiled LAN. Without them a healed LAN would be dead for another
+// second, until the kernel asks again.
+func neighbours() []words {
+	solicit, advert := byte(135), byte(136) // RFC 4861
+	find := func(kind byte) words {
+		return rule(protocol(unix.IPPROTO_ICMPV6), transportByte(reg0, 0), words{equal(reg0, kind)}, accept())
+	}
+	return []words{rule(etherType(unix.ETH_P_ARP), accept()), find(solicit), find(advert)}
 }

@@ -59,6 +59,10 @@ func family(f byte) words {
 	return words{&expr.Meta{Key: expr.MetaKeyNFPROTO, Register: reg0}, equal(reg0, f)}
 }
 
+func etherType(t uint16) words {
+	return words{&expr.Meta{Key: expr.MetaKeyPROTOCOL, Register: reg0}, equal(reg0, byte(t>>8), byte(t))}
+}
+
 func equal(reg uint32, b ...byte) expr.Any {
 	return &expr.Cmp{Op: expr.CmpOpEq, Register: reg, Data: b}
 }
@@ -116,6 +120,10 @@ func network(reg, offset uint32) words {
 
 func transport(reg, offset uint32) words {
 	return words{&expr.Payload{DestRegister: reg, Base: expr.PayloadBaseTransportHeader, Offset: offset, Len: 2}}
+}
+
+func transportByte(reg, offset uint32) words {
+	return words{&expr.Payload{DestRegister: reg, Base: expr.PayloadBaseTransportHeader, Offset: offset, Len: 1}}
 }
 
 func loadCt(reg uint32, key expr.CtKey, dir uint32) words {

@@ -1,0 +1,224 @@
+package lab_test
+
+import (
+	"net/netip"
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/cvlan/cvlan/internal/lab"
+)
+
+func TestCutAndHealBetweenSites(t *testing.T) {
+	l := lab.New(t)
+	r := l.Routed(3)
+	a, b, c := r.Nodes[0], r.Nodes[1], r.Nodes[2]
+	l.Cut(a, b)
+	if got := flow(t, a, b, 5); got != 0 {
+		t.Errorf("%d of 5 packets pass a cut", got)
+	}
+	if got := flow(t, a, c, 5); got != 5 {
+		t.Errorf("%d of 5 packets pass beside the cut", got)
+	}
+	l.Heal(a, b)
+	if got := flow(t, a, b, 5); got != 5 {
+		t.Errorf("%d of 5 packets pass after healing", got)
+	}
+}
+
+func TestCutAndHealInOneLAN(t *testing.T) {
+	l := lab.New(t)
+	s := l.Site("home", "port")
+	a, b, c := s.Host("a"), s.Host("b"), s.Host("c")
+	l.Cut(a, b)
+	if got := flow(t, a, b, 5); got != 0 {
+		t.Errorf("%d of 5 packets pass a cut", got)
+	}
+	if got := flow(t, a, c, 5); got != 5 {
+		t.Errorf("%d of 5 packets pass beside the cut", got)
+	}
+	l.Heal(a, b)
+	if got := flow(t, a, b, 5); got != 5 {
+		t.Errorf("%d of 5 packets pass after healing", got)
+	}
+}
+
+func TestLossIsOneWayAndOfItsSize(t *testing.T) {
+	l := lab.New(t)
+	a, b := l.Public("a"), l.Public("b")
+	l.Lose(a, b, 20)
+	// 2000 packets: six standard deviations are 5.4 percent.
+	if got := flow(t, a, b, 2000); got < 1490 || got > 1710 {
+		t.Errorf("%d of 2000 packets pass a loss of 20 percent", got)
+	}
+	if got := flow(t, b, a, 200); got != 200 {
+		t.Errorf("%d of 200 packets pass against the loss", got)
+	}
+}
+
+func TestUDPIsBlockedAndLetPass(t *testing.T) {
+	l := lab.New(t)
+	r := l.Routed(1)
+	r.Sites[0].BlockUDP(true)
+	if got := flow(t, r.Nodes[0], r.Controller, 5); got != 0 {
+		t.Errorf("%d of 5 packets pass", got)
+	}
+	if err := hello(r.Nodes[0], r.Controller, r.Controller.Addr().String()); err != nil {
+		t.Errorf("TCP does not pass: %v", err)
+	}
+	r.Sites[0].BlockUDP(false)
+	if got := flow(t, r.Nodes[0], r.Controller, 5); got != 5 {
+		t.Errorf("%d of 5 packets pass again", got)
+	}
+}
+
+func TestUnpluggedHostComesBackWithItsRoutes(t *testing.T) {
+	l := lab.New(t)
+	r := l.Routed(1)
+	for _, h := range []*lab.Host{r.Nodes[0], r.Controller, r.Sites[0].Router()} {
+		h.Unplug()
+		if hello(r.Nodes[0], r.Controller, r.Controller.Addr().String()) == nil {
+			t.Errorf("packets pass while %s is unplugged", h.Name())
+		}
+		h.Plug()
+		for _, to := range []netip.Addr{r.Controller.Addr(), r.Controller.Addr6()} {
+			if err := hello(r.Nodes[0], r.Controller, to.String()); err != nil {
+				t.Errorf("after %s is plugged in again: %v", h.Name(), err)
+			}
+		}
+	}
+}
+
+func TestNarrowUplinkAndBlackHole(t *testing.T) {
+	l := lab.New(t)
+	r := l.Routed(1)
+	n, c, s := r.Nodes[0], r.Controller, r.Sites[0]
+	if !passes(t, n, c, 1400) {
+		t.Error("1400 bytes do not pass a perfect way")
+	}
+	s.BlackHole(1280)
+	if passes(t, n, c, 1400) || !passes(t, n, c, 1200) {
+		t.Error("the black hole has the wrong size")
+	}
+	s.BlackHole(0)
+	if !passes(t, n, c, 1400) {
+		t.Error("the black hole stays")
+	}
+	s.MTU(1300)
+	if !passes(t, n, c, 1200) {
+		t.Error("1200 bytes do not pass an uplink of 1300")
+	}
+	// The first packet meets the narrow link; its sender is told and, as the socket allows it, sends fragments.
+	passes(t, n, c, 1400)
+	if !passes(t, n, c, 1400) {
+		t.Error("the sender was not told of the narrow link")
+	}
+}
+
+func TestDelayLineHoldsPackets(t *testing.T) {
+	needTUN(t)
+	l := lab.New(t)
+	r := l.Routed(2)
+	a, b := r.Nodes[0], r.Nodes[1]
+	a.Degrade(lab.Quality{Delay: 30 * time.Millisecond})
+	b.Degrade(lab.Quality{Delay: 20 * time.Millisecond})
+	if rtt := roundTrip(t, a, b); rtt < 50*time.Millisecond || rtt > 60*time.Millisecond {
+		t.Errorf("the round trip takes %v, want 50 ms", rtt)
+	}
+	l.Cut(a, b)
+	if got := flow(t, a, b, 5); got != 0 {
+		t.Errorf("%d of 5 packets pass a cut behind a delay line", got)
+	}
+	l.Heal(a, b)
+	a.Degrade(lab.Quality{})
+	b.Degrade(lab.Quality{})
+	if rtt := roundTrip(t, a, b); rtt > 10*time.Millisecond {
+		t.Errorf("the round trip takes %v on a healed way", rtt)
+	}
+}
+
+func TestDelayLineLosesAndLimits(t *testing.T) {
+	needTUN(t)
+	l := lab.New(t)
+	r := l.Routed(2)
+	a, b := r.Nodes[0], r.Nodes[1]
+	a.Degrade(lab.Quality{Loss: 50})
+	if got := flow(t, a, b, 400); got < 140 || got > 260 {
+		t.Errorf("%d of 400 packets pass a loss of 50 percent", got)
+	}
+	a.Degrade(lab.Quality{Mbit: 10})
+	start := time.Now()
+	if got := flowOf(t, a, b, 100, 1200); got != 100 {
+		t.Errorf("%d of 100 packets pass", got)
+	}
+	// 100 packets of 1228 bytes at 10 Mbit/s take 98 ms.
+	if took := time.Since(start); took < 90*time.Millisecond || took > 90*time.Millisecond+2*silence {
+		t.Errorf("982 kbit took %v at 10 Mbit/s", took)
+	}
+}
+
+func needTUN(t *testing.T) {
+	f, err := os.OpenFile("/dev/net/tun", os.O_RDWR, 0)
+	if err != nil {
+		t.Skip("a delay line needs /dev/net/tun: ", err)
+	}
+	f.Close()
+}
+
+// flow sends n small packets and counts those that arrive.
+func flow(t *testing.T, a, b *lab.Host, n int) int { return flowOf(t, a, b, n, 8) }
+
+func flowOf(t *testing.T, a, b *lab.Host, n, size int) int {
+	t.Helper()
+	from, to := pair(t, a, b)
+	arrived := make(chan int)
+	go func() {
+		got := 0
+		for got < n && to.receive(2*silence).IsValid() {
+			got++
+		}
+		arrived <- got
+	}()
+	for range n {
+		from.WriteToUDPAddrPort(make([]byte, size), to.at)
+		if size == 8 {
+			pace()
+		}
+	}
+	return <-arrived
+}
+
+// pace keeps a flow below what a receive buffer takes.
+func pace() { <-time.After(20 * time.Microsecond) }
+
+func passes(t *testing.T, a, b *lab.Host, size int) bool { return flowOf(t, a, b, 1, size) == 1 }
+
+func pair(t *testing.T, a, b *lab.Host) (from, to *socket) {
+	return newSocket(t, a, netip.AddrPortFrom(a.Addr(), 0)), newSocket(t, b, freePort(t, b))
+}
+
+func freePort(t *testing.T, h *lab.Host) netip.AddrPort {
+	s := newSocket(t, h, netip.AddrPortFrom(h.Addr(), 0))
+	defer s.Close()
+	return netip.MustParseAddrPort(s.LocalAddr().String())
+}
+
+// roundTrip is the median of nine.
+func roundTrip(t *testing.T, a, b *lab.Host) time.Duration {
+	t.Helper()
+	from, to := pair(t, a, b)
+	var all []time.Duration
+	for range 9 {
+		start := time.Now()
+		from.WriteToUDPAddrPort([]byte("ping"), to.at)
+		back := to.receive(time.Second)
+		to.WriteToUDPAddrPort([]byte("pong"), back)
+		if !from.receive(time.Second).IsValid() {
+			t.Fatal("nothing comes back")
+		}
+		all = append(all, time.Since(start))
+	}
+	slices.Sort(all)
+	return all[4]
+}
