@@ -42,7 +42,7 @@ type member struct {
 	network  *network
 	at       int // index in network.members
 	peer     []byte
-	soft     []byte // nil: the default
+	soft     []byte        // nil: the default
 	version  uint64        // of its newest change
 	versions [lists]uint64 // of its newest change that is in the list
 	link     [lists]link

@@ -1,0 +1,255 @@
+package netmap
+
+import (
+	"fmt"
+
+	"github.com/cvlan/cvlan/internal/base/ident"
+	"github.com/cvlan/cvlan/proto/control/pb"
+)
+
+// stage holds what the pieces of one snapshot or delta have brought so far.
+type stage struct {
+	from, to cursor
+	snapshot bool
+	network  *Network
+	self     *Self
+	upsert   map[ident.Node]*entry
+	remove   map[ident.Node]bool
+	soft     map[ident.Node]Soft
+	strays   []string // faults of nodes without an identifier
+	bytes    int
+}
+
+// maxStrays is how many of the nodes that cannot be named are told about.
+const maxStrays = 16
+
+func newStage(m *pb.Map) *stage {
+	return &stage{
+		from: cursorOf(m.From), to: cursorOf(m.To), snapshot: m.Snapshot,
+		upsert: map[ident.Node]*entry{}, remove: map[ident.Node]bool{}, soft: map[ident.Node]Soft{},
+	}
+}
+
+// Begin starts a session: the pieces of a map that was not finished are forgotten.
+func (t *Table) Begin() { t.stage = nil }
+
+// Apply takes one Map message. The table changes with the last piece; then out tells what is different, else it is empty. After
+// an error the table is as it was before the first piece.
+func (t *Table) Apply(m *pb.Map, out *Out) error {
+	out.Events = out.Events[:0]
+	if err := t.take(m); err != nil {
+		t.stage = nil
+		return fmt.Errorf("netmap: %w", err)
+	}
+	if m.More {
+		return nil
+	}
+	s := t.stage
+	t.stage = nil
+	if err := t.commit(s, out); err != nil {
+		return fmt.Errorf("netmap: %w", err)
+	}
+	return nil
+}
+
+// take checks that a piece belongs here and puts it to the others.
+func (t *Table) take(m *pb.Map) error {
+	if m.To == nil {
+		return fmt.Errorf("%w: it does not say where it leads", ErrMalformed)
+	}
+	switch s := t.stage; {
+	case m.Snapshot:
+		t.stage = newStage(m) // also in the middle of another map
+	case s == nil:
+		if m.From == nil || !t.has || cursorOf(m.From) != t.at {
+			return ErrOutOfStep
+		}
+		if f, to := t.at, cursorOf(m.To); to.epoch != f.epoch || to.hard < f.hard || to.boot == f.boot && to.soft < f.soft {
+			return fmt.Errorf("%w: a delta leads back", ErrMalformed)
+		}
+		t.stage = newStage(m)
+	case cursorOf(m.To) != s.to || cursorOf(m.From) != s.from:
+		return fmt.Errorf("%w: a piece of another map came in between", ErrMalformed)
+	}
+	return t.collect(t.stage, m, false)
+}
+
+// collect reads one piece. Signatures are verified here, so that the work is spread over the pieces; verified says that they were.
+func (t *Table) collect(s *stage, m *pb.Map, verified bool) (err error) {
+	if m.Network != nil {
+		if s.network, err = parseNetwork(m.Network); err != nil {
+			return err
+		}
+	}
+	if m.Self != nil {
+		if s.self, err = t.parseSelf(m.Self); err != nil {
+			return err
+		}
+	}
+	for _, id := range m.Remove {
+		s.remove[ident.Node(id)] = true
+	}
+	for _, p := range m.Upsert {
+		e := t.examine(p, verified)
+		if e.id == 0 {
+			if len(s.strays) < maxStrays {
+				s.strays = append(s.strays, e.fault)
+			}
+			continue
+		}
+		s.upsert[e.id] = e
+		if s.bytes += e.size(); s.bytes > MaxBytes || len(s.upsert) > MaxPeers {
+			return ErrTooLarge
+		}
+	}
+	for _, p := range m.Soft {
+		s.soft[ident.Node(p.Node)] = parseSoft(p)
+	}
+	if len(s.soft) > MaxPeers || len(s.remove) > MaxPeers {
+		return ErrTooLarge
+	}
+	return nil
+}
+
+// commit applies a whole snapshot or delta, or nothing.
+func (t *Table) commit(s *stage, out *Out) error {
+	network, self := t.network, t.self
+	if s.network != nil {
+		network = *s.network
+	}
+	if s.self != nil {
+		self = *s.self
+	}
+	if s.snapshot {
+		if s.network == nil || s.self == nil {
+			return fmt.Errorf("%w: a snapshot without network or self", ErrMalformed)
+		}
+		t.dropTheRest(s)
+	}
+	if err := fits(&network, &self); err != nil {
+		return err
+	}
+	if err := t.bounded(s); err != nil {
+		return err
+	}
+	otherBoot := t.has && s.to.boot != t.at.boot
+	t.applyOwn(network, self, out)
+	t.applyPeers(s)
+	t.applySoft(s, otherBoot)
+	t.at, t.has = s.to, true
+	t.settle(out)
+	for _, why := range s.strays {
+		out.add(Event{Kind: PeerRefused, Why: why})
+	}
+	out.sort()
+	return nil
+}
+
+// dropTheRest makes a snapshot remove every node that it does not name.
+func (t *Table) dropTheRest(s *stage) {
+	for id := range t.entries {
+		if s.upsert[id] == nil {
+			s.remove[id] = true
+		}
+	}
+}
+
+// bounded reports whether the table stays within its bounds.
+func (t *Table) bounded(s *stage) error {
+	n, bytes := len(t.entries), t.bytes
+	for id := range s.remove {
+		if e := t.entries[id]; e != nil {
+			n, bytes = n-1, bytes-e.size()
+		}
+	}
+	for id, e := range s.upsert {
+		if old := t.entries[id]; old != nil && !s.remove[id] {
+			n, bytes = n-1, bytes-old.size()
+		}
+		n, bytes = n+1, bytes+e.size()
+	}
+	if n > MaxPeers || bytes > MaxBytes {
+		return ErrTooLarge
+	}
+	return nil
+}
+
+// applyOwn changes what is the node's own.
+func (t *Table) applyOwn(network Network, self Self, out *Out) {
+	if !t.has || network != t.network {
+		out.add(Event{Kind: NetworkChanged})
+	}
+	ranges := t.network.Range4 != network.Range4 || t.network.Range6 != network.Range6
+	t.network = network
+	if !t.has || !self.equal(t.self) {
+		out.add(Event{Kind: SelfChanged})
+		if t.has {
+			t.stake(&t.self.Record, own, false)
+		}
+		t.self = self
+		t.stake(&t.self.Record, own, true)
+	}
+	if ranges {
+		for id, e := range t.entries {
+			t.touch(id)
+			t.place(e)
+		}
+	}
+}
+
+// applyPeers removes, then adds and replaces.
+func (t *Table) applyPeers(s *stage) {
+	for id := range s.remove {
+		if e := t.entries[id]; e != nil && s.upsert[id] == nil {
+			t.touch(id)
+			t.unplace(e)
+			delete(t.entries, id)
+			t.bytes -= e.size()
+			t.sorted = false
+		}
+	}
+	for id, e := range s.upsert {
+		old := t.entries[id]
+		if old == e {
+			continue
+		}
+		t.touch(id)
+		if old != nil {
+			t.unplace(old)
+			t.bytes -= old.size()
+			e.soft = old.soft
+		} else {
+			t.sorted = false
+		}
+		t.entries[id] = e
+		t.bytes += e.size()
+		t.place(e)
+	}
+}
+
+// applySoft changes soft state. What the controller does not speak of stays in a delta, is the default in a snapshot, and fades
+// with the first map of another boot.
+func (t *Table) applySoft(s *stage, otherBoot bool) {
+	if s.snapshot || otherBoot {
+		for id, e := range t.entries {
+			switch {
+			case otherBoot:
+				t.setSoft(id, e.soft.faded())
+			default:
+				if _, told := s.soft[id]; !told {
+					t.setSoft(id, Soft{})
+				}
+			}
+		}
+	}
+	for id, soft := range s.soft {
+		t.setSoft(id, soft)
+	}
+}
+
+func (t *Table) setSoft(id ident.Node, s Soft) {
+	if e := t.entries[id]; e != nil && !e.soft.equal(s) {
+		t.touch(id)
+		e.soft = s
+	}
+}

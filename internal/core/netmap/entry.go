@@ -1,0 +1,90 @@
+package netmap
+
+import (
+	"bytes"
+
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/cvlan/cvlan/internal/base/ident"
+	"github.com/cvlan/cvlan/internal/base/key"
+	"github.com/cvlan/cvlan/proto/control"
+	"github.com/cvlan/cvlan/proto/control/pb"
+)
+
+// entry is one node as the controller told it, believed or not.
+type entry struct {
+	id        ident.Node
+	raw       []byte // the record as it travels
+	signature []byte
+	fault     string // what is wrong with it by itself; "" if nothing is
+	peer      *Peer  // replaced, never changed; nil if the record cannot be read
+	soft      Soft
+	staked    bool   // its claims are entered
+	believed  bool   // it is a peer
+	why       string // why it is left out
+}
+
+// size is what an entry counts for against MaxBytes.
+func (e *entry) size() int { return len(e.raw) + len(e.signature) }
+
+// same reports whether p is what the entry was made of.
+func (e *entry) same(p *pb.Peer) bool {
+	return bytes.Equal(e.raw, p.Record) && bytes.Equal(e.signature, p.Signature)
+}
+
+// examine makes an entry of a node that the controller tells. What is in the table already is returned as it is and costs no
+// second verification. The identifier is zero if there is none to be read.
+func (t *Table) examine(p *pb.Peer, verified bool) *entry {
+	if len(p.Record) > control.MaxRecord {
+		return &entry{fault: "its record is too long"}
+	}
+	id := peekNode(p.Record)
+	if old := t.entries[id]; old != nil && old.same(p) {
+		return old
+	}
+	e := &entry{id: id, raw: p.Record}
+	if len(p.Signature) <= key.SignatureSize {
+		e.signature = p.Signature
+	}
+	r, err := control.ParseRecord(p.Record)
+	if err != nil {
+		e.fault = err.Error()
+		return e
+	}
+	e.id, e.peer = r.Node, &Peer{Record: r}
+	switch {
+	case r.Node == t.cfg.Node:
+		e.fault = "it has this node's own identifier"
+	case !verified && !t.verify(r.Identity, p.Record, e.signature):
+		e.fault = "its signature does not hold"
+	}
+	return e
+}
+
+// verify reports whether a signature is the one over record in this network.
+func (t *Table) verify(by key.IdentityPublic, record, signature []byte) bool {
+	return len(signature) == key.SignatureSize && t.cfg.Verify(by, control.Transcript(t.cfg.Tenant, t.cfg.Network, record), signature)
+}
+
+// peekNode reads the identifier out of a record and nothing else; zero if there is none.
+func peekNode(record []byte) (id ident.Node) {
+	for len(record) > 0 {
+		field, kind, n := protowire.ConsumeTag(record)
+		if n < 0 {
+			return 0
+		}
+		record = record[n:]
+		if field == 1 && kind == protowire.Fixed64Type {
+			v, n := protowire.ConsumeFixed64(record)
+			if n < 0 {
+				return 0
+			}
+			id = ident.Node(v)
+		}
+		if n = protowire.ConsumeFieldValue(field, kind, record); n < 0 {
+			return 0
+		}
+		record = record[n:]
+	}
+	return id
+}

@@ -1,0 +1,38 @@
+package netmap
+
+import (
+	"cmp"
+
+	"github.com/cvlan/cvlan/internal/base/ident"
+)
+
+// Kind says what an Event tells. Events of one map come in the order of kinds, and of identifiers within a kind: what goes, goes
+// before what comes.
+type Kind uint8
+
+// The kinds of event.
+const (
+	NetworkChanged Kind = iota + 1
+	SelfChanged
+	PeerRemoved // Was is what it was
+	PeerRefused // a node is left out; Why says the reason
+	PeerChanged // Was and Peer; its record differs, and perhaps its soft state
+	PeerAdded   // Peer
+	SoftChanged // Was and Peer; only its soft state differs
+)
+
+// Event is one thing that a map changed.
+type Event struct {
+	Kind Kind
+	Node ident.Node // zero: the network, this node, or a node that cannot be named
+	Peer *Peer
+	Was  *Peer
+	Why  string // harmless to show
+}
+
+// Out is filled by Apply. The caller owns and reuses it.
+type Out struct{ Events []Event }
+
+func (o *Out) add(e Event) { o.Events = append(o.Events, e) }
+
+func byKind(a, b Event) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Node, b.Node)) }
