@@ -1,11 +1,52 @@
 // Package tun makes TUN devices and ships an in-memory twin.
+//
+// On Linux the devices carry virtio headers, so that the kernel hands over and takes whole trains of TCP and UDP segments. A device
+// belongs to its file descriptor: when the process ends, however that happens, the interface is gone, with its addresses and
+// routes. macOS (utun) and Windows (wintun.dll must lie beside the program) go through the same library; those two compile and
+// are not tested yet.
 package tun
 
-import "golang.zx2c4.com/wireguard/tun"
+import (
+	"errors"
+	"fmt"
+
+	"golang.zx2c4.com/wireguard/tun"
+)
 
 // DefaultMTU leaves room for WireGuard's 32 bytes, UDP and IPv6, a relay's 16 and ESP's 37 on a path of 1492 bytes.
 const DefaultMTU = 1380
 
+// MinMTU is the least that IPv6 accepts of a link (RFC 8200, section 5), MaxMTU the most that an IP packet can be.
+const (
+	MinMTU = 1280
+	MaxMTU = 65535
+)
+
 // Device is a TUN device: batches of packets, with offloads where the system has them. It is the interface of the library that
 // makes it.
 type Device = tun.Device
+
+// What callers tell apart. Missing rights are fs.ErrPermission.
+var (
+	ErrUnavailable = errors.New("this system offers no TUN devices")
+	ErrTaken       = errors.New("the name is taken")
+	ErrName        = errors.New("not a name for an interface")
+)
+
+// Open makes a TUN device that did not exist before, down and without addresses. An empty name takes the first free one: cvlan0,
+// cvlan1 and so on (utunN on macOS).
+func Open(name string, mtu int) (Device, error) {
+	if mtu < MinMTU || mtu > MaxMTU {
+		return nil, fmt.Errorf("make the TUN device: MTU %d is outside %d to %d", mtu, MinMTU, MaxMTU)
+	}
+	if name != "" {
+		if err := checkName(name); err != nil {
+			return nil, fmt.Errorf("make the TUN device: %w", err)
+		}
+	}
+	d, err := open(name, mtu)
+	if err != nil {
+		return nil, fmt.Errorf("make the TUN device: %w", err)
+	}
+	return d, nil
+}
