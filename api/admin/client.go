@@ -1,0 +1,224 @@
+package admin
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"mime"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/cvlan/cvlan/internal/base/ident"
+	"github.com/cvlan/cvlan/internal/base/ticket"
+	"github.com/cvlan/cvlan/internal/base/trust"
+)
+
+// maxAnswer bounds what a client reads of an answer, in bytes: a page of 1,000 nodes is below 1 MiB.
+const maxAnswer = 16 << 20
+
+// Errors that callers branch on. They arrive wrapped in a sentence.
+var (
+	// ErrUnreachable: no address of the controller answered.
+	ErrUnreachable = errors.New("the controller does not answer")
+	// ErrNotTheController: somebody answered who is not the controller that the key was made for.
+	ErrNotTheController = errors.New("whoever answers is not the controller that the key was made for")
+)
+
+// Client calls a controller with one API key. It is safe for concurrent use.
+type Client struct {
+	addrs []string
+	token string
+	http  *http.Client
+}
+
+// NewClient returns a client from an admin key. It knows the controller by the pin in the key, whatever the address is called.
+func NewClient(t ticket.Ticket) *Client {
+	return &Client{
+		addrs: t.Addrs,
+		token: Token{ID: ident.APIKey(t.ID), Secret: t.Secret}.Encode(),
+		http: &http.Client{
+			Transport: &http.Transport{
+				Proxy:                  http.ProxyFromEnvironment,
+				DialContext:            (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
+				TLSClientConfig:        pinned(t.Pin),
+				TLSHandshakeTimeout:    5 * time.Second,
+				ResponseHeaderTimeout:  30 * time.Second,
+				MaxResponseHeaderBytes: 64 << 10,
+				ForceAttemptHTTP2:      true,
+			},
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	}
+}
+
+// pinned is a configuration that accepts the controller under the pinned root and nobody else. Names are not looked at (see package
+// trust), therefore the standard verification is off and VerifyConnection does all of it.
+func pinned(pin [32]byte) *tls.Config {
+	return &tls.Config{
+		MinVersion:         tls.VersionTLS13,
+		InsecureSkipVerify: true,
+		VerifyConnection: func(s tls.ConnectionState) error {
+			_, err := trust.VerifyController(s.PeerCertificates, pin, trust.Clock{}.Now())
+			switch {
+			case errors.Is(err, trust.ErrPin) || errors.Is(err, trust.ErrRole):
+				return fmt.Errorf("%w: %w", ErrNotTheController, err)
+			default:
+				return err
+			}
+		},
+	}
+}
+
+// Close ends idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// Addrs returns where the client looks for its controller.
+func (c *Client) Addrs() []string { return c.addrs }
+
+// Call does an operation. Its error is a *Problem if the controller answered one, and wraps ErrUnreachable if nobody answered.
+func Call[In, Out any](ctx context.Context, c *Client, op Op[In, Out], in In) (Out, error) {
+	var out Out
+	q, err := encode(op.Route, in)
+	if err != nil {
+		return out, err
+	}
+	resp, err := c.send(ctx, op.Method, q)
+	if err != nil {
+		return out, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	switch {
+	case err != nil:
+		return out, fmt.Errorf("%w any more: %w", ErrUnreachable, err)
+	case len(body) > maxAnswer:
+		return out, fmt.Errorf("%s: the answer is longer than %d bytes", op.ID, maxAnswer)
+	case resp.StatusCode/100 != 2:
+		return out, problem(op.Route, resp, body)
+	}
+	if err := decode(&out, resp.Header, body); err != nil {
+		return out, fmt.Errorf("%s: %w", op.ID, err)
+	}
+	return out, nil
+}
+
+// All yields every item of a list, fetching page after page: page does the operation for one cursor.
+func All[T any](page func(cursor string) (List[T], error)) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for cursor := ""; ; {
+			l, err := page(cursor)
+			if err != nil {
+				var none T
+				yield(none, err)
+				return
+			}
+			for _, item := range l.Items {
+				if !yield(item, nil) {
+					return
+				}
+			}
+			if l.Next == "" || l.Next == cursor {
+				return
+			}
+			cursor = l.Next
+		}
+	}
+}
+
+// send tries the addresses in order. Only while no connection was made is the next one tried: an operation is never sent twice.
+func (c *Client) send(ctx context.Context, method string, q request) (*http.Response, error) {
+	var faults []error
+	for _, addr := range c.addrs {
+		req, err := http.NewRequestWithContext(ctx, method, "https://"+addr+q.path, bytes.NewReader(q.body))
+		if err != nil {
+			return nil, err
+		}
+		if q.body == nil {
+			req.Body, req.GetBody = http.NoBody, nil
+		}
+		req.URL.RawQuery = q.query.Encode()
+		req.Header = q.header.Clone()
+		req.Header.Set("Authorization", "Bearer "+c.token)
+		req.Header.Set("Accept", "application/json, "+ProblemType)
+		if q.body != nil {
+			req.Header.Set("Content-Type", "application/json")
+		}
+		resp, err := c.http.Do(req)
+		if err == nil {
+			return resp, nil
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		faults = append(faults, reason(addr, err))
+		if !beforeSending(err) {
+			break
+		}
+	}
+	all := errors.Join(faults...)
+	for _, known := range []error{ErrNotTheController, trust.ErrExpired} {
+		if errors.Is(all, known) {
+			return nil, oneLine(faults)
+		}
+	}
+	return nil, fmt.Errorf("%w: %w", ErrUnreachable, oneLine(faults))
+}
+
+// beforeSending reports whether an error came before anything of the request had left.
+func beforeSending(err error) bool {
+	var op *net.OpError
+	var cert *tls.CertificateVerificationError
+	return errors.As(err, &op) && op.Op == "dial" || errors.As(err, &cert) || errors.Is(err, ErrNotTheController) || errors.Is(err, trust.ErrExpired)
+}
+
+// reason takes the URL, which a person did not type, out of an error.
+func reason(addr string, err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "dial" {
+		err = op.Err
+	} else if u := errors.Unwrap(err); u != nil {
+		err = u
+	}
+	return fmt.Errorf("%s: %w", addr, err)
+}
+
+// faultList is several errors in one line.
+type faultList []error
+
+func oneLine(faults []error) error { return faultList(faults) }
+
+func (f faultList) Error() string {
+	var b bytes.Buffer
+	for i, err := range f {
+		if i > 0 {
+			b.WriteString("; ")
+		}
+		b.WriteString(err.Error())
+	}
+	return b.String()
+}
+
+func (f faultList) Unwrap() []error { return f }
+
+// problem reads an answer that is not the one asked for.
+func problem(r Route, resp *http.Response, body []byte) error {
+	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	p := &Problem{}
+	if kind == ProblemType && json.Unmarshal(body, p) == nil && p.Title != "" {
+		p.Status = resp.StatusCode
+		return p
+	}
+	code, hint := CodeInternal, "is there a proxy between, or another server at this address?"
+	if resp.StatusCode == http.StatusNotFound || resp.StatusCode == http.StatusMethodNotAllowed {
+		code, hint = CodeUnknownRoute, "controller and cvlan are of different versions; update the older one"
+	}
+	p = code.Problem(r.Summary, "the controller answered "+resp.Status+" and no more", hint)
+	p.Status = resp.StatusCode
+	return p
+}

@@ -1,0 +1,83 @@
+package admin
+
+import (
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/cvlan/cvlan/internal/base/ident"
+)
+
+// Nodes of a tenant.
+var (
+	ListNodes = Op[ListNodesIn, ListNodesOut]{Route{
+		ID: "listNodes", Method: http.MethodGet, Path: "/api/v1/tenants/{tenant}/nodes", Scope: NodesRead, Tag: "Nodes",
+		Summary: "List nodes"}}
+	GetNode = Op[OneNodeIn, NodeOut]{Route{
+		ID: "getNode", Method: http.MethodGet, Path: "/api/v1/tenants/{tenant}/nodes/{node}", Scope: NodesRead, Tag: "Nodes",
+		Summary: "Show a node"}}
+	ApproveNode = Op[ChangeNodeIn, NodeOut]{Route{
+		ID: "approveNode", Method: http.MethodPost, Path: "/api/v1/tenants/{tenant}/nodes/{node}/approve", Scope: NodesWrite, Tag: "Nodes",
+		Summary: "Approve a node", Detail: "A node that is approved already is left as it is."}}
+	RenameNode = Op[RenameNodeIn, NodeOut]{Route{
+		ID: "renameNode", Method: http.MethodPatch, Path: "/api/v1/tenants/{tenant}/nodes/{node}", Scope: NodesWrite, Tag: "Nodes",
+		Summary: "Rename a node"}}
+	DeleteNode = Op[ChangeNodeIn, Nothing]{Route{
+		ID: "deleteNode", Method: http.MethodDelete, Path: "/api/v1/tenants/{tenant}/nodes/{node}", Scope: NodesWrite, Tag: "Nodes",
+		Summary: "Remove a node", Detail: "Its session ends at once and every other node forgets it. To come back the machine needs a join key."}}
+)
+
+// Node is a machine in a network.
+type Node struct {
+	ID          ident.Node    `json:"id"`
+	Name        string        `json:"name"`
+	Network     ident.Network `json:"network"`
+	NetworkName string        `json:"network_name"`
+	Addresses   []netip.Addr  `json:"addresses" nullable:"false"`
+	Tags        []string      `json:"tags" nullable:"false"`
+	Pending     bool          `json:"pending" doc:"Waits for approval: sees nobody and is shown to nobody"`
+	Ephemeral   bool          `json:"ephemeral" doc:"Goes 30 minutes after its session ended"`
+	Online      bool          `json:"online" doc:"Has a live session with this controller"`
+	LastSeen    time.Time     `json:"last_seen,omitzero" doc:"Absent: never"`
+	Endpoints   int           `json:"endpoints" doc:"How many addresses it can be reached at, as it reports"`
+	Key         string        `json:"key" doc:"WireGuard public key"`
+	CertUntil   time.Time     `json:"certificate_until,omitzero" doc:"End of its newest certificate"`
+	OS          string        `json:"os,omitempty"`
+	Software    string        `json:"software,omitempty" doc:"Version of its daemon"`
+	JoinedBy    ident.JoinKey `json:"joined_by,omitzero"`
+	Created     time.Time     `json:"created"`
+	Version     uint64        `json:"version"`
+}
+
+// NodeName is what RenameNode changes.
+type NodeName struct {
+	Name string `json:"name" doc:"Label (RFC 1123), unique in the network" minLength:"1" maxLength:"63" example:"db-7"`
+}
+
+// The inputs and outputs of the operations on nodes.
+type (
+	ListNodesIn struct {
+		InTenant
+		Page
+		Network string `query:"network" doc:"Only those of this network, by name or identifier" maxLength:"64"`
+		Pending bool   `query:"pending" doc:"Only those that wait for approval"`
+	}
+	ListNodesOut struct{ Body List[Node] }
+	OneNodeIn    struct {
+		InTenant
+		Node string `path:"node" doc:"Node, by identifier, name.network, or name if only one has it" maxLength:"130"`
+	}
+	ChangeNodeIn struct {
+		OneNodeIn
+		IfMatch
+	}
+	RenameNodeIn struct {
+		OneNodeIn
+		IfMatch
+		Body NodeName
+	}
+	NodeOut struct {
+		ETag string `header:"ETag"`
+		Body Node
+	}
+)

@@ -1,0 +1,118 @@
+// Package admin serves the admin API: it registers the operations that api/admin declares, finds out who calls, and does what
+// they ask in the store.
+//
+// A request passes, in this order: a guard against panics and long bodies; authentication (who holds this API key); the memory
+// of idempotency keys; the decoding and validation that the operation's types ask for; the operation's scope and tenant; the
+// operation.
+package admin
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/cvlan/cvlan/api/admin"
+	"github.com/cvlan/cvlan/controller/store"
+	"github.com/cvlan/cvlan/internal/base/ident"
+	"github.com/cvlan/cvlan/internal/base/logx"
+)
+
+// Presence is what is known of a node now, and is not in the store.
+type Presence struct {
+	Online    bool
+	LastSeen  time.Time // zero: not since this controller started
+	Endpoints int
+}
+
+// Config is what the API works with. All fields are needed.
+type Config struct {
+	Store store.Store
+	// Live tells what is known of a node now.
+	Live func(ident.Tenant, ident.Node) Presence
+	// NewTenant makes a tenant with its certificate authority.
+	NewTenant func(ctx context.Context, actor, name string) (store.Tenant, error)
+	Addrs     []string // host:port that keys carry: where nodes and people find this controller
+	Pin       [32]byte // of the root certificate, which keys carry
+	Started   time.Time
+	Now       func() time.Time
+	Log       *slog.Logger
+}
+
+// New returns the handler of the whole API: every path under /api/, and the OpenAPI document at /openapi.json and /openapi.yaml.
+func New(c Config) http.Handler {
+	s, mux := build(c)
+	return s.guard(s.authenticate(s.once(mux)))
+}
+
+// build makes the server and binds what it serves.
+func build(c Config) (*server, *http.ServeMux) {
+	s := &server{Config: c, gate: newGate(c.Now), replays: newReplays(c.Now)}
+	mux := http.NewServeMux()
+	s.api = humago.New(mux, describe())
+	s.api.OpenAPI().OnAddOperation = append(s.api.OpenAPI().OnAddOperation, s.served)
+	s.register()
+	tidy(s.api.OpenAPI())
+	mux.HandleFunc("/", unknown)
+	return s, mux
+}
+
+// server is the API at work.
+type server struct {
+	Config
+	api     huma.API
+	gate    *gate
+	replays *replays
+	ops     []string // operations served, for the test that none is missing
+}
+
+func (s *server) served(_ *huma.OpenAPI, op *huma.Operation) { s.ops = append(s.ops, op.OperationID) }
+
+// register binds every operation to what does it.
+func (s *server) register() {
+	public(s, admin.GetHealth, s.health)
+	known(s, admin.GetController, s.controller)
+	known(s, admin.GetWhoami, s.whoami)
+	known(s, admin.ListTenants, s.listTenants)
+	known(s, admin.CreateTenant, s.createTenant)
+	within(s, admin.ListNetworks, s.listNetworks)
+	within(s, admin.CreateNetwork, s.createNetwork)
+	within(s, admin.GetNetwork, s.getNetwork)
+	within(s, admin.SetRules, s.setRules)
+	within(s, admin.DeleteNetwork, s.deleteNetwork)
+	within(s, admin.ListJoinKeys, s.listJoinKeys)
+	within(s, admin.CreateJoinKey, s.createJoinKey)
+	within(s, admin.RevokeJoinKey, s.revokeJoinKey)
+	within(s, admin.ListNodes, s.listNodes)
+	within(s, admin.GetNode, s.getNode)
+	within(s, admin.ApproveNode, s.approveNode)
+	within(s, admin.RenameNode, s.renameNode)
+	within(s, admin.DeleteNode, s.deleteNode)
+	within(s, admin.ListAPIKeys, s.listAPIKeys)
+	within(s, admin.CreateAPIKey, s.createAPIKey)
+	within(s, admin.RevokeAPIKey, s.revokeAPIKey)
+	within(s, admin.ListEvents, s.listEvents)
+}
+
+// guard bounds bodies and turns a panic into an answer and a log line.
+func (s *server) guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			if p := recover(); p != nil {
+				s.Log.Error("admin API: panic", logx.Path, r.URL.Path, logx.Err, p, "stack", string(debug.Stack()))
+				answer(w, admin.CodeInternal.Problem("serve the request", "a defect of the controller", "see the controller's log"))
+			}
+		}()
+		r.Body = http.MaxBytesReader(w, r.Body, admin.MaxBody)
+		w.Header().Set("Cache-Control", "no-store")
+		next.ServeHTTP(w, r)
+	})
+}
+
+func unknown(w http.ResponseWriter, _ *http.Request) {
+	answer(w, admin.CodeUnknownRoute.Problem("serve the request", "this controller has no such operation", "see /openapi.json for those that it has"))
+}

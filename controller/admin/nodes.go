@@ -1,0 +1,155 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/cvlan/cvlan/api/admin"
+	"github.com/cvlan/cvlan/controller/store"
+	"github.com/cvlan/cvlan/internal/base/ident"
+)
+
+func (s *server) listNodes(ctx context.Context, t *tenant, in *admin.ListNodesIn) (*admin.ListNodesOut, error) {
+	only, names, err := t.chosen(ctx, in.Network)
+	if err != nil {
+		return nil, err
+	}
+	all, err := t.Nodes(ctx, only)
+	if err != nil {
+		return nil, err
+	}
+	if in.Pending {
+		pending := all[:0:0]
+		for _, n := range all {
+			if n.Pending {
+				pending = append(pending, n)
+			}
+		}
+		all = pending
+	}
+	l, err := page(t.route, all, in.Page, func(n store.Node) mark { return mark{uint64(n.ID), n.Created} },
+		func(n store.Node) admin.Node { return s.showNode(t.ID, n, names[n.Network]) })
+	return &admin.ListNodesOut{Body: l}, err
+}
+
+func (s *server) getNode(ctx context.Context, t *tenant, in *admin.OneNodeIn) (*admin.NodeOut, error) {
+	n, err := t.node(ctx, in.Node)
+	if err != nil {
+		return nil, err
+	}
+	return s.nodeOut(ctx, t, n)
+}
+
+func (s *server) approveNode(ctx context.Context, t *tenant, in *admin.ChangeNodeIn) (*admin.NodeOut, error) {
+	v, err := condition(t.route, in.IfMatch.IfMatch)
+	if err != nil {
+		return nil, err
+	}
+	n, err := t.node(ctx, in.Node)
+	if err != nil {
+		return nil, err
+	}
+	if n.Pending || v != 0 {
+		if n, err = t.ApproveNode(ctx, t.actor(), n.ID, v); err != nil {
+			return nil, err
+		}
+	}
+	return s.nodeOut(ctx, t, n)
+}
+
+func (s *server) renameNode(ctx context.Context, t *tenant, in *admin.RenameNodeIn) (*admin.NodeOut, error) {
+	v, err := condition(t.route, in.IfMatch.IfMatch)
+	if err != nil {
+		return nil, err
+	}
+	if err := label(t.route, "name", in.Body.Name); err != nil {
+		return nil, err
+	}
+	n, err := t.node(ctx, in.Node)
+	if err != nil {
+		return nil, err
+	}
+	if n, err = t.RenameNode(ctx, t.actor(), n.ID, in.Body.Name, v); err != nil {
+		return nil, err
+	}
+	return s.nodeOut(ctx, t, n)
+}
+
+// deleteNode removes a node. The store tells the hub, which ends its session.
+func (s *server) deleteNode(ctx context.Context, t *tenant, in *admin.ChangeNodeIn) (*admin.Nothing, error) {
+	v, err := condition(t.route, in.IfMatch.IfMatch)
+	if err != nil {
+		return nil, err
+	}
+	n, err := t.node(ctx, in.Node)
+	if err != nil {
+		return nil, err
+	}
+	return &admin.Nothing{}, t.DeleteNode(ctx, t.actor(), n.ID, v)
+}
+
+// node finds a node by identifier, by name.network, or by a name that only one node of the tenant has.
+func (t *tenant) node(ctx context.Context, name string) (store.Node, error) {
+	var id ident.Node
+	if id.UnmarshalText([]byte(name)) == nil {
+		if n, err := t.Node(ctx, id); !errors.Is(err, store.ErrNotFound) {
+			return n, err
+		}
+	}
+	label, network, _ := strings.Cut(name, ".")
+	only, names, err := t.chosen(ctx, network)
+	if err != nil {
+		return store.Node{}, err
+	}
+	all, err := t.Nodes(ctx, only)
+	if err != nil {
+		return store.Node{}, err
+	}
+	var found []store.Node
+	for _, n := range all {
+		if n.Name == label {
+			found = append(found, n)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return store.Node{}, admin.CodeNotFound.Problem(title(t.route), "no node "+strconv.Quote(name), "see which there are: "+lister("Nodes"))
+	case 1:
+		return found[0], nil
+	}
+	var which []string
+	for _, n := range found {
+		which = append(which, n.Name+"."+names[n.Network])
+	}
+	return store.Node{}, admin.CodeAmbiguous.Problem(title(t.route), "several nodes are named "+strconv.Quote(name), "say which one: "+strings.Join(which, ", "))
+}
+
+func (s *server) nodeOut(ctx context.Context, t *tenant, n store.Node) (*admin.NodeOut, error) {
+	net, err := t.Network(ctx, n.Network)
+	if err != nil {
+		return nil, err
+	}
+	return &admin.NodeOut{ETag: etag(n.Version), Body: s.showNode(t.ID, n, net.Name)}, nil
+}
+
+func (s *server) showNode(t ident.Tenant, n store.Node, network string) admin.Node {
+	now := s.Live(t, n.ID)
+	seen := n.LastSeen
+	if now.LastSeen.After(seen) {
+		seen = now.LastSeen
+	}
+	addrs := []netip.Addr{}
+	for _, a := range []netip.Addr{n.Address4, n.Address6} {
+		if a.IsValid() {
+			addrs = append(addrs, a)
+		}
+	}
+	return admin.Node{
+		ID: n.ID, Name: n.Name, Network: n.Network, NetworkName: network, Addresses: addrs, Tags: list(n.Tags),
+		Pending: n.Pending, Ephemeral: n.Ephemeral, Online: now.Online, LastSeen: seen, Endpoints: now.Endpoints,
+		Key: n.WG.String(), CertUntil: n.CertUntil, OS: n.OS, Software: n.Software, JoinedBy: n.JoinedBy, Created: n.Created, Version: n.Version,
+	}
+}
