@@ -36,7 +36,7 @@ func (h *Host) Degrade(q Quality) {
 	h.lab.must("degrade the way of "+h.name, h.lab.degrade(h.up, q))
 }
 
-// Unlink an old line before a new one: the packets on their way are lost, as on a real change.
+// degrade takes an old line down before it makes a new one: the packets on their way are lost, as on a real change.
 func (l *Lab) degrade(u *uplink, q Quality) error {
 	key := u.to.name + " " + u.far
 	if old := l.delays[key]; old != nil {
@@ -97,9 +97,9 @@ func newDelayLine(u *uplink, q Quality, table int) (*delayLine, error) {
 // openTUN makes a device in the calling thread's network namespace. It has to be complete before the runtime's poller
 // sees it.
 func openTUN(name string) (*os.File, error) {
-	fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	fd, err := unix.Open(tunDevice, unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, fmt.Errorf("open /dev/net/tun: %w; run it as root, or chmod 0666 /dev/net/tun", err)
+		return nil, fmt.Errorf("open %s: %w; %s", tunDevice, err, tunHint)
 	}
 	ifr, err := unix.NewIfreq(name)
 	if err == nil {

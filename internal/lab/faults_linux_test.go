@@ -2,7 +2,6 @@ package lab_test
 
 import (
 	"net/netip"
-	"os"
 	"slices"
 	"testing"
 	"time"
@@ -117,7 +116,7 @@ func TestNarrowUplinkAndBlackHole(t *testing.T) {
 }
 
 func TestDelayLineHoldsPackets(t *testing.T) {
-	needTUN(t)
+	lab.NeedTUN(t)
 	l := lab.New(t)
 	r := l.Routed(2)
 	a, b := r.Nodes[0], r.Nodes[1]
@@ -139,7 +138,7 @@ func TestDelayLineHoldsPackets(t *testing.T) {
 }
 
 func TestDelayLineLosesAndLimits(t *testing.T) {
-	needTUN(t)
+	lab.NeedTUN(t)
 	l := lab.New(t)
 	r := l.Routed(2)
 	a, b := r.Nodes[0], r.Nodes[1]
@@ -156,14 +155,6 @@ func TestDelayLineLosesAndLimits(t *testing.T) {
 	if took := time.Since(start); took < 90*time.Millisecond || took > 90*time.Millisecond+2*silence {
 		t.Errorf("982 kbit took %v at 10 Mbit/s", took)
 	}
-}
-
-func needTUN(t *testing.T) {
-	f, err := os.OpenFile("/dev/net/tun", os.O_RDWR, 0)
-	if err != nil {
-		t.Skip("a delay line needs /dev/net/tun: ", err)
-	}
-	f.Close()
 }
 
 // flow sends n small packets and counts those that arrive.

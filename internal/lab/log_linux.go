@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,7 +11,7 @@ import (
 const (
 	keepBytes = 1 << 20  // of a log in memory
 	fileBytes = 64 << 20 // of a log on disk; the rest is dropped
-	tailBytes = 4 << 10  // of a log, shown to people
+	tailBytes = 16 << 10 // of a log, shown to people
 )
 
 // logFile takes a program's output: a file for people, the last part in memory for WaitLog.
@@ -57,6 +58,13 @@ func (l *logFile) grown() <-chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.growth
+}
+
+// contains says whether text is in the part that is in memory.
+func (l *logFile) contains(text string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return bytes.Contains(l.last, []byte(text))
 }
 
 func (l *logFile) tail(n int) string {

@@ -177,13 +177,13 @@ func (p *Proc) LogFile() string { return p.log.path }
 func (p *Proc) WaitLog(ctx context.Context, text string) error {
 	for {
 		grown := p.log.grown()
-		if bytes.Contains([]byte(p.Log()), []byte(text)) {
+		if p.log.contains(text) {
 			return nil
 		}
 		select {
 		case <-grown:
 		case <-p.done:
-			if bytes.Contains([]byte(p.Log()), []byte(text)) {
+			if p.log.contains(text) {
 				return nil
 			}
 			return fmt.Errorf("%s ended before it wrote %q: %s\n%s", filepath.Base(p.cmd.Path), text, p.state(), p.log.tail(tailBytes))

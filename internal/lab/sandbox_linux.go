@@ -27,7 +27,8 @@ const (
 	userVar     = "CVLAN_LAB_USER"        // set in a sandbox with a user namespace of its own
 )
 
-// Main runs f in a laboratory inside a sandbox and returns the program's exit code. The context ends on SIGINT,
+// Main runs f in a laboratory inside a sandbox and returns the program's exit code: 0, 1 for an error, which is shown
+// after the ends of the logs of all started programs, or ExitUnavailable. The context ends on SIGINT,
 // SIGTERM and SIGHUP. Call it first thing in main: the program is started again inside, with the same arguments,
 // working directory and standard streams.
 func Main(f func(context.Context, *Lab) error) int {
@@ -41,13 +42,18 @@ func Main(f func(context.Context, *Lab) error) int {
 	}
 	code, err := enter()
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "lab:", err)
-		if errors.Is(err, ErrUnavailable) {
-			return ExitUnavailable
-		}
-		return 1
+		return tell(err)
 	}
 	return code
+}
+
+// tell shows why the program ends and returns its exit code.
+func tell(err error) int {
+	fmt.Fprintln(os.Stderr, "lab:", err)
+	if errors.Is(err, ErrUnavailable) {
+		return ExitUnavailable
+	}
+	return 1
 }
 
 // TestMain runs a test binary inside a sandbox and returns its exit code: os.Exit(lab.TestMain(m)). Where that is
@@ -78,8 +84,7 @@ func inside(f func(context.Context, *Lab) error) (code int) {
 	defer stop()
 	err := runInside(ctx, f)
 	if err != nil && !(ctx.Err() != nil && errors.Is(err, context.Canceled)) {
-		fmt.Fprintln(os.Stderr, "lab:", err)
-		return 1
+		return tell(err)
 	}
 	return 0
 }
@@ -89,7 +94,12 @@ func runInside(ctx context.Context, f func(context.Context, *Lab) error) (err er
 	if err != nil {
 		return err
 	}
-	defer l.close()
+	defer func() { err = errors.Join(err, l.close()) }()
+	defer func() {
+		if err != nil && !errors.Is(err, ErrUnavailable) {
+			l.tails(func(s string) { fmt.Fprintln(os.Stderr, s) })
+		}
+	}()
 	defer func() {
 		if r := recover(); r != nil {
 			fail, ok := r.(failure)
