@@ -1,6 +1,7 @@
 package wg
 
 import (
+	"bytes"
 	"time"
 
 	"github.com/cvlan/cvlan/internal/base/key"
@@ -31,6 +32,9 @@ func (m *Machine) Handshake(now mono.Time, from Origin, packet []byte, out *Out)
 		return m.receiveInitiation(now, from, msg, out)
 	case KindResponse:
 		msg := response(packet)
+		if m.awaiting(msg) == nil {
+			return DropUnknownIndex // nobody can make load with what we did not ask for
+		}
 		if drop := m.admit(now, from, packet, msg.sender(), out); drop != Taken {
 			return drop
 		}
@@ -170,10 +174,7 @@ func (m *Machine) respond(p *peer, now mono.Time, from Origin, v *visit, out *Ou
 
 // receiveResponse completes an attempt of ours. The keepalive tells the peer at once that it worked, so that it may send too.
 func (m *Machine) receiveResponse(now mono.Time, from Origin, msg response, out *Out) Drop {
-	p := m.indices[msg.receiver()]
-	if p == nil || p.attempt == nil || p.attempt.index != msg.receiver() {
-		return DropUnknownIndex
-	}
+	p := m.awaiting(msg)
 	send, receive, ok := p.attempt.finish(&m.id, msg, &p.psk.b)
 	if !ok {
 		return DropForged
@@ -185,7 +186,7 @@ func (m *Machine) receiveResponse(now mono.Time, from Origin, msg response, out 
 	p.attempt = nil // its index is the session's now
 	m.endAttempt(p)
 	p.complete = now
-	for _, old := range p.keys.adopt(s) {
+	for _, old := range p.keys.adopt(s, m.yields(p)) {
 		m.retire(old, out)
 	}
 	out.session(EventInstalled, s)
@@ -194,6 +195,19 @@ func (m *Machine) receiveResponse(now mono.Time, from Origin, msg response, out 
 	m.look(p, now, out)
 	return Taken
 }
+
+// awaiting is the peer whose answer msg may be, nil if there is none.
+func (m *Machine) awaiting(msg response) *peer {
+	p := m.indices[msg.receiver()]
+	if p == nil || p.attempt == nil || p.attempt.index != msg.receiver() {
+		return nil
+	}
+	return p
+}
+
+// yields decides between two handshakes that both sides began at once. Both complete, and then both sides turn to the one that
+// the smaller public key began: they compare the same two keys, so they agree, and only one of them will renew it.
+func (m *Machine) yields(p *peer) bool { return bytes.Compare(p.public[:], m.id.public[:]) < 0 }
 
 // confirm makes the next session current: the peer has used it, so our response arrived.
 func (m *Machine) confirm(p *peer, now mono.Time, out *Out) {

@@ -36,8 +36,8 @@ const (
 const (
 	defaultMaxPeers            = 1 << 16
 	defaultHandshakesPerSecond = 2000
-	// peersPerTick bounds one Tick; the rest stay due, and Deadline says so.
-	peersPerTick = 256
+	// peersPerTick bounds one Tick, in which each may begin a handshake (0.1 ms); the rest stay due, and Deadline says so.
+	peersPerTick = 64
 	// Under load an address that has proved itself by a cookie may still start only this much.
 	sourceEvery = time.Second / 20
 	sourceBurst = 5

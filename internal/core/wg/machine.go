@@ -51,7 +51,8 @@ func (c Config) Validate() error {
 
 // Machine is the protocol state of one WireGuard interface. It is not safe for concurrent use.
 //
-// Instants that it is given may stand still; one that lies before the last is taken for the last.
+// Instants that it is given may stand still; one that lies before the last is taken for the last. They should come from a clock
+// that counts the host's sleep; where there is none, call Renew after waking.
 type Machine struct {
 	id       identity
 	guard    guard
@@ -152,6 +153,16 @@ func (m *Machine) Remove(public key.WGPublic, out *Out) {
 func (m *Machine) Wake(now mono.Time, public key.WGPublic, out *Out) {
 	now = m.advance(now)
 	if p := m.peers[public]; p != nil && !m.usable(p, now) {
+		m.want(p, now, out)
+		m.look(p, now, out)
+	}
+}
+
+// Renew begins a handshake with a peer although its session may be usable: after the host has slept, for example, when the
+// peer's end of the session may be gone. An unknown peer is ignored.
+func (m *Machine) Renew(now mono.Time, public key.WGPublic, out *Out) {
+	now = m.advance(now)
+	if p := m.peers[public]; p != nil {
 		m.want(p, now, out)
 		m.look(p, now, out)
 	}
