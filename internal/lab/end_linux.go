@@ -55,5 +55,18 @@ func (h *Host) processes() []int {
 	return pids
 }
 
+// Freeze stops all processes of the host, as a suspended machine does; Thaw lets them go on. The links stay up: see
+// Unplug.
+func (h *Host) Freeze() { h.signalAll(unix.SIGSTOP) }
+
+// Thaw ends Freeze.
+func (h *Host) Thaw() { h.signalAll(unix.SIGCONT) }
+
+func (h *Host) signalAll(s unix.Signal) {
+	for _, pid := range h.processes() {
+		_ = unix.Kill(pid, s) // it may have ended
+	}
+}
+
 // pause waits for the kernel, where there is nothing to select on.
 func pause(d time.Duration) { <-time.After(d) }

@@ -28,7 +28,8 @@ type Host struct {
 	faults faults
 
 	calls chan func()   // run on the host's own thread
-	gone  chan struct{} // closed when that thread has ended
+	quit  chan struct{} // closed to end that thread
+	gone  chan struct{} // closed when it has ended
 
 	mu    sync.Mutex
 	progs []*Proc
@@ -107,7 +108,7 @@ func (h *Host) on(f func() error) error {
 func newHost(l *Lab, name string, forwards bool) (*Host, error) {
 	h := &Host{
 		lab: l, name: name, dir: filepath.Join(l.dir, "hosts", name),
-		calls: make(chan func()), gone: make(chan struct{}),
+		calls: make(chan func()), quit: make(chan struct{}), gone: make(chan struct{}),
 	}
 	made := make(chan error)
 	go h.live(forwards, made)
@@ -132,8 +133,13 @@ func (h *Host) live(forwards bool, made chan<- error) {
 		return
 	}
 	made <- nil
-	for f := range h.calls {
-		f()
+	for {
+		select {
+		case f := <-h.calls:
+			f()
+		case <-h.quit:
+			return
+		}
 	}
 }
 
@@ -204,7 +210,7 @@ func (h *Host) published() string { return "/run/netns/" + h.name }
 
 // close ends the host's thread and lets its namespaces go. Its processes have ended before.
 func (h *Host) close() error {
-	close(h.calls)
+	close(h.quit)
 	<-h.gone
 	err := h.unpublish()
 	h.release()

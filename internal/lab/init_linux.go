@@ -3,7 +3,6 @@ package lab
 import (
 	"fmt"
 	"os"
-	"os/signal"
 	"slices"
 	"strings"
 
@@ -18,20 +17,16 @@ const ready = "ready"
 func initStage() int {
 	report := os.NewFile(3, "report")
 	unix.CloseOnExec(3)
-	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, forwarded()...)
+	caught := catch()
 	p, err := startInside()
 	if err != nil {
+		caught.release()
 		fmt.Fprintln(report, err)
 		return 1
 	}
 	fmt.Fprintln(report, ready)
 	report.Close()
-	go func() {
-		for s := range signals {
-			p.Signal(s)
-		}
-	}()
+	defer caught.passTo(p)()
 	return reap(p.Pid)
 }
 

@@ -21,13 +21,14 @@ type Lab struct {
 	fail func(error) // does not return
 	inet *Host
 
-	mu     sync.Mutex
+	sites  int // made so far, and so on
+	public int
+	tables int
+	delays map[string]*delayLine // by router and link
+
+	mu     sync.Mutex // guards what follows
 	hosts  []*Host
 	byName map[string]*Host
-	sites  int
-	public int
-	delays map[string]*delayLine
-	tables int
 }
 
 // New makes a laboratory that lasts as long as the test. It skips the test where the machine does not allow one. When

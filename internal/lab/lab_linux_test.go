@@ -2,6 +2,7 @@ package lab_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cvlan/cvlan/internal/lab"
+	"github.com/cvlan/cvlan/internal/lab/load"
 )
 
 // TestMain lets the test binary play other programs, too.
@@ -140,6 +142,52 @@ func TestStartedProgramIsFollowedStoppedAndKilled(t *testing.T) {
 	}
 	if err := q.WaitLog(ctx, "never"); err == nil || !strings.Contains(err.Error(), "ended before") {
 		t.Errorf("waiting for the word of a dead program: %v", err)
+	}
+}
+
+func TestFrozenProgramIsSilentUntilThawed(t *testing.T) {
+	l := lab.New(t)
+	a := l.Public("a")
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	p := a.Start("sh", "-c", "while :; do echo tick; sleep 0.01; done")
+	if err := p.WaitLog(ctx, "tick"); err != nil {
+		t.Fatal(err)
+	}
+	a.Freeze()
+	<-time.After(50 * time.Millisecond) // what was written before may still arrive
+	before := len(p.Log())
+	<-time.After(100 * time.Millisecond)
+	if grown := len(p.Log()) - before; grown != 0 {
+		t.Errorf("a frozen program wrote %d bytes", grown)
+	}
+	a.Thaw()
+	eventually(t, func() bool { return len(p.Log()) > before }, "a thawed program stays silent")
+}
+
+// TestLoadPassesRouters also tells how fast the laboratory is by itself.
+func TestLoadPassesRouters(t *testing.T) {
+	l := lab.New(t)
+	r := l.Routed(2)
+	var s *load.Server
+	err := r.Nodes[1].Do(func() (err error) { s, err = load.Listen(r.Nodes[1].Addr().String() + ":0"); return err })
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- s.Run(ctx) }()
+	err = r.Nodes[0].Do(func() error {
+		through, err := load.TCP(ctx, load.Streams{To: s.Addr().String(), For: 200 * time.Millisecond})
+		if err == nil && through.Gbps < 0.1 {
+			err = fmt.Errorf("only %v Gbit/s pass two routers", through.Gbps)
+		}
+		t.Logf("%+v", through)
+		return err
+	})
+	cancel()
+	if err := errors.Join(err, <-done); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -120,39 +120,25 @@ func enter() (int, error) {
 	// The kernel ties the death signal of a child to the thread that made it.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	self, err := os.Executable()
-	if err != nil {
-		return 0, fmt.Errorf("find this program: %w", err)
-	}
 	report, w, err := os.Pipe()
 	if err != nil {
 		return 0, fmt.Errorf("make a pipe: %w", err)
 	}
 	defer report.Close()
-	cmd := &exec.Cmd{
-		Path: self, Args: os.Args, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-		Env: append(os.Environ(), stageVar+"="+stageInit), ExtraFiles: []*os.File{w},
-		SysProcAttr: sandboxAttr(),
+	cmd, err := sandbox(w)
+	if err != nil {
+		w.Close()
+		return 0, err
 	}
-	if cmd.SysProcAttr.Cloneflags&unix.CLONE_NEWUSER != 0 {
-		cmd.Env = append(cmd.Env, userVar+"=yes")
-	}
-	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, forwarded()...)
-	defer signal.Stop(signals)
+	caught := catch()
 	err = cmd.Start()
 	w.Close()
 	if err != nil {
+		caught.release()
 		return 0, refused(cmd.SysProcAttr, err)
 	}
-	go func() {
-		for s := range signals {
-			cmd.Process.Signal(s)
-		}
-	}()
-	defer close(signals)
-	defer signal.Stop(signals)
-	said, _ := io.ReadAll(io.LimitReader(report, 4096))
+	defer caught.passTo(cmd.Process)()
+	said, _ := io.ReadAll(io.LimitReader(report, 4096)) // nothing is an answer, too
 	err = cmd.Wait()
 	if reason := strings.TrimSpace(string(said)); reason != ready {
 		if reason == "" {
@@ -163,12 +149,25 @@ func enter() (int, error) {
 	return exitCode(cmd.ProcessState), nil
 }
 
-// forwarded lists the signals that ask a program to end. The sandbox is a process group of its own, so that a ctrl-C
-// of the terminal arrives once: here.
-func forwarded() []os.Signal {
-	return []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT, unix.SIGUSR1}
+// sandbox prepares this program as the first process of a sandbox, which reports on w.
+func sandbox(w *os.File) (*exec.Cmd, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find this program: %w", err)
+	}
+	cmd := &exec.Cmd{
+		Path: self, Args: os.Args, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		Env: append(os.Environ(), stageVar+"="+stageInit), ExtraFiles: []*os.File{w},
+		SysProcAttr: sandboxAttr(),
+	}
+	if cmd.SysProcAttr.Cloneflags&unix.CLONE_NEWUSER != 0 {
+		cmd.Env = append(cmd.Env, userVar+"=yes")
+	}
+	return cmd, nil
 }
 
+// sandboxAttr asks for the namespaces, and for a process group of its own: a ctrl-C of the terminal arrives once, here,
+// and is passed on.
 func sandboxAttr() *syscall.SysProcAttr {
 	a := &syscall.SysProcAttr{
 		Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWNET | unix.CLONE_NEWPID | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS,
