@@ -9,10 +9,8 @@ import (
 	"time"
 
 	"github.com/cvlan/cvlan/internal/base/clean"
-	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/trust"
 	"github.com/cvlan/cvlan/internal/sys/stream"
-	"github.com/cvlan/cvlan/proto/control"
 )
 
 // Target says where a controller may be found, and whom to accept as one.
@@ -20,44 +18,33 @@ type Target struct {
 	Addrs     []string // host:port, most wanted first
 	Transport stream.Transport
 	TLS       *tls.Config
-	// Remember is a name for what was found to work: the transport that won is tried first next time.
+	// Remember is a name for what is found to work, so that it is tried first next time; "": nothing is remembered.
 	Remember string
+	// Afresh asks for a search without that memory: what was not possible ten minutes ago may be so now.
+	Afresh bool
 }
 
 // Dialer connects to a controller. Its errors say what was tried and why each attempt failed; a failed check of certificates stays
 // visible to errors.Is.
 type Dialer func(context.Context, Target) (stream.Stream, error)
 
-// tlsConfig accepts the controller under the pin, whatever its address is called: package trust says why names are ignored. A nil
-// chain is a machine that has no certificate yet.
-func tlsConfig(pin [32]byte, clock *Clock, chain [][]byte, id key.Identity) *tls.Config {
-	c := &tls.Config{
-		MinVersion:         tls.VersionTLS13,
-		NextProtos:         []string{control.ALPN},
-		InsecureSkipVerify: true,
-		VerifyConnection: func(s tls.ConnectionState) error {
-			_, err := trust.VerifyController(s.PeerCertificates, pin, clock.Instant())
-			return err
-		},
-	}
-	if chain != nil {
-		c.Certificates = []tls.Certificate{{Certificate: chain, PrivateKey: id.Signer()}}
-	}
-	return c
-}
+// afreshEvery is how long what won a race is believed.
+const afreshEvery = 10 * time.Minute
 
 func (s *Session) dial(ctx context.Context) (stream.Stream, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	t := s.cfg.Transport
-	if (t == "" || t == stream.Auto) && s.steer != "" {
-		t = s.steer
+	m, now := &s.cfg.Membership, time.Now()
+	t := Target{Addrs: s.dialed(), Transport: s.cfg.Transport, Remember: m.Network.String(), Afresh: now.Sub(s.raced) >= afreshEvery}
+	if (t.Transport == "" || t.Transport == stream.Auto) && s.steer != "" {
+		t.Transport = s.steer
 	}
-	m := &s.cfg.Membership
-	return s.cfg.Dial(ctx, Target{
-		Addrs: s.dialed(), Transport: t, Remember: m.Network.String(),
-		TLS: tlsConfig(m.Pin, s.cfg.Clock, s.chain, s.cfg.Identity),
-	})
+	if t.Afresh {
+		s.raced = now
+	}
+	t.TLS = stream.ClientTLS{Pin: m.Pin, Now: s.cfg.Clock.Instant, Sessions: s.tickets,
+		Certificate: &tls.Certificate{Certificate: s.chain, PrivateKey: s.cfg.Identity.Signer()}}.Config()
+	return s.cfg.Dial(ctx, t)
 }
 
 // suspect looks for a deeper reason why an attempt failed before Welcome: our own certificate may have run out.
@@ -75,11 +62,14 @@ func (s *Session) suspect(e ending) ending {
 
 func dialProblem(err error) *Problem {
 	why := clean.Line(err.Error(), 400)
+	var tried *stream.DialError
 	switch {
 	case errors.Is(err, trust.ErrExpired):
 		return &Problem{codeClock, "the controller's certificate is not valid now: " + why, "check this machine's clock (timedatectl), then the controller's"}
 	case errors.Is(err, trust.ErrPin), errors.Is(err, trust.ErrRole):
 		return &Problem{codeUntrusted, "what answered is not the controller: " + why, "check the address in the join key; a controller that was set up anew needs a new join key"}
+	case errors.As(err, &tried):
+		return &Problem{codeUnreachable, why, ""} // it has its own hint
 	default:
 		return &Problem{codeUnreachable, "the controller cannot be reached: " + why, "check this machine's connection and that the controller runs"}
 	}

@@ -114,7 +114,7 @@ func joinOnce(ctx context.Context, t ticket.Ticket, cfg JoinConfig) (m Membershi
 func exchange(ctx context.Context, t ticket.Ticket, cfg JoinConfig, f *pb.Frame) (*pb.Frame, error) {
 	dialing, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	st, err := cfg.Dial(dialing, Target{Addrs: t.Addrs, Transport: cfg.Transport, TLS: tlsConfig(t.Pin, cfg.Clock, nil, key.Identity{})})
+	st, err := cfg.Dial(dialing, Target{Addrs: t.Addrs, Transport: cfg.Transport, TLS: stream.ClientTLS{Pin: t.Pin, Now: cfg.Clock.Instant}.Config()})
 	if err != nil {
 		return nil, err
 	}

@@ -84,7 +84,7 @@ func (l *link) renewed(der [][]byte) {
 		l.renewal.put(now)
 		return
 	}
-	l.chain = der
+	l.chain, l.tickets = der, newTickets()
 	l.renewal = renewal{spread: l.renewal.spread, next: now.Add(renewLeast)}
 	if l.cfg.Renewed != nil {
 		if err := l.cfg.Renewed(der); err != nil {

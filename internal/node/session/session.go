@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"log/slog"
 	"net/netip"
 	"runtime"
@@ -34,8 +35,8 @@ type Table interface {
 	Cursor() *pb.Cursor
 	// Apply takes one piece. After any error the session starts again with the cursor that the table then has.
 	Apply(context.Context, *pb.Map) error
-	// Self returns the node's own record as the map shows it, and its signature; nil while the map has none.
-	Self() (record, signature []byte)
+	// Self returns the node's own record as the map shows it, and whether it is signed there; nil while the map has none.
+	Self() (record []byte, signed bool)
 }
 
 // Config is what a session needs. The functions must not block for long and must not call the session's Run.
@@ -76,9 +77,11 @@ type Session struct {
 	chain    [][]byte
 	addrs    []string // learned from Welcome
 	steer    stream.Transport
-	signed   *pb.Signed // the newest signature made or seen
+	signed   *pb.Signed // the newest signature made
 	distrust int        // how often in a row the map was refused
 	renewal  renewal
+	tickets  tls.ClientSessionCache // for the chain of now
+	raced    time.Time              // when all transports were tried last
 }
 
 // New returns a session that does nothing until Run.
@@ -97,10 +100,13 @@ func New(cfg Config) *Session {
 	if s.cfg.Software == nil {
 		s.cfg.Software = ThisSoftware("")
 	}
-	s.renewal = newRenewal(cfg.Random)
+	s.renewal, s.tickets = newRenewal(cfg.Random), newTickets()
 	s.state.Store(&State{Phase: Connecting, Since: cfg.Clock.Now(), Address: first(s.dialed()), CertUntil: until(s.chain)})
 	return s
 }
+
+// newTickets makes a cache for one controller's few addresses. A ticket speaks for the certificate that it was given to.
+func newTickets() tls.ClientSessionCache { return tls.NewLRUClientSessionCache(4) }
 
 // ThisSoftware describes this build and machine.
 func ThisSoftware(hostname string) *pb.Software {

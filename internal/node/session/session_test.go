@@ -47,10 +47,10 @@ func (t *table) Apply(_ context.Context, m *pb.Map) error {
 	return nil
 }
 
-func (t *table) Self() ([]byte, []byte) {
+func (t *table) Self() ([]byte, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.record, nil
+	return t.record, false
 }
 
 // stage is a node, its session and a controller that a test scripts.

@@ -36,24 +36,21 @@ func (i identity) check(record []byte) error {
 	return nil
 }
 
-// has reports whether signature is the node's own for this record.
-func (i identity) has(record, signature []byte) bool {
-	return i.key.Public().Verify(control.Transcript(i.tenant, i.network, record), signature)
-}
-
-// current returns the signature for the newest record known, made now if need be, and nil while there is no record or it is not ours.
-// ECDSA signatures differ each time, so one that exists is kept.
+// current returns the signature for the newest record known, made now if need be, and nil while there is no record, or the
+// controller has a signature for it already. ECDSA signatures differ each time, so one that exists is kept.
 func (s *Session) current() (*pb.Signed, error) {
-	record, signature := s.cfg.Table.Self()
+	record, done := s.cfg.Table.Self()
 	if record == nil {
-		record, signature = s.cfg.Membership.Record, nil
+		record = s.cfg.Membership.Record
 	}
-	if record == nil || s.signed != nil && bytes.Equal(s.signed.Record, record) {
+	if record == nil {
+		return nil, nil
+	}
+	if s.signed != nil && bytes.Equal(s.signed.Record, record) {
 		return s.signed, nil
 	}
-	if s.self.has(record, signature) && s.self.check(record) == nil {
-		s.signed = &pb.Signed{Record: record, Signature: signature}
-		return s.signed, nil
+	if done {
+		return nil, s.self.check(record)
 	}
 	signed, err := s.self.sign(record)
 	if err != nil {

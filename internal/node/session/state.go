@@ -24,7 +24,7 @@ const (
 	Fine    Verdict = iota
 	Removed         // the node has been deleted
 	Cloned          // another machine lives with the same keys, and answers
-	Expired         // the certificate has run out and cannot be renewed with itself
+	Expired         // the certificate has run out, or the controller does not accept it any more
 )
 
 // Problem says what is wrong, and what to do about it.

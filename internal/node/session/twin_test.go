@@ -104,7 +104,8 @@ func (n *network) dial(ctx context.Context, t Target) (stream.Stream, error) {
 		}
 	}
 	mine, theirs := pipes()
-	for _, c := range t.TLS.Certificates {
+	if t.TLS.GetClientCertificate != nil {
+		c, _ := t.TLS.GetClientCertificate(nil)
 		for _, der := range c.Certificate {
 			leaf, _ := x509.ParseCertificate(der)
 			theirs.chain = append(theirs.chain, leaf)
