@@ -33,7 +33,12 @@ demo: build ## a controller and three nodes on three routed LANs, then clean up 
 	@$(GO) run ./internal/lab/demo -bin $(abspath $(BIN)) $(if $(KEEP),-keep)
 
 bench: build ## the figures that we quote, against a plain wireguard-go pair in the same laboratory
+	@mkdir -p $(BIN)/tools
+	$(GOBUILD) -o $(BIN)/tools/ ./internal/lab/loadgen golang.zx2c4.com/wireguard
+	@mv $(BIN)/tools/wireguard $(BIN)/tools/wireguard-go
 	$(GO) run ./internal/lab/bench -bin $(abspath $(BIN))
+	@$(GO) run ./internal/lab/demo -bin $(abspath $(BIN)) | grep ^FIGURE
+	@$(GO) test -count=1 -v -run Figure ./internal/... ./controller/... | grep ^FIGURE
 
 fuzz: ## every decoder, FUZZTIME (20s) each
 	@set -e; for p in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
