@@ -177,8 +177,10 @@ func (h *Host) furnish() error {
 	if err := bind(root+"/machine", run+"/lab/machine"); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(run+"/lock", 0o755); err != nil {
-		return err
+	for _, d := range []string{"lock", "home"} {
+		if err := os.MkdirAll(filepath.Join(run, d), 0o755); err != nil {
+			return err
+		}
 	}
 	if err := furnishPrivate(h.dir); err != nil {
 		return err

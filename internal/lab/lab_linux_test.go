@@ -12,6 +12,7 @@ import (
 
 	"github.com/cvlan/cvlan/internal/lab"
 	"github.com/cvlan/cvlan/internal/lab/load"
+	"golang.org/x/sys/unix"
 )
 
 // TestMain lets the test binary play other programs, too.
@@ -142,6 +143,35 @@ func TestStartedProgramIsFollowedStoppedAndKilled(t *testing.T) {
 	}
 	if err := q.WaitLog(ctx, "never"); err == nil || !strings.Contains(err.Error(), "ended before") {
 		t.Errorf("waiting for the word of a dead program: %v", err)
+	}
+}
+
+func TestHomeBelongsToTheHost(t *testing.T) {
+	l := lab.New(t)
+	a := l.Public("a")
+	if _, err := a.Run(t.Context(), "sh", "-c", "echo mine >~/note"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(a.Path("/run/home/note")); err != nil || string(got) != "mine\n" {
+		t.Errorf("the note holds %q, %v", got, err)
+	}
+}
+
+// TestProjectsOwnStateOfTheMachineIsOutOfSight looks from a sandbox within this one, and gives it a machine that has
+// what looks like an installation.
+func TestProjectsOwnStateOfTheMachineIsOutOfSight(t *testing.T) {
+	lab.New(t)
+	const machine = "/run/lab/machine/var/lib"
+	if err := unix.Mount("tmpfs", machine, "tmpfs", 0, "size=64k"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Unmount(machine, unix.MNT_DETACH) })
+	if err := os.Mkdir(machine+"/cvlan-controller", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	out, err := program("main-list").CombinedOutput()
+	if err != nil || string(out) != "cvlan\n" {
+		t.Errorf("a host sees %q of this project in /var/lib, %v", out, err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,7 +19,8 @@ const (
 )
 
 // private lists the folders that the sandbox and each host see as their own. What the machine has there shows
-// through, entry by entry, and cannot be replaced: a program may rename a new resolv.conf into /etc and only its own host changes.
+// through, entry by entry, but for what belongs to this project; what a program puts there, even by renaming a new
+// resolv.conf into place, only its own host sees.
 func private() []string { return []string{"/etc", "/var/lib"} }
 
 // furnish gives the sandbox's mount namespace its private folders.
@@ -111,6 +113,9 @@ func shadow(dir, at string) error {
 		return fmt.Errorf("read %s: %w", dir, err)
 	}
 	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), "cvlan") {
+			continue // never the machine's own state and configuration
+		}
 		to := filepath.Join(machines(dir), e.Name())
 		if e.Type()&os.ModeSymlink != 0 {
 			if to, err = os.Readlink(to); err != nil {
@@ -121,17 +126,10 @@ func shadow(dir, at string) error {
 			return err
 		}
 	}
-	if dir == "/var/lib" { // never the machine's own state
-		return freshDir(filepath.Join(at, "cvlan"))
+	if dir == "/var/lib" {
+		return os.Mkdir(filepath.Join(at, "cvlan"), 0o700)
 	}
 	return nil
-}
-
-func freshDir(path string) error {
-	if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
-		return err
-	}
-	return os.Mkdir(path, 0o700)
 }
 
 // writeResolver puts a resolv.conf without a server into a shadow of /etc: names are not resolved outside.

@@ -21,14 +21,19 @@ type Cmd struct {
 	host *Host
 }
 
-// Command prepares a program to run in the host. The context's end kills it, and so does the end of the laboratory.
+// Command prepares a program to run in the host, with a home folder that is the host's own. The context's end kills
+// it, and so does the end of the laboratory.
 func (h *Host) Command(ctx context.Context, name string, args ...string) *Cmd {
 	c := exec.CommandContext(ctx, name, args...)
-	c.Env = without(os.Environ(), stageVar, userVar)
+	c.Env = append(without(os.Environ(), stageVar, userVar, "HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME",
+		"XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR"), "HOME="+home)
 	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL}
 	c.WaitDelay = 2 * time.Second // a grandchild that keeps the output open
 	return &Cmd{c, h}
 }
+
+// home is every host's home folder, in its own /run.
+const home = "/run/home"
 
 // Start starts the program and does not wait.
 func (c *Cmd) Start() error { return c.host.on(c.Cmd.Start) }

@@ -177,6 +177,12 @@ func play(part string) int {
 		return lab.Main(func(context.Context, *lab.Lab) error { return errors.New("it went wrong") })
 	case "main-twice":
 		return lab.Main(func(ctx context.Context, l *lab.Lab) error { l.Public("a"); l.Public("a"); return nil })
+	case "main-list":
+		return lab.Main(func(ctx context.Context, l *lab.Lab) error {
+			out, err := l.Public("a").Run(ctx, "sh", "-c", "cd /var/lib && echo cvlan*")
+			fmt.Print(out)
+			return err
+		})
 	case "main-keep":
 		return lab.Main(func(ctx context.Context, l *lab.Lab) error {
 			l.Public("a").Start("sleep", sleeper)
