@@ -1,0 +1,68 @@
+package engine
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/cvlan/cvlan/internal/base/key"
+	"github.com/cvlan/cvlan/internal/node/session"
+	"github.com/cvlan/cvlan/internal/node/wg"
+	"github.com/cvlan/cvlan/internal/sys/osnet"
+	"github.com/cvlan/cvlan/internal/sys/stream"
+	"github.com/cvlan/cvlan/internal/sys/tun"
+	"github.com/cvlan/cvlan/proto/control/pb"
+)
+
+// Config is what one membership's engine needs.
+type Config struct {
+	Membership session.Membership
+	Identity   key.Identity
+	WG         key.WGPrivate
+	Transport  stream.Transport
+	Software   *pb.Software // nil: this build's
+
+	Cache []byte    // the map as Keep.Map was last given it; nil: none
+	Heard time.Time // likewise
+
+	Interface string // the TUN device's name as its owner wants it; "": LastName, or any
+	Port      uint16 // the UDP port as its owner wants it; 0: LastPort, or any
+	LastName  string
+	LastPort  uint16
+
+	Keep    Keep
+	Outside Outside
+	Ledger  *Ledger
+	Log     *slog.Logger
+	// Changed is told after Status has changed. It must not block.
+	Changed func()
+}
+
+// Keep is where the engine keeps what must survive. An error is logged and shown as a warning; the engine goes on with what is in
+// memory and offers it again.
+type Keep interface {
+	Map(encoded []byte, heard time.Time) error
+	Chain(chain [][]byte) error
+	Addrs(addrs []string) error
+	// Came keeps what came up: the network's and the tenant's name, the interface and the port.
+	Came(network, tenant, iface string, port uint16) error
+}
+
+// TunnelConfig is what a tunnel is made of.
+type TunnelConfig struct {
+	Private key.WGPrivate
+	Port    uint16 // UDP; 0: any
+	TUN     tun.Device
+	Log     *slog.Logger
+}
+
+// Outside is the world as the engine touches it; a simulation brings its own.
+type Outside struct {
+	Host osnet.Host
+	// TUN makes a device; "" asks for the first free name.
+	TUN func(name string, mtu int) (tun.Device, error)
+	// Tunnel makes a tunnel on a device, which belongs to it from then on: it closes it, also when it fails.
+	Tunnel func(TunnelConfig) (wg.Tunnel, error)
+	Dial   session.Dialer
+	Local  func() time.Time                  // nil: time.Now
+	Random func(time.Duration) time.Duration // nil: math/rand
+}

@@ -1,0 +1,162 @@
+package engine
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/cvlan/cvlan/internal/base/ident"
+	"github.com/cvlan/cvlan/internal/base/key"
+	"github.com/cvlan/cvlan/internal/core/netmap"
+	"github.com/cvlan/cvlan/internal/node/session"
+	"github.com/cvlan/cvlan/internal/node/wg"
+)
+
+// State says how far a membership is.
+type State string
+
+// The states.
+const (
+	Starting  State = "starting"   // no map yet, or coming up
+	Pending   State = "pending"    // waits for approval
+	Up        State = "up"         // tunnel up, controller connected
+	Offline   State = "offline"    // tunnel up with the last map, controller away
+	NeedsJoin State = "needs-join" // removed, cloned or expired
+	Failed    State = "failed"     // cannot come up; Problem says why
+)
+
+// Status is a membership at one moment. It never changes once it is published; Live asks the tunnel for what moves.
+type Status struct {
+	State    State
+	Problem  *session.Problem
+	Warnings []session.Problem
+
+	Known      bool // there is a map: Network and Self are set
+	Network    netmap.Network
+	Self       netmap.Self
+	Peers      []*netmap.Peer // by name
+	MapVersion uint64
+
+	Interface string // "": there is none
+	Port      uint16
+	MTU       int
+	Session   session.State
+
+	tunnel wg.Tunnel
+}
+
+// Live returns what the tunnel knows of its peers now; nil without a tunnel.
+func (s *Status) Live() map[key.WGPublic]wg.PeerState {
+	if s.tunnel == nil {
+		return nil
+	}
+	all := s.tunnel.Peers()
+	m := make(map[key.WGPublic]wg.PeerState, len(all))
+	for _, p := range all {
+		m[p.Key] = p
+	}
+	return m
+}
+
+// publishEvery is the least time between two snapshots.
+const publishEvery = 100 * time.Millisecond
+
+// expiryWarning is how long before its end a certificate that could not be renewed is worth a warning.
+const expiryWarning = 14 * 24 * time.Hour
+
+// changed asks for a snapshot: at once, or when publishEvery has passed.
+func (e *Engine) changed() {
+	if e.publishAt.IsZero() {
+		e.publishAt = e.published.Add(publishEvery)
+	}
+}
+
+// publish makes a snapshot and tells that there is one.
+func (e *Engine) publish() {
+	e.publishAt, e.published = time.Time{}, time.Now()
+	s := &Status{Session: e.session.State(), MapVersion: e.table.Cursor().GetHard()}
+	s.Network, s.Known = e.table.Network()
+	s.Self, _ = e.table.Self()
+	s.Peers = e.peers()
+	if e.dev != nil {
+		s.Interface, s.Port, s.MTU, s.tunnel = e.dev.name, e.dev.tunnel.Port(), e.dev.mtu, e.dev.tunnel
+	}
+	s.State, s.Problem = e.judge(s)
+	s.Warnings = e.warnings(s)
+	e.status.Store(s)
+	if e.cfg.Changed != nil {
+		e.cfg.Changed()
+	}
+}
+
+// peers returns the map's peers by name; the slice is kept until the map changes.
+func (e *Engine) peers() []*netmap.Peer {
+	if e.listed == nil {
+		e.listed = slices.SortedFunc(e.table.Peers(), func(a, b *netmap.Peer) int {
+			return cmp.Or(cmp.Compare(a.Record.Name, b.Record.Name), cmp.Compare(a.Record.Node, b.Record.Node))
+		})
+	}
+	return e.listed
+}
+
+// judge says in one word, and a problem, how the membership is.
+func (e *Engine) judge(s *Status) (State, *session.Problem) {
+	switch {
+	case s.Session.Verdict != session.Fine:
+		return NeedsJoin, s.Session.Problem
+	case e.failure != nil:
+		return Failed, e.failure
+	case s.Known && s.Self.Pending:
+		return Pending, nil
+	case s.tunnel == nil:
+		return Starting, s.Session.Problem
+	case s.Session.Phase != session.Connected:
+		return Offline, s.Session.Problem
+	default:
+		return Up, nil
+	}
+}
+
+// warnings lists what is wrong though the membership works.
+func (e *Engine) warnings(s *Status) (all []session.Problem) {
+	if p := s.Session.Problem; s.Session.Phase == session.Connected && p != nil {
+		all = append(all, *p)
+	}
+	if left := s.Session.CertUntil.Sub(e.clock.Now()); left < expiryWarning && s.Session.Verdict == session.Fine && !s.Session.CertUntil.IsZero() {
+		all = append(all, session.Problem{Code: "certificate-expiring",
+			What: fmt.Sprintf("this node's certificate ends on %s and has not been renewed", s.Session.CertUntil.UTC().Format("2006-01-02")),
+			Hint: "it renews itself when the controller can be reached; look at the daemon's log"})
+	}
+	if e.unsaved != nil {
+		all = append(all, problemOf("state-not-saved", e.unsaved))
+	}
+	refused, first, why := 0, ident.Node(0), ""
+	for id, w := range e.table.Refused() {
+		if refused++; refused == 1 {
+			first, why = id, w
+		}
+	}
+	if refused > 0 {
+		all = append(all, session.Problem{Code: "peers-refused",
+			What: fmt.Sprintf("%d of the map's nodes cannot be used; the first is %s: %s", refused, first, why),
+			Hint: "ask the controller's operator"})
+	}
+	return all
+}
+
+// addresses returns a node's own, each with its range's length.
+func addresses(n netmap.Network, s netmap.Self) (own, ranges []netip.Prefix) {
+	add := func(a netip.Addr, r netip.Prefix) {
+		if r.IsValid() {
+			ranges = append(ranges, r)
+		}
+		if a.IsValid() && r.IsValid() {
+			own = append(own, netip.PrefixFrom(a, r.Bits()))
+		}
+	}
+	add(s.Record.Address4, n.Range4)
+	add(s.Record.Address6, n.Range6)
+	return own, ranges
+}

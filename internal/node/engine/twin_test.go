@@ -1,0 +1,200 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/cvlan/cvlan/internal/base/key"
+	"github.com/cvlan/cvlan/internal/node/wg"
+	"github.com/cvlan/cvlan/internal/sys/osnet"
+	"github.com/cvlan/cvlan/internal/sys/tun"
+)
+
+// host is an operating system's network in memory.
+type host struct {
+	mu      sync.Mutex
+	up      map[string]osnet.Config
+	ups     int
+	routes  []osnet.Clash // of the LAN
+	addrs   []netip.Addr
+	changed chan struct{}
+	failUp  error
+}
+
+func newHost() *host {
+	return &host{up: map[string]osnet.Config{}, addrs: []netip.Addr{netip.MustParseAddr("192.0.2.10")}, changed: make(chan struct{}, 1)}
+}
+
+func (h *host) Up(c osnet.Config) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.failUp != nil {
+		return h.failUp
+	}
+	h.up[c.Interface] = c
+	h.ups++
+	return nil
+}
+
+func (h *host) Down(iface string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.up, iface)
+	return nil
+}
+
+func (h *host) Clashes(ranges []netip.Prefix, _ ...string) (all []osnet.Clash, _ error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, c := range h.routes {
+		if slices.ContainsFunc(ranges, c.Range.Overlaps) {
+			all = append(all, c)
+		}
+	}
+	return all, nil
+}
+
+func (h *host) LocalAddrs(...string) ([]netip.Addr, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.addrs), nil
+}
+
+func (h *host) Changes(context.Context) (<-chan struct{}, error) { return h.changed, nil }
+
+func (h *host) Ping(context.Context, string, netip.Addr, int) (time.Duration, error) {
+	return time.Millisecond, nil
+}
+
+// lan changes the host's own routes and addresses, and tells.
+func (h *host) lan(routes []osnet.Clash, addrs ...netip.Addr) {
+	h.mu.Lock()
+	h.routes = routes
+	if addrs != nil {
+		h.addrs = addrs
+	}
+	h.mu.Unlock()
+	h.changed <- struct{}{}
+}
+
+func (h *host) interfaces() (names []string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for n := range h.up {
+		names = append(names, n)
+	}
+	return names
+}
+
+// tunnel remembers what it was told.
+type tunnel struct {
+	port uint16
+	dev  tun.Device
+	gone chan struct{}
+
+	mu     sync.Mutex
+	peers  map[key.WGPublic]wg.Peer
+	sets   int
+	wakes  int
+	closed bool
+}
+
+func (t *tunnel) SetPeer(p wg.Peer) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.peers[p.Key] = p
+	t.sets++
+	return nil
+}
+
+func (t *tunnel) RemovePeer(k key.WGPublic) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.peers, k)
+}
+
+func (t *tunnel) Wake() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.wakes++
+}
+
+func (t *tunnel) Peers() (all []wg.PeerState) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for k := range t.peers {
+		all = append(all, wg.PeerState{Key: k})
+	}
+	return all
+}
+
+func (t *tunnel) Port() uint16          { return t.port }
+func (t *tunnel) Done() <-chan struct{} { return t.gone }
+
+func (t *tunnel) Close() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.closed = true
+	return t.dev.Close()
+}
+
+func (t *tunnel) peer(k key.WGPublic) (wg.Peer, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	p, ok := t.peers[k]
+	return p, ok
+}
+
+// disk keeps what an engine wants kept.
+type disk struct {
+	mu     sync.Mutex
+	fail   error
+	maps   int
+	cache  []byte
+	heard  time.Time
+	iface  string
+	port   uint16
+	stalls chan struct{} // not nil: a write waits for it
+}
+
+var errFull = errors.New("write netmap.cache: the disk is full; free some space there")
+
+func (d *disk) Map(b []byte, heard time.Time) error {
+	if d.stalls != nil {
+		<-d.stalls
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.fail != nil {
+		return d.fail
+	}
+	d.cache, d.heard = b, heard
+	d.maps++
+	return nil
+}
+
+func (d *disk) Chain([][]byte) error { return nil }
+func (d *disk) Addrs([]string) error { return nil }
+
+func (d *disk) Came(_, _, iface string, port uint16) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.iface, d.port = iface, port
+	return nil
+}
+
+func (d *disk) refuse(err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.fail = err
+}
+
+func (d *disk) writes() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.maps
+}
