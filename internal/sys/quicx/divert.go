@@ -1,0 +1,90 @@
+package quicx
+
+import (
+	"net"
+
+	"golang.org/x/net/ipv4"
+)
+
+// isQUIC reports whether a datagram is for quic-go: one of the two top bits of the first byte is set (RFC 9000, section 17).
+func isQUIC(first byte) bool { return first&0xc0 != 0 }
+
+// divert puts the handler between the socket and quic-go, without a copy or a queue: quic-go's own way for other packets has both. With no
+// handler, or no real socket to batch on, less is in the way.
+func divert(c net.PacketConn, other Other) net.PacketConn {
+	if other == nil {
+		return c
+	}
+	if u, ok := c.(*net.UDPConn); ok {
+		return &batchDiverter{UDPConn: u, batch: ipv4.NewPacketConn(u), other: other}
+	}
+	return &diverter{c, other}
+}
+
+// diverter serves sockets that give one datagram at a time: in-memory ones.
+type diverter struct {
+	net.PacketConn
+	other Other
+}
+
+// ReadFrom implements net.PacketConn for quic-go.
+func (d *diverter) ReadFrom(b []byte) (int, net.Addr, error) {
+	for {
+		n, from, err := d.PacketConn.ReadFrom(b)
+		if err != nil || n == 0 || isQUIC(b[0]) {
+			return n, from, err
+		}
+		d.other(b[:n], AddrPort(from))
+	}
+}
+
+// batchDiverter serves UDP sockets. quic-go reads through ReadBatch where it batches (Linux, macOS) and through ReadMsgUDP elsewhere.
+type batchDiverter struct {
+	*net.UDPConn
+	batch *ipv4.PacketConn
+	other Other
+}
+
+// ReadBatch hands what is not QUIC to the handler and moves the rest to the front. It moves bytes, not buffers, because quic-go knows
+// its buffers by their place.
+func (d *batchDiverter) ReadBatch(ms []ipv4.Message, flags int) (int, error) {
+	for {
+		n, err := d.batch.ReadBatch(ms, flags)
+		if err != nil || n == 0 {
+			return n, err
+		}
+		if kept := d.sort(ms[:n]); kept > 0 {
+			return kept, nil
+		}
+	}
+}
+
+func (d *batchDiverter) sort(ms []ipv4.Message) (kept int) {
+	for i := range ms {
+		m := &ms[i]
+		b := m.Buffers[0][:m.N]
+		if m.N == 0 {
+			continue
+		}
+		if !isQUIC(b[0]) {
+			d.other(b, AddrPort(m.Addr))
+			continue
+		}
+		if to := &ms[kept]; to != m {
+			to.N, to.NN, to.Flags, to.Addr = copy(to.Buffers[0], b), copy(to.OOB, m.OOB[:m.NN]), m.Flags, m.Addr
+		}
+		kept++
+	}
+	return kept
+}
+
+// ReadMsgUDP is ReadBatch for one datagram.
+func (d *batchDiverter) ReadMsgUDP(b, oob []byte) (n, oobn, flags int, addr *net.UDPAddr, err error) {
+	for {
+		n, oobn, flags, addr, err = d.UDPConn.ReadMsgUDP(b, oob)
+		if err != nil || n == 0 || isQUIC(b[0]) {
+			return n, oobn, flags, addr, err
+		}
+		d.other(b[:n], AddrPort(addr))
+	}
+}

@@ -1,0 +1,175 @@
+package stream
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/cvlan/cvlan/internal/sys/quicx"
+)
+
+const (
+	// stagger is the head start of one attempt over the next (RFC 8305 recommends it for addresses).
+	stagger = 250 * time.Millisecond
+	// handshakeTime bounds one attempt, from the first packet to the end of the handshake.
+	handshakeTime = 10 * time.Second
+)
+
+// DialConfig says where to connect and how.
+type DialConfig struct {
+	// Addrs are the controller's, host:port, most wanted first. Of the addresses that they resolve to, 8 are tried.
+	Addrs []string
+	// TLS is made by ClientTLS.
+	TLS *tls.Config
+	// Transport restricts the race; zero: Auto.
+	Transport Transport
+	// Limit bounds a received frame in bytes; 0: 1 MiB.
+	Limit int
+	// Memory and Attachment say what won the last race in this place; nil: nothing is remembered.
+	Memory     Memory
+	Attachment string
+	// Afresh runs the race as if nothing was remembered. A session on TCP says so every ten minutes or so, to find out whether QUIC has
+	// become possible.
+	Afresh bool
+
+	// The outside world; nil: the system's.
+	Lookup    func(ctx context.Context, host string) ([]netip.Addr, error)
+	DialTCP   func(ctx context.Context, to netip.AddrPort) (net.Conn, error)
+	ListenUDP func(ctx context.Context, to netip.AddrPort) (net.PacketConn, error) // a socket for one connection to that address
+}
+
+// Dial connects to a controller: QUIC first, TLS over TCP 250 ms later, each address of each kind 250 ms after the one before or as soon as
+// that has failed; the first whole handshake wins, and nothing is left of the others when Dial returns. The context bounds Dial
+// only. The error is a *DialError, one line for a person.
+func Dial(ctx context.Context, cfg DialConfig) (Stream, error) {
+	if cfg.TLS == nil || len(cfg.Addrs) == 0 {
+		return nil, errors.New("stream: Dial without an address or without TLS")
+	}
+	cfg.fill()
+	targets, failures := cfg.resolve(ctx)
+	r := race{tries: cfg.order(targets), failures: failures}
+	won, err := r.run(ctx, cfg.attempt)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Memory != nil {
+		cfg.Memory.Remember(cfg.Attachment, Choice{won.try.transport, won.try.name})
+	}
+	return won.stream, nil
+}
+
+func (cfg *DialConfig) fill() {
+	if cfg.Transport == "" {
+		cfg.Transport = Auto
+	}
+	if cfg.Lookup == nil {
+		cfg.Lookup = func(ctx context.Context, host string) ([]netip.Addr, error) {
+			return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+		}
+	}
+	if cfg.DialTCP == nil {
+		cfg.DialTCP = dialTCP
+	}
+	if cfg.ListenUDP == nil {
+		cfg.ListenUDP = listenUDP
+	}
+}
+
+func dialTCP(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+	d := net.Dialer{KeepAlive: -1} // tuneClient sets it
+	return d.DialContext(ctx, "tcp", to.String())
+}
+
+func listenUDP(_ context.Context, to netip.AddrPort) (net.PacketConn, error) {
+	network := "udp6"
+	if to.Addr().Is4() {
+		network = "udp4"
+	}
+	return net.ListenUDP(network, nil)
+}
+
+// order makes the list of attempts: what won last time, then by address QUIC before TCP.
+func (cfg *DialConfig) order(targets []target) (tries []try) {
+	for _, t := range targets {
+		for _, transport := range []Transport{QUIC, TCP} {
+			if cfg.Transport == Auto || cfg.Transport == transport {
+				tries = append(tries, try{transport, t})
+			}
+		}
+	}
+	if cfg.Memory == nil || cfg.Afresh {
+		return tries
+	}
+	last, ok := cfg.Memory.Recall(cfg.Attachment)
+	for i, t := range tries {
+		if ok && t.transport == last.Transport && t.name == last.Addr {
+			copy(tries[1:i+1], tries[:i])
+			tries[0] = t
+			break
+		}
+	}
+	return tries
+}
+
+// attempt makes one connection, handshake included.
+func (cfg *DialConfig) attempt(ctx context.Context, t try) (*framed, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, handshakeTime, errNoAnswer)
+	defer cancel()
+	conf := cfg.TLS.Clone()
+	conf.ServerName = t.host // for those who route by it; nobody checks it
+	var s *framed
+	var err error
+	if t.transport == QUIC {
+		s, err = cfg.overQUIC(ctx, t.to, conf)
+	} else {
+		s, err = cfg.overTCP(ctx, t.to, conf)
+	}
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return s, err
+}
+
+// errNoAnswer is why an attempt ends that nobody answers.
+var errNoAnswer = fmt.Errorf("no answer in %v", handshakeTime)
+
+func (cfg *DialConfig) overTCP(ctx context.Context, to netip.AddrPort, conf *tls.Config) (*framed, error) {
+	raw, err := cfg.DialTCP(ctx, to)
+	if err != nil {
+		return nil, err
+	}
+	tuneClient(raw)
+	c := tls.Client(raw, conf)
+	if err := c.HandshakeContext(ctx); err != nil {
+		raw.Close()
+		return nil, err
+	}
+	return newTLSStream(c, raw, cfg.Limit), nil
+}
+
+func (cfg *DialConfig) overQUIC(ctx context.Context, to netip.AddrPort, conf *tls.Config) (*framed, error) {
+	socket, err := cfg.ListenUDP(ctx, to)
+	if err != nil {
+		return nil, err
+	}
+	port, err := quicx.Open(quicx.Config{Conn: socket})
+	if err != nil {
+		return nil, err
+	}
+	c, err := port.Dial(ctx, to, conf)
+	if err != nil {
+		port.Close()
+		return nil, err
+	}
+	s, err := c.OpenStreamSync(ctx) // the server lets us have it at once
+	if err != nil {
+		c.CloseWithError(0, "")
+		port.Close()
+		return nil, err
+	}
+	return newQUICStream(c, s, port, cfg.Limit), nil
+}

@@ -1,0 +1,108 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"syscall"
+
+	"github.com/quic-go/quic-go"
+
+	"github.com/cvlan/cvlan/internal/base/trust"
+)
+
+// failure is one thing that was tried in vain.
+type failure struct {
+	transport Transport // "": the name could not be resolved
+	addr      string
+	err       error
+}
+
+// DialError says what Dial tried and why each attempt failed. errors.Is and errors.As look into all of them.
+type DialError struct {
+	failures []failure
+	ended    error // why the caller's context ended, if it did
+}
+
+// Error implements error, in one line: attempts with the same reason together, then what to do.
+func (e *DialError) Error() string {
+	var reasons []string
+	who := make(map[string][]string)
+	for _, f := range e.failures {
+		r := reason(f.err)
+		if who[r] == nil {
+			reasons = append(reasons, r)
+		}
+		who[r] = append(who[r], strings.TrimSpace(string(f.transport)+" "+f.addr))
+	}
+	var parts []string
+	for _, r := range reasons {
+		parts = append(parts, strings.Join(who[r], ", ")+": "+r)
+	}
+	if e.ended != nil {
+		parts = append(parts, "gave up: "+reason(e.ended))
+	}
+	s := "controller not reached: " + strings.Join(parts, "; ")
+	if h := e.hint(); h != "" {
+		s += "; " + h
+	}
+	return s
+}
+
+// Unwrap lets errors.Is find the cause of each attempt.
+func (e *DialError) Unwrap() []error {
+	var all []error
+	for _, f := range e.failures {
+		all = append(all, f.err)
+	}
+	if e.ended != nil {
+		all = append(all, e.ended)
+	}
+	return all
+}
+
+func (e *DialError) hint() string {
+	names, tried := 0, 0
+	for _, f := range e.failures {
+		if errors.Is(f.err, trust.ErrPin) || errors.Is(f.err, trust.ErrRole) || errors.Is(f.err, trust.ErrExpired) {
+			return "" // somebody answered, and the reason says what to do
+		}
+		if f.transport == "" {
+			names++
+		} else {
+			tried++
+		}
+	}
+	switch {
+	case tried > 0:
+		return "does the controller run there, and do firewalls let UDP and TCP to that port through?"
+	case names > 0:
+		return "is the name right, and does this machine resolve names?"
+	}
+	return ""
+}
+
+// reason says why in the fewest words that tell one cause from another.
+func reason(err error) string {
+	var errno syscall.Errno
+	var dns *net.DNSError
+	var over *quic.TransportError
+	switch {
+	case errors.As(err, &errno):
+		return errno.Error()
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return "no such name"
+	case errors.As(err, &dns):
+		return "name not resolved: " + dns.Err
+	case errors.Is(err, context.DeadlineExceeded):
+		return "no answer in time"
+	case errors.As(err, &over):
+		for _, cause := range over.Unwrap() {
+			if cause != nil && cause != net.ErrClosed {
+				return cause.Error()
+			}
+		}
+	}
+	return err.Error()
+}

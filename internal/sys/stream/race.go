@@ -1,0 +1,79 @@
+package stream
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// try is one attempt that can be made.
+type try struct {
+	transport Transport
+	target
+}
+
+// result is how an attempt ended.
+type result struct {
+	try    try
+	stream *framed
+	err    error
+}
+
+// race runs attempts one after the other, each with a head start over the next, until one succeeds.
+type race struct {
+	tries    []try
+	failures []failure
+	running  int
+	results  chan result
+	all      sync.WaitGroup
+}
+
+func (r *race) run(ctx context.Context, attempt func(context.Context, try) (*framed, error)) (result, error) {
+	inner, cancel := context.WithCancel(ctx)
+	defer r.clear(cancel)
+	r.results = make(chan result, len(r.tries))
+	head := time.NewTimer(0)
+	defer head.Stop()
+	for len(r.tries) > 0 || r.running > 0 {
+		select {
+		case <-head.C:
+			r.start(inner, attempt)
+			head.Reset(stagger)
+		case res := <-r.results:
+			r.running--
+			if res.err == nil {
+				return res, nil
+			}
+			r.failures = append(r.failures, failure{res.try.transport, res.try.String(), res.err})
+			head.Reset(0) // the next one need not wait
+		case <-ctx.Done():
+			return result{}, &DialError{failures: r.failures, ended: context.Cause(ctx)}
+		}
+	}
+	return result{}, &DialError{failures: r.failures}
+}
+
+// start begins the next attempt, if one is left.
+func (r *race) start(ctx context.Context, attempt func(context.Context, try) (*framed, error)) {
+	if len(r.tries) == 0 {
+		return
+	}
+	t := r.tries[0]
+	r.tries = r.tries[1:]
+	r.running++
+	r.all.Go(func() {
+		s, err := attempt(ctx, t)
+		r.results <- result{t, s, err}
+	})
+}
+
+// clear ends what still runs, waits for it, and drops what was won too late.
+func (r *race) clear(cancel func()) {
+	cancel()
+	r.all.Wait()
+	for ; r.running > 0; r.running-- {
+		if late := <-r.results; late.stream != nil {
+			late.stream.c.abort()
+		}
+	}
+}
