@@ -98,14 +98,14 @@ func (t *Table) collect(s *stage, m *pb.Map, verified bool) (err error) {
 			continue
 		}
 		s.upsert[e.id] = e
-		if s.bytes += e.size(); s.bytes > MaxBytes || len(s.upsert) > MaxPeers {
+		if s.bytes += e.size(); s.bytes > t.bounds.bytes || len(s.upsert) > t.bounds.peers {
 			return ErrTooLarge
 		}
 	}
 	for _, p := range m.Soft {
 		s.soft[ident.Node(p.Node)] = parseSoft(p)
 	}
-	if len(s.soft) > MaxPeers || len(s.remove) > MaxPeers {
+	if len(s.soft) > t.bounds.peers || len(s.remove) > t.bounds.peers {
 		return ErrTooLarge
 	}
 	return nil
@@ -168,7 +168,7 @@ func (t *Table) bounded(s *stage) error {
 		}
 		n, bytes = n+1, bytes+e.size()
 	}
-	if n > MaxPeers || bytes > MaxBytes {
+	if n > t.bounds.peers || bytes > t.bounds.bytes {
 		return ErrTooLarge
 	}
 	return nil

@@ -45,6 +45,7 @@ type Config struct {
 // Table is one membership's netmap. It is not safe for concurrent use.
 type Table struct {
 	cfg     Config
+	bounds  bounds
 	at      cursor
 	has     bool // a map has been applied
 	network Network
@@ -64,6 +65,9 @@ type Table struct {
 	touched map[ident.Node]*before // what the map under way has changed, or may have
 }
 
+// bounds are MaxPeers and MaxBytes, but in tests.
+type bounds struct{ peers, bytes int }
+
 // cursor is a position; see the section Map of package control.
 type cursor struct{ epoch, hard, boot, soft uint64 }
 
@@ -81,7 +85,7 @@ func New(cfg Config) *Table {
 		cfg.Verify = key.IdentityPublic.Verify
 	}
 	return &Table{
-		cfg: cfg, entries: map[ident.Node]*entry{}, touched: map[ident.Node]*before{},
+		cfg: cfg, bounds: bounds{MaxPeers, MaxBytes}, entries: map[ident.Node]*entry{}, touched: map[ident.Node]*before{},
 		addresses: newClaims[netip.Addr](), names: newClaims[string](),
 		wg: newClaims[key.WGPublic](), identities: newClaims[key.IdentityPublic](),
 	}
