@@ -49,7 +49,7 @@ type NewJoinKey struct {
 	TTLSeconds *int64   `json:"ttl_seconds,omitempty" doc:"How long it is valid; 0: for ever" minimum:"0" maximum:"315360000" default:"3600"`
 	Ephemeral  bool     `json:"ephemeral,omitempty" doc:"Its nodes go 30 minutes after their session ended"`
 	Approve    bool     `json:"approve,omitempty" doc:"Its nodes wait for approval"`
-	Tags       []string `json:"tags,omitempty" doc:"Labels that its nodes carry" maxItems:"32" maxLength:"63"`
+	Tags       []string `json:"tags,omitempty" nullable:"false" doc:"Labels that its nodes carry" maxItems:"32" maxLength:"63"`
 }
 
 // CreatedJoinKey is a new join key with the string that joins.

@@ -57,7 +57,7 @@ type Problem struct {
 	Title  string  `json:"title" doc:"What failed" example:"show node db-7"`
 	Detail string  `json:"detail,omitempty" doc:"Why" example:"no node has that name"`
 	Hint   string  `json:"hint,omitempty" doc:"What to do next" example:"list the nodes with: cvlan admin node list"`
-	Fields []Field `json:"fields,omitempty" doc:"Which parts of the request were not accepted"`
+	Fields []Field `json:"fields,omitempty" nullable:"false" doc:"Which parts of the request were not accepted"`
 }
 
 // Field is a part of a request that was not accepted.

@@ -1,0 +1,140 @@
+package cli
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cvlan/cvlan/api/admin"
+	"github.com/cvlan/cvlan/cli/iox"
+	"github.com/cvlan/cvlan/internal/base/ticket"
+)
+
+// session is how commands under admin reach the controller.
+type session struct {
+	*Env
+	profile string
+	keyFile string
+	tenant  string
+	timeout span
+}
+
+func newAdmin(env *Env) *cobra.Command {
+	s := &session{Env: env}
+	c := &cobra.Command{
+		Use:   "admin",
+		Short: "Look after networks, keys and nodes",
+		Long: "The commands under admin talk to the controller, from anywhere, with the admin key that `cvlan admin login` stored. " +
+			"Scripts may name a key's file instead with --admin-key-file or $CVLAN_ADMIN_KEY_FILE.",
+		Example: "  cvlan admin login --key-file ./data/admin.key\n  cvlan admin network create office",
+		RunE:    group,
+		Args:    cobra.ArbitraryArgs,
+	}
+	f := c.PersistentFlags()
+	f.StringVar(&s.profile, "profile", "", "which login to use (default $CVLAN_PROFILE, else the last one made)")
+	f.StringVar(&s.keyFile, "admin-key-file", "", "use the admin key in this file instead of a login (default $CVLAN_ADMIN_KEY_FILE)")
+	f.StringVar(&s.tenant, "tenant", "", "tenant to act on, by name or identifier (default $CVLAN_TENANT, else the login's)")
+	s.timeout = span(30 * time.Second)
+	f.Var(&s.timeout, "timeout", "how long to wait for the controller; 0: without limit")
+	c.AddCommand(newLogin(s), newLogout(s), newWhoami(s), newNetwork(s), newKey(s), newNode(s), newTenant(s), newAPIKey(s), newAudit(s))
+	return c
+}
+
+// nouns makes a command that only has commands below it.
+func nouns(use, short, long, example string, below ...*cobra.Command) *cobra.Command {
+	c := &cobra.Command{Use: use, Short: short, Long: long, Example: example, RunE: group, Args: cobra.ArbitraryArgs}
+	c.AddCommand(below...)
+	return c
+}
+
+// work is one command's talk with the controller.
+type work struct {
+	context.Context
+	*session
+	client *admin.Client
+	admin.InTenant
+}
+
+// do runs a command's talk within the timeout.
+func (s *session) do(c *cobra.Command, run func(*work) error) error {
+	t, tenant, err := s.ticket()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := s.timeout.within(c.Context())
+	defer cancel()
+	w := &work{ctx, s, admin.NewClient(t), admin.InTenant{Tenant: tenant}}
+	defer w.client.Close()
+	return run(w)
+}
+
+// ticket returns the admin key to use, and the tenant to act on.
+func (s *session) ticket() (ticket.Ticket, string, error) {
+	var t ticket.Ticket
+	var p admin.Profile
+	var err error
+	if file := either(s.keyFile, s.Getenv("CVLAN_ADMIN_KEY_FILE")); file != "" {
+		_, t, err = s.readTicket(file)
+	} else {
+		t, p, err = s.login()
+	}
+	return t, either(s.tenant, s.Getenv("CVLAN_TENANT"), p.Tenant, admin.DefaultTenant), err
+}
+
+func (s *session) login() (ticket.Ticket, admin.Profile, error) {
+	all, err := s.profiles()
+	if err != nil {
+		return ticket.Ticket{}, admin.Profile{}, err
+	}
+	_, t, p, err := all.Ticket(either(s.profile, s.Getenv("CVLAN_PROFILE")))
+	return t, p, err
+}
+
+func (s *session) profiles() (*admin.Profiles, error) {
+	path, err := admin.ProfilesPath()
+	if err != nil {
+		return nil, err
+	}
+	return admin.ReadProfiles(path)
+}
+
+// readTicket reads an admin key from a file and checks it.
+func (s *session) readTicket(file string) (string, ticket.Ticket, error) {
+	text, err := s.readKey(file)
+	if err != nil {
+		return "", ticket.Ticket{}, err
+	}
+	t, err := ticket.Parse(ticket.Admin, text)
+	if err != nil {
+		err = &iox.Error{Exit: iox.Invalid, What: "read the admin key", Why: err.Error(), Err: err,
+			Hint: "the controller writes it when it starts for the first time, to admin.key in its data folder"}
+	}
+	return text, t, err
+}
+
+func either(values ...string) string {
+	for _, v := range values {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+// collect fetches all pages of a list.
+func collect[T any](page func(admin.Page) (admin.List[T], error)) ([]T, error) {
+	items := []T{}
+	for item, err := range admin.All(func(cursor string) (admin.List[T], error) {
+		return page(admin.Page{Limit: 1000, After: cursor})
+	}) {
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, item)
+	}
+	return items, nil
+}
+
+// adminSchema is the version of the JSON documents of the commands under admin.
+const adminSchema = 1

@@ -1,0 +1,113 @@
+// Package cli is the program cvlan: one file a noun; in it for each command its options, the constructor that describes it, and
+// run.
+//
+// It knows the daemon only through api/local and the controller only through api/admin. Every command says how it went in its
+// exit code (iox.Exit), and every failure what failed, why, and what to type next.
+package cli
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cvlan/cvlan/api/local"
+	"github.com/cvlan/cvlan/cli/iox"
+)
+
+// Env is everything outside that commands touch.
+type Env struct {
+	IO     *iox.IO
+	Getenv func(string) string
+	Now    func() time.Time
+}
+
+// Main runs the program in the process's environment and returns its exit code. Ctrl-C ends what runs.
+func Main(args []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return Run(ctx, &Env{IO: iox.System(), Getenv: os.Getenv, Now: time.Now}, args)
+}
+
+// Run runs one command line, without the program's name, and returns the exit code. Failures have been shown.
+func Run(ctx context.Context, env *Env, args []string) int {
+	root := New(env)
+	root.SetArgs(args)
+	root.SetIn(env.IO.In)
+	root.SetOut(env.IO.Out)
+	root.SetErr(env.IO.Err)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return int(iox.OK)
+	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return int(iox.Interrupted)
+	}
+	err = explain(err)
+	if !errors.Is(err, errShown) {
+		env.IO.Fail("cvlan", err)
+	}
+	return int(iox.ExitOf(err))
+}
+
+// errShown is wrapped by errors of which the person has read all there is.
+var errShown = errors.New("shown already")
+
+// New returns the whole tree of commands.
+func New(env *Env) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "cvlan",
+		Short:         "Join and look after private networks",
+		Long:          "cvlan joins this machine to private networks and shows how they do; cvlan admin looks after the networks themselves.",
+		Example:       "  cvlan up --key-file office.key\n  cvlan status",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		RunE:          group,
+		Args:          cobra.ArbitraryArgs,
+	}
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usage(c, err.Error()) })
+	root.PersistentFlags().String("socket", "", "where the daemon listens (default $CVLAN_SOCKET, else "+local.DefaultSocket+")")
+	root.AddGroup(&cobra.Group{ID: "node", Title: "This machine:"}, &cobra.Group{ID: "admin", Title: "The networks:"}, &cobra.Group{ID: "self", Title: "This program:"})
+	for id, cmds := range map[string][]*cobra.Command{
+		"node":  {newUp(env), newDown(env), newStatus(env), newPing(env), newIP(env)},
+		"admin": {newAdmin(env)},
+		"self":  {newVersion(env), newCompletion(env)},
+	} {
+		for _, c := range cmds {
+			c.GroupID = id
+			root.AddCommand(c)
+		}
+	}
+	root.SetHelpCommandGroupID("self")
+	return root
+}
+
+// group is what a command does that only has commands below it: it helps, or says what it does not know.
+func group(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return c.Help()
+	}
+	e := usage(c, "there is no command "+quoted(args[0]))
+	c.SuggestionsMinimumDistance = 2
+	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+		e.Hint = "did you mean: " + c.CommandPath() + " " + near[0]
+	}
+	return e
+}
+
+// daemon returns a client of the daemon.
+func (e *Env) daemon(c *cobra.Command) *local.Client {
+	path, _ := c.Flags().GetString("socket")
+	if path == "" {
+		path = e.Getenv("CVLAN_SOCKET")
+	}
+	if path == "" {
+		path = local.DefaultSocket
+	}
+	return local.NewClient(path)
+}

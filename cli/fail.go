@@ -1,0 +1,159 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cvlan/cvlan/api/admin"
+	"github.com/cvlan/cvlan/api/local"
+	"github.com/cvlan/cvlan/cli/iox"
+	"github.com/cvlan/cvlan/internal/base/trust"
+)
+
+// usage makes the error of a command line that makes no sense.
+func usage(c *cobra.Command, why string) *iox.Error {
+	return &iox.Error{Exit: iox.Usage, What: "read the command line", Why: why, Hint: "see: " + c.CommandPath() + " --help"}
+}
+
+// takes checks how many arguments there are; names are as in the usage line.
+func takes(names ...string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		switch {
+		case len(args) < len(names):
+			return usage(c, names[len(args)]+" is missing")
+		case len(args) > len(names):
+			return usage(c, "there is one argument too many: "+quoted(args[len(names)]))
+		}
+		return nil
+	}
+}
+
+// atMost checks that there are no more arguments than that.
+func atMost(n int) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) > n {
+			return usage(c, "there is one argument too many: "+quoted(args[n]))
+		}
+		return nil
+	}
+}
+
+func quoted(s string) string { return strconv.Quote(iox.Clean(s)) }
+
+// explain gives every error its exit code and, where there is one, a hint.
+func explain(err error) error {
+	var shown *iox.Error
+	var l *local.Error
+	var p *admin.Problem
+	var expired *trust.ExpiredError
+	switch {
+	case errors.As(err, &shown):
+		return err
+	case errors.As(err, &l):
+		return &iox.Error{Exit: localExit(l.Code), What: l.Title, Why: l.Detail, Hint: l.Hint, Err: err}
+	case errors.As(err, &p):
+		return &iox.Error{Exit: adminExit(p.Code), What: p.Title, Why: p.Detail, Hint: p.Hint, Err: err}
+	case errors.Is(err, local.ErrNoDaemon):
+		return noDaemon(err)
+	case errors.Is(err, admin.ErrNoLogin):
+		return &iox.Error{Exit: iox.NeedsLogin, What: "find the controller", Why: err.Error(), Err: err,
+			Hint: "log in with the key that the controller wrote: cvlan admin login --key-file FILE"}
+	case errors.Is(err, admin.ErrNotTheController):
+		return &iox.Error{Exit: iox.Invalid, What: "connect to the controller", Why: err.Error(), Err: err,
+			Hint: "was the controller set up anew, or is something between? a new controller needs a new key: cvlan admin login --key-file FILE"}
+	case errors.As(err, &expired):
+		return &iox.Error{Exit: iox.Invalid, What: "connect to the controller", Why: expired.Error(), Err: err}
+	case errors.Is(err, admin.ErrUnreachable):
+		return &iox.Error{Exit: iox.Unreachable, What: "connect to the controller", Why: err.Error(), Err: err,
+			Hint: "does it run, and does a firewall let TCP through to it?"}
+	case errors.Is(err, context.DeadlineExceeded):
+		return &iox.Error{Exit: iox.Timeout, What: "wait for an answer", Why: "it took longer than --timeout", Err: err}
+	default:
+		return &iox.Error{Exit: iox.Internal, What: err.Error(), Err: err}
+	}
+}
+
+func noDaemon(err error) error {
+	e := &iox.Error{Exit: iox.NoDaemon, What: "ask the daemon", Why: err.Error(), Err: err,
+		Hint: "start it: sudo systemctl start cvland   (or in a terminal: sudo cvland)"}
+	if errors.Is(err, fs.ErrPermission) {
+		e.Exit, e.Hint = iox.Permission, "run the command with sudo, or become a member of the group cvlan"
+	}
+	return e
+}
+
+func localExit(c local.Code) iox.Exit {
+	switch c {
+	case local.CodeInvalid, local.CodeAmbiguous, local.CodeConflict:
+		return iox.Invalid
+	case local.CodePermission:
+		return iox.Permission
+	case local.CodeNotFound:
+		return iox.NotFound
+	case local.CodeNeedsJoin, local.CodeRefused:
+		return iox.NeedsLogin
+	case local.CodeUnreachable:
+		return iox.Unreachable
+	case local.CodeTimeout:
+		return iox.Timeout
+	case local.CodeDenied:
+		return iox.Denied
+	case local.CodeSkew:
+		return iox.Skew
+	default:
+		return iox.Internal
+	}
+}
+
+func adminExit(c admin.Code) iox.Exit {
+	switch c {
+	case admin.CodeInvalid, admin.CodeExists, admin.CodeConflict, admin.CodeAmbiguous, admin.CodeChanged, admin.CodeLimit, admin.CodeReused, admin.CodeTooLarge:
+		return iox.Invalid
+	case admin.CodeUnknownKey:
+		return iox.NeedsLogin
+	case admin.CodePermission:
+		return iox.Permission
+	case admin.CodeNotFound:
+		return iox.NotFound
+	case admin.CodeUnknownRoute:
+		return iox.Skew
+	case admin.CodeTooMany:
+		return iox.Timeout
+	default:
+		return iox.Internal
+	}
+}
+
+// failed makes an error of a membership's own trouble.
+func failed(what string, exit iox.Exit, p *local.Problem) error {
+	e := &iox.Error{Exit: exit, What: what}
+	if p != nil {
+		e.Why, e.Hint = p.What, p.Hint
+		if known := localExit(local.Code(p.Code)); known != iox.Internal {
+			e.Exit = known
+		}
+	}
+	return e
+}
+
+// readFault is the error of a file that a person named.
+func readFault(what, path string, err error) error {
+	exit := iox.Invalid
+	var at *fs.PathError
+	why := err.Error()
+	if errors.As(err, &at) {
+		why = at.Err.Error()
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		exit = iox.NotFound
+	case errors.Is(err, fs.ErrPermission):
+		exit = iox.Permission
+	}
+	return &iox.Error{Exit: exit, What: fmt.Sprintf("%s %s", what, path), Why: why, Err: err}
+}

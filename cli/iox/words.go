@@ -1,0 +1,90 @@
+package iox
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Bytes writes an amount with a binary prefix: "1.2 MiB".
+func Bytes(n uint64) string {
+	if n < 1024 {
+		return strconv.FormatUint(n, 10) + " B"
+	}
+	f, unit := float64(n)/1024, 0
+	for f >= 1023.95 && unit < 5 {
+		f, unit = f/1024, unit+1
+	}
+	return fmt.Sprintf("%.1f %ciB", f, "KMGTPE"[unit])
+}
+
+// Ago writes how long before now something was: "12s ago"; "" for the zero time.
+func Ago(now, t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	d := now.Sub(t)
+	if d < time.Second {
+		return "now"
+	}
+	return Span(d) + " ago"
+}
+
+// Until writes when something ends: "in 6d", "12s ago"; "never" for the zero time.
+func Until(now, t time.Time) string {
+	switch {
+	case t.IsZero():
+		return "never"
+	case t.After(now):
+		return "in " + Span(t.Sub(now).Round(time.Second))
+	default:
+		return Ago(now, t)
+	}
+}
+
+// Span writes a duration in its largest unit: "12s", "5m", "3h", "6d".
+func Span(d time.Duration) string {
+	switch {
+	case d < time.Minute:
+		return strconv.Itoa(int(d/time.Second)) + "s"
+	case d < time.Hour:
+		return strconv.Itoa(int(d/time.Minute)) + "m"
+	case d < 48*time.Hour:
+		return strconv.Itoa(int(d/time.Hour)) + "h"
+	default:
+		return strconv.Itoa(int(d/(24*time.Hour))) + "d"
+	}
+}
+
+// ParseSpan reads a duration as people write it: what time.ParseDuration reads, and days and weeks: "7d", "1w", "1d12h".
+func ParseSpan(s string) (time.Duration, error) {
+	bad := fmt.Errorf("duration %.20q: write it like 90s, 30m, 12h, 7d or 2w", s)
+	var total time.Duration
+	rest := s
+	for rest != "" {
+		i := strings.IndexAny(rest, "dw")
+		if i < 0 {
+			d, err := time.ParseDuration(rest)
+			if err != nil || d < 0 {
+				return 0, bad
+			}
+			total += d
+			break
+		}
+		n, err := strconv.ParseUint(rest[:i], 10, 12) // below 4096: no overflow
+		if err != nil {
+			return 0, bad
+		}
+		day := 24 * time.Hour
+		if rest[i] == 'w' {
+			day *= 7
+		}
+		total += time.Duration(n) * day
+		rest = rest[i+1:]
+	}
+	if s == "" || total < 0 {
+		return 0, bad
+	}
+	return total, nil
+}

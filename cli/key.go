@@ -1,0 +1,220 @@
+package cli
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cvlan/cvlan/api/admin"
+	"github.com/cvlan/cvlan/cli/iox"
+)
+
+func newKey(s *session) *cobra.Command {
+	return nouns("key", "Make and revoke join keys",
+		"A join key admits machines to a network. It is shown once, when it is made, and is good for one machine and one hour unless said otherwise.",
+		"  cvlan admin key create --network office --out office.key\n  cvlan admin key list",
+		newKeyCreate(s), newKeyList(s), newKeyRevoke(s))
+}
+
+type keyCreateOptions struct {
+	*session
+	want    admin.NewJoinKey
+	uses    int
+	expires span
+	file    string
+	out     iox.Output
+}
+
+func newKeyCreate(s *session) *cobra.Command {
+	o := &keyCreateOptions{session: s, expires: span(admin.DefaultTTLSeconds * time.Second)}
+	c := &cobra.Command{
+		Use:   "create --network NETWORK",
+		Short: "Create a join key and print it",
+		Long: "create prints the key alone on standard output, so that it can be piped to the machine that joins, or writes it to a file " +
+			"that only you can read. Whoever has the key can join until it is used up, expired or revoked.",
+		Example: "  cvlan admin key create --network office | ssh web sudo cvlan up --key-file -\n" +
+			"  cvlan admin key create --network plant --uses 10 --expires 7d --approve --out plant.key",
+		Args: takes(),
+		RunE: func(c *cobra.Command, _ []string) error {
+			if o.want.Network == "" {
+				return usage(c, "--network is missing")
+			}
+			return s.do(c, o.run)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&o.want.Network, "network", "", "network to join, by name or identifier")
+	f.IntVar(&o.uses, "uses", admin.DefaultUses, "how many machines it admits; 0: any number")
+	f.Var(&o.expires, "expires", "how long it is valid; 0s: for ever")
+	f.BoolVar(&o.want.Ephemeral, "ephemeral", false, "its nodes go 30 minutes after they went offline")
+	f.BoolVar(&o.want.Approve, "approve", false, "its nodes wait until an admin approves them")
+	f.StringArrayVar(&o.want.Tags, "tag", nil, "tag that its nodes carry; may be repeated")
+	f.StringVar(&o.file, "out", "", "write the key to this file, which must not exist, with mode 0600")
+	outputFlags(c, &o.out)
+	return c
+}
+
+func (o *keyCreateOptions) run(w *work) error {
+	seconds := int64(time.Duration(o.expires) / time.Second)
+	o.want.Uses, o.want.TTLSeconds = &o.uses, &seconds
+	write := func(string) error { return nil }
+	if o.file != "" { // before the key is made: a file that cannot be written must not cost a key
+		f, err := create(o.file)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		write = func(text string) error {
+			_, err := f.WriteString(text + "\n")
+			return errors.Join(err, f.Sync())
+		}
+	}
+	k, err := admin.Call(w, w.client, admin.CreateJoinKey, admin.CreateJoinKeyIn{InTenant: w.InTenant, Body: o.want})
+	if err == nil {
+		err = write(k.Body.Key)
+	}
+	if err != nil {
+		if o.file != "" {
+			os.Remove(o.file)
+		}
+		return err
+	}
+	return o.print(k.Body)
+}
+
+// create makes a file that only its owner can read.
+func create(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil, &iox.Error{Exit: iox.Invalid, What: "write " + path, Why: "the file exists already", Hint: "name another, or delete it"}
+	}
+	if err != nil {
+		return nil, readFault("write", path, err)
+	}
+	return f, nil
+}
+
+func (o *keyCreateOptions) print(k admin.CreatedJoinKey) error {
+	if o.file != "" {
+		o.IO.Notef("%s admits %s to %s, %s", o.file, machines(k.Uses), k.NetworkName, ends(o.Now(), k.Expires))
+		k.Key = ""
+		if !o.out.JSON && o.out.Template == "" {
+			return nil
+		}
+	}
+	doc := struct {
+		Schema int `json:"schema"`
+		admin.JoinKey
+		Key string `json:"key,omitempty"`
+	}{adminSchema, k.JoinKey, k.Key}
+	return o.out.Write(o.IO, doc, func() {
+		// Whole and as it is: cleaned or cut it would be worthless, and ticket.Parse checks it at the other end.
+		_, _ = o.IO.Out.Write([]byte(strings.Join(strings.Fields(k.Key), "") + "\n"))
+		o.IO.Notef("It admits %s to %s, %s. On the new machine: cvlan up --key-file FILE", machines(k.Uses), k.NetworkName, ends(o.Now(), k.Expires))
+	})
+}
+
+func machines(uses int) string {
+	switch uses {
+	case 0:
+		return "any number of machines"
+	case 1:
+		return "one machine"
+	default:
+		return strconv.Itoa(uses) + " machines"
+	}
+}
+
+func ends(now, t time.Time) string {
+	if t.IsZero() {
+		return "for ever"
+	}
+	return "for " + iox.Span(t.Sub(now).Round(time.Second))
+}
+
+func newKeyList(s *session) *cobra.Command {
+	var network string
+	var out iox.Output
+	c := &cobra.Command{
+		Use: "list", Aliases: []string{"ls"}, Short: "List join keys",
+		Long:    "list shows the join keys that there are, without their secrets, which nobody has any more.",
+		Example: "  cvlan admin key list\n  cvlan admin key list --network office --json",
+		Args:    takes(),
+		RunE: func(c *cobra.Command, _ []string) error {
+			return s.do(c, func(w *work) error {
+				all, err := collect(func(p admin.Page) (admin.List[admin.JoinKey], error) {
+					l, err := admin.Call(w, w.client, admin.ListJoinKeys, admin.ListJoinKeysIn{InTenant: w.InTenant, Page: p, Network: network})
+					return l.Body, err
+				})
+				if err != nil {
+					return err
+				}
+				doc := struct {
+					Schema int             `json:"schema"`
+					Keys   []admin.JoinKey `json:"keys"`
+				}{adminSchema, all}
+				return out.Write(s.IO, doc, func() { s.printKeys(all) })
+			})
+		},
+	}
+	c.Flags().StringVar(&network, "network", "", "only those of this network")
+	outputFlags(c, &out)
+	return c
+}
+
+func (s *session) printKeys(all []admin.JoinKey) {
+	if len(all) == 0 {
+		s.IO.Notef("There is no join key. Make one with: cvlan admin key create --network NAME")
+		return
+	}
+	t := iox.Table{Heads: []string{"KEY", "NETWORK", "STATE", "USED", "ENDS", "FOR ITS NODES"}}
+	for _, k := range all {
+		used := strconv.Itoa(k.Used)
+		if k.Uses > 0 {
+			used += " of " + strconv.Itoa(k.Uses)
+		}
+		style := iox.Dim
+		if k.State == "valid" {
+			style = iox.Green
+		}
+		t.Row(k.ID.String(), k.NetworkName, iox.Cell(style, k.State), used, iox.Until(s.Now(), k.Expires), traits(k))
+	}
+	t.Print(s.IO)
+}
+
+// traits says what nodes get from their key.
+func traits(k admin.JoinKey) string {
+	var all []string
+	if k.Ephemeral {
+		all = append(all, "ephemeral")
+	}
+	if k.Approve {
+		all = append(all, "approval")
+	}
+	for _, t := range k.Tags {
+		all = append(all, "tag:"+t)
+	}
+	return strings.Join(all, ", ")
+}
+
+func newKeyRevoke(s *session) *cobra.Command {
+	return &cobra.Command{
+		Use: "revoke KEY", Short: "Revoke a join key", Long: "revoke makes a join key worthless. Nodes that it admitted stay; see cvlan admin node delete.",
+		Example: "  cvlan admin key revoke j0c9k2v4m8q1xz\n  cvlan admin key list --template '{{range .keys}}{{.id}} {{end}}' | xargs -n 1 cvlan admin key revoke",
+		Args:    takes("KEY"),
+		RunE: func(c *cobra.Command, args []string) error {
+			return s.do(c, func(w *work) error {
+				_, err := admin.Call(w, w.client, admin.RevokeJoinKey, admin.OneJoinKeyIn{InTenant: w.InTenant, Key: args[0]})
+				if err == nil {
+					s.IO.Printf("%s is revoked", args[0])
+				}
+				return err
+			})
+		},
+	}
+}

@@ -1,0 +1,204 @@
+package cli
+
+import (
+	"net/netip"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cvlan/cvlan/api/admin"
+	"github.com/cvlan/cvlan/cli/iox"
+)
+
+func newNetwork(s *session) *cobra.Command {
+	return nouns("network", "Make and change networks",
+		"A network is an IPv4 and an IPv6 range of a tenant, and the rules for who may reach whom in it.",
+		"  cvlan admin network create office\n  cvlan admin network list",
+		newNetworkCreate(s), newNetworkList(s), newNetworkShow(s), newNetworkOpen(s, true), newNetworkOpen(s, false), newNetworkDelete(s))
+}
+
+// networkDoc is the JSON document of one network.
+type networkDoc struct {
+	Schema int `json:"schema"`
+	admin.Network
+}
+
+func newNetworkCreate(s *session) *cobra.Command {
+	var range4, range6 string
+	var closed bool
+	var out iox.Output
+	c := &cobra.Command{
+		Use:   "create NAME",
+		Short: "Create a network",
+		Long: "create makes a network whose members may reach each other, or with --closed one where nothing passes until it is opened. " +
+			"Without ranges it gets free ones of 10.0.0.0/8 and fd00::/8.",
+		Example: "  cvlan admin network create office\n  cvlan admin network create plant --range4 10.77.0.0/16 --closed",
+		Args:    takes("NAME"),
+		RunE: func(c *cobra.Command, args []string) error {
+			want := admin.NewNetwork{Name: args[0], Closed: closed}
+			for _, r := range []struct {
+				flag, text string
+				to         *netip.Prefix
+			}{{"--range4", range4, &want.Range4}, {"--range6", range6, &want.Range6}} {
+				p, err := netip.ParsePrefix(r.text)
+				if r.text != "" && err != nil {
+					return usage(c, r.flag+" "+quoted(r.text)+": want a range like 10.77.0.0/16 or fd5c:1a7e:9b02::/64")
+				}
+				*r.to = p
+			}
+			return s.do(c, func(w *work) error {
+				n, err := admin.Call(w, w.client, admin.CreateNetwork, admin.CreateNetworkIn{InTenant: w.InTenant, Body: want})
+				if err != nil {
+					return err
+				}
+				return out.Write(s.IO, networkDoc{adminSchema, n.Body}, func() {
+					printNetworks(s.IO, []admin.Network{n.Body})
+					s.IO.Notef("\nNext: cvlan admin key create --network %s        a key for the first machine", n.Body.Name)
+				})
+			})
+		},
+	}
+	c.Flags().StringVar(&range4, "range4", "", "IPv4 range")
+	c.Flags().StringVar(&range6, "range6", "", "IPv6 range")
+	c.Flags().BoolVar(&closed, "closed", false, "start without a rule: nothing passes")
+	outputFlags(c, &out)
+	return c
+}
+
+func newNetworkList(s *session) *cobra.Command {
+	var out iox.Output
+	c := &cobra.Command{
+		Use: "list", Aliases: []string{"ls"}, Short: "List networks", Long: "list shows every network of the tenant.",
+		Example: "  cvlan admin network list\n  cvlan admin network list --tenant acme --json",
+		Args:    takes(),
+		RunE: func(c *cobra.Command, _ []string) error {
+			return s.do(c, func(w *work) error {
+				all, err := collect(func(p admin.Page) (admin.List[admin.Network], error) {
+					l, err := admin.Call(w, w.client, admin.ListNetworks, admin.ListNetworksIn{InTenant: w.InTenant, Page: p})
+					return l.Body, err
+				})
+				if err != nil {
+					return err
+				}
+				doc := struct {
+					Schema   int             `json:"schema"`
+					Networks []admin.Network `json:"networks"`
+				}{adminSchema, all}
+				return out.Write(s.IO, doc, func() {
+					if len(all) == 0 {
+						s.IO.Notef("There is no network yet. Create one with: cvlan admin network create NAME")
+						return
+					}
+					printNetworks(s.IO, all)
+				})
+			})
+		},
+	}
+	outputFlags(c, &out)
+	return c
+}
+
+func newNetworkShow(s *session) *cobra.Command {
+	var out iox.Output
+	c := &cobra.Command{
+		Use: "show NETWORK", Short: "Show a network", Long: "show shows a network, named by name or identifier.",
+		Example: "  cvlan admin network show office\n  cvlan admin network show office --template '{{.range4}}'",
+		Args:    takes("NETWORK"),
+		RunE: func(c *cobra.Command, args []string) error {
+			return s.do(c, func(w *work) error {
+				n, err := admin.Call(w, w.client, admin.GetNetwork, w.network(args[0]))
+				if err != nil {
+					return err
+				}
+				return out.Write(s.IO, networkDoc{adminSchema, n.Body}, func() { s.showNetwork(n.Body) })
+			})
+		},
+	}
+	outputFlags(c, &out)
+	return c
+}
+
+func (s *session) showNetwork(n admin.Network) {
+	t := iox.Table{}
+	t.Row("network", n.Name+" ("+n.ID.String()+")")
+	t.Row("IPv4", prefix(n.Range4))
+	t.Row("IPv6", prefix(n.Range6))
+	t.Row("rules", rules(n))
+	t.Row("nodes", strconv.Itoa(n.Nodes))
+	t.Row("made", iox.Ago(s.Now(), n.Created))
+	t.Print(s.IO)
+}
+
+func newNetworkOpen(s *session, open bool) *cobra.Command {
+	verb, short, long, want := "open", "Let members reach each other", "open gives the network one rule: members may reach members.", []admin.Rule{{Src: admin.Members, Dst: admin.Members}}
+	if !open {
+		verb, short, long, want = "close", "Let nothing pass", "close takes every rule from the network. Tunnels end; nodes stay joined.", []admin.Rule{}
+	}
+	var out iox.Output
+	c := &cobra.Command{
+		Use: verb + " NETWORK", Short: short, Long: long,
+		Example: "  cvlan admin network " + verb + " office\n  cvlan admin network " + verb + " office --tenant acme",
+		Args:    takes("NETWORK"),
+		RunE: func(c *cobra.Command, args []string) error {
+			return s.do(c, func(w *work) error {
+				in := admin.SetRulesIn{OneNetworkIn: w.network(args[0]), Body: admin.Rules{Rules: want}}
+				n, err := admin.Call(w, w.client, admin.SetRules, in)
+				if err != nil {
+					return err
+				}
+				return out.Write(s.IO, networkDoc{adminSchema, n.Body}, func() { s.IO.Printf("%s: %s", n.Body.Name, rules(n.Body)) })
+			})
+		},
+	}
+	outputFlags(c, &out)
+	return c
+}
+
+func newNetworkDelete(s *session) *cobra.Command {
+	var yes bool
+	c := &cobra.Command{
+		Use: "delete NETWORK", Short: "Delete a network without nodes", Long: "delete deletes a network. It is refused while the network has nodes.",
+		Example: "  cvlan admin network delete office\n  cvlan admin network delete office --yes",
+		Args:    takes("NETWORK"),
+		RunE: func(c *cobra.Command, args []string) error {
+			if !yes && !s.IO.Confirm("Delete the network "+args[0]+"?") {
+				return &iox.Error{Exit: iox.Interrupted, What: "nothing was deleted"}
+			}
+			return s.do(c, func(w *work) error {
+				_, err := admin.Call(w, w.client, admin.DeleteNetwork, admin.DeleteNetworkIn{OneNetworkIn: w.network(args[0])})
+				if err == nil {
+					s.IO.Printf("%s is deleted", args[0])
+				}
+				return err
+			})
+		},
+	}
+	c.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	return c
+}
+
+func (w *work) network(name string) admin.OneNetworkIn {
+	return admin.OneNetworkIn{InTenant: w.InTenant, Network: name}
+}
+
+func printNetworks(o *iox.IO, all []admin.Network) {
+	t := iox.Table{Heads: []string{"NETWORK", "IPV4", "IPV6", "RULES", "NODES"}}
+	for _, n := range all {
+		t.Row(iox.Cell(iox.Bold, n.Name), prefix(n.Range4), prefix(n.Range6), rules(n), strconv.Itoa(n.Nodes))
+	}
+	t.Print(o)
+}
+
+func prefix(p netip.Prefix) string {
+	if !p.IsValid() {
+		return ""
+	}
+	return p.String()
+}
+
+func rules(n admin.Network) string {
+	if n.Open {
+		return "members may reach members"
+	}
+	return "closed: nothing passes"
+}

@@ -1,0 +1,196 @@
+package cli
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cvlan/cvlan/api/admin"
+	"github.com/cvlan/cvlan/cli/iox"
+)
+
+func newNode(s *session) *cobra.Command {
+	return nouns("node", "Approve, rename and remove nodes",
+		"A node is a machine in a network. It is named by its identifier, by name.network, or by its name if only one node of the tenant has it.",
+		"  cvlan admin node list\n  cvlan admin node approve web",
+		newNodeList(s), newNodeShow(s), newNodeApprove(s), newNodeRename(s), newNodeDelete(s))
+}
+
+// nodeDoc is the JSON document of one node.
+type nodeDoc struct {
+	Schema int `json:"schema"`
+	admin.Node
+}
+
+func newNodeList(s *session) *cobra.Command {
+	var network string
+	var pending bool
+	var out iox.Output
+	c := &cobra.Command{
+		Use: "list", Aliases: []string{"ls"}, Short: "List nodes", Long: "list shows the nodes of the tenant, or of one network.",
+		Example: "  cvlan admin node list --network office\n  cvlan admin node list --pending --template '{{range .nodes}}{{.id}} {{end}}'",
+		Args:    takes(),
+		RunE: func(c *cobra.Command, _ []string) error {
+			return s.do(c, func(w *work) error {
+				all, err := collect(func(p admin.Page) (admin.List[admin.Node], error) {
+					l, err := admin.Call(w, w.client, admin.ListNodes, admin.ListNodesIn{InTenant: w.InTenant, Page: p, Network: network, Pending: pending})
+					return l.Body, err
+				})
+				if err != nil {
+					return err
+				}
+				doc := struct {
+					Schema int          `json:"schema"`
+					Nodes  []admin.Node `json:"nodes"`
+				}{adminSchema, all}
+				return out.Write(s.IO, doc, func() { s.printNodes(all, pending) })
+			})
+		},
+	}
+	c.Flags().StringVar(&network, "network", "", "only those of this network")
+	c.Flags().BoolVar(&pending, "pending", false, "only those that wait for approval")
+	outputFlags(c, &out)
+	return c
+}
+
+func (s *session) printNodes(all []admin.Node, pending bool) {
+	switch {
+	case len(all) == 0 && pending:
+		s.IO.Notef("No node waits for approval.")
+		return
+	case len(all) == 0:
+		s.IO.Notef("There is no node yet. Make a key for one with: cvlan admin key create --network NAME")
+		return
+	}
+	t := iox.Table{Heads: []string{"NODE", "NETWORK", "ADDRESS", "STATE", "LAST SEEN", "TAGS", "ID"}}
+	for _, n := range all {
+		t.Row(iox.Cell(iox.Bold, n.Name), n.NetworkName, first(n.Addresses), nodeState(n), iox.Ago(s.Now(), n.LastSeen), strings.Join(n.Tags, ", "), n.ID.String())
+	}
+	t.Print(s.IO)
+}
+
+func nodeState(n admin.Node) any {
+	switch {
+	case n.Pending:
+		return iox.Cell(iox.Amber, "waits for approval")
+	case n.Online:
+		return iox.Cell(iox.Green, "online")
+	default:
+		return iox.Cell(iox.Dim, "offline")
+	}
+}
+
+func newNodeShow(s *session) *cobra.Command {
+	var out iox.Output
+	c := &cobra.Command{
+		Use: "show NODE", Short: "Show a node", Long: "show shows all that the controller knows of a node.",
+		Example: "  cvlan admin node show web\n  cvlan admin node show web.office --json",
+		Args:    takes("NODE"),
+		RunE: func(c *cobra.Command, args []string) error {
+			return s.do(c, func(w *work) error {
+				n, err := admin.Call(w, w.client, admin.GetNode, w.node(args[0]))
+				if err != nil {
+					return err
+				}
+				return out.Write(s.IO, nodeDoc{adminSchema, n.Body}, func() { s.showNode(n.Body) })
+			})
+		},
+	}
+	outputFlags(c, &out)
+	return c
+}
+
+func (s *session) showNode(n admin.Node) {
+	now := s.Now()
+	t := iox.Table{}
+	t.Row("node", n.Name+" ("+n.ID.String()+")")
+	t.Row("network", n.NetworkName+" ("+n.Network.String()+")")
+	t.Row("addresses", addresses(n.Addresses))
+	t.Row("state", nodeState(n))
+	t.Row("last seen", iox.Ago(now, n.LastSeen))
+	t.Row("endpoints", strconv.Itoa(n.Endpoints))
+	t.Row("tags", strings.Join(n.Tags, ", "))
+	t.Row("ephemeral", yes(n.Ephemeral))
+	t.Row("runs", strings.TrimSpace(n.Software+" "+n.OS))
+	t.Row("public key", n.Key)
+	t.Row("certificate", "ends "+iox.Until(now, n.CertUntil))
+	t.Row("joined", strings.TrimSpace(iox.Ago(now, n.Created)+" with "+n.JoinedBy.String()))
+	t.Print(s.IO)
+}
+
+func yes(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
+
+func newNodeApprove(s *session) *cobra.Command {
+	var out iox.Output
+	c := &cobra.Command{
+		Use: "approve NODE", Short: "Let a node that waits take part", Long: "approve shows a node that joined with a key made with --approve to the others, and the others to it.",
+		Example: "  cvlan admin node approve web\n  cvlan admin node list --pending --template '{{range .nodes}}{{.id}} {{end}}' | xargs -n 1 cvlan admin node approve",
+		Args:    takes("NODE"),
+		RunE: func(c *cobra.Command, args []string) error {
+			return s.do(c, func(w *work) error {
+				n, err := admin.Call(w, w.client, admin.ApproveNode, admin.ChangeNodeIn{OneNodeIn: w.node(args[0])})
+				if err != nil {
+					return err
+				}
+				return out.Write(s.IO, nodeDoc{adminSchema, n.Body}, func() { s.IO.Printf("%s is approved", n.Body.Name) })
+			})
+		},
+	}
+	outputFlags(c, &out)
+	return c
+}
+
+func newNodeRename(s *session) *cobra.Command {
+	var out iox.Output
+	c := &cobra.Command{
+		Use: "rename NODE NAME", Short: "Give a node another name", Long: "rename gives a node another name, unique in its network. Tunnels go on.",
+		Example: "  cvlan admin node rename web www\n  cvlan admin node rename n0c9k2v4m8q1xz db-7",
+		Args:    takes("NODE", "NAME"),
+		RunE: func(c *cobra.Command, args []string) error {
+			return s.do(c, func(w *work) error {
+				in := admin.RenameNodeIn{OneNodeIn: w.node(args[0]), Body: admin.NodeName{Name: args[1]}}
+				n, err := admin.Call(w, w.client, admin.RenameNode, in)
+				if err != nil {
+					return err
+				}
+				return out.Write(s.IO, nodeDoc{adminSchema, n.Body}, func() { s.IO.Printf("%s is now %s", args[0], n.Body.Name) })
+			})
+		},
+	}
+	outputFlags(c, &out)
+	return c
+}
+
+func newNodeDelete(s *session) *cobra.Command {
+	var sure bool
+	c := &cobra.Command{
+		Use: "delete NODE", Short: "Remove a node from its network",
+		Long:    "delete ends the node's session at once and makes every other node forget it. To come back the machine needs a join key.",
+		Example: "  cvlan admin node delete web\n  cvlan admin node delete web.office --yes",
+		Args:    takes("NODE"),
+		RunE: func(c *cobra.Command, args []string) error {
+			if !sure && !s.IO.Confirm("Remove the node "+args[0]+"?") {
+				return &iox.Error{Exit: iox.Interrupted, What: "nothing was removed"}
+			}
+			return s.do(c, func(w *work) error {
+				_, err := admin.Call(w, w.client, admin.DeleteNode, admin.ChangeNodeIn{OneNodeIn: w.node(args[0])})
+				if err == nil {
+					s.IO.Printf("%s is removed", args[0])
+				}
+				return err
+			})
+		},
+	}
+	c.Flags().BoolVarP(&sure, "yes", "y", false, "do not ask")
+	return c
+}
+
+func (w *work) node(name string) admin.OneNodeIn {
+	return admin.OneNodeIn{InTenant: w.InTenant, Node: name}
+}

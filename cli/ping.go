@@ -1,0 +1,140 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cvlan/cvlan/api/local"
+	"github.com/cvlan/cvlan/cli/iox"
+)
+
+type pingOptions struct {
+	*Env
+	client   *local.Client
+	request  local.PingRequest
+	count    int
+	interval span
+	timeout  span
+	out      iox.Output
+}
+
+func newPing(env *Env) *cobra.Command {
+	o := &pingOptions{Env: env, interval: span(time.Second)}
+	c := &cobra.Command{
+		Use:   "ping PEER",
+		Short: "See whether a peer answers, and over which path",
+		Long: "ping sends echoes through the tunnel to a peer, named by its name, name.network, address or identifier. It succeeds when at " +
+			"least one came back; else it ends with exit code 7, or 8 if the network's rules forbid it.",
+		Example: "  cvlan ping db\n  cvlan ping -c 1 --timeout 500ms db.office",
+		Args:    takes("PEER"),
+		RunE: func(c *cobra.Command, args []string) error {
+			o.client, o.request.Peer = env.daemon(c), args[0]
+			return o.run(c)
+		},
+	}
+	f := c.Flags()
+	f.IntVarP(&o.count, "count", "c", 4, "how many echoes; 0: until ctrl-C")
+	f.VarP(&o.interval, "interval", "i", "time between two")
+	f.IntVarP(&o.request.Size, "size", "s", 56, "bytes of payload, 0 to 65000")
+	f.StringVar(&o.request.Network, "network", "", "network of the peer, if its name alone is not enough")
+	timeoutFlag(c, &o.timeout, 2*time.Second, "how long to wait for each echo, at most 1m")
+	outputFlags(c, &o.out)
+	return c
+}
+
+// pings is the JSON document of a run.
+type pings struct {
+	Schema   int          `json:"schema"`
+	Sent     int          `json:"sent"`
+	Received int          `json:"received"`
+	Pongs    []local.Pong `json:"pongs"`
+}
+
+func (o *pingOptions) run(c *cobra.Command) error {
+	if o.timeout <= 0 || time.Duration(o.timeout) > time.Minute {
+		return usage(c, "--timeout: want more than 0 and at most 1m")
+	}
+	if o.count < 0 {
+		return usage(c, "--count: want 0 or more")
+	}
+	o.request.TimeoutMS = int(time.Duration(o.timeout) / time.Millisecond)
+	quiet := o.out.JSON || o.out.Template != ""
+	all := pings{Schema: local.Schema, Pongs: []local.Pong{}}
+	var lost error
+	for c.Context().Err() == nil && (o.count == 0 || all.Sent < o.count) {
+		if all.Sent > 0 && !pause(c.Context(), time.Duration(o.interval)) {
+			break
+		}
+		p, err := o.client.Ping(c.Context(), o.request)
+		if c.Context().Err() != nil {
+			break
+		}
+		all.Sent++
+		if err != nil {
+			if !missed(err) {
+				return err
+			}
+			lost = err
+			if !quiet {
+				o.IO.Printf("%s: %s", o.request.Peer, err)
+			}
+			continue
+		}
+		all.Received++
+		all.Pongs = append(all.Pongs, p)
+		if !quiet {
+			o.IO.Printf("%s", pongLine(p))
+		}
+	}
+	if quiet {
+		if err := o.out.Write(o.IO, all, nil); err != nil {
+			return err
+		}
+	} else if all.Sent > 1 {
+		o.IO.Printf("%d sent, %d received", all.Sent, all.Received)
+	}
+	if all.Received == 0 && lost != nil {
+		return silent(o.request.Peer, all.Sent, lost)
+	}
+	return nil
+}
+
+// silent is the error of a peer that never answered.
+func silent(peer string, sent int, last error) error {
+	e := &iox.Error{Exit: iox.Unreachable, What: "ping " + peer, Why: fmt.Sprintf("none of %d came back", sent), Hint: "see its path with: cvlan status", Err: last}
+	var l *local.Error
+	if errors.As(last, &l) && l.Hint != "" {
+		e.Hint = l.Hint
+	}
+	return e
+}
+
+// missed reports whether an error means that this echo did not come back, rather than that none can be sent.
+func missed(err error) bool {
+	var l *local.Error
+	return errors.As(err, &l) && (l.Code == local.CodeTimeout || l.Code == local.CodeUnreachable)
+}
+
+func pongLine(p local.Pong) string {
+	line := fmt.Sprintf("%s (%s): %.2f ms, %s", p.Peer, p.Address, float64(p.RTT)/float64(time.Millisecond), p.Path)
+	if p.Endpoint != nil {
+		line += " at " + p.Endpoint.String()
+	}
+	return line
+}
+
+// pause waits, and reports false when ctx ended first.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,161 @@
+package cli
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cvlan/cvlan/api/local"
+	"github.com/cvlan/cvlan/cli/iox"
+)
+
+// printStatus shows what is wrong first, then the networks.
+func printStatus(o *iox.IO, now time.Time, s local.Status) {
+	if len(s.Networks) == 0 {
+		o.Printf("This machine is in no network yet. Join one with: cvlan up --key-file FILE")
+		return
+	}
+	for _, n := range s.Networks {
+		printTrouble(o, n)
+	}
+	for i, n := range s.Networks {
+		if i > 0 {
+			o.Printf("")
+		}
+		printNetwork(o, now, n)
+	}
+}
+
+func printTrouble(o *iox.IO, n local.Network) {
+	all := n.Warnings
+	if n.Problem != nil {
+		all = append([]local.Problem{*n.Problem}, all...)
+	}
+	for _, p := range all {
+		o.Out.Write([]byte(o.Paint(iox.Amber, "! "+n.Name+": "+p.What) + "\n"))
+		if p.Hint != "" {
+			o.Printf("    %s", p.Hint)
+		}
+	}
+	if len(all) > 0 {
+		o.Printf("")
+	}
+}
+
+func printNetwork(o *iox.IO, now time.Time, n local.Network) {
+	t := iox.Table{}
+	t.Row(iox.Cell(iox.Bold, n.Name), iox.Cell(stateStyle(n.State), string(n.State)), headline(now, n))
+	t.Print(o)
+	self := iox.Table{Indent: "  "}
+	self.Row("this machine", n.Self.Name+"  "+addresses(n.Self.Addresses))
+	if n.Interface != "" {
+		self.Row("interface", n.Interface+", UDP port "+strconv.Itoa(int(n.Port))+", MTU "+strconv.Itoa(n.MTU))
+	}
+	self.Row("controller", controller(now, n.Controller))
+	self.Print(o)
+	if len(n.Peers) == 0 {
+		return
+	}
+	o.Printf("")
+	peers := iox.Table{Indent: "  ", Heads: []string{"PEER", "ADDRESS", "ONLINE", "PATH", "ENDPOINT", "HANDSHAKE", "RECEIVED", "SENT"}}
+	for _, p := range n.Peers {
+		peers.Row(p.Name, first(p.Addresses), online(now, p), p.Path, endpoint(p.Endpoint), since(now, p.LastHandshake), iox.Bytes(p.RxBytes), iox.Bytes(p.TxBytes))
+	}
+	peers.Print(o)
+}
+
+// headline says in words what the state means for the person.
+func headline(now time.Time, n local.Network) string {
+	switch n.State {
+	case local.Down:
+		return "switched off; on again with: cvlan up --network " + n.Name
+	case local.Pending:
+		return "waits for approval: cvlan admin node approve " + n.Self.ID
+	case local.Offline:
+		return "the controller is away; the network runs with its last map"
+	case local.NeedsLogin:
+		return "join again: cvlan up --key-file FILE"
+	}
+	up := 0
+	for _, p := range n.Peers {
+		if p.Online {
+			up++
+		}
+	}
+	text := strconv.Itoa(up) + " of " + strconv.Itoa(len(n.Peers)) + " peers online"
+	if n.Closed {
+		text += "; closed: its rules let nothing pass"
+	}
+	return text
+}
+
+func stateStyle(s local.State) iox.Style {
+	switch s {
+	case local.Up:
+		return iox.Green
+	case local.Failed, local.NeedsLogin:
+		return iox.Red
+	case local.Down:
+		return iox.Dim
+	default:
+		return iox.Amber
+	}
+}
+
+func controller(now time.Time, c local.Controller) string {
+	switch {
+	case c.Connected && c.Since != nil:
+		return c.Address + " over " + c.Transport + ", for " + iox.Span(now.Sub(*c.Since))
+	case c.Connected:
+		return c.Address + " over " + c.Transport
+	}
+	text := c.Address + ", away"
+	if c.LastContact != nil {
+		text += ", last heard " + iox.Ago(now, *c.LastContact)
+	}
+	if c.Problem != "" {
+		text += ": " + c.Problem
+	}
+	return text
+}
+
+func addresses(all []netip.Addr) string {
+	text := make([]string, len(all))
+	for i, a := range all {
+		text[i] = a.String()
+	}
+	return strings.Join(text, "  ")
+}
+
+func first(all []netip.Addr) string {
+	if len(all) == 0 {
+		return ""
+	}
+	return all[0].String()
+}
+
+func online(now time.Time, p local.Peer) any {
+	switch {
+	case p.Online:
+		return iox.Cell(iox.Green, "yes")
+	case p.LastSeen != nil:
+		return iox.Cell(iox.Dim, "seen "+iox.Ago(now, *p.LastSeen))
+	default:
+		return iox.Cell(iox.Dim, "no")
+	}
+}
+
+func endpoint(e *netip.AddrPort) string {
+	if e == nil {
+		return ""
+	}
+	return e.String()
+}
+
+func since(now time.Time, t *time.Time) string {
+	if t == nil {
+		return ""
+	}
+	return iox.Ago(now, *t)
+}
