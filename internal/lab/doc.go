@@ -8,7 +8,8 @@
 // (and, without CAP_SYS_ADMIN, in its own user namespace) with a private /run, /etc and /var/lib. The machine's
 // network, resolver and state cannot be reached from inside. The first process of the PID namespace dies with the
 // program that started it, and the kernel ends every other process with it: nothing is left behind, even by kill -9.
-// /tmp and the rest of the file system stay shared, so that built programs can run and logs can be kept.
+// What an installation of this project has in /etc and /var/lib is out of sight, and every host has a home folder of
+// its own. /tmp and the rest of the file system stay shared, so that built programs run and results can be kept.
 //
 // A program enters by [Main], a test binary by [TestMain]. Where the machine forbids a sandbox, Main says what is
 // missing and ends with [ExitUnavailable]; tests that call New skip with that reason.

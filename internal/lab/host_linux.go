@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Host is one computer or router: its own network, mount and UTS namespace. /run, /etc and /var/lib are its own, /tmp
-// and the rest are shared with the machine; its host name is its name.
+// Host is one computer or router: its own network, mount and UTS namespace. /run (with the home folder), /etc and
+// /var/lib are its own, /tmp and the rest are shared with the machine; its host name is its name.
 type Host struct {
 	lab    *Lab
 	name   string

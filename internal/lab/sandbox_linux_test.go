@@ -42,19 +42,33 @@ func TestMainTellsTheErrorAndTheExitCode(t *testing.T) {
 
 func TestMainSaysWhatTheMachineForbids(t *testing.T) {
 	lab.New(t)
-	c := program("main-ok")
-	// Inside a user namespace of its own the program may forbid itself further network namespaces.
-	c.Args = []string{"sh", "-c", `echo 0 >/proc/sys/user/max_net_namespaces && exec "$0"`, c.Path}
+	out, err := forbidden(program("main-ok")).CombinedOutput()
+	if code(err) != lab.ExitUnavailable || !strings.HasPrefix(string(out), "lab: no laboratory on this machine: cannot make") || strings.Count(string(out), "\n") != 1 {
+		t.Errorf("exit code %d with %q, want %d and one line with the reason", code(err), out, lab.ExitUnavailable)
+	}
+}
+
+func TestTestsSkipWithTheReasonWhereTheMachineForbids(t *testing.T) {
+	lab.New(t)
+	c := exec.Command(os.Args[0], "-test.v", "-test.run=^TestHelper$")
+	c.Env = append(outside(), "LAB_TEST_HELPER=fail")
+	out, err := forbidden(c).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "--- SKIP: TestHelper") || !strings.Contains(string(out), "cannot make") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// forbidden changes a command so that it may not make network namespaces: inside a user namespace of its own a
+// program may lower that limit for itself.
+func forbidden(c *exec.Cmd) *exec.Cmd {
+	c.Args = append([]string{"sh", "-c", `echo 0 >/proc/sys/user/max_net_namespaces && exec "$0" "$@"`, c.Path}, c.Args[1:]...)
 	c.Path = "/bin/sh"
 	c.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags:  unix.CLONE_NEWUSER,
 		UidMappings: []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}},
 		GidMappings: []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}},
 	}
-	out, err := c.CombinedOutput()
-	if code(err) != lab.ExitUnavailable || !strings.HasPrefix(string(out), "lab: no laboratory on this machine: cannot make") || strings.Count(string(out), "\n") != 1 {
-		t.Errorf("exit code %d with %q, want %d and one line with the reason", code(err), out, lab.ExitUnavailable)
-	}
+	return c
 }
 
 func TestKilledLaboratoryLeavesNothingBehind(t *testing.T) {
