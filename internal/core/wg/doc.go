@@ -27,8 +27,9 @@
 //
 //   - Roaming is reported (EventHeard), never acted upon: the path layer decides where a peer is. Only a handshake response and a
 //     cookie reply go back to where their question came from.
-//   - An initiation that arrives while our own is under way does not discard ours. Both complete, both sides can open both, and
-//     settle on one, so that a simultaneous start costs no retransmission.
+//   - An initiation that arrives while our own is under way does not discard ours. Of two sides that begin at once, the one with
+//     the smaller public key insists (DropCrossed) and the other answers, so that it costs no retransmission; peers that know
+//     nothing of this rule answer too, and it costs none either.
 //   - Sessions are dropped as soon as they are of no use, REJECT_AFTER_TIME after their birth, not at three times that age.
 //   - Peers may be unknown until they speak: Config.Lookup is asked for the peer behind a stranger's static key.
 //

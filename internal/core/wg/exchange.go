@@ -67,6 +67,9 @@ func (m *Machine) admit(now mono.Time, from Origin, msg []byte, sender uint32, o
 
 // initiate sends a new initiation, in place of an older one if that was never answered.
 func (m *Machine) initiate(p *peer, now mono.Time, out *Out) {
+	if p.attempt == nil {
+		p.began = now
+	}
 	m.forgetAttempt(p)
 	msg := initiation(out.room(initiationSize))
 	if !m.writeInitiation(p, now, msg) {
@@ -120,6 +123,9 @@ func (m *Machine) receiveInitiation(now mono.Time, from Origin, msg initiation, 
 		return DropPaced
 	}
 	p.latest = at
+	if m.crossed(p, now) {
+		return DropCrossed
+	}
 	if m.peers[p.public] == nil {
 		m.peers[p.public] = p
 		out.event(EventPeerAdded, p)
@@ -186,7 +192,7 @@ func (m *Machine) receiveResponse(now mono.Time, from Origin, msg response, out 
 	p.attempt = nil // its index is the session's now
 	m.endAttempt(p)
 	p.complete = now
-	for _, old := range p.keys.adopt(s, m.yields(p)) {
+	for _, old := range p.keys.adopt(s) {
 		m.retire(old, out)
 	}
 	out.session(EventInstalled, s)
@@ -205,9 +211,12 @@ func (m *Machine) awaiting(msg response) *peer {
 	return p
 }
 
-// yields decides between two handshakes that both sides began at once. Both complete, and then both sides turn to the one that
-// the smaller public key began: they compare the same two keys, so they agree, and only one of them will renew it.
-func (m *Machine) yields(p *peer) bool { return bytes.Compare(p.public[:], m.id.public[:]) < 0 }
+// crossed reports whether the peer's initiation shall stay unanswered because ours is on its way. Of two that began at once, the
+// one with the smaller public key insists and the other answers, so that they settle on one session and one of them renews it.
+// Only at first: an initiation of ours may be lost, or refused for ever by a peer that has seen a later clock of ours.
+func (m *Machine) crossed(p *peer, now mono.Time) bool {
+	return p.attempt != nil && now.Sub(p.began) < crossing && bytes.Compare(m.id.public[:], p.public[:]) < 0
+}
 
 // confirm makes the next session current: the peer has used it, so our response arrived.
 func (m *Machine) confirm(p *peer, now mono.Time, out *Out) {

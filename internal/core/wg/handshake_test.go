@@ -1,6 +1,9 @@
 package wg
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"strings"
 	"testing"
 	"time"
 )
@@ -65,6 +68,9 @@ func TestBothBeginAtOnceAndNobodyWaits(t *testing.T) {
 		if s := w.status(i); s.Attempting {
 			t.Errorf("side %d still attempts", i)
 		}
+	}
+	if n := w.side[0].drops[DropCrossed] + w.side[1].drops[DropCrossed]; n != 1 {
+		t.Errorf("%d initiations were left unanswered, want one", n)
 	}
 	if a, b := w.status(0).Current, w.status(1).Current; a.local != b.remote || a.remote != b.local {
 		t.Error("the two sides did not settle on one session")
@@ -241,5 +247,68 @@ func TestThePresharedKeyMustMatch(t *testing.T) {
 	w.run(time.Minute)
 	if len(w.side[1].got) != 0 || w.side[0].drops[DropForged] == 0 {
 		t.Error("a tunnel with two different preshared keys came up")
+	}
+}
+
+// The side that insists may be the one that is refused. It must not wait for itself for ever.
+func TestASideThatInsistsAndIsRefusedStillAnswers(t *testing.T) {
+	w := newWorld(t, 12, nil)
+	insists := 0
+	if bytes.Compare(w.pub[1][:], w.pub[0][:]) < 0 {
+		insists = 1
+	}
+	w.say(insists, "hello")
+	w.run(time.Minute)
+	w.boot(insists, 99, epoch().Add(-time.Hour), nil) // all that it begins is too old for the other side
+	w.boot(1-insists, 98, epoch(), func(_ int, _ *Config, peer *Peer) { peer.NotBefore = TimestampAt(epoch().Add(time.Hour)) })
+	for range 60 {
+		w.say(0, "from 0")
+		w.say(1, "from 1")
+		w.run(time.Second)
+	}
+	if w.side[1-insists].drops[DropReplayed] == 0 {
+		t.Error("nothing was refused: the test tests nothing")
+	}
+	w.heard(0, "from 1")
+	w.heard(1, "from 0")
+}
+
+func TestTheSameSeedMakesTheSameBytes(t *testing.T) {
+	run := func() [32]byte {
+		w := newWorld(t, 3, nil)
+		w.loss = 0.2
+		h := sha256.New()
+		w.pass = func(_ int, data []byte) bool { h.Write(data); return true }
+		for range 300 {
+			w.say(0, "a")
+			w.say(1, "b")
+			w.run(time.Second)
+		}
+		return [32]byte(h.Sum(nil))
+	}
+	if run() != run() {
+		t.Error("two runs with one seed differ")
+	}
+}
+
+func TestAMachineThatCannotWorkIsNotMade(t *testing.T) {
+	good := Config{Private: testKey(t, 1), Epoch: epoch()}
+	if err := good.Validate(); err != nil {
+		t.Error(err)
+	}
+	_, err := New(Config{MaxPeers: -1, HandshakesPerSecond: -1}, testRandom(1))
+	if err == nil {
+		t.Fatal("a machine without anything is made")
+	}
+	for _, want := range []string{"private key", "epoch", "max peers", "handshakes per second"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q does not tell about the %s", err, want)
+		}
+	}
+	m, out := newMachine(t, 1)
+	for _, p := range []Peer{{}, {Public: m.Public()}, {Public: testKey(t, 2).Public(), Keepalive: -1}, {Public: testKey(t, 2).Public(), Keepalive: 20 * time.Hour}} {
+		if m.Put(1, p, out) == nil || m.Peers() != 0 {
+			t.Errorf("peer %+v is taken", p)
+		}
 	}
 }

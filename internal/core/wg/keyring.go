@@ -13,12 +13,11 @@ type keyring struct {
 	next *Session
 }
 
-// adopt makes s, which we began and the peer has confirmed, current. yields says what becomes of next, which is there only if
-// both sides began at once: kept as next, it takes over when the peer uses it; otherwise it is only kept to open with.
-// dropped are the sessions that this ends; nil means none.
-func (k *keyring) adopt(s *Session, yields bool) (dropped [2]*Session) {
+// adopt makes s, which we began and the peer has answered, current. dropped are the sessions that this ends; nil means none.
+func (k *keyring) adopt(s *Session) (dropped [2]*Session) {
 	before := k.current
-	if k.next != nil && !yields {
+	if k.next != nil {
+		// Both sides began at once, and both were answered. The peer may send with the one that it began.
 		dropped[0], before, k.next = k.current, k.next, nil
 	}
 	dropped[1], k.previous, k.current = k.previous, before, s

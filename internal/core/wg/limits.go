@@ -22,6 +22,8 @@ const (
 	lastMinute = RejectAfterTime - KeepaliveTimeout - RekeyTimeout
 	// silence is how long data may go unanswered before the session is suspected dead (§6.5).
 	silence = KeepaliveTimeout + RekeyTimeout
+	// crossing is how long after our first initiation one from the peer counts as sent before ours arrived: a long round trip.
+	crossing = time.Second
 	// initiationEvery bounds the initiations that one authenticated peer may make us work for: 50 a second.
 	initiationEvery = time.Second / 50
 	// cookieLife is how long a cookie secret lives on the side that made it (§5.4.7).

@@ -52,6 +52,7 @@ type peer struct {
 	since     mono.Time     // when it was put or changed
 	handshake mono.Time     // the last handshake message we sent to it
 	complete  mono.Time     // the last handshake that was confirmed
+	began     mono.Time     // when the attempt sent its first initiation
 	retryAt   mono.Time     // the attempt is repeated; Never without one
 	giveUpAt  mono.Time     // the attempt ends, unless somebody wishes to send
 	wantAt    mono.Time     // an attempt begins, because somebody wished for one too early; Never: nobody did

@@ -54,13 +54,13 @@ func TestTheKeyringKeepsWhatMayStillArrive(t *testing.T) {
 			t.Errorf("%s: %+v", step, k)
 		}
 	}
-	k.adopt(s[0], false)
+	k.adopt(s[0])
 	want("our first", nil, s[0], nil)
 	k.offer(s[1])
 	want("theirs", nil, s[0], s[1])
 	k.promote()
 	want("theirs, used", s[0], s[1], nil)
-	if dropped := k.adopt(s[2], false); dropped != [2]*Session{nil, s[0]} {
+	if dropped := k.adopt(s[2]); dropped != [2]*Session{nil, s[0]} {
 		t.Errorf("dropped %v", dropped)
 	}
 	want("ours again", s[1], s[2], nil)
@@ -68,7 +68,7 @@ func TestTheKeyringKeepsWhatMayStillArrive(t *testing.T) {
 		t.Errorf("dropped %v", dropped)
 	}
 	want("theirs while ours is under way", nil, s[2], s[3])
-	if dropped := k.adopt(s[4], false); dropped != [2]*Session{s[2], nil} {
+	if dropped := k.adopt(s[4]); dropped != [2]*Session{s[2], nil} {
 		t.Errorf("dropped %v", dropped)
 	}
 	want("both began", s[3], s[4], nil)
@@ -77,10 +77,4 @@ func TestTheKeyringKeepsWhatMayStillArrive(t *testing.T) {
 		t.Errorf("expired %v", dropped)
 	}
 	want("too old", nil, nil, nil)
-
-	k = keyring{previous: s[0], current: s[1], next: s[2]}
-	if dropped := k.adopt(s[3], true); dropped != [2]*Session{nil, s[0]} {
-		t.Errorf("dropped %v", dropped)
-	}
-	want("both began and theirs counts", s[1], s[3], s[2])
 }
