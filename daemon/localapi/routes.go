@@ -117,7 +117,7 @@ func decode(w http.ResponseWriter, r *http.Request, into any) error {
 	return nil
 }
 
-// fail answers with a problem. A cause that is none of ours is logged and told without its text.
+// fail answers with a problem. A cause that nobody has put into words is logged, too.
 func (s *Server) fail(w http.ResponseWriter, err error) {
 	var e *local.Error
 	switch {
