@@ -207,8 +207,6 @@ type Store interface {
 // written in the same transaction by every method that changes something, Seen apart. Lists are in order of creation.
 type Handle interface {
 	Tenant(ctx context.Context) (Tenant, error)
-	// Load returns everything that the tenant's netmaps are made of, as of one instant.
-	Load(ctx context.Context) (Loaded, error)
 	// Load returns what the hub begins with, read in one moment.
 	Load(ctx context.Context) (Load, error)
 

@@ -1,0 +1,188 @@
+package store
+
+import (
+	"fmt"
+	"io"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cvlan/cvlan/internal/base/clean"
+	"github.com/cvlan/cvlan/internal/base/ident"
+	"github.com/cvlan/cvlan/internal/core/ipam"
+	"github.com/cvlan/cvlan/proto/control"
+)
+
+// What every engine decides alike stands here; an engine only keeps.
+
+// CheckName reports why name cannot be a noun's name, or nil.
+func CheckName(noun, name string) error {
+	if clean.IsLabel(name) {
+		return nil
+	}
+	hint := "use lower case letters, digits and hyphens, such as " + noun + "-1"
+	if l := clean.Label(name); l != "" {
+		hint = "did you mean " + l + "?"
+	}
+	return fmt.Errorf("%s name %q: %w: not a host name label; %s", noun, clean.Line(name, 80), ErrInvalid, hint)
+}
+
+// CheckRules reports why rules cannot be a network's, or nil.
+func CheckRules(rules []Rule) error {
+	if len(rules) > MaxRules {
+		return fmt.Errorf("rules: %w: %d, at most %d are allowed", ErrLimit, len(rules), MaxRules)
+	}
+	for _, r := range rules {
+		if r.Src != Members || r.Dst != Members {
+			return fmt.Errorf("rule from %q to %q: %w: the only selector is %q", clean.Line(r.Src, 40), clean.Line(r.Dst, 40), ErrInvalid, Members)
+		}
+	}
+	return nil
+}
+
+// Place checks the ranges of a new network of a tenant that has others already. A network without a range gets a free one
+// of each family, drawn with rnd.
+func Place(rnd io.Reader, n Network, others []Network) (Network, error) {
+	if len(others) >= MaxNetworks {
+		return n, fmt.Errorf("network %q: %w: the tenant has %d networks", n.Name, ErrLimit, len(others))
+	}
+	taken := make([]ipam.Named, 0, 2*len(others))
+	for _, o := range others {
+		taken = append(taken, ipam.Named{Name: o.Name, Range: o.Range4}, ipam.Named{Name: o.Name, Range: o.Range6})
+	}
+	if !n.Range4.IsValid() && !n.Range6.IsValid() {
+		return pick(rnd, n, taken)
+	}
+	for _, c := range []struct {
+		p     netip.Prefix
+		check func(netip.Prefix) error
+	}{{n.Range4, ipam.Check4}, {n.Range6, ipam.Check6}} {
+		if !c.p.IsValid() {
+			continue
+		}
+		if err := c.check(c.p); err != nil {
+			return n, fmt.Errorf("network %q: %w: %w", n.Name, ErrInvalid, err)
+		}
+		if o, met := ipam.Overlap(c.p, taken); met {
+			return n, fmt.Errorf("network %q: %w: its range %v shares addresses with %v of network %q; choose another, or leave it out to get a free one",
+				n.Name, ErrExists, c.p, o.Range, o.Name)
+		}
+	}
+	return n, nil
+}
+
+func pick(rnd io.Reader, n Network, taken []ipam.Named) (Network, error) {
+	var ok4, ok6 bool
+	var err error
+	if n.Range4, ok4, err = ipam.Pick4(rnd, taken); err != nil {
+		return n, err
+	}
+	if n.Range6, ok6, err = ipam.Pick6(rnd, taken); err != nil {
+		return n, err
+	}
+	if !ok4 || !ok6 {
+		return n, fmt.Errorf("network %q: %w: no free range is left to pick from; name one that is free", n.Name, ErrLimit)
+	}
+	return n, nil
+}
+
+// CheckTags reports why tags cannot be a node's, or nil.
+func CheckTags(tags []string) error {
+	if len(tags) > control.MaxTags {
+		return fmt.Errorf("tags: %w: %d, at most %d are allowed", ErrLimit, len(tags), control.MaxTags)
+	}
+	seen := make(map[string]bool, len(tags))
+	for _, t := range tags {
+		if err := CheckName("tag", t); err != nil {
+			return err
+		}
+		if seen[t] {
+			return fmt.Errorf("tag %q: %w: named twice", t, ErrInvalid)
+		}
+		seen[t] = true
+	}
+	return nil
+}
+
+// Usable reports why a join key does not admit anybody at an instant, or nil.
+func (k JoinKey) Usable(now time.Time) error {
+	switch {
+	case k.Revoked:
+		return fmt.Errorf("join key %s: %w", k.ID, ErrKeyRevoked)
+	case !k.Expires.IsZero() && !now.Before(k.Expires):
+		return fmt.Errorf("join key %s: %w", k.ID, ErrKeyExpired)
+	case k.Uses > 0 && k.Used >= k.Uses:
+		return fmt.Errorf("join key %s: %w", k.ID, ErrKeyUsedUp)
+	}
+	return nil
+}
+
+// Newcomer is the node that a key admits at an instant, but for its id, its name and its addresses.
+func (k JoinKey) Newcomer(a Admission, now time.Time) Node {
+	return Node{Network: k.Network, Identity: a.Identity, WG: a.WG, Tags: k.Tags, Pending: k.Approve, Ephemeral: k.Ephemeral,
+		JoinedBy: k.ID, Created: now, OS: a.OS, Software: a.Software}
+}
+
+// Revise gives a node its next record, which it has not signed.
+func (n *Node) Revise() {
+	n.Revision++
+	n.Record = control.Record{Node: n.ID, Identity: n.Identity, WG: n.WG, Address4: n.Address4, Address6: n.Address6,
+		Name: n.Name, Tags: n.Tags, Revision: n.Revision}.Encode()
+	n.Signature = nil
+}
+
+// Current reports whether ifVersion, when it is given, is the version of what the caller wants to change.
+func Current(noun string, id fmt.Stringer, ifVersion, version uint64) error {
+	if ifVersion == 0 || ifVersion == version {
+		return nil
+	}
+	return fmt.Errorf("%s %s: %w: it is at version %d, not %d; look at it again", noun, id, ErrConflict, version, ifVersion)
+}
+
+// maxLabel is the length of an RFC 1123 label.
+const maxLabel = 63
+
+// FreeName returns wish, or wish-2, wish-3, … whichever is free. It asks taken a number of times that grows with the logarithm
+// of how many names are taken: it doubles until a number is free, then halves between a taken and a free one.
+func FreeName(wish string, taken func(name string) (bool, error)) (string, error) {
+	if wish = clean.Label(wish); wish == "" {
+		wish = "node"
+	}
+	numbered := func(n int) string {
+		if n == 1 {
+			return wish
+		}
+		tail := "-" + strconv.Itoa(n)
+		return strings.TrimRight(wish[:min(len(wish), maxLabel-len(tail))], "-") + tail
+	}
+	is, free := 0, 1 // is: taken, or zero
+	for {
+		t, err := taken(numbered(free))
+		if err != nil {
+			return "", err
+		}
+		if !t {
+			break
+		}
+		if is, free = free, 2*free; free > 4*MaxNodes {
+			return "", fmt.Errorf("name %q: %w: too many nodes have it with a number", wish, ErrLimit)
+		}
+	}
+	for free-is > 1 {
+		mid := (is + free) / 2
+		t, err := taken(numbered(mid))
+		if err != nil {
+			return "", err
+		}
+		if t {
+			is = mid
+		} else {
+			free = mid
+		}
+	}
+	return numbered(free), nil
+}
+
+// Provider is the tenant that is none: what belongs to the whole store (its API keys, its root, the trail of what happened to tenants).
+const Provider ident.Tenant = 0

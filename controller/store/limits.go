@@ -1,0 +1,21 @@
+package store
+
+import "time"
+
+// Bounds of what a store holds; beyond them its methods return ErrLimit.
+const (
+	MaxTenants  = 10_000
+	MaxNetworks = 1_000   // a tenant
+	MaxNodes    = 200_000 // a network; fewer when its range is smaller
+	MaxKeys     = 10_000  // join keys a tenant, and as many API keys
+	MaxRules    = 1_000   // a network
+)
+
+// How long what is over is remembered.
+const (
+	// TombstoneLife and MaxTombstones bound the deletions that a tenant remembers. A node that was away for longer gets a snapshot.
+	TombstoneLife = 7 * 24 * time.Hour
+	MaxTombstones = 10_000
+	// DeadKeyLife is how long a key that is expired, used up or revoked stays, to be listed and to say why it does not admit.
+	DeadKeyLife = 30 * 24 * time.Hour
+)

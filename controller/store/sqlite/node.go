@@ -1,0 +1,241 @@
+package sqlite
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/cvlan/cvlan/controller/store"
+	"github.com/cvlan/cvlan/internal/base/ident"
+	"github.com/cvlan/cvlan/internal/base/key"
+)
+
+// Nodes implements store.Handle.
+func (h handle) Nodes(ctx context.Context, network ident.Network) ([]store.Node, error) {
+	if network.IsZero() {
+		all, err := readAll(ctx, h, scanNode, selectNodes)
+		return ordered(all, byBirth), err
+	}
+	all, err := readAll(ctx, h, scanNode, selectNodesOf, int64(network))
+	return ordered(all, byBirth), err
+}
+
+// EphemeralNodes implements store.Handle.
+func (h handle) EphemeralNodes(ctx context.Context) ([]store.Node, error) {
+	all, err := readAll(ctx, h, scanNode, selectEphemeralNodes)
+	return ordered(all, byBirth), err
+}
+
+// Node implements store.Handle.
+func (h handle) Node(ctx context.Context, id ident.Node) (store.Node, error) {
+	r, err := read(ctx, h, scanNode, selectNode, int64(id))
+	return r.Node, missing(err, "node", id)
+}
+
+// byVersion and byBirth are orders of nodes. Sorting here costs less than an index that every admission has to write.
+func byVersion(a, b nodeRow) int { return cmp.Compare(a.Version, b.Version) }
+func byBirth(a, b nodeRow) int   { return cmp.Compare(a.born, b.born) }
+
+func ordered(rows []nodeRow, by func(a, b nodeRow) int) []store.Node {
+	slices.SortFunc(rows, by)
+	nodes := make([]store.Node, len(rows))
+	for i := range rows {
+		nodes[i] = rows[i].Node
+	}
+	return nodes
+}
+
+// ApproveNode implements store.Handle. Approving twice is harmless.
+func (h handle) ApproveNode(ctx context.Context, actor string, id ident.Node, ifVersion uint64) (store.Node, error) {
+	return h.change(ctx, id, ifVersion, func(w *work, n *store.Node) error {
+		if !n.Pending {
+			return errUnchanged
+		}
+		n.Pending = false
+		if _, err := w.audit(actor, "node.approve", id, slog.String("name", n.Name)); err != nil {
+			return err
+		}
+		return w.exec(approveNode, int64(id), int64(n.Version))
+	})
+}
+
+// RenameNode implements store.Handle.
+func (h handle) RenameNode(ctx context.Context, actor string, id ident.Node, name string, ifVersion uint64) (store.Node, error) {
+	if err := store.CheckName("node", name); err != nil {
+		return store.Node{}, err
+	}
+	return h.change(ctx, id, ifVersion, func(w *work, n *store.Node) error {
+		if n.Name == name {
+			return errUnchanged
+		}
+		if taken, err := own(w, value[bool], nameIsTaken, int64(n.Network), name); err != nil {
+			return err
+		} else if taken {
+			return fmt.Errorf("node name %q: %w in its network; choose another", name, store.ErrExists)
+		}
+		if _, err := w.audit(actor, "node.rename", id, slog.String("from", n.Name), slog.String("to", name)); err != nil {
+			return err
+		}
+		n.Name = name
+		n.Revise()
+		return w.exec(renameNode, int64(id), name, n.Record, int64(n.Revision), int64(n.Version))
+	})
+}
+
+// SignNode implements store.Handle. That the signature is the node's is for the caller to know.
+func (h handle) SignNode(ctx context.Context, id ident.Node, record, signature []byte) (store.Node, error) {
+	if len(signature) != key.SignatureSize {
+		return store.Node{}, fmt.Errorf("node %s: %w: a signature of %d bytes", id, store.ErrInvalid, len(signature))
+	}
+	return h.change(ctx, id, 0, func(w *work, n *store.Node) error {
+		switch {
+		case !bytes.Equal(n.Record, record):
+			return fmt.Errorf("node %s: %w: its record is at revision %d", id, store.ErrConflict, n.Revision)
+		case n.Signature != nil:
+			return errUnchanged
+		}
+		n.Signature = bytes.Clone(signature)
+		if _, err := w.audit("node "+id.String(), "node.sign", id, slog.Uint64("revision", n.Revision)); err != nil {
+			return err
+		}
+		return w.exec(signNode, int64(id), signature, int64(n.Version))
+	})
+}
+
+// errUnchanged ends a change that finds everything as it should be.
+var errUnchanged = errors.New("unchanged")
+
+// change reads a node, lets f change it at its new version, and tells. f also writes.
+func (h handle) change(ctx context.Context, id ident.Node, ifVersion uint64, f func(*work, *store.Node) error) (n store.Node, err error) {
+	err = h.write(ctx, func(w *work) error {
+		if n, err = w.node(id, ifVersion); err != nil {
+			return err
+		}
+		next := n
+		if next.Version, err = w.version(); err != nil {
+			return err
+		}
+		if err := f(w, &next); err != nil {
+			return err
+		}
+		n = next
+		w.tell(n.Version, store.Change{Node: &next})
+		return nil
+	})
+	if errors.Is(err, errUnchanged) {
+		err = nil
+	}
+	return n, err
+}
+
+// node reads one to be changed.
+func (w *work) node(id ident.Node, ifVersion uint64) (store.Node, error) {
+	r, err := own(w, scanNode, selectNode, int64(id))
+	if err != nil {
+		return r.Node, missing(err, "node", id)
+	}
+	return r.Node, store.Current("node", id, ifVersion, r.Version)
+}
+
+// DeleteNode implements store.Handle.
+func (h handle) DeleteNode(ctx context.Context, actor string, id ident.Node, ifVersion uint64) error {
+	return h.write(ctx, func(w *work) error {
+		n, err := w.node(id, ifVersion)
+		if err != nil {
+			return err
+		}
+		if _, err := w.audit(actor, "node.delete", id, slog.String("name", n.Name), slog.String("network", n.Network.String())); err != nil {
+			return err
+		}
+		if err := w.exec(deleteNode, int64(id)); err != nil {
+			return err
+		}
+		if p := w.pools[n.Network]; p != nil {
+			p.release(n.Address4, n.Address6)
+			w.pooled = true
+		}
+		if n.Version, err = w.version(); err != nil {
+			return err
+		}
+		w.tell(n.Version, store.Change{Removed: &n})
+		return w.bury(n)
+	})
+}
+
+// tidyAfter is how much longer than they must tombstones may stay: forgetting them a day at a time is cheap.
+const tidyAfter = 24 * time.Hour
+
+// bury leaves a tombstone, and forgets those that are old or too many.
+func (w *work) bury(n store.Node) error {
+	h, err := w.headOf(w.tenant)
+	if err != nil {
+		return err
+	}
+	if err := w.exec(insertTomb, int64(n.Version), int64(n.ID), int64(n.Network), micro(w.now)); err != nil {
+		return err
+	}
+	h.tombs++
+	if h.tombs > store.MaxTombstones {
+		return w.forgetTombs(h, nthTomb, store.MaxTombstones/10)
+	}
+	oldest, err := own(w, value[int64], oldestTomb)
+	if err != nil || !instant(oldest).Before(w.now.Add(-store.TombstoneLife-tidyAfter)) {
+		return err
+	}
+	return w.forgetTombs(h, staleTombs, micro(w.now.Add(-store.TombstoneLife)))
+}
+
+// forgetTombs removes tombstones up to the version that a statement finds.
+func (w *work) forgetTombs(h *head, s statement, arg any) error {
+	floor, err := own(w, value[uint64], s, arg)
+	if err != nil {
+		return err
+	}
+	n, err := w.conn.exec(deleteTombs, int64(w.tenant), int64(floor))
+	h.tombs -= uint64(n)
+	h.floor = max(h.floor, floor)
+	return err
+}
+
+// Renewed implements store.Handle.
+func (h handle) Renewed(ctx context.Context, id ident.Node, until time.Time) error {
+	return h.write(ctx, func(w *work) error {
+		if _, err := w.node(id, 0); err != nil {
+			return err
+		}
+		if _, err := w.audit(system, "node.renew", id, slog.Time("until", until)); err != nil {
+			return err
+		}
+		return w.exec(renewNode, int64(id), micro(until))
+	})
+}
+
+// seenChunk is how many nodes one mutation of Seen notes, so that others are not kept waiting.
+const seenChunk = 500
+
+// Seen implements store.Handle. It is no change that anybody decided: no event, and nodes that are gone are ignored.
+func (h handle) Seen(ctx context.Context, at map[ident.Node]time.Time) error {
+	ids := make([]ident.Node, 0, len(at))
+	for id := range at {
+		ids = append(ids, id)
+	}
+	for chunk := range slices.Chunk(ids, seenChunk) {
+		err := h.write(ctx, func(w *work) error {
+			for _, id := range chunk {
+				if err := w.exec(nodeWasSeen, int64(id), micro(at[id])); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

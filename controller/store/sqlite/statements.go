@@ -1,0 +1,112 @@
+package sqlite
+
+// statement is SQL text. All of it stands here: a test reads this file and checks that whatever touches a tenant's table
+// says tenant = ?1, the parameter that a handle fills in and no caller can choose.
+type statement string
+
+// Of the store.
+const (
+	begin       statement = `BEGIN IMMEDIATE`
+	commit      statement = `COMMIT`
+	rollback    statement = `ROLLBACK`
+	savepoint   statement = `SAVEPOINT one`
+	release     statement = `RELEASE one`
+	rollbackOne statement = `ROLLBACK TO one`
+	checkpoint  statement = `PRAGMA wal_checkpoint(PASSIVE)` // never waits
+	probe       statement = `UPDATE meta SET probe = probe + 1`
+
+	selectMeta statement = `SELECT controller, trust_domain, epoch, created FROM meta WHERE one = 1`
+	insertMeta statement = `INSERT INTO meta (one, controller, trust_domain, epoch, created) VALUES (1, ?1, ?2, ?3, ?4)`
+	setEpoch   statement = `UPDATE meta SET epoch = ?1 WHERE one = 1`
+
+	selectTenants      statement = `SELECT id, name, created, hard FROM tenant WHERE id <> 0 ORDER BY born`
+	selectTenantByName statement = `SELECT id, name, created, hard FROM tenant WHERE name = ?1 AND id <> 0`
+	countTenants       statement = `SELECT count(*) FROM tenant WHERE id <> 0`
+	countNodes         statement = `SELECT count(*) FROM node`
+
+	// Whose key it is, is what these two are asked.
+	selectJoinKeyTenant statement = `SELECT tenant FROM join_key WHERE id = ?1`
+	selectAPIKeyByID    statement = `SELECT ` + apiKeyColumns + ` FROM api_key WHERE id = ?1`
+)
+
+// Of a tenant.
+const (
+	insertTenant statement = `INSERT INTO tenant (id, name, created, born) VALUES (?1, ?2, ?3, ?4)`
+	selectTenant statement = `SELECT id, name, created, hard FROM tenant WHERE id = ?1`
+	selectFloor  statement = `SELECT floor FROM tenant WHERE id = ?1`
+	selectHead   statement = `SELECT hard, floor, tombs, seq, head FROM tenant WHERE id = ?1`
+	updateHead   statement = `UPDATE tenant SET hard = ?2, floor = ?3, tombs = ?4, seq = ?5, head = ?6 WHERE id = ?1`
+
+	selectAuthority statement = `SELECT tenant, certificate, private FROM authority WHERE tenant = ?1`
+	insertAuthority statement = `INSERT INTO authority (tenant, certificate, private) VALUES (?1, ?2, ?3)`
+
+	insertEvent  statement = `INSERT INTO event (tenant, seq, at, actor, action, target, detail, prev, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)`
+	selectEvents statement = `SELECT seq, at, actor, action, target, detail, prev, hash FROM event WHERE tenant = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3`
+)
+
+const networkColumns = `id, name, range4, range6, rules, created, version`
+
+// Of networks.
+const (
+	selectNetworks      statement = `SELECT ` + networkColumns + ` FROM network WHERE tenant = ?1 ORDER BY born`
+	selectNetwork       statement = `SELECT ` + networkColumns + ` FROM network WHERE tenant = ?1 AND id = ?2`
+	selectNetworkByName statement = `SELECT ` + networkColumns + ` FROM network WHERE tenant = ?1 AND name = ?2`
+	insertNetwork       statement = `INSERT INTO network (tenant, ` + networkColumns + `, born) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)`
+	updateRules         statement = `UPDATE network SET rules = ?3, version = ?4 WHERE tenant = ?1 AND id = ?2`
+	deleteNetwork       statement = `DELETE FROM network WHERE tenant = ?1 AND id = ?2`
+	networkIsUsed       statement = `SELECT EXISTS (SELECT 1 FROM node WHERE tenant = ?1 AND network = ?2)`
+)
+
+const nodeColumns = `id, network, name, identity, wg, address4, address6, tags, pending, ephemeral, joined_by, created, last_seen, cert_until, os, software, record, signature, revision, version`
+
+// Of nodes.
+const (
+	selectNodes          statement = `SELECT ` + nodeColumns + `, born FROM node WHERE tenant = ?1`
+	selectNodesOf        statement = `SELECT ` + nodeColumns + `, born FROM node WHERE tenant = ?1 AND network = ?2`
+	selectEphemeralNodes statement = `SELECT ` + nodeColumns + `, born FROM node WHERE tenant = ?1 AND ephemeral = 1`
+	selectNode           statement = `SELECT ` + nodeColumns + `, born FROM node WHERE tenant = ?1 AND id = ?2`
+	selectTwins          statement = `SELECT id, name, identity, wg, joined_by FROM node WHERE tenant = ?1 AND (identity = ?2 OR wg = ?3)`
+	selectAddresses      statement = `SELECT address4, address6 FROM node WHERE tenant = ?1 AND network = ?2`
+	nameIsTaken          statement = `SELECT EXISTS (SELECT 1 FROM node WHERE tenant = ?1 AND network = ?2 AND name = ?3)`
+
+	insertNode  statement = `INSERT INTO node (tenant, ` + nodeColumns + `, born) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)`
+	approveNode statement = `UPDATE node SET pending = 0, version = ?3 WHERE tenant = ?1 AND id = ?2`
+	renameNode  statement = `UPDATE node SET name = ?3, record = ?4, signature = NULL, revision = ?5, version = ?6 WHERE tenant = ?1 AND id = ?2`
+	signNode    statement = `UPDATE node SET signature = ?3, version = ?4 WHERE tenant = ?1 AND id = ?2`
+	renewNode   statement = `UPDATE node SET cert_until = ?3 WHERE tenant = ?1 AND id = ?2`
+	nodeWasSeen statement = `UPDATE node SET last_seen = ?3 WHERE tenant = ?1 AND id = ?2 AND last_seen < ?3`
+	deleteNode  statement = `DELETE FROM node WHERE tenant = ?1 AND id = ?2`
+	selectTombs statement = `SELECT node, network, version, at FROM tombstone WHERE tenant = ?1 ORDER BY version`
+	insertTomb  statement = `INSERT INTO tombstone (tenant, version, node, network, at) VALUES (?1, ?2, ?3, ?4, ?5)`
+	oldestTomb  statement = `SELECT at FROM tombstone WHERE tenant = ?1 ORDER BY version LIMIT 1`
+	staleTombs  statement = `SELECT coalesce(max(version), 0) FROM tombstone WHERE tenant = ?1 AND at < ?2`
+	nthTomb     statement = `SELECT version FROM tombstone WHERE tenant = ?1 ORDER BY version LIMIT 1 OFFSET ?2`
+	deleteTombs statement = `DELETE FROM tombstone WHERE tenant = ?1 AND version <= ?2`
+)
+
+const joinKeyColumns = `id, network, hash, uses, used, expires, ephemeral, approve, tags, revoked, created, created_by`
+
+// Of join keys.
+const (
+	selectJoinKeys   statement = `SELECT ` + joinKeyColumns + ` FROM join_key WHERE tenant = ?1 ORDER BY born`
+	selectJoinKeysOf statement = `SELECT ` + joinKeyColumns + ` FROM join_key WHERE tenant = ?1 AND network = ?2 ORDER BY born`
+	selectJoinKey    statement = `SELECT ` + joinKeyColumns + ` FROM join_key WHERE tenant = ?1 AND id = ?2`
+	countJoinKeys    statement = `SELECT count(*) FROM join_key WHERE tenant = ?1`
+	insertJoinKey    statement = `INSERT INTO join_key (tenant, ` + joinKeyColumns + `, born, touched) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)`
+	useJoinKey       statement = `UPDATE join_key SET used = used + 1, touched = ?3 WHERE tenant = ?1 AND id = ?2`
+	revokeJoinKey    statement = `UPDATE join_key SET revoked = 1, touched = ?3 WHERE tenant = ?1 AND id = ?2`
+	buryJoinKeys     statement = `DELETE FROM join_key WHERE tenant = ?1 AND touched < ?2 AND (revoked = 1 OR expires > 0 AND expires < ?2 OR uses > 0 AND used >= uses)`
+	deleteJoinKeysOf statement = `DELETE FROM join_key WHERE tenant = ?1 AND network = ?2`
+)
+
+const apiKeyColumns = `tenant, id, name, hash, scopes, expires, revoked, created`
+
+// Of API keys.
+const (
+	selectAPIKeys statement = `SELECT ` + apiKeyColumns + ` FROM api_key WHERE tenant = ?1 ORDER BY born`
+	selectAPIKey  statement = `SELECT ` + apiKeyColumns + ` FROM api_key WHERE tenant = ?1 AND id = ?2`
+	countAPIKeys  statement = `SELECT count(*) FROM api_key WHERE tenant = ?1`
+	insertAPIKey  statement = `INSERT INTO api_key (` + apiKeyColumns + `, born, touched) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)`
+	revokeAPIKey  statement = `UPDATE api_key SET revoked = 1, touched = ?3 WHERE tenant = ?1 AND id = ?2`
+	buryAPIKeys   statement = `DELETE FROM api_key WHERE tenant = ?1 AND touched < ?2 AND (revoked = 1 OR expires > 0 AND expires < ?2)`
+)
