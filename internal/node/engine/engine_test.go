@@ -1,11 +1,8 @@
 package engine
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"net/netip"
 	"strings"
@@ -24,35 +21,6 @@ import (
 	"github.com/cvlan/cvlan/proto/control"
 	"github.com/cvlan/cvlan/proto/control/pb"
 )
-
-// wire is a stream whose other end a test holds: in is what the controller says, out what the node says.
-type wire struct {
-	in, out chan []byte
-	once    sync.Once
-	gone    chan struct{}
-}
-
-func (w *wire) Send(_ context.Context, b []byte) error {
-	select {
-	case w.out <- bytes.Clone(b):
-		return nil
-	case <-w.gone:
-		return io.ErrClosedPipe
-	}
-}
-func (w *wire) TrySend(b []byte) error { return w.Send(context.Background(), b) }
-func (w *wire) OnReady(func())         {}
-func (w *wire) Limit(int)              {}
-func (w *wire) Close() error           { w.once.Do(func() { close(w.gone) }); return nil }
-func (w *wire) Info() stream.Info      { return stream.Info{Transport: stream.TCP} }
-func (w *wire) Recv() (*pb.Frame, error) {
-	select {
-	case b := <-w.in:
-		return control.ReadFrame(bufio.NewReader(bytes.NewReader(b)), 0)
-	case <-w.gone:
-		return nil, io.ErrClosedPipe
-	}
-}
 
 // other is another node of the network.
 type other struct {
@@ -73,8 +41,9 @@ type stage struct {
 	stop   func()
 
 	mu     sync.Mutex
-	away   error // why the controller cannot be reached
-	line   *wire
+	away   error         // why the controller cannot be reached
+	line   stream.Stream // the controller's end of the newest connection
+	heard  chan *pb.Frame
 	tunnel *tunnel
 	noTUN  error
 	busy   uint16 // a UDP port that somebody else has
@@ -86,7 +55,7 @@ func newStage(t *testing.T) *stage {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &stage{T: t, host: newHost(), disk: &disk{}, away: errors.New("no route to host")}
+	s := &stage{T: t, host: newHost(), disk: &disk{}, away: errors.New("no route to host"), heard: make(chan *pb.Frame, 1000)}
 	s.cfg = Config{
 		Membership: session.Membership{Tenant: 1, Network: ident.New[ident.Network](), Node: 100, Addrs: []string{"c:1"}},
 		Identity:   id, WG: key.NewWGPrivate(), Keep: s.disk, Ledger: &Ledger{}, Log: slog.New(slog.DiscardHandler),
@@ -121,16 +90,26 @@ func (s *stage) openTunnel(c TunnelConfig) (wg.Tunnel, error) {
 	return s.tunnel, nil
 }
 
-func (s *stage) dial(context.Context, session.Target) (stream.Stream, error) {
+func (s *stage) dial(ctx context.Context, _ session.Target) (stream.Stream, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.away != nil {
 		return nil, s.away
 	}
-	s.line = &wire{in: make(chan []byte, 100), out: make(chan []byte, 100), gone: make(chan struct{})}
+	mine, theirs := stream.Pipe(stream.Info{Transport: stream.TCP}, stream.Info{})
+	s.line = theirs
+	go func() {
+		for {
+			f, err := theirs.Recv()
+			if err != nil {
+				theirs.Close()
+				return
+			}
+			s.heard <- f
+		}
+	}()
 	b, _ := control.AppendFrame(nil, &pb.Frame{Body: &pb.Frame_Welcome{Welcome: &pb.Welcome{Version: 1, TimeMs: time.Now().UnixMilli()}}})
-	s.line.in <- b
-	return s.line, nil
+	return mine, theirs.Send(ctx, b)
 }
 
 func (s *stage) run() {
@@ -163,7 +142,9 @@ func (s *stage) tell(f *pb.Frame) {
 	s.mu.Lock()
 	w := s.line
 	s.mu.Unlock()
-	w.in <- b
+	if err := w.Send(s.Context(), b); err != nil {
+		s.Fatal(err)
+	}
 	synctest.Wait()
 }
 
@@ -176,12 +157,8 @@ func (s *stage) reachable() {
 // said returns the frames that the node has sent since the last call.
 func (s *stage) said() (all []*pb.Frame) {
 	synctest.Wait()
-	for len(s.line.out) > 0 {
-		f, err := control.ReadFrame(bufio.NewReader(bytes.NewReader(<-s.line.out)), 0)
-		if err != nil {
-			s.Fatal(err)
-		}
-		all = append(all, f)
+	for len(s.heard) > 0 {
+		all = append(all, <-s.heard)
 	}
 	return all
 }

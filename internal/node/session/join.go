@@ -56,6 +56,9 @@ type Failed struct{ Problem }
 // Error implements error.
 func (f *Failed) Error() string { return f.What }
 
+// Skew reports whether the two sides are of versions that do not understand each other.
+func (f *Failed) Skew() bool { return f.Code == codeSkew }
+
 const joinAnswer = 30 * time.Second
 
 // Join redeems a ticket. It is idempotent for the pair of ticket and identity key: when the answer was lost, or the machine died

@@ -11,6 +11,8 @@ import (
 
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/ticket"
+	"github.com/cvlan/cvlan/internal/node/session/sessiontest"
+	"github.com/cvlan/cvlan/internal/sys/stream"
 	"github.com/cvlan/cvlan/proto/control/pb"
 )
 
@@ -22,11 +24,11 @@ func (s *stage) desk(f *pb.Frame) *pb.Frame {
 	}
 	m := s.cfg.Membership
 	return &pb.Frame{Body: &pb.Frame_Joined{Joined: &pb.Joined{Tenant: uint64(m.Tenant), Network: uint64(m.Network), Node: uint64(m.Node),
-		Chain: s.authority.node(s.node, csr.PublicKey), Root: s.root.Raw, Record: s.record(s.wg), TimeMs: time.Now().UnixMilli()}}}
+		Chain: s.Authority.Node(s.node, csr.PublicKey), Root: s.Root.Raw, Record: s.record(s.wg), TimeMs: time.Now().UnixMilli()}}}
 }
 
 func (s *stage) join(ctx context.Context, answer func(*pb.Frame) *pb.Frame) (Membership, error) {
-	s.net.serve = func(p *pipe) {
+	s.net.serve = func(p stream.Stream) {
 		if f, err := p.Recv(); err == nil {
 			if a := answer(f); a != nil {
 				s.say(p, a)
@@ -34,7 +36,7 @@ func (s *stage) join(ctx context.Context, answer func(*pb.Frame) *pb.Frame) (Mem
 		}
 	}
 	defer s.net.wg.Wait()
-	return Join(ctx, ticket.Ticket{Kind: ticket.Join, Addrs: []string{"c:1"}, Pin: s.pin(), ID: 3, Secret: key.NewSecret()},
+	return Join(ctx, ticket.Ticket{Kind: ticket.Join, Addrs: []string{"c:1"}, Pin: s.Pin(), ID: 3, Secret: key.NewSecret()},
 		JoinConfig{Identity: s.id, WG: s.wg, Hostname: "box", Dial: s.net.dial, Clock: s.cfg.Clock})
 }
 
@@ -48,7 +50,7 @@ func TestJoinSurvivesALostAnswer(t *testing.T) {
 			}
 			return s.desk(f)
 		})
-		if err != nil || m.Node != s.node || m.Pin != s.pin() || asked.Load() != 2 {
+		if err != nil || m.Node != s.node || m.Pin != s.Pin() || asked.Load() != 2 {
 			t.Fatalf("%+v, %v after %d", m, err, asked.Load())
 		}
 		if s.cfg.Clock.Heard().IsZero() {
@@ -87,7 +89,7 @@ func TestJoinTriesUntilTimeIsUpAndSaysWhy(t *testing.T) {
 func TestJoinBelievesOnlyThePinnedController(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t)
-		s.net.chain = newAuthority(t).controller
+		s.net.chain = sessiontest.New(t).Controller
 		_, err := s.join(t.Context(), s.desk)
 		var f *Failed
 		if !errors.As(err, &f) || f.Code != codeUntrusted || s.net.tries() != 1 {

@@ -14,6 +14,8 @@ import (
 	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/version"
+	"github.com/cvlan/cvlan/internal/node/session/sessiontest"
+	"github.com/cvlan/cvlan/internal/sys/stream"
 	"github.com/cvlan/cvlan/proto/control"
 	"github.com/cvlan/cvlan/proto/control/pb"
 )
@@ -56,7 +58,7 @@ func (t *table) Self() ([]byte, bool) {
 // stage is a node, its session and a controller that a test scripts.
 type stage struct {
 	*testing.T
-	*authority
+	*sessiontest.Authority
 	net     *network
 	table   *table
 	id      key.Identity
@@ -66,7 +68,7 @@ type stage struct {
 	session *Session
 	frames  chan *pb.Frame // what the controller received
 	mu      sync.Mutex
-	live    *pipe // the controller's end of the newest connection
+	live    stream.Stream // the controller's end of the newest connection
 	hello   *pb.Hello
 	greet   func(*pb.Hello) *pb.Frame // what to answer; nil: Welcome
 	stop    func()
@@ -74,16 +76,16 @@ type stage struct {
 
 func newStage(t *testing.T) *stage {
 	time.Sleep(time.Until(version.BuildTime().AddDate(0, 1, 0))) // a bubble begins in 2000, before any build
-	a := newAuthority(t)
+	a := sessiontest.New(t)
 	id, err := key.NewIdentity()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &stage{T: t, authority: a, table: &table{}, id: id, wg: key.NewWGPrivate().Public(), node: ident.New[ident.Node](), frames: make(chan *pb.Frame, 100)}
-	s.net = &network{serve: s.serve, chain: a.controller}
+	s := &stage{T: t, Authority: a, table: &table{}, id: id, wg: key.NewWGPrivate().Public(), node: ident.New[ident.Node](), frames: make(chan *pb.Frame, 100)}
+	s.net = &network{serve: s.serve, chain: a.Controller}
 	s.cfg = Config{
-		Membership: Membership{Tenant: a.tenant, Network: ident.New[ident.Network](), Node: s.node, Chain: a.node(s.node, &id.Signer().PublicKey),
-			Root: a.root.Raw, Pin: a.pin(), Addrs: []string{"controller:443"}},
+		Membership: Membership{Tenant: a.Tenant, Network: ident.New[ident.Network](), Node: s.node, Chain: a.Node(s.node, &id.Signer().PublicKey),
+			Root: a.Root.Raw, Pin: a.Pin(), Addrs: []string{"controller:443"}},
 		Identity: id, WG: s.wg, Dial: s.net.dial, Clock: NewClock(nil, time.Time{}), Table: s.table, Log: slog.New(slog.DiscardHandler),
 	}
 	return s
@@ -103,7 +105,7 @@ func (s *stage) run() {
 	synctest.Wait()
 }
 
-func (s *stage) serve(p *pipe) {
+func (s *stage) serve(p stream.Stream) {
 	f, err := p.Recv()
 	if err != nil {
 		return
@@ -138,7 +140,7 @@ func goaway(r pb.GoawayReason, after time.Duration) *pb.Frame {
 	return &pb.Frame{Body: &pb.Frame_Goaway{Goaway: &pb.Goaway{Reason: r, RetryAfterMs: uint32(after.Milliseconds())}}}
 }
 
-func (s *stage) say(p *pipe, f *pb.Frame) {
+func (s *stage) say(p stream.Stream, f *pb.Frame) {
 	b, err := control.AppendFrame(nil, f)
 	if err != nil {
 		panic(err)
@@ -210,7 +212,7 @@ func TestNewRecordIsSignedOnce(t *testing.T) {
 		}
 		show(1)
 		signed := s.heard().GetSigned()
-		if !bytes.Equal(signed.GetRecord(), record) || !s.id.Public().Verify(control.Transcript(s.tenant, s.cfg.Membership.Network, record), signed.GetSignature()) {
+		if !bytes.Equal(signed.GetRecord(), record) || !s.id.Public().Verify(control.Transcript(s.Tenant, s.cfg.Membership.Network, record), signed.GetSignature()) {
 			t.Fatalf("signed %v", signed)
 		}
 		show(2)
@@ -301,7 +303,7 @@ func TestCertificateIsRenewedFromHalfItsLife(t *testing.T) {
 			t.Fatalf("asked after %v", d)
 		}
 		// A chain for another node is not used; the right one is, at the next try.
-		s.tell(&pb.Frame{Body: &pb.Frame_Renewed{Renewed: &pb.Renewed{Chain: s.authority.node(ident.New[ident.Node](), &s.id.Signer().PublicKey)}}})
+		s.tell(&pb.Frame{Body: &pb.Frame_Renewed{Renewed: &pb.Renewed{Chain: s.Authority.Node(ident.New[ident.Node](), &s.id.Signer().PublicKey)}}})
 		if kept != nil {
 			t.Fatal("another node's certificate was kept")
 		}
@@ -315,7 +317,7 @@ func TestCertificateIsRenewedFromHalfItsLife(t *testing.T) {
 			}
 		}
 		if renew != nil {
-			s.tell(&pb.Frame{Body: &pb.Frame_Renewed{Renewed: &pb.Renewed{Chain: s.authority.node(s.node, &s.id.Signer().PublicKey)}}})
+			s.tell(&pb.Frame{Body: &pb.Frame_Renewed{Renewed: &pb.Renewed{Chain: s.Authority.Node(s.node, &s.id.Signer().PublicKey)}}})
 		}
 		if kept == nil || !s.session.State().CertUntil.After(began.Add(80*24*time.Hour)) {
 			t.Fatalf("renewal asked %v, kept %v, until %v", renew != nil, kept != nil, s.session.State().CertUntil)
@@ -432,7 +434,7 @@ func TestExpiredCertificateIsAVerdictWithBothDates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t)
 		time.Sleep(61 * 24 * time.Hour)
-		s.net.serve = func(*pipe) {} // what a refused certificate looks like in TLS 1.3
+		s.net.serve = func(stream.Stream) {} // what a refused certificate looks like in TLS 1.3
 		s.run()
 		defer s.stop()
 		if st := s.session.State(); st.Verdict != Expired || st.Problem.Code != codeExpired {
@@ -444,7 +446,7 @@ func TestExpiredCertificateIsAVerdictWithBothDates(t *testing.T) {
 func TestAnotherControllerIsNotSpokenTo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t)
-		s.net.chain = newAuthority(t).controller
+		s.net.chain = sessiontest.New(t).Controller
 		s.run()
 		defer s.stop()
 		if p := s.session.State().Problem; p == nil || p.Code != codeUntrusted {

@@ -1,4 +1,5 @@
-package session
+// Package sessiontest is what tests of nodes need of a controller: a certificate authority that issues as a real one does.
+package sessiontest
 
 import (
 	"crypto/ecdsa"
@@ -16,21 +17,24 @@ import (
 	"github.com/cvlan/cvlan/internal/base/trust"
 )
 
-// authority is a small certificate authority: a root, one tenant, one controller.
-type authority struct {
-	t      *testing.T
-	tenant ident.Tenant
-	root   *x509.Certificate
+// Authority is a small certificate authority: a root, one tenant, one controller.
+type Authority struct {
+	Tenant ident.Tenant
+	Root   *x509.Certificate
+	// Life is that of a node's certificate.
+	Life time.Duration
+
+	t      testing.TB
 	rootK  *ecdsa.PrivateKey
 	inter  *x509.Certificate
 	interK *ecdsa.PrivateKey
-	life   time.Duration
 }
 
 const domain = "testdomain"
 
-func newAuthority(t *testing.T) *authority {
-	a := &authority{t: t, tenant: ident.New[ident.Tenant](), life: 60 * 24 * time.Hour}
+// New makes an authority whose certificates begin an hour before now.
+func New(t testing.TB) *Authority {
+	a := &Authority{t: t, Tenant: ident.New[ident.Tenant](), Life: 60 * 24 * time.Hour}
 	a.rootK, a.interK = newKey(t), newKey(t)
 	ca := func(c *x509.Certificate) *x509.Certificate {
 		c.IsCA, c.BasicConstraintsValid, c.KeyUsage = true, true, x509.KeyUsageCertSign
@@ -38,16 +42,16 @@ func newAuthority(t *testing.T) *authority {
 	}
 	root := ca(a.template(20 * 365 * 24 * time.Hour))
 	root.Subject = pkix.Name{CommonName: domain}
-	a.root = a.make(root, root, &a.rootK.PublicKey, a.rootK)
+	a.Root = a.make(root, root, &a.rootK.PublicKey, a.rootK)
 	inter := ca(a.template(10 * 365 * 24 * time.Hour))
 	inter.Subject = pkix.Name{CommonName: "tenant"}
 	inter.MaxPathLenZero = true
-	inter.URIs = []*url.URL{trust.TenantName(domain, a.tenant).URI()}
-	a.inter = a.make(inter, a.root, &a.interK.PublicKey, a.rootK)
+	inter.URIs = []*url.URL{trust.TenantName(domain, a.Tenant).URI()}
+	a.inter = a.make(inter, a.Root, &a.interK.PublicKey, a.rootK)
 	return a
 }
 
-func newKey(t *testing.T) *ecdsa.PrivateKey {
+func newKey(t testing.TB) *ecdsa.PrivateKey {
 	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -55,13 +59,13 @@ func newKey(t *testing.T) *ecdsa.PrivateKey {
 	return k
 }
 
-func (a *authority) template(life time.Duration) *x509.Certificate {
+func (a *Authority) template(life time.Duration) *x509.Certificate {
 	n, _ := rand.Int(rand.Reader, big.NewInt(1<<62))
 	now := time.Now()
 	return &x509.Certificate{SerialNumber: n, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(life)}
 }
 
-func (a *authority) make(c, by *x509.Certificate, public any, k *ecdsa.PrivateKey) *x509.Certificate {
+func (a *Authority) make(c, by *x509.Certificate, public any, k *ecdsa.PrivateKey) *x509.Certificate {
 	der, err := x509.CreateCertificate(rand.Reader, c, by, public, k)
 	if err != nil {
 		a.t.Fatal(err)
@@ -73,21 +77,22 @@ func (a *authority) make(c, by *x509.Certificate, public any, k *ecdsa.PrivateKe
 	return made
 }
 
-// controller returns what a controller presents, fresh.
-func (a *authority) controller() []*x509.Certificate {
+// Controller returns what a controller presents, fresh.
+func (a *Authority) Controller() []*x509.Certificate {
 	c := a.template(365 * 24 * time.Hour)
 	c.KeyUsage, c.ExtKeyUsage = x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 	c.URIs = []*url.URL{trust.ControllerName(domain, 7).URI()}
-	return []*x509.Certificate{a.make(c, a.root, &newKey(a.t).PublicKey, a.rootK), a.root}
+	return []*x509.Certificate{a.make(c, a.Root, &newKey(a.t).PublicKey, a.rootK), a.Root}
 }
 
-// node returns a chain for a node's public key.
-func (a *authority) node(id ident.Node, public any) [][]byte {
-	c := a.template(a.life)
+// Node returns a chain for a node's public key.
+func (a *Authority) Node(id ident.Node, public any) [][]byte {
+	c := a.template(a.Life)
 	c.KeyUsage = x509.KeyUsageDigitalSignature
 	c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth}
-	c.URIs = []*url.URL{trust.NodeName(domain, a.tenant, id).URI()}
+	c.URIs = []*url.URL{trust.NodeName(domain, a.Tenant, id).URI()}
 	return [][]byte{a.make(c, a.inter, public, a.interK).Raw, a.inter.Raw}
 }
 
-func (a *authority) pin() [32]byte { return key.Fingerprint(a.root) }
+// Pin is the root's fingerprint.
+func (a *Authority) Pin() [32]byte { return key.Fingerprint(a.Root) }
