@@ -9,23 +9,31 @@ import (
 // isQUIC reports whether a datagram is for quic-go: one of the two top bits of the first byte is set (RFC 9000, section 17).
 func isQUIC(first byte) bool { return first&0xc0 != 0 }
 
-// divert puts the handler between the socket and quic-go, without a copy or a queue: quic-go's own way for other packets has both. With no
-// handler, or no real socket to batch on, less is in the way.
+// divert puts the handler between the socket and quic-go, without a copy or a queue: quic-go's own way for other packets has both. A real
+// socket without a handler is left alone.
 func divert(c net.PacketConn, other Other) net.PacketConn {
-	if other == nil {
+	u, real := c.(*net.UDPConn)
+	switch {
+	case !real:
+		return &diverter{c, other}
+	case other == nil:
 		return c
 	}
-	if u, ok := c.(*net.UDPConn); ok {
-		return &batchDiverter{UDPConn: u, batch: ipv4.NewPacketConn(u), other: other}
-	}
-	return &diverter{c, other}
+	return &batchDiverter{UDPConn: u, batch: ipv4.NewPacketConn(u), other: other}
 }
 
-// diverter serves sockets that give one datagram at a time: in-memory ones.
+// diverter serves sockets that give one datagram at a time: in-memory ones. With no handler it only spares us a line that quic-go
+// would print about buffers.
 type diverter struct {
 	net.PacketConn
 	other Other
 }
+
+// SetReadBuffer does nothing: there is no kernel.
+func (*diverter) SetReadBuffer(int) error { return nil }
+
+// SetWriteBuffer does nothing.
+func (*diverter) SetWriteBuffer(int) error { return nil }
 
 // ReadFrom implements net.PacketConn for quic-go.
 func (d *diverter) ReadFrom(b []byte) (int, net.Addr, error) {
@@ -34,7 +42,9 @@ func (d *diverter) ReadFrom(b []byte) (int, net.Addr, error) {
 		if err != nil || n == 0 || isQUIC(b[0]) {
 			return n, from, err
 		}
-		d.other(b[:n], AddrPort(from))
+		if d.other != nil {
+			d.other(b[:n], AddrPort(from))
+		}
 	}
 }
 

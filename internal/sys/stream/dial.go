@@ -131,7 +131,7 @@ func (cfg *DialConfig) attempt(ctx context.Context, t try) (*framed, error) {
 	if err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
-	return s, err
+	return s, explain(err)
 }
 
 // errNoAnswer is why an attempt ends that nobody answers.

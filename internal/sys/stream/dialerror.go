@@ -65,8 +65,8 @@ func (e *DialError) Unwrap() []error {
 func (e *DialError) hint() string {
 	names, tried := 0, 0
 	for _, f := range e.failures {
-		if errors.Is(f.err, trust.ErrPin) || errors.Is(f.err, trust.ErrRole) || errors.Is(f.err, trust.ErrExpired) {
-			return "" // somebody answered, and the reason says what to do
+		if answered(f.err) {
+			return "" // and the reason says what to do
 		}
 		if f.transport == "" {
 			names++
@@ -83,12 +83,24 @@ func (e *DialError) hint() string {
 	return ""
 }
 
+// answered reports whether somebody was there who was not the right one, or did not want us.
+func answered(err error) bool {
+	for _, e := range []error{trust.ErrPin, trust.ErrRole, trust.ErrExpired, ErrRefused} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
 // reason says why in the fewest words that tell one cause from another.
 func reason(err error) string {
 	var errno syscall.Errno
 	var dns *net.DNSError
 	var over *quic.TransportError
 	switch {
+	case errors.Is(err, ErrRefused):
+		return ErrRefused.Error()
 	case errors.As(err, &errno):
 		return errno.Error()
 	case errors.As(err, &dns) && dns.IsNotFound:

@@ -2,11 +2,13 @@ package stream
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,8 +20,8 @@ import (
 )
 
 const (
-	// stall is how long a peer may take no bytes at all before it counts as gone. It is not a limit for a whole message: a map of a
-	// megabyte may take minutes on a slow line.
+	// stall is how long a peer may take for each piece of 16 KiB before it counts as gone. It is not a limit for a whole message: a map
+	// of a megabyte may take minutes on a slow line.
 	stall = 10 * time.Second
 	// flush is how long Close waits for the peer to take what was sent.
 	flush = time.Second
@@ -99,7 +101,7 @@ func (s *framed) readError(err error) error {
 		s.ended.Store(true)
 		return io.EOF
 	case refused(err):
-		return fmt.Errorf("%w (%w)", ErrRefused, err)
+		return explain(err)
 	}
 	if w := s.wrong.Load(); w != nil {
 		return *w // why reading failed: a write had
@@ -148,12 +150,7 @@ func (s *framed) write(ctx context.Context, b []byte) error {
 			return s.fail(err)
 		}
 		if _, err := s.c.Write(piece); err != nil {
-			if ctx.Err() != nil {
-				err = ctx.Err()
-			} else if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
-				err = fmt.Errorf("the peer has taken nothing for %v: %w", stall, err)
-			}
-			return s.fail(err)
+			return s.fail(cmp.Or(ctx.Err(), stalled(err)))
 		}
 		b = b[len(piece):]
 	}
@@ -177,11 +174,22 @@ func (s *framed) interrupt(ctx context.Context) func() {
 	}
 }
 
-// fail ends the stream after a write that may be half done.
+// stalled says of a deadline what it was for.
+func stalled(err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return fmt.Errorf("the peer has taken nothing for %v: %w", stall, err)
+	}
+	return err
+}
+
+// fail ends the stream after a write that may be half done. If it is the peer who ended it, reading goes on: what it said last, such as
+// that it refuses our certificate, may still wait to be read.
 func (s *framed) fail(err error) error {
-	err = fmt.Errorf("stream: send: %w", err)
+	err = fmt.Errorf("stream: send: %w", explain(err))
 	s.wrong.CompareAndSwap(nil, &err)
-	s.c.abort()
+	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		s.c.abort()
+	}
 	return err
 }
 

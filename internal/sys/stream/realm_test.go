@@ -194,7 +194,9 @@ func encode(f *pb.Frame) []byte {
 	return b
 }
 
-func ping(nonce uint64) *pb.Frame { return &pb.Frame{Body: &pb.Frame_Ping{Ping: &pb.Ping{Nonce: nonce}}} }
+func ping(nonce uint64) *pb.Frame {
+	return &pb.Frame{Body: &pb.Frame_Ping{Ping: &pb.Ping{Nonce: nonce}}}
+}
 
 // bulk is a frame of about n bytes.
 func bulk(n int) []byte {

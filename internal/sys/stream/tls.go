@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"net"
 	"slices"
 
@@ -102,11 +103,19 @@ var ErrRefused = errors.New("the controller refuses this machine's certificate; 
 // refusals are the alerts that are about the certificate (RFC 8446, section 6.2).
 var refusals = []tls.AlertError{42, 43, 44, 45, 46, 48, 49, 116}
 
+// explain wraps an error into ErrRefused if that is what it means.
+func explain(err error) error {
+	if refused(err) {
+		return fmt.Errorf("%w (%w)", ErrRefused, err)
+	}
+	return err
+}
+
 // refused reports whether the peer ended the connection because of our certificate.
 func refused(err error) bool {
 	var over *quic.TransportError
-	if errors.As(err, &over) {
-		return over.Remote && over.ErrorCode.IsCryptoError() && slices.Contains(refusals, tls.AlertError(over.ErrorCode&0xff))
+	if errors.As(err, &over) && over.ErrorCode.IsCryptoError() {
+		return over.Remote && slices.Contains(refusals, tls.AlertError(over.ErrorCode&0xff))
 	}
 	var alert *net.OpError // how crypto/tls tells an alert of the peer's; the alert in it has a type of its own
 	if !errors.As(err, &alert) || alert.Op != "remote error" {

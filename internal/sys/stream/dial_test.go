@@ -1,0 +1,253 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"reflect"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cvlan/cvlan/internal/sim/netsim"
+)
+
+var (
+	left  = netip.MustParseAddr("198.51.100.1")
+	right = netip.MustParseAddr("198.51.100.2")
+	other = netip.MustParseAddr("198.51.100.3")
+)
+
+const port = 8443
+
+// simulated is a node at left and a controller at right, on a network in virtual time with 20 ms each way.
+type simulated struct {
+	net  *netsim.Net
+	node *netsim.Host
+	// noUDP is a firewall on the node's side; noTCP another.
+	noUDP, noTCP bool
+}
+
+func simulate(t *testing.T) *simulated {
+	s := &simulated{net: netsim.New(1)}
+	s.net.Weather(netsim.Conditions{Latency: 20 * time.Millisecond})
+	s.node = s.net.Host(left)
+	return s
+}
+
+// controller serves at an address until the function that it returns is called.
+func (s *simulated) controller(t *testing.T, at netip.Addr, handle Handler) (stop func()) {
+	h := s.net.Host(at)
+	tcp, err := h.Listen(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	udp, err := h.ListenPacket(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return run(t, listen(t, ListenConfig{TCP: tcp, UDP: udp}), handle)
+}
+
+func (s *simulated) config(addrs ...netip.Addr) DialConfig {
+	cfg := DialConfig{TLS: theRealm().clientTLS(theRealm().node), DialTCP: s.dialTCP, ListenUDP: s.listenUDP}
+	for _, a := range addrs {
+		cfg.Addrs = append(cfg.Addrs, netip.AddrPortFrom(a, port).String())
+	}
+	return cfg
+}
+
+func (s *simulated) dialTCP(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+	if s.noTCP {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	return s.node.Dial(ctx, to)
+}
+
+func (s *simulated) listenUDP(context.Context, netip.AddrPort) (net.PacketConn, error) {
+	c, err := s.node.ListenPacket(0)
+	if s.noUDP {
+		c = swallow{c}
+	}
+	return c, err
+}
+
+// swallow is a socket behind a firewall that drops everything.
+type swallow struct{ net.PacketConn }
+
+func (swallow) WriteTo(b []byte, _ net.Addr) (int, error) { return len(b), nil }
+
+func TestQUICWinsWhereUDPPasses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := simulate(t)
+		defer s.controller(t, right, echo)()
+		start := time.Now()
+		c := dial(t, s.config(right))
+		if took := time.Since(start); c.Info().Transport != QUIC || took > 60*time.Millisecond {
+			t.Error(c.Info().Transport, took)
+		}
+		exchange(t, c, 1)
+		time.Sleep(24 * time.Hour) // the keepalive holds it
+		exchange(t, c, 2)
+		c.Close()
+	})
+}
+
+func TestTCPTakesOverWhereUDPIsBlocked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := simulate(t)
+		s.noUDP = true
+		defer s.controller(t, right, echo)()
+		var memory Recent
+		cfg := s.config(right)
+		cfg.Memory, cfg.Attachment = &memory, "café"
+		start := time.Now()
+		c := dial(t, cfg)
+		if took := time.Since(start); c.Info().Transport != TCP || took > stagger+100*time.Millisecond {
+			t.Error(c.Info().Transport, took)
+		}
+		exchange(t, c, 1)
+		c.Close()
+
+		start = time.Now()
+		c = dial(t, cfg)
+		if took := time.Since(start); c.Info().Transport != TCP || took > 100*time.Millisecond {
+			t.Error("not remembered:", c.Info().Transport, took)
+		}
+		c.Close()
+
+		s.noUDP, cfg.Afresh = false, true
+		c = dial(t, cfg)
+		if c.Info().Transport != QUIC {
+			t.Error("the way that has become free is not found")
+		}
+		c.Close()
+		if last, ok := memory.Recall("café"); !ok || last.Transport != QUIC {
+			t.Error(last)
+		}
+	})
+}
+
+func TestOneTransportMayBeChosen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := simulate(t)
+		s.noUDP = true
+		defer s.controller(t, right, echo)()
+		cfg := s.config(right)
+		cfg.Transport = QUIC
+		start := time.Now()
+		_, err := tryDial(t, cfg)
+		if err == nil || !strings.Contains(err.Error(), "quic 198.51.100.2:8443: ") || strings.Contains(err.Error(), "tcp 198") || time.Since(start) > handshakeTime {
+			t.Error(err, time.Since(start))
+		}
+		cfg.Transport = TCP
+		c := dial(t, cfg)
+		exchange(t, c, 1)
+		c.Close()
+	})
+}
+
+func TestADeadAddressCostsAQuarterOfASecondOrLess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := simulate(t)
+		s.net.Host(other) // a machine on which nothing runs: TCP is refused, UDP lost
+		defer s.controller(t, right, echo)()
+		start := time.Now()
+		c := dial(t, s.config(other, right))
+		if took := time.Since(start); c.Info().Remote.Addr() != right || took > 2*stagger+100*time.Millisecond {
+			t.Error(c.Info(), took)
+		}
+		c.Close()
+	})
+}
+
+func TestTheErrorSaysWhatWasTried(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := simulate(t)
+		s.net.Host(other)
+		cfg := s.config(other)
+		cfg.Addrs = append(cfg.Addrs, "nowhere.example:8443", "nonsense")
+		cfg.Lookup = func(context.Context, string) ([]netip.Addr, error) {
+			return nil, &net.DNSError{Err: "no such host", Name: "nowhere.example", IsNotFound: true}
+		}
+		_, err := tryDial(t, cfg)
+		if err == nil {
+			t.Fatal("connected to nobody")
+		}
+		for _, want := range []string{"nowhere.example:8443: no such name", "nonsense: not of the form host:port", "tcp 198.51.100.3:8443: connection refused", "quic 198.51.100.3:8443: ", "firewalls"} {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%q is missing in: %v", want, err)
+			}
+		}
+		if !errors.Is(err, syscall.ECONNREFUSED) || strings.Contains(err.Error(), "\n") {
+			t.Error(err)
+		}
+	})
+}
+
+func TestDialEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := simulate(t)
+		s.noUDP, s.noTCP = true, true
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		start := time.Now()
+		_, err := Dial(ctx, s.config(right))
+		if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "gave up") || time.Since(start) != 3*time.Second {
+			t.Error(err, time.Since(start))
+		}
+	})
+}
+
+func TestNamesAreResolvedAndFamiliesTakeTurns(t *testing.T) {
+	a := netip.MustParseAddr
+	cfg := DialConfig{Addrs: []string{"c.example:1", "[2001:db8::9]:2", "192.0.2.9:3"}, Transport: Auto}
+	cfg.Lookup = func(context.Context, string) ([]netip.Addr, error) {
+		return []netip.Addr{a("192.0.2.1"), a("192.0.2.2"), a("2001:db8::1")}, nil
+	}
+	targets, failures := cfg.resolve(t.Context())
+	var got []string
+	for _, x := range targets {
+		got = append(got, x.String())
+	}
+	want := []string{"c.example:1 ([2001:db8::1]:1)", "c.example:1 (192.0.2.1:1)", "c.example:1 (192.0.2.2:1)", "[2001:db8::9]:2", "192.0.2.9:3"}
+	if !reflect.DeepEqual(got, want) || failures != nil {
+		t.Error(got, failures)
+	}
+	if tries := cfg.order(targets); len(tries) != 10 || tries[0].transport != QUIC || tries[1].transport != TCP || tries[1].to != tries[0].to {
+		t.Error(tries)
+	}
+}
+
+func TestASlowNameDoesNotHoldUpTheOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := DialConfig{Addrs: []string{"slow.example:1", "192.0.2.9:3"}}
+		cfg.Lookup = func(ctx context.Context, _ string) ([]netip.Addr, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+		start := time.Now()
+		targets, failures := cfg.resolve(t.Context())
+		if len(targets) != 1 || len(failures) != 1 || time.Since(start) != lookupRest {
+			t.Error(targets, failures, time.Since(start))
+		}
+	})
+}
+
+func TestOnlySoManyPlacesAreRemembered(t *testing.T) {
+	var m Recent
+	for i := range places + 1 {
+		m.Remember(string(rune('A'+i)), Choice{QUIC, "a"})
+	}
+	m.Remember("B", Choice{TCP, "b"})
+	if _, ok := m.Recall("A"); ok || len(m.at) != places || len(m.order) != places {
+		t.Error("forgets nothing", len(m.at))
+	}
+	if c, _ := m.Recall("B"); c != (Choice{TCP, "b"}) {
+		t.Error(c)
+	}
+}
