@@ -1,0 +1,88 @@
+// Command cvlan-controller admits machines to networks and tells each what it may see.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cvlan/cvlan/internal/base/version"
+)
+
+// Exit codes, the same as those of cvlan for the same reasons.
+const (
+	exitInternal = 1
+	exitUsage    = 2
+	exitConflict = 10
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+func run(args []string, out, errs io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	root := command(out)
+	root.SetArgs(args)
+	root.SetOut(out)
+	root.SetErr(errs)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintln(errs, "cvlan-controller:", strings.ReplaceAll(err.Error(), "\n", "\n  "))
+	var usage *usageError
+	var wrong *inputError
+	switch {
+	case errors.As(err, &usage):
+		return exitUsage
+	case errors.As(err, &wrong):
+		return exitConflict
+	default:
+		return exitInternal
+	}
+}
+
+// usageError is a command line that means nothing; inputError what the person's input or the machine's state caused.
+type (
+	usageError struct{ error }
+	inputError struct{ error }
+)
+
+// input marks an error as an inputError.
+func input(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &inputError{err}
+}
+
+func command(out io.Writer) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "cvlan-controller",
+		Short:         "Admits machines to networks and tells each what it may see",
+		Long:          "The controller of CloudVLAN: one process, one folder, no other service.\nStart with: cvlan-controller serve --data ./data",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return &usageError{fmt.Errorf("%w; see %s --help", err, c.CommandPath())}
+	})
+	root.AddCommand(serveCommand(), configCommand(), &cobra.Command{
+		Use: "version", Short: "Print which build this is", Args: cobra.NoArgs,
+		Example: "  cvlan-controller version",
+		Run: func(*cobra.Command, []string) {
+			v := version.Get()
+			fmt.Fprintf(out, "cvlan-controller %s (%s, built %s, %s)\n", v.Version, v.Commit, v.Built.Format("2006-01-02"), v.Go)
+		},
+	})
+	return root
+}

@@ -1,0 +1,168 @@
+// Package controller wires a controller: the store, the authority, the hub, admission, the admin API, and the listeners in front.
+package controller
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/cvlan/cvlan/controller/ca"
+	"github.com/cvlan/cvlan/controller/enroll"
+	"github.com/cvlan/cvlan/controller/hub"
+	"github.com/cvlan/cvlan/controller/store"
+	"github.com/cvlan/cvlan/controller/store/sqlite"
+	"github.com/cvlan/cvlan/internal/base/ident"
+	"github.com/cvlan/cvlan/internal/base/logx"
+	"github.com/cvlan/cvlan/internal/base/trust"
+	"github.com/cvlan/cvlan/internal/sys/disk"
+	"github.com/cvlan/cvlan/internal/sys/stream"
+)
+
+// Controller is a controller's parts, open and ready to run.
+type Controller struct {
+	cfg       Config
+	addresses []string
+	started   time.Time
+	store     store.Store
+	ca        *ca.CA
+	hub       *hub.Hub
+	desk      *enroll.Desk
+	listener  *stream.Listener
+	web       *web
+}
+
+// New opens the data folder, makes what a first start lacks, and binds the sockets. What it opened, Run closes.
+func New(ctx context.Context, cfg Config) (*Controller, error) {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	addresses, err := reachable(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("find this machine's addresses: %w; name one with --address", err)
+	}
+	c := &Controller{cfg: cfg, addresses: addresses, started: cfg.Now()}
+	if err := errors.Join(c.open(ctx)); err != nil {
+		return nil, errors.Join(err, c.close())
+	}
+	return c, nil
+}
+
+func (c *Controller) open(ctx context.Context) (err error) {
+	if c.store, err = sqlite.Open(ctx, sqlite.Config{Dir: c.cfg.Data, Now: c.cfg.Now, Log: c.cfg.Log}); err != nil {
+		return err
+	}
+	meta := c.store.Meta()
+	if c.ca, err = ca.Open(ctx, ca.Config{Keeper: c.store, Domain: meta.TrustDomain, Controller: meta.Controller, Now: c.cfg.Now}); err != nil {
+		return err
+	}
+	if err := c.firstStart(ctx); err != nil {
+		return err
+	}
+	c.desk = enroll.New(enroll.Config{Store: c.store, Issuer: c.ca, Now: c.cfg.Now, Log: c.cfg.Log})
+	c.hub = hub.New(hub.Config{Store: c.store, Renewer: c.desk, Boot: random(), Transport: c.cfg.Transport, Addresses: c.addresses,
+		Now: c.cfg.Now, Log: c.cfg.Log})
+	secret := c.quicSecret()
+	c.listener, err = stream.Listen(ctx, stream.ListenConfig{
+		Addr: c.cfg.Listen, TLS: stream.ServerTLS{Certificate: c.ca.Server, Admit: c.admit},
+		ResetKey: secret, TokenKey: secret, Log: c.cfg.Log, TCP: c.cfg.Sockets.TCP, UDP: c.cfg.Sockets.UDP,
+	})
+	if err != nil {
+		return err
+	}
+	c.web, err = c.openWeb(ctx)
+	return err
+}
+
+func (c *Controller) close() error {
+	var errs []error
+	if c.listener != nil {
+		errs = append(errs, c.listener.Close())
+	}
+	if c.store != nil {
+		errs = append(errs, c.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Run serves until ctx is done or a part fails. ready is called once, when everything listens.
+func (c *Controller) Run(ctx context.Context, ready func()) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return c.hub.Run(ctx) })
+	g.Go(func() error { return c.listener.Serve(ctx, c.serve) })
+	g.Go(func() error { return c.web.run(ctx) })
+	c.cfg.Log.Info("controller ready", logx.Addr, c.listener.Addr(), "epoch", c.store.Meta().Epoch)
+	if ready != nil {
+		ready()
+	}
+	return errors.Join(g.Wait(), c.store.Close())
+}
+
+// Addresses are where nodes reach this controller, as join keys carry them.
+func (c *Controller) Addresses() []string { return c.addresses }
+
+// AdminKey returns where the first admin key is, and whether it still is there.
+func (c *Controller) AdminKey() (path string, there bool) {
+	if abs, err := filepath.Abs(c.adminKeyPath()); err == nil {
+		return abs, c.hasAdminKey()
+	}
+	return c.adminKeyPath(), c.hasAdminKey()
+}
+
+// serve gives each stream to whom it concerns: strangers to the desk, nodes to the hub.
+func (c *Controller) serve(ctx context.Context, s stream.Stream) {
+	chain := s.Info().Chain
+	if len(chain) == 0 {
+		c.desk.Serve(ctx, s)
+		return
+	}
+	name, err := c.verify(chain)
+	if err != nil {
+		return // admit has let it pass a moment ago: it has just expired
+	}
+	c.hub.Serve(ctx, name.Tenant, name.Node, s)
+}
+
+// admit judges a node's chain. Whether the node still exists is the hub's question, because it can say so to the node.
+func (c *Controller) admit(chain []*x509.Certificate) error {
+	_, err := c.verify(chain)
+	return err
+}
+
+func (c *Controller) verify(chain []*x509.Certificate) (trust.Name, error) {
+	return trust.VerifyNode(chain, c.ca.RootCertificate(), trust.Clock{Local: c.cfg.Now}.Now())
+}
+
+// quicSecret returns what lets nodes notice a restart at once; without a place to keep it they need a little longer.
+func (c *Controller) quicSecret() (s [32]byte) {
+	path := filepath.Join(c.cfg.Data, "quic.key")
+	if b, _, err := disk.Read(path); err == nil && len(b) == len(s) {
+		return [32]byte(b)
+	}
+	rand.Read(s[:])
+	if err := disk.Write(path, s[:]); err != nil {
+		c.cfg.Log.Warn("QUIC's reset secret is not kept: nodes notice a restart later", logx.Err, err)
+	}
+	return s
+}
+
+func random() uint64 {
+	var b [8]byte
+	rand.Read(b[:])
+	return binary.BigEndian.Uint64(b[:])
+}
+
+// newTenant is how the admin API makes tenants.
+func (c *Controller) newTenant(ctx context.Context, actor, name string) (store.Tenant, error) {
+	return makeTenant(ctx, c.store, c.ca, actor, ident.New[ident.Tenant](), name)
+}
