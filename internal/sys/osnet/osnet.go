@@ -1,5 +1,3 @@
-// Package osnet is where a node touches its host's network: interface, addresses, routes, local endpoints, echo requests. Whatever
-// it sets up is removed on Close, and after a crash by the next start (see Cleanup).
 package osnet
 
 import (
@@ -22,21 +20,29 @@ type Clash struct {
 	On    string       // interface or route that has it
 }
 
+// MaxLocalAddrs bounds what LocalAddrs returns.
+const MaxLocalAddrs = 16
+
+// MaxClashes bounds what Clashes returns.
+const MaxClashes = 16
+
 // Host is the operating system's network. Methods may be called from any goroutine.
 type Host interface {
-	// Up gives the interface its MTU, addresses and routes and raises it. Calling it again changes what differs.
+	// Up gives the interface its MTU, addresses and routes and raises it. Calling it again changes what differs. After an error the
+	// interface is as it was, or, if it was up before, partly changed: Down removes all.
 	Up(Config) error
 	// Down removes what Up did for an interface; it is no error if that is gone already.
 	Down(iface string) error
 	// Clashes lists routes and addresses of the host, other than on the interfaces named, that overlap one of the ranges. The
-	// default route overlaps nothing.
+	// default route overlaps nothing, in halves neither. At most MaxClashes.
 	Clashes(ranges []netip.Prefix, except ...string) ([]Clash, error)
 	// LocalAddrs lists the addresses at which others might reach this machine, most wanted first: no loopback, no link-local,
-	// nothing on the interfaces named, nothing deprecated or tentative. At most 16.
+	// nothing on the interfaces named, nothing deprecated or tentative. At most MaxLocalAddrs.
 	LocalAddrs(except ...string) ([]netip.Addr, error)
 	// Changes tells that links, addresses or routes have changed; changes in quick succession are told once. The channel is
 	// closed when ctx is done.
 	Changes(ctx context.Context) (<-chan struct{}, error)
-	// Ping sends one ICMP echo request out of the interface and waits for its reply.
+	// Ping sends one ICMP echo request with that many bytes of payload out of the interface and waits for its reply, until ctx is
+	// done and at most MaxPing.
 	Ping(ctx context.Context, iface string, to netip.Addr, payload int) (time.Duration, error)
 }

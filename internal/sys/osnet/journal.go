@@ -1,0 +1,131 @@
+package osnet
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"path/filepath"
+	"slices"
+
+	"github.com/cvlan/cvlan/internal/sys/disk"
+)
+
+// JournalName is the journal's file in the state folder.
+const JournalName = "osnet.journal"
+
+// maxEntries bounds the journal: a process has one interface a membership.
+const maxEntries = 256
+
+// identity tells an interface from any other that has, had or will have its name.
+type identity struct {
+	Boot      string `json:"boot"`      // which boot of the machine
+	Namespace string `json:"namespace"` // which network namespace; empty where there is but one
+	Index     int    `json:"index"`     // the kernel's number for it, which is not given twice in a boot
+}
+
+// entry is what was done to one interface, or was about to be done.
+type entry struct {
+	Interface string         `json:"interface"`
+	Identity  identity       `json:"identity"`
+	Addresses []netip.Prefix `json:"addresses,omitempty"`
+	Routes    []netip.Prefix `json:"routes,omitempty"`
+}
+
+// covers reports whether the entry says already all that other says.
+func (e entry) covers(other entry) bool {
+	return e.Interface == other.Interface && e.Identity == other.Identity &&
+		len(without(other.Addresses, e.Addresses)) == 0 && len(without(other.Routes, e.Routes)) == 0
+}
+
+// journal is the list of entries, in memory and on disk. Its owner is the lock.
+type journal struct {
+	path    string // empty: memory only
+	entries []entry
+}
+
+type journalFile struct {
+	Version int     `json:"version"`
+	Entries []entry `json:"entries"`
+}
+
+const journalVersion = 1
+
+func newJournal(folder string) *journal {
+	if folder == "" {
+		return &journal{}
+	}
+	return &journal{path: filepath.Join(folder, JournalName)}
+}
+
+// load reads what an earlier process left. A journal of a newer version is an error: it may name things that this one cannot undo.
+func (j *journal) load() error {
+	if j.path == "" {
+		return nil
+	}
+	b, _, err := disk.Read(j.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	var f journalFile
+	if err := json.Unmarshal(b, &f); err != nil {
+		return fmt.Errorf("read %s: %w", j.path, err)
+	}
+	if f.Version != journalVersion {
+		return fmt.Errorf("read %s: written by another version (%d, this one knows %d); start that version once, stop it, and try again", j.path, f.Version, journalVersion)
+	}
+	j.entries = f.Entries
+	return nil
+}
+
+// of returns the entry of an interface.
+func (j *journal) of(iface string) (entry, bool) {
+	i := slices.IndexFunc(j.entries, func(e entry) bool { return e.Interface == iface })
+	if i < 0 {
+		return entry{}, false
+	}
+	return j.entries[i], true
+}
+
+// put notes an entry, in place of an earlier one of the same interface.
+func (j *journal) put(e entry) error {
+	if old, ok := j.of(e.Interface); ok && old.covers(e) && e.covers(old) {
+		return nil
+	}
+	j.forget(e.Interface)
+	if len(j.entries) == maxEntries {
+		return fmt.Errorf("%d interfaces already", maxEntries)
+	}
+	j.entries = append(j.entries, e)
+	return j.save()
+}
+
+// drop removes the entry of an interface, and the file with the last one.
+func (j *journal) drop(iface string) error {
+	if _, ok := j.of(iface); !ok {
+		return nil
+	}
+	j.forget(iface)
+	return j.save()
+}
+
+func (j *journal) forget(iface string) {
+	j.entries = slices.DeleteFunc(j.entries, func(e entry) bool { return e.Interface == iface })
+}
+
+func (j *journal) save() error {
+	if j.path == "" {
+		return nil
+	}
+	if len(j.entries) == 0 {
+		return disk.Remove(j.path)
+	}
+	b, err := json.MarshalIndent(journalFile{journalVersion, j.entries}, "", "\t")
+	if err != nil {
+		return err
+	}
+	return disk.Write(j.path, b)
+}

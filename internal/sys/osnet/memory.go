@@ -1,0 +1,154 @@
+package osnet
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Memory is the in-memory twin of a Host, for tests and the simulation. It waits on channels only; made inside a testing/synctest
+// bubble it lives by the bubble's time.
+type Memory struct {
+	mu      sync.Mutex
+	up      map[string]Config
+	others  map[string][]netip.Prefix // what else the host has: ranges by interface
+	addrs   []candidate
+	faults  map[string]error
+	waiters map[chan struct{}]struct{}
+	ping    func(ctx context.Context, iface string, to netip.Addr, payload int) (time.Duration, error)
+}
+
+var _ Host = (*Memory)(nil)
+
+// NewMemory returns a host without a network.
+func NewMemory() *Memory {
+	return &Memory{up: map[string]Config{}, others: map[string][]netip.Prefix{}, faults: map[string]error{}, waiters: map[chan struct{}]struct{}{}}
+}
+
+// SetLocalAddrs replaces what the host has on an interface and tells the watchers. No address removes the interface.
+func (m *Memory) SetLocalAddrs(iface string, addrs ...netip.Prefix) {
+	m.mu.Lock()
+	m.addrs = slices.DeleteFunc(m.addrs, func(c candidate) bool { return c.iface == iface })
+	for _, a := range addrs {
+		m.addrs = append(m.addrs, candidate{addr: a.Addr(), iface: iface, onDefault: true})
+	}
+	m.others[iface] = addrs
+	m.mu.Unlock()
+	m.Change()
+}
+
+// SetPing says how echo requests are answered; without it nothing answers.
+func (m *Memory) SetPing(answer func(ctx context.Context, iface string, to netip.Addr, payload int) (time.Duration, error)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.ping = answer
+}
+
+// Fail makes Up of an interface fail with that error; nil heals it.
+func (m *Memory) Fail(iface string, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.faults[iface] = err
+}
+
+// Config tells what was set up for an interface.
+func (m *Memory) Config(iface string) (Config, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c, ok := m.up[iface]
+	return c, ok
+}
+
+// Change tells all watchers that something has changed.
+func (m *Memory) Change() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for c := range m.waiters {
+		poke(c)
+	}
+}
+
+// Up implements Host.
+func (m *Memory) Up(c Config) error {
+	if err := c.check(); err != nil {
+		return fmt.Errorf("set up the network: %w", err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.faults[c.Interface]; err != nil {
+		return fmt.Errorf("set up the interface %s: %w", c.Interface, err)
+	}
+	c.Addresses, c.Routes = slices.Clone(c.Addresses), slices.Clone(c.Routes)
+	m.up[c.Interface] = c
+	return nil
+}
+
+// Down implements Host.
+func (m *Memory) Down(iface string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.up, iface)
+	return nil
+}
+
+// Clashes implements Host.
+func (m *Memory) Clashes(ranges []netip.Prefix, except ...string) ([]Clash, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	f := newClashFinder(ranges, except)
+	offer := func(ranges []netip.Prefix, on string) {
+		for _, r := range ranges {
+			f.offer(r, on)
+		}
+	}
+	for on, ranges := range m.others {
+		offer(ranges, on)
+	}
+	for on, c := range m.up {
+		offer(c.Addresses, on)
+		offer(c.Routes, on)
+	}
+	return f.sorted(), nil
+}
+
+// LocalAddrs implements Host.
+func (m *Memory) LocalAddrs(except ...string) ([]netip.Addr, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return rank(m.addrs, except), nil
+}
+
+// Changes implements Host. It tells without delay.
+func (m *Memory) Changes(ctx context.Context) (<-chan struct{}, error) {
+	c := make(chan struct{}, 1)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.waiters[c] = struct{}{}
+	context.AfterFunc(ctx, func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		delete(m.waiters, c)
+		close(c)
+	})
+	return c, nil
+}
+
+// Ping implements Host.
+func (m *Memory) Ping(ctx context.Context, iface string, to netip.Addr, payload int) (time.Duration, error) {
+	m.mu.Lock()
+	answer := m.ping
+	_, up := m.up[iface]
+	m.mu.Unlock()
+	switch {
+	case !up:
+		return 0, fmt.Errorf("ping %v through %s: the interface is not up", to, iface)
+	case answer == nil:
+		return 0, fmt.Errorf("ping %v through %s: %w", to, iface, ErrNoReply)
+	}
+	ctx, cancel := context.WithTimeout(ctx, MaxPing)
+	defer cancel()
+	return answer(ctx, iface, to, payload)
+}
