@@ -63,7 +63,7 @@ func explain(err error) error {
 	case errors.Is(err, admin.ErrNoLogin):
 		return &iox.Error{Exit: iox.NeedsLogin, What: "find the controller", Why: err.Error(), Err: err,
 			Hint: "log in with the key that the controller wrote: cvlan admin login --key-file FILE"}
-	case errors.Is(err, admin.ErrNotTheController):
+	case errors.Is(err, trust.ErrPin) || errors.Is(err, trust.ErrRole):
 		return &iox.Error{Exit: iox.Invalid, What: "connect to the controller", Why: err.Error(), Err: err,
 			Hint: "was the controller set up anew, or is something between? a new controller needs a new key: cvlan admin login --key-file FILE"}
 	case errors.As(err, &expired):

@@ -32,7 +32,7 @@ type APIKey struct {
 
 // NewAPIKey is what an API key is made of.
 type NewAPIKey struct {
-	Name       string   `json:"name" doc:"What it is for" minLength:"1" maxLength:"63" example:"terraform"`
+	Name       string   `json:"name" doc:"What it is for: a label (RFC 1123)" minLength:"1" maxLength:"63" example:"terraform"`
 	Scopes     []string `json:"scopes" doc:"Scopes and roles" minItems:"1" maxItems:"32" maxLength:"40" nullable:"false" example:"[\"operator\"]"`
 	TTLSeconds *int64   `json:"ttl_seconds,omitempty" doc:"How long it is valid; 0 or absent: for ever" minimum:"0" maximum:"315360000"`
 }

@@ -22,13 +22,9 @@ import (
 // maxAnswer bounds what a client reads of an answer, in bytes: a page of 1,000 nodes is below 1 MiB.
 const maxAnswer = 16 << 20
 
-// Errors that callers branch on. They arrive wrapped in a sentence.
-var (
-	// ErrUnreachable: no address of the controller answered.
-	ErrUnreachable = errors.New("the controller does not answer")
-	// ErrNotTheController: somebody answered who is not the controller that the key was made for.
-	ErrNotTheController = errors.New("whoever answers is not the controller that the key was made for")
-)
+// ErrUnreachable is what a call wraps when no address of the controller answered. When somebody answered who is not the controller
+// that the key was made for, or whose certificate has expired, the call wraps trust.ErrPin, trust.ErrRole or trust.ErrExpired.
+var ErrUnreachable = errors.New("the controller does not answer")
 
 // Client calls a controller with one API key. It is safe for concurrent use.
 type Client struct {
@@ -65,12 +61,7 @@ func pinned(pin [32]byte) *tls.Config {
 		InsecureSkipVerify: true,
 		VerifyConnection: func(s tls.ConnectionState) error {
 			_, err := trust.VerifyController(s.PeerCertificates, pin, trust.Clock{}.Now())
-			switch {
-			case errors.Is(err, trust.ErrPin) || errors.Is(err, trust.ErrRole):
-				return fmt.Errorf("%w: %w", ErrNotTheController, err)
-			default:
-				return err
-			}
+			return err
 		},
 	}
 }
@@ -161,20 +152,22 @@ func (c *Client) send(ctx context.Context, method string, q request) (*http.Resp
 			break
 		}
 	}
-	all := errors.Join(faults...)
-	for _, known := range []error{ErrNotTheController, trust.ErrExpired} {
-		if errors.Is(all, known) {
-			return nil, oneLine(faults)
-		}
+	all := oneLine(faults)
+	if stranger(all) {
+		return nil, all
 	}
-	return nil, fmt.Errorf("%w: %w", ErrUnreachable, oneLine(faults))
+	return nil, fmt.Errorf("%w: %w", ErrUnreachable, all)
+}
+
+// stranger reports whether an error says that somebody answered whom the client does not accept as its controller.
+func stranger(err error) bool {
+	return errors.Is(err, trust.ErrPin) || errors.Is(err, trust.ErrRole) || errors.Is(err, trust.ErrExpired)
 }
 
 // beforeSending reports whether an error came before anything of the request had left.
 func beforeSending(err error) bool {
 	var op *net.OpError
-	var cert *tls.CertificateVerificationError
-	return errors.As(err, &op) && op.Op == "dial" || errors.As(err, &cert) || errors.Is(err, ErrNotTheController) || errors.Is(err, trust.ErrExpired)
+	return errors.As(err, &op) && op.Op == "dial" || stranger(err)
 }
 
 // reason takes the URL, which a person did not type, out of an error.

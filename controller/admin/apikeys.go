@@ -6,7 +6,6 @@ import (
 
 	"github.com/cvlan/cvlan/api/admin"
 	"github.com/cvlan/cvlan/controller/store"
-	"github.com/cvlan/cvlan/internal/base/clean"
 	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/ticket"
@@ -22,9 +21,6 @@ func (s *server) listAPIKeys(ctx context.Context, t *tenant, in *admin.ListAPIKe
 }
 
 func (s *server) createAPIKey(ctx context.Context, t *tenant, in *admin.CreateAPIKeyIn) (*admin.CreateAPIKeyOut, error) {
-	if clean.Line(in.Body.Name, 63) != in.Body.Name {
-		return nil, invalid(t.route, "the name has characters that cannot be shown", "")
-	}
 	if err := t.grantable(in.Body.Scopes); err != nil {
 		return nil, err
 	}

@@ -43,11 +43,6 @@ func (t *tenant) chosen(ctx context.Context, name string) (ident.Network, map[id
 }
 
 func (s *server) createJoinKey(ctx context.Context, t *tenant, in *admin.CreateJoinKeyIn) (*admin.CreateJoinKeyOut, error) {
-	for _, tag := range in.Body.Tags {
-		if err := label(t.route, "tag", tag); err != nil {
-			return nil, err
-		}
-	}
 	n, err := t.network(ctx, in.Body.Network)
 	if err != nil {
 		return nil, err

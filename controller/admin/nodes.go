@@ -65,9 +65,6 @@ func (s *server) renameNode(ctx context.Context, t *tenant, in *admin.RenameNode
 	if err != nil {
 		return nil, err
 	}
-	if err := label(t.route, "name", in.Body.Name); err != nil {
-		return nil, err
-	}
 	n, err := t.node(ctx, in.Node)
 	if err != nil {
 		return nil, err

@@ -31,8 +31,10 @@ func (s *server) fail(r admin.Route, err error, conditional bool) error {
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		code, hint = admin.CodeNotFound, "see which there are: "+lister(r.Tag)
+	case errors.Is(err, store.ErrInvalid):
+		code, hint = admin.CodeInvalid, ""
 	case errors.Is(err, store.ErrExists):
-		code, hint = admin.CodeExists, "choose another name"
+		code, hint = admin.CodeExists, "" // the store says what to choose instead
 	case errors.Is(err, store.ErrConflict) && conditional:
 		code, hint = admin.CodeChanged, "read it again, and decide again"
 	case errors.Is(err, store.ErrConflict):

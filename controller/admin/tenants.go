@@ -17,9 +17,6 @@ func (s *server) listTenants(ctx context.Context, _ *principal, in *admin.Page) 
 }
 
 func (s *server) createTenant(ctx context.Context, p *principal, in *admin.CreateTenantIn) (*admin.TenantOut, error) {
-	if err := label(admin.CreateTenant.Route, "name", in.Body.Name); err != nil {
-		return nil, err
-	}
 	t, err := s.NewTenant(ctx, p.actor(), in.Body.Name)
 	if err != nil {
 		return nil, err
