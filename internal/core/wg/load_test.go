@@ -202,4 +202,9 @@ func TestMACsOfAnotherKeyAreNotForUs(t *testing.T) {
 	if g.addressed(msg) {
 		t.Error("a message for somebody else is taken")
 	}
+
+	s := newShell(t, Config{Private: testKey(t, 1)}, 1)
+	if drop := s.read(1, Origin{}, initiationTo(t, testKey(t, 2).Public(), 3, epoch())); drop != DropUnaddressed {
+		t.Errorf("an initiation for somebody else is %v", drop)
+	}
 }

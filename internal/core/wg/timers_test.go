@@ -3,6 +3,8 @@ package wg
 import (
 	"testing"
 	"time"
+
+	"github.com/cvlan/cvlan/internal/base/mono"
 )
 
 func TestAnIdleTunnelFallsSilent(t *testing.T) {
@@ -92,6 +94,9 @@ func TestASilentPeerIsSuspectedThenGivenUpAndItsKeysExpire(t *testing.T) {
 		t.Errorf("%d initiations until giving up, want about 18", n)
 	}
 	w.run(RejectAfterTime)
+	if n := len(w.side[0].m.indices); n != 0 {
+		t.Errorf("%d indices are still taken", n)
+	}
 	if w.side[0].seen(EventRetired) != 1 || w.status(0).Current != nil || len(w.side[0].rx) != 0 {
 		t.Error("keys outlive RejectAfterTime")
 	}
@@ -123,8 +128,11 @@ func TestAMonotonicClockThatRunsBackwardsStandsStill(t *testing.T) {
 	w := newWorld(t, 13, nil)
 	w.talk(time.Second)
 	s := w.side[0]
-	before := s.m.Deadline()
+	before, clock := s.m.Deadline(), s.m.now
 	s.tick(w.now.Add(-time.Hour))
+	if s.m.now < clock {
+		t.Error("the machine went back in time")
+	}
 	s.m.Wake(w.now.Add(-2*time.Hour), w.pub[1], &s.out)
 	s.write(w.now.Add(-time.Hour), w.pub[1], []byte("from the past"))
 	w.run(time.Second)
@@ -207,4 +215,71 @@ func TestAReportThatIsLostIsRepeated(t *testing.T) {
 	w.say(0, "again")
 	w.run(time.Second)
 	w.talk(time.Second)
+}
+
+// The peer sent twice, so should the keepalive get lost there is another, before the peer loses patience.
+func TestAKeepaliveThatMayBeMissedIsRepeated(t *testing.T) {
+	w := newWorld(t, 7, nil)
+	w.talk(time.Second)
+	w.run(25 * time.Second)
+	before := w.sent[1][KindTransport]
+	w.say(0, "once")
+	w.run(5 * time.Second)
+	w.say(0, "twice")
+	w.run(2*KeepaliveTimeout - 5*time.Second + 100*time.Millisecond)
+	if n := w.sent[1][KindTransport] - before; n != 2 {
+		t.Errorf("%d keepalives, want 2", n)
+	}
+	w.run(time.Minute)
+	if n := w.sent[1][KindTransport] - before; n != 2 {
+		t.Errorf("%d keepalives after a minute of silence, want 2", n)
+	}
+}
+
+func TestHandshakesWithOnePeerKeepTheirDistance(t *testing.T) {
+	w := newWorld(t, 7, nil)
+	for range 200 { // twenty seconds
+		w.side[0].m.Renew(w.now, w.pub[1], &w.side[0].out)
+		w.side[0].flush(w.now)
+		w.run(100 * time.Millisecond)
+	}
+	if n := w.sent[0][KindInitiation]; n < 4 || n > 5 {
+		t.Errorf("%d initiations in twenty seconds, want one in five seconds", n)
+	}
+}
+
+func TestAnInitiatorWithNothingToSayConfirmsTheSession(t *testing.T) {
+	w := newWorld(t, 7, nil)
+	w.side[0].m.Renew(w.now, w.pub[1], &w.side[0].out)
+	w.side[0].flush(w.now)
+	w.run(time.Second)
+	for i, s := range w.side {
+		if w.status(i).Current == nil {
+			t.Errorf("side %d has no session", i)
+		}
+		if s.m.peers[w.pub[1-i]].traffic.rekeying.Load() {
+			t.Errorf("side %d believes that a handshake is under way", i)
+		}
+	}
+}
+
+func TestAgeMakesASessionStaleOnlyForItsInitiator(t *testing.T) {
+	const born = mono.Time(time.Hour)
+	for _, c := range []struct {
+		age       time.Duration
+		sent, got bool // stale after sending, after receiving
+	}{{RekeyAfterTime - 1, false, false}, {RekeyAfterTime, true, false}, {lastMinute - 1, true, false}, {lastMinute, true, true}} {
+		a, b := twoSessions(born)
+		a.Sent(born.Add(c.age), true)
+		b.Sent(born.Add(c.age), true)
+		if a.stale.Load() != c.sent || b.stale.Load() {
+			t.Errorf("%v after birth, having sent: %v and %v", c.age, a.stale.Load(), b.stale.Load())
+		}
+		a, b = twoSessions(born)
+		a.Received(born.Add(c.age), 1, true)
+		b.Received(born.Add(c.age), 1, true)
+		if a.stale.Load() != c.got || b.stale.Load() {
+			t.Errorf("%v after birth, having received: %v and %v", c.age, a.stale.Load(), b.stale.Load())
+		}
+	}
 }
