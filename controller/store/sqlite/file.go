@@ -90,6 +90,19 @@ func check(ctx context.Context, db asker, pragma string) error {
 
 var errDamaged = errors.New("the database is damaged")
 
+// folder makes the data folder, private, if it is missing. One that others may read will do, because a container's volume is often
+// like that and the files are private; one that others may write to will not: they could put another database into it.
+func folder(path string) error {
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return err
+	}
+	info, err := os.Stat(path)
+	if err == nil && filepath.Separator != '\\' && info.Mode().Perm()&0o022 != 0 {
+		err = fmt.Errorf("folder %s: others may write to it (mode %04o); chmod it to 0700", path, info.Mode().Perm())
+	}
+	return err
+}
+
 // tighten takes the database away from others: it holds keys. Permission bits mean nothing on Windows, where it does nothing.
 func tighten(path string) (changed bool, err error) {
 	info, err := os.Stat(path)

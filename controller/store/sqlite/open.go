@@ -42,7 +42,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	s.w = newWriter(s)
 	// Process-wide; as durable as fsync, and half its time on a journaling file system. Where it is unknown nothing changes.
 	lite.Fdatasync(true)
-	if err := disk.Folder(s.Dir); err != nil {
+	if err := folder(s.Dir); err != nil {
 		return nil, fmt.Errorf("database: %w", err)
 	}
 	if err := s.takeLock(); err != nil && !errors.Is(err, disk.ErrReadOnly) {

@@ -57,7 +57,7 @@ func Restore(ctx context.Context, from, dir string, now time.Time) (Restored, er
 }
 
 func restore(ctx context.Context, from, dir string, now time.Time) (r Restored, err error) {
-	if err := disk.Folder(dir); err != nil {
+	if err := folder(dir); err != nil {
 		return r, err
 	}
 	lock, err := disk.Acquire(filepath.Join(dir, lockName))

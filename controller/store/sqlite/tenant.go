@@ -84,11 +84,10 @@ func (s *Store) Authority(ctx context.Context, id ident.Tenant) (store.Authority
 // SetAuthority implements store.Store.
 func (s *Store) SetAuthority(ctx context.Context, a store.Authority) error {
 	return s.w.write(ctx, a.Tenant, func(w *work) error {
-		if err := w.setAuthority(a); err != nil {
+		if _, err := w.audit(system, "authority.create", a.Tenant); err != nil {
 			return err
 		}
-		_, err := w.audit(system, "authority.create", a.Tenant)
-		return err
+		return w.setAuthority(a)
 	})
 }
 

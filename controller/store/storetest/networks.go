@@ -1,0 +1,79 @@
+package storetest
+
+import (
+	"net/netip"
+	"reflect"
+	"testing"
+
+	"github.com/cvlan/cvlan/controller/store"
+)
+
+func networksGetRangesOrKeepTheirs(t *testing.T, b *bench) {
+	_, h := b.tenant("acme")
+	office := b.network(h, "office")
+	if office.Range4.Bits() != 16 || office.Range6.Bits() != 64 || office.ID.IsZero() || office.Version == 0 || !office.Created.Equal(b.now) {
+		t.Errorf("%+v", office)
+	}
+	open := []store.Rule{{Src: store.Members, Dst: store.Members}}
+	lab := must[store.Network](t)(h.CreateNetwork(ctx(), admin, store.Network{Name: "lab", Range4: netip.MustParsePrefix("192.0.2.0/24"), Rules: open}))
+	if lab.Range6.IsValid() || lab.Version <= office.Version || !lab.Open() || office.Open() {
+		t.Errorf("%+v", lab)
+	}
+	for _, got := range []store.Network{
+		must[store.Network](t)(h.Network(ctx(), lab.ID)), must[store.Network](t)(h.NetworkByName(ctx(), "lab")), must[[]store.Network](t)(h.Networks(ctx()))[1],
+	} {
+		if !reflect.DeepEqual(got, lab) {
+			t.Errorf("read %+v, want %+v", got, lab)
+		}
+	}
+	for _, c := range []struct {
+		n    store.Network
+		want error
+		says string
+	}{
+		{store.Network{Name: "lab"}, store.ErrExists, `"lab"`},
+		{store.Network{Name: "Lab"}, store.ErrInvalid, "did you mean lab?"},
+		{store.Network{Name: "a", Range4: netip.MustParsePrefix("192.0.2.128/25")}, store.ErrExists, `"lab"`},
+		{store.Network{Name: "a", Range6: office.Range6}, store.ErrExists, `"office"`},
+		{store.Network{Name: "a", Range4: netip.MustParsePrefix("10.0.0.1/16")}, store.ErrInvalid, "did you mean 10.0.0.0/16?"},
+		{store.Network{Name: "a", Range4: netip.MustParsePrefix("fd00::/64")}, store.ErrInvalid, "not an IPv4 range"},
+		{store.Network{Name: "a", Rules: []store.Rule{{Src: "x", Dst: "y"}}}, store.ErrInvalid, "selector"},
+	} {
+		_, err := h.CreateNetwork(ctx(), admin, c.n)
+		b.refused(err, c.want, c.says)
+	}
+	_, err := h.Network(ctx(), 7)
+	b.refused(err, store.ErrNotFound)
+	_, err = h.NetworkByName(ctx(), "nothing")
+	b.refused(err, store.ErrNotFound, "nothing")
+}
+
+func networksChangeAndGo(t *testing.T, b *bench) {
+	_, h := b.tenant("acme")
+	n := b.network(h, "office")
+	open := must[store.Network](t)(h.SetRules(ctx(), admin, n.ID, []store.Rule{{Src: store.Members, Dst: store.Members}}, n.Version))
+	if !open.Open() || open.Version <= n.Version {
+		t.Errorf("%+v", open)
+	}
+	if got := must[store.Network](t)(h.Network(ctx(), n.ID)); !reflect.DeepEqual(got, open) {
+		t.Errorf("read %+v, want %+v", got, open)
+	}
+	_, err := h.SetRules(ctx(), admin, n.ID, nil, n.Version)
+	b.refused(err, store.ErrConflict, "look at it again")
+	node := b.node(h, n, "web")
+	b.refused(h.DeleteNetwork(ctx(), admin, n.ID, 0), store.ErrConflict, "it has nodes")
+	b.ok(h.DeleteNode(ctx(), admin, node.ID, 0))
+	b.refused(h.DeleteNetwork(ctx(), admin, n.ID, n.Version), store.ErrConflict)
+	b.ok(h.DeleteNetwork(ctx(), admin, n.ID, open.Version))
+	b.refused(h.DeleteNetwork(ctx(), admin, n.ID, 0), store.ErrNotFound)
+	if keys := must[[]store.JoinKey](t)(h.JoinKeys(ctx(), 0)); len(keys) != 0 {
+		t.Errorf("keys of a network that is gone: %v", keys)
+	}
+	again := must[store.Network](t)(h.CreateNetwork(ctx(), admin, store.Network{Name: "office", Range4: n.Range4}))
+	if again.ID == n.ID {
+		t.Error("an identifier was used twice")
+	}
+	if b.node(h, again, "db").Address4 != node.Address4 {
+		t.Error("the new network remembers the addresses of the old one")
+	}
+}

@@ -1,0 +1,184 @@
+package storetest
+
+import (
+	"errors"
+	"net/netip"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/cvlan/cvlan/controller/store"
+	"github.com/cvlan/cvlan/internal/base/ident"
+	"github.com/cvlan/cvlan/internal/base/key"
+)
+
+func tenantsHaveUniqueNames(t *testing.T, b *bench) {
+	if all := must[[]store.Tenant](t)(b.s.Tenants(ctx())); len(all) != 0 {
+		t.Errorf("a new store has tenants: %v", all)
+	}
+	zulu, h := b.tenant("zulu")
+	alpha, _ := b.tenant("alpha")
+	if !zulu.Created.Equal(b.now) {
+		t.Errorf("made at %v, want %v", zulu.Created, b.now)
+	}
+	if all := must[[]store.Tenant](t)(b.s.Tenants(ctx())); !reflect.DeepEqual(all, []store.Tenant{zulu, alpha}) {
+		t.Errorf("not in the order of their creation: %v", all)
+	}
+	if got := must[store.Tenant](t)(b.s.TenantByName(ctx(), "zulu")); got != zulu {
+		t.Errorf("by name: %v", got)
+	}
+	if got := must[store.Tenant](t)(h.Tenant(ctx())); got != zulu {
+		t.Errorf("by handle: %v", got)
+	}
+	id := ident.New[ident.Tenant]()
+	ca := store.Authority{Tenant: id, Certificate: []byte("c"), Key: []byte("k")}
+	for name, want := range map[string]error{"zulu": store.ErrExists, "Zulu": store.ErrInvalid, "": store.ErrInvalid} {
+		_, err := b.s.CreateTenant(ctx(), admin, name, ca, id)
+		b.refused(err, want)
+	}
+	_, err := b.s.CreateTenant(ctx(), admin, "other", store.Authority{Tenant: alpha.ID, Certificate: []byte("c"), Key: []byte("k")}, id)
+	b.refused(err, store.ErrInvalid, "authority")
+	_, err = b.s.TenantByName(ctx(), "nobody")
+	b.refused(err, store.ErrNotFound, "nobody")
+	_, err = b.s.TenantByName(ctx(), "")
+	b.refused(err, store.ErrNotFound)
+	_, err = b.s.For(id).Tenant(ctx())
+	b.refused(err, store.ErrNotFound, id.String())
+	_, err = b.s.For(id).CreateNetwork(ctx(), admin, store.Network{Name: "office"})
+	b.refused(err, store.ErrNotFound, id.String())
+}
+
+func anAuthorityIsSetOnce(t *testing.T, b *bench) {
+	_, err := b.s.Authority(ctx(), store.Provider)
+	b.refused(err, store.ErrNotFound)
+	root := store.Authority{Certificate: []byte("root"), Key: []byte("secret")}
+	b.ok(b.s.SetAuthority(ctx(), root))
+	b.refused(b.s.SetAuthority(ctx(), root), store.ErrExists)
+	if got := must[store.Authority](t)(b.s.Authority(ctx(), store.Provider)); !reflect.DeepEqual(got, root) {
+		t.Errorf("%v", got)
+	}
+	acme, _ := b.tenant("acme")
+	if got := must[store.Authority](t)(b.s.Authority(ctx(), acme.ID)); got.Tenant != acme.ID || string(got.Key) != "private key" {
+		t.Errorf("%v", got)
+	}
+	b.refused(b.s.SetAuthority(ctx(), store.Authority{Tenant: acme.ID, Certificate: []byte("c"), Key: []byte("k")}), store.ErrExists)
+	b.refused(b.s.SetAuthority(ctx(), store.Authority{Tenant: acme.ID}), store.ErrInvalid)
+	b.refused(b.s.SetAuthority(ctx(), store.Authority{Tenant: 7, Certificate: []byte("c"), Key: []byte("k")}), store.ErrNotFound)
+}
+
+func theProviderHasNoNetworks(t *testing.T, b *bench) {
+	_, err := b.s.For(store.Provider).CreateNetwork(ctx(), admin, store.Network{Name: "office"})
+	b.refused(err, store.ErrInvalid)
+	if all := must[[]store.Tenant](t)(b.s.Tenants(ctx())); len(all) != 0 {
+		t.Errorf("the provider shows among the tenants: %v", all)
+	}
+}
+
+// estate is everything that a tenant can have.
+type estate struct {
+	id      ident.Tenant
+	h       store.Handle
+	network store.Network
+	key     store.JoinKey
+	secret  key.Secret
+	api     store.APIKey
+	node    store.Node
+}
+
+// tenantsNeverMeet has two tenants with equal names, ranges and even keys of machines: neither can see or touch what is the other's.
+func tenantsNeverMeet(t *testing.T, b *bench) {
+	r4, r6 := netip.MustParsePrefix("10.20.0.0/16"), netip.MustParsePrefix("fd00:20::/64")
+	var m store.Admission
+	build := func(name string) (e estate) {
+		tenant, h := b.tenant(name)
+		e.id, e.h = tenant.ID, h
+		e.network = must[store.Network](t)(h.CreateNetwork(ctx(), admin, store.Network{Name: "office", Range4: r4, Range6: r6}))
+		e.key, e.secret = b.joinKey(h, store.JoinKey{Network: e.network.ID})
+		e.api = must[store.APIKey](t)(h.CreateAPIKey(ctx(), admin, store.APIKey{Name: "ci", Hash: key.NewSecret().Hash(), Scopes: []string{"read"}}))
+		if m.Wish == "" {
+			m = machine(e.key, e.secret, "web")
+		}
+		m.Key, m.Secret = e.key.ID, e.secret
+		e.node = must[store.Node](t)(h.Admit(ctx(), m))
+		return e
+	}
+	a, z := build("a"), build("z")
+	if a.node.Name != z.node.Name || a.node.Address4 != z.node.Address4 || a.node.ID == z.node.ID {
+		t.Errorf("tenants are in each other's way: %v, %v", a.node, z.node)
+	}
+	before := must[store.Load](t)(z.h.Load(ctx()))
+	trail := len(b.trail(z.id))
+	for name, err := range a.raid(z) {
+		if !errors.Is(err, store.ErrNotFound) && !errors.Is(err, store.ErrKeyUnknown) {
+			t.Errorf("%s of another tenant's: %v", name, err)
+		}
+	}
+	b.ok(a.h.Seen(ctx(), map[ident.Node]time.Time{z.node.ID: b.now.Add(time.Hour)}))
+	if after := must[store.Load](t)(z.h.Load(ctx())); !reflect.DeepEqual(after, before) || len(b.trail(z.id)) != trail {
+		t.Errorf("a tenant was changed by another:\n%+v\n%+v", before, after)
+	}
+	l := must[store.Load](t)(a.h.Load(ctx()))
+	if len(l.Networks) != 1 || l.Networks[0].ID != a.network.ID || len(l.Nodes) != 1 || l.Nodes[0].ID != a.node.ID {
+		t.Errorf("a load has more than the tenant's own: %+v", l)
+	}
+	if n := must[[]store.Node](t)(a.h.Nodes(ctx(), z.network.ID)); len(n) != 0 {
+		t.Errorf("another tenant's network shows nodes: %v", n)
+	}
+	if k := must[[]store.JoinKey](t)(a.h.JoinKeys(ctx(), z.network.ID)); len(k) != 0 {
+		t.Errorf("another tenant's network shows keys: %v", k)
+	}
+	if k := must[[]store.APIKey](t)(a.h.APIKeys(ctx())); len(k) != 1 || k[0].ID != a.api.ID {
+		t.Errorf("API keys: %v", k)
+	}
+}
+
+// raid tries everything on what another tenant has.
+func (e estate) raid(o estate) map[string]error {
+	errs := map[string]error{}
+	_, errs["Network"] = e.h.Network(ctx(), o.network.ID)
+	_, errs["SetRules"] = e.h.SetRules(ctx(), admin, o.network.ID, nil, 0)
+	errs["DeleteNetwork"] = e.h.DeleteNetwork(ctx(), admin, o.network.ID, 0)
+	_, errs["CreateJoinKey"] = e.h.CreateJoinKey(ctx(), admin, store.JoinKey{Network: o.network.ID, Hash: [32]byte{1}})
+	errs["RevokeJoinKey"] = e.h.RevokeJoinKey(ctx(), admin, o.key.ID)
+	_, errs["Admit"] = e.h.Admit(ctx(), machine(o.key, o.secret, "spy"))
+	_, errs["Node"] = e.h.Node(ctx(), o.node.ID)
+	_, errs["ApproveNode"] = e.h.ApproveNode(ctx(), admin, o.node.ID, 0)
+	_, errs["RenameNode"] = e.h.RenameNode(ctx(), admin, o.node.ID, "mine", 0)
+	errs["DeleteNode"] = e.h.DeleteNode(ctx(), admin, o.node.ID, 0)
+	_, errs["SignNode"] = e.h.SignNode(ctx(), o.node.ID, o.node.Record, make([]byte, key.SignatureSize))
+	errs["Renewed"] = e.h.Renewed(ctx(), o.node.ID, time.Now())
+	errs["RevokeAPIKey"] = e.h.RevokeAPIKey(ctx(), admin, o.api.ID)
+	return errs
+}
+
+func apiKeysComeAndGo(t *testing.T, b *bench) {
+	acme, h := b.tenant("acme")
+	hash := key.NewSecret().Hash()
+	k := must[store.APIKey](t)(h.CreateAPIKey(ctx(), admin, store.APIKey{Name: "ci", Hash: hash, Scopes: []string{"nodes:read"}, Expires: b.now.Add(time.Hour)}))
+	p := must[store.APIKey](t)(b.s.For(store.Provider).CreateAPIKey(ctx(), admin, store.APIKey{Name: "root", Hash: hash}))
+	got := must[store.APIKey](t)(b.s.APIKey(ctx(), k.ID))
+	if !reflect.DeepEqual(got, k) || got.Tenant != acme.ID || got.Hash != hash {
+		t.Errorf("%+v, want %+v", got, k)
+	}
+	if got := must[store.APIKey](t)(b.s.APIKey(ctx(), p.ID)); got.Tenant != store.Provider {
+		t.Errorf("the provider's key is %v's", got.Tenant)
+	}
+	b.ok(h.RevokeAPIKey(ctx(), admin, k.ID))
+	b.ok(h.RevokeAPIKey(ctx(), admin, k.ID))
+	if got := must[store.APIKey](t)(b.s.APIKey(ctx(), k.ID)); !got.Revoked {
+		t.Error("not revoked")
+	}
+	if all := must[[]store.APIKey](t)(h.APIKeys(ctx())); len(all) != 1 || all[0].ID != k.ID {
+		t.Errorf("listed: %v", all)
+	}
+	_, err := h.CreateAPIKey(ctx(), admin, store.APIKey{ID: p.ID, Name: "thief", Hash: hash})
+	b.refused(err, store.ErrExists)
+	_, err = h.CreateAPIKey(ctx(), admin, store.APIKey{Name: "empty"})
+	b.refused(err, store.ErrInvalid)
+	_, err = b.s.APIKey(ctx(), 7)
+	b.refused(err, store.ErrNotFound)
+	b.now = b.now.Add(store.DeadKeyLife + time.Hour)
+	must[store.APIKey](t)(h.CreateAPIKey(ctx(), admin, store.APIKey{Name: "new", Hash: hash}))
+	_, err = b.s.APIKey(ctx(), k.ID)
+	b.refused(err, store.ErrNotFound)
+}

@@ -1,0 +1,223 @@
+package storetest
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cvlan/cvlan/controller/store"
+	"github.com/cvlan/cvlan/internal/base/ident"
+	"github.com/cvlan/cvlan/internal/base/key"
+)
+
+func aRefusalLeavesNoTrace(t *testing.T, b *bench) {
+	acme, h := b.tenant("acme")
+	n := b.network(h, "office")
+	node := b.node(h, n, "web")
+	other := b.node(h, n, "db")
+	before, events := must[store.Load](t)(h.Load(ctx())), len(b.trail(acme.ID))
+	heard := 0
+	b.s.Listen(func(ident.Tenant, []store.Change) { heard++ })
+	k, s := b.joinKey(h, store.JoinKey{Network: n.ID, Uses: 1})
+	twin := machine(k, s, "twin")
+	twin.WG = node.WG
+	for name, try := range map[string]func() error{
+		"create": func() error { _, err := h.CreateNetwork(ctx(), admin, store.Network{Name: "office"}); return err },
+		"rules":  func() error { _, err := h.SetRules(ctx(), admin, n.ID, nil, 999); return err },
+		"delete": func() error { return h.DeleteNetwork(ctx(), admin, n.ID, 0) },
+		"admit":  func() error { _, err := h.Admit(ctx(), twin); return err },
+		"rename": func() error { _, err := h.RenameNode(ctx(), admin, other.ID, "web", 0); return err },
+		"remove": func() error { return h.DeleteNode(ctx(), admin, node.ID, 999) },
+		"sign": func() error {
+			_, err := h.SignNode(ctx(), node.ID, []byte("x"), make([]byte, key.SignatureSize))
+			return err
+		},
+	} {
+		if try() == nil {
+			t.Errorf("%s was not refused", name)
+		}
+	}
+	if after := must[store.Load](t)(h.Load(ctx())); !reflect.DeepEqual(after, before) || heard != 0 || len(b.trail(acme.ID)) != events+1 {
+		t.Errorf("refusals left traces: %+v, want %+v; heard %d", after, before, heard)
+	}
+	if keys := must[[]store.JoinKey](t)(h.JoinKeys(ctx(), 0)); keys[len(keys)-1].Used != 0 {
+		t.Error("a refused admission used the key up")
+	}
+}
+
+// everyChangeIsInTheTrail does everything once and finds one event for each, in a chain, without a secret.
+func everyChangeIsInTheTrail(t *testing.T, b *bench) {
+	acme, h := b.tenant("acme")
+	n := must[store.Network](t)(h.CreateNetwork(ctx(), admin, store.Network{Name: "office"}))
+	must[store.Network](t)(h.SetRules(ctx(), admin, n.ID, []store.Rule{{Src: store.Members, Dst: store.Members}}, 0))
+	k, s := b.joinKey(h, store.JoinKey{Network: n.ID, Uses: 1, Approve: true, Tags: []string{"server"}})
+	node := must[store.Node](t)(h.Admit(ctx(), machine(k, s, "web")))
+	must[store.Node](t)(h.ApproveNode(ctx(), admin, node.ID, 0))
+	must[store.Node](t)(h.SignNode(ctx(), node.ID, node.Record, make([]byte, key.SignatureSize)))
+	must[store.Node](t)(h.RenameNode(ctx(), admin, node.ID, "db", 0))
+	b.ok(h.Renewed(ctx(), node.ID, b.now.Add(time.Hour)))
+	b.ok(h.DeleteNode(ctx(), admin, node.ID, 0))
+	b.ok(h.RevokeJoinKey(ctx(), admin, k.ID))
+	hash := key.NewSecret().Hash()
+	a := must[store.APIKey](t)(h.CreateAPIKey(ctx(), "evil\x1b[2J", store.APIKey{Name: "ci", Hash: hash}))
+	b.ok(h.RevokeAPIKey(ctx(), admin, a.ID))
+	b.ok(h.DeleteNetwork(ctx(), admin, n.ID, 0))
+
+	byNode := "node " + node.ID.String()
+	want := []struct {
+		actor, action string
+		target        fmt.Stringer
+	}{
+		{admin, "tenant.create", acme.ID}, {admin, "network.create", n.ID}, {admin, "network.rules", n.ID}, {admin, "key.create", k.ID}, {byNode, "node.join", node.ID},
+		{admin, "node.approve", node.ID}, {byNode, "node.sign", node.ID}, {admin, "node.rename", node.ID}, {"controller", "node.renew", node.ID},
+		{admin, "node.delete", node.ID}, {admin, "key.revoke", k.ID}, {"evil�[2J", "apikey.create", a.ID}, {admin, "apikey.revoke", a.ID}, {admin, "network.delete", n.ID},
+	}
+	got := b.trail(acme.ID)
+	if len(got) != len(want) {
+		t.Fatalf("%d events, want %d: %+v", len(got), len(want), got)
+	}
+	for i, w := range want {
+		e := got[i]
+		if e.Actor != w.actor || e.Action != w.action || e.Target != w.target.String() || !e.At.Equal(b.now) {
+			t.Errorf("event %d: %+v, want %v", i, e, w)
+		}
+		for _, secret := range [][]byte{s.Bytes(), k.Hash[:], hash[:]} {
+			if strings.Contains(e.Detail, hex.EncodeToString(secret)) || strings.Contains(e.Detail, base64.StdEncoding.EncodeToString(secret)) {
+				t.Errorf("event %d tells a secret: %s", i, e.Detail)
+			}
+		}
+	}
+	if p := b.trail(store.Provider); len(p) != 1 || p[0].Target != acme.ID.String() {
+		t.Errorf("the provider's trail: %+v", p)
+	}
+	if page := must[[]store.Event](t)(h.Events(ctx(), 3, 2)); len(page) != 2 || page[0].Seq != 4 {
+		t.Errorf("a page: %+v", page)
+	}
+}
+
+// mirror rebuilds tenants from what a sink hears.
+type mirror struct {
+	t       *testing.T
+	hard    map[ident.Tenant]uint64
+	network map[ident.Network]store.Network
+	node    map[ident.Node]store.Node
+}
+
+func (m *mirror) hear(id ident.Tenant, changes []store.Change) {
+	for _, c := range changes {
+		if c.Version <= m.hard[id] {
+			m.t.Errorf("version %d of %s after %d", c.Version, id, m.hard[id])
+		}
+		m.hard[id] = c.Version
+		own := c.Version
+		switch {
+		case c.Network != nil:
+			m.network[c.Network.ID], own = *c.Network, c.Network.Version
+		case c.Node != nil:
+			m.node[c.Node.ID], own = *c.Node, c.Node.Version
+		case c.Removed != nil:
+			delete(m.node, c.Removed.ID)
+			own = c.Removed.Version
+		default:
+			delete(m.network, c.Gone)
+		}
+		if own != c.Version {
+			m.t.Errorf("change %d carries something of version %d", c.Version, own)
+		}
+	}
+}
+
+// theSinkHearsWhatLoadShows lets many callers change two tenants at once; a mirror that only hears the sink ends equal to a load.
+func theSinkHearsWhatLoadShows(t *testing.T, b *bench) {
+	m := &mirror{t, map[ident.Tenant]uint64{}, map[ident.Network]store.Network{}, map[ident.Node]store.Node{}}
+	b.s.Listen(m.hear)
+	type place struct {
+		h store.Handle
+		n store.Network
+		k store.JoinKey
+		s key.Secret
+	}
+	var places []place
+	for _, name := range []string{"a", "z"} {
+		_, h := b.tenant(name)
+		n := b.network(h, "office")
+		k, s := b.joinKey(h, store.JoinKey{Network: n.ID})
+		places = append(places, place{h, n, k, s})
+	}
+	var wg sync.WaitGroup
+	for i := range 16 {
+		wg.Go(func() {
+			p := places[i%2]
+			for j := range 6 {
+				node, err := p.h.Admit(ctx(), machine(p.k, p.s, "web"))
+				if err == nil && j%2 == 0 {
+					_, err = p.h.SignNode(ctx(), node.ID, node.Record, make([]byte, key.SignatureSize))
+				}
+				if err == nil && j%3 == 0 {
+					err = p.h.DeleteNode(ctx(), admin, node.ID, 0)
+				}
+				if err == nil && j == 5 {
+					_, err = p.h.SetRules(ctx(), admin, p.n.ID, nil, 0)
+				}
+				if _, twice := p.h.CreateNetwork(ctx(), admin, store.Network{Name: "office"}); err != nil || !errors.Is(twice, store.ErrExists) {
+					t.Error(err, twice)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	nodes, networks := 0, 0
+	for _, p := range places {
+		l := must[store.Load](t)(p.h.Load(ctx()))
+		nodes, networks = nodes+len(l.Nodes), networks+len(l.Networks)
+		last := uint64(0)
+		for _, n := range l.Nodes {
+			if !reflect.DeepEqual(n, m.node[n.ID]) || n.Version <= last {
+				t.Errorf("load has %+v, the mirror %+v", n, m.node[n.ID])
+			}
+			last = n.Version
+		}
+		for _, n := range l.Networks {
+			if !reflect.DeepEqual(n, m.network[n.ID]) {
+				t.Errorf("load has %+v, the mirror %+v", n, m.network[n.ID])
+			}
+		}
+		if len(l.Tombstones) != 16 || l.Tenant.Hard != m.hard[l.Tenant.ID] {
+			t.Errorf("%d tombstones, at %d; heard %d", len(l.Tombstones), l.Tenant.Hard, m.hard[l.Tenant.ID])
+		}
+		b.trail(l.Tenant.ID)
+	}
+	if nodes != len(m.node) || networks != len(m.network) || nodes != 2*8*4 {
+		t.Errorf("%d nodes and %d networks; the mirror has %d and %d", nodes, networks, len(m.node), len(m.network))
+	}
+}
+
+func aCancelledCallerChangesNothing(t *testing.T, b *bench) {
+	_, h := b.tenant("acme")
+	gone, cancel := context.WithCancel(ctx())
+	cancel()
+	_, err := h.CreateNetwork(gone, admin, store.Network{Name: "office"})
+	b.refused(err, context.Canceled)
+	if all := must[[]store.Network](t)(h.Networks(ctx())); len(all) != 0 {
+		t.Errorf("%v", all)
+	}
+}
+
+func aClosedStoreSaysSo(t *testing.T, b *bench) {
+	_, h := b.tenant("acme")
+	b.ok(b.s.Close())
+	b.ok(b.s.Close())
+	if _, err := h.CreateNetwork(ctx(), admin, store.Network{Name: "office"}); err == nil || !strings.Contains(err.Error(), "closed") {
+		t.Errorf("writing: %v", err)
+	}
+	if _, err := h.Networks(ctx()); err == nil || !strings.Contains(err.Error(), "closed") {
+		t.Errorf("reading: %v", err)
+	}
+}
