@@ -12,7 +12,7 @@ import (
 func configCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "config", Short: "Check settings, back up and restore",
-		Args: cobra.NoArgs,
+		Args: none,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(checkCommand(), backupCommand(), restoreCommand())
@@ -25,7 +25,7 @@ func checkCommand() *cobra.Command {
 		Use: "check", Short: "Check the settings and the data folder without serving",
 		Long:    "Reads settings as serve would, tells every problem at once, and looks whether the database is whole and of a version\nthat this program knows. It changes nothing and may be used while the controller runs.",
 		Example: "  cvlan-controller config check --data ./data\n  cvlan-controller config check --config /etc/cvlan/controller.toml",
-		Args:    cobra.NoArgs,
+		Args:    none,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := s.load(c.Flags()); err != nil {
 				return err

@@ -29,7 +29,7 @@ func run(args []string, out, errs io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	root := command(out)
-	root.SetArgs(args)
+	root.SetArgs(append([]string{}, args...)) // nil would mean the process's own
 	root.SetOut(out)
 	root.SetErr(errs)
 	err := root.ExecuteContext(ctx)
@@ -70,14 +70,14 @@ func command(out io.Writer) *cobra.Command {
 		Long:          "The controller of CloudVLAN: one process, one folder, no other service.\nStart with: cvlan-controller serve --data ./data",
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
+		Args:          none,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return &usageError{fmt.Errorf("%w; see %s --help", err, c.CommandPath())}
 	})
 	root.AddCommand(serveCommand(), configCommand(), &cobra.Command{
-		Use: "version", Short: "Print which build this is", Args: cobra.NoArgs,
+		Use: "version", Short: "Print which build this is", Args: none,
 		Example: "  cvlan-controller version",
 		Run: func(*cobra.Command, []string) {
 			v := version.Get()
@@ -85,4 +85,12 @@ func command(out io.Writer) *cobra.Command {
 		},
 	})
 	return root
+}
+
+// none refuses arguments; for a command with others below it, an argument is one that does not exist.
+func none(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return &usageError{fmt.Errorf("%s: %q is not expected; see %s --help", c.CommandPath(), args[0], c.CommandPath())}
 }

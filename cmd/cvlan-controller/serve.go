@@ -64,7 +64,7 @@ func serveCommand() *cobra.Command {
 		Long:  "Runs the controller until it is told to stop (ctrl-C, SIGTERM). The first start makes a database, a certificate\nauthority and an admin key in the data folder.",
 		Example: "  cvlan-controller serve --data ./data\n" +
 			"  cvlan-controller serve --config /etc/cvlan/controller.toml --address vpn.example.com:8443",
-		Args: cobra.NoArgs,
+		Args: none,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := s.load(c.Flags()); err != nil {
 				return err

@@ -163,6 +163,10 @@ func Reference(w io.Writer, program, prefix, fallback string, fs *pflag.FlagSet)
 		if f.Name == FileFlag {
 			inFile = ""
 		}
-		fmt.Fprintf(w, "| `--%s` | `%s` | %s | `%s` | %s |\n", f.Name, Env(prefix, f.Name), inFile, f.DefValue, f.Usage)
+		fallback := "`" + f.DefValue + "`"
+		if f.DefValue == "" || f.DefValue == "[]" {
+			fallback = ""
+		}
+		fmt.Fprintf(w, "| `--%s` | `%s` | %s | %s | %s |\n", f.Name, Env(prefix, f.Name), inFile, fallback, f.Usage)
 	})
 }
