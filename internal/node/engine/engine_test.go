@@ -439,6 +439,7 @@ func TestRemovedNodeLeavesTheHost(t *testing.T) {
 		s.tell(frame(s.snapshot()))
 		s.settle()
 		s.tell(&pb.Frame{Body: &pb.Frame_Goaway{Goaway: &pb.Goaway{Reason: pb.GoawayReason_GOAWAY_REASON_REMOVED}}})
+		s.line.Close()
 		if st := s.settle(); st.State != NeedsJoin || st.Interface != "" || len(s.host.interfaces()) != 0 || st.Problem == nil {
 			t.Fatalf("%+v", st)
 		}

@@ -13,6 +13,7 @@ type ending struct {
 	verdict Verdict
 	least   time.Duration // the controller asked for at least this much peace; 0: it did not
 	stopped bool          // we ended it ourselves, because ctx was done
+	parted  bool          // one of the two said goodbye
 }
 
 // ordered reports whether the wait that follows must not be cut short.
@@ -26,7 +27,7 @@ const replacedWait = 30 * time.Second
 
 // dismissed turns a Goaway into an ending.
 func dismissed(g *pb.Goaway) ending {
-	e := ending{least: time.Duration(g.RetryAfterMs) * time.Millisecond}
+	e := ending{least: time.Duration(g.RetryAfterMs) * time.Millisecond, parted: true}
 	said, hint := clean.Line(g.Message, 200), clean.Line(g.Hint, 300)
 	p := func(code, what, otherwise string) *Problem {
 		if said != "" {

@@ -121,32 +121,41 @@ func exchange(ctx context.Context, t ticket.Ticket, cfg JoinConfig, f *pb.Frame)
 	if err != nil {
 		return nil, err
 	}
-	defer st.Close()
 	if err := send(ctx, st, f); err != nil {
+		st.Close()
 		return nil, err
 	}
 	type result struct {
 		f   *pb.Frame
 		err error
 	}
-	got := make(chan result, 1)
+	got, closed := make(chan result, 1), make(chan struct{})
 	go func() {
+		defer close(closed)
 		f, err := st.Recv()
 		got <- result{f, err}
+		if err == nil {
+			_, _ = st.Recv() // the controller closes after its answer; then our Close has nothing to wait for
+		}
 	}()
-	timer := time.NewTimer(joinAnswer)
-	defer timer.Stop()
+	defer func() { <-closed }()
+	defer st.Close()
 	select {
 	case r := <-got:
+		await(closed, farewell)
 		return r.f, r.err
-	case <-timer.C:
-		err = errors.New("it did not answer the join")
+	case <-time.After(joinAnswer):
+		return nil, errors.New("it did not answer the join")
 	case <-ctx.Done():
-		err = errors.New("it had not answered the join yet")
+		return nil, errors.New("it had not answered the join yet")
 	}
-	st.Close()
-	<-got
-	return nil, err
+}
+
+func await(c <-chan struct{}, most time.Duration) {
+	select {
+	case <-c:
+	case <-time.After(most):
+	}
 }
 
 // admitted checks an admission against what was asked: the pinned root, our own keys, one node.

@@ -63,6 +63,9 @@ func (s *Session) once(ctx context.Context) (end ending, lived time.Duration) {
 		l.receive(done)
 	}()
 	end = l.live(ctx)
+	if end.parted {
+		l.drain()
+	}
 	close(done)
 	st.Close()
 	<-received
@@ -89,6 +92,25 @@ func (l *link) receive(done <-chan struct{}) {
 	}
 }
 
+// farewell is how long either side may take to close after a goodbye.
+const farewell = 500 * time.Millisecond
+
+// drain waits until the other side, which has had or said the last word, has closed: then Close has nothing to wait for.
+func (l *link) drain() {
+	t := time.NewTimer(farewell)
+	defer t.Stop()
+	for {
+		select {
+		case _, more := <-l.frames:
+			if !more {
+				return
+			}
+		case <-t.C:
+			return
+		}
+	}
+}
+
 func (l *link) live(ctx context.Context) ending {
 	now := time.Now()
 	l.heard, l.welcomeBy = now, now.Add(welcomeTimeout)
@@ -102,7 +124,7 @@ func (l *link) live(ctx context.Context) ending {
 		select {
 		case <-ctx.Done():
 			l.leave()
-			return ending{stopped: true}
+			return ending{stopped: true, parted: true}
 		case f, ok := <-l.frames:
 			if !ok {
 				return lost(l.err)

@@ -123,6 +123,9 @@ func (s *stage) serve(p stream.Stream) {
 		answer = greet(f.GetHello())
 	}
 	s.say(p, answer)
+	if answer.GetGoaway() != nil {
+		return
+	}
 	for {
 		f, err := p.Recv()
 		if err != nil {
