@@ -25,7 +25,7 @@ func (h *Host) endProcesses(limit time.Duration) error {
 		}
 		pause(2 * time.Millisecond)
 	}
-	for _, p := range h.programs() {
+	for _, p := range h.Programs() {
 		<-p.done
 	}
 	return nil

@@ -19,13 +19,20 @@ type fault struct {
 
 // Lose drops a share of the packets from a to b, 0 to 100 percent, by chance; the way back is untouched. 0 heals.
 func (l *Lab) Lose(a, b *Host, percent float64) {
-	l.must(fmt.Sprintf("lose packets from %s to %s", a.name, b.name), l.lose(a, b, percent))
+	l.must(fmt.Sprintf("lose packets from %s to %s", a.name, b.name), l.lose(a, b, percent, nil))
 }
 
 // Cut drops everything between a and b, silently, both ways.
 func (l *Lab) Cut(a, b *Host) { l.Lose(a, b, 100); l.Lose(b, a, 100) }
 
-// Heal ends Cut and Lose between a and b.
+// CutUDP drops the UDP between a and b, silently, both ways, and lets the rest pass.
+func (l *Lab) CutUDP(a, b *Host) {
+	for _, way := range [][2]*Host{{a, b}, {b, a}} {
+		l.must(fmt.Sprintf("cut UDP from %s to %s", way[0].name, way[1].name), l.lose(way[0], way[1], 100, udp()))
+	}
+}
+
+// Heal ends Cut, CutUDP and Lose between a and b.
 func (l *Lab) Heal(a, b *Host) { l.Lose(a, b, 0); l.Lose(b, a, 0) }
 
 // BlockUDP drops the UDP that passes the site's router, or lets it pass again.
@@ -87,7 +94,8 @@ func (h *Host) plug() error {
 	return h.addAddr(h.up.link, host32(h.v6))
 }
 
-func (l *Lab) lose(a, b *Host, percent float64) error {
+// lose drops a share of the packets that match what, all if that is nil, in the place of what was lost before.
+func (l *Lab) lose(a, b *Host, percent float64, what words) error {
 	if percent < 0 || percent > 100 {
 		return fmt.Errorf("%v percent is not between 0 and 100", percent)
 	}
@@ -106,7 +114,7 @@ func (l *Lab) lose(a, b *Host, percent float64) error {
 	f := fault{bridge: bridge}
 	// A delay line takes the packets of in through a device of its own.
 	for _, entry := range []string{in, delayLink(in)} {
-		f.rules = append(f.rules, rule(from(entry), to(out), chance, drop()))
+		f.rules = append(f.rules, rule(from(entry), to(out), what, chance, drop()))
 	}
 	return at.spoil(key, f)
 }

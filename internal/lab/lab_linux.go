@@ -141,7 +141,7 @@ func (l *Lab) close() error {
 // tails shows the end of every program's log.
 func (l *Lab) tails(show func(string)) {
 	for _, h := range l.Hosts() {
-		for _, p := range h.programs() {
+		for _, p := range h.Programs() {
 			show(fmt.Sprintf("--- %s: %s (%s)\n%s", h.name, filepath.Base(p.cmd.Path), p.state(), p.log.tail(tailBytes)))
 		}
 	}

@@ -101,7 +101,8 @@ func (h *Host) StartCmd(c *Cmd) *Proc {
 	return p
 }
 
-func (h *Host) programs() []*Proc {
+// Programs returns what was started on the host, ended or not, oldest first.
+func (h *Host) Programs() []*Proc {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return append([]*Proc(nil), h.progs...)

@@ -24,7 +24,11 @@ const (
 )
 
 // Set is a folder of built programs.
-type Set struct{ Bin string }
+type Set struct {
+	Bin string
+	// Heard is told each command line that was run to its end, and both its streams; nil: nobody.
+	Heard func(command, output string)
+}
 
 // Path returns where a program is.
 func (s Set) Path(program string) string { return filepath.Join(s.Bin, program) }
@@ -51,12 +55,12 @@ func (s Set) Controller(ctx context.Context, h *lab.Host, args ...string) (*Cont
 func (c *Controller) Start(ctx context.Context) error {
 	c.Proc = c.Host.Start(c.set.Path("cvlan-controller"), append([]string{"serve", "--data", data, "--listen", fmt.Sprintf(":%d", Port),
 		"--address", fmt.Sprintf("%s:%d", c.Host.Addr(), Port)}, c.args...)...)
-	return ready(ctx, c.Proc, "ready")
+	return ready(ctx, c.Proc, "is ready at")
 }
 
 // Config runs `cvlan-controller config …` on the controller's folder, whether it runs or not.
 func (c *Controller) Config(ctx context.Context, verb string, args ...string) (string, error) {
-	return c.Host.Run(ctx, c.set.Path("cvlan-controller"), append([]string{"config", verb, "--data", data}, args...)...)
+	return c.set.run(c.Host.Command(ctx, c.set.Path("cvlan-controller"), append([]string{"config", verb, "--data", data}, args...)...))
 }
 
 // Data is the controller's data folder, on its host.
@@ -67,7 +71,7 @@ func (c *Controller) Admin(ctx context.Context, stdin string, args ...string) (s
 	cmd := c.Host.Command(ctx, c.set.Path("cvlan"), append([]string{"admin"}, args...)...)
 	cmd.Env = append(cmd.Environ(), "XDG_CONFIG_HOME="+profile, "HOME="+profile)
 	cmd.Stdin = strings.NewReader(stdin)
-	return run(cmd)
+	return c.set.run(cmd)
 }
 
 // Key makes a join key.
@@ -93,20 +97,23 @@ func (s Set) Node(ctx context.Context, h *lab.Host, args ...string) (*Node, erro
 // Start starts the daemon, again after it was killed.
 func (n *Node) Start(ctx context.Context) error {
 	n.Proc = n.Host.Start(n.set.Path("cvland"), n.args...)
-	return ready(ctx, n.Proc, "ready")
+	return ready(ctx, n.Proc, ": state in ") // from then on the socket takes connections
 }
 
 // Join brings the node into a network; the key goes in by standard input.
 func (n *Node) Join(ctx context.Context, key string, args ...string) (string, error) {
 	cmd := n.Host.Command(ctx, n.set.Path("cvlan"), append([]string{"up", "--key-file", "-"}, args...)...)
 	cmd.Stdin = strings.NewReader(key)
-	return run(cmd)
+	return n.set.run(cmd)
 }
 
 // CLI runs cvlan on the node.
 func (n *Node) CLI(ctx context.Context, args ...string) (string, error) {
-	return run(n.Host.Command(ctx, n.set.Path("cvlan"), args...))
+	return n.set.run(n.Host.Command(ctx, n.set.Path("cvlan"), args...))
 }
+
+// Run runs a prepared command to its end, as another user, say.
+func (n *Node) Run(cmd *lab.Cmd) (string, error) { return n.set.run(cmd) }
 
 // ready waits for a program's line; a program that ends before says why itself.
 func ready(ctx context.Context, p *lab.Proc, text string) error {
@@ -129,13 +136,18 @@ func (f *Failure) Error() string {
 	return fmt.Sprintf("%s: exit code %d:\n%s", f.Command, f.Code, strings.TrimSpace(f.Output))
 }
 
-func run(cmd *lab.Cmd) (string, error) {
+// run runs a command to its end and returns its standard output; a *Failure when its exit code is not 0.
+func (s Set) run(cmd *lab.Cmd) (string, error) {
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
+	line := strings.Join(append([]string{filepath.Base(cmd.Args[0])}, cmd.Args[1:]...), " ")
+	if s.Heard != nil {
+		s.Heard(line, string(out)+stderr.String())
+	}
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
-		return string(out), &Failure{strings.Join(append([]string{filepath.Base(cmd.Args[0])}, cmd.Args[1:]...), " "), exit.ExitCode(), string(out) + stderr.String()}
+		return string(out), &Failure{line, exit.ExitCode(), string(out) + stderr.String()}
 	}
 	return string(out), err
 }
