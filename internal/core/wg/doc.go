@@ -18,7 +18,7 @@
 //
 // Sent and Received leave marks in a few shared words (see activity) and report whether the owner should be told. The report is
 // level-triggered: it is repeated with every batch until the owner has called Machine.Attend, so an engine may drop one when a
-// queue is full. In a quiet or steadily flowing tunnel nothing is reported at all.
+// queue is full, and at worst acknowledges the very last packet of a burst too late. In a quiet or steadily flowing tunnel nothing is reported at all.
 //
 // When Reserve refuses, or a peer has no current session, the engine keeps the packet in a bounded queue of its own and calls
 // Machine.Wake.

@@ -30,7 +30,8 @@ type Peer struct {
 	// Zero: for ever. Not more than 65,535 s, as in WireGuard's tools.
 	Keepalive time.Duration
 	// NotBefore is the latest Timestamp that was accepted from this peer in an earlier life (see Status.Latest).
-	// Initiations that are not later are refused.
+	// Initiations that are not later are refused; so a peer that once spoke with a clock far ahead is refused until that time has
+	// come, or until it is removed and put without NotBefore.
 	NotBefore Timestamp
 }
 
