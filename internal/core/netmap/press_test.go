@@ -156,8 +156,14 @@ func list(t *Table) string {
 	return strings.TrimSpace(b.String())
 }
 
+// teller is what testing and rapid have in common.
+type teller interface {
+	Helper()
+	Errorf(format string, args ...any)
+}
+
 // check holds a table to what is always true of it.
-func check(t testing.TB, x *Table) {
+func check(t teller, x *Table) {
 	t.Helper()
 	seen := map[any]bool{}
 	claim := func(k any) {

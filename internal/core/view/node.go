@@ -126,25 +126,28 @@ func (v *View) RemoveNode(t Tombstone) (Change, error) {
 	if w == nil {
 		return Change{}, nil
 	}
+	c := Change{network: w, node: t.Node, scope: itself}
 	if m == nil {
 		m = &member{id: t.Node, network: w, known: true}
 	} else {
+		if m.shown {
+			c.scope = everyone
+		}
 		v.leave(m)
 	}
-	c := Change{network: w, node: m.id, scope: itself}
-	if m.shown {
-		c.scope = everyone
-	}
-	*m = member{id: m.id, network: w, known: m.known, gone: true, version: t.Version, versions: [lists]uint64{byHard: t.Version}}
-	if m.known {
+	m.version, m.gone = t.Version, true
+	if c.scope == everyone || m.known && !m.link[byHard].in { // else who may know it was told when it was hidden
+		m.versions[byHard] = t.Version
 		w.list[byHard].push(m)
 		w.moves++
+	}
+	if m.shown = false; m.known {
 		v.bury(m, t.At)
 	}
 	return c, nil
 }
 
-// leave takes a node out of everything but memory.
+// leave takes a node out of everything but the list of changes.
 func (v *View) leave(m *member) {
 	w := m.network
 	last := w.members[len(w.members)-1]
@@ -152,9 +155,8 @@ func (v *View) leave(m *member) {
 	w.members[len(w.members)-1] = nil
 	w.members = w.members[:len(w.members)-1]
 	delete(v.members, m.id)
-	for i := range w.list {
-		w.list[i].drop(m)
-	}
+	w.list[bySoft].drop(m)
+	m.peer, m.soft = nil, nil
 	if m.shown {
 		w.first = nil
 	}

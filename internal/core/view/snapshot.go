@@ -12,9 +12,9 @@ type snapshot struct {
 // reaches a newcomer as a delta.
 const staleShare = 16
 
-// usable reports whether a newcomer may still begin with the snapshot.
+// usable reports whether a newcomer may still begin with the snapshot. No deletion since can have been forgotten: there was none.
 func (s *snapshot) usable(w *network) bool {
-	return s != nil && s.to.Hard >= w.floor && w.moves-s.moves <= uint64(len(w.members)/staleShare)
+	return s != nil && w.moves-s.moves <= uint64(len(w.members)/staleShare)
 }
 
 // snapshot returns all pieces of a snapshot for m, and the position that it leads to.

@@ -247,6 +247,18 @@ func TestAForgottenDeletionLeadsToASnapshot(t *testing.T) {
 	}
 }
 
+func TestADeletionThatWasForgottenAtOnceIsStillHeardOf(t *testing.T) {
+	s := newStage(t, Config{})
+	s.node(2)
+	s.node(1)
+	r := s.reader(1)
+	r.read()
+	s.remove(2)
+	s.view.Expire(time.Now())
+	r.read() // nothing in the list is newer than what it has
+	r.wants("")
+}
+
 func TestARestartResendsOnlySoftState(t *testing.T) {
 	s := newStage(t, Config{})
 	for id := range ident.Node(20) {
