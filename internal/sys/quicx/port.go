@@ -20,7 +20,9 @@ type Other func(b []byte, from netip.AddrPort)
 type Config struct {
 	// Conn is the socket; the port owns it from Open on, also when Open fails.
 	Conn net.PacketConn
-	// ResetKey lets peers notice a restart at once instead of after IdleTimeout, if it is the same before and after; zero: they wait.
+	// ResetKey lets peers notice a crash and restart with their next packet instead of after IdleTimeout, if it is the same before and
+	// after; zero: they wait. Only packets of more than 42 bytes are answered, lest two resets answer each other, and QUIC's own
+	// keepalives are smaller: a client that wants to know has to send something.
 	ResetKey [32]byte
 	// TokenKey seals the tokens that prove an address; the same for all who answer for it. Zero: random.
 	TokenKey [32]byte

@@ -171,5 +171,7 @@ func (cfg *DialConfig) overQUIC(ctx context.Context, to netip.AddrPort, conf *tl
 		port.Close()
 		return nil, err
 	}
-	return newQUICStream(c, s, port, cfg.Limit), nil
+	f := newQUICStream(c, s, port, cfg.Limit)
+	f.keepBeating(c)
+	return f, nil
 }

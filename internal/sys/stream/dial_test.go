@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"reflect"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/cvlan/cvlan/internal/sim/netsim"
+	"github.com/cvlan/cvlan/internal/sys/quicx"
 )
 
 var (
@@ -250,4 +252,45 @@ func TestOnlySoManyPlacesAreRemembered(t *testing.T) {
 	if c, _ := m.Recall("B"); c != (Choice{TCP, "b"}) {
 		t.Error(c)
 	}
+}
+
+func TestACrashOfTheControllerIsNoticedWithTheNextHeartbeat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := simulate(t)
+		serveAgain := func(handle Handler) (crash func()) {
+			udp, err := s.net.Host(right).ListenPacket(port)
+			if err != nil {
+				t.Fatal(err)
+			}
+			l := listen(t, ListenConfig{UDP: udp, ResetKey: [32]byte{1}})
+			stop := run(t, l, handle)
+			return func() {
+				s.net.Host(right).PowerCut() // else the end would be announced
+				l.Close()
+				stop()
+			}
+		}
+		began := make(chan struct{})
+		crash := serveAgain(func(_ context.Context, c Stream) {
+			c.Recv()
+			close(began)
+			if f, err := c.Recv(); err == nil {
+				t.Error("a heartbeat is taken for a frame", f)
+			}
+		})
+		cfg := s.config(right)
+		cfg.Transport = QUIC
+		c := dial(t, cfg)
+		c.Send(t.Context(), encode(ping(1)))
+		<-began
+		time.Sleep(10 * time.Minute)
+		crash()
+		defer serveAgain(echo)()
+		start := time.Now()
+		_, err := c.Recv()
+		if took := time.Since(start); err == nil || err == io.EOF || took > quicx.KeepAlive+time.Second {
+			t.Error(err, took)
+		}
+		c.Close()
+	})
 }

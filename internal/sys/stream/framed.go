@@ -78,11 +78,14 @@ func (s *framed) Limit(bytes int) {
 // OnReady implements Stream.
 func (s *framed) OnReady(f func()) { s.gate.onReady(f) }
 
-// Recv implements Stream.
+// Recv implements Stream. Frames whose body is not known are passed over, as the protocol demands; heartbeats are such frames.
 func (s *framed) Recv() (*pb.Frame, error) {
-	f, err := control.ReadFrame(s.r, int(s.limit.Load()))
-	if err != nil {
-		return nil, s.readError(err)
+	f := new(pb.Frame)
+	for f.Body == nil {
+		var err error
+		if f, err = control.ReadFrame(s.r, int(s.limit.Load())); err != nil {
+			return nil, s.readError(err)
+		}
 	}
 	if s.hurry {
 		s.hurry = false
