@@ -1,21 +1,40 @@
 // Package wg is the seam between a node's engine and its WireGuard tunnel. The engine says which peers there are and where each
 // might be found; the tunnel encrypts, tries the candidates, keeps the one that answers, and tells what it sees.
 //
-// The first tunnel stands on golang.zx2c4.com/wireguard; the seam is narrow because our own packet engine replaces it.
+// The first tunnel stands on golang.zx2c4.com/wireguard (New); the seam is narrow because our own packet engine replaces it. The
+// twin for the simulation is Memory: it speaks no WireGuard, but opens and renews sessions, tries candidates and honours Allowed
+// alike.
+//
+// # How the library is made to try candidates
+//
+// The library knows one endpoint a peer, and sets it to wherever an authenticated packet came from. Before that, and after Wake, a
+// peer's endpoint is a *target: a conn.Endpoint that names the peer instead of an address. Our bind stands between the library and
+// its sockets; a handshake initiation goes where core/path says, be it to a target or to an address, everything else goes where the
+// library says. Packets in between cost one type switch.
 package wg
 
 import (
 	"net/netip"
 	"time"
 
+	"golang.zx2c4.com/wireguard/device"
+
 	"github.com/cvlan/cvlan/internal/base/key"
+	"github.com/cvlan/cvlan/internal/core/path"
 )
 
 // Bounds.
 const (
 	// MaxCandidates is how many addresses of one peer are tried; more are ignored.
-	MaxCandidates = 16
+	MaxCandidates = path.MaxCandidates
+	// MaxAllowed is how many ranges one peer may have.
+	MaxAllowed = 4096
+	// MaxPeers is how many peers a tunnel takes.
+	MaxPeers = device.MaxPeers
 )
+
+// DefaultPort is the UDP port that a tunnel takes if it is given none and this one is free.
+const DefaultPort = 41641
 
 // Peer is what the engine wants of one peer.
 type Peer struct {
@@ -49,4 +68,13 @@ type Tunnel interface {
 	Done() <-chan struct{}
 	// Close ends the tunnel and closes its TUN device.
 	Close() error
+}
+
+// SourceGuard is a Tunnel that can drop packets which leave the host's side of the TUN device with a source address that is not the
+// node's. The receiving end drops them too; this end saves it the work and sees its own mistakes.
+type SourceGuard interface {
+	// SetSources says which addresses are the node's; until it is called nothing is dropped.
+	SetSources([]netip.Addr)
+	// ForeignSources counts the packets dropped.
+	ForeignSources() uint64
 }
