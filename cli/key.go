@@ -134,7 +134,7 @@ func ends(now, t time.Time) string {
 	if t.IsZero() {
 		return "for ever"
 	}
-	return "for " + iox.Span(t.Sub(now).Round(time.Second))
+	return "for " + iox.Span(t.Sub(now))
 }
 
 func newKeyList(s *session) *cobra.Command {

@@ -114,7 +114,9 @@ func (s *session) showNode(n admin.Node) {
 	t.Row("ephemeral", yes(n.Ephemeral))
 	t.Row("runs", strings.TrimSpace(n.Software+" "+n.OS))
 	t.Row("public key", n.Key)
-	t.Row("certificate", "ends "+iox.Until(now, n.CertUntil))
+	if !n.CertUntil.IsZero() {
+		t.Row("certificate", "ends "+iox.Until(now, n.CertUntil))
+	}
 	t.Row("joined", strings.TrimSpace(iox.Ago(now, n.Created)+" with "+n.JoinedBy.String()))
 	t.Print(s.IO)
 }

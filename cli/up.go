@@ -166,6 +166,7 @@ func late(want []local.Network) error {
 }
 
 func (o *upOptions) print(networks []local.Network) {
+	connected := false
 	for _, n := range networks {
 		if n.State == local.Pending {
 			o.IO.Printf("%s has joined %s and waits for approval. An admin approves it with:", n.Self.Name, n.Name)
@@ -176,10 +177,13 @@ func (o *upOptions) print(networks []local.Network) {
 			o.IO.Printf("%s: %s", n.Name, string(n.State))
 			continue
 		}
+		connected = true
 		o.IO.Printf("%s is up in %s", n.Self.Name, n.Name)
 		for _, a := range n.Self.Addresses {
 			o.IO.Printf("  %s", a)
 		}
 	}
-	o.IO.Notef("\nNext: cvlan status        who is there\n      cvlan ping NAME     can I reach it")
+	if connected {
+		o.IO.Notef("\nNext: cvlan status        who is there\n      cvlan ping NAME     can I reach it")
+	}
 }

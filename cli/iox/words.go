@@ -37,27 +37,31 @@ func Until(now, t time.Time) string {
 	case t.IsZero():
 		return "never"
 	case t.After(now):
-		return "in " + Span(t.Sub(now).Round(time.Second))
+		return "in " + Span(t.Sub(now))
 	default:
 		return Ago(now, t)
 	}
 }
 
-// Span writes a duration in its largest unit: "12s", "5m", "3h", "6d".
+// Span writes a duration in its largest unit, rounded: "12s", "5m", "3h", "6d".
 func Span(d time.Duration) string {
-	switch {
-	case d < time.Minute:
-		return strconv.Itoa(int(d/time.Second)) + "s"
-	case d < time.Hour:
-		return strconv.Itoa(int(d/time.Minute)) + "m"
-	case d < 48*time.Hour:
-		return strconv.Itoa(int(d/time.Hour)) + "h"
-	default:
-		return strconv.Itoa(int(d/(24*time.Hour))) + "d"
+	for _, u := range []struct {
+		unit time.Duration
+		most time.Duration // in units
+		sign string
+	}{{time.Second, 60, "s"}, {time.Minute, 60, "m"}, {time.Hour, 48, "h"}} {
+		if n := d.Round(u.unit) / u.unit; n < u.most {
+			return strconv.Itoa(int(n)) + u.sign
+		}
 	}
+	return strconv.Itoa(int(d.Round(24*time.Hour)/(24*time.Hour))) + "d"
 }
 
-// ParseSpan reads a duration as people write it: what time.ParseDuration reads, and days and weeks: "7d", "1w", "1d12h".
+// maxSpan is the longest duration that people may write; sums within it do not overflow.
+const maxSpan = 100 * 365 * 24 * time.Hour
+
+// ParseSpan reads a duration as people write it: what time.ParseDuration reads, and days and weeks: "7d", "1w", "1d12h". It is
+// never negative and at most 100 years.
 func ParseSpan(s string) (time.Duration, error) {
 	bad := fmt.Errorf("duration %.20q: write it like 90s, 30m, 12h, 7d or 2w", s)
 	var total time.Duration
@@ -80,10 +84,12 @@ func ParseSpan(s string) (time.Duration, error) {
 		if rest[i] == 'w' {
 			day *= 7
 		}
-		total += time.Duration(n) * day
+		if total += time.Duration(n) * day; total > maxSpan {
+			return 0, bad
+		}
 		rest = rest[i+1:]
 	}
-	if s == "" || total < 0 {
+	if s == "" || total < 0 || total > maxSpan {
 		return 0, bad
 	}
 	return total, nil

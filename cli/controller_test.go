@@ -1,0 +1,89 @@
+package cli_test
+
+import (
+	"context"
+	"crypto/tls"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/cvlan/cvlan/controller/admin"
+	"github.com/cvlan/cvlan/controller/ca"
+	"github.com/cvlan/cvlan/controller/store"
+	"github.com/cvlan/cvlan/controller/store/sqlite"
+	"github.com/cvlan/cvlan/internal/base/ident"
+	"github.com/cvlan/cvlan/internal/base/key"
+	"github.com/cvlan/cvlan/internal/base/ticket"
+)
+
+// controller is the real admin API over a real database, without nodes' sessions.
+type controller struct {
+	db   *sqlite.Store
+	ca   *ca.CA
+	addr string
+}
+
+// controllerStart starts one and writes the provider's key to a file: controller admin.key
+func controllerStart(ts *testscript.TestScript, _ bool, args []string) {
+	ctx := context.Background()
+	db, err := sqlite.Open(ctx, sqlite.Config{Dir: filepath.Join(ts.MkAbs("."), "data")})
+	ts.Check(err)
+	ts.Defer(func() { db.Close() })
+	c := ts.Value("controller").(*controller)
+	c.db = db
+	c.ca, err = ca.Open(ctx, ca.Config{Keeper: db, Domain: db.Meta().TrustDomain, Controller: db.Meta().Controller})
+	ts.Check(err)
+	_, err = c.newTenant(ctx, "controller", "default")
+	ts.Check(err)
+
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	c.addr = l.Addr().String()
+	quiet := slog.New(slog.DiscardHandler)
+	s := &http.Server{
+		Handler: admin.New(admin.Config{Store: db, Live: func(ident.Tenant, ident.Node) admin.Presence { return admin.Presence{} },
+			NewTenant: c.newTenant, Addrs: []string{c.addr}, Pin: c.ca.Pin(), Started: time.Now(), Now: time.Now, Log: quiet}),
+		ErrorLog:          slog.NewLogLogger(quiet.Handler(), slog.LevelError),
+		ReadHeaderTimeout: 5 * time.Second,
+		TLSConfig:         &tls.Config{MinVersion: tls.VersionTLS13, GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return c.ca.Server() }},
+	}
+	done := make(chan error, 1)
+	go func() { done <- s.ServeTLS(l, "", "") }()
+	ts.Defer(func() { s.Close(); <-done })
+
+	secret := key.NewSecret()
+	k, err := db.For(store.Provider).CreateAPIKey(ctx, "controller", store.APIKey{Name: "first", Hash: secret.Hash(), Scopes: []string{"provider"}})
+	ts.Check(err)
+	text, err := ticket.Ticket{Kind: ticket.Admin, Addrs: []string{c.addr}, Pin: c.ca.Pin(), ID: uint64(k.ID), Secret: secret}.Encode()
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text+"\n"), 0o600))
+	ts.Setenv("CONTROLLER", c.addr)
+}
+
+func (c *controller) newTenant(ctx context.Context, actor, name string) (store.Tenant, error) {
+	id := ident.New[ident.Tenant]()
+	a, err := c.ca.Intermediate(id)
+	if err != nil {
+		return store.Tenant{}, err
+	}
+	return c.db.CreateTenant(ctx, actor, name, a, id)
+}
+
+// controllerJoined lets a machine join with a key: joined KEYFILE NAME
+func controllerJoined(ts *testscript.TestScript, _ bool, args []string) {
+	ctx, c := context.Background(), ts.Value("controller").(*controller)
+	t, err := ticket.Parse(ticket.Join, ts.ReadFile(args[0]))
+	ts.Check(err)
+	id, err := key.NewIdentity()
+	ts.Check(err)
+	owner, err := c.db.JoinKeyTenant(ctx, ident.JoinKey(t.ID))
+	ts.Check(err)
+	_, err = c.db.For(owner).Admit(ctx, store.Admission{Key: ident.JoinKey(t.ID), Secret: t.Secret, Wish: args[1],
+		Identity: id.Public(), WG: key.NewWGPrivate().Public(), OS: "linux", Software: "1.2.3"})
+	ts.Check(err)
+}

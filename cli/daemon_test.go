@@ -1,0 +1,167 @@
+package cli_test
+
+import (
+	"encoding/json"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/cvlan/cvlan/api/local"
+	"github.com/cvlan/cvlan/internal/base/sse"
+	"github.com/cvlan/cvlan/internal/base/version"
+)
+
+// daemon is a daemon that does what a script says.
+type daemon struct {
+	socket string
+	server *http.Server
+	done   chan error
+	asked  *os.File // what it was asked, a line each
+
+	mu      sync.Mutex
+	now     local.Status
+	then    []local.Status // what a watch shows next
+	refusal *local.Error
+	brief   bool // watches end when there is nothing more to show
+}
+
+func startDaemon(work string) (*daemon, error) {
+	dir, err := os.MkdirTemp("", "cvland") // the path of a socket must be short
+	if err != nil {
+		return nil, err
+	}
+	d := &daemon{socket: filepath.Join(dir, "s"), done: make(chan error, 1)}
+	if d.asked, err = os.Create(filepath.Join(work, "asked")); err != nil {
+		return nil, err
+	}
+	l, err := net.Listen("unix", d.socket)
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	for _, r := range local.Routes() {
+		mux.HandleFunc(r.Method+" "+r.Path, d.serve(r))
+	}
+	d.server = &http.Server{Handler: mux}
+	go func() { d.done <- d.server.Serve(l) }()
+	return d, nil
+}
+
+func (d *daemon) stop() {
+	d.server.Close()
+	<-d.done
+	d.asked.Close()
+	os.RemoveAll(filepath.Dir(d.socket))
+}
+
+func (d *daemon) serve(r local.Route) http.HandlerFunc {
+	return func(w http.ResponseWriter, req *http.Request) {
+		if r.Watch {
+			if d.watch(w) {
+				<-req.Context().Done()
+			}
+			return
+		}
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if e := d.refusal; e != nil {
+			w.Header().Set("Content-Type", local.ProblemType)
+			w.WriteHeader(e.Status)
+			json.NewEncoder(w).Encode(e)
+			return
+		}
+		var in map[string]any
+		if json.NewDecoder(req.Body).Decode(&in) == nil {
+			b, _ := json.Marshal(in)
+			d.asked.WriteString(r.Path + " " + string(b) + "\n")
+		}
+		json.NewEncoder(w).Encode(d.answer(r, in))
+	}
+}
+
+// watch sends the state of now and those that follow, and reports whether the stream then stays open.
+func (d *daemon) watch(w http.ResponseWriter) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	w.Header().Set("Content-Type", sse.ContentType)
+	sse.Write(w, local.EventStatus, d.now)
+	for _, s := range d.then {
+		sse.Write(w, local.EventStatus, s)
+		d.now = s
+	}
+	d.then = nil
+	w.(http.Flusher).Flush()
+	return !d.brief
+}
+
+func (d *daemon) answer(r local.Route, in map[string]any) any {
+	switch r.Path {
+	case local.PostPing.Path:
+		return d.pong(in["peer"])
+	case local.PostUp.Path, local.PostDown.Path:
+		return local.Networks{Schema: local.Schema, Networks: d.now.Networks}
+	case local.GetVersion.Path:
+		return local.About{Schema: local.Schema, Daemon: version.Info{Version: "1.2.3", Go: "go1.26"}}
+	default:
+		return d.now
+	}
+}
+
+func (d *daemon) pong(peer any) any {
+	for _, n := range d.now.Networks {
+		for _, p := range n.Peers {
+			if p.Name == peer {
+				return local.Pong{Schema: local.Schema, Peer: p.Name, Network: n.Name, Address: p.Addresses[0], RTT: 1250 * time.Microsecond,
+					Path: p.Path, Endpoint: p.Endpoint, Protocol: "wireguard"}
+			}
+		}
+	}
+	return nil
+}
+
+func theDaemon(ts *testscript.TestScript) *daemon { return ts.Value("daemon").(*daemon) }
+
+func state(ts *testscript.TestScript, file string) (s local.Status) {
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(file)), &s))
+	return s
+}
+
+// daemonState sets what the daemon shows from now on: daemon up.json. "daemon stops" ends it, and
+// "daemon ends-watches" makes it end each watch when there is nothing more to show.
+func daemonState(ts *testscript.TestScript, _ bool, args []string) {
+	d := theDaemon(ts)
+	if args[0] == "stops" {
+		d.server.Close()
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if args[0] == "ends-watches" {
+		d.brief = true
+		return
+	}
+	d.now, d.then, d.refusal = state(ts, args[0]), nil, nil
+}
+
+// daemonThen sets what the next watch shows after the state of now: then connecting.json up.json
+func daemonThen(ts *testscript.TestScript, _ bool, args []string) {
+	d := theDaemon(ts)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, file := range args {
+		d.then = append(d.then, state(ts, file))
+	}
+}
+
+// daemonRefuses makes the daemon refuse everything: refuses CODE TITLE DETAIL HINT
+func daemonRefuses(ts *testscript.TestScript, _ bool, args []string) {
+	d := theDaemon(ts)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.refusal = local.Code(args[0]).Problem(args[1], args[2], args[3])
+}

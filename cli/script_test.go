@@ -1,0 +1,122 @@
+package cli_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/cvlan/cvlan/cli"
+	"github.com/cvlan/cvlan/cli/iox"
+)
+
+var update = flag.Bool("update", false, "write the scripts' expected output, and the reference, anew")
+
+// noon is what the program's clock shows in scripts that fix it with: env CVLAN_TEST_NOW=$NOON
+const noon = "2027-03-01T12:00:00Z"
+
+// TestMain lets scripts run the program: the test binary, called cvlan, is it.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"cvlan": program, "stable": stable})
+}
+
+func program() {
+	now := time.Now
+	if at, err := time.Parse(time.RFC3339, os.Getenv("CVLAN_TEST_NOW")); err == nil {
+		now = func() time.Time { return at }
+	}
+	env := &cli.Env{IO: iox.System(), Getenv: os.Getenv, Now: now}
+	os.Exit(cli.Run(context.Background(), env, os.Args[1:]))
+}
+
+// TestScripts runs the manual: each script tells what a command does.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		UpdateScripts: *update,
+		Dir:           "testdata/script",
+		Setup: func(e *testscript.Env) error {
+			d, err := startDaemon(e.WorkDir)
+			if err != nil {
+				return err
+			}
+			e.Defer(d.stop)
+			e.Values["daemon"], e.Values["controller"] = d, &controller{}
+			e.Setenv("HOME", filepath.Join(e.WorkDir, "home"))
+			e.Setenv("XDG_CONFIG_HOME", filepath.Join(e.WorkDir, "home", ".config"))
+			e.Setenv("CVLAN_SOCKET", d.socket)
+			e.Setenv("NOON", noon)
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits, "mode": mode, "ticket": ticketMake, "forge": ticketForge,
+			"daemon": daemonState, "then": daemonThen, "refuses": daemonRefuses,
+			"controller": controllerStart, "joined": controllerJoined,
+		},
+	})
+}
+
+// exits runs a command and checks its exit code: exits 3 cvlan status
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	var exit *exec.ExitError
+	if err := ts.Exec(args[1], args[2:]...); errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// changing are the parts of output that differ each time.
+var changing = []struct {
+	what *regexp.Regexp
+	to   string
+}{
+	{regexp.MustCompile(`\b([tvnjkc])[0-9a-hjkmnp-tv-z]{13}\b`), "$1-ID"},
+	{regexp.MustCompile(`cvlan-join-1-[\w-]+`), "JOIN-KEY"},
+	{regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z?`), "TIME"},
+	{regexp.MustCompile(`\b[0-9a-f]{64}\b`), "HASH"},
+	{regexp.MustCompile(`127\.0\.0\.1:\d+`), "ADDRESS"},
+	{regexp.MustCompile(`[A-Za-z0-9+/]{43}=`), "PUBLIC-KEY"},
+	{regexp.MustCompile(`fd[0-9a-f:]+/64`), "RANGE6"},
+	{regexp.MustCompile(`10\.\d+\.0\.0/16`), "RANGE4"},
+	{regexp.MustCompile(`10\.\d+\.0\.(\d+)`), "10.x.0.$1"},
+	{regexp.MustCompile(`fd[0-9a-f:]+::(\d+)`), "fdxx::$1"},
+	{regexp.MustCompile(`\b(now|\d+s ago)\b`), "JUST-NOW"},
+	{regexp.MustCompile(`(\S)   +`), "$1  "}, // columns are as wide as what stands in them
+}
+
+// stable copies its input without what differs each time.
+func stable() {
+	b, err := io.ReadAll(os.Stdin)
+	if err != nil {
+		panic(err)
+	}
+	text := string(b)
+	for _, c := range changing {
+		text = c.what.ReplaceAllString(text, c.to)
+	}
+	os.Stdout.WriteString(text)
+}
+
+// mode checks a file's permissions: mode 600 office.key
+func mode(ts *testscript.TestScript, _ bool, args []string) {
+	info, err := os.Stat(ts.MkAbs(args[1]))
+	ts.Check(err)
+	if got := strconv.FormatUint(uint64(info.Mode().Perm()), 8); got != args[0] {
+		ts.Fatalf("mode %s, want %s", got, args[0])
+	}
+}
