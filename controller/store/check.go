@@ -143,9 +143,10 @@ func Current(noun string, id fmt.Stringer, ifVersion, version uint64) error {
 // maxLabel is the length of an RFC 1123 label.
 const maxLabel = 63
 
-// FreeName returns wish, or wish-2, wish-3, … whichever is free. It asks taken a number of times that grows with the logarithm
-// of how many names are taken: it doubles until a number is free, then halves between a taken and a free one.
-func FreeName(wish string, taken func(name string) (bool, error)) (string, error) {
+// FreeName returns wish, or wish-2, wish-3, … whichever is free, and its number. It asks taken a number of times that grows with
+// the logarithm of how many names are taken: it doubles its steps until a number is free, then halves between a taken and a
+// free one. A caller that knows a number to be taken gives it as hint, zero otherwise; then often one question is enough.
+func FreeName(wish string, hint int, taken func(name string) (bool, error)) (name string, number int, err error) {
 	if wish = clean.Label(wish); wish == "" {
 		wish = "node"
 	}
@@ -156,24 +157,24 @@ func FreeName(wish string, taken func(name string) (bool, error)) (string, error
 		tail := "-" + strconv.Itoa(n)
 		return strings.TrimRight(wish[:min(len(wish), maxLabel-len(tail))], "-") + tail
 	}
-	is, free := 0, 1 // is: taken, or zero
-	for {
+	is, free := hint, hint+1 // is: taken, or zero
+	for stride := 1; ; stride *= 2 {
 		t, err := taken(numbered(free))
 		if err != nil {
-			return "", err
+			return "", 0, err
 		}
 		if !t {
 			break
 		}
-		if is, free = free, 2*free; free > 4*MaxNodes {
-			return "", fmt.Errorf("name %q: %w: too many nodes have it with a number", wish, ErrLimit)
+		if is, free = free, free+stride; free > 4*MaxNodes {
+			return "", 0, fmt.Errorf("name %q: %w: too many nodes have it with a number", wish, ErrLimit)
 		}
 	}
 	for free-is > 1 {
 		mid := (is + free) / 2
 		t, err := taken(numbered(mid))
 		if err != nil {
-			return "", err
+			return "", 0, err
 		}
 		if t {
 			is = mid
@@ -181,7 +182,7 @@ func FreeName(wish string, taken func(name string) (bool, error)) (string, error
 			free = mid
 		}
 	}
-	return numbered(free), nil
+	return numbered(free), free, nil
 }
 
 // Provider is the tenant that is none: what belongs to the whole store (its API keys, its root, the trail of what happened to tenants).

@@ -22,7 +22,7 @@ func TestTheFirstFreeNameIsFoundInFewQuestions(t *testing.T) {
 			taken[map[bool]string{true: "web", false: fmt.Sprintf("web-%d", i+1)}[i == 0]] = true
 		}
 		asked := 0
-		got, err := FreeName("web", func(s string) (bool, error) { asked++; return taken[s], nil })
+		got, _, err := FreeName("web", 0, func(s string) (bool, error) { asked++; return taken[s], nil })
 		want := fmt.Sprintf("web-%d", n+1)
 		if n == 0 {
 			want = "web"
@@ -33,14 +33,26 @@ func TestTheFirstFreeNameIsFoundInFewQuestions(t *testing.T) {
 	}
 }
 
+func TestAHintSavesQuestions(t *testing.T) {
+	asked := 0
+	taken := func(s string) (bool, error) {
+		asked++
+		return s != "web-5001" && s != "web-5002", nil
+	}
+	got, n, err := FreeName("web", 5000, taken)
+	if err != nil || got != "web-5001" || n != 5001 || asked != 1 {
+		t.Errorf("%q, %d, %v after %d questions", got, n, err, asked)
+	}
+}
+
 func TestFreeNamesAreAlwaysFreeLabels(t *testing.T) {
 	for wish, want := range map[string]string{"": "node", "Web Server.lan": "web-server", "***": "node", strings.Repeat("a", 80): strings.Repeat("a", 63)} {
-		if got, _ := FreeName(wish, func(string) (bool, error) { return false, nil }); got != want {
+		if got, _, _ := FreeName(wish, 0, func(string) (bool, error) { return false, nil }); got != want {
 			t.Errorf("%q: %q, want %q", wish, got, want)
 		}
 	}
 	long := strings.Repeat("a", 60) + "-bc"
-	got, _ := FreeName(long, func(s string) (bool, error) { return s == long, nil })
+	got, _, _ := FreeName(long, 0, func(s string) (bool, error) { return s == long, nil })
 	if got != strings.Repeat("a", 60)+"-2" || !clean.IsLabel(got) {
 		t.Errorf("%q", got)
 	}
@@ -50,16 +62,16 @@ func TestFreeNamesAreAlwaysFreeLabels(t *testing.T) {
 		for i := range 300 {
 			taken[fmt.Sprintf("web-%d", i+2)] = r.IntN(4) > 0 // with holes
 		}
-		got, err := FreeName("web", func(s string) (bool, error) { return taken[s], nil })
+		got, _, err := FreeName("web", 0, func(s string) (bool, error) { return taken[s], nil })
 		if err != nil || taken[got] || !clean.IsLabel(got) {
 			t.Fatalf("%q, %v", got, err)
 		}
 	}
-	if _, err := FreeName("web", func(string) (bool, error) { return true, nil }); !errors.Is(err, ErrLimit) {
+	if _, _, err := FreeName("web", 0, func(string) (bool, error) { return true, nil }); !errors.Is(err, ErrLimit) {
 		t.Errorf("when all are taken: %v", err)
 	}
 	broken := errors.New("broken")
-	if _, err := FreeName("web", func(string) (bool, error) { return false, broken }); !errors.Is(err, broken) {
+	if _, _, err := FreeName("web", 0, func(string) (bool, error) { return false, broken }); !errors.Is(err, broken) {
 		t.Errorf("when asking fails: %v", err)
 	}
 }

@@ -62,19 +62,16 @@ func (w *work) known(k store.JoinKey, a store.Admission) (ident.Node, error) {
 
 // settle gives a newcomer its id, its name, its addresses and its first record.
 func (w *work) settle(n *store.Node, wish string) (err error) {
-	network, err := w.network(n.Network, 0)
+	p, err := w.pool(n.Network)
 	if err != nil {
 		return err
 	}
-	p, err := w.pool(network)
-	if err != nil {
-		return err
-	}
+	w.pooled = true
 	var room bool
 	if n.Address4, n.Address6, room = p.next(); !room || p.used() >= store.MaxNodes {
-		return fmt.Errorf("network %q: %w: all its %d addresses are taken", network.Name, store.ErrLimit, p.used())
+		return fmt.Errorf("network %q: %w: all its %d addresses are taken", p.network, store.ErrLimit, p.used())
 	}
-	n.Name, err = store.FreeName(wish, func(name string) (bool, error) {
+	n.Name, err = p.name(wish, func(name string) (bool, error) {
 		return own(w, value[bool], nameIsTaken, int64(n.Network), name)
 	})
 	if err != nil {
@@ -83,7 +80,6 @@ func (w *work) settle(n *store.Node, wish string) (err error) {
 	n.ID = ident.New[ident.Node]()
 	n.Revise()
 	p.take(n.Address4, n.Address6)
-	w.pooled = true
 	return nil
 }
 

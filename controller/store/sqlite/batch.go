@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"errors"
 	"time"
 
 	"github.com/cvlan/cvlan/controller/store"
@@ -13,6 +14,7 @@ type batch struct {
 	conn  *conn
 	heads map[ident.Tenant]head // of the tenants that it changes
 	told  []told
+	alone bool // there is one mutation
 }
 
 // told is what the sink hears of one tenant, in order.
@@ -27,6 +29,7 @@ func (b *batch) commit(all []*mutation) error {
 	if _, err := b.conn.exec(begin); err != nil {
 		return err
 	}
+	b.alone = len(all) == 1
 	for _, m := range all {
 		if m.result = m.ctx.Err(); m.result != nil {
 			continue
@@ -52,14 +55,14 @@ func (b *batch) abort(err error) error {
 
 // run does one mutation in a savepoint and notes its result. Its error is one that no mutation can go on after.
 func (b *batch) run(m *mutation) error {
-	if _, err := b.conn.exec(savepoint); err != nil {
+	if err := b.mark(savepoint); err != nil {
 		return err
 	}
 	w := &work{batch: b, tenant: m.tenant, now: b.s.Now().UTC().Truncate(time.Microsecond), heads: map[ident.Tenant]*head{}}
 	if m.result = m.apply(w); m.result != nil {
 		return b.refuse(w, m.result)
 	}
-	if _, err := b.conn.exec(release); err != nil {
+	if err := b.mark(release); err != nil {
 		return err
 	}
 	for id, h := range w.heads {
@@ -77,12 +80,23 @@ func (b *batch) refuse(w *work, why error) error {
 	if diagnose(why, b.s.Dir) != nil {
 		return why
 	}
-	for _, s := range []statement{rollbackOne, release} {
-		if _, err := b.conn.exec(s); err != nil {
-			return err
+	if b.alone {
+		_, err := b.conn.exec(rollback)
+		if err == nil {
+			_, err = b.conn.exec(begin)
 		}
+		return err
 	}
-	return nil
+	return errors.Join(b.mark(rollbackOne), b.mark(release))
+}
+
+// mark makes or ends a savepoint. A mutation that is alone in its transaction needs none.
+func (b *batch) mark(s statement) error {
+	if b.alone {
+		return nil
+	}
+	_, err := b.conn.exec(s)
+	return err
 }
 
 func (b *batch) note(id ident.Tenant, changes []store.Change) {

@@ -129,7 +129,7 @@ type conn struct {
 }
 
 func newConn(ctx context.Context, path string) (*conn, error) {
-	db, err := connect(dsn(path, "synchronous(FULL)"), 1)
+	db, err := connect(dsn(path, "synchronous(FULL)", "temp_store(MEMORY)"), 1) // what savepoints set aside is no file
 	if err != nil {
 		return nil, err
 	}

@@ -81,6 +81,9 @@ func (h handle) RenameNode(ctx context.Context, actor string, id ident.Node, nam
 		if _, err := w.audit(actor, "node.rename", id, slog.String("from", n.Name), slog.String("to", name)); err != nil {
 			return err
 		}
+		if p := w.pools[n.Network]; p != nil {
+			clear(p.numbers)
+		}
 		n.Name = name
 		n.Revise()
 		return w.exec(renameNode, int64(id), name, n.Record, int64(n.Revision), int64(n.Version))
@@ -205,13 +208,14 @@ func (w *work) forgetTombs(h *head, s statement, arg any) error {
 // Renewed implements store.Handle.
 func (h handle) Renewed(ctx context.Context, id ident.Node, until time.Time) error {
 	return h.write(ctx, func(w *work) error {
-		if _, err := w.node(id, 0); err != nil {
+		switch n, err := w.change(renewNode, int64(id), micro(until)); {
+		case err != nil:
 			return err
+		case n == 0:
+			return missing(store.ErrNotFound, "node", id)
 		}
-		if _, err := w.audit(system, "node.renew", id, slog.Time("until", until)); err != nil {
-			return err
-		}
-		return w.exec(renewNode, int64(id), micro(until))
+		_, err := w.audit(system, "node.renew", id, slog.Time("until", until))
+		return err
 	})
 }
 

@@ -14,19 +14,31 @@ const maxPools = 1024
 
 // pools is what the writer remembers of taken addresses, so that an admission costs the same in a network of 100,000 as in an
 // empty one. The database is the truth: after a failure everything is forgotten and read again.
-type pools map[ident.Network]*pair
+type pools map[ident.Network]*pool
 
-// pair is the addresses of one network; a family that it does not have is nil.
-type pair struct{ v4, v6 *ipam.Pool }
+// maxNumbers bounds for how many names a pool remembers the last number.
+const maxNumbers = 1024
+
+// pool is what is taken in one network: the addresses of each family, nil for one that it does not have; and for names that
+// machines wished for, a number that is taken.
+type pool struct {
+	network string // its name
+	v4, v6  *ipam.Pool
+	numbers map[string]int
+}
 
 func (p pools) forget() { clear(p) }
 
-// pool returns the addresses of a network of the tenant.
-func (w *work) pool(n store.Network) (*pair, error) {
-	if p := w.pools[n.ID]; p != nil {
+// pool returns what is taken in a network of the tenant.
+func (w *work) pool(id ident.Network) (*pool, error) {
+	if p := w.pools[id]; p != nil {
 		return p, nil
 	}
-	p := new(pair)
+	n, err := w.network(id, 0)
+	if err != nil {
+		return nil, err
+	}
+	p := &pool{network: n.Name, numbers: map[string]int{}}
 	if n.Range4.IsValid() {
 		p.v4 = ipam.NewPool(n.Range4)
 	}
@@ -48,7 +60,7 @@ func (w *work) pool(n store.Network) (*pair, error) {
 }
 
 // used returns how many nodes the network has: each has an address of every family.
-func (p *pair) used() int {
+func (p *pool) used() int {
 	if p.v4 != nil {
 		return p.v4.Used()
 	}
@@ -56,7 +68,7 @@ func (p *pair) used() int {
 }
 
 // next returns the lowest free address of each family, and whether each family has one.
-func (p *pair) next() (a4, a6 netip.Addr, ok bool) {
+func (p *pool) next() (a4, a6 netip.Addr, ok bool) {
 	ok = true
 	if p.v4 != nil {
 		a4, ok = p.v4.Next()
@@ -67,7 +79,17 @@ func (p *pair) next() (a4, a6 netip.Addr, ok bool) {
 	return a4, a6, ok
 }
 
-func (p *pair) take(a4, a6 netip.Addr) {
+// name returns a free name for a node of the network, near to the one wished for.
+func (p *pool) name(wish string, taken func(string) (bool, error)) (string, error) {
+	name, number, err := store.FreeName(wish, p.numbers[wish], taken)
+	if len(p.numbers) >= maxNumbers {
+		clear(p.numbers)
+	}
+	p.numbers[wish] = number
+	return name, err
+}
+
+func (p *pool) take(a4, a6 netip.Addr) {
 	if p.v4 != nil {
 		p.v4.Take(a4)
 	}
@@ -76,7 +98,9 @@ func (p *pair) take(a4, a6 netip.Addr) {
 	}
 }
 
-func (p *pair) release(a4, a6 netip.Addr) {
+// release gives addresses back; the name that went with them is free too.
+func (p *pool) release(a4, a6 netip.Addr) {
+	clear(p.numbers)
 	if p.v4 != nil {
 		p.v4.Release(a4)
 	}

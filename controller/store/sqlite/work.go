@@ -35,8 +35,13 @@ type work struct {
 
 // exec runs a statement of the tenant: its first parameter is filled in here.
 func (w *work) exec(s statement, args ...any) error {
-	_, err := w.conn.exec(s, w.tenantFirst(args)...)
+	_, err := w.change(s, args...)
 	return err
+}
+
+// change is exec for those who want to know how many rows were changed.
+func (w *work) change(s statement, args ...any) (int64, error) {
+	return w.conn.exec(s, w.tenantFirst(args)...)
 }
 
 func (w *work) tenantFirst(args []any) []any { return append([]any{int64(w.tenant)}, args...) }
