@@ -25,6 +25,8 @@ var (
 
 const port = 8443
 
+var quicAddr = netip.AddrPortFrom(right, port)
+
 // simulated is a node at left and a controller at right, on a network in virtual time with 20 ms each way.
 type simulated struct {
 	net  *netsim.Net
@@ -164,6 +166,15 @@ func TestADeadAddressCostsAQuarterOfASecondOrLess(t *testing.T) {
 			t.Error(c.Info(), took)
 		}
 		c.Close()
+
+		cfg := s.config(other, right)
+		cfg.Transport = TCP
+		start = time.Now()
+		c = dial(t, cfg)
+		if took := time.Since(start); took >= stagger {
+			t.Error("the next one waits though the first has failed:", took)
+		}
+		c.Close()
 	})
 }
 
@@ -220,6 +231,12 @@ func TestNamesAreResolvedAndFamiliesTakeTurns(t *testing.T) {
 	if !reflect.DeepEqual(got, want) || failures != nil {
 		t.Error(got, failures)
 	}
+	cfg.Memory = new(Recent)
+	cfg.Memory.Remember("", Choice{TCP, "192.0.2.9:3"})
+	if tries := cfg.order(targets); len(tries) != 10 || tries[0].transport != TCP || tries[0].name != "192.0.2.9:3" || tries[1].transport != QUIC || tries[1].host != "c.example" || tries[9].transport != QUIC {
+		t.Error("the remembered way does not come first, or one is lost:", tries)
+	}
+	cfg.Afresh = true
 	if tries := cfg.order(targets); len(tries) != 10 || tries[0].transport != QUIC || tries[1].transport != TCP || tries[1].to != tries[0].to {
 		t.Error(tries)
 	}

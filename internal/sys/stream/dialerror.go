@@ -9,6 +9,7 @@ import (
 
 	"github.com/quic-go/quic-go"
 
+	"github.com/cvlan/cvlan/internal/base/clean"
 	"github.com/cvlan/cvlan/internal/base/trust"
 )
 
@@ -30,7 +31,7 @@ func (e *DialError) Error() string {
 	var reasons []string
 	who := make(map[string][]string)
 	for _, f := range e.failures {
-		r := reason(f.err)
+		r := clean.Line(reason(f.err), 400) // some of it may be the other side's words
 		if who[r] == nil {
 			reasons = append(reasons, r)
 		}
@@ -98,9 +99,12 @@ func reason(err error) string {
 	var errno syscall.Errno
 	var dns *net.DNSError
 	var over *quic.TransportError
+	var app *quic.ApplicationError
 	switch {
 	case errors.Is(err, ErrRefused):
 		return ErrRefused.Error()
+	case errors.As(err, &app) && app.Remote && app.ErrorCode == busy, errors.As(err, &over) && over.ErrorCode == quic.ConnectionRefused:
+		return "the controller has too much to do now; try again"
 	case errors.As(err, &errno):
 		return errno.Error()
 	case errors.As(err, &dns) && dns.IsNotFound:

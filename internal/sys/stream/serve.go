@@ -135,7 +135,7 @@ func (l *Listener) greetQUIC(ctx context.Context, c *quic.Conn, handle Handler) 
 	if len(c.ConnectionState().TLS.PeerCertificates) == 0 {
 		leave, err := l.strangers.enter(addrPort(c.RemoteAddr()).Addr())
 		if err != nil {
-			c.CloseWithError(busy, "too many machines are joining; try again")
+			c.CloseWithError(busy, "")
 			return
 		}
 		defer leave()
@@ -151,7 +151,7 @@ func (l *Listener) greetQUIC(ctx context.Context, c *quic.Conn, handle Handler) 
 	l.attend(ctx, newQUICStream(c, s, nil, l.cfg.Limit), handle)
 }
 
-// busy is the code with which a QUIC connection is closed that finds no room.
+// busy is the code with which a QUIC connection is closed that finds no room. (TCP has no word for it: the connection just ends.)
 const busy = 1
 
 // serve is attend for TCP, with the stranger's door.
