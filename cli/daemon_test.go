@@ -27,6 +27,7 @@ type daemon struct {
 	now     local.Status
 	then    []local.Status // what a watch shows next
 	refusal *local.Error
+	busy    bool // somebody else watches
 	brief   bool // watches end when there is nothing more to show
 }
 
@@ -69,10 +70,8 @@ func (d *daemon) serve(r local.Route) http.HandlerFunc {
 		}
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		if e := d.refusal; e != nil {
-			w.Header().Set("Content-Type", local.ProblemType)
-			w.WriteHeader(e.Status)
-			json.NewEncoder(w).Encode(e)
+		if d.refusal != nil {
+			refuse(w, d.refusal)
 			return
 		}
 		var in map[string]any
@@ -84,10 +83,20 @@ func (d *daemon) serve(r local.Route) http.HandlerFunc {
 	}
 }
 
+func refuse(w http.ResponseWriter, e *local.Error) {
+	w.Header().Set("Content-Type", local.ProblemType)
+	w.WriteHeader(e.Status)
+	json.NewEncoder(w).Encode(e)
+}
+
 // watch sends the state of now and those that follow, and reports whether the stream then stays open.
 func (d *daemon) watch(w http.ResponseWriter) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.busy {
+		refuse(w, local.CodeBusy.Problem("watch the status", "this user already has a watch", "end the other first"))
+		return false
+	}
 	w.Header().Set("Content-Type", sse.ContentType)
 	sse.Write(w, local.EventStatus, d.now)
 	for _, s := range d.then {
@@ -108,7 +117,11 @@ func (d *daemon) answer(r local.Route, in map[string]any) any {
 	case local.GetVersion.Path:
 		return local.About{Schema: local.Schema, Daemon: version.Info{Version: "1.2.3", Go: "go1.26"}}
 	default:
-		return d.now
+		was := d.now
+		if d.busy && len(d.then) > 0 { // who cannot watch asks again
+			d.now, d.then = d.then[0], d.then[1:]
+		}
+		return was
 	}
 }
 
@@ -132,7 +145,7 @@ func state(ts *testscript.TestScript, file string) (s local.Status) {
 }
 
 // daemonState sets what the daemon shows from now on: daemon up.json. "daemon stops" ends it, and
-// "daemon ends-watches" makes it end each watch when there is nothing more to show.
+// "daemon ends-watches" makes it end each watch when there is nothing more to show; "daemon is-watched" makes it refuse watches.
 func daemonState(ts *testscript.TestScript, _ bool, args []string) {
 	d := theDaemon(ts)
 	if args[0] == "stops" {
@@ -141,8 +154,12 @@ func daemonState(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if args[0] == "ends-watches" {
+	switch args[0] {
+	case "ends-watches":
 		d.brief = true
+		return
+	case "is-watched":
+		d.busy = true
 		return
 	}
 	d.now, d.then, d.refusal = state(ts, args[0]), nil, nil

@@ -89,7 +89,7 @@ func noDaemon(err error) error {
 
 func localExit(c local.Code) iox.Exit {
 	switch c {
-	case local.CodeInvalid, local.CodeAmbiguous, local.CodeConflict:
+	case local.CodeInvalid, local.CodeAmbiguous, local.CodeConflict, local.CodeBusy:
 		return iox.Invalid
 	case local.CodePermission:
 		return iox.Permission

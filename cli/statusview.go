@@ -45,14 +45,14 @@ func printTrouble(o *iox.IO, n local.Network) {
 
 func printNetwork(o *iox.IO, now time.Time, n local.Network) {
 	t := iox.Table{}
-	t.Row(iox.Cell(iox.Bold, n.Name), iox.Cell(stateStyle(n.State), string(n.State)), headline(now, n))
+	t.Row(iox.Cell(iox.Bold, n.Name), iox.Cell(stateStyle(n.State), string(n.State)), headline(n))
 	t.Print(o)
 	self := iox.Table{Indent: "  "}
 	self.Row("this machine", n.Self.Name+"  "+addresses(n.Self.Addresses))
 	if n.Interface != "" {
 		self.Row("interface", n.Interface+", UDP port "+strconv.Itoa(int(n.Port))+", MTU "+strconv.Itoa(n.MTU))
 	}
-	self.Row("controller", controller(now, n.Controller))
+	self.Row("controller", controller(now, n))
 	self.Print(o)
 	if len(n.Peers) == 0 {
 		return
@@ -66,7 +66,7 @@ func printNetwork(o *iox.IO, now time.Time, n local.Network) {
 }
 
 // headline says in words what the state means for the person.
-func headline(now time.Time, n local.Network) string {
+func headline(n local.Network) string {
 	switch n.State {
 	case local.Down:
 		return "switched off; on again with: cvlan up --network " + n.Name
@@ -75,7 +75,12 @@ func headline(now time.Time, n local.Network) string {
 	case local.Offline:
 		return "the controller is away; the network runs with its last map"
 	case local.NeedsLogin:
-		return "join again: cvlan up --key-file FILE"
+		return "this machine is not a member any more"
+	case local.Failed:
+		return "cannot come up"
+	}
+	if len(n.Peers) == 0 {
+		return "no peers yet" + closed(n)
 	}
 	up := 0
 	for _, p := range n.Peers {
@@ -83,11 +88,14 @@ func headline(now time.Time, n local.Network) string {
 			up++
 		}
 	}
-	text := strconv.Itoa(up) + " of " + strconv.Itoa(len(n.Peers)) + " peers online"
+	return strconv.Itoa(up) + " of " + strconv.Itoa(len(n.Peers)) + " peers online" + closed(n)
+}
+
+func closed(n local.Network) string {
 	if n.Closed {
-		text += "; closed: its rules let nothing pass"
+		return "; closed: its rules let nothing pass"
 	}
-	return text
+	return ""
 }
 
 func stateStyle(s local.State) iox.Style {
@@ -103,7 +111,8 @@ func stateStyle(s local.State) iox.Style {
 	}
 }
 
-func controller(now time.Time, c local.Controller) string {
+func controller(now time.Time, n local.Network) string {
+	c := n.Controller
 	switch {
 	case c.Connected && c.Since != nil:
 		return c.Address + " over " + c.Transport + ", for " + iox.Span(now.Sub(*c.Since))
@@ -114,7 +123,7 @@ func controller(now time.Time, c local.Controller) string {
 	if c.LastContact != nil {
 		text += ", last heard " + iox.Ago(now, *c.LastContact)
 	}
-	if c.Problem != "" {
+	if c.Problem != "" && n.Problem == nil { // else it has been said above
 		text += ": " + c.Problem
 	}
 	return text

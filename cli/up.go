@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"iter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -97,7 +98,7 @@ func (o *upOptions) readJoinKey() error {
 
 // settle watches until each of the memberships is connected or cannot be, and returns them as they are then.
 func (o *upOptions) settle(ctx context.Context, want []local.Network) ([]local.Network, error) {
-	for s, err := range o.client.Watch(ctx) {
+	for s, err := range o.states(ctx) {
 		switch {
 		case errors.Is(err, context.DeadlineExceeded):
 			return nil, late(want)
@@ -117,6 +118,34 @@ func (o *upOptions) settle(ctx context.Context, want []local.Network) ([]local.N
 		}
 	}
 	return nil, local.ErrNoDaemon
+}
+
+// glance is how often the state is asked for where it cannot be watched.
+const glance = 250 * time.Millisecond
+
+// states yields the daemon's state at every change. A user may have one watch at a time; while another has it (cvlan status
+// --watch in the next window), the state is asked for again and again instead.
+func (o *upOptions) states(ctx context.Context) iter.Seq2[local.Status, error] {
+	return func(yield func(local.Status, error) bool) {
+		for s, err := range o.client.Watch(ctx) {
+			var e *local.Error
+			if errors.As(err, &e) && e.Code == local.CodeBusy {
+				break
+			}
+			if !yield(s, err) || err != nil {
+				return
+			}
+		}
+		for {
+			if s, err := o.client.Status(ctx); !yield(s, err) || err != nil {
+				return
+			}
+			if !pause(ctx, glance) {
+				yield(local.Status{}, ctx.Err())
+				return
+			}
+		}
+	}
 }
 
 // refresh replaces each membership by what the newer status says of it.

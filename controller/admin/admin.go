@@ -29,18 +29,20 @@ type Presence struct {
 	Endpoints int
 }
 
-// Config is what the API works with. All fields are needed.
+// Config is what the API works with. All fields are needed unless they say otherwise.
 type Config struct {
 	Store store.Store
 	// Live tells what is known of a node now.
 	Live func(ident.Tenant, ident.Node) Presence
 	// NewTenant makes a tenant with its certificate authority.
 	NewTenant func(ctx context.Context, actor, name string) (store.Tenant, error)
-	Addrs     []string // host:port that keys carry: where nodes and people find this controller
-	Pin       [32]byte // of the root certificate, which keys carry
-	Started   time.Time
-	Now       func() time.Time
-	Log       *slog.Logger
+	Addrs     []string // host:port that join keys carry: where nodes find this controller
+	// AdminAddrs is what admin keys carry: where this API is found. Nil: at Addrs.
+	AdminAddrs []string
+	Pin        [32]byte // of the root certificate, which keys carry
+	Started    time.Time
+	Now        func() time.Time
+	Log        *slog.Logger
 }
 
 // New returns the handler of the whole API: every path under /api/, and the OpenAPI document at /openapi.json and /openapi.yaml.
@@ -51,6 +53,9 @@ func New(c Config) http.Handler {
 
 // build makes the server and binds what it serves.
 func build(c Config) (*server, *http.ServeMux) {
+	if c.AdminAddrs == nil {
+		c.AdminAddrs = c.Addrs
+	}
 	s := &server{Config: c, gate: newGate(c.Now), replays: newReplays(c.Now)}
 	mux := http.NewServeMux()
 	s.api = humago.New(mux, describe())

@@ -33,7 +33,7 @@ func (s *server) createAPIKey(ctx context.Context, t *tenant, in *admin.CreateAP
 	if err != nil {
 		return nil, err
 	}
-	whole, err := ticket.Ticket{Kind: ticket.Admin, Addrs: s.Addrs, Pin: s.Pin, ID: uint64(k.ID), Secret: secret}.Encode()
+	whole, err := ticket.Ticket{Kind: ticket.Admin, Addrs: s.AdminAddrs, Pin: s.Pin, ID: uint64(k.ID), Secret: secret}.Encode()
 	if err != nil {
 		return nil, err
 	}

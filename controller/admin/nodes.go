@@ -135,7 +135,10 @@ func (s *server) nodeOut(ctx context.Context, t *tenant, n store.Node) (*admin.N
 func (s *server) showNode(t ident.Tenant, n store.Node, network string) admin.Node {
 	now := s.Live(t, n.ID)
 	seen := n.LastSeen
-	if now.LastSeen.After(seen) {
+	switch {
+	case now.Online:
+		seen = s.Now()
+	case now.LastSeen.After(seen):
 		seen = now.LastSeen
 	}
 	addrs := []netip.Addr{}
