@@ -205,6 +205,30 @@ func TestSelfIsWhatTheControllerHas(t *testing.T) {
 	}
 }
 
+func TestRealSignaturesHoldAndForgedOnesDoNot(t *testing.T) {
+	signed := func(id ident.Node, in ident.Network) *pb.Peer {
+		k, err := key.NewIdentity()
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := peer(id, func(r *control.Record) { r.Identity = k.Public() })
+		if p.Signature, err = k.Sign(control.Transcript(acme, in, p.Record)); err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	c := config
+	c.Verify = nil
+	d := &desk{Table: New(c), t: t}
+	own := signed(me, office)
+	d.apply(&pb.Map{To: at(10), Snapshot: true, Network: net7(), Self: &pb.Self{Record: own.Record, Signature: own.Signature},
+		Upsert: []*pb.Peer{signed(1, office), signed(2, office+1), peer(3)}})
+	d.wants("N S !2 !3 +1", "1")
+	if s, _ := d.Self(); !s.Signed {
+		t.Fatal("this node's own signature does not hold")
+	}
+}
+
 func TestARecordIsVerifiedOnce(t *testing.T) {
 	n := 0
 	c := config

@@ -41,7 +41,8 @@ func (s *Session) Node() ident.Node { return s.m.id }
 func (s *Session) Gone() bool { return s.m.gone }
 
 // Next returns the bytes to send next, one whole frame, or nil if the node is up to date. The first frame of a session comes even
-// if nothing changed, so that the node knows. The bytes are shared and never change; once the stream has taken them, call Sent before anything else.
+// if nothing changed, so that the node knows. The bytes are shared and never change. Once the stream has taken them call Sent,
+// and Next not before; the View may change meanwhile.
 func (s *Session) Next() []byte {
 	if s.m.gone {
 		return nil
@@ -74,7 +75,7 @@ func (s *Session) fill() bool {
 	return true
 }
 
-// Sent notes that what Next returned is on its way.
+// Sent notes that what Next last returned is on its way.
 func (s *Session) Sent() {
 	s.queue, s.begun = s.queue[1:], true
 	if len(s.queue) > 0 {

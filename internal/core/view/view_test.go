@@ -357,6 +357,23 @@ func TestAFrameThatWasNotTakenIsMerged(t *testing.T) {
 	}
 }
 
+func TestAChangeWhileAFrameIsTakenComesNext(t *testing.T) {
+	s := newStage(t, Config{})
+	s.node(1)
+	s.node(2)
+	r := s.reader(1)
+	r.read()
+	s.node(3)
+	b := r.session.Next()
+	s.remove(2)
+	s.network(office, false)
+	r.session.Sent()
+	r.take(b)
+	r.wants("2 3")
+	r.read()
+	r.wants("")
+}
+
 func TestCaughtUpMembersShareTheSameBytes(t *testing.T) {
 	s := newStage(t, Config{Piece: 4000})
 	for id := range ident.Node(200) {
