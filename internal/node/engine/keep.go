@@ -22,13 +22,15 @@ func (e *Engine) dirty() {
 	}
 }
 
-// save hands the newest state to the saver if the disk is behind.
+// save hands the newest state to the saver if the disk is behind. Before there is a map there is nothing to save, and the first one
+// must not wait for its turn: a machine that dies just after its join comes back from it.
 func (e *Engine) save() {
 	if e.saveAt.IsZero() {
 		return
 	}
-	e.saveAt, e.saved, e.kept = time.Time{}, time.Now(), e.clock.Heard()
+	e.saveAt = time.Time{}
 	if _, known := e.table.Self(); known {
+		e.saved, e.kept = time.Now(), e.clock.Heard()
 		e.saver.put(e.table.Encode(), e.kept)
 	}
 }
