@@ -14,6 +14,7 @@ import (
 	"github.com/cvlan/cvlan/internal/base/clean"
 	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/base/key"
+	"github.com/cvlan/cvlan/internal/base/trust"
 )
 
 // How long certificates live. A node renews at half of NodeLife.
@@ -70,10 +71,8 @@ type signer struct {
 
 // Open loads the root, or makes it at first start.
 func Open(ctx context.Context, cfg Config) (*CA, error) {
-	c := &CA{keeper: cfg.Keeper, sealer: cfg.Sealer, now: cfg.Now, controller: cfg.Controller}
-	if c.now == nil {
-		c.now = time.Now
-	}
+	clock := trust.Clock{Local: cfg.Now} // what is issued must be good by the clock that nodes check with
+	c := &CA{keeper: cfg.Keeper, sealer: cfg.Sealer, controller: cfg.Controller, now: func() time.Time { return clock.Now().At }}
 	if cfg.Controller.IsZero() {
 		return nil, errors.New("certificate authority: the controller has no identifier")
 	}

@@ -203,6 +203,21 @@ func TestTheRootOutlivesARestartAndNothingOutlivesIt(t *testing.T) {
 	}
 }
 
+func TestAControllerThatWakesIn1970IssuesWhatNodesAccept(t *testing.T) {
+	var m Memory
+	c := &clock{time.Unix(0, 0)}
+	a := open(t, &m, c)
+	s, err := a.Server()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, node := range []*clock{c, {time.Now()}} {
+		if _, err := trust.VerifyController(parse(t, s.Certificate), a.Pin(), node.instant()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestDamagedKeysAreNamedAndNeverReplaced(t *testing.T) {
 	for name, damage := range map[string]func(*store.Authority){
 		"certificate": func(a *store.Authority) { a.Certificate = a.Certificate[:10] },

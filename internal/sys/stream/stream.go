@@ -1,5 +1,14 @@
 // Package stream carries the frames of the node stream over TLS/TCP or QUIC, both on one port number, behind one small
 // interface, and ships an in-memory twin.
+//
+//	node                                          controller
+//	Dial ── race of tries ─┬─ QUIC ──────────────── quicx.Port ─── greetQUIC ─┬─ attend ── Handler
+//	                       └─ TLS over TCP ──────── greetTCP ── by ALPN ──────┘
+//	                                                               └── else ── Web ── http.Server
+//
+// A Stream is framed (lengths, limits, one writer at a time) on top of a carrier (overTLS, overQUIC, plain). No goroutine belongs to a
+// stream at rest, but for whoever blocks in Recv and a dialed QUIC stream's heartbeat; a writer exists only while the peer is slower than
+// we are.
 package stream
 
 import (
@@ -28,17 +37,18 @@ var ErrWouldBlock = errors.New("stream: the peer does not take more now")
 type Stream interface {
 	// Send writes whole encoded frames and returns when the transport has taken them. After an error the stream is of no use.
 	Send(ctx context.Context, frames []byte) error
-	// TrySend takes all of frames or nothing, and never blocks. One call's worth may be under way; until it has gone the answer is
-	// ErrWouldBlock. frames must not change afterwards: many receivers may share them.
+	// TrySend takes all of frames or nothing, and never blocks. One call's worth may be under way (over QUIC also several that make
+	// 64 KiB together); until it has gone the answer is ErrWouldBlock. frames must not change afterwards: many receivers may share them.
 	TrySend(frames []byte) error
 	// OnReady names a function that is called, once for each run of ErrWouldBlock answers, when TrySend would be taken again.
 	// It is called from a goroutine of the stream's and must not block. Set it before the first TrySend.
 	OnReady(func())
-	// Recv returns the next frame. The first bound on its size is the listener's or dialer's; Limit changes it.
+	// Recv returns the next frame whose body is known, and io.EOF when the peer has closed in order. The first bound on its size is the listener's or dialer's; Limit changes it.
 	Recv() (*pb.Frame, error)
 	// Limit sets how long a received frame may be, in bytes.
 	Limit(bytes int)
-	// Close ends both directions; what was taken by Send is flushed for a second at most. Recv and Send return errors from then on.
+	// Close ends both directions; what was taken by Send is flushed for a second at most, for which Close waits. Recv and Send return
+	// errors from then on.
 	Close() error
 	// Info says who is at the other end.
 	Info() Info
