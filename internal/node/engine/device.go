@@ -169,9 +169,19 @@ func (e *Engine) settle(own, ranges []netip.Prefix) *session.Problem {
 		p := problemOf("host-network", fmt.Errorf("set up %s: %w", d.name, err))
 		return &p
 	}
+	if g, ok := d.tunnel.(wg.SourceGuard); ok {
+		g.SetSources(bare(own))
+	}
 	d.config, d.ranges = c, ranges
 	e.changed()
 	return nil
+}
+
+func bare(prefixes []netip.Prefix) (all []netip.Addr) {
+	for _, p := range prefixes {
+		all = append(all, p.Addr())
+	}
+	return all
 }
 
 // lower takes everything off the host.

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cvlan/cvlan/api/local"
+)
+
+func TestCommandLineWinsOverEnvironmentOverFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "c.toml")
+	if err := os.WriteFile(file, []byte("state = \"file\"\nsocket = \"file\"\noperators = \"file\"\nlocal_read = \"group\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("CVLAN_STATE", "env")
+	t.Setenv("CVLAN_SOCKET", "env")
+	var s settings
+	if err := s.load([]string{"--config", file, "--state", "flag"}, &bytes.Buffer{}); err != nil {
+		t.Fatal(err)
+	}
+	if s.State != "flag" || s.Socket != "env" || s.Group != "file" || !s.ReadGroup {
+		t.Fatalf("%+v", s.Config)
+	}
+}
+
+func TestMistakesAreTold(t *testing.T) {
+	unknown := filepath.Join(t.TempDir(), "c.toml")
+	if err := os.WriteFile(unknown, []byte("stat = \"x\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for want, args := range map[string][]string{
+		"not expected":         {"up"},
+		"unknown flag":         {"--frob"},
+		"no setting is called": {"--config", unknown},
+		"use all or group":     {"--local-read", "some"},
+		"debug, info, warn":    {"--log-level", "loud"},
+		"no such file":         {"--config", "/nonexistent/c.toml"},
+		"must not be empty":    {"--state", ""},
+	} {
+		var out, errs bytes.Buffer
+		if code := run(args, &out, &errs); code != exitUsage || !strings.Contains(errs.String(), want) {
+			t.Errorf("%v: %d %q, want %q", args, code, errs.String(), want)
+		}
+	}
+}
+
+func TestVersionAndHelp(t *testing.T) {
+	var out, errs bytes.Buffer
+	if code := run([]string{"--version"}, &out, &errs); code != exitOK || !strings.HasPrefix(out.String(), "cvland ") {
+		t.Errorf("%d %q", code, out.String())
+	}
+	if code := run([]string{"--help"}, &out, &errs); code != exitOK || !strings.Contains(errs.String(), "--cleanup") {
+		t.Errorf("%d %q", code, errs.String())
+	}
+}
+
+// build makes the program once a test.
+func build(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "cvland")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	bin := filepath.Join(dir, "cvland")
+	if out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return bin
+}
+
+func TestDaemonAnswersRefusesASecondAndStops(t *testing.T) {
+	if runtime.GOOS != "linux" || os.Geteuid() != 0 {
+		t.Skip("needs root on Linux")
+	}
+	bin := build(t)
+	args := []string{"--state", filepath.Join(filepath.Dir(bin), "state"), "--socket", filepath.Join(filepath.Dir(bin), "s")}
+	cmd := exec.Command(bin, args...)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	defer cmd.Process.Kill()
+	answers(t, args[3])
+	second, err := exec.Command(bin, args...).CombinedOutput()
+	if e, ok := err.(*exec.ExitError); !ok || e.ExitCode() != exitConflict || strings.Count(string(second), "\n") != 1 || !strings.Contains(string(second), "another process") {
+		t.Errorf("second daemon: %v %q", err, second)
+	}
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-ended:
+		if err != nil || !strings.HasPrefix(out.String(), "cvland ") {
+			t.Fatalf("%v\n%s", err, out.String())
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("it does not stop")
+	}
+	if _, err := os.Stat(args[3]); !os.IsNotExist(err) {
+		t.Errorf("the socket is left: %v", err)
+	}
+}
+
+// answers waits until the daemon can be talked to.
+func answers(t *testing.T, socket string) {
+	t.Helper()
+	c := local.NewClient(socket)
+	defer c.Close()
+	var err error
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); <-time.After(20 * time.Millisecond) {
+		if _, err = c.Status(context.Background()); err == nil {
+			return
+		}
+	}
+	t.Fatal(err)
+}
+
+func TestWithoutTheRightItSaysSo(t *testing.T) {
+	if runtime.GOOS != "linux" || os.Geteuid() != 0 {
+		t.Skip("needs root on Linux, to become somebody else")
+	}
+	out, err := asNobody(build(t), "--state", "/tmp/none").CombinedOutput()
+	if e, ok := err.(*exec.ExitError); !ok || e.ExitCode() != exitPermission || !strings.Contains(string(out), "sudo cvland") {
+		t.Fatalf("%v %q", err, out)
+	}
+}

@@ -1,0 +1,75 @@
+package daemon
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/cvlan/cvlan/daemon/localapi"
+	"github.com/cvlan/cvlan/internal/node/engine"
+	"github.com/cvlan/cvlan/internal/node/session"
+	"github.com/cvlan/cvlan/internal/node/wg"
+	"github.com/cvlan/cvlan/internal/sys/osnet"
+	"github.com/cvlan/cvlan/internal/sys/stream"
+	"github.com/cvlan/cvlan/internal/sys/tun"
+)
+
+// Config is what a daemon needs.
+type Config struct {
+	State     string // folder; made if need be
+	Socket    string // of the local API; "": none, for who calls Up, Down, Status and Ping in the same process
+	Group     string // whose members operate; "": localapi.DefaultGroup
+	ReadGroup bool   // local_read=group
+	Log       *slog.Logger
+	// Outside is the world; the zero Outside is the real one.
+	Outside engine.Outside
+	// Cleanup removes from the host what a daemon that was killed left there; nil: what the real host knows of.
+	Cleanup func() error
+	// Quiet is called, from a goroutine of its own, when nothing has changed for 15 s since something last did: the moment to tidy up.
+	// nil: nothing is called.
+	Quiet func()
+}
+
+// quietAfter is how long nothing must change for Config.Quiet.
+const quietAfter = 15 * time.Second
+
+// fill puts the real world wherever the caller has not put another.
+func (c *Config) fill() {
+	if c.Group == "" {
+		c.Group = localapi.DefaultGroup
+	}
+	if c.Outside.Host == nil {
+		host := osnet.New(osnet.Options{State: c.State, Log: c.Log})
+		c.Outside.Host = host
+		if c.Cleanup == nil {
+			c.Cleanup = host.Cleanup
+		}
+	}
+	if c.Cleanup == nil {
+		c.Cleanup = func() error { return nil }
+	}
+	if c.Outside.TUN == nil {
+		c.Outside.TUN = tun.Open
+	}
+	if c.Outside.Tunnel == nil {
+		c.Outside.Tunnel = openTunnel
+	}
+	if c.Outside.Dial == nil {
+		c.Outside.Dial = dialer(new(stream.Recent))
+	}
+}
+
+func openTunnel(c engine.TunnelConfig) (wg.Tunnel, error) {
+	return wg.New(wg.Config{Private: c.Private, Port: c.Port, TUN: c.TUN, Log: c.Log})
+}
+
+// dialer connects for real, and remembers what worked.
+func dialer(memory stream.Memory) session.Dialer {
+	return func(ctx context.Context, t session.Target) (stream.Stream, error) {
+		c := stream.DialConfig{Addrs: t.Addrs, TLS: t.TLS, Transport: t.Transport, Afresh: t.Afresh}
+		if t.Remember != "" {
+			c.Memory, c.Attachment = memory, t.Remember
+		}
+		return stream.Dial(ctx, c)
+	}
+}

@@ -1,0 +1,166 @@
+package daemon
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"github.com/cvlan/cvlan/api/local"
+	"github.com/cvlan/cvlan/internal/base/clean"
+	"github.com/cvlan/cvlan/internal/base/ident"
+	"github.com/cvlan/cvlan/internal/core/netmap"
+	"github.com/cvlan/cvlan/internal/node/engine"
+)
+
+// member returns the membership of a network, or nil.
+func (d *Daemon) member(id ident.Network) *member {
+	for _, m := range d.all() {
+		if m.id == id {
+			return m
+		}
+	}
+	return nil
+}
+
+// label is what people call a membership: its network's name, else the identifier.
+func (m *member) label() string {
+	if name, _, _ := m.names(); name != "" {
+		return name
+	}
+	return m.id.String()
+}
+
+// names returns the network's name, its tenant's and its domain, as far as they are known.
+func (m *member) names() (name, tenant, domain string) {
+	if e, _ := m.alive(); e != nil {
+		if s := e.Status(); s.Known {
+			return s.Network.Name, s.Network.Tenant, s.Network.Domain
+		}
+	}
+	if m.state == nil {
+		return "", "", ""
+	}
+	last := m.state.Meta().Last
+	return last.Name, last.Tenant, ""
+}
+
+// called reports whether a person may mean this membership: by id, name, name.tenant or domain.
+func (m *member) called(s string) bool {
+	name, tenant, domain := m.names()
+	s = strings.TrimSuffix(strings.ToLower(s), ".")
+	return s == m.id.String() || name != "" && (s == name || s == name+"."+tenant) || domain != "" && s == domain
+}
+
+// choose returns the memberships that a request names: one, or with "" all.
+func (d *Daemon) choose(network string) ([]*member, error) {
+	all := d.all()
+	if len(all) == 0 {
+		return nil, local.CodeNeedsJoin.Problem("find a network", "this machine is in none", "join one: cvlan up --key-file FILE")
+	}
+	if network == "" {
+		return all, nil
+	}
+	var named []*member
+	for _, m := range all {
+		if m.called(network) {
+			named = append(named, m)
+		}
+	}
+	shown := clean.Line(network, 80)
+	switch len(named) {
+	case 0:
+		return nil, local.CodeNotFound.Problem("find network "+shown, "this machine is in no network of that name", "cvlan status lists them")
+	case 1:
+		return named, nil
+	default:
+		return nil, local.CodeAmbiguous.Problem("find network "+shown, fmt.Sprintf("this machine is in %d networks of that name", len(named)), "use NAME.TENANT or the identifier that cvlan status --json shows")
+	}
+}
+
+// target is a peer that was found, and where.
+type target struct {
+	m    *member
+	s    *engine.Status
+	peer *netmap.Peer
+	addr netip.Addr // to be used
+}
+
+// find looks for a peer by name, name.network, full name, address or identifier, in the memberships that are up.
+func (d *Daemon) find(peer, network string) (target, error) {
+	chosen, err := d.choose(network)
+	if err != nil {
+		return target{}, err
+	}
+	var found []target
+	var seen scan
+	for _, m := range chosen {
+		e, _ := m.alive()
+		if e == nil || !e.Status().Known {
+			continue
+		}
+		found = append(found, seen.look(m, e.Status(), peer)...)
+	}
+	switch {
+	case len(found) == 1:
+		return found[0], nil
+	case len(found) > 1:
+		return target{}, local.CodeAmbiguous.Problem("find peer "+clean.Line(peer, 80), fmt.Sprintf("%d networks have a node of that name", len(found)), "use NAME.NETWORK")
+	}
+	return target{}, seen.missing(clean.Line(peer, 80))
+}
+
+// scan remembers why a peer was not found.
+type scan struct {
+	up     bool   // a membership was looked at
+	self   bool   // it is this machine
+	closed string // a network that shows nobody
+}
+
+func (c *scan) look(m *member, s *engine.Status, peer string) (found []target) {
+	c.up = true
+	if s.Network.Closed {
+		c.closed = s.Network.Name
+	}
+	if matches(peer, s.Self.Record.Node, s.Self.Record.Name, s.Network, s.Self.Record.Address4, s.Self.Record.Address6).IsValid() {
+		c.self = true
+	}
+	for _, p := range s.Peers {
+		if a := matches(peer, p.Record.Node, p.Record.Name, s.Network, p.Record.Address4, p.Record.Address6); a.IsValid() {
+			found = append(found, target{m, s, p, a})
+		}
+	}
+	return found
+}
+
+func (c *scan) missing(peer string) error {
+	verb := "find peer " + peer
+	switch {
+	case c.self:
+		return local.CodeInvalid.Problem(verb, "that is this machine", "name another")
+	case !c.up:
+		return local.CodeUnreachable.Problem(verb, "no network is up", "cvlan status says why; cvlan up brings them up")
+	case c.closed != "":
+		return local.CodeDenied.Problem(verb, fmt.Sprintf("the network %s is closed: it shows no peers", c.closed), "an admin can open it: cvlan admin network open "+c.closed)
+	default:
+		return local.CodeNotFound.Problem(verb, "no network of this machine has it, or its rules hide it", "cvlan status lists the peers")
+	}
+}
+
+// matches returns the address to use if a person may mean this node, else an invalid one. IPv4 is preferred, unless an address was
+// named.
+func matches(s string, id ident.Node, name string, n netmap.Network, a4, a6 netip.Addr) netip.Addr {
+	if a, err := netip.ParseAddr(s); err == nil {
+		if a = a.Unmap(); a == a4 || a == a6 {
+			return a
+		}
+		return netip.Addr{}
+	}
+	s = strings.TrimSuffix(strings.ToLower(s), ".")
+	if s != id.String() && s != name && s != name+"."+n.Name && s != name+"."+n.Name+"."+n.Tenant && s != name+"."+n.Domain {
+		return netip.Addr{}
+	}
+	if a4.IsValid() {
+		return a4
+	}
+	return a6
+}

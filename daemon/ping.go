@@ -1,0 +1,74 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cvlan/cvlan/api/local"
+	"github.com/cvlan/cvlan/internal/node/engine"
+)
+
+// Bounds of a ping.
+const (
+	pingPayload = 56
+	pingTime    = 2 * time.Second
+	maxPayload  = 65_000
+	maxPingTime = time.Minute
+)
+
+// Ping implements localapi.Backend.
+func (d *Daemon) Ping(ctx context.Context, r local.PingRequest) (local.Pong, error) {
+	if r.Size < 0 || r.Size > maxPayload || r.TimeoutMS < 0 || r.TimeoutMS > int(maxPingTime.Milliseconds()) {
+		return local.Pong{}, local.CodeInvalid.Problem("ping", fmt.Sprintf("size is at most %d bytes, the time at most %v", maxPayload, maxPingTime), "")
+	}
+	size, limit := r.Size, time.Duration(r.TimeoutMS)*time.Millisecond
+	if size == 0 {
+		size = pingPayload
+	}
+	if limit == 0 {
+		limit = pingTime
+	}
+	t, err := d.find(r.Peer, r.Network)
+	if err != nil {
+		return local.Pong{}, err
+	}
+	e, _ := t.m.alive()
+	if e == nil {
+		return local.Pong{}, t.down()
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	rtt, err := e.Ping(ctx, t.addr, size)
+	switch {
+	case errors.Is(err, engine.ErrDown):
+		return local.Pong{}, t.down()
+	case err != nil && ctx.Err() != nil:
+		return local.Pong{}, t.silent(limit)
+	case err != nil:
+		return local.Pong{}, local.CodeUnreachable.Problem("ping "+t.peer.Record.Name, err.Error(), "")
+	}
+	p := local.Pong{Schema: local.Schema, Peer: t.peer.Record.Name, Network: t.s.Network.Name, Address: t.addr, RTT: rtt, Path: pathDirect, Protocol: protocolWG}
+	if live, ok := e.Status().Live()[t.peer.Record.WG]; ok && live.Endpoint.IsValid() {
+		p.Endpoint = &live.Endpoint
+	}
+	return p, nil
+}
+
+func (t target) down() error {
+	return local.CodeUnreachable.Problem("ping "+t.peer.Record.Name, fmt.Sprintf("the network %s is not up", t.s.Network.Name), "cvlan status says why")
+}
+
+// silent says what is known of a peer that did not answer.
+func (t target) silent(limit time.Duration) error {
+	live := t.s.Live()[t.peer.Record.WG]
+	hint := "is it switched on and connected? cvlan status shows when it was seen last"
+	switch {
+	case !live.LastHandshake.IsZero() && time.Since(live.LastHandshake) < sessionLife:
+		hint = "the tunnel to it stands: does its own firewall drop echo requests?"
+	case t.peer.Soft.Online:
+		hint = fmt.Sprintf("it is connected to the controller, but there is no path to it: does a firewall drop UDP between the two, port %d here?", t.s.Port)
+	}
+	return local.CodeUnreachable.Problem("ping "+t.peer.Record.Name, fmt.Sprintf("no answer within %v", limit), hint)
+}

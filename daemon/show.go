@@ -1,0 +1,161 @@
+package daemon
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/cvlan/cvlan/api/local"
+	"github.com/cvlan/cvlan/internal/base/key"
+	"github.com/cvlan/cvlan/internal/base/version"
+	"github.com/cvlan/cvlan/internal/core/netmap"
+	"github.com/cvlan/cvlan/internal/node/engine"
+	"github.com/cvlan/cvlan/internal/node/session"
+	"github.com/cvlan/cvlan/internal/node/wg"
+	"github.com/cvlan/cvlan/proto/control"
+)
+
+const (
+	protocolWG = "wireguard"
+	pathDirect = "direct"
+	pathIdle   = "idle"
+	// sessionLife is how long a WireGuard session serves after its handshake (REJECT_AFTER_TIME).
+	sessionLife = 180 * time.Second
+)
+
+// Status implements localapi.Backend.
+func (d *Daemon) Status() local.Status {
+	return local.Status{Schema: local.Schema, Daemon: version.Get(), Since: d.since, Networks: d.describe(d.all()).Networks}
+}
+
+func (d *Daemon) describe(members []*member) local.Networks {
+	n := local.Networks{Schema: local.Schema, Networks: make([]local.Network, 0, len(members))}
+	for _, m := range members {
+		n.Networks = append(n.Networks, m.show())
+	}
+	return n
+}
+
+// show tells a membership as it is now.
+func (m *member) show() local.Network {
+	e, broke := m.alive()
+	switch {
+	case m.state == nil:
+		p := local.Problem{Code: "state-damaged", What: m.damage.Error(), Hint: "restore the state folder from a backup, or forget the network and join again"}
+		return m.dead(local.Failed, &p)
+	case broke != nil:
+		return m.dead(local.Failed, &local.Problem{Code: "internal", What: broke.Error(), Hint: "cvlan up tries again"})
+	case e == nil:
+		return m.dead(local.Down, nil)
+	default:
+		return m.live(e.Status())
+	}
+}
+
+// dead tells what is known of a membership without an engine.
+func (m *member) dead(s local.State, p *local.Problem) local.Network {
+	name, tenant, domain := m.names()
+	n := local.Network{ID: m.id.String(), Name: name, Tenant: tenant, Domain: domain, State: s, Problem: p, Ranges: []netip.Prefix{}, Peers: []local.Peer{}}
+	if m.state != nil {
+		n.Self = m.self(nil)
+		n.Controller.Address = m.address("")
+	}
+	return n
+}
+
+// live tells what the engine knows.
+func (m *member) live(s *engine.Status) local.Network {
+	name, tenant, domain := m.names()
+	n := local.Network{
+		ID: m.id.String(), Name: name, Tenant: tenant, Domain: domain, State: local.State(s.State), Problem: problem(s.Problem),
+		Self: m.self(s), Interface: s.Interface, Port: s.Port, MTU: s.MTU, Ranges: []netip.Prefix{}, Closed: s.Network.Closed,
+		Controller: m.controller(s), Peers: make([]local.Peer, 0, len(s.Peers)),
+	}
+	for _, w := range s.Warnings {
+		n.Warnings = append(n.Warnings, *problem(&w))
+	}
+	for _, r := range []netip.Prefix{s.Network.Range4, s.Network.Range6} {
+		if r.IsValid() {
+			n.Ranges = append(n.Ranges, r)
+		}
+	}
+	live, now := s.Live(), time.Now()
+	for _, p := range s.Peers {
+		n.Peers = append(n.Peers, peer(p, live, now))
+	}
+	return n
+}
+
+func problem(p *session.Problem) *local.Problem {
+	if p == nil {
+		return nil
+	}
+	return &local.Problem{Code: p.Code, What: p.What, Hint: p.Hint}
+}
+
+// self is this node: as the map shows it, else as it was at the join.
+func (m *member) self(s *engine.Status) local.Node {
+	if s != nil && s.Known {
+		return node(s.Self.Record)
+	}
+	meta := m.state.Meta()
+	if r, err := control.ParseRecord(meta.Record); err == nil {
+		return node(r)
+	}
+	return local.Node{ID: meta.Node.String(), Addresses: []netip.Addr{}, Key: m.state.WG.Public().String()}
+}
+
+func node(r control.Record) local.Node {
+	n := local.Node{ID: r.Node.String(), Name: r.Name, Addresses: []netip.Addr{}, Tags: r.Tags, Key: r.WG.String()}
+	for _, a := range []netip.Addr{r.Address4, r.Address6} {
+		if a.IsValid() {
+			n.Addresses = append(n.Addresses, a)
+		}
+	}
+	return n
+}
+
+func (m *member) address(live string) string {
+	if meta := m.state.Meta(); live == "" && len(meta.Addresses) > 0 {
+		return meta.Addresses[0]
+	}
+	return live
+}
+
+func (m *member) controller(s *engine.Status) local.Controller {
+	c := local.Controller{Address: m.address(s.Session.Address), Connected: s.Session.Phase == session.Connected, Transport: string(s.Session.Transport), MapVersion: s.MapVersion}
+	if p := s.Session.Problem; p != nil {
+		c.Problem = p.What
+	}
+	c.LastContact, c.CertUntil = instant(s.Session.Contact), instant(s.Session.CertUntil)
+	if c.Connected {
+		c.Since = instant(s.Session.Since)
+	}
+	return c
+}
+
+func peer(p *netmap.Peer, live map[key.WGPublic]wg.PeerState, now time.Time) local.Peer {
+	out := local.Peer{Node: node(p.Record), Online: p.Soft.Online, LastSeen: instant(p.Soft.LastSeen), Protocol: protocolWG, Path: pathIdle,
+		Candidates: slices.Clone(p.Soft.Endpoints)}
+	s, ok := live[p.Record.WG]
+	if !ok {
+		return out
+	}
+	out.LastHandshake, out.RxBytes, out.TxBytes = instant(s.LastHandshake), s.RxBytes, s.TxBytes
+	if s.Endpoint.IsValid() {
+		out.Endpoint = &s.Endpoint
+		if now.Sub(s.LastHandshake) < sessionLife {
+			out.Path = pathDirect
+		}
+	}
+	return out
+}
+
+// instant makes what is unknown absent in JSON.
+func instant(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}
