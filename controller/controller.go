@@ -59,9 +59,11 @@ func New(ctx context.Context, cfg Config) (*Controller, error) {
 }
 
 func (c *Controller) open(ctx context.Context) (err error) {
-	if c.store, err = sqlite.Open(ctx, sqlite.Config{Dir: c.cfg.Data, Now: c.cfg.Now, Log: c.cfg.Log}); err != nil {
-		return err
+	opened, err := sqlite.Open(ctx, sqlite.Config{Dir: c.cfg.Data, Now: c.cfg.Now, Log: c.cfg.Log})
+	if err != nil {
+		return err // and c.store stays nil: close asks it
 	}
+	c.store = opened
 	meta := c.store.Meta()
 	if c.ca, err = ca.Open(ctx, ca.Config{Keeper: c.store, Domain: meta.TrustDomain, Controller: meta.Controller, Now: c.cfg.Now}); err != nil {
 		return err
@@ -166,3 +168,12 @@ func random() uint64 {
 func (c *Controller) newTenant(ctx context.Context, actor, name string) (store.Tenant, error) {
 	return makeTenant(ctx, c.store, c.ca, actor, ident.New[ident.Tenant](), name)
 }
+
+// Store returns the database, for tools that run in the same process.
+func (c *Controller) Store() store.Store { return c.store }
+
+// Pin returns what nodes know the controller's authority by.
+func (c *Controller) Pin() [32]byte { return c.ca.Pin() }
+
+// Sessions counts the nodes that are connected now.
+func (c *Controller) Sessions() int { return c.hub.Sessions() }

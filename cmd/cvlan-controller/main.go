@@ -13,7 +13,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cvlan/cvlan/controller/store"
 	"github.com/cvlan/cvlan/internal/base/version"
+	"github.com/cvlan/cvlan/internal/sys/disk"
 )
 
 // Exit codes, the same as those of cvlan for the same reasons.
@@ -21,6 +23,7 @@ const (
 	exitInternal = 1
 	exitUsage    = 2
 	exitConflict = 10
+	exitSkew     = 11
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -42,7 +45,9 @@ func run(args []string, out, errs io.Writer) int {
 	switch {
 	case errors.As(err, &usage):
 		return exitUsage
-	case errors.As(err, &wrong):
+	case errors.Is(err, store.ErrNewer):
+		return exitSkew
+	case errors.As(err, &wrong), errors.Is(err, disk.ErrLocked):
 		return exitConflict
 	default:
 		return exitInternal
