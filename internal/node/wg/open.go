@@ -49,11 +49,20 @@ func (b *bind) setCandidates(k key.WGPublic, all []netip.AddrPort) {
 // wake doubts where a peer is; data goes to where it was meanwhile, if it was anywhere.
 func (b *bind) wake(k key.WGPublic, last netip.AddrPort) {
 	b.decide(k, func(t *target, out *path.Out) {
+		t.doubted = true
 		t.picker.Wake(b.clock.Now(), out)
 		if last.IsValid() {
 			t.last.Store(&conn.StdNetEndpoint{AddrPort: last})
 		}
 	})
+}
+
+// doubted reports whether a peer has not answered an initiation since wake, and none is under way.
+func (b *bind) doubted(k key.WGPublic) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	t := b.targets[k]
+	return t != nil && t.doubted && !t.waiting
 }
 
 // decide asks a target's Picker something and sends the latest initiation where it says.
@@ -149,6 +158,7 @@ func (b *bind) answered(response []byte, from conn.Endpoint) {
 		return
 	}
 	b.settled(t)
+	t.doubted = false
 	var out path.Out
 	t.picker.Heard(b.clock.Now(), e.AddrPort, &out)
 	b.unhint(t)

@@ -45,6 +45,7 @@ type stock struct {
 	mu    sync.Mutex // configuration, one change at a time
 	peers map[key.WGPublic]Peer
 	owner map[netip.Prefix]key.WGPublic // of each allowed range: the library gives it to the last who asked
+	asked *time.Timer                   // Wake's second question
 }
 
 var (
@@ -65,6 +66,8 @@ func New(c Config) (Tunnel, error) {
 		bind: newBind(c.Port, c.Log), guard: newGuard(c.TUN), public: c.Private.Public(), log: c.Log,
 		done: make(chan struct{}), peers: map[key.WGPublic]Peer{}, owner: map[netip.Prefix]key.WGPublic{},
 	}
+	s.asked = time.AfterFunc(device.RekeyTimeout, s.askAgain)
+	s.asked.Stop()
 	s.dev = device.NewDevice(s.guard, s.bind, logger(c.Log))
 	s.watched.Go(s.watch)
 	err := s.dev.IpcSet("private_key=" + c.Private.Hex() + "\n")
@@ -171,7 +174,8 @@ func (s *stock) RemovePeer(k key.WGPublic) {
 }
 
 // Wake implements Tunnel. A peer with a living session is asked at once; any other is tried everywhere when there is something to
-// send.
+// send. The library keeps five seconds between two handshakes with a peer, and says nothing if it was too early, so that who has
+// not answered by then is asked once more.
 func (s *stock) Wake() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -183,11 +187,27 @@ func (s *stock) Wake() {
 		s.log.Error("tunnel not woken", logx.Err, err)
 		return
 	}
+	s.ask(all)
+	s.asked.Reset(device.RekeyTimeout)
+}
+
+// askAgain asks the peers that Wake left in doubt.
+func (s *stock) askAgain() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closing.Load() {
+		s.ask(s.states())
+	}
+}
+
+// ask begins a handshake with every peer that has a living session and is in doubt.
+func (s *stock) ask(all []PeerState) {
 	for _, p := range all {
-		if alive := time.Since(p.LastHandshake) < device.RejectAfterTime; alive {
-			if peer := s.dev.LookupPeer(device.NoisePublicKey(p.Key)); peer != nil {
-				peer.SendHandshakeInitiation(false) // it logs its own errors
-			}
+		if time.Since(p.LastHandshake) >= device.RejectAfterTime || !s.bind.doubted(p.Key) {
+			continue
+		}
+		if peer := s.dev.LookupPeer(device.NoisePublicKey(p.Key)); peer != nil {
+			peer.SendHandshakeInitiation(false) // it logs its own errors
 		}
 	}
 }
@@ -216,6 +236,7 @@ func (s *stock) Done() <-chan struct{} { return s.done }
 // Close implements Tunnel; it may be called again, and after the tunnel has ended by itself.
 func (s *stock) Close() error {
 	s.closing.Store(true)
+	s.asked.Stop()
 	s.dev.Close()
 	s.watched.Wait()
 	return nil

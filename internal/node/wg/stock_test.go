@@ -85,6 +85,7 @@ func TestPeerThatMovedIsFollowed(t *testing.T) {
 
 // A peer that moves and stays silent is found again at another candidate, as soon as we doubt where it was.
 func TestWakeFindsASilentPeerElsewhere(t *testing.T) {
+	t.Parallel()
 	a, b := pair(t)
 	a.knows(b, b.at())
 	b.knows(a)

@@ -24,6 +24,7 @@ type target struct {
 	picker  path.Picker
 	opening [initiationSize]byte // the latest initiation
 	waiting bool                 // it is unanswered
+	doubted bool                 // Wake came, and no answer since
 	hint    netip.AddrPort       // where it is in the bind's hints
 }
 

@@ -60,11 +60,11 @@ func parseStates(text string) ([]PeerState, error) {
 	for line := range strings.Lines(text) {
 		name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
 		if name == "public_key" {
-			var p PeerState
-			if n, err := hex.Decode(p.Key[:], []byte(value)); err != nil || n != len(p.Key) {
+			k, err := hex.DecodeString(value)
+			if err != nil || len(k) != len(key.WGPublic{}) {
 				return nil, fmt.Errorf("the library's answer has the public key %.80q", value)
 			}
-			all = append(all, p)
+			all = append(all, PeerState{Key: key.WGPublic(k)})
 		} else if len(all) > 0 {
 			if err := all[len(all)-1].set(name, value); err != nil {
 				return nil, fmt.Errorf("the library's answer has %s=%.80q: %w", name, value, err)
