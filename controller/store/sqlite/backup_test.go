@@ -186,6 +186,40 @@ func TestARestoreOverAnUncleanEndIsClean(t *testing.T) {
 	}
 }
 
+// The log of a database that cannot even be opened is put aside with it: beside the restored one it would destroy that.
+func TestARestoreOverAWreckPutsItsLogAside(t *testing.T) {
+	dir, wreck := t.TempDir(), t.TempDir()
+	s := openTest(t, Config{Dir: dir})
+	settle(t, s)
+	backup := filepath.Join(t.TempDir(), "b.db")
+	if err := s.Backup(t.Context(), backup); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(wreck, fileName)
+	if err := copyFile(path+"-wal", filepath.Join(dir, fileName+"-wal")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte("wreck"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r, err := Restore(t.Context(), backup, wreck, time.Now())
+	if err != nil || r.Before != 0 || r.Tenants != 1 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	if content, err := os.ReadFile(r.Kept); err != nil || string(content) != "wreck" {
+		t.Errorf("kept %q, %v", content, err)
+	}
+	if _, err := os.Stat(r.Kept + "-wal"); err != nil {
+		t.Errorf("the log was not kept: %v", err)
+	}
+	if _, err := os.Stat(path + "-wal"); err == nil {
+		t.Error("the log is still beside the new database")
+	}
+	if s := openTest(t, Config{Dir: wreck}); s.Meta() != r.Meta {
+		t.Errorf("%+v, want %+v", s.Meta(), r.Meta)
+	}
+}
+
 func TestABackupOfARunningControllersFolder(t *testing.T) {
 	dir := t.TempDir()
 	s := openTest(t, Config{Dir: dir})

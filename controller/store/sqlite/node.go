@@ -81,9 +81,6 @@ func (h handle) RenameNode(ctx context.Context, actor string, id ident.Node, nam
 		if _, err := w.audit(actor, "node.rename", id, slog.String("from", n.Name), slog.String("to", name)); err != nil {
 			return err
 		}
-		if p := w.pools[n.Network]; p != nil {
-			clear(p.numbers)
-		}
 		n.Name = name
 		n.Revise()
 		return w.exec(renameNode, int64(id), name, n.Record, int64(n.Revision), int64(n.Version))
@@ -184,7 +181,7 @@ func (w *work) bury(n store.Node) error {
 	}
 	h.tombs++
 	if h.tombs > store.MaxTombstones {
-		return w.forgetTombs(h, nthTomb, store.MaxTombstones/10)
+		return w.forgetTombs(h, nthTomb, store.MaxTombstones/10-1)
 	}
 	oldest, err := own(w, value[int64], oldestTomb)
 	if err != nil || !instant(oldest).Before(w.now.Add(-store.TombstoneLife-tidyAfter)) {
