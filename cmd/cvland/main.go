@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/cvlan/cvlan/daemon"
+	"github.com/cvlan/cvlan/daemon/localapi"
 	"github.com/cvlan/cvlan/internal/base/version"
 	"github.com/cvlan/cvlan/internal/sys/disk"
 )
@@ -60,7 +61,7 @@ func run(args []string, out, errs io.Writer) int {
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	if err := serve(ctx, &s, out); err != nil {
 		code := exitInternal
-		if errors.Is(err, disk.ErrLocked) {
+		if errors.Is(err, disk.ErrLocked) || errors.Is(err, localapi.ErrTaken) {
 			code = exitConflict
 		}
 		return fail(errs, err, code)

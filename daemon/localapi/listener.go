@@ -21,6 +21,9 @@ const (
 	maxPath      = 107 // bytes of a Unix socket's path on Linux, less one
 )
 
+// ErrTaken is why a second daemon does not get the socket of the first.
+var ErrTaken = errors.New("another daemon answers there")
+
 var errNotLocal = errors.New("the system does not say who connected")
 
 // listen makes the socket: 0666 in a folder of ours that only we can write, so that nobody can put another in its place.
@@ -59,7 +62,7 @@ func vacate(path string) error {
 	}
 	if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
 		c.Close()
-		return fmt.Errorf("local socket %s: another daemon answers there; stop it or choose another with --socket", path)
+		return fmt.Errorf("local socket %s: %w; stop it or choose another with --socket", path, ErrTaken)
 	}
 	return os.Remove(path)
 }

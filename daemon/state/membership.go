@@ -79,6 +79,7 @@ type Membership struct {
 	mu    sync.Mutex
 	chain [][]byte
 	meta  Meta
+	stale bool // meta is newer than the file
 }
 
 // Meta returns what is known now.
@@ -111,11 +112,11 @@ func (m *Membership) SaveAddrs(addrs []string) error {
 // SaveLast keeps what came up.
 func (m *Membership) SaveLast(l Last) error { return m.change(func(meta *Meta) { meta.Last = l }) }
 
-// change alters membership.json; an alteration that changes nothing is not written.
+// change alters membership.json. An alteration that changes nothing is not written, unless the last one could not be.
 func (m *Membership) change(alter func(*Meta)) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	before, err := json.Marshal(m.meta)
+	before, err := json.MarshalIndent(m.meta, "", "  ")
 	if err != nil {
 		return err
 	}
@@ -124,11 +125,12 @@ func (m *Membership) change(alter func(*Meta)) error {
 	if err != nil {
 		return err
 	}
-	var compact bytes.Buffer
-	if json.Compact(&compact, after) == nil && bytes.Equal(compact.Bytes(), before) {
+	if !m.stale && bytes.Equal(before, after) {
 		return nil
 	}
-	return disk.Write(filepath.Join(m.path, metaFile), after)
+	err = disk.Write(filepath.Join(m.path, metaFile), after)
+	m.stale = err != nil
+	return err
 }
 
 // SaveChain keeps a renewed certificate.

@@ -244,6 +244,42 @@ func TestTornMetaFallsBackToTheVersionBefore(t *testing.T) {
 	}
 }
 
+func TestWishThatCouldNotBeWrittenIsWrittenWhenItIsRepeated(t *testing.T) {
+	path, m := member(t)
+	p := filepath.Join(path, networks, m.ID.String())
+	away := p + "-away"
+	if err := os.Rename(p, away); err != nil { // as good as a disk that refuses
+		t.Fatal(err)
+	}
+	if err := m.SetWanted(Down); err == nil {
+		t.Fatal("written to nowhere")
+	}
+	if err := os.Rename(away, p); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.SetWanted(Down); err != nil {
+		t.Fatal(err)
+	}
+	if f := only(t, open(t, path)); f.Err != nil || f.Membership.Meta().Wanted != Down {
+		t.Fatalf("%+v", f)
+	}
+}
+
+func FuzzParseMap(f *testing.F) {
+	f.Add(encodeMap([]byte("map"), time.Unix(0, 0)))
+	f.Add([]byte(cacheHeader))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		encoded, heard, err := parseMap(b)
+		if err != nil {
+			return
+		}
+		again, h, err := parseMap(encodeMap(encoded, heard))
+		if err != nil || !bytes.Equal(again, encoded) || !h.Equal(heard) {
+			t.Fatalf("%q %v: comes back as %q %v, %v", encoded, heard, again, h, err)
+		}
+	})
+}
+
 func TestFileOfANewerVersionIsLeftAlone(t *testing.T) {
 	path, m := member(t)
 	if err := m.change(func(meta *Meta) { meta.Schema = schema + 1 }); err != nil {

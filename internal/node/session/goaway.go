@@ -31,7 +31,7 @@ func dismissed(g *pb.Goaway) ending {
 	said, hint := clean.Line(g.Message, 200), clean.Line(g.Hint, 300)
 	p := func(code, what, otherwise string) *Problem {
 		if said != "" {
-			what += ": " + said
+			what = said
 		}
 		if hint == "" {
 			hint = otherwise

@@ -140,7 +140,7 @@ func (s *Session) Run(ctx context.Context) {
 			return
 		}
 		wait := back.next(end, lived)
-		s.waiting(end, wait)
+		s.waiting(end, lived, wait)
 		s.rest(ctx, wait, end.ordered())
 	}
 }
@@ -160,7 +160,7 @@ func (s *Session) rest(ctx context.Context, wait time.Duration, ordered bool) {
 	}
 }
 
-func (s *Session) waiting(e ending, wait time.Duration) {
+func (s *Session) waiting(e ending, lived, wait time.Duration) {
 	s.update(func(st *State) {
 		now := s.cfg.Clock.Now()
 		if st.Phase == Connected || st.Since.IsZero() {
@@ -171,7 +171,7 @@ func (s *Session) waiting(e ending, wait time.Duration) {
 			st.Verdict = e.verdict
 		}
 	})
-	s.log.Info("control session ended", logx.Reason, e.problem.Code, logx.Err, e.problem.What, logx.Took, wait)
+	s.log.Info("control session ended", logx.Reason, e.problem.Code, logx.Err, e.problem.What, logx.Took, lived)
 }
 
 // update publishes a changed state and tells the owner.
