@@ -172,6 +172,9 @@ func TestADatabaseOfANewerVersionIsRefused(t *testing.T) {
 	if err == nil {
 		t.Fatal("it starts with a database of the future")
 	}
+	if !strings.Contains(err.Error(), fmt.Sprintf("exit status %d", iox.Skew)) {
+		t.Errorf("the exit code is not %d: %v", iox.Skew, err)
+	}
 	for _, word := range []string{"9000", "cvlan-controller 99", "run the newer program"} {
 		if !strings.Contains(err.Error(), word) {
 			t.Errorf("it does not say %q: %v", word, err)
