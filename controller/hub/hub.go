@@ -79,7 +79,10 @@ func (h *Hub) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 		case <-tick.C:
-			h.each(func(t *tenant) { t.flushSeen(ctx) })
+			h.each(func(t *tenant) {
+				t.flushSeen(ctx)
+				t.forgetDeletions()
+			})
 		}
 	}
 	h.stop()

@@ -31,9 +31,6 @@ func (t *tenant) load(ctx context.Context) error {
 			return fmt.Errorf("hub: load tenant %s: %w", t.id, err)
 		}
 	}
-	for _, n := range l.Nodes {
-		v.SetSoft(n.ID, view.Soft{LastSeen: n.LastSeen})
-	}
 	t.view = v
 	for id, n := range t.nodes {
 		if n.ephemeral {

@@ -93,7 +93,9 @@ func (t *tenant) release(n *session) {
 	delete(t.sessions, n.node)
 	now := t.hub.Now()
 	t.seen[n.node] = now
-	t.soft(n.node, view.Soft{LastSeen: now})
+	if known := t.nodes[n.node]; known != nil { // where it was is where it most likely still is
+		t.soft(n.node, view.Soft{LastSeen: now, Endpoints: known.soft.Endpoints})
+	}
 	t.part(n.node)
 }
 
@@ -190,6 +192,15 @@ func (t *tenant) sendAllAway() {
 		})
 	}
 	gone.Wait()
+}
+
+// forgetDeletions lets go of deletions that are too old to be told one by one.
+func (t *tenant) forgetDeletions() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.view != nil {
+		t.view.Expire(t.hub.Now().Add(-view.TombstoneLife))
+	}
 }
 
 // flushSeen writes down when nodes were last seen.

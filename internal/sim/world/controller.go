@@ -1,0 +1,175 @@
+package world
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/cvlan/cvlan/controller"
+	"github.com/cvlan/cvlan/controller/store"
+	"github.com/cvlan/cvlan/internal/base/ident"
+	"github.com/cvlan/cvlan/internal/base/key"
+	"github.com/cvlan/cvlan/internal/base/ticket"
+)
+
+// Controller is the world's controller, which may be stopped, killed, and restored from a backup.
+type Controller struct {
+	w    *World
+	dir  string
+	skew time.Duration
+
+	live *controller.Controller // nil: not running
+	stop context.CancelFunc
+	done chan struct{}
+}
+
+// Start starts it on its data folder.
+func (c *Controller) Start() {
+	c.w.T.Helper()
+	host := c.w.Net.Host(controllerAddr)
+	tcp, err := host.Listen(controllerPort)
+	if err != nil {
+		c.w.T.Fatal(err)
+	}
+	udp, err := host.ListenPacket(controllerPort)
+	if err != nil {
+		c.w.T.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	live, err := controller.New(ctx, c.config(controller.Sockets{TCP: tcp, UDP: udp}))
+	if err != nil {
+		c.w.T.Fatal(err)
+	}
+	c.live, c.stop, c.done = live, stop, make(chan struct{})
+	go func() {
+		defer close(c.done)
+		if err := live.Run(ctx, nil); err != nil {
+			c.w.T.Errorf("controller: %v", err)
+		}
+	}()
+}
+
+func (c *Controller) config(s controller.Sockets) controller.Config {
+	return controller.Config{Data: c.dir, Listen: fmt.Sprintf(":%d", controllerPort), Addresses: []string{fmt.Sprintf("%s:%d", controllerAddr, controllerPort)},
+		Log: c.w.log.With("who", "controller"), Now: func() time.Time { return c.w.Now().Add(c.skew) }, Sockets: s}
+}
+
+// Stop ends it in an orderly way. It may be stopped already.
+func (c *Controller) Stop() {
+	if c.live == nil {
+		return
+	}
+	c.stop()
+	<-c.done
+	c.live = nil
+}
+
+// Kill ends it without a word to anybody: its sockets vanish first.
+func (c *Controller) Kill() {
+	c.w.Net.Host(controllerAddr).PowerCut()
+	c.Stop()
+}
+
+// Backup copies its database; Restore stops it, puts the copy back and starts it again.
+func (c *Controller) Backup() (path string) {
+	path = filepath.Join(c.w.T.TempDir(), "backup.db")
+	if err := c.live.Store().Backup(c.w.Background(), path); err != nil {
+		c.w.T.Fatal(err)
+	}
+	return path
+}
+
+// Restore stops it, puts a backup in the place of its database, and starts it again.
+func (c *Controller) Restore(path string) {
+	c.Stop()
+	if _, err := controller.Restore(c.w.Background(), c.config(controller.Sockets{}), path); err != nil {
+		c.w.T.Fatal(err)
+	}
+	c.Start()
+}
+
+// Tenant returns the handle of the tenant that every controller begins with.
+func (c *Controller) Tenant() store.Handle {
+	t, err := c.live.Store().TenantByName(c.w.Background(), controller.DefaultTenant)
+	if err != nil {
+		c.w.T.Fatal(err)
+	}
+	return c.live.Store().For(t.ID)
+}
+
+// Network makes a network in which members may reach members, or one without a rule.
+func (c *Controller) Network(name string, open bool) store.Network {
+	n := store.Network{Name: name}
+	if open {
+		n.Rules = []store.Rule{{Src: store.Members, Dst: store.Members}}
+	}
+	n, err := c.Tenant().CreateNetwork(c.w.Background(), "story", n)
+	if err != nil {
+		c.w.T.Fatal(err)
+	}
+	return n
+}
+
+// Key makes a join key for any number of machines, edited by change.
+func (c *Controller) Key(n store.Network, change func(*store.JoinKey)) string {
+	secret := key.NewSecret()
+	k := store.JoinKey{Network: n.ID, Hash: secret.Hash()}
+	if change != nil {
+		change(&k)
+	}
+	k, err := c.Tenant().CreateJoinKey(c.w.Background(), "story", k)
+	if err != nil {
+		c.w.T.Fatal(err)
+	}
+	s, err := ticket.Ticket{Kind: ticket.Join, Addrs: c.live.Addresses(), Pin: c.live.Pin(), ID: uint64(k.ID), Secret: secret}.Encode()
+	if err != nil {
+		c.w.T.Fatal(err)
+	}
+	return s
+}
+
+// Sessions counts the nodes that are connected.
+func (c *Controller) Sessions() int { return c.live.Sessions() }
+
+// copyFolder copies a folder of plain files and folders, for its owner's eyes only.
+func copyFolder(to, from string) error {
+	if err := os.RemoveAll(to); err != nil {
+		return err
+	}
+	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(from, path)
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			return os.MkdirAll(filepath.Join(to, rel), 0o700)
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(to, rel), b, 0o600)
+	})
+}
+
+// id returns the identifier of a node by its present name.
+func (w *World) id(name string) ident.Node {
+	w.T.Helper()
+	nodes, err := w.Controller.Tenant().Nodes(w.Background(), 0)
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	for _, n := range nodes {
+		if n.Name == name {
+			return n.ID
+		}
+	}
+	w.T.Fatalf("there is no node %s", name)
+	return 0
+}

@@ -1,0 +1,223 @@
+package world
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/cvlan/cvlan/api/local"
+	"github.com/cvlan/cvlan/daemon"
+	"github.com/cvlan/cvlan/internal/node/engine"
+	"github.com/cvlan/cvlan/internal/node/session"
+	"github.com/cvlan/cvlan/internal/node/wg"
+	"github.com/cvlan/cvlan/internal/sim/netsim"
+	"github.com/cvlan/cvlan/internal/sys/osnet"
+	"github.com/cvlan/cvlan/internal/sys/stream"
+	"github.com/cvlan/cvlan/internal/sys/tun"
+)
+
+// Node is a machine with a daemon.
+type Node struct {
+	Name string
+	Addr netip.Addr
+	Skew time.Duration // how wrong its clock is; read at every use
+	// Transport is what it joins with; zero: auto.
+	Transport stream.Transport
+
+	w    *World
+	dir  string
+	host *osnet.Memory
+	net  *netsim.Host
+
+	devices atomic.Uint32
+
+	live *daemon.Daemon // nil: not running
+	stop context.CancelFunc
+	done chan struct{}
+}
+
+// Node makes a machine and starts its daemon.
+func (w *World) Node(name string) *Node {
+	w.T.Helper()
+	a := nodeBase
+	for range len(w.nodes) + 1 {
+		a = a.Next()
+	}
+	n := w.machine(name, a, filepath.Join(w.T.TempDir(), name))
+	n.Start()
+	return n
+}
+
+func (w *World) machine(name string, a netip.Addr, dir string) *Node {
+	n := &Node{Name: name, Addr: a, w: w, dir: dir, host: osnet.NewMemory(), net: w.Net.Host(a)}
+	n.host.SetLocalAddrs("eth0", netip.PrefixFrom(a, 16))
+	w.nodes = append(w.nodes, n)
+	return n
+}
+
+// Clone makes another machine with a copy of this one's state, and starts its daemon.
+func (n *Node) Clone(name string) *Node {
+	n.w.T.Helper()
+	a := nodeBase
+	for range len(n.w.nodes) + 1 {
+		a = a.Next()
+	}
+	c := n.w.machine(name, a, filepath.Join(n.w.T.TempDir(), name))
+	if err := copyFolder(c.dir, n.dir); err != nil {
+		n.w.T.Fatal(err)
+	}
+	c.Start()
+	return c
+}
+
+// Start starts the daemon on the machine's state folder.
+func (n *Node) Start() {
+	n.w.T.Helper()
+	d, err := daemon.New(daemon.Config{State: n.dir, Log: n.w.log.With("who", n.Name), Outside: n.outside()})
+	if err != nil {
+		n.w.T.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	n.live, n.stop, n.done = d, stop, make(chan struct{})
+	go func() {
+		defer close(n.done)
+		if err := d.Run(ctx); err != nil {
+			n.w.T.Errorf("%s: %v", n.Name, err)
+		}
+	}()
+}
+
+// outside is the world as this machine's daemon sees it.
+func (n *Node) outside() engine.Outside {
+	memory := new(stream.Recent)
+	return engine.Outside{
+		Host:   n.host,
+		TUN:    func(name string, mtu int) (tun.Device, error) { return n.device(name, mtu), nil },
+		Tunnel: n.tunnel,
+		Local:  func() time.Time { return n.w.Now().Add(n.Skew) },
+		Dial: func(ctx context.Context, t session.Target) (stream.Stream, error) {
+			c := stream.DialConfig{Addrs: t.Addrs, TLS: t.TLS, Transport: t.Transport, Afresh: t.Afresh,
+				DialTCP:   n.net.Dial,
+				ListenUDP: func(context.Context, netip.AddrPort) (net.PacketConn, error) { return n.net.ListenPacket(0) },
+			}
+			if t.Remember != "" {
+				c.Memory, c.Attachment = memory, t.Remember
+			}
+			return stream.Dial(ctx, c)
+		},
+	}
+}
+
+// Stop ends the daemon in an orderly way. It may be stopped already.
+func (n *Node) Stop() {
+	if n.live == nil {
+		return
+	}
+	n.stop()
+	<-n.done
+	n.live = nil
+}
+
+// Kill ends the daemon without a word to anybody, and leaves its state folder as it was at that moment.
+func (n *Node) Kill() {
+	n.w.T.Helper()
+	n.net.PowerCut()
+	kept := n.dir + ".killed"
+	if err := copyFolder(kept, n.dir); err != nil {
+		n.w.T.Fatal(err)
+	}
+	n.Stop()
+	if err := copyFolder(n.dir, kept); err != nil {
+		n.w.T.Fatal(err)
+	}
+}
+
+// Join joins a network and fails the story if that fails.
+func (n *Node) Join(key string) {
+	n.w.T.Helper()
+	if err := n.TryJoin(key); err != nil {
+		n.w.T.Fatalf("%s joins: %v", n.Name, err)
+	}
+}
+
+// TryJoin joins a network.
+func (n *Node) TryJoin(key string) error {
+	_, err := n.live.Up(n.w.Background(), local.UpRequest{JoinKey: key, Hostname: n.Name, Transport: string(n.Transport)})
+	return err
+}
+
+// Network returns the first membership as the daemon shows it; the zero Network if there is none.
+func (n *Node) Network() local.Network {
+	if all := n.live.Status().Networks; len(all) > 0 {
+		return all[0]
+	}
+	return local.Network{}
+}
+
+// Up waits until the first membership is up and connected.
+func (n *Node) Up() {
+	n.w.T.Helper()
+	n.w.Until(time.Minute, n.Name+" is up", func() bool { return n.Network().State == local.Up })
+}
+
+// Sees reports whether a peer is in the node's map.
+func (n *Node) Sees(peer string) bool {
+	for _, p := range n.Network().Peers {
+		if p.Name == peer {
+			return true
+		}
+	}
+	return false
+}
+
+// Ping sends one echo to a peer.
+func (n *Node) Ping(peer string) error {
+	if _, err := n.live.Ping(n.w.Background(), local.PingRequest{Peer: peer}); err != nil {
+		return fmt.Errorf("%s pings %s: %w", n.Name, peer, err)
+	}
+	return nil
+}
+
+// Reaches waits until a peer answers.
+func (n *Node) Reaches(limit time.Duration, peer string) {
+	n.w.T.Helper()
+	var err error
+	for end := time.Now().Add(limit); ; time.Sleep(100 * time.Millisecond) {
+		if err = n.Ping(peer); err == nil {
+			return
+		}
+		if time.Now().After(end) {
+			n.w.T.Fatalf("%v (for %v); %+v", err, limit, n.Network())
+		}
+	}
+}
+
+// device makes a TUN device with a name of this machine's.
+func (n *Node) device(name string, mtu int) tun.Device {
+	if name == "" {
+		name = fmt.Sprintf("cvlan%d", n.devices.Add(1)-1)
+	}
+	return tun.NewMemory(name, mtu)
+}
+
+// tunnel makes the twin of a tunnel, and answers the host's pings through it.
+func (n *Node) tunnel(c engine.TunnelConfig) (wg.Tunnel, error) {
+	m, err := n.w.fabric.Tunnel(wg.Config{Private: c.Private, Port: c.Port, TUN: c.TUN, Log: c.Log}, n.Addr)
+	if err != nil {
+		return nil, err
+	}
+	n.host.SetPing(func(ctx context.Context, iface string, to netip.Addr, payload int) (time.Duration, error) {
+		up, _ := n.host.Config(iface)
+		for _, own := range up.Addresses {
+			if own.Addr().Is4() == to.Is4() {
+				return m.Ping(ctx, own.Addr(), to, payload)
+			}
+		}
+		return 0, fmt.Errorf("%s has no address of the family of %v", iface, to)
+	})
+	return m, nil
+}
