@@ -94,7 +94,7 @@ func (b *bind) decide(k key.WGPublic, ask func(*target, *path.Out)) {
 func (b *bind) open(bufs [][]byte, t *target, using *conn.StdNetEndpoint) error {
 	var at netip.AddrPort
 	if using != nil {
-		at = using.AddrPort
+		at = netip.AddrPortFrom(using.AddrPort.Addr().Unmap(), using.AddrPort.Port())
 	}
 	b.mu.Lock()
 	if b.targets[t.key] != t { // removed meanwhile
