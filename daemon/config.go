@@ -20,6 +20,7 @@ type Config struct {
 	Socket    string // of the local API; "": none, for who calls Up, Down, Status and Ping in the same process
 	Group     string // whose members operate; "": localapi.DefaultGroup
 	ReadGroup bool   // local_read=group
+	MTU       int    // of TUN devices, in bytes; 0: the default
 	Log       *slog.Logger
 	// Outside is the world; the zero Outside is the real one.
 	Outside engine.Outside

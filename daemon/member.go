@@ -52,7 +52,7 @@ func (m *member) start(ctx context.Context) {
 	meta := m.state.Meta()
 	e := engine.New(engine.Config{
 		Membership: m.state.Session(), Identity: m.state.Identity, WG: m.state.WG, Transport: meta.Transport,
-		Cache: cache, Heard: heard, Interface: meta.Interface, Port: meta.Port, LastName: meta.Last.Interface, LastPort: meta.Last.Port,
+		Cache: cache, Heard: heard, Interface: meta.Interface, Port: meta.Port, LastName: meta.Last.Interface, LastPort: meta.Last.Port, MTU: m.d.cfg.MTU,
 		Keep: keep{m.state}, Outside: m.d.cfg.Outside, Ledger: &m.d.ledger, Log: m.d.log, Changed: m.d.changed,
 	})
 	ctx, cancel := context.WithCancel(ctx)

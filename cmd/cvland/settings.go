@@ -13,12 +13,19 @@ import (
 	"github.com/cvlan/cvlan/daemon"
 	"github.com/cvlan/cvlan/daemon/localapi"
 	"github.com/cvlan/cvlan/internal/base/logx"
+	"github.com/cvlan/cvlan/internal/sys/tun"
 )
 
 // Where settings come from besides the command line.
 const (
 	envPrefix   = "CVLAN"
 	defaultFile = "/etc/cvlan/cvland.toml"
+)
+
+// minMTU is what IPv6 asks of every link (RFC 8200, section 5), maxMTU what links with jumbo frames carry.
+const (
+	minMTU = 1280
+	maxMTU = 9000
 )
 
 // settings are all that can be set.
@@ -39,6 +46,7 @@ func (s *settings) flags() (all, actions *pflag.FlagSet) {
 	all.StringVar(&s.Socket, "socket", local.DefaultSocket, "socket for cvlan and other programs on this machine")
 	all.StringVar(&s.Group, "operators", localapi.DefaultGroup, "group whose members may operate the daemon without being root")
 	all.StringVar(&s.localRead, "local-read", "all", "who may read the state: all, or group for operators alone")
+	all.IntVar(&s.MTU, "mtu", tun.DefaultMTU, "bytes of the largest packet in the networks, 1280 to 9000; the default fits every usual path")
 	all.StringVar(&s.logLevel, "log-level", "info", "debug, info, warn or error")
 	all.BoolVar(&s.logJSON, "log-json", false, "write the log as JSON")
 	all.String(conf.FileFlag, "", "read settings from this TOML file")
@@ -83,6 +91,9 @@ func (s *settings) check() error {
 	s.ReadGroup = s.localRead == "group"
 	if !s.ReadGroup && s.localRead != "all" {
 		err = errors.Join(err, fmt.Errorf("local-read %.20q: use all or group", s.localRead))
+	}
+	if s.MTU < minMTU || s.MTU > maxMTU {
+		err = errors.Join(err, fmt.Errorf("mtu %d: use %d to %d", s.MTU, minMTU, maxMTU))
 	}
 	if s.State == "" || s.Socket == "" {
 		err = errors.Join(err, errors.New("state and socket must not be empty"))

@@ -28,6 +28,7 @@ type Config struct {
 	Port      uint16 // the UDP port as its owner wants it; 0: LastPort, or any
 	LastName  string
 	LastPort  uint16
+	MTU       int // of the TUN device, in bytes; 0: tun.DefaultMTU
 
 	Keep    Keep
 	Outside Outside

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -146,16 +147,18 @@ func (e *Engine) make(port uint16) (*device, *session.Problem) {
 		p := problemOf("tunnel-failed", err)
 		return nil, &p
 	}
-	return &device{name: name, mtu: tun.DefaultMTU, tunnel: tunnel, inside: map[key.WGPublic]wg.Peer{}}, nil
+	return &device{name: name, mtu: e.mtu(), tunnel: tunnel, inside: map[key.WGPublic]wg.Peer{}}, nil
 }
+
+func (e *Engine) mtu() int { return cmp.Or(e.cfg.MTU, tun.DefaultMTU) }
 
 func (e *Engine) tun() (tun.Device, error) {
 	if e.cfg.Interface == "" && e.cfg.LastName != "" {
-		if d, err := e.cfg.Outside.TUN(e.cfg.LastName, tun.DefaultMTU); err == nil {
+		if d, err := e.cfg.Outside.TUN(e.cfg.LastName, e.mtu()); err == nil {
 			return d, nil
 		}
 	}
-	return e.cfg.Outside.TUN(e.cfg.Interface, tun.DefaultMTU)
+	return e.cfg.Outside.TUN(e.cfg.Interface, e.mtu())
 }
 
 // settle gives the interface its addresses.
