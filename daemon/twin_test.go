@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -166,17 +167,19 @@ func newMachine(t *testing.T, world ...*controller) *machine {
 	t.Cleanup(func() { os.RemoveAll(folder) })
 	m := &machine{T: t, folder: folder, host: osnet.NewMemory(), world: world}
 	m.host.SetLocalAddrs("eth0", netip.MustParsePrefix("192.0.2.10/24"))
-	n := 0
+	var devices, tunnels atomic.Int32 // made so far
 	m.cfg = Config{State: filepath.Join(folder, "state"), Socket: filepath.Join(folder, "s"), Log: slog.New(slog.DiscardHandler), Outside: engine.Outside{
 		Host: m.host, Dial: m.dial,
 		TUN: func(name string, mtu int) (tun.Device, error) {
 			if name == "" {
-				name = fmt.Sprint("cvlan", n)
-				n++
+				name = fmt.Sprint("cvlan", devices.Add(1)-1)
 			}
 			return tun.NewMemory(name, mtu), nil
 		},
 		Tunnel: func(c engine.TunnelConfig) (wg.Tunnel, error) {
+			if n := tunnels.Add(1); c.Port == 0 { // another one each time
+				c.Port = uint16(41640 + n)
+			}
 			return &tunnel{c: c, done: make(chan struct{}), peers: map[key.WGPublic]wg.PeerState{}}, nil
 		},
 	}}
@@ -281,6 +284,6 @@ func (t *tunnel) Peers() (all []wg.PeerState) {
 }
 
 func (t *tunnel) Wake()                 {}
-func (t *tunnel) Port() uint16          { return max(t.c.Port, 41641) }
+func (t *tunnel) Port() uint16          { return t.c.Port }
 func (t *tunnel) Done() <-chan struct{} { return t.done }
 func (t *tunnel) Close() error          { return t.c.TUN.Close() }
