@@ -92,7 +92,7 @@ func (t *tenant) put(v *view.View, c store.Change) (view.Change, error) {
 			return view.Change{}, nil
 		}
 		t.remember(c.Node)
-		return v.PutNode(view.Node{ID: c.Node.ID, Network: c.Node.Network, Record: c.Node.Record, Signature: c.Node.Signature, Pending: c.Node.Pending}, c.Node.Version)
+		return v.PutNode(view.Node{ID: c.Node.ID, Network: c.Node.Network, Record: c.Node.Record, Signature: c.Node.Signature, Signed: c.Node.Signed, Pending: c.Node.Pending}, c.Node.Version)
 	case c.Removed != nil:
 		delete(t.nodes, c.Removed.ID)
 		delete(t.seen, c.Removed.ID)

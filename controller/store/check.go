@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/cvlan/cvlan/internal/base/clean"
@@ -15,18 +13,6 @@ import (
 )
 
 // What every engine decides alike stands here; an engine only keeps.
-
-// CheckName reports why name cannot be a noun's name, or nil.
-func CheckName(noun, name string) error {
-	if clean.IsLabel(name) {
-		return nil
-	}
-	hint := "use lower case letters, digits and hyphens, such as " + noun + "-1"
-	if l := clean.Label(name); l != "" {
-		hint = "did you mean " + l + "?"
-	}
-	return fmt.Errorf("%s name %q: %w: not a host name label; %s", noun, clean.Line(name, 80), ErrInvalid, hint)
-}
 
 // CheckRules reports why rules cannot be a network's, or nil.
 func CheckRules(rules []Rule) error {
@@ -105,6 +91,19 @@ func CheckTags(tags []string) error {
 	return nil
 }
 
+// CheckScopes reports why scopes cannot be an API key's, or nil. What each means is for the API to know.
+func CheckScopes(scopes []string) error {
+	if len(scopes) > MaxScopes {
+		return fmt.Errorf("scopes: %w: %d, at most %d are allowed", ErrLimit, len(scopes), MaxScopes)
+	}
+	for _, s := range scopes {
+		if s == "" || len(s) > maxText || clean.Line(s, maxText) != s {
+			return fmt.Errorf("scope %q: %w: empty, too long, or with characters that no scope has", clean.Line(s, 40), ErrInvalid)
+		}
+	}
+	return nil
+}
+
 // Usable reports why a join key does not admit anybody at an instant, or nil.
 func (k JoinKey) Usable(now time.Time) error {
 	switch {
@@ -121,15 +120,17 @@ func (k JoinKey) Usable(now time.Time) error {
 // Newcomer is the node that a key admits at an instant, but for its id, its name and its addresses.
 func (k JoinKey) Newcomer(a Admission, now time.Time) Node {
 	return Node{Network: k.Network, Identity: a.Identity, WG: a.WG, Tags: k.Tags, Pending: k.Approve, Ephemeral: k.Ephemeral,
-		JoinedBy: k.ID, Created: now, OS: a.OS, Software: a.Software}
+		JoinedBy: k.ID, Created: now, OS: clean.Line(a.OS, maxText), Software: clean.Line(a.Software, maxText)}
 }
 
-// Revise gives a node its next record, which it has not signed.
+// Revise gives a node its next record, which it has not signed. What it signed last stays what others see.
 func (n *Node) Revise() {
+	if n.Signed == nil && n.Signature != nil {
+		n.Signed = n.Record
+	}
 	n.Revision++
 	n.Record = control.Record{Node: n.ID, Identity: n.Identity, WG: n.WG, Address4: n.Address4, Address6: n.Address6,
 		Name: n.Name, Tags: n.Tags, Revision: n.Revision}.Encode()
-	n.Signature = nil
 }
 
 // Current reports whether ifVersion, when it is given, is the version of what the caller wants to change.
@@ -138,51 +139,6 @@ func Current(noun string, id fmt.Stringer, ifVersion, version uint64) error {
 		return nil
 	}
 	return fmt.Errorf("%s %s: %w: it is at version %d, not %d; look at it again", noun, id, ErrConflict, version, ifVersion)
-}
-
-// maxLabel is the length of an RFC 1123 label.
-const maxLabel = 63
-
-// FreeName returns wish, or wish-2, wish-3, … whichever is free, and its number. It asks taken a number of times that grows with
-// the logarithm of how many names are taken: it doubles its steps until a number is free, then halves between a taken and a
-// free one. A caller that knows a number to be taken gives it as hint, zero otherwise; then often one question is enough.
-func FreeName(wish string, hint int, taken func(name string) (bool, error)) (name string, number int, err error) {
-	if wish = clean.Label(wish); wish == "" {
-		wish = "node"
-	}
-	numbered := func(n int) string {
-		if n == 1 {
-			return wish
-		}
-		tail := "-" + strconv.Itoa(n)
-		return strings.TrimRight(wish[:min(len(wish), maxLabel-len(tail))], "-") + tail
-	}
-	is, free := hint, hint+1 // is: taken, or zero
-	for stride := 1; ; stride *= 2 {
-		t, err := taken(numbered(free))
-		if err != nil {
-			return "", 0, err
-		}
-		if !t {
-			break
-		}
-		if is, free = free, free+stride; free > 4*MaxNodes {
-			return "", 0, fmt.Errorf("name %q: %w: too many nodes have it with a number", wish, ErrLimit)
-		}
-	}
-	for free-is > 1 {
-		mid := (is + free) / 2
-		t, err := taken(numbered(mid))
-		if err != nil {
-			return "", 0, err
-		}
-		if t {
-			is = mid
-		} else {
-			free = mid
-		}
-	}
-	return numbered(free), free, nil
 }
 
 // Provider is the tenant that is none: what belongs to the whole store (its API keys, its root, the trail of what happened to tenants).

@@ -125,6 +125,14 @@ func TestWrongNamesSayWhatWasMeant(t *testing.T) {
 	if err := errors.Join(CheckTags(nil), CheckTags([]string{"a", "b-1"})); err != nil {
 		t.Error(err)
 	}
+	for _, scopes := range [][]string{{""}, {"a\x1b"}, {strings.Repeat("a", 65)}, make([]string, MaxScopes+1)} {
+		if CheckScopes(scopes) == nil {
+			t.Errorf("scopes %q pass", scopes)
+		}
+	}
+	if err := errors.Join(CheckScopes(nil), CheckScopes([]string{"nodes:read", "admin"})); err != nil {
+		t.Error(err)
+	}
 	for _, rules := range [][]Rule{{{Src: "members"}}, {{Src: "*", Dst: "*"}}, make([]Rule, MaxRules+1)} {
 		if CheckRules(rules) == nil {
 			t.Errorf("%d rules, the first %v, pass", len(rules), rules[0])
@@ -150,19 +158,30 @@ func TestAKeyAdmitsUntilItDoesNot(t *testing.T) {
 	}
 }
 
+func TestWhatAMachineSaysOfItselfIsHarmless(t *testing.T) {
+	n := JoinKey{}.Newcomer(Admission{OS: "linux\x1b[2J" + strings.Repeat("x", 500), Software: "1\n0"}, time.Now())
+	if len(n.OS) > 80 || strings.ContainsAny(n.OS+n.Software, "\x1b\n") {
+		t.Errorf("%q %q", n.OS, n.Software)
+	}
+}
+
 func TestARevisionIsANewUnsignedRecord(t *testing.T) {
 	id, err := key.NewIdentity()
 	if err != nil {
 		t.Fatal(err)
 	}
 	n := Node{ID: ident.New[ident.Node](), Name: "web", Identity: id.Public(), WG: key.NewWGPrivate().Public(), Address4: netip.MustParseAddr("10.2.0.2"),
-		Tags: []string{"server"}, Signature: []byte{1}, Revision: 4}
+		Tags: []string{"server"}, Record: []byte("old"), Signature: []byte{1}, Revision: 4}
 	n.Revise()
 	r, err := control.ParseRecord(n.Record)
 	if err != nil || r.Revision != 5 || n.Revision != 5 || r.Name != "web" || r.Node != n.ID || r.Identity != n.Identity || r.WG != n.WG || r.Address4 != n.Address4 || len(r.Tags) != 1 {
 		t.Errorf("%+v, %v", r, err)
 	}
-	if n.Signature != nil {
-		t.Error("the old signature stays")
+	if n.Signature == nil || string(n.Signed) != "old" {
+		t.Error("what was signed last must stay what others see")
+	}
+	n.Revise()
+	if string(n.Signed) != "old" {
+		t.Error("a record that was never signed took the place of the one that was")
 	}
 }

@@ -9,6 +9,9 @@ const (
 	MaxNodes    = 200_000 // a network; fewer when its range is smaller
 	MaxKeys     = 10_000  // join keys a tenant, and as many API keys
 	MaxRules    = 1_000   // a network
+	MaxScopes   = 64      // an API key
+
+	maxText = 64 // what a machine says of itself, or a scope; in runes
 )
 
 // How long what is over is remembered.

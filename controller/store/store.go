@@ -87,9 +87,11 @@ type Node struct {
 	CertUntil time.Time // NotAfter of its newest certificate
 	OS        string
 	Software  string // version of its daemon
-	// Record is what the node is to sign (control.Record, encoded); Signature is empty while it has not signed this revision.
+	// Record is what the node is to sign (control.Record, encoded), Signature what it signed last: Record, or while Signed is not
+	// empty that older record, which others see until the node has signed the new one. Both are empty while it has never signed.
 	Record    []byte
 	Signature []byte
+	Signed    []byte
 	Revision  uint64
 	Version   uint64
 }

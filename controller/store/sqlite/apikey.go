@@ -14,7 +14,7 @@ import (
 
 // CreateAPIKey implements store.Handle.
 func (h handle) CreateAPIKey(ctx context.Context, actor string, k store.APIKey) (store.APIKey, error) {
-	if err := store.CheckName("API key", k.Name); err != nil {
+	if err := errors.Join(store.CheckName("API key", k.Name), store.CheckScopes(k.Scopes)); err != nil {
 		return k, err
 	}
 	if k.Hash == [32]byte{} {

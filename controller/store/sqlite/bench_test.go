@@ -108,3 +108,22 @@ func BenchmarkRead(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkLoad is what a controller does first for every tenant.
+func BenchmarkLoad(b *testing.B) {
+	s := openTest(b, Config{Dir: fastDir(b)})
+	h, _, k, secret := settle(b, s)
+	const nodes = 5000
+	for range nodes {
+		if _, err := h.Admit(b.Context(), machine(k, secret)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	cpu := cpuTime()
+	for b.Loop() {
+		if _, err := h.Load(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64((cpuTime()-cpu).Microseconds())/float64(b.N)/nodes, "cpu-µs/node")
+}

@@ -83,7 +83,7 @@ func (h handle) RenameNode(ctx context.Context, actor string, id ident.Node, nam
 		}
 		n.Name = name
 		n.Revise()
-		return w.exec(renameNode, int64(id), name, n.Record, int64(n.Revision), int64(n.Version))
+		return w.exec(renameNode, int64(id), name, n.Record, n.Signed, int64(n.Revision), int64(n.Version))
 	})
 }
 
@@ -96,10 +96,10 @@ func (h handle) SignNode(ctx context.Context, id ident.Node, record, signature [
 		switch {
 		case !bytes.Equal(n.Record, record):
 			return fmt.Errorf("node %s: %w: its record is at revision %d", id, store.ErrConflict, n.Revision)
-		case n.Signature != nil:
+		case n.Signature != nil && n.Signed == nil:
 			return errUnchanged
 		}
-		n.Signature = bytes.Clone(signature)
+		n.Signature, n.Signed = bytes.Clone(signature), nil
 		if _, err := w.audit("node "+id.String(), "node.sign", id, slog.Uint64("revision", n.Revision)); err != nil {
 			return err
 		}

@@ -23,7 +23,7 @@ func scanNode(rows *sql.Rows) (r nodeRow, err error) {
 	var tags string
 	var created, seen, until int64
 	if err := rows.Scan(&r.ID, &r.Network, &r.Name, &identity, &wg, &a4, &a6, &tags, &r.Pending, &r.Ephemeral, &r.JoinedBy, &created, &seen, &until,
-		&r.OS, &r.Software, &r.Record, &r.Signature, &r.Revision, &r.Version, &r.born); err != nil {
+		&r.OS, &r.Software, &r.Record, &r.Signature, &r.Signed, &r.Revision, &r.Version, &r.born); err != nil {
 		return r, err
 	}
 	if copy(r.Identity[:], identity) != len(r.Identity) || copy(r.WG[:], wg) != len(r.WG) {
@@ -69,7 +69,7 @@ func (w *work) insertNode(n store.Node, born uint64) error {
 		return err
 	}
 	return w.exec(insertNode, int64(n.ID), int64(n.Network), n.Name, n.Identity[:], n.WG[:], nullable(n.Address4), nullable(n.Address6), string(tags),
-		n.Pending, n.Ephemeral, int64(n.JoinedBy), micro(n.Created), micro(n.LastSeen), micro(n.CertUntil), n.OS, n.Software, n.Record, n.Signature,
+		n.Pending, n.Ephemeral, int64(n.JoinedBy), micro(n.Created), micro(n.LastSeen), micro(n.CertUntil), n.OS, n.Software, n.Record, n.Signature, n.Signed,
 		int64(n.Revision), int64(n.Version), int64(born))
 }
 

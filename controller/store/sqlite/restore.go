@@ -67,18 +67,19 @@ func restore(ctx context.Context, from, dir string, now time.Time) (r Restored, 
 	defer func() { err = errors.Join(err, lock.Release()) }()
 	path := filepath.Join(dir, fileName)
 	part := path + ".restoring"
-	if err := removeAll(part); err != nil { // of an attempt that was interrupted
+	tidy := func() error { return removeAll(part, part+"-wal", part+"-shm") }
+	if err := tidy(); err != nil { // after an attempt that was interrupted
 		return r, err
 	}
 	r = Restored{From: from, Before: oldEpoch(ctx, path)}
 	if err := copyFile(part, from); err != nil {
-		return r, errors.Join(err, removeAll(part))
+		return r, errors.Join(err, tidy())
 	}
 	if err := r.prepare(ctx, part, now); err != nil {
-		return r, errors.Join(err, removeAll(part))
+		return r, errors.Join(err, tidy())
 	}
 	if r.Kept, err = keepOld(path, now); err != nil {
-		return r, errors.Join(err, removeAll(part))
+		return r, errors.Join(err, tidy())
 	}
 	if err := os.Rename(part, path); err != nil {
 		return r, err

@@ -57,7 +57,7 @@ const (
 	networkIsUsed       statement = `SELECT EXISTS (SELECT 1 FROM node WHERE tenant = ?1 AND network = ?2)`
 )
 
-const nodeColumns = `id, network, name, identity, wg, address4, address6, tags, pending, ephemeral, joined_by, created, last_seen, cert_until, os, software, record, signature, revision, version`
+const nodeColumns = `id, network, name, identity, wg, address4, address6, tags, pending, ephemeral, joined_by, created, last_seen, cert_until, os, software, record, signature, signed, revision, version`
 
 // Of nodes.
 const (
@@ -69,10 +69,10 @@ const (
 	selectAddresses      statement = `SELECT address4, address6 FROM node WHERE tenant = ?1 AND network = ?2`
 	nameIsTaken          statement = `SELECT EXISTS (SELECT 1 FROM node WHERE tenant = ?1 AND network = ?2 AND name = ?3)`
 
-	insertNode  statement = `INSERT INTO node (tenant, ` + nodeColumns + `, born) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)`
+	insertNode  statement = `INSERT INTO node (tenant, ` + nodeColumns + `, born) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)`
 	approveNode statement = `UPDATE node SET pending = 0, version = ?3 WHERE tenant = ?1 AND id = ?2`
-	renameNode  statement = `UPDATE node SET name = ?3, record = ?4, signature = NULL, revision = ?5, version = ?6 WHERE tenant = ?1 AND id = ?2`
-	signNode    statement = `UPDATE node SET signature = ?3, version = ?4 WHERE tenant = ?1 AND id = ?2`
+	renameNode  statement = `UPDATE node SET name = ?3, record = ?4, signed = ?5, revision = ?6, version = ?7 WHERE tenant = ?1 AND id = ?2`
+	signNode    statement = `UPDATE node SET signature = ?3, signed = NULL, version = ?4 WHERE tenant = ?1 AND id = ?2`
 	renewNode   statement = `UPDATE node SET cert_until = ?3 WHERE tenant = ?1 AND id = ?2`
 	nodeWasSeen statement = `UPDATE node SET last_seen = ?3 WHERE tenant = ?1 AND id = ?2 AND last_seen < ?3`
 	deleteNode  statement = `DELETE FROM node WHERE tenant = ?1 AND id = ?2`

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"bytes"
 	"reflect"
 	"testing"
 	"time"
@@ -48,7 +49,7 @@ func nodesAreApprovedRenamedAndSigned(t *testing.T, b *bench) {
 	b.refused(err, store.ErrInvalid)
 
 	renamed := must[store.Node](t)(h.RenameNode(ctx(), admin, node.ID, "db", 0))
-	if r := record(renamed); r.Name != "db" || r.Revision != 2 || renamed.Signature != nil || renamed.Revision != 2 || renamed.Version <= signed.Version {
+	if r := record(renamed); r.Name != "db" || r.Revision != 2 || !bytes.Equal(renamed.Signed, approved.Record) || renamed.Revision != 2 || renamed.Version <= signed.Version {
 		t.Errorf("renamed: %+v with record %+v", renamed, r)
 	}
 	_, err = h.SignNode(ctx(), node.ID, approved.Record, sign(approved))

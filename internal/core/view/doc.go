@@ -7,7 +7,7 @@
 // # Who sees what
 //
 // Every node sees its network and itself. A member of an open network that is not pending sees as peers all others of the
-// network that are neither pending nor unsigned. Everybody else sees no peers.
+// network that are neither pending nor have never signed. Everybody else sees no peers.
 //
 // # Positions
 //

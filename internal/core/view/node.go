@@ -16,8 +16,9 @@ import (
 type Node struct {
 	ID        ident.Node
 	Network   ident.Network // never changes
-	Record    []byte        // control.Record, encoded
-	Signature []byte        // the node's; empty while it has not signed this record, which hides it
+	Record    []byte        // control.Record, encoded: what the node is to sign
+	Signature []byte        // the node's; empty while it has never signed, which hides it
+	Signed    []byte        // the older record that Signature is over, if it is not over Record yet: others see that one meanwhile
 	Pending   bool          // waits for approval: sees nobody and is shown to nobody
 }
 
@@ -41,7 +42,8 @@ type member struct {
 	id       ident.Node
 	network  *network
 	at       int // index in network.members
-	peer     []byte
+	peer     []byte // what others see
+	own      []byte // what the node itself sees, if it is something else
 	soft     []byte        // nil: the default
 	version  uint64        // of its newest change
 	versions [lists]uint64 // of its newest change that is in the list
@@ -70,24 +72,39 @@ func (v *View) PutNode(n Node, version uint64) (Change, error) {
 	if err := v.advance(version, true); err != nil {
 		return Change{}, err
 	}
-	peer := peerBody(n.Record, n.Signature)
+	peer, own := peerBody(n.Record, n.Signature), []byte(nil)
+	if len(n.Signed) > 0 && len(n.Signature) > 0 {
+		peer, own = peerBody(n.Signed, n.Signature), peerBody(n.Record, nil)
+	}
 	if m == nil {
 		m = &member{id: n.ID, network: w, at: len(w.members), flip: version, known: v.loading(version)}
 		v.members[n.ID] = m
 		w.members = append(w.members, m)
 	} else if m.pending == n.Pending && bytes.Equal(m.peer, peer) {
-		return Change{}, nil
+		if bytes.Equal(m.own, own) {
+			return Change{}, nil
+		}
+		m.own, m.version = own, version
+		return Change{network: w, node: m.id, scope: itself}, nil
 	}
 	if m.pending != n.Pending {
 		m.flip = version
 	}
-	m.peer, m.pending, m.version = peer, n.Pending, version
+	m.peer, m.own, m.pending, m.version = peer, own, n.Pending, version
 	return v.show(m, len(n.Signature) > 0 && !n.Pending), nil
 }
 
 func valid(n Node) bool {
 	signed := len(n.Signature) == key.SignatureSize || len(n.Signature) == 0
-	return !n.ID.IsZero() && signed && len(n.Record) > 0 && len(n.Record) <= control.MaxRecord
+	return !n.ID.IsZero() && signed && len(n.Record) > 0 && max(len(n.Record), len(n.Signed)) <= control.MaxRecord
+}
+
+// self is what the node itself sees of itself.
+func (m *member) self() []byte {
+	if m.own != nil {
+		return m.own
+	}
+	return m.peer
 }
 
 // show makes a changed member visible or not, and says who is to hear of it.
@@ -156,7 +173,7 @@ func (v *View) leave(m *member) {
 	w.members = w.members[:len(w.members)-1]
 	delete(v.members, m.id)
 	w.list[bySoft].drop(m)
-	m.peer, m.soft = nil, nil
+	m.peer, m.own, m.soft = nil, nil, nil
 	if m.shown {
 		w.first = nil
 	}

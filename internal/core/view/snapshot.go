@@ -54,7 +54,7 @@ func (v *View) greet(p *pieces, m *member, to Cursor) {
 	p.begin(v.cfg.Piece, nil, to)
 	p.buf = appendTrue(p.buf, mapSnapshot)
 	p.network(m.network.field)
-	p.buf = appendSelf(p.buf, m.peer, m.pending) // with the network, whatever the length: a snapshot begins once
+	p.buf = appendSelf(p.buf, m.self(), m.pending) // with the network, whatever the length: a snapshot begins once
 }
 
 // takeSnapshot encodes the peers of a network, in pieces.

@@ -67,6 +67,30 @@ func TestAResumeWithNothingNewIsShort(t *testing.T) {
 	t.Logf("a resume with nothing new takes %d bytes", r.bytes)
 }
 
+func TestARenamedNodeIsShownAsItWasUntilItHasSigned(t *testing.T) {
+	s := newStage(t, Config{})
+	s.node(1)
+	s.node(2)
+	other, itself := s.reader(1), s.reader(2)
+	other.read()
+	itself.read()
+	waiting := func(n *Node) { n.Signed = n.Record; renamed(n) }
+	if c := s.node(2, waiting); s.told(c) != "2" || other.session.Next() != nil {
+		t.Fatalf("a record that is not signed yet is told to %q", s.told(c))
+	}
+	itself.read()
+	if string(itself.self.GetRecord()) != string(nodeOf(2, renamed).Record) || len(itself.self.GetSignature()) != 0 {
+		t.Fatalf("the node is not asked to sign: %v", itself.self)
+	}
+	newcomer := s.reader(1)
+	newcomer.read()
+	newcomer.wants("2")
+	if c := s.node(2, renamed); s.told(c) != "2 1" {
+		t.Fatalf("the signed record is told to %q", s.told(c))
+	}
+	other.read()
+}
+
 func TestPendingSeesAndIsSeenByNobody(t *testing.T) {
 	s := newStage(t, Config{})
 	s.node(1)

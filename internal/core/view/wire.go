@@ -156,8 +156,8 @@ func (p *pieces) network(field []byte) {
 }
 
 func (p *pieces) self(m *member) {
-	p.room(len(m.peer) + 8)
-	p.buf = appendSelf(p.buf, m.peer, m.pending)
+	p.room(len(m.self()) + 8)
+	p.buf = appendSelf(p.buf, m.self(), m.pending)
 }
 
 func (p *pieces) upsert(m *member) {

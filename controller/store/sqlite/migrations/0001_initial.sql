@@ -65,7 +65,8 @@ CREATE TABLE node (
 	os         TEXT    NOT NULL,
 	software   TEXT    NOT NULL,
 	record     BLOB    NOT NULL,
-	signature  BLOB,
+	signature  BLOB,             -- null: it has never signed
+	signed     BLOB,             -- the older record that the signature is over; null: it is over record
 	revision   INTEGER NOT NULL,
 	version    INTEGER NOT NULL,
 	PRIMARY KEY (tenant, id),
