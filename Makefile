@@ -27,7 +27,7 @@ race: ## the same with the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(GO) test -race -short ./...
 
 e2e: build ## real TUN devices, sockets and namespaces, faults included
-	$(GO) test -count=1 -timeout 20m -tags e2e ./test/e2e/... -args -bin $(abspath $(BIN))
+	$(GO) test -count=1 -timeout 20m -parallel 4 -tags e2e ./test/e2e/... -args -bin $(abspath $(BIN))
 
 demo: build ## a controller and three nodes on three routed LANs, then clean up (KEEP=1: leave it up)
 	@$(GO) run ./internal/lab/demo -bin $(abspath $(BIN)) $(if $(KEEP),-keep)
@@ -38,7 +38,7 @@ bench: build ## the figures that we quote, against a plain wireguard-go pair in 
 	@mv $(BIN)/tools/wireguard $(BIN)/tools/wireguard-go
 	$(GO) run ./internal/lab/bench -bin $(abspath $(BIN))
 	@$(GO) run ./internal/lab/demo -bin $(abspath $(BIN)) | grep ^FIGURE
-	@$(GO) test -count=1 -v -run Figure ./internal/... ./controller/... | grep ^FIGURE
+	@$(GO) test -count=1 -v -run 'Figure|NoPacketAllocates' ./internal/core/... ./internal/node/... | grep -o 'FIGURE.*'
 
 fuzz: ## every decoder, FUZZTIME (20s) each
 	@set -e; for p in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
