@@ -59,7 +59,13 @@ func (i Identity) IsZero() bool { return i.k == nil }
 func (i Identity) Signer() *ecdsa.PrivateKey { return i.k }
 
 // Public returns the public half.
-func (i Identity) Public() IdentityPublic { return publicOf(&i.k.PublicKey) }
+func (i Identity) Public() IdentityPublic {
+	p, err := publicOf(&i.k.PublicKey)
+	if err != nil {
+		panic("key: an identity that we made or parsed is not on its curve")
+	}
+	return p
+}
 
 // Sign signs SHA-256 of message. The signature is 64 bytes, r and s one after the other (as in RFC 7518, section 3.4).
 func (i Identity) Sign(message []byte) ([]byte, error) {
@@ -95,11 +101,34 @@ func PublicOf(public any) (IdentityPublic, error) {
 	if !ok || k.Curve != elliptic.P256() {
 		return IdentityPublic{}, errors.New("identity key: not ECDSA on P-256")
 	}
-	return publicOf(k), nil
+	return publicOf(k)
 }
 
-func publicOf(k *ecdsa.PublicKey) IdentityPublic {
-	return IdentityPublic(elliptic.MarshalCompressed(k.Curve, k.X, k.Y))
+func publicOf(k *ecdsa.PublicKey) (p IdentityPublic, err error) {
+	b, err := k.Bytes() // 4, x, y
+	if err != nil || len(b) != 65 {
+		return p, errors.New("identity key: not a point of P-256")
+	}
+	p[0] = 2 | b[64]&1
+	copy(p[1:], b[1:33])
+	return p, nil
+}
+
+// point returns the key as a point of the curve; nil if it is none.
+func (p IdentityPublic) point() *ecdsa.PublicKey {
+	x, y := elliptic.UnmarshalCompressed(elliptic.P256(), p[:])
+	if x == nil {
+		return nil
+	}
+	b := make([]byte, 65)
+	b[0] = 4
+	x.FillBytes(b[1:33])
+	y.FillBytes(b[33:])
+	k, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), b)
+	if err != nil {
+		return nil
+	}
+	return k
 }
 
 // ParseIdentityPublic reads a compressed point and checks that it lies on the curve.
@@ -109,7 +138,7 @@ func ParseIdentityPublic(b []byte) (IdentityPublic, error) {
 		return p, fmt.Errorf("identity key: %d bytes, want %d", len(b), len(p))
 	}
 	copy(p[:], b)
-	if x, _ := elliptic.UnmarshalCompressed(elliptic.P256(), b); x == nil {
+	if p.point() == nil {
 		return p, errors.New("identity key: not a point of P-256")
 	}
 	return p, nil
@@ -117,13 +146,13 @@ func ParseIdentityPublic(b []byte) (IdentityPublic, error) {
 
 // Verify reports whether signature is that of message under this key.
 func (p IdentityPublic) Verify(message, signature []byte) bool {
-	x, y := elliptic.UnmarshalCompressed(elliptic.P256(), p[:])
-	if x == nil || len(signature) != SignatureSize {
+	k := p.point()
+	if k == nil || len(signature) != SignatureSize {
 		return false
 	}
 	sum := sha256.Sum256(message)
 	r, s := new(big.Int).SetBytes(signature[:32]), new(big.Int).SetBytes(signature[32:])
-	return ecdsa.Verify(&ecdsa.PublicKey{Curve: elliptic.P256(), X: x, Y: y}, sum[:], r, s)
+	return ecdsa.Verify(k, sum[:], r, s)
 }
 
 // Fingerprint is how people compare a key or a certificate: SHA-256 of its SubjectPublicKeyInfo.

@@ -15,12 +15,16 @@ func TestNoVerbShowsASecret(t *testing.T) {
 		t.Fatal(err)
 	}
 	w, s := NewWGPrivate(), NewSecret()
+	scalar, err := id.k.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, v := range []any{w, s, id, &w, &s, &id, struct{ K WGPrivate }{w}} {
 		var log bytes.Buffer
 		slog.New(slog.NewTextHandler(&log, nil)).Info("x", "v", v)
 		j, _ := json.Marshal(v)
 		all := fmt.Sprintf("%v %+v %#v %s %x %q %d", v, v, v, v, v, v, v) + log.String() + string(j)
-		for _, b := range [][]byte{w.Bytes(), s.Bytes(), id.k.D.Bytes()} {
+		for _, b := range [][]byte{w.Bytes(), s.Bytes(), scalar} {
 			if strings.Contains(all, fmt.Sprintf("%x", b[:4])) || strings.Contains(all, fmt.Sprintf("%d %d %d", b[0], b[1], b[2])) || !strings.Contains(all, Redacted) {
 				t.Fatalf("%T shows itself: %s", v, all)
 			}

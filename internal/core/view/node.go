@@ -41,9 +41,9 @@ type Tombstone struct {
 type member struct {
 	id       ident.Node
 	network  *network
-	at       int // index in network.members
-	peer     []byte // what others see
-	own      []byte // what the node itself sees, if it is something else
+	at       int           // index in network.members
+	peer     []byte        // what others see
+	own      []byte        // what the node itself sees, if it is something else
 	soft     []byte        // nil: the default
 	version  uint64        // of its newest change
 	versions [lists]uint64 // of its newest change that is in the list

@@ -286,7 +286,7 @@ func TestTheSameSeedMakesTheSameBytes(t *testing.T) {
 		}
 		return [32]byte(h.Sum(nil))
 	}
-	if run() != run() {
+	if first, second := run(), run(); first != second {
 		t.Error("two runs with one seed differ")
 	}
 }
