@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"testing"
 
 	"github.com/cvlan/cvlan/internal/base/ticket"
 )
@@ -116,5 +117,39 @@ func ofTicket(kind ticket.Kind, text string) []secret {
 func written(name string, b []byte) []secret {
 	return []secret{
 		{name, string(b)}, {name, hex.EncodeToString(b)}, {name, base64.RawStdEncoding.EncodeToString(b)}, {name, base64.RawURLEncoding.EncodeToString(b)},
+	}
+}
+
+// A search that knows no secrets finds none.
+func TestTheSearchKnowsEverySecret(t *testing.T) {
+	w := begin(t)
+	w.town(1)
+	want := map[string]bool{
+		"the secret of a cvlan-join-1-ticket": false, "a cvlan-join-1-ticket": false, "a cvlan-admin-1-ticket": false,
+		"n1's WireGuard key": false, "n1's identity key": false, "n1's identity.pem": false,
+	}
+	printed := ""
+	for _, h := range w.heard {
+		if strings.HasPrefix(h.command, "cvlan admin key create") {
+			printed += h.output
+		}
+	}
+	found := false
+	for _, s := range w.secrets() {
+		if _, known := want[s.name]; known {
+			want[s.name] = true
+		}
+		if len(s.text) < 16 {
+			t.Errorf("%s is searched for by %d bytes", s.name, len(s.text))
+		}
+		found = found || strings.Contains(printed, s.text)
+	}
+	for name, has := range want {
+		if !has {
+			t.Errorf("%s is not searched for", name)
+		}
+	}
+	if !found {
+		t.Error("the join key is not found where it was printed")
 	}
 }
