@@ -134,8 +134,11 @@ func failed(what string, exit iox.Exit, p *local.Problem) error {
 	e := &iox.Error{Exit: exit, What: what}
 	if p != nil {
 		e.Why, e.Hint = p.What, p.Hint
-		if known := localExit(local.Code(p.Code)); known != iox.Internal {
+		switch known := localExit(local.Code(p.Code)); {
+		case known != iox.Internal:
 			e.Exit = known
+		case p.Code == "range-clash" || p.Code == "interface-taken": // in conflict with what the machine has
+			e.Exit = iox.Invalid
 		}
 	}
 	return e

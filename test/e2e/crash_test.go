@@ -55,7 +55,7 @@ func TestASecondDaemonIsRefused(t *testing.T) {
 	n := w.node(h)
 	for _, args := range [][]string{nil, {"--socket", "/run/other.sock"}, {"--state", "/var/lib/cvlan-other"}} {
 		f := w.fails(h, args...)
-		if (f.Code != int(iox.Invalid) && f.Code != int(iox.Internal)) || !strings.Contains(f.Output, "another") {
+		if f.Code != int(iox.Invalid) || !strings.Contains(f.Output, "another") {
 			t.Errorf("a second cvland %v: %v", args, f)
 		}
 	}
@@ -102,7 +102,7 @@ func TestTheInterfaceNameIsTaken(t *testing.T) {
 	before := w.network(n.Host)
 	key := c.key()
 	_, err := n.Join(w.ctx, key, "--interface", "mesh")
-	w.refused(err, iox.Internal, "mesh", "choose another name")
+	w.refused(err, iox.Invalid, "mesh", "choose another name")
 	w.isAsBefore(n.Host, before) // the other's interface above all
 	w.dropLink(n.Host, "mesh")
 	n.types("up")
@@ -148,7 +148,7 @@ func TestTheRangeClashesWithTheLAN(t *testing.T) {
 	w.addLink(n.Host, "lan1", "10.99.7.1/24")
 	before := w.network(n.Host)
 	_, err = n.Join(w.ctx, key)
-	w.refused(err, iox.Internal, "plant", "10.99.0.0/16", "10.99.7.0/24", "lan1")
+	w.refused(err, iox.Invalid, "plant", "10.99.0.0/16", "10.99.7.0/24", "lan1")
 	w.isAsBefore(n.Host, before)
 	w.dropLink(n.Host, "lan1")
 	w.eventually(time.Minute, "it comes up by itself when the clash is gone", func() error {
@@ -176,7 +176,7 @@ func TestTheRangeClashesWithAnotherMembership(t *testing.T) {
 	n.join(keys["plant"])
 	before := w.network(n.Host)
 	_, err := n.Join(w.ctx, keys["site"])
-	w.refused(err, iox.Internal, "site", "10.99.4.0/24", "plant", "10.99.0.0/16")
+	w.refused(err, iox.Invalid, "site", "10.99.4.0/24", "plant", "10.99.0.0/16")
 	w.isAsBefore(n.Host, before)
 	if got := n.in("plant").State; got != local.Up {
 		t.Errorf("the first membership is %s", got)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"slices"
 	"strings"
@@ -90,7 +91,7 @@ func (e *Engine) clear(name string, ranges []netip.Prefix) *session.Problem {
 	id := uint64(e.cfg.Membership.Network)
 	if err := e.cfg.Ledger.take(id, name, ranges); err != nil {
 		return &session.Problem{Code: "range-clash", What: fmt.Sprintf("the network %q cannot be used here: %s", name, err),
-			Hint: "switch one of the two off (cvlan down NETWORK), or ask an admin for a network with another range"}
+			Hint: "switch one of the two off (cvlan down --network NAME), or ask an admin for a network with another range"}
 	}
 	clashes, err := e.cfg.Outside.Host.Clashes(ranges, e.cfg.Ledger.interfaces()...)
 	if err != nil {
@@ -133,7 +134,7 @@ func (e *Engine) open() (p *session.Problem) {
 func (e *Engine) make(port uint16) (*device, *session.Problem) {
 	dev, err := e.tun()
 	if err != nil {
-		p := problemOf("tun-unavailable", err)
+		p := problemOf(tunCode(err), err)
 		return nil, &p
 	}
 	name, err := dev.Name()
@@ -159,6 +160,18 @@ func (e *Engine) tun() (tun.Device, error) {
 		}
 	}
 	return e.cfg.Outside.TUN(e.cfg.Interface, e.mtu())
+}
+
+// tunCode tells scripts what kind of refusal a TUN device met.
+func tunCode(err error) string {
+	switch {
+	case errors.Is(err, tun.ErrTaken):
+		return "interface-taken"
+	case errors.Is(err, fs.ErrPermission):
+		return "permission-denied"
+	default:
+		return "tun-unavailable"
+	}
 }
 
 // settle gives the interface its addresses.
