@@ -16,6 +16,7 @@ import (
 	"github.com/cvlan/cvlan/internal/node/engine"
 	"github.com/cvlan/cvlan/internal/node/session"
 	"github.com/cvlan/cvlan/internal/sys/stream"
+	"github.com/cvlan/cvlan/proto/control/pb"
 )
 
 // joinTime bounds one join, all its attempts included.
@@ -225,6 +226,8 @@ func joinProblem(err error) error {
 	var refused *session.Refused
 	var failed *session.Failed
 	switch {
+	case errors.As(err, &refused) && refused.Reason == pb.RefusedReason_REFUSED_REASON_UNAVAILABLE: // nothing is wrong with the key
+		return local.CodeInternal.Problem("join", refused.Message, refused.Hint)
 	case errors.As(err, &refused):
 		return local.CodeRefused.Problem("join", refused.Message, refused.Hint)
 	case errors.As(err, &failed) && failed.Skew():
