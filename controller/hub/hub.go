@@ -19,7 +19,8 @@ const (
 	helloPatience  = 10 * time.Second // from the first byte of a session to its Hello
 	clonePatience  = 2 * time.Second  // for a live session's answer when a second one appears
 	maxRest        = 50 * time.Millisecond
-	seenEvery      = time.Minute
+	seenEvery      = time.Minute // for nodes that went offline
+	onlineEvery    = 60          // times that, for nodes that are online: their last-seen time matters only after a crash
 	EphemeralGrace = 30 * time.Minute // from the end of its session to the end of an ephemeral node
 	maxRetry       = 30 * time.Second // retry_after spread over the nodes of a restart
 )
@@ -75,12 +76,12 @@ func (h *Hub) Run(ctx context.Context) error {
 	}
 	tick := time.NewTicker(seenEvery)
 	defer tick.Stop()
-	for ctx.Err() == nil {
+	for minute := 1; ctx.Err() == nil; minute++ {
 		select {
 		case <-ctx.Done():
 		case <-tick.C:
 			h.each(func(t *tenant) {
-				t.flushSeen(ctx)
+				t.flushSeen(ctx, minute%onlineEvery == 0)
 				t.forgetDeletions()
 			})
 		}
@@ -94,7 +95,7 @@ func (h *Hub) stop() {
 	defer cancel()
 	h.each(func(t *tenant) {
 		t.sendAllAway()
-		t.flushSeen(last)
+		t.flushSeen(last, true)
 	})
 	h.loops.Wait()
 }

@@ -203,12 +203,14 @@ func (t *tenant) forgetDeletions() {
 	}
 }
 
-// flushSeen writes down when nodes were last seen.
-func (t *tenant) flushSeen(ctx context.Context) {
+// flushSeen writes down when nodes were last seen: those that went offline, and with online those that are online.
+func (t *tenant) flushSeen(ctx context.Context, online bool) {
 	now := t.hub.Now()
 	t.mu.Lock()
 	for id := range t.sessions {
-		t.seen[id] = now
+		if online {
+			t.seen[id] = now
+		}
 	}
 	batch := t.seen
 	t.seen = map[ident.Node]time.Time{}
