@@ -19,8 +19,8 @@ const (
 	helloPatience  = 10 * time.Second // from the first byte of a session to its Hello
 	clonePatience  = 2 * time.Second  // for a live session's answer when a second one appears
 	maxRest        = 50 * time.Millisecond
-	seenEvery      = time.Minute // for nodes that went offline
-	onlineEvery    = 60          // times that, for nodes that are online: their last-seen time matters only after a crash
+	seenEvery      = time.Minute      // for nodes that went offline
+	onlineEvery    = 60               // times that, for nodes that are online: their last-seen time matters only after a crash
 	EphemeralGrace = 30 * time.Minute // from the end of its session to the end of an ephemeral node
 	maxRetry       = 30 * time.Second // retry_after spread over the nodes of a restart
 )
