@@ -28,7 +28,7 @@ func (h *Host) Command(ctx context.Context, name string, args ...string) *Cmd {
 	c.Env = append(without(os.Environ(), stageVar, userVar, "HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME",
 		"XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR"), "HOME="+home)
 	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL}
-	c.WaitDelay = 2 * time.Second // a grandchild that keeps the output open
+	c.WaitDelay = 10 * time.Second // a grandchild that keeps the output open; a busy machine takes a while to read it
 	return &Cmd{c, h}
 }
 

@@ -19,7 +19,9 @@ import (
 func (w *world) network(h *lab.Host) string {
 	w.t.Helper()
 	var lines []string
-	w.must(h.Do(func() (err error) { lines, err = readNetwork(); return err }))
+	w.eventually(5*time.Second, "the addresses of "+h.Name()+" are settled", func() error {
+		return h.Do(func() (err error) { lines, err = readNetwork(); return err })
+	})
 	slices.Sort(lines)
 	return strings.Join(lines, "\n")
 }
@@ -39,6 +41,9 @@ func readNetwork() (lines []string, err error) {
 			return nil, err
 		}
 		for _, a := range addrs {
+			if a.Flags&unix.IFA_F_TENTATIVE != 0 {
+				return nil, fmt.Errorf("%s is still tentative", a.IPNet)
+			}
 			lines = append(lines, fmt.Sprintf("addr %d %s scope %d flags %x", a.LinkIndex, a.IPNet, a.Scope, a.Flags))
 		}
 		routes, err := netlink.RouteListFiltered(family, &netlink.Route{Table: unix.RT_TABLE_UNSPEC}, netlink.RT_FILTER_TABLE)
