@@ -6,6 +6,9 @@
 // One bidirectional byte stream inside mutually authenticated TLS 1.3 with ALPN "cvlan/1": over QUIC (the client's first
 // stream) or over TLS/TCP, on one port number. Frames are the same on both.
 //
+// An idle client over QUIC sends a frame with nothing but padding (field 536870911) every 25 s: a QUIC keepalive alone is so short that
+// a controller which has restarted could not answer it with a stateless reset (RFC 9000, section 10.3).
+//
 // # Frames
 //
 // A frame is its length as an unsigned varint (protobuf encoding, at most 3 bytes, shortest form not required) and that many
@@ -55,7 +58,8 @@
 // A node that shows a cursor gets what changed since: with the same epoch and a hard version whose deletions the controller
 // still knows, a delta (empty if nothing changed), else a snapshot; with another boot, all soft state that is not the default
 // (offline, no endpoints, never seen). A delta is applied only by the node whose cursor equals from; a node that
-// finds itself elsewhere closes and reconnects with the cursor that it has. Pieces (more) are applied together with the last one or not at all.
+// finds itself elsewhere closes and reconnects with the cursor that it has. Pieces (more) are applied together with the last one or not at all;
+// all of them carry the same to (and from), snapshot stands in the first only, and a new snapshot may begin at any time.
 // Deltas carry state, not history: an object that changed five times comes once, in its last form. Soft state of a node that
 // the receiver does not know is ignored.
 //

@@ -1904,7 +1904,7 @@ var File_control_control_proto protoreflect.FileDescriptor
 
 const file_control_control_proto_rawDesc = "" +
 	"\n" +
-	"\x15control/control.proto\x12\x10cvlan.control.v1\"\x9b\x05\n" +
+	"\x15control/control.proto\x12\x10cvlan.control.v1\"\xa9\x05\n" +
 	"\x05Frame\x12/\n" +
 	"\x05hello\x18\x01 \x01(\v2\x17.cvlan.control.v1.HelloH\x00R\x05hello\x125\n" +
 	"\awelcome\x18\x02 \x01(\v2\x19.cvlan.control.v1.WelcomeH\x00R\awelcome\x122\n" +
@@ -1920,7 +1920,7 @@ const file_control_control_proto_rawDesc = "" +
 	"\arenewed\x18\v \x01(\v2\x19.cvlan.control.v1.RenewedH\x00R\arenewed\x12,\n" +
 	"\x04ping\x18\f \x01(\v2\x16.cvlan.control.v1.PingH\x00R\x04ping\x12,\n" +
 	"\x04pong\x18\r \x01(\v2\x16.cvlan.control.v1.PongH\x00R\x04pongB\x06\n" +
-	"\x04body\"\xd4\x02\n" +
+	"\x04bodyJ\f\b\xff\xff\xff\xff\x01\x10\x80\x80\x80\x80\x02\"\xd4\x02\n" +
 	"\x05Hello\x12\x1f\n" +
 	"\vversion_min\x18\x01 \x01(\rR\n" +
 	"versionMin\x12\x1f\n" +
