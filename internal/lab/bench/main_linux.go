@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/cvlan/cvlan/internal/lab"
@@ -69,15 +70,13 @@ func bench(ctx context.Context, l *lab.Lab, o options) error {
 	return nil
 }
 
-// race runs each load on each pair in turn, so that whatever else the machine does meets both alike.
+// race runs each load on each pair in turn, the one first that was second the last time, so that whatever else the machine does
+// meets both alike.
 func race(ctx context.Context, ours, stock *pair, o options) (one, four []heat, err error) {
-	for range o.runs {
+	for n := range o.runs {
 		for _, streams := range []int{1, 4} {
-			var h heat
-			if h.stock, err = stock.load(ctx, o.set, streams, o.each); err != nil {
-				return nil, nil, err
-			}
-			if h.ours, err = ours.load(ctx, o.set, streams, o.each); err != nil {
+			h, err := compare(ctx, ours, stock, streams, n%2 == 1, o)
+			if err != nil {
 				return nil, nil, err
 			}
 			fmt.Printf("tcp%d  stock %s   cvlan %s\n", streams, h.stock, h.ours)
@@ -89,6 +88,23 @@ func race(ctx context.Context, ours, stock *pair, o options) (one, four []heat, 
 		}
 	}
 	return one, four, nil
+}
+
+// compare runs one load on both pairs.
+func compare(ctx context.Context, ours, stock *pair, streams int, oursFirst bool, o options) (h heat, err error) {
+	turns := []struct {
+		p  *pair
+		to *run
+	}{{stock, &h.stock}, {ours, &h.ours}}
+	if oursFirst {
+		slices.Reverse(turns)
+	}
+	for _, t := range turns {
+		if *t.to, err = t.p.load(ctx, o.set, streams, o.each); err != nil {
+			return h, err
+		}
+	}
+	return h, nil
 }
 
 func report(one, four []heat) {
