@@ -232,6 +232,8 @@ func joinProblem(err error) error {
 		return local.CodeRefused.Problem("join", refused.Message, refused.Hint)
 	case errors.As(err, &failed) && failed.Skew():
 		return local.CodeSkew.Problem("join", failed.What, failed.Hint)
+	case errors.As(err, &failed) && failed.Untrusted():
+		return local.CodeInvalid.Problem("join", failed.What, failed.Hint)
 	case errors.As(err, &failed):
 		return local.CodeUnreachable.Problem("join", failed.What, failed.Hint)
 	default:

@@ -59,6 +59,9 @@ func (f *Failed) Error() string { return f.What }
 // Skew reports whether the two sides are of versions that do not understand each other.
 func (f *Failed) Skew() bool { return f.Code == codeSkew }
 
+// Untrusted reports whether somebody answered whose certificate was not accepted: not the controller, or one of the clocks is wrong.
+func (f *Failed) Untrusted() bool { return f.Code == codeUntrusted || f.Code == codeClock }
+
 const joinAnswer = 30 * time.Second
 
 // Join redeems a ticket. It is idempotent for the pair of ticket and identity key: when the answer was lost, or the machine died

@@ -100,6 +100,7 @@ func reason(err error) string {
 	var dns *net.DNSError
 	var over *quic.TransportError
 	var app *quic.ApplicationError
+	var slow net.Error
 	switch {
 	case errors.Is(err, ErrRefused):
 		return ErrRefused.Error()
@@ -111,7 +112,7 @@ func reason(err error) string {
 		return "no such name"
 	case errors.As(err, &dns):
 		return "name not resolved: " + dns.Err
-	case errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &slow) && slow.Timeout():
 		return "no answer in time"
 	case errors.As(err, &over):
 		for _, cause := range over.Unwrap() {
