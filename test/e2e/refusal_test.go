@@ -69,7 +69,7 @@ func TestAKeyOfAnotherControllerAtTheSameAddress(t *testing.T) {
 	c := w.controller(r.Controller)
 	n := w.node(r.Nodes[0])
 	_, err := n.Join(w.ctx, stale)
-	w.refused(err, iox.Unreachable, "what answered is not the controller", "a new join key")
+	w.refused(err, iox.Invalid, "what answered is not the controller", "a new join key")
 	n.join(c.key())
 }
 
