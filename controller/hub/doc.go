@@ -6,4 +6,6 @@
 // gets one merged delta when it is ready. So a slow node costs one mark, never a queue, and is never cut for being slow.
 //
 // The sender rests as long as its last round took, 50 ms at most: an idle tenant tells in no time, a busy one in batches.
+//
+// A hostile node is bounded, too: it is read no faster than what it causes may cost, and clones share one question to the first.
 package hub

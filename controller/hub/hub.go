@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -14,15 +15,14 @@ import (
 	"github.com/cvlan/cvlan/proto/control/pb"
 )
 
-// Times of the protocol and of the house.
+// EphemeralGrace is from the end of its session, or from the controller's start, to the end of an ephemeral node.
+const EphemeralGrace = 30 * time.Minute
+
+// Upkeep goes round every upkeepEvery; what is less pressing is done every so many rounds.
 const (
-	helloPatience  = 10 * time.Second // from the first byte of a session to its Hello
-	clonePatience  = 2 * time.Second  // for a live session's answer when a second one appears
-	maxRest        = 50 * time.Millisecond
-	seenEvery      = time.Minute      // for nodes that went offline
-	onlineEvery    = 60               // times that, for nodes that are online: their last-seen time matters only after a crash
-	EphemeralGrace = 30 * time.Minute // from the end of its session to the end of an ephemeral node
-	maxRetry       = 30 * time.Second // retry_after spread over the nodes of a restart
+	upkeepEvery = 10 * time.Second
+	seenEvery   = 6   // last-seen times of nodes that went offline, and old deletions
+	onlineEvery = 360 // last-seen times of nodes that are online: they matter only after a crash
 )
 
 // Renewer answers a node's request for a new certificate.
@@ -49,7 +49,7 @@ type Hub struct {
 	mu      sync.Mutex
 	tenants map[ident.Tenant]*tenant
 	ctx     context.Context // of Run; nil before
-	loops   sync.WaitGroup  // one a tenant, while Run runs
+	loops   sync.WaitGroup  // senders, and what they start
 }
 
 // New returns a hub that hears what the store commits from now on.
@@ -60,120 +60,157 @@ func New(c Config) *Hub {
 }
 
 // Run loads every tenant and tells its nodes what changes, until ctx is done. It returns when every session has been told
-// to come back later and nothing of the hub's runs any more.
+// to come back later and nothing of the hub's runs any more. A tenant that cannot be loaded does not keep the others waiting: it is
+// tried again whenever one of its nodes comes.
 func (h *Hub) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	h.begin(ctx)
 	all, err := h.Store.Tenants(ctx)
-	if err != nil {
-		return fmt.Errorf("hub: list of tenants: %w", err)
+	if err == nil {
+		h.loadAll(ctx, all)
+		h.upkeep(ctx)
+	} else if err = fmt.Errorf("hub: list of tenants: %w", err); ctx.Err() != nil {
+		err = nil // told to stop before it began
 	}
-	h.mu.Lock()
-	h.ctx = ctx
-	h.mu.Unlock()
-	for _, t := range all {
-		if _, err := h.tenant(ctx, t.ID); err != nil {
-			return err
-		}
-	}
-	tick := time.NewTicker(seenEvery)
-	defer tick.Stop()
-	for minute := 1; ctx.Err() == nil; minute++ {
-		select {
-		case <-ctx.Done():
-		case <-tick.C:
-			h.each(func(t *tenant) {
-				t.flushSeen(ctx, minute%onlineEvery == 0)
-				t.forgetDeletions()
-			})
-		}
-	}
+	cancel()
 	h.stop()
-	return nil
+	return err
 }
 
+// begin lets senders run from now on, also those of tenants whose nodes were quicker than Run.
+func (h *Hub) begin(ctx context.Context) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.ctx = ctx
+	for _, t := range h.tenants {
+		h.startLocked(t)
+	}
+}
+
+func (h *Hub) loadAll(ctx context.Context, all []store.Tenant) {
+	for _, t := range all {
+		if _, err := h.tenant(ctx, t.ID); err != nil && ctx.Err() == nil {
+			h.Log.Error("tenant not loaded", logx.Tenant, t.ID, logx.Err, err)
+		}
+	}
+}
+
+// upkeep does what time demands, until ctx is done.
+func (h *Hub) upkeep(ctx context.Context) {
+	tick := time.NewTicker(upkeepEvery)
+	defer tick.Stop()
+	for round := 1; ; round++ {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		for _, t := range h.all() {
+			t.expire(ctx)
+			if round%seenEvery == 0 {
+				t.flushSeen(ctx, round%onlineEvery == 0)
+				t.forgetDeletions()
+			}
+		}
+	}
+}
+
+// lastWrite bounds what is written at the very end.
+const lastWrite = 2 * time.Second
+
+// stop ends all sessions, writes down when their nodes were last seen, and waits for the senders.
 func (h *Hub) stop() {
-	last, cancel := context.WithTimeout(context.WithoutCancel(h.ctx), time.Second)
+	all := h.all()
+	var sessions []*session
+	for _, t := range all {
+		sessions = append(sessions, t.close()...)
+	}
+	sendAway(sessions)
+	last, cancel := context.WithTimeout(context.WithoutCancel(h.ctx), lastWrite)
 	defer cancel()
-	h.each(func(t *tenant) {
-		t.sendAllAway()
-		t.flushSeen(last, true)
-	})
+	var written sync.WaitGroup
+	for _, t := range all {
+		written.Go(func() { t.flushSeen(last, true) })
+	}
+	written.Wait()
 	h.loops.Wait()
 }
 
-func (h *Hub) each(do func(*tenant)) {
+func (h *Hub) all() []*tenant {
 	h.mu.Lock()
+	defer h.mu.Unlock()
 	all := make([]*tenant, 0, len(h.tenants))
 	for _, t := range h.tenants {
 		all = append(all, t)
 	}
-	h.mu.Unlock()
-	for _, t := range all {
-		do(t)
-	}
+	return all
 }
 
-// tenant returns the live half of a tenant, loaded from the store the first time.
-func (h *Hub) tenant(ctx context.Context, id ident.Tenant) (*tenant, error) {
+// known returns the live half of a tenant, or nil.
+func (h *Hub) known(id ident.Tenant) *tenant {
 	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.tenants[id]
+}
+
+// tenant returns the live half of a tenant, loaded from the store the first time, with its sender running if Run does. While the hub
+// stops there is none.
+func (h *Hub) tenant(ctx context.Context, id ident.Tenant) (*tenant, error) {
+	t := h.enter(id)
+	if t == nil {
+		return nil, &restarting
+	}
+	if err := t.load(ctx); err != nil {
+		if errors.Is(err, store.ErrNotFound) { // its nodes know it from before a backup was restored
+			h.forget(t)
+		}
+		return nil, err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.startLocked(t)
+	return t, nil
+}
+
+// enter returns the place of a tenant, which may not be loaded yet, or nil when the hub stops: what close has not seen is not to be.
+func (h *Hub) enter(id ident.Tenant) *tenant {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.ctx != nil && h.ctx.Err() != nil {
+		return nil
+	}
 	t := h.tenants[id]
 	if t == nil {
 		t = newTenant(h, id)
 		h.tenants[id] = t
 	}
-	h.mu.Unlock()
-	return t, t.load(ctx)
+	return t
+}
+
+func (h *Hub) forget(t *tenant) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.tenants[t.id] == t {
+		delete(h.tenants, t.id)
+	}
+}
+
+// startLocked runs a tenant's sender for as long as Run does, once.
+func (h *Hub) startLocked(t *tenant) {
+	if t.sending || h.ctx == nil || h.ctx.Err() != nil {
+		return
+	}
+	t.sending = true
+	ctx := h.ctx
+	h.loops.Go(func() { t.run(ctx) })
 }
 
 // committed is the store's sink. A tenant that nobody has asked for yet is loaded later, with this change in it.
 func (h *Hub) committed(id ident.Tenant, changes []store.Change) {
-	h.mu.Lock()
-	t := h.tenants[id]
-	h.mu.Unlock()
-	if t != nil {
+	if t := h.known(id); t != nil {
 		t.committed(changes)
 	}
-}
-
-// startLoop runs the tenant's sender for as long as Run does.
-func (h *Hub) startLoop(t *tenant) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.ctx == nil || h.ctx.Err() != nil {
-		return
-	}
-	h.loops.Go(func() { t.run(h.ctx) })
-}
-
-// Live tells an admin what is known of a node now.
-type Live struct {
-	Online    bool
-	LastSeen  time.Time
-	Since     time.Time // of the session, if online
-	Transport stream.Transport
-	Remote    string
-	Endpoints []string
-}
-
-// Live reports the live state of a node; of an unknown one, the zero Live.
-func (h *Hub) Live(id ident.Tenant, node ident.Node) Live {
-	h.mu.Lock()
-	t := h.tenants[id]
-	h.mu.Unlock()
-	if t == nil {
-		return Live{}
-	}
-	return t.live(node)
-}
-
-// Sessions counts live sessions, for health and figures.
-func (h *Hub) Sessions() int {
-	n := 0
-	h.each(func(t *tenant) {
-		t.mu.Lock()
-		n += len(t.sessions)
-		t.mu.Unlock()
-	})
-	return n
 }
 
 func (h *Hub) log(t ident.Tenant, n ident.Node) *slog.Logger {

@@ -32,12 +32,6 @@ func (t *tenant) load(ctx context.Context) error {
 		}
 	}
 	t.view = v
-	for id, n := range t.nodes {
-		if n.ephemeral {
-			t.part(id)
-		}
-	}
-	t.hub.startLoop(t)
 	return nil
 }
 
@@ -61,7 +55,7 @@ func inOrder(l store.Load) []store.Change {
 	return all
 }
 
-// committed takes over what the store has committed, and marks whom it concerns.
+// committed takes over what the store has committed, and marks whom it concerns. What the load has brought already is no change.
 func (t *tenant) committed(changes []store.Change) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -69,6 +63,9 @@ func (t *tenant) committed(changes []store.Change) {
 		return
 	}
 	for _, c := range changes {
+		if c.Version <= t.view.Cursor().Hard {
+			continue
+		}
 		change, err := t.put(t.view, c)
 		if err != nil {
 			t.hub.Log.Error("a committed change does not fit the view", logx.Tenant, t.id, logx.Err, err)
@@ -78,36 +75,34 @@ func (t *tenant) committed(changes []store.Change) {
 	}
 }
 
-// put applies one change. A change that the load has brought already is none. The lock is held.
+// put applies one change. The lock is held.
 func (t *tenant) put(v *view.View, c store.Change) (view.Change, error) {
-	loaded := t.view != nil
 	switch {
 	case c.Network != nil:
-		if loaded && c.Network.Version <= v.Cursor().Hard {
-			return view.Change{}, nil
-		}
 		return v.PutNetwork(t.describe(c.Network), c.Network.Version)
 	case c.Node != nil:
-		if loaded && c.Node.Version <= v.Cursor().Hard {
-			return view.Change{}, nil
-		}
-		t.remember(c.Node)
-		return v.PutNode(view.Node{ID: c.Node.ID, Network: c.Node.Network, Record: c.Node.Record, Signature: c.Node.Signature, Signed: c.Node.Signed, Pending: c.Node.Pending}, c.Node.Version)
+		n := c.Node
+		t.remember(n)
+		return v.PutNode(view.Node{ID: n.ID, Network: n.Network, Record: n.Record, Signature: n.Signature, Signed: n.Signed, Pending: n.Pending}, n.Version)
 	case c.Removed != nil:
-		delete(t.nodes, c.Removed.ID)
-		delete(t.seen, c.Removed.ID)
-		return v.RemoveNode(view.Tombstone{Node: c.Removed.ID, Network: c.Removed.Network, Version: c.Removed.Version, At: c.At})
+		id := c.Removed.ID
+		delete(t.nodes, id)
+		delete(t.seen, id)
+		delete(t.parting, id)
+		return v.RemoveNode(view.Tombstone{Node: id, Network: c.Removed.Network, Version: c.Removed.Version, At: c.At})
 	default:
 		return v.RemoveNetwork(c.Gone, c.Version)
 	}
 }
 
 func (t *tenant) remember(n *store.Node) {
-	if known := t.nodes[n.ID]; known != nil {
-		known.ephemeral = n.Ephemeral
-		return
+	known := t.nodes[n.ID]
+	if known == nil {
+		known = &node{soft: view.Soft{LastSeen: n.LastSeen}}
+		t.nodes[n.ID] = known
 	}
-	t.nodes[n.ID] = &node{network: n.Network, ephemeral: n.Ephemeral, soft: view.Soft{LastSeen: n.LastSeen}}
+	known.ephemeral = n.Ephemeral
+	t.part(n.ID)
 }
 
 func (t *tenant) describe(n *store.Network) view.Network {

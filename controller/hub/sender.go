@@ -8,11 +8,14 @@ import (
 	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/base/logx"
 	"github.com/cvlan/cvlan/internal/sys/stream"
-	"github.com/cvlan/cvlan/proto/control/pb"
 )
 
-// batch is how many sessions are served between two looks at the lock, so that a broadcast never holds up a commit.
-const batch = 64
+const (
+	// batch is how many sessions are served between two looks at the lock, so that a broadcast never holds up a commit.
+	batch = 64
+	// maxRest bounds how long a busy sender gathers changes before it tells them.
+	maxRest = 50 * time.Millisecond
+)
 
 // run sends what marked sessions lack until ctx is done.
 func (t *tenant) run(ctx context.Context) {
@@ -46,13 +49,7 @@ type offer struct {
 
 // round serves every session that is marked now.
 func (t *tenant) round() {
-	t.mu.Lock()
-	todo := make([]ident.Node, 0, len(t.marked))
-	for id := range t.marked {
-		todo = append(todo, id)
-	}
-	clear(t.marked)
-	t.mu.Unlock()
+	todo := t.takeMarked()
 	var offers [batch]offer
 	for len(todo) > 0 {
 		n := t.prepare(offers[:0], todo[:min(batch, len(todo))])
@@ -64,7 +61,18 @@ func (t *tenant) round() {
 	}
 }
 
-// prepare asks the view what each session lacks.
+func (t *tenant) takeMarked() []ident.Node {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	todo := make([]ident.Node, 0, len(t.marked))
+	for id := range t.marked {
+		todo = append(todo, id)
+	}
+	clear(t.marked)
+	return todo
+}
+
+// prepare asks the view what each session lacks. One that has not arrived yet lacks nothing: it is marked when it does.
 func (t *tenant) prepare(offers []offer, ids []ident.Node) []offer {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -84,17 +92,18 @@ func (t *tenant) prepare(offers []offer, ids []ident.Node) []offer {
 	return offers
 }
 
-// deliver offers the frame to the stream. A stream that is busy wakes us when it is ready; one that is broken ends its session.
+// deliver offers the frame to the stream. A stream that is busy wakes us when it is ready; one that is broken ends its session, and
+// that of a deleted node is told so: without making others wait for either.
 func (o *offer) deliver(t *tenant) {
 	if o.gone {
-		o.n.dismiss()
+		t.hub.loops.Go(func() { away(o.n.stream, removed) })
 		return
 	}
 	err := o.n.stream.TrySend(o.frame)
 	o.taken = err == nil
 	if err != nil && !errors.Is(err, stream.ErrWouldBlock) {
 		t.hub.log(t.id, o.n.node).Info("stream broken", logx.Err, err)
-		o.n.stream.Close()
+		t.hub.loops.Go(func() { o.n.stream.Close() })
 	}
 }
 
@@ -108,11 +117,4 @@ func (t *tenant) settle(offers []offer) {
 			t.markLocked(offers[i].n.node)
 		}
 	}
-}
-
-// dismiss tells a deleted node so and ends its session, without making others wait for it.
-func (n *session) dismiss() {
-	n.tenant.hub.loops.Go(func() {
-		away(n.stream, pb.GoawayReason_GOAWAY_REASON_REMOVED, "this node has been deleted from its network", time.Hour)
-	})
 }

@@ -3,20 +3,23 @@ package hub
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
-	"encoding/binary"
 	"errors"
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/cvlan/cvlan/controller/store"
 	"github.com/cvlan/cvlan/internal/base/ident"
-	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/logx"
 	"github.com/cvlan/cvlan/internal/core/view"
 	"github.com/cvlan/cvlan/internal/sys/stream"
 	"github.com/cvlan/cvlan/proto/control"
 	"github.com/cvlan/cvlan/proto/control/pb"
+)
+
+const (
+	helloPatience = 10 * time.Second // from the beginning of a session to its Hello
+	instanceSize  = 16               // bytes; see Hello.instance_id
 )
 
 // A session is one node's live stream. Its reader is the goroutine that Serve was called on; its writer of maps is the tenant's
@@ -27,55 +30,83 @@ type session struct {
 	stream   stream.Stream
 	instance []byte
 	since    time.Time
-	pong     chan uint64   // answers to our pings; holds one
+	welcomed chan struct{} // closed when Welcome is on its way: nothing may be said before
 	ended    chan struct{} // closed when the session is over
+	doubt    doubt
+	pace     pace // the reader's
 
-	has *view.Session // what the node has been sent; the tenant's lock guards it
+	has *view.Session // what the node has been sent; nil until it has arrived; the tenant's lock guards it
 }
 
 // Serve runs one node's session until it ends. The chain of the stream has been verified and names this tenant and node.
 func (h *Hub) Serve(ctx context.Context, tenant ident.Tenant, node ident.Node, s stream.Stream) {
 	defer s.Close()
+	err := h.serve(ctx, tenant, node, s)
+	if f, ok := errors.AsType[*farewell](err); ok {
+		away(s, *f)
+	}
+	h.log(tenant, node).Info("session ends", logx.Err, err)
+}
+
+// serve returns why the session ended; a farewell has not been said yet.
+func (h *Hub) serve(ctx context.Context, tenant ident.Tenant, node ident.Node, s stream.Stream) error {
 	t, err := h.tenant(ctx, tenant)
 	if err != nil {
-		h.log(tenant, node).Error("tenant not loaded", logx.Err, err)
-		away(s, pb.GoawayReason_GOAWAY_REASON_UNAVAILABLE, "the controller cannot read its database", maxRetry)
-		return
+		return h.closed(err)
 	}
 	hello, err := receiveHello(s)
 	if err != nil {
-		h.log(tenant, node).Info("session without a hello", logx.Err, err)
-		return
-	}
-	if hello.VersionMin > control.Version || hello.VersionMax < control.VersionMin {
-		away(s, pb.GoawayReason_GOAWAY_REASON_VERSION, "no common version of the protocol; upgrade the older of the two", time.Minute)
-		return
+		return err
 	}
 	n := &session{tenant: t, node: node, stream: s, instance: bytes.Clone(hello.InstanceId), since: h.Now(),
-		pong: make(chan uint64, 1), ended: make(chan struct{})}
-	if !t.claim(ctx, n) {
-		return
+		welcomed: make(chan struct{}), ended: make(chan struct{})}
+	displaced, err := t.claim(ctx, n)
+	if err != nil {
+		if errors.Is(err, &cloned) {
+			h.log(tenant, node).Warn("state of a node was copied to another machine")
+		}
+		return err
 	}
+	var others sync.WaitGroup
+	defer others.Wait()
 	defer t.release(n)
+	if displaced != nil {
+		others.Go(func() { away(displaced.stream, replaced) })
+	}
 	h.log(tenant, node).Info("session begins", logx.Transport, s.Info().Transport, "software", hello.GetSoftware().GetVersion())
-	err = n.run(ctx, hello)
-	h.log(tenant, node).Info("session ends", logx.Err, err)
+	return n.run(ctx, hello)
+}
+
+// closed turns the reason why there is no tenant into what its node is told.
+func (h *Hub) closed(err error) error {
+	if _, told := errors.AsType[*farewell](err); told {
+		return err
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		return &removed
+	}
+	h.Log.Error("a node finds its tenant not loaded", logx.Err, err)
+	return &unavailable
 }
 
 // receiveHello waits for the first frame with patience.
 func receiveHello(s stream.Stream) (*pb.Hello, error) {
 	late := time.AfterFunc(helloPatience, func() { s.Close() })
 	defer late.Stop()
+	s.Limit(control.MaxPiece)
 	f, err := s.Recv()
 	if err != nil {
 		return nil, err
 	}
 	h := f.GetHello()
-	if h == nil {
-		away(s, pb.GoawayReason_GOAWAY_REASON_PROTOCOL, "a session begins with a hello", time.Minute)
-		return nil, errors.New("first frame is no hello")
+	switch {
+	case h == nil:
+		return nil, &noHello
+	case h.VersionMin > control.Version || h.VersionMax < control.VersionMin:
+		return nil, &otherTime
+	case len(h.InstanceId) != instanceSize:
+		return nil, &noInstance
 	}
-	s.Limit(control.MaxPiece)
 	return h, nil
 }
 
@@ -85,6 +116,7 @@ func (n *session) run(ctx context.Context, hello *pb.Hello) error {
 		TimeMs: h.Now().UnixMilli(), Controller: uint64(h.meta.Controller), Transport: wire(h.Transport), Addresses: h.Addresses}}}); err != nil {
 		return err
 	}
+	close(n.welcomed)
 	n.stream.OnReady(func() { n.tenant.mark(n.node) })
 	n.signed(ctx, hello.Signed)
 	if err := n.tenant.arrive(n, hello); err != nil {
@@ -95,17 +127,17 @@ func (n *session) run(ctx context.Context, hello *pb.Hello) error {
 		if err != nil {
 			return err
 		}
+		if err := n.pace.wait(ctx, cost(f)); err != nil {
+			return err
+		}
 		if err := n.handle(ctx, f); err != nil {
 			return err
 		}
 	}
 }
 
-// Why sessions end that did not break.
-var (
-	errLeft     = errors.New("the node said goodbye")
-	errReplaced = errors.New("a newer session has taken over")
-)
+// errLeft is how a session ends in order.
+var errLeft = errors.New("the node said goodbye")
 
 func (n *session) handle(ctx context.Context, f *pb.Frame) error {
 	switch b := f.Body.(type) {
@@ -118,10 +150,7 @@ func (n *session) handle(ctx context.Context, f *pb.Frame) error {
 	case *pb.Frame_Ping:
 		return n.send(ctx, &pb.Frame{Body: &pb.Frame_Pong{Pong: &pb.Pong{Nonce: b.Ping.Nonce}}})
 	case *pb.Frame_Pong:
-		select {
-		case n.pong <- b.Pong.Nonce:
-		default:
-		}
+		n.doubt.settle(b.Pong.Nonce)
 	case *pb.Frame_Goaway:
 		return errLeft
 	}
@@ -133,53 +162,27 @@ func (n *session) signed(ctx context.Context, m *pb.Signed) {
 	if m == nil || len(m.Record) == 0 {
 		return
 	}
-	h := n.tenant.hub
-	log := h.log(n.tenant.id, n.node)
-	rec, err := control.ParseRecord(m.Record)
-	if err != nil || rec.Node != n.node {
+	mine := n.tenant.hub.Store.For(n.tenant.id)
+	log := n.tenant.hub.log(n.tenant.id, n.node)
+	if rec, err := control.ParseRecord(m.Record); err != nil || rec.Node != n.node {
 		log.Warn("signature over a record that is not the node's", logx.Err, err)
 		return
 	}
-	current, err := h.Store.For(n.tenant.id).Node(ctx, n.node)
-	if err != nil || !bytes.Equal(current.Record, m.Record) || bytes.Equal(current.Signature, m.Signature) {
+	current, err := mine.Node(ctx, n.node)
+	if err != nil || !bytes.Equal(current.Record, m.Record) || hasSigned(current) {
 		return
 	}
-	if !verified(current.Identity, n.tenant.id, current.Network, m) {
+	if !current.Identity.Verify(control.Transcript(n.tenant.id, current.Network, m.Record), m.Signature) {
 		log.Warn("signature over the record is not by the node's key")
 		return
 	}
-	if _, err := h.Store.For(n.tenant.id).SignNode(ctx, n.node, m.Record, m.Signature); err != nil && !errors.Is(err, store.ErrConflict) {
+	if _, err := mine.SignNode(ctx, n.node, m.Record, m.Signature); err != nil && !errors.Is(err, store.ErrConflict) {
 		log.Warn("signature over the record not stored", logx.Err, err)
 	}
 }
 
-func verified(id key.IdentityPublic, t ident.Tenant, v ident.Network, m *pb.Signed) bool {
-	return id.Verify(control.Transcript(t, v, m.Record), m.Signature)
-}
-
-// answers reports whether the node at the other end is alive: it answers a ping within clonePatience.
-func (n *session) answers(ctx context.Context) bool {
-	var b [8]byte
-	rand.Read(b[:])
-	nonce := binary.BigEndian.Uint64(b[:])
-	ctx, cancel := context.WithTimeout(ctx, clonePatience)
-	defer cancel()
-	if n.send(ctx, &pb.Frame{Body: &pb.Frame_Ping{Ping: &pb.Ping{Nonce: nonce}}}) != nil {
-		return false
-	}
-	for {
-		select {
-		case got := <-n.pong:
-			if got == nonce {
-				return true
-			}
-		case <-n.ended:
-			return false
-		case <-ctx.Done():
-			return false
-		}
-	}
-}
+// hasSigned reports whether a node's signature is over its present record.
+func hasSigned(n store.Node) bool { return len(n.Signature) > 0 && len(n.Signed) == 0 }
 
 func (n *session) send(ctx context.Context, f *pb.Frame) error { return send(ctx, n.stream, f) }
 
@@ -189,19 +192,6 @@ func send(ctx context.Context, s stream.Stream, f *pb.Frame) error {
 		return err
 	}
 	return s.Send(ctx, b)
-}
-
-// away says why, and closes. That the reason arrives is a courtesy, so nobody waits for it longer than a second.
-func away(s stream.Stream, reason pb.GoawayReason, message string, retry time.Duration) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	send(ctx, s, &pb.Frame{Body: &pb.Frame_Goaway{Goaway: &pb.Goaway{Reason: reason, Message: message, Hint: hints[reason], RetryAfterMs: uint32(retry.Milliseconds())}}})
-	s.Close()
-}
-
-var hints = map[pb.GoawayReason]string{
-	pb.GoawayReason_GOAWAY_REASON_REMOVED: "to come back: cvlan down --forget, then cvlan up with a new join key",
-	pb.GoawayReason_GOAWAY_REASON_CLONED:  "give this machine an identity of its own: cvlan down --forget, then cvlan up with a new join key",
 }
 
 func wire(t stream.Transport) pb.Transport {

@@ -3,7 +3,6 @@ package hub
 import (
 	"bytes"
 	"context"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -13,10 +12,12 @@ import (
 	"github.com/cvlan/cvlan/proto/control/pb"
 )
 
-// A tenant is the live half of one tenant: its view, its sessions, and the marks of those who lack something.
+// A tenant is the live half of one tenant: its view, its sessions, and the marks of those who lack something. Every map has at most
+// one entry a node.
 type tenant struct {
-	id  ident.Tenant
-	hub *Hub
+	id      ident.Tenant
+	hub     *Hub
+	sending bool // its sender has been started; the hub's lock guards it
 
 	mu       sync.Mutex
 	view     *view.View // nil until loaded
@@ -25,61 +26,58 @@ type tenant struct {
 	sessions map[ident.Node]*session
 	marked   map[ident.Node]struct{}
 	seen     map[ident.Node]time.Time // not yet written down
-	parting  map[ident.Node]*time.Timer
-	wake     chan struct{} // holds one
-	audience []ident.Node  // scratch
+	parting  map[ident.Node]time.Time // when an ephemeral node without a session goes
+	closed   bool                     // the hub stops: no more sessions
+	wake     chan struct{}            // holds one
+	audience []ident.Node             // scratch
 }
 
 // node is what the hub remembers of a node besides what the view tells others.
 type node struct {
-	network   ident.Network
 	ephemeral bool
 	soft      view.Soft
 }
 
 func newTenant(h *Hub, id ident.Tenant) *tenant {
 	return &tenant{id: id, hub: h, nodes: map[ident.Node]*node{}, sessions: map[ident.Node]*session{}, marked: map[ident.Node]struct{}{},
-		seen: map[ident.Node]time.Time{}, parting: map[ident.Node]*time.Timer{}, wake: make(chan struct{}, 1)}
+		seen: map[ident.Node]time.Time{}, parting: map[ident.Node]time.Time{}, wake: make(chan struct{}, 1)}
 }
 
-// claim makes n the node's session, or refuses it with a reason. Of two that show the same certificate, the same instance is a
-// reconnect; another instance is a clone if the first answers, else the first has died.
-func (t *tenant) claim(ctx context.Context, n *session) bool {
+// claim makes n the node's session and returns the one that it displaces, if any; or says why not. Of two that show the same
+// certificate, the same instance is a reconnect; another instance is a clone if the first answers, else the first has died.
+func (t *tenant) claim(ctx context.Context, n *session) (displaced *session, err error) {
+	var silent *session
 	for {
-		t.mu.Lock()
-		if t.nodes[n.node] == nil {
-			t.mu.Unlock()
-			away(n.stream, pb.GoawayReason_GOAWAY_REASON_REMOVED, "this node has been deleted from its network", time.Hour)
-			return false
+		old, seated, err := t.seat(n, silent)
+		if seated || err != nil {
+			return old, err
 		}
-		old := t.sessions[n.node]
-		if old == nil {
-			t.sessions[n.node] = n
-			t.mu.Unlock()
-			return true
+		if old.answers(ctx) {
+			return nil, &cloned
 		}
-		t.mu.Unlock()
-		same := bytes.Equal(old.instance, n.instance)
-		if !same && old.answers(ctx) {
-			t.hub.log(t.id, n.node).Warn("state of a node was copied to another machine", logx.Addr, n.stream.Info().Remote)
-			away(n.stream, pb.GoawayReason_GOAWAY_REASON_CLONED, "another machine that is online uses the same identity", time.Hour)
-			return false
-		}
-		t.displace(old, n)
 		if ctx.Err() != nil {
-			return false
+			return nil, &restarting
 		}
+		silent = old
 	}
 }
 
-// displace ends old in favour of n, unless another has done so already.
-func (t *tenant) displace(old, n *session) {
+// seat gives n its node's place if that is free, or n's to take: from itself before a reconnect, or from one that is silent.
+func (t *tenant) seat(n, silent *session) (old *session, seated bool, err error) {
 	t.mu.Lock()
-	if t.sessions[n.node] == old {
-		delete(t.sessions, n.node)
+	defer t.mu.Unlock()
+	switch {
+	case t.closed:
+		return nil, false, &restarting
+	case t.nodes[n.node] == nil:
+		return nil, false, &removed
 	}
-	t.mu.Unlock()
-	away(old.stream, pb.GoawayReason_GOAWAY_REASON_REPLACED, "a newer session of this node has taken over", time.Minute)
+	old = t.sessions[n.node]
+	if old != nil && old != silent && !bytes.Equal(old.instance, n.instance) {
+		return old, false, nil
+	}
+	t.sessions[n.node] = n
+	return old, true, nil
 }
 
 // release notes that a session is over. If no other has taken its place the node is offline from now on.
@@ -91,11 +89,13 @@ func (t *tenant) release(n *session) {
 		return
 	}
 	delete(t.sessions, n.node)
+	known := t.nodes[n.node]
+	if known == nil {
+		return
+	}
 	now := t.hub.Now()
 	t.seen[n.node] = now
-	if known := t.nodes[n.node]; known != nil { // where it was is where it most likely still is
-		t.soft(n.node, view.Soft{LastSeen: now, Endpoints: known.soft.Endpoints})
-	}
+	t.soft(n.node, view.Soft{LastSeen: now, Endpoints: known.soft.Endpoints}) // where it was is where it most likely still is
 	t.part(n.node)
 }
 
@@ -103,18 +103,18 @@ func (t *tenant) release(n *session) {
 func (t *tenant) arrive(n *session, hello *pb.Hello) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.sessions[n.node] != n {
-		return errReplaced
-	}
-	if timer := t.parting[n.node]; timer != nil {
-		timer.Stop()
-		delete(t.parting, n.node)
+	switch {
+	case t.sessions[n.node] != n:
+		return &replaced
+	case t.nodes[n.node] == nil:
+		return &removed
 	}
 	has, err := t.view.Resume(n.node, hello.Cursor)
 	if err != nil {
 		return err
 	}
 	n.has = has
+	delete(t.parting, n.node)
 	t.seen[n.node] = t.hub.Now()
 	t.soft(n.node, view.Soft{Online: true, Endpoints: endpoints(hello.Report)})
 	t.markLocked(n.node)
@@ -164,34 +164,16 @@ func (t *tenant) markLocked(id ident.Node) {
 	}
 }
 
-// part starts the end of an ephemeral node that has no session. The lock is held.
-func (t *tenant) part(id ident.Node) {
-	if n := t.nodes[id]; n == nil || !n.ephemeral || t.parting[id] != nil {
-		return
-	}
-	t.parting[id] = time.AfterFunc(EphemeralGrace, func() { t.hub.expire(t, id) })
-}
-
-// sendAllAway tells every session that the controller goes and when to come back: not all at once.
-func (t *tenant) sendAllAway() {
+// close lets no session begin any more and returns those that there are.
+func (t *tenant) close() []*session {
 	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.closed = true
 	all := make([]*session, 0, len(t.sessions))
 	for _, n := range t.sessions {
 		all = append(all, n)
 	}
-	for _, timer := range t.parting {
-		timer.Stop()
-	}
-	t.mu.Unlock()
-	spread := min(maxRetry, time.Duration(len(all))*time.Millisecond/2)
-	var gone sync.WaitGroup
-	for _, n := range all {
-		gone.Go(func() {
-			away(n.stream, pb.GoawayReason_GOAWAY_REASON_RESTART, "the controller restarts", time.Duration(rand.Int64N(int64(spread)+1)))
-			<-n.ended
-		})
-	}
-	gone.Wait()
+	return all
 }
 
 // forgetDeletions lets go of deletions that are too old to be told one by one.
@@ -203,57 +185,37 @@ func (t *tenant) forgetDeletions() {
 	}
 }
 
-// flushSeen writes down when nodes were last seen: those that went offline, and with online those that are online.
+// flushSeen writes down when nodes were last seen: those that went offline, and with online those that are online. What could not be
+// written waits for the next time.
 func (t *tenant) flushSeen(ctx context.Context, online bool) {
+	batch := t.takeSeen(online)
+	if len(batch) == 0 {
+		return
+	}
+	err := t.hub.Store.For(t.id).Seen(ctx, batch)
+	if err == nil {
+		return
+	}
+	t.hub.Log.Warn("last-seen times not written", logx.Tenant, t.id, logx.Err, err)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for id, at := range batch {
+		if _, newer := t.seen[id]; !newer && t.nodes[id] != nil {
+			t.seen[id] = at
+		}
+	}
+}
+
+func (t *tenant) takeSeen(online bool) map[ident.Node]time.Time {
 	now := t.hub.Now()
 	t.mu.Lock()
-	for id := range t.sessions {
-		if online {
+	defer t.mu.Unlock()
+	if online {
+		for id := range t.sessions {
 			t.seen[id] = now
 		}
 	}
 	batch := t.seen
 	t.seen = map[ident.Node]time.Time{}
-	t.mu.Unlock()
-	if len(batch) == 0 {
-		return
-	}
-	if err := t.hub.Store.For(t.id).Seen(ctx, batch); err != nil {
-		t.hub.Log.Warn("last-seen times not written", logx.Tenant, t.id, logx.Err, err)
-	}
-}
-
-func (t *tenant) live(id ident.Node) Live {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	known := t.nodes[id]
-	if known == nil {
-		return Live{}
-	}
-	l := Live{Online: known.soft.Online, LastSeen: known.soft.LastSeen}
-	for _, e := range known.soft.Endpoints {
-		l.Endpoints = append(l.Endpoints, e.String())
-	}
-	if n := t.sessions[id]; n != nil {
-		i := n.stream.Info()
-		l.Since, l.Transport, l.Remote = n.since, i.Transport, i.Remote.String()
-	}
-	return l
-}
-
-// expire deletes an ephemeral node whose grace is over, if it has not come back.
-func (h *Hub) expire(t *tenant, id ident.Node) {
-	t.mu.Lock()
-	delete(t.parting, id)
-	back := t.sessions[id] != nil
-	t.mu.Unlock()
-	if back {
-		return
-	}
-	if err := h.Store.For(t.id).DeleteNode(h.ctx, "controller", id, 0); err != nil {
-		h.log(t.id, id).Warn("ephemeral node not deleted", logx.Err, err)
-		t.mu.Lock()
-		t.part(id)
-		t.mu.Unlock()
-	}
+	return batch
 }
