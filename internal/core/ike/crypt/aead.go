@@ -25,8 +25,8 @@ type aead struct {
 	next uint64
 }
 
-// newGCM is AES-GCM with 16 bytes of proof (RFC 5282). Strict FIPS mode knows no constructor for a counter that we own, as
-// SP 800-38D and IG C.H scenario 2 allow for IPsec, and refuses cipher.NewGCM; the counter in aead is what makes it safe.
+// newGCM is AES-GCM with 16 bytes of proof (RFC 5282). Strict FIPS mode has no constructor for nonces that are counted outside of it,
+// as IPsec needs them, and refuses cipher.NewGCM; the counter in aead is what makes it safe.
 func newGCM(key, _ []byte, _ io.Reader) (protection, error) {
 	block, err := aes.NewCipher(key[:len(key)-saltSize])
 	if err != nil {

@@ -68,7 +68,10 @@ func (s *Sealer) SealFragments(h msg.Header, payloads []msg.Payload, size int) (
 	}
 	if msg.HeaderSize+msg.GenericSize+s.bodySize(len(plain)) <= size {
 		b, err := s.seal(nil, plain, func(n int) ([]byte, error) { return h.AppendSK(nil, first, n) })
-		return [][]byte{b}, err
+		if err != nil {
+			return nil, err
+		}
+		return [][]byte{b}, nil
 	}
 	room := s.room(size - msg.HeaderSize - msg.GenericSize - fragNumbers)
 	total := (len(plain) + room - 1) / room
