@@ -28,6 +28,6 @@
 //
 // # Writing
 //
-// Append writes what Parse accepts and nothing else: it reads its own output back before it returns it. That costs about a
-// microsecond for each of the few messages an hour that a pair of peers exchanges, and keeps every rule in one place.
+// Append writes what Parse accepts and nothing else: it reads its own output back before it returns it. That costs one or two
+// microseconds for each of the few messages an hour that a pair of peers exchanges, and keeps every rule in one place.
 package msg
