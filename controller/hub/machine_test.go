@@ -32,6 +32,7 @@ type machine struct {
 
 	mu    sync.Mutex
 	table *netmap.Table
+	line  *line // the newest: what arrives on older ones is of no use any more
 }
 
 func newMachine(s *scene, id key.Identity, n store.Node) *machine {
@@ -61,10 +62,11 @@ func (m *machine) sign(record []byte) *pb.Signed {
 	return &pb.Signed{Record: record, Signature: sig}
 }
 
-// hello is what the machine says first.
+// hello is what the machine says first. From now on the map waits for the answer.
 func (m *machine) hello() *pb.Hello {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.line = nil
 	h := &pb.Hello{VersionMin: 1, VersionMax: 1, InstanceId: m.instance, Cursor: m.table.Cursor(), Report: report(1)}
 	if !m.unsigned && h.Cursor == nil {
 		h.Signed = m.sign(m.node.Record)
@@ -87,6 +89,9 @@ func (m *machine) dialWith(first *pb.Frame) *line {
 	if m.wrap != nil {
 		there = m.wrap(there)
 	}
+	m.mu.Lock()
+	m.line = l
+	m.mu.Unlock()
 	hub, ctx := m.s.hub, m.s.ctx
 	go func() {
 		defer close(l.served)
@@ -179,6 +184,9 @@ func (l *line) apply(p *pb.Map) {
 	m := l.m
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.line != l {
+		return
+	}
 	if err := m.table.Apply(p, new(netmap.Out)); err != nil {
 		m.s.Errorf("%s: %v", m.name, err)
 		return
