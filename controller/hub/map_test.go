@@ -7,7 +7,6 @@ import (
 
 	"github.com/cvlan/cvlan/controller/store"
 	"github.com/cvlan/cvlan/internal/sys/stream"
-	"github.com/cvlan/cvlan/proto/control"
 	"github.com/cvlan/cvlan/proto/control/pb"
 )
 
@@ -330,10 +329,4 @@ func (s *scene) rename(m *machine, to string) store.Node {
 func (s *scene) current(m *machine) store.Node {
 	s.Helper()
 	return must[store.Node](s.T)(s.own.Node(s.Context(), m.node.ID))
-}
-
-func size(s *scene, f *pb.Frame) int {
-	b, err := control.AppendFrame(nil, f)
-	s.ok(err)
-	return len(b)
 }
