@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/netip"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,6 +27,7 @@ type scene struct {
 	dir    string
 	config Config // of the next hub
 	begin  time.Time
+	skew   atomic.Int64 // of the hub's clock, nanoseconds
 	db     *sqlite.Store
 	tenant ident.Tenant
 	own    store.Handle
@@ -74,7 +76,9 @@ func (s *scene) ok(err error) {
 	}
 }
 
-func (s *scene) now() time.Time { return calendar.Add(time.Since(s.begin)) }
+func (s *scene) now() time.Time {
+	return calendar.Add(time.Since(s.begin) + time.Duration(s.skew.Load()))
+}
 
 func (s *scene) open() {
 	s.Helper()
