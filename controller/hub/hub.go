@@ -65,7 +65,9 @@ func New(c Config) *Hub {
 func (h *Hub) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	h.begin(ctx)
+	h.mu.Lock()
+	h.ctx = ctx // senders may run from now on, also those of tenants whose nodes were quicker
+	h.mu.Unlock()
 	all, err := h.Store.Tenants(ctx)
 	if err == nil {
 		h.loadAll(ctx, all)
@@ -76,16 +78,6 @@ func (h *Hub) Run(ctx context.Context) error {
 	cancel()
 	h.stop()
 	return err
-}
-
-// begin lets senders run from now on, also those of tenants whose nodes were quicker than Run.
-func (h *Hub) begin(ctx context.Context) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.ctx = ctx
-	for _, t := range h.tenants {
-		h.startLocked(t)
-	}
 }
 
 func (h *Hub) loadAll(ctx context.Context, all []store.Tenant) {

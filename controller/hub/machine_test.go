@@ -27,6 +27,7 @@ type machine struct {
 
 	// How it behaves in the sessions that begin from now on.
 	mute     bool                              // answers no ping
+	thinks   time.Duration                     // answers pings after so long
 	unsigned bool                              // signs nothing
 	wrap     func(stream.Stream) stream.Stream // what the hub gets instead of its end
 
@@ -85,7 +86,7 @@ func (m *machine) dial() *line { return m.dialWith(&pb.Frame{Body: &pb.Frame_Hel
 // dialWith opens a session with some other first frame, or none.
 func (m *machine) dialWith(first *pb.Frame) *line {
 	here, there := stream.Pipe(stream.Info{Transport: stream.TCP}, stream.Info{Transport: stream.TCP})
-	l := &line{m: m, Stream: here, mute: m.mute, unsigned: m.unsigned, closed: make(chan struct{}), served: make(chan struct{}), began: time.Now()}
+	l := &line{m: m, Stream: here, mute: m.mute, thinks: m.thinks, unsigned: m.unsigned, closed: make(chan struct{}), served: make(chan struct{}), began: time.Now()}
 	if m.wrap != nil {
 		there = m.wrap(there)
 	}
@@ -134,6 +135,7 @@ type line struct {
 	stream.Stream
 	m              *machine
 	mute, unsigned bool
+	thinks         time.Duration
 	began          time.Time
 	closed         chan struct{} // when the hub has ended the session
 	served         chan struct{} // when Serve has returned
@@ -172,6 +174,7 @@ func (l *line) take(f *pb.Frame) {
 	switch b := f.Body.(type) {
 	case *pb.Frame_Ping:
 		if !l.mute {
+			time.Sleep(l.thinks)
 			l.say(&pb.Frame{Body: &pb.Frame_Pong{Pong: &pb.Pong{Nonce: b.Ping.Nonce}}})
 		}
 	case *pb.Frame_Map:

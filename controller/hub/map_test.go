@@ -224,7 +224,7 @@ func TestASlowStreamGetsOneMergedDelta(t *testing.T) {
 
 func TestASnapshotInPiecesArrivesWhole(t *testing.T) {
 	play(t, func(s *scene) {
-		const peers = 700 // about 150 bytes each: two pieces
+		const peers = 450 // about 200 bytes each: two pieces
 		s.ends()
 		for i := range peers {
 			m := s.machine(fmt.Sprintf("n%d", i))

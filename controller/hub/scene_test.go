@@ -46,10 +46,7 @@ func play(t *testing.T, story func(s *scene)) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &scene{T: t, dir: dir, begin: time.Now()}
 		s.open()
-		id := ident.New[ident.Tenant]()
-		s.tenant = must[store.Tenant](t)(s.db.CreateTenant(t.Context(), me, "acme", store.Authority{Tenant: id, Certificate: []byte("c"), Key: []byte("k")}, id)).ID
-		s.own = s.db.For(s.tenant)
-		s.office = s.network("office", store.Rule{Src: store.Members, Dst: store.Members})
+		s.tenantNamed("acme")
 		s.begins(s.db)
 		defer func() {
 			s.ends()
@@ -137,6 +134,15 @@ func (s *scene) restarts() {
 	s.shut()
 	s.open()
 	s.begins(s.db)
+}
+
+// tenantNamed makes a tenant with an open network; the story goes on there.
+func (s *scene) tenantNamed(name string) {
+	s.Helper()
+	s.tenant = ident.New[ident.Tenant]()
+	must[store.Tenant](s.T)(s.db.CreateTenant(s.Context(), me, name, store.Authority{Tenant: s.tenant, Certificate: []byte("c"), Key: []byte("k")}, s.tenant))
+	s.own = s.db.For(s.tenant)
+	s.office = s.network("office", store.Rule{Src: store.Members, Dst: store.Members})
 }
 
 func (s *scene) network(name string, rules ...store.Rule) store.Network {

@@ -157,17 +157,14 @@ func (n *session) handle(ctx context.Context, f *pb.Frame) error {
 	return nil
 }
 
-// signed stores a node's signature over its own record. One over an old record is no fault: the new one is on its way to it.
+// signed stores a node's signature over its own record as it is now. One over another record is not looked at: most likely it is the
+// old one, and the new one is on its way.
 func (n *session) signed(ctx context.Context, m *pb.Signed) {
 	if m == nil || len(m.Record) == 0 {
 		return
 	}
 	mine := n.tenant.hub.Store.For(n.tenant.id)
 	log := n.tenant.hub.log(n.tenant.id, n.node)
-	if rec, err := control.ParseRecord(m.Record); err != nil || rec.Node != n.node {
-		log.Warn("signature over a record that is not the node's", logx.Err, err)
-		return
-	}
 	current, err := mine.Node(ctx, n.node)
 	if err != nil || !bytes.Equal(current.Record, m.Record) || hasSigned(current) {
 		return

@@ -14,6 +14,8 @@ type valve struct {
 	mu     sync.Mutex
 	closed chan struct{} // closed while the valve is open
 	wanted bool
+	first  bool // has come
+	held   bool // the first frame stands in the valve, and others pass
 	broken bool
 	ready  func()
 }
@@ -28,6 +30,12 @@ func (v *valve) shut() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.closed = make(chan struct{})
+}
+
+// holdFirst lets everything pass but the next frame that is sent.
+func (v *valve) holdFirst() {
+	v.shut()
+	v.held = true
 }
 
 func (v *valve) open() {
@@ -82,10 +90,22 @@ func (v *valve) TrySend(b []byte) error {
 // Send implements stream.Stream.
 func (v *valve) Send(ctx context.Context, b []byte) error {
 	passable, _ := v.isOpen()
+	if v.passes() {
+		return v.Stream.Send(ctx, b)
+	}
 	select {
 	case <-passable:
 		return v.Stream.Send(ctx, b)
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// passes reports whether this frame goes by the one that stands in the valve.
+func (v *valve) passes() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	stands := v.held && v.first
+	v.first = true
+	return stands
 }
