@@ -18,6 +18,7 @@ type (
 	tenantKind  struct{}
 	networkKind struct{}
 	nodeKind    struct{}
+	plainKind   struct{}
 	joinKeyKind struct{}
 	apiKeyKind  struct{}
 	ctrlKind    struct{}
@@ -27,6 +28,7 @@ type (
 func (tenantKind) letter() byte  { return 't' }
 func (networkKind) letter() byte { return 'v' }
 func (nodeKind) letter() byte    { return 'n' }
+func (plainKind) letter() byte   { return 'p' }
 func (joinKeyKind) letter() byte { return 'j' }
 func (apiKeyKind) letter() byte  { return 'k' }
 func (ctrlKind) letter() byte    { return 'c' }
@@ -40,6 +42,7 @@ type (
 	Tenant     = ID[tenantKind]
 	Network    = ID[networkKind]
 	Node       = ID[nodeKind]
+	Plain      = ID[plainKind] // a WireGuard device without an agent
 	JoinKey    = ID[joinKeyKind]
 	APIKey     = ID[apiKeyKind]
 	Controller = ID[ctrlKind]
