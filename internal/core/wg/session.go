@@ -72,16 +72,19 @@ func (s *Session) Seal(dst []byte, counter uint64, plaintext []byte, limit int) 
 	dst = extend(dst, size+Overhead)
 	msg := dst[start:]
 	body := msg[HeaderSize : HeaderSize+size]
-	if len(plaintext) > 0 && &body[0] != &plaintext[0] {
-		copy(body, plaintext)
+	if size > len(plaintext) {
+		if len(plaintext) > 0 && &body[0] != &plaintext[0] {
+			copy(body, plaintext)
+		}
+		clear(body[len(plaintext):])
+		plaintext = body
 	}
-	clear(body[len(plaintext):])
 
 	// The nonce is four zero bytes and the counter. The header holds the counter behind the index, so the nonce is borrowed
 	// from there while the index is still zero: a nonce of its own would escape to the heap.
 	binary.LittleEndian.PutUint64(msg, uint64(KindTransport))
 	binary.LittleEndian.PutUint64(msg[8:], counter)
-	s.seal.Seal(body[:0], msg[4:HeaderSize], body, nil)
+	s.seal.Seal(body[:0], msg[4:HeaderSize], plaintext, nil) // the cipher copies as it goes
 	binary.LittleEndian.PutUint32(msg[4:], s.remote)
 	return dst
 }
