@@ -3,6 +3,7 @@ package load
 import (
 	"context"
 	"net"
+	"runtime"
 	"testing"
 	"time"
 )
@@ -19,6 +20,9 @@ func TestStreamsCountAtTheReceiver(t *testing.T) {
 		}
 		if want := float64(got.Bytes) * 8 / got.Seconds / 1e9; got.Gbps != want {
 			t.Errorf("%v Gbit/s do not fit %d bytes in %v s", got.Gbps, got.Bytes, got.Seconds)
+		}
+		if known := runtime.GOOS == "linux" && !reverse; known != (got.Retransmits >= 0) || got.Retransmits < -1 {
+			t.Errorf("reverse %v: %d segments sent again", reverse, got.Retransmits)
 		}
 	}
 }

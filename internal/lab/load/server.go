@@ -84,10 +84,12 @@ func serve(c *net.TCPConn) error {
 		return err
 	}
 	c.SetDeadline(time.Now().Add(maxFor + time.Minute))
-	if header[0] == down {
-		d := min(time.Duration(binary.BigEndian.Uint64(header[1:])), maxFor)
-		_, err := send(c, d)
+	switch number := binary.BigEndian.Uint64(header[1:]); header[0] {
+	case down:
+		_, err := send(c, time.Duration(min(number, uint64(maxFor))))
 		return err
+	case packets:
+		return hear(c, number)
 	}
 	n, err := count(c)
 	if err != nil {

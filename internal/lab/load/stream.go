@@ -25,6 +25,9 @@ type Throughput struct {
 	Bytes   int64   `json:"bytes"`   // at the receiver
 	Seconds float64 `json:"seconds"` // until the last byte was acknowledged
 	Gbps    float64 `json:"gbps"`    // 10^9 bit/s of payload
+	// Retransmits is how many segments were sent again on all streams; -1 where that is not known: with Reverse, whose sender
+	// is the server, and on systems other than Linux.
+	Retransmits int64 `json:"retransmits"`
 }
 
 // TCP sends over parallel streams.
@@ -51,7 +54,11 @@ func TCP(ctx context.Context, s Streams) (Throughput, error) {
 		return Throughput{}, ctx.Err()
 	}
 	took := time.Since(start).Seconds()
-	return Throughput{s.Streams, bytes, took, float64(bytes) * 8 / took / 1e9}, err
+	again := int64(-1)
+	if !s.Reverse {
+		again = retransmits(conns)
+	}
+	return Throughput{s.Streams, bytes, took, float64(bytes) * 8 / took / 1e9, again}, err
 }
 
 func orFiveSeconds(d time.Duration) time.Duration {

@@ -3,6 +3,10 @@
 //	loadgen serve -listen 203.0.113.1:5201
 //	loadgen tcp -to 203.0.113.1:5201 -streams 4 -for 5s [-reverse]
 //	loadgen ping -to 203.0.113.1:5201 -count 100 -gap 10ms [-size 64]
+//	loadgen udp -to 203.0.113.1:5201 -rate 50000 -for 5s [-size 172]
+//	loadgen flood -to 203.0.113.1:51820 -key PUBLIC -rate 20000 -for 5s [-strangers 1024] [-ports 128]
+//
+// The flood says "flooding" on standard error when it begins, and ends early and well by SIGTERM.
 package main
 
 import (
@@ -16,6 +20,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/lab/load"
 )
 
@@ -27,7 +32,7 @@ func main() {
 
 func run(ctx context.Context, args []string, out, diag io.Writer) int {
 	if len(args) == 0 {
-		fmt.Fprintln(diag, "loadgen: what to do is missing; say serve, tcp or ping")
+		fmt.Fprintln(diag, "loadgen: what to do is missing; say serve, tcp, ping, udp or flood")
 		return 2
 	}
 	var result any
@@ -41,8 +46,12 @@ func run(ctx context.Context, args []string, out, diag io.Writer) int {
 		result, err = tcp(ctx, flags, args[1:])
 	case "ping":
 		result, err = ping(ctx, flags, args[1:])
+	case "udp":
+		result, err = udp(ctx, flags, args[1:])
+	case "flood":
+		result, err = flood(ctx, flags, args[1:], diag)
 	default:
-		err = usage{fmt.Errorf("no command is called %q; say serve, tcp or ping", args[0])}
+		err = usage{fmt.Errorf("no command is called %q; say serve, tcp, ping, udp or flood", args[0])}
 	}
 	if err == nil && result != nil {
 		err = json.NewEncoder(out).Encode(result)
@@ -107,4 +116,30 @@ func ping(ctx context.Context, flags *flag.FlagSet, args []string) (any, error) 
 		return nil, err
 	}
 	return load.Ping(ctx, p)
+}
+
+func udp(ctx context.Context, flags *flag.FlagSet, args []string) (any, error) {
+	var p load.Packets
+	flags.StringVar(&p.To, "to", "", "address and port of the server")
+	flags.Float64Var(&p.Rate, "rate", 1000, "packets a second")
+	flags.DurationVar(&p.For, "for", 0, "how long (default 5s)")
+	flags.IntVar(&p.Size, "size", 0, "bytes of payload (default 172)")
+	if err := parse(flags, args); err != nil {
+		return nil, err
+	}
+	return load.UDP(ctx, p)
+}
+
+func flood(ctx context.Context, flags *flag.FlagSet, args []string, diag io.Writer) (any, error) {
+	f := load.Flood{Begun: func() { fmt.Fprintln(diag, "flooding") }}
+	flags.StringVar(&f.To, "to", "", "address and WireGuard port")
+	flags.TextVar(&f.Key, "key", key.WGPublic{}, "public key of the receiver")
+	flags.Float64Var(&f.Rate, "rate", 0, "initiations a second (default 20000)")
+	flags.DurationVar(&f.For, "for", 0, "how long (default 5s)")
+	flags.IntVar(&f.Strangers, "strangers", 0, "different senders' keys (default 1024)")
+	flags.IntVar(&f.Ports, "ports", 0, "ports to send from (default 128)")
+	if err := parse(flags, args); err != nil {
+		return nil, err
+	}
+	return load.Initiate(ctx, f)
 }

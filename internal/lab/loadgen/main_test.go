@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/lab/load"
 )
 
@@ -32,6 +33,16 @@ func TestClientsPrintWhatCameThroughAServer(t *testing.T) {
 	if trips.Received != 3 {
 		t.Errorf("%+v", trips)
 	}
+	var delivery load.Delivery
+	decode(t, &delivery, "udp", "-to", addr, "-rate", "1000", "-for", "20ms", "-size", "100")
+	if delivery.Sent == 0 || delivery.Received == 0 {
+		t.Errorf("%+v", delivery)
+	}
+	var flooded load.Flooded
+	decode(t, &flooded, "flood", "-to", addr, "-key", key.NewWGPrivate().Public().String(), "-strangers", "2", "-for", "20ms")
+	if flooded.Sent == 0 {
+		t.Errorf("%+v", flooded)
+	}
 	cancel()
 	if code := <-done; code != 0 {
 		t.Errorf("the server ends with %d", code)
@@ -39,7 +50,7 @@ func TestClientsPrintWhatCameThroughAServer(t *testing.T) {
 }
 
 func TestMistypedCommandsAreUsageErrors(t *testing.T) {
-	for _, args := range [][]string{nil, {"pong"}, {"tcp", "-nonsense"}, {"ping", "surplus"}} {
+	for _, args := range [][]string{nil, {"pong"}, {"tcp", "-nonsense"}, {"ping", "surplus"}, {"flood", "-key", "short"}} {
 		var diag bytes.Buffer
 		if code := run(t.Context(), args, io.Discard, &diag); code != 2 || diag.Len() == 0 {
 			t.Errorf("%q: exit code %d, %q", args, code, diag.String())
