@@ -63,6 +63,15 @@
 // Deltas carry state, not history: an object that changed five times comes once, in its last form. Soft state of a node that
 // the receiver does not know is ignored.
 //
+// # Plain devices
+//
+// A plain device is a WireGuard peer that runs no agent of ours: it has keys and addresses, and no certificate, session or
+// signature. It is hard state and travels like a peer: with snapshots, deltas and cursors as above, removed by remove_plain. But only
+// the nodes that an admin has named for it are told of it, and only while they may see peers at all: not while they are pending,
+// nor in a closed network. A node lets a plain device use the addresses in its entry and no others. It does not use an entry whose
+// addresses lie outside of the network's ranges, whose endpoint lies inside of them, or whose address, name or key belongs to itself, to
+// another node, or to a plain device with a lower id.
+//
 // # Records
 //
 // A node signs its own record: ECDSA on P-256 with SHA-256 over

@@ -1141,12 +1141,15 @@ type Map struct {
 	// This message begins a snapshot: what the receiver has is replaced when the last piece is in.
 	Snapshot bool `protobuf:"varint,3,opt,name=snapshot,proto3" json:"snapshot,omitempty"`
 	// More pieces of the same snapshot or delta follow; nothing is applied yet.
-	More          bool     `protobuf:"varint,4,opt,name=more,proto3" json:"more,omitempty"`
-	Network       *Network `protobuf:"bytes,5,opt,name=network,proto3" json:"network,omitempty"`
-	Self          *Self    `protobuf:"bytes,6,opt,name=self,proto3" json:"self,omitempty"`
-	Upsert        []*Peer  `protobuf:"bytes,7,rep,name=upsert,proto3" json:"upsert,omitempty"`
-	Remove        []uint64 `protobuf:"fixed64,8,rep,packed,name=remove,proto3" json:"remove,omitempty"`
-	Soft          []*Soft  `protobuf:"bytes,9,rep,name=soft,proto3" json:"soft,omitempty"`
+	More    bool     `protobuf:"varint,4,opt,name=more,proto3" json:"more,omitempty"`
+	Network *Network `protobuf:"bytes,5,opt,name=network,proto3" json:"network,omitempty"`
+	Self    *Self    `protobuf:"bytes,6,opt,name=self,proto3" json:"self,omitempty"`
+	Upsert  []*Peer  `protobuf:"bytes,7,rep,name=upsert,proto3" json:"upsert,omitempty"`
+	Remove  []uint64 `protobuf:"fixed64,8,rep,packed,name=remove,proto3" json:"remove,omitempty"`
+	Soft    []*Soft  `protobuf:"bytes,9,rep,name=soft,proto3" json:"soft,omitempty"`
+	// Plain WireGuard devices that the receiver is to have as peers, and those that it is to have no longer.
+	Plain         []*Plain `protobuf:"bytes,10,rep,name=plain,proto3" json:"plain,omitempty"`
+	RemovePlain   []uint64 `protobuf:"fixed64,11,rep,packed,name=remove_plain,json=removePlain,proto3" json:"remove_plain,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1240,6 +1243,20 @@ func (x *Map) GetRemove() []uint64 {
 func (x *Map) GetSoft() []*Soft {
 	if x != nil {
 		return x.Soft
+	}
+	return nil
+}
+
+func (x *Map) GetPlain() []*Plain {
+	if x != nil {
+		return x.Plain
+	}
+	return nil
+}
+
+func (x *Map) GetRemovePlain() []uint64 {
+	if x != nil {
+		return x.RemovePlain
 	}
 	return nil
 }
@@ -1622,6 +1639,120 @@ func (x *Soft) GetLastSeen() int64 {
 	return 0
 }
 
+// Plain is a WireGuard device that runs no agent of ours, as a peer of the receiver. It has no signature: the controller vouches for it.
+type Plain struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    uint64                 `protobuf:"fixed64,1,opt,name=id,proto3" json:"id,omitempty"`
+	// RFC 1123 label, unique among the nodes and plain devices of the network.
+	Name  string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	WgKey []byte `protobuf:"bytes,3,opt,name=wg_key,json=wgKey,proto3" json:"wg_key,omitempty"`
+	// 32 bytes that both sides mix into their handshakes; empty: none.
+	PresharedKey []byte `protobuf:"bytes,4,opt,name=preshared_key,json=presharedKey,proto3" json:"preshared_key,omitempty"`
+	Address4     []byte `protobuf:"bytes,5,opt,name=address4,proto3" json:"address4,omitempty"`
+	Address6     []byte `protobuf:"bytes,6,opt,name=address6,proto3" json:"address6,omitempty"`
+	// Where the device always is, as in Soft; empty: it calls.
+	Endpoint []byte `protobuf:"bytes,7,opt,name=endpoint,proto3" json:"endpoint,omitempty"`
+	// Seconds between keepalives that the receiver sends to it; 0: none.
+	Keepalive uint32 `protobuf:"varint,8,opt,name=keepalive,proto3" json:"keepalive,omitempty"`
+	// Rises with every change that the controller makes to this entry.
+	Revision      uint64 `protobuf:"varint,9,opt,name=revision,proto3" json:"revision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Plain) Reset() {
+	*x = Plain{}
+	mi := &file_control_control_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Plain) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Plain) ProtoMessage() {}
+
+func (x *Plain) ProtoReflect() protoreflect.Message {
+	mi := &file_control_control_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Plain.ProtoReflect.Descriptor instead.
+func (*Plain) Descriptor() ([]byte, []int) {
+	return file_control_control_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *Plain) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *Plain) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Plain) GetWgKey() []byte {
+	if x != nil {
+		return x.WgKey
+	}
+	return nil
+}
+
+func (x *Plain) GetPresharedKey() []byte {
+	if x != nil {
+		return x.PresharedKey
+	}
+	return nil
+}
+
+func (x *Plain) GetAddress4() []byte {
+	if x != nil {
+		return x.Address4
+	}
+	return nil
+}
+
+func (x *Plain) GetAddress6() []byte {
+	if x != nil {
+		return x.Address6
+	}
+	return nil
+}
+
+func (x *Plain) GetEndpoint() []byte {
+	if x != nil {
+		return x.Endpoint
+	}
+	return nil
+}
+
+func (x *Plain) GetKeepalive() uint32 {
+	if x != nil {
+		return x.Keepalive
+	}
+	return 0
+}
+
+func (x *Plain) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
 // Report says what the node knows of itself that others need now (node to controller); it replaces the report before.
 type Report struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1632,7 +1763,7 @@ type Report struct {
 
 func (x *Report) Reset() {
 	*x = Report{}
-	mi := &file_control_control_proto_msgTypes[15]
+	mi := &file_control_control_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1644,7 +1775,7 @@ func (x *Report) String() string {
 func (*Report) ProtoMessage() {}
 
 func (x *Report) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[15]
+	mi := &file_control_control_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1657,7 +1788,7 @@ func (x *Report) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Report.ProtoReflect.Descriptor instead.
 func (*Report) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{15}
+	return file_control_control_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Report) GetEndpoints() [][]byte {
@@ -1678,7 +1809,7 @@ type Signed struct {
 
 func (x *Signed) Reset() {
 	*x = Signed{}
-	mi := &file_control_control_proto_msgTypes[16]
+	mi := &file_control_control_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1690,7 +1821,7 @@ func (x *Signed) String() string {
 func (*Signed) ProtoMessage() {}
 
 func (x *Signed) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[16]
+	mi := &file_control_control_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1703,7 +1834,7 @@ func (x *Signed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Signed.ProtoReflect.Descriptor instead.
 func (*Signed) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{16}
+	return file_control_control_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Signed) GetRecord() []byte {
@@ -1730,7 +1861,7 @@ type Renew struct {
 
 func (x *Renew) Reset() {
 	*x = Renew{}
-	mi := &file_control_control_proto_msgTypes[17]
+	mi := &file_control_control_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1742,7 +1873,7 @@ func (x *Renew) String() string {
 func (*Renew) ProtoMessage() {}
 
 func (x *Renew) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[17]
+	mi := &file_control_control_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1755,7 +1886,7 @@ func (x *Renew) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Renew.ProtoReflect.Descriptor instead.
 func (*Renew) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{17}
+	return file_control_control_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Renew) GetCsr() []byte {
@@ -1775,7 +1906,7 @@ type Renewed struct {
 
 func (x *Renewed) Reset() {
 	*x = Renewed{}
-	mi := &file_control_control_proto_msgTypes[18]
+	mi := &file_control_control_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1787,7 +1918,7 @@ func (x *Renewed) String() string {
 func (*Renewed) ProtoMessage() {}
 
 func (x *Renewed) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[18]
+	mi := &file_control_control_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1800,7 +1931,7 @@ func (x *Renewed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Renewed.ProtoReflect.Descriptor instead.
 func (*Renewed) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{18}
+	return file_control_control_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Renewed) GetChain() [][]byte {
@@ -1820,7 +1951,7 @@ type Ping struct {
 
 func (x *Ping) Reset() {
 	*x = Ping{}
-	mi := &file_control_control_proto_msgTypes[19]
+	mi := &file_control_control_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1832,7 +1963,7 @@ func (x *Ping) String() string {
 func (*Ping) ProtoMessage() {}
 
 func (x *Ping) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[19]
+	mi := &file_control_control_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1845,7 +1976,7 @@ func (x *Ping) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ping.ProtoReflect.Descriptor instead.
 func (*Ping) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{19}
+	return file_control_control_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Ping) GetNonce() uint64 {
@@ -1865,7 +1996,7 @@ type Pong struct {
 
 func (x *Pong) Reset() {
 	*x = Pong{}
-	mi := &file_control_control_proto_msgTypes[20]
+	mi := &file_control_control_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1877,7 +2008,7 @@ func (x *Pong) String() string {
 func (*Pong) ProtoMessage() {}
 
 func (x *Pong) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[20]
+	mi := &file_control_control_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1890,7 +2021,7 @@ func (x *Pong) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pong.ProtoReflect.Descriptor instead.
 func (*Pong) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{20}
+	return file_control_control_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Pong) GetNonce() uint64 {
@@ -1976,7 +2107,7 @@ const file_control_control_proto_rawDesc = "" +
 	"\aRefused\x127\n" +
 	"\x06reason\x18\x01 \x01(\x0e2\x1f.cvlan.control.v1.RefusedReasonR\x06reason\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x12\n" +
-	"\x04hint\x18\x03 \x01(\tR\x04hint\"\xe2\x02\n" +
+	"\x04hint\x18\x03 \x01(\tR\x04hint\"\xb4\x03\n" +
 	"\x03Map\x12,\n" +
 	"\x04from\x18\x01 \x01(\v2\x18.cvlan.control.v1.CursorR\x04from\x12(\n" +
 	"\x02to\x18\x02 \x01(\v2\x18.cvlan.control.v1.CursorR\x02to\x12\x1a\n" +
@@ -1986,7 +2117,10 @@ const file_control_control_proto_rawDesc = "" +
 	"\x04self\x18\x06 \x01(\v2\x16.cvlan.control.v1.SelfR\x04self\x12.\n" +
 	"\x06upsert\x18\a \x03(\v2\x16.cvlan.control.v1.PeerR\x06upsert\x12\x16\n" +
 	"\x06remove\x18\b \x03(\x06R\x06remove\x12*\n" +
-	"\x04soft\x18\t \x03(\v2\x16.cvlan.control.v1.SoftR\x04soft\"\x95\x01\n" +
+	"\x04soft\x18\t \x03(\v2\x16.cvlan.control.v1.SoftR\x04soft\x12-\n" +
+	"\x05plain\x18\n" +
+	" \x03(\v2\x17.cvlan.control.v1.PlainR\x05plain\x12!\n" +
+	"\fremove_plain\x18\v \x03(\x06R\vremovePlain\"\x95\x01\n" +
 	"\aNetwork\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06tenant\x18\x02 \x01(\tR\x06tenant\x12\x16\n" +
@@ -2014,7 +2148,17 @@ const file_control_control_proto_rawDesc = "" +
 	"\x04node\x18\x01 \x01(\x06R\x04node\x12\x16\n" +
 	"\x06online\x18\x02 \x01(\bR\x06online\x12\x1c\n" +
 	"\tendpoints\x18\x03 \x03(\fR\tendpoints\x12\x1b\n" +
-	"\tlast_seen\x18\x04 \x01(\x03R\blastSeen\"&\n" +
+	"\tlast_seen\x18\x04 \x01(\x03R\blastSeen\"\xf5\x01\n" +
+	"\x05Plain\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x06R\x02id\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x15\n" +
+	"\x06wg_key\x18\x03 \x01(\fR\x05wgKey\x12#\n" +
+	"\rpreshared_key\x18\x04 \x01(\fR\fpresharedKey\x12\x1a\n" +
+	"\baddress4\x18\x05 \x01(\fR\baddress4\x12\x1a\n" +
+	"\baddress6\x18\x06 \x01(\fR\baddress6\x12\x1a\n" +
+	"\bendpoint\x18\a \x01(\fR\bendpoint\x12\x1c\n" +
+	"\tkeepalive\x18\b \x01(\rR\tkeepalive\x12\x1a\n" +
+	"\brevision\x18\t \x01(\x04R\brevision\"&\n" +
 	"\x06Report\x12\x1c\n" +
 	"\tendpoints\x18\x01 \x03(\fR\tendpoints\">\n" +
 	"\x06Signed\x12\x16\n" +
@@ -2065,7 +2209,7 @@ func file_control_control_proto_rawDescGZIP() []byte {
 }
 
 var file_control_control_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_control_control_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_control_control_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_control_control_proto_goTypes = []any{
 	(Transport)(0),     // 0: cvlan.control.v1.Transport
 	(GoawayReason)(0),  // 1: cvlan.control.v1.GoawayReason
@@ -2085,12 +2229,13 @@ var file_control_control_proto_goTypes = []any{
 	(*Peer)(nil),       // 15: cvlan.control.v1.Peer
 	(*Record)(nil),     // 16: cvlan.control.v1.Record
 	(*Soft)(nil),       // 17: cvlan.control.v1.Soft
-	(*Report)(nil),     // 18: cvlan.control.v1.Report
-	(*Signed)(nil),     // 19: cvlan.control.v1.Signed
-	(*Renew)(nil),      // 20: cvlan.control.v1.Renew
-	(*Renewed)(nil),    // 21: cvlan.control.v1.Renewed
-	(*Ping)(nil),       // 22: cvlan.control.v1.Ping
-	(*Pong)(nil),       // 23: cvlan.control.v1.Pong
+	(*Plain)(nil),      // 18: cvlan.control.v1.Plain
+	(*Report)(nil),     // 19: cvlan.control.v1.Report
+	(*Signed)(nil),     // 20: cvlan.control.v1.Signed
+	(*Renew)(nil),      // 21: cvlan.control.v1.Renew
+	(*Renewed)(nil),    // 22: cvlan.control.v1.Renewed
+	(*Ping)(nil),       // 23: cvlan.control.v1.Ping
+	(*Pong)(nil),       // 24: cvlan.control.v1.Pong
 }
 var file_control_control_proto_depIdxs = []int32{
 	4,  // 0: cvlan.control.v1.Frame.hello:type_name -> cvlan.control.v1.Hello
@@ -2100,16 +2245,16 @@ var file_control_control_proto_depIdxs = []int32{
 	10, // 4: cvlan.control.v1.Frame.joined:type_name -> cvlan.control.v1.Joined
 	11, // 5: cvlan.control.v1.Frame.refused:type_name -> cvlan.control.v1.Refused
 	12, // 6: cvlan.control.v1.Frame.map:type_name -> cvlan.control.v1.Map
-	18, // 7: cvlan.control.v1.Frame.report:type_name -> cvlan.control.v1.Report
-	19, // 8: cvlan.control.v1.Frame.signed:type_name -> cvlan.control.v1.Signed
-	20, // 9: cvlan.control.v1.Frame.renew:type_name -> cvlan.control.v1.Renew
-	21, // 10: cvlan.control.v1.Frame.renewed:type_name -> cvlan.control.v1.Renewed
-	22, // 11: cvlan.control.v1.Frame.ping:type_name -> cvlan.control.v1.Ping
-	23, // 12: cvlan.control.v1.Frame.pong:type_name -> cvlan.control.v1.Pong
+	19, // 7: cvlan.control.v1.Frame.report:type_name -> cvlan.control.v1.Report
+	20, // 8: cvlan.control.v1.Frame.signed:type_name -> cvlan.control.v1.Signed
+	21, // 9: cvlan.control.v1.Frame.renew:type_name -> cvlan.control.v1.Renew
+	22, // 10: cvlan.control.v1.Frame.renewed:type_name -> cvlan.control.v1.Renewed
+	23, // 11: cvlan.control.v1.Frame.ping:type_name -> cvlan.control.v1.Ping
+	24, // 12: cvlan.control.v1.Frame.pong:type_name -> cvlan.control.v1.Pong
 	6,  // 13: cvlan.control.v1.Hello.cursor:type_name -> cvlan.control.v1.Cursor
 	5,  // 14: cvlan.control.v1.Hello.software:type_name -> cvlan.control.v1.Software
-	19, // 15: cvlan.control.v1.Hello.signed:type_name -> cvlan.control.v1.Signed
-	18, // 16: cvlan.control.v1.Hello.report:type_name -> cvlan.control.v1.Report
+	20, // 15: cvlan.control.v1.Hello.signed:type_name -> cvlan.control.v1.Signed
+	19, // 16: cvlan.control.v1.Hello.report:type_name -> cvlan.control.v1.Report
 	0,  // 17: cvlan.control.v1.Welcome.transport:type_name -> cvlan.control.v1.Transport
 	1,  // 18: cvlan.control.v1.Goaway.reason:type_name -> cvlan.control.v1.GoawayReason
 	5,  // 19: cvlan.control.v1.Join.software:type_name -> cvlan.control.v1.Software
@@ -2120,11 +2265,12 @@ var file_control_control_proto_depIdxs = []int32{
 	14, // 24: cvlan.control.v1.Map.self:type_name -> cvlan.control.v1.Self
 	15, // 25: cvlan.control.v1.Map.upsert:type_name -> cvlan.control.v1.Peer
 	17, // 26: cvlan.control.v1.Map.soft:type_name -> cvlan.control.v1.Soft
-	27, // [27:27] is the sub-list for method output_type
-	27, // [27:27] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	18, // 27: cvlan.control.v1.Map.plain:type_name -> cvlan.control.v1.Plain
+	28, // [28:28] is the sub-list for method output_type
+	28, // [28:28] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_control_control_proto_init() }
@@ -2153,7 +2299,7 @@ func file_control_control_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_control_control_proto_rawDesc), len(file_control_control_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   21,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
