@@ -2,16 +2,17 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"slices"
+	"os"
 	"time"
 
+	"github.com/cvlan/cvlan/internal/lab/duel"
+	"github.com/cvlan/cvlan/internal/lab/figure"
 	"github.com/cvlan/cvlan/internal/lab/measure"
 )
 
 // idle watches one daemon that has joined and has nothing to do.
-func idle(ctx context.Context, p *pair, o options) error {
-	before, err := measure.Process(p.pids[0])
+func idle(ctx context.Context, p *duel.Pair, o options) error {
+	before, err := measure.Process(p.PIDs[0])
 	if err != nil {
 		return err
 	}
@@ -20,25 +21,23 @@ func idle(ctx context.Context, p *pair, o options) error {
 		return ctx.Err()
 	case <-time.After(o.idle):
 	}
-	after, err := measure.Process(p.pids[0])
+	after, err := measure.Process(p.PIDs[0])
 	if err != nil {
 		return err
 	}
-	figure("daemon_idle_rss_mb", float64(after.RSS)/1e6, "MB", "")
-	figure("daemon_idle_cpu_percent", 100*(after.CPU-before.CPU).Seconds()/o.idle.Seconds(), "%", "")
+	figure.Print(os.Stdout, "daemon_idle_rss_mb", float64(after.RSS)/1e6, "MB", "")
+	figure.Print(os.Stdout, "daemon_idle_cpu_percent", 100*(after.CPU-before.CPU).Seconds()/o.idle.Seconds(), "%", "")
 	return nil
 }
 
-// spread prints the median of a figure over all heats, and its range.
-func spread(name, unit string, heats []heat, of func(heat) float64) {
-	var all []float64
-	for _, h := range heats {
-		all = append(all, of(h))
+func report(one, four []heat) {
+	spread := func(name, unit string, heats []heat, of func(heat) float64) {
+		figure.Spread(os.Stdout, name, unit, figure.Each(heats, of))
 	}
-	slices.Sort(all)
-	figure(name, all[len(all)/2], unit, fmt.Sprintf(" (%.2f to %.2f in %d runs)", all[0], all[len(all)-1], len(all)))
-}
-
-func figure(name string, value float64, unit, note string) {
-	fmt.Printf("FIGURE %s %.2f %s%s\n", name, value, unit, note)
+	spread("wg_tcp1_ratio", "x", one, duel.Ratio(duel.Run.Speed))
+	spread("wg_tcp4_ratio", "x", four, duel.Ratio(duel.Run.Speed))
+	spread("wg_cpu_per_gb_ratio", "x", one, duel.Ratio(duel.Run.CPUPerGB))
+	spread("wg_cpu_s_per_gb", "s/GB", one, duel.Ours(duel.Run.CPUPerGB))
+	spread("wg_machine_s_per_gb_ratio", "x", one, duel.Ratio(duel.Run.MachinePerGB))
+	spread("wg_tcp1_gbps", "Gbit/s", one, duel.Ours(duel.Run.Speed))
 }

@@ -9,15 +9,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/cvlan/cvlan/internal/lab"
 	"github.com/cvlan/cvlan/internal/lab/deploy"
+	"github.com/cvlan/cvlan/internal/lab/duel"
 )
-
-// mtu is that of both tunnels: stock's default.
-const mtu = 1420
 
 type options struct {
 	set  deploy.Set
@@ -25,6 +22,8 @@ type options struct {
 	each time.Duration
 	idle time.Duration
 }
+
+type heat = duel.Heat[duel.Run]
 
 func main() {
 	bin := flag.String("bin", "bin", "folder of the built programs, with tools/wireguard-go and tools/loadgen")
@@ -45,20 +44,20 @@ func main() {
 
 func bench(ctx context.Context, l *lab.Lab, o options) error {
 	a, b := l.Public("a"), l.Public("b")
-	ours, err := cvlanPair(ctx, l.Public("ctl"), a, b, o)
+	ours, err := duel.StartOurs(ctx, l.Public("ctl"), a, b, o.set)
 	if err != nil {
 		return err
 	}
 	if err := idle(ctx, ours, o); err != nil {
 		return err
 	}
-	stock, err := stockPair(ctx, a, b, o.set)
+	stock, err := duel.StartStock(ctx, a, b, o.set)
 	if err != nil {
 		return err
 	}
-	b.Start(o.set.Path("tools/loadgen"), "serve", "-listen", fmt.Sprintf(":%d", loadPort))
-	for _, p := range []*pair{ours, stock} {
-		if err := p.warm(ctx, o.set); err != nil {
+	duel.Serve(b, o.set)
+	for _, p := range []*duel.Pair{ours, stock} {
+		if err := p.Warm(ctx); err != nil {
 			return err
 		}
 	}
@@ -70,16 +69,17 @@ func bench(ctx context.Context, l *lab.Lab, o options) error {
 	return nil
 }
 
-// race runs each load on each pair in turn, the one first that was second the last time, so that whatever else the machine does
-// meets both alike.
-func race(ctx context.Context, ours, stock *pair, o options) (one, four []heat, err error) {
+// race runs each load on each pair in turn.
+func race(ctx context.Context, ours, stock *duel.Pair, o options) (one, four []heat, err error) {
 	for n := range o.runs {
 		for _, streams := range []int{1, 4} {
-			h, err := compare(ctx, ours, stock, streams, n%2 == 1, o)
+			h, err := duel.Compare(n, ours, stock, func(p *duel.Pair) (duel.Run, error) {
+				return p.TCP(ctx, duel.TCP{Streams: streams, For: o.each})
+			})
 			if err != nil {
 				return nil, nil, err
 			}
-			fmt.Printf("tcp%d  stock %s   cvlan %s\n", streams, h.stock, h.ours)
+			fmt.Printf("tcp%d  stock %s   cvlan %s\n", streams, h.Stock, h.Ours)
 			if streams == 1 {
 				one = append(one, h)
 			} else {
@@ -88,30 +88,4 @@ func race(ctx context.Context, ours, stock *pair, o options) (one, four []heat, 
 		}
 	}
 	return one, four, nil
-}
-
-// compare runs one load on both pairs.
-func compare(ctx context.Context, ours, stock *pair, streams int, oursFirst bool, o options) (h heat, err error) {
-	turns := []struct {
-		p  *pair
-		to *run
-	}{{stock, &h.stock}, {ours, &h.ours}}
-	if oursFirst {
-		slices.Reverse(turns)
-	}
-	for _, t := range turns {
-		if *t.to, err = t.p.load(ctx, o.set, streams, o.each); err != nil {
-			return h, err
-		}
-	}
-	return h, nil
-}
-
-func report(one, four []heat) {
-	spread("wg_tcp1_ratio", "x", one, func(h heat) float64 { return h.ours.gbps / h.stock.gbps })
-	spread("wg_tcp4_ratio", "x", four, func(h heat) float64 { return h.ours.gbps / h.stock.gbps })
-	spread("wg_cpu_per_gb_ratio", "x", one, func(h heat) float64 { return h.ours.cpuPerGB() / h.stock.cpuPerGB() })
-	spread("wg_cpu_s_per_gb", "s/GB", one, func(h heat) float64 { return h.ours.cpuPerGB() })
-	spread("wg_machine_s_per_gb_ratio", "x", one, func(h heat) float64 { return h.ours.busyPerGB() / h.stock.busyPerGB() })
-	spread("wg_tcp1_gbps", "Gbit/s", one, func(h heat) float64 { return h.ours.gbps })
 }

@@ -34,6 +34,10 @@ func TestWorkAndMemoryOfThisProcessAreSeen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	exact, err := CPU(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
 	busy, err := Busy()
 	if err != nil {
 		t.Fatal(err)
@@ -50,6 +54,9 @@ func TestWorkAndMemoryOfThisProcessAreSeen(t *testing.T) {
 	}
 	if worked := after.CPU - before.CPU; worked < 30*time.Millisecond || worked > 10*time.Second {
 		t.Errorf("200 ms of work count as %v", worked)
+	}
+	if now, err := CPU(os.Getpid()); err != nil || now-exact < 30*time.Millisecond || now-exact > 10*time.Second || now-after.CPU < -20*time.Millisecond {
+		t.Errorf("200 ms of work count exactly as %v, and %v in all where %v is in /proc; %v", now-exact, now, after.CPU, err)
 	}
 	if grown := after.RSS - before.RSS; grown < 60<<20 || grown > 1<<30 { // the race detector has shadows
 		t.Errorf("64 MiB count as %d bytes", grown)
@@ -70,5 +77,8 @@ func TestEndedProcessIsAnError(t *testing.T) {
 	}
 	if _, err := Process(c.Process.Pid); err == nil {
 		t.Error("an ended process has a usage")
+	}
+	if _, err := CPU(c.Process.Pid); err == nil {
+		t.Error("an ended process has used processor time")
 	}
 }
