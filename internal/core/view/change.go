@@ -6,6 +6,7 @@ import "github.com/cvlan/cvlan/internal/base/ident"
 type Change struct {
 	network *network
 	node    ident.Node
+	device  *device
 	scope   scope
 }
 
@@ -16,6 +17,7 @@ const (
 	itself         // the node alone
 	others         // whoever sees the node
 	everyone       // both; without a node, all of the network
+	named          // the nodes of a plain device
 )
 
 // IsZero reports whether the change concerns nobody.
@@ -24,6 +26,14 @@ func (c Change) IsZero() bool { return c.scope == nobody }
 // Audience appends to dst the nodes that are to be told of a change, by what they may see now: call Next of their sessions. A
 // node that the change has removed is among them, to be sent away. The order is the same for the same history.
 func (v *View) Audience(dst []ident.Node, c Change) []ident.Node {
+	if c.scope == named {
+		for _, id := range c.device.nodes {
+			if m := v.members[id]; m != nil && m.sees() {
+				dst = append(dst, id)
+			}
+		}
+		return dst
+	}
 	if c.scope == itself || c.scope == everyone && !c.node.IsZero() {
 		dst = append(dst, c.node)
 	}

@@ -63,15 +63,15 @@ func (v *View) delta(m *member, from Cursor) *delta {
 // quiet reports, without a walk, that a delta since a position would be empty. It may miss that.
 func (m *member) quiet(from Cursor) bool {
 	w := m.network
-	if w.version > from.Hard || m.version > from.Hard || m.sees() && from.Hard < w.floor {
+	if w.version > from.Hard || m.version > from.Hard || m.sees() && (from.Hard < m.floor() || from.Hard < m.shelf.newest()) {
 		return false
 	}
 	return !m.sees() || w.list[byHard].newest() <= from.Hard && w.list[bySoft].newest() <= from.Soft
 }
 
-// concerns reports whether the delta since a position speaks of m, or would if it were not the receiver.
+// concerns reports whether the delta since a position speaks of m or of its plain devices, or would if it were not the receiver.
 func (v *View) concerns(m *member, from Cursor) bool {
-	return m.version > from.Hard || m.versions[bySoft] > v.softSince(from)
+	return m.version > from.Hard || m.versions[bySoft] > v.softSince(from) || m.sees() && m.shelf.newest() > from.Hard
 }
 
 // softSince returns the soft version from which the holder of a cursor has to be told.
@@ -96,6 +96,11 @@ func (v *View) build(w *network, m *member, from, to Cursor, sees bool) delta {
 	}
 	if sees {
 		v.buildPeers(p, w, m, from)
+	}
+	if sees && m != nil {
+		for _, d := range m.shelf.since(from.Hard) {
+			p.plain(d)
+		}
 	}
 	return delta{from, sees, p.some, p.end(false)}
 }

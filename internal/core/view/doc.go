@@ -9,13 +9,16 @@
 // Every node sees its network and itself. A member of an open network that is not pending sees as peers all others of the
 // network that are neither pending nor have never signed. Everybody else sees no peers.
 //
+// A plain device is shown to the nodes that are named for it, while they may see peers, and to nobody else.
+//
 // # Positions
 //
 // Versions are the tenant's: hard is counted by the store, soft by the View since its boot. A node whose neighbours did not
 // change gets no frame, however far the tenant moves; its position stays where its last frame left it, in the session as on
 // the node, so "from" in the next frame is what the node has. That stays cheap because changes are found by walking the network's
 // own list, in the order of versions and newest first, as far as the position: every object stands there once, under its
-// newest version, and what members can never have seen does not stand there at all.
+// newest version, and what members can never have seen does not stand there at all. What a node is to hear of plain devices
+// stands on a shelf of its own, in the same order; such a node's delta is its alone when something stands there that it lacks.
 //
 // A position of another epoch, from the future, older than a forgotten deletion, or older than the moment when the node's
 // right to see peers last changed, leads to a snapshot; so does a change of that right during a session. After a restart the

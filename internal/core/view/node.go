@@ -29,9 +29,11 @@ type Soft struct {
 	LastSeen  time.Time        // told, in seconds, of nodes that are not online
 }
 
-// Tombstone is what is left of a node.
+// Tombstone is what is left of a node, or of a plain device.
 type Tombstone struct {
 	Node    ident.Node
+	Plain   ident.Plain
+	Nodes   []ident.Node // those that the plain device was shown to
 	Network ident.Network
 	Version uint64
 	At      time.Time
@@ -50,6 +52,7 @@ type member struct {
 	link     [lists]link
 	flip     uint64 // when pending last changed, or may have
 	chunk    int    // where network.first has it: index + 1
+	shelf    *shelf // its plain devices
 	pending  bool
 	shown    bool // to those who see peers
 	known    bool // somebody may have been shown it
@@ -77,7 +80,7 @@ func (v *View) PutNode(n Node, version uint64) (Change, error) {
 		peer, own = peerBody(n.Signed, n.Signature), peerBody(n.Record, nil)
 	}
 	if m == nil {
-		m = &member{id: n.ID, network: w, at: len(w.members), flip: version, known: v.loading(version)}
+		m = &member{id: n.ID, network: w, at: len(w.members), flip: version, known: v.loading(version), shelf: w.shelves[n.ID]}
 		v.members[n.ID] = m
 		w.members = append(w.members, m)
 	} else if m.pending == n.Pending && bytes.Equal(m.peer, peer) {
@@ -143,6 +146,7 @@ func (v *View) RemoveNode(t Tombstone) (Change, error) {
 	if w == nil {
 		return Change{}, nil
 	}
+	w.abandon(t.Node)
 	c := Change{network: w, node: t.Node, scope: itself}
 	if m == nil {
 		m = &member{id: t.Node, network: w, known: true}
@@ -159,7 +163,7 @@ func (v *View) RemoveNode(t Tombstone) (Change, error) {
 		w.moves++
 	}
 	if m.shown = false; m.known {
-		v.bury(m, t.At)
+		v.bury(tomb{m: m, at: t.At})
 	}
 	return c, nil
 }
@@ -173,7 +177,7 @@ func (v *View) leave(m *member) {
 	w.members = w.members[:len(w.members)-1]
 	delete(v.members, m.id)
 	w.list[bySoft].drop(m)
-	m.peer, m.own, m.soft = nil, nil, nil
+	m.peer, m.own, m.soft, m.shelf = nil, nil, nil, nil
 	if m.shown {
 		w.first = nil
 	}

@@ -98,6 +98,7 @@ type reader struct {
 	self    *pb.Self
 	peers   map[ident.Node]*pb.Peer
 	soft    map[ident.Node]*pb.Soft
+	plain   map[ident.Plain]*pb.Plain
 	bytes   int // of the last call of read
 	frames  int
 }
@@ -171,10 +172,17 @@ func (r *reader) apply(m *pb.Map) {
 	}
 	if m.Snapshot {
 		r.peers = map[ident.Node]*pb.Peer{}
+		r.plain = map[ident.Plain]*pb.Plain{}
 	}
 	for _, id := range m.Remove {
 		delete(r.peers, ident.Node(id))
 		delete(r.soft, ident.Node(id))
+	}
+	for _, id := range m.RemovePlain {
+		delete(r.plain, ident.Plain(id))
+	}
+	for _, p := range m.Plain {
+		r.plain[ident.Plain(p.Id)] = p
 	}
 	for _, p := range m.Upsert {
 		rec := new(pb.Record)

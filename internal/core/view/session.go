@@ -62,7 +62,7 @@ func (s *Session) fill() bool {
 	if s.has && !s.fresh && s.m.quiet(s.at) {
 		return false
 	}
-	if !s.has || s.sees && s.at.Hard < s.m.network.floor {
+	if !s.has || s.sees && s.at.Hard < s.m.floor() {
 		s.queue, s.to = v.snapshot(s.m)
 	} else {
 		d := v.delta(s.m, s.at)

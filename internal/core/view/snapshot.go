@@ -12,9 +12,10 @@ type snapshot struct {
 // reaches a newcomer as a delta.
 const staleShare = 16
 
-// usable reports whether a newcomer may still begin with the snapshot. No deletion since can have been forgotten: there was none.
-func (s *snapshot) usable(w *network) bool {
-	return s != nil && w.moves-s.moves <= uint64(len(w.members)/staleShare)
+// usable reports whether m may still begin with the snapshot. No deletion of a node since can have been forgotten: there was none.
+func (s *snapshot) usable(m *member) bool {
+	w := m.network
+	return s != nil && w.moves-s.moves <= uint64(len(w.members)/staleShare) && s.to.Hard >= m.floor()
 }
 
 // snapshot returns all pieces of a snapshot for m, and the position that it leads to.
@@ -26,7 +27,7 @@ func (v *View) snapshot(m *member) ([][]byte, Cursor) {
 		return p.end(false), to
 	}
 	w := m.network
-	if !w.first.usable(w) {
+	if !w.first.usable(m) {
 		w.first = v.takeSnapshot(w)
 	}
 	s := w.first
@@ -55,6 +56,14 @@ func (v *View) greet(p *pieces, m *member, to Cursor) {
 	p.buf = appendTrue(p.buf, mapSnapshot)
 	p.network(m.network.field)
 	p.buf = appendSelf(p.buf, m.self(), m.pending) // with the network, whatever the length: a snapshot begins once
+	if !m.sees() {
+		return
+	}
+	for _, d := range m.shelf.since(0) { // as they are now; what is newer than the position comes again with the next delta
+		if d.entry != nil {
+			p.plain(d)
+		}
+	}
 }
 
 // takeSnapshot encodes the peers of a network, in pieces.

@@ -9,8 +9,16 @@ type tombs struct {
 }
 
 type tomb struct {
-	m  *member
-	at time.Time
+	m      *member // nil: it is that of a device
+	device *device
+	at     time.Time
+}
+
+func (b tomb) network() *network {
+	if b.m == nil {
+		return b.device.network
+	}
+	return b.m.network
 }
 
 func (t *tombs) len() int { return len(t.queue) - t.head }
@@ -18,8 +26,8 @@ func (t *tombs) len() int { return len(t.queue) - t.head }
 func (t *tombs) oldest() tomb { return t.queue[t.head] }
 
 // bury remembers a deletion, and forgets the oldest if there are too many.
-func (v *View) bury(m *member, at time.Time) {
-	v.tombs.queue = append(v.tombs.queue, tomb{m, at})
+func (v *View) bury(b tomb) {
+	v.tombs.queue = append(v.tombs.queue, b)
 	if v.tombs.len() > v.cfg.Tombstones {
 		v.tombs.drop()
 	}
@@ -27,9 +35,12 @@ func (v *View) bury(m *member, at time.Time) {
 
 // drop forgets the oldest deletion: who stands before it needs a snapshot from now on.
 func (t *tombs) drop() {
-	m := t.oldest().m
-	m.network.floor = max(m.network.floor, m.versions[byHard])
-	m.network.list[byHard].drop(m)
+	if m := t.oldest().m; m != nil {
+		m.network.floor = max(m.network.floor, m.versions[byHard])
+		m.network.list[byHard].drop(m)
+	} else {
+		t.oldest().device.forget()
+	}
 	t.queue[t.head] = tomb{}
 	if t.head++; t.head > len(t.queue)/2 {
 		n := copy(t.queue, t.queue[t.head:])
@@ -42,7 +53,7 @@ func (t *tombs) drop() {
 func (t *tombs) forget(w *network) {
 	kept := t.queue[:0]
 	for _, b := range t.queue[t.head:] {
-		if b.m.network != w {
+		if b.network() != w {
 			kept = append(kept, b)
 		}
 	}

@@ -24,7 +24,7 @@ const TombstoneLife = 7 * 24 * time.Hour
 
 // Errors that say that the caller and the View disagree. The View has not changed.
 var (
-	// ErrUnknown: there is no such network or node.
+	// ErrUnknown: there is no such network, node or plain device.
 	ErrUnknown = errors.New("view: unknown network or node")
 	// ErrOrder: the change is not newer than what nodes have been told already, or older than the change before it.
 	ErrOrder = errors.New("view: change out of order")
@@ -48,6 +48,7 @@ type View struct {
 	cfg      Config
 	networks map[ident.Network]*network
 	members  map[ident.Node]*member
+	devices  map[ident.Plain]*device
 	tombs    tombs
 	hard     uint64 // the tenant's newest version
 	newest   uint64 // the newest change that was put here; lower than hard while loading
@@ -80,12 +81,13 @@ type network struct {
 	members []*member
 	list    [lists]list // what changed, for those who see peers
 	moves   uint64      // counts changes to the lists
+	shelves map[ident.Node]*shelf
 	shared  shared
 	first   *snapshot // nil if there is none that may still be used
 }
 
-// New makes an empty View. The load follows, before the first session: networks, then nodes and former deletions (PutNode,
-// RemoveNode) together in the order of versions.
+// New makes an empty View. The load follows, before the first session: networks, then nodes, plain devices and former deletions
+// (PutNode, PutPlain, RemoveNode, RemovePlain) together in the order of versions.
 func New(cfg Config) *View {
 	if cfg.Piece <= 0 {
 		cfg.Piece = control.MaxPiece
@@ -93,7 +95,8 @@ func New(cfg Config) *View {
 	if cfg.Tombstones <= 0 {
 		cfg.Tombstones = MaxTombstones
 	}
-	return &View{cfg: cfg, hard: cfg.Hard, networks: map[ident.Network]*network{}, members: map[ident.Node]*member{}}
+	return &View{cfg: cfg, hard: cfg.Hard, networks: map[ident.Network]*network{}, members: map[ident.Node]*member{},
+		devices: map[ident.Plain]*device{}}
 }
 
 // Cursor returns the present position.
@@ -140,6 +143,7 @@ func (v *View) RemoveNetwork(id ident.Network, version uint64) (Change, error) {
 		delete(v.members, m.id)
 	}
 	v.tombs.forget(w)
+	v.scrap(w)
 	delete(v.networks, id)
 	return Change{network: w, scope: everyone}, nil
 }

@@ -25,6 +25,8 @@ const (
 	mapUpsert   = 7
 	mapRemove   = 8
 	mapSoft     = 9
+	mapPlain    = 10
+	mapNoPlain  = 11
 
 	peerRecord    = 1
 	peerSignature = 2
@@ -178,6 +180,16 @@ func (p *pieces) soft(m *member) {
 		return
 	}
 	p.buf = appendBytes(p.buf, mapSoft, m.soft)
+}
+
+// plain tells that a device is there, or that it is gone.
+func (p *pieces) plain(d *device) {
+	p.room(len(d.entry) + 12)
+	if d.entry == nil {
+		p.buf = appendFixed64(p.buf, mapNoPlain, uint64(d.id))
+		return
+	}
+	p.buf = appendBytes(p.buf, mapPlain, d.entry)
 }
 
 // end returns the frames: at least one, which may be empty but for its head.

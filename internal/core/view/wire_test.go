@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/proto/control"
 	"github.com/cvlan/cvlan/proto/control/pb"
 )
@@ -21,6 +22,7 @@ func TestHandWrittenBytesAreTheMessages(t *testing.T) {
 	soft := Soft{Online: true, Endpoints: []netip.AddrPort{netip.MustParseAddrPort("192.0.2.1:80"), netip.MustParseAddrPort("[2001:db8::1]:41641")}}
 	a := &member{id: 1 << 62, peer: peerBody(record, sig), pending: true, soft: appendSoftBody(nil, 1<<62, soft)}
 	b := &member{id: 5, peer: peerBody(record, nil)}
+	entry := control.Plain{ID: 6, Name: "phone", WG: key.WGPublic{1}, Address4: netip.MustParseAddr("10.7.0.6"), Revision: 1}.Encode()
 	field, err := networkField(networkOf(office, false))
 	if err != nil {
 		t.Fatal(err)
@@ -34,6 +36,8 @@ func TestHandWrittenBytesAreTheMessages(t *testing.T) {
 	p.remove(b)
 	p.soft(a)
 	p.soft(b)
+	p.plain(&device{id: 6, entry: entry})
+	p.plain(&device{id: 1 << 61})
 	out := p.end(true)
 	got := (&reader{stage: &stage{t: t}, cursor: cursorMessage(from)})
 	got.take(out[0])
@@ -45,6 +49,7 @@ func TestHandWrittenBytesAreTheMessages(t *testing.T) {
 		Remove: []uint64{1 << 62, 5},
 		Soft: []*pb.Soft{{Node: 1 << 62, Online: true, Endpoints: [][]byte{{192, 0, 2, 1, 0, 80},
 			{0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 162, 169}}}, {Node: 5}},
+		Plain: []*pb.Plain{{Id: 6, Name: "phone", WgKey: append([]byte{1}, make([]byte, 31)...), Address4: []byte{10, 7, 0, 6}, Revision: 1}}, RemovePlain: []uint64{1 << 61},
 	}
 	if !proto.Equal(got.open, want) {
 		t.Fatalf("got  %v\nwant %v", got.open, want)
