@@ -1,8 +1,11 @@
 // Package tun makes TUN devices and ships an in-memory twin.
 //
-// On Linux the devices carry virtio headers, so that the kernel hands over and takes whole trains of TCP and UDP segments. A device
-// belongs to its file descriptor: when the process ends, however that happens, the interface is gone, with its addresses and
-// routes. macOS (utun) and Windows (wintun.dll must lie beside the program) go through the same library; those two compile and
+// An Interface moves packets, and trains of packets as core/offload has them, between a tunnel and the host's network. On Linux the
+// devices carry virtio headers, so that the kernel hands over and takes whole trains of TCP and UDP segments: one system call a train,
+// no copy of our own, no allocation. A call takes what is there and never waits once it has something; waiting is done by the runtime's poller.
+//
+// A device belongs to its file descriptors: when the process ends, however that happens, the interface is gone, with its addresses and
+// routes. macOS (utun) and Windows (wintun.dll must lie beside the program) go through a library, packet by packet; those two compile and
 // are not tested yet.
 package tun
 

@@ -32,7 +32,7 @@ func open(name string, mtu int) (Device, error) {
 	if want == "" {
 		want = firstFree
 	}
-	f, err := claim(want)
+	f, _, err := claim(want, unix.IFF_TUN_EXCL)
 	if err != nil {
 		return nil, explain(name, err)
 	}
@@ -44,23 +44,26 @@ func open(name string, mtu int) (Device, error) {
 	return d, nil
 }
 
-// claim makes the interface. It asks for one that nobody has (IFF_TUN_EXCL): without that the kernel would attach us to a
-// persistent device of somebody else.
-func claim(name string) (*os.File, error) {
+// flags of every device: IP packets without another header than virtio's.
+const flags = unix.IFF_TUN | unix.IFF_NO_PI | unix.IFF_VNET_HDR
+
+// claim opens a way to an interface and returns its name. Whoever makes the interface asks for one that nobody has (IFF_TUN_EXCL):
+// without that the kernel would attach us to a persistent device of somebody else.
+func claim(name string, more uint16) (*os.File, string, error) {
 	fd, err := unix.Open(clonePath, unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, &os.PathError{Op: "open", Path: clonePath, Err: err}
+		return nil, "", &os.PathError{Op: "open", Path: clonePath, Err: err}
 	}
 	req, err := unix.NewIfreq(name)
 	if err == nil {
-		req.SetUint16(unix.IFF_TUN | unix.IFF_NO_PI | unix.IFF_VNET_HDR | unix.IFF_TUN_EXCL)
+		req.SetUint16(flags | more)
 		err = unix.IoctlIfreq(fd, unix.TUNSETIFF, req)
 	}
 	if err != nil {
 		unix.Close(fd)
-		return nil, err
+		return nil, "", err
 	}
-	return os.NewFile(uintptr(fd), clonePath), nil
+	return os.NewFile(uintptr(fd), clonePath), req.Name(), nil // a poller takes it only now that it has an interface
 }
 
 // explain says what a person can do about the kernel's answer.
