@@ -1,7 +1,9 @@
 package lab
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/netip"
 	"os"
@@ -33,7 +35,7 @@ func (h *Host) prepareNetwork(forwards bool) error {
 	}
 	// Where a module filters bridges it would run LAN traffic through the router's rules.
 	for _, f := range []string{"net/bridge/bridge-nf-call-iptables", "net/bridge/bridge-nf-call-ip6tables"} {
-		if err := set(f, "0"); err != nil && !os.IsNotExist(err) {
+		if err := set(f, "0"); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
