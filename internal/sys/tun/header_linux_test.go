@@ -18,22 +18,6 @@ func words(flags, kind byte, headers, segment, start, offset int) (h header) {
 	return h
 }
 
-// tcp is a TCP train over IPv4 (6: IPv6) with 32 bytes of TCP header.
-func tcp(version byte, payload int) []byte {
-	n := header4
-	if version == 6 {
-		n = header6
-	}
-	p := make([]byte, n+32+payload)
-	if version == 6 {
-		p[0], p[6] = 0x60, protoTCP
-	} else {
-		p[0], p[9] = 0x45, protoTCP
-	}
-	p[n+12] = 8 << 4
-	return p
-}
-
 const needsSum = unix.VIRTIO_NET_HDR_F_NEEDS_CSUM
 
 func TestHeadersAreReadAsTheKernelMeansThem(t *testing.T) {
@@ -46,10 +30,10 @@ func TestHeadersAreReadAsTheKernelMeansThem(t *testing.T) {
 		"by itself":               {words(0, 0, 0, 0, 0, 0), datagram(9, nil), offload.Layout{}},
 		"valid sum":               {words(unix.VIRTIO_NET_HDR_F_DATA_VALID, 0, 0, 0, 0, 0), datagram(9, nil), offload.Layout{}},
 		"unsummed":                {words(needsSum, 0, 0, 0, 20, 6), datagram(9, nil), unsummed},
-		"train":                   {words(needsSum, unix.VIRTIO_NET_HDR_GSO_TCPV4, 52, 1000, 20, 16), tcp(4, 3000), train},
-		"train with ECN":          {words(needsSum, unix.VIRTIO_NET_HDR_GSO_TCPV4|unix.VIRTIO_NET_HDR_GSO_ECN, 52, 1000, 20, 16), tcp(4, 3000), train},
-		"wrong length of headers": {words(needsSum, unix.VIRTIO_NET_HDR_GSO_TCPV4, 1052, 1000, 20, 16), tcp(4, 3000), train},
-		"train over IPv6": {words(needsSum, unix.VIRTIO_NET_HDR_GSO_TCPV6, 72, 1000, 40, 16), tcp(6, 3000),
+		"train":                   {words(needsSum, unix.VIRTIO_NET_HDR_GSO_TCPV4, 52, 1000, 20, 16), tcpTrain(4, 3000), train},
+		"train with ECN":          {words(needsSum, unix.VIRTIO_NET_HDR_GSO_TCPV4|unix.VIRTIO_NET_HDR_GSO_ECN, 52, 1000, 20, 16), tcpTrain(4, 3000), train},
+		"wrong length of headers": {words(needsSum, unix.VIRTIO_NET_HDR_GSO_TCPV4, 1052, 1000, 20, 16), tcpTrain(4, 3000), train},
+		"train over IPv6": {words(needsSum, unix.VIRTIO_NET_HDR_GSO_TCPV6, 72, 1000, 40, 16), tcpTrain(6, 3000),
 			offload.Layout{Protocol: offload.TCP, Segment: 1000, Headers: 72, Partial: true, Start: 40, Offset: 16}},
 		"UDP train": {words(needsSum, unix.VIRTIO_NET_HDR_GSO_UDP_L4, 28, 10, 20, 6), datagram(9, make([]byte, 25)),
 			offload.Layout{Protocol: offload.UDP, Segment: 10, Headers: 28, Partial: true, Start: 20, Offset: 6}},
@@ -61,9 +45,9 @@ func TestHeadersAreReadAsTheKernelMeansThem(t *testing.T) {
 }
 
 func TestHeadersThatDisagreeWithTheirPacketAreRefused(t *testing.T) {
-	short := tcp(4, 3000)
+	short := tcpTrain(4, 3000)
 	short[32] = 4 << 4
-	behind := tcp(6, 3000)
+	behind := tcpTrain(6, 3000)
 	behind[6] = 0 // hop-by-hop options, which are not there
 	for name, c := range map[string]struct {
 		header header
@@ -72,17 +56,17 @@ func TestHeadersThatDisagreeWithTheirPacketAreRefused(t *testing.T) {
 		"nothing":                {words(needsSum, unix.VIRTIO_NET_HDR_GSO_TCPV4, 52, 1000, 20, 16), nil},
 		"sum outside":            {words(needsSum, 0, 0, 0, 20, 7), datagram(9, nil)},
 		"sum in the IP header":   {words(needsSum, 0, 0, 0, 10, 0), datagram(9, nil)},
-		"no sum to do":           {words(0, unix.VIRTIO_NET_HDR_GSO_TCPV4, 52, 1000, 20, 16), tcp(4, 3000)},
-		"no segment":             {words(needsSum, unix.VIRTIO_NET_HDR_GSO_TCPV4, 52, 0, 20, 16), tcp(4, 3000)},
-		"no payload":             {words(needsSum, unix.VIRTIO_NET_HDR_GSO_TCPV4, 52, 1000, 20, 16), tcp(4, 0)},
-		"too many segments":      {words(needsSum, unix.VIRTIO_NET_HDR_GSO_TCPV4, 52, 10, 20, 16), tcp(4, 10*offload.MaxSegments+1)},
-		"other version":          {words(needsSum, unix.VIRTIO_NET_HDR_GSO_TCPV6, 52, 1000, 20, 16), tcp(4, 3000)},
-		"other protocol":         {words(needsSum, unix.VIRTIO_NET_HDR_GSO_UDP_L4, 52, 1000, 20, 6), tcp(4, 3000)},
-		"other place of the sum": {words(needsSum, unix.VIRTIO_NET_HDR_GSO_TCPV4, 52, 1000, 20, 6), tcp(4, 3000)},
-		"options of IP":          {words(needsSum, unix.VIRTIO_NET_HDR_GSO_TCPV4, 56, 1000, 24, 16), tcp(4, 3000)},
+		"no sum to do":           {words(0, unix.VIRTIO_NET_HDR_GSO_TCPV4, 52, 1000, 20, 16), tcpTrain(4, 3000)},
+		"no segment":             {words(needsSum, unix.VIRTIO_NET_HDR_GSO_TCPV4, 52, 0, 20, 16), tcpTrain(4, 3000)},
+		"no payload":             {words(needsSum, unix.VIRTIO_NET_HDR_GSO_TCPV4, 52, 1000, 20, 16), tcpTrain(4, 0)},
+		"too many segments":      {words(needsSum, unix.VIRTIO_NET_HDR_GSO_TCPV4, 52, 10, 20, 16), tcpTrain(4, 10*offload.MaxSegments+1)},
+		"other version":          {words(needsSum, unix.VIRTIO_NET_HDR_GSO_TCPV6, 52, 1000, 20, 16), tcpTrain(4, 3000)},
+		"other protocol":         {words(needsSum, unix.VIRTIO_NET_HDR_GSO_UDP_L4, 52, 1000, 20, 6), tcpTrain(4, 3000)},
+		"other place of the sum": {words(needsSum, unix.VIRTIO_NET_HDR_GSO_TCPV4, 52, 1000, 20, 6), tcpTrain(4, 3000)},
+		"options of IP":          {words(needsSum, unix.VIRTIO_NET_HDR_GSO_TCPV4, 56, 1000, 24, 16), tcpTrain(4, 3000)},
 		"short TCP header":       {words(needsSum, unix.VIRTIO_NET_HDR_GSO_TCPV4, 52, 1000, 20, 16), short},
 		"extension header":       {words(needsSum, unix.VIRTIO_NET_HDR_GSO_TCPV6, 72, 1000, 40, 16), behind},
-		"start outside":          {words(needsSum, unix.VIRTIO_NET_HDR_GSO_TCPV4, 52, 1000, 60000, 16), tcp(4, 3000)},
+		"start outside":          {words(needsSum, unix.VIRTIO_NET_HDR_GSO_TCPV4, 52, 1000, 60000, 16), tcpTrain(4, 3000)},
 		"fragmentation of UDP":   {words(needsSum, unix.VIRTIO_NET_HDR_GSO_UDP, 28, 1000, 20, 6), datagram(9, make([]byte, 3000))},
 	} {
 		if got, ok := c.header.layout(c.packet); ok {
@@ -96,8 +80,8 @@ func FuzzLayout(f *testing.F) {
 	add := func(h header, p []byte) { f.Add(h[:], p) }
 	add(words(0, 0, 0, 0, 0, 0), datagram(9, []byte("x")))
 	add(words(needsSum, 0, 0, 0, 20, 6), datagram(9, []byte("x")))
-	add(words(needsSum, unix.VIRTIO_NET_HDR_GSO_TCPV4, 52, 10, 20, 16), tcp(4, 30))
-	add(words(needsSum, unix.VIRTIO_NET_HDR_GSO_TCPV6, 72, 10, 40, 16), tcp(6, 35))
+	add(words(needsSum, unix.VIRTIO_NET_HDR_GSO_TCPV4, 52, 10, 20, 16), tcpTrain(4, 30))
+	add(words(needsSum, unix.VIRTIO_NET_HDR_GSO_TCPV6, 72, 10, 40, 16), tcpTrain(6, 35))
 	add(words(needsSum, unix.VIRTIO_NET_HDR_GSO_UDP_L4, 28, 10, 20, 6), datagram(9, make([]byte, 25)))
 	f.Fuzz(func(t *testing.T, head, packet []byte) {
 		var h header

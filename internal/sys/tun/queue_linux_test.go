@@ -64,16 +64,6 @@ func dial(t testing.TB, to string) *net.UDPConn {
 	return c.(*net.UDPConn)
 }
 
-// desk is where a test reads to.
-type desk struct {
-	buf    []byte
-	supers []offload.Super
-}
-
-func newDesk() *desk {
-	return &desk{make([]byte, 4*MinBuffer), make([]offload.Super, 64)}
-}
-
 // udp reads until there are n packets of UDP over IPv4, and skips what the kernel says of itself on a new link.
 func (d *desk) udp(t testing.TB, q Queue, n int) (found []offload.Super) {
 	t.Helper()
@@ -180,21 +170,6 @@ func TestNonsenseIsSkippedAndCounted(t *testing.T) {
 		t.Fatalf("skipped %d", got)
 	}
 }
-
-// datagram is a UDP packet from 10.9.0.2 to the host's port.
-func datagram(port int, payload []byte) []byte {
-	p := make([]byte, 28, 28+len(payload))
-	copy(p, []byte{0x45, 0, 0, 0, 0, 0, 0, 0, 64, protoUDP, 0, 0, 10, 9, 0, 2, 10, 9, 0, 1, 0, 7})
-	p = append(p, payload...)
-	binary.BigEndian.PutUint16(p[22:], uint16(port))
-	binary.BigEndian.PutUint16(p[24:], uint16(8+len(payload)))
-	number(p, 0)
-	binary.BigEndian.PutUint16(p[26:], pseudo(p, offload.UDP, 20))
-	return p
-}
-
-// unsummed is the layout of a UDP packet over IPv4 without checksum.
-var unsummed = offload.Layout{Partial: true, Start: 20, Offset: 6}
 
 func TestRunsInPiecesReachTheHost(t *testing.T) {
 	d := raised(t, Config{})
