@@ -16,18 +16,33 @@ type stage struct {
 	upsert   map[ident.Node]*entry
 	remove   map[ident.Node]bool
 	soft     map[ident.Node]Soft
-	strays   []string // faults of nodes without an identifier
+	devices  map[ident.Plain]*device
+	gone     map[ident.Plain]bool
+	strays   []Event // faults of what cannot be named or kept
 	bytes    int
 }
 
-// maxStrays is how many of the nodes that cannot be named are told about.
+// maxStrays is how many of those that cannot be named or kept are told about.
 const maxStrays = 16
 
 func newStage(m *pb.Map) *stage {
 	return &stage{
 		from: cursorOf(m.From), to: cursorOf(m.To), snapshot: m.Snapshot,
 		upsert: map[ident.Node]*entry{}, remove: map[ident.Node]bool{}, soft: map[ident.Node]Soft{},
+		devices: map[ident.Plain]*device{}, gone: map[ident.Plain]bool{},
 	}
+}
+
+// stray notes a fault of something that the table does not keep.
+func (s *stage) stray(kind Kind, why string) {
+	if len(s.strays) < maxStrays {
+		s.strays = append(s.strays, Event{Kind: kind, Why: why})
+	}
+}
+
+// hard reports whether the stage changes anything but soft state.
+func (s *stage) hard() bool {
+	return s.snapshot || s.network != nil || s.self != nil || len(s.upsert)+len(s.remove)+len(s.devices)+len(s.gone) > 0
 }
 
 // Begin starts a session: the pieces of a map that was not finished are forgotten.
@@ -92,9 +107,7 @@ func (t *Table) collect(s *stage, m *pb.Map, verified bool) (err error) {
 	for _, p := range m.Upsert {
 		e := t.examine(p, verified)
 		if e.id == 0 {
-			if len(s.strays) < maxStrays {
-				s.strays = append(s.strays, e.fault)
-			}
+			s.stray(PeerRefused, e.fault)
 			continue
 		}
 		s.upsert[e.id] = e
@@ -108,7 +121,7 @@ func (t *Table) collect(s *stage, m *pb.Map, verified bool) (err error) {
 	if len(s.soft) > t.bounds.peers || len(s.remove) > t.bounds.peers {
 		return ErrTooLarge
 	}
-	return nil
+	return t.collectPlains(s, m)
 }
 
 // commit applies a whole snapshot or delta, or nothing.
@@ -138,18 +151,22 @@ func (t *Table) commit(s *stage, out *Out) error {
 	t.applySoft(s, otherBoot)
 	t.at, t.has = s.to, true
 	t.settle(out)
-	for _, why := range s.strays {
-		out.add(Event{Kind: PeerRefused, Why: why})
-	}
+	t.applyPlains(s, out)
+	out.Events = append(out.Events, s.strays...)
 	out.sort()
 	return nil
 }
 
-// dropTheRest makes a snapshot remove every node that it does not name.
+// dropTheRest makes a snapshot remove every node and plain device that it does not name.
 func (t *Table) dropTheRest(s *stage) {
 	for id := range t.entries {
 		if s.upsert[id] == nil {
 			s.remove[id] = true
+		}
+	}
+	for id := range t.devices {
+		if s.devices[id] == nil {
+			s.gone[id] = true
 		}
 	}
 }
@@ -168,7 +185,18 @@ func (t *Table) bounded(s *stage) error {
 		}
 		n, bytes = n+1, bytes+e.size()
 	}
-	if n > t.bounds.peers || bytes > t.bounds.bytes {
+	plains := len(t.devices)
+	for id := range s.gone {
+		if t.devices[id] != nil {
+			plains--
+		}
+	}
+	for id := range s.devices {
+		if t.devices[id] == nil || s.gone[id] {
+			plains++
+		}
+	}
+	if n > t.bounds.peers || bytes > t.bounds.bytes || plains > t.bounds.plains {
 		return ErrTooLarge
 	}
 	return nil

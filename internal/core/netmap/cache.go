@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
@@ -14,12 +16,12 @@ import (
 )
 
 // A stored map is magic (which ends in the version of the layout), the SHA-256 of the rest, and two Map messages, each with its
-// length as a varint: a snapshot with the peers, and then the nodes that are left out. The checksum tells damage, not malice:
+// length as a varint: a snapshot with the peers and all plain devices, and then the nodes that are left out. The checksum tells damage, not malice:
 // whoever writes the state folder has the node's keys. Therefore the signatures of the first part are not verified again, which would take
 // a core about a second for ten thousand peers; everything else is.
 const (
-	magic    = "cvlan netmap\x001"
-	maxCache = 4 * MaxBytes // endpoints come to the records and signatures
+	magic    = "cvlan netmap\x002"
+	maxCache = 4 * MaxBytes // endpoints and plain devices come to the records and signatures
 )
 
 var (
@@ -58,6 +60,12 @@ func (t *Table) messages() (good, rest *pb.Map) {
 		m.Upsert = append(m.Upsert, &pb.Peer{Record: e.raw, Signature: e.signature})
 		if !e.soft.equal(Soft{}) {
 			m.Soft = append(m.Soft, e.soft.message(uint64(id)))
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(t.devices)) {
+		p := new(pb.Plain)
+		if proto.Unmarshal(t.devices[id].raw, p) == nil { // always: it was made by Marshal
+			good.Plain = append(good.Plain, p)
 		}
 	}
 	return good, rest

@@ -17,6 +17,14 @@
 // bad node never hides the rest, and the same set of nodes gives the same table, in whatever order it arrived. A node that was left out
 // is remembered, and comes back when what stood against it has gone.
 //
+// # Plain devices
+//
+// A plain device has no signature: the controller vouches for it, so what can be checked is that it gets in nobody's way. It is left out, with
+// a reason, when its entry is not one, when an address lies outside of the network's ranges or its endpoint inside of them, and
+// when an address, its name or its key belongs to this node, to any other node, or to a plain device with a lower identifier.
+//
+// # What is not checked
+//
 // Identity keys are not pinned: a controller that is hostile can introduce nodes of its own making until the lock exists.
 //
 // # Soft state

@@ -52,9 +52,12 @@ func seeds() [][]*pb.Map {
 	restored.To = &pb.Cursor{Epoch: 2, Hard: 5, Boot: 1}
 	narrow := &pb.Map{From: at(10), To: at(11), Network: net7(), Self: selfOf(fixed, named("machine-3"))}
 	narrow.Network.Closed, narrow.Self.Pending = true, true
+	devices := withPlain(deltaOf(10, 11, peer(4, fixed)), plain(2), plain(5), plain(6, func(p *control.Plain) { p.Address4 = recordOf(4).Address4 }), &pb.Plain{Id: 7}, &pb.Plain{})
+	fewer := withPlain(deltaOf(11, 12), plain(6, revised))
+	fewer.RemovePlain, fewer.Remove = []uint64{5}, []uint64{4}
 	forged := peer(5, fixed)
 	forged.Signature[0]++
-	return [][]*pb.Map{{}, {deltaOf(10, 11, rival), gone}, {first, second, gone}, {restart}, {restored}, {narrow}, {deltaOf(10, 11, forged, &pb.Peer{Record: (&pbRecord{6}).bytes()}, &pb.Peer{})}}
+	return [][]*pb.Map{{}, {devices, fewer}, {deltaOf(10, 11, rival), gone}, {first, second, gone}, {restart}, {restored}, {narrow}, {deltaOf(10, 11, forged, &pb.Peer{Record: (&pbRecord{6}).bytes()}, &pb.Peer{})}}
 }
 
 func joined(maps []*pb.Map) (b []byte) {
@@ -71,7 +74,7 @@ func FuzzApply(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		d := newDesk(t, fixedSnapshot())
-		d.bounds = bounds{peers: 50, bytes: 20_000}
+		d.bounds = bounds{peers: 50, bytes: 20_000, plains: 50}
 		for len(b) > 0 {
 			body, n := protowire.ConsumeBytes(b)
 			m := new(pb.Map)

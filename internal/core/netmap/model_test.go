@@ -3,7 +3,6 @@ package netmap
 import (
 	"bufio"
 	"bytes"
-	"cmp"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -29,6 +28,7 @@ type books struct {
 	networks           map[ident.Network]view.Network
 	networkVersions    map[ident.Network]uint64
 	nodes              map[ident.Node]row
+	plains             map[ident.Plain]plainRow
 	tombs              []view.Tombstone
 }
 
@@ -38,6 +38,18 @@ type row struct {
 	signed  bool
 	pending bool
 	version uint64
+}
+
+// plainRow is a plain device, and who it was made for.
+type plainRow struct {
+	entry   control.Plain
+	network ident.Network
+	nodes   []ident.Node
+	version uint64
+}
+
+func (r plainRow) plain() view.Plain {
+	return view.Plain{ID: r.entry.ID, Network: r.network, Entry: r.entry.Encode(), Nodes: r.nodes}
 }
 
 func (r row) shown() bool { return r.signed && !r.pending }
@@ -52,7 +64,7 @@ func (r row) node() view.Node {
 
 func (b books) copy() books {
 	b.networks, b.networkVersions, b.nodes = maps.Clone(b.networks), maps.Clone(b.networkVersions), maps.Clone(b.nodes)
-	b.tombs = slices.Clone(b.tombs)
+	b.plains, b.tombs = maps.Clone(b.plains), slices.Clone(b.tombs)
 	return b
 }
 
@@ -69,19 +81,20 @@ type end struct {
 
 type world struct {
 	books
-	backup   *books
-	view     *view.View
-	boot     uint64
-	soft     map[ident.Node]view.Soft
-	ends     map[ident.Node]*end
-	order    []ident.Node // of all ends
-	lastNode ident.Node
-	newest   uint64 // epoch
+	backup    *books
+	view      *view.View
+	boot      uint64
+	soft      map[ident.Node]view.Soft
+	ends      map[ident.Node]*end
+	order     []ident.Node // of all ends
+	lastNode  ident.Node
+	lastPlain ident.Plain
+	newest    uint64 // epoch
 }
 
 func newWorld(t *rapid.T) *world {
 	w := &world{ends: map[ident.Node]*end{}, newest: 1,
-		books: books{epoch: 1, networks: map[ident.Network]view.Network{}, networkVersions: map[ident.Network]uint64{}, nodes: map[ident.Node]row{}}}
+		books: books{epoch: 1, networks: map[ident.Network]view.Network{}, networkVersions: map[ident.Network]uint64{}, nodes: map[ident.Node]row{}, plains: map[ident.Plain]plainRow{}}}
 	w.start(t)
 	for i, id := range []ident.Network{7, 8} {
 		w.putNetwork(t, view.Network{ID: id, Name: fmt.Sprintf("net-%d", id), Tenant: "acme", Domain: "a.internal", Open: i == 0,
@@ -102,21 +115,29 @@ func (w *world) start(t *rapid.T) {
 	for _, id := range slices.Sorted(maps.Keys(w.networks)) {
 		must(t)(w.view.PutNetwork(w.networks[id], w.networkVersions[id]))
 	}
-	rows := slices.Collect(maps.Values(w.nodes))
-	slices.SortFunc(rows, func(a, b row) int { return cmp.Compare(a.version, b.version) })
-	tombs := w.tombs
-	for len(rows)+len(tombs) > 0 {
-		if len(tombs) == 0 || len(rows) > 0 && rows[0].version < tombs[0].Version {
-			must(t)(w.view.PutNode(rows[0].node(), rows[0].version))
-			rows = rows[1:]
-			continue
-		}
-		must(t)(w.view.RemoveNode(tombs[0]))
-		tombs = tombs[1:]
+	load := map[uint64]func() (view.Change, error){}
+	for _, r := range w.nodes {
+		load[r.version] = func() (view.Change, error) { return w.view.PutNode(r.node(), r.version) }
+	}
+	for _, r := range w.plains {
+		load[r.version] = func() (view.Change, error) { return w.view.PutPlain(r.plain(), r.version) }
+	}
+	for _, tomb := range w.tombs {
+		load[tomb.Version] = func() (view.Change, error) { return w.removed(tomb) }
+	}
+	for _, version := range slices.Sorted(maps.Keys(load)) {
+		must(t)(load[version]())
 	}
 	for _, e := range w.ends {
 		e.session, e.line, e.resumed = nil, nil, true
 	}
+}
+
+func (w *world) removed(tomb view.Tombstone) (view.Change, error) {
+	if tomb.Plain != 0 {
+		return w.view.RemovePlain(tomb)
+	}
+	return w.view.RemoveNode(tomb)
 }
 
 // pick draws one of n, all as likely: rapid's own integers prefer the small ones, which leads to few histories worth having.
@@ -247,6 +268,54 @@ func (w *world) remove(t *rapid.T) {
 	delete(w.soft, tomb.Node)
 	w.tombs = append(w.tombs, tomb)
 	w.tell(must(t)(w.view.RemoveNode(tomb)))
+	for _, id := range slices.Sorted(maps.Keys(w.plains)) { // it takes itself off the lists
+		if r := w.plains[id]; slices.Contains(r.nodes, tomb.Node) {
+			r.nodes = slices.DeleteFunc(slices.Clone(r.nodes), func(n ident.Node) bool { return n == tomb.Node })
+			w.putPlain(t, r)
+		}
+	}
+}
+
+func (w *world) putPlain(t *rapid.T, r plainRow) {
+	w.hard++
+	r.version = w.hard
+	w.plains[r.entry.ID] = r
+	w.tell(must(t)(w.view.PutPlain(r.plain(), w.hard)))
+}
+
+// device makes a plain device for some nodes of a network.
+func (w *world) device(t *rapid.T) {
+	if w.lastPlain == 48 {
+		return
+	}
+	w.lastPlain++
+	r := plainRow{entry: deviceOf(w.lastPlain), network: oneOf(t, []ident.Network{7, 7, 8})}
+	for _, id := range slices.Sorted(maps.Keys(w.nodes)) {
+		if w.nodes[id].network == r.network && oneIn(t, 2) {
+			r.nodes = append(r.nodes, id)
+		}
+	}
+	w.putPlain(t, r)
+}
+
+func (w *world) changeDevice(t *rapid.T) {
+	if len(w.plains) == 0 {
+		w.device(t)
+	}
+	if len(w.plains) == 0 {
+		return
+	}
+	r := w.plains[oneOf(t, slices.Sorted(maps.Keys(w.plains)))]
+	if oneIn(t, 2) {
+		r.entry.Revision++
+		w.putPlain(t, r)
+		return
+	}
+	w.hard++
+	tomb := view.Tombstone{Plain: r.entry.ID, Nodes: r.nodes, Network: r.network, Version: w.hard, At: time.Unix(int64(w.hard), 0)}
+	delete(w.plains, tomb.Plain)
+	w.tombs = append(w.tombs, tomb)
+	w.tell(must(t)(w.view.RemovePlain(tomb)))
 }
 
 func (w *world) change(t *rapid.T) {
@@ -424,7 +493,32 @@ func (w *world) compare(t *rapid.T, e *end) {
 	if e.table.Len() != visible {
 		t.Fatalf("node %d has %d peers (%s), want %d", uint64(e.id), e.table.Len(), list(e.table), visible)
 	}
+	w.compareDevices(t, e, home.Open && !me.pending)
 	check(t, e.table)
+}
+
+func (w *world) compareDevices(t *rapid.T, e *end, sees bool) {
+	for id, why := range e.table.RefusedPlains() {
+		t.Fatalf("node %d leaves plain device %d out: %s", uint64(e.id), uint64(id), why)
+	}
+	n := 0
+	for p := range e.table.Plains() {
+		n++
+		if r, there := w.plains[p.ID]; !sees || !there || r.entry != *p || !slices.Contains(r.nodes, e.id) {
+			t.Fatalf("node %d has plain device %+v, want %+v", uint64(e.id), p, r)
+		}
+	}
+	for id, r := range w.plains {
+		if sees && slices.Contains(r.nodes, e.id) {
+			n--
+			if e.table.Plain(id) == nil {
+				t.Fatalf("node %d lacks plain device %d", uint64(e.id), uint64(id))
+			}
+		}
+	}
+	if n != 0 {
+		t.Fatalf("node %d has %d plain devices too many", uint64(e.id), n)
+	}
 }
 
 func (w *world) compareOne(t *rapid.T, e *end, id ident.Node, r row) {
@@ -446,7 +540,7 @@ var work = []struct {
 	often int
 	does  func(*world, *rapid.T)
 }{
-	{6, (*world).join}, {6, (*world).sign}, {6, (*world).rename}, {3, (*world).approve}, {6, (*world).remove}, {3, (*world).change}, {12, (*world).report},
+	{6, (*world).join}, {6, (*world).sign}, {6, (*world).rename}, {3, (*world).approve}, {6, (*world).remove}, {3, (*world).change}, {12, (*world).report}, {4, (*world).device}, {6, (*world).changeDevice},
 	{16, (*world).connect}, {6, (*world).disconnect}, {24, (*world).flush}, {24, (*world).deliver}, {6, (*world).quiesce},
 	{4, (*world).start}, {2, (*world).back}, {4, (*world).forget},
 }

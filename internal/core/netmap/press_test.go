@@ -112,14 +112,16 @@ func (d *desk) apply(maps ...*pb.Map) {
 	}
 }
 
-// events tells the last map's events: "+5" added, "-5" removed, "~5" changed, "'5" soft, "!5" refused, "S" self, "N" network.
+// events tells the last map's events: "+5" added, "-5" removed, "~5" changed, "'5" soft, "!5" refused, "S" self, "N" network; of plain
+// devices, with a p: "+p5".
 func (d *desk) events() string {
-	signs := map[Kind]string{NetworkChanged: "N", SelfChanged: "S", PeerRemoved: "-", PeerRefused: "!", PeerChanged: "~", PeerAdded: "+", SoftChanged: "'"}
+	signs := map[Kind]string{NetworkChanged: "N", SelfChanged: "S", PeerRemoved: "-", PeerRefused: "!", PeerChanged: "~", PeerAdded: "+", SoftChanged: "'",
+		PlainRemoved: "-p", PlainRefused: "!p", PlainChanged: "~p", PlainAdded: "+p"}
 	var b strings.Builder
 	for _, e := range d.out.Events {
 		b.WriteString(" " + signs[e.Kind])
 		if e.Kind > SelfChanged {
-			fmt.Fprint(&b, uint64(e.Node))
+			fmt.Fprint(&b, uint64(e.Node)+uint64(e.ID))
 		}
 	}
 	return strings.TrimSpace(b.String())
@@ -152,6 +154,18 @@ func list(t *Table) string {
 		if p.Soft.Online {
 			b.WriteByte('*')
 		}
+	}
+	return strings.TrimSpace(b.String())
+}
+
+// plains tells the plain devices in order, those that are left out with the reason.
+func plains(t *Table) string {
+	var b strings.Builder
+	for p := range t.Plains() {
+		fmt.Fprintf(&b, " %d/%d", uint64(p.ID), p.Revision)
+	}
+	for id, why := range t.RefusedPlains() {
+		fmt.Fprintf(&b, " !%d: %s", uint64(id), why)
 	}
 	return strings.TrimSpace(b.String())
 }
@@ -203,6 +217,18 @@ func check(t teller, x *Table) {
 			t.Errorf("node %d is not found, or is not itself", uint64(id))
 		}
 	}
+	for p := range x.Plains() {
+		for _, h := range p.Hosts() {
+			if claim(h.Addr()); !x.network.Range4.Contains(h.Addr()) && !x.network.Range6.Contains(h.Addr()) {
+				t.Errorf("address %s of plain device %d", h, uint64(p.ID))
+			}
+		}
+		claim(p.Name)
+		claim(p.WG)
+		if x.Plain(p.ID) != p || x.devices[p.ID].plain != p {
+			t.Errorf("plain device %d is not found, or is not itself", uint64(p.ID))
+		}
+	}
 	if n != x.Len() || bytes != x.bytes || len(x.touched) > 0 {
 		t.Errorf("%d peers counted as %d; %d bytes as %d; %d touched", n, x.Len(), bytes, x.bytes, len(x.touched))
 	}
@@ -223,6 +249,9 @@ func same(a, b *Table) string {
 		if q := b.Peer(p.Record.Node); !reflect.DeepEqual(p.Record, q.Record) || !p.Soft.equal(q.Soft) {
 			return fmt.Sprintf("peer %+v and %+v", p, q)
 		}
+	}
+	if x, y := plains(a), plains(b); x != y {
+		return fmt.Sprintf("plain devices %s and %s", x, y)
 	}
 	var x, y []string
 	for id, why := range a.Refused() {

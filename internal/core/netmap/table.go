@@ -19,6 +19,8 @@ const (
 	MaxBytes = 64 << 20
 	// MaxEndpoints is how many endpoints of a peer are kept; more are ignored.
 	MaxEndpoints = 16
+	// MaxPlains is how many plain devices a table holds, those that are left out included.
+	MaxPlains = 10_000
 )
 
 // Errors of Apply and Decode. They arrive wrapped in a sentence.
@@ -27,7 +29,7 @@ var (
 	ErrOutOfStep = errors.New("the delta begins elsewhere")
 	// ErrMalformed: no controller of ours sends such a map.
 	ErrMalformed = errors.New("malformed map")
-	// ErrTooLarge: the map would be over MaxPeers or MaxBytes.
+	// ErrTooLarge: the map would be over MaxPeers, MaxBytes or MaxPlains.
 	ErrTooLarge = errors.New("the map is too large")
 	// ErrDamaged: these bytes are not what Encode wrote for this node.
 	ErrDamaged = errors.New("the stored map is damaged")
@@ -55,6 +57,7 @@ type Table struct {
 	peers   int // how many are believed
 	order   []ident.Node
 	sorted  bool
+	devices map[ident.Plain]*device
 
 	addresses  claims[netip.Addr]
 	names      claims[string]
@@ -65,8 +68,8 @@ type Table struct {
 	touched map[ident.Node]*before // what the map under way has changed, or may have
 }
 
-// bounds are MaxPeers and MaxBytes, but in tests.
-type bounds struct{ peers, bytes int }
+// bounds are MaxPeers, MaxBytes and MaxPlains, but in tests.
+type bounds struct{ peers, bytes, plains int }
 
 // cursor is a position; see the section Map of package control.
 type cursor struct{ epoch, hard, boot, soft uint64 }
@@ -85,7 +88,7 @@ func New(cfg Config) *Table {
 		cfg.Verify = key.IdentityPublic.Verify
 	}
 	return &Table{
-		cfg: cfg, bounds: bounds{MaxPeers, MaxBytes}, entries: map[ident.Node]*entry{}, touched: map[ident.Node]*before{},
+		cfg: cfg, bounds: bounds{MaxPeers, MaxBytes, MaxPlains}, entries: map[ident.Node]*entry{}, touched: map[ident.Node]*before{},
 		addresses: newClaims[netip.Addr](), names: newClaims[string](),
 		wg: newClaims[key.WGPublic](), identities: newClaims[key.IdentityPublic](),
 	}

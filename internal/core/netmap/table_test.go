@@ -288,7 +288,7 @@ func TestMapsThatNobodySendsAreRefusedWhole(t *testing.T) {
 
 func TestTheTableIsBounded(t *testing.T) {
 	d := newDesk(t, snapshot(10, peer(1)))
-	d.bounds = bounds{peers: 20, bytes: 8000}
+	d.bounds = bounds{peers: 20, bytes: 8000, plains: 5}
 	many := func(n, size int) (all []*pb.Peer) {
 		for i := range n {
 			r := (&pbRecord{uint64(i) + 100}).bytes()
