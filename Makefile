@@ -5,15 +5,16 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev
 COMMIT   ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null)
 BUILT    ?= $(shell git log -1 --format=%cI 2>/dev/null)
 PKG      := github.com/cvlan/cvlan
-LDFLAGS  := -s -w -X $(PKG)/internal/base/version.release=$(VERSION) -X $(PKG)/internal/base/version.commit=$(COMMIT) -X $(PKG)/internal/base/version.built=$(BUILT)
+STRIP    := $(if $(PERF),,-s -w)
+LDFLAGS  := $(STRIP) -X $(PKG)/internal/base/version.release=$(VERSION) -X $(PKG)/internal/base/version.commit=$(COMMIT) -X $(PKG)/internal/base/version.built=$(BUILT)
 GOBUILD  := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 FUZZTIME ?= 20s
 
-.PHONY: help build test race e2e demo bench fuzz lint cross generate clean
+.PHONY: help build test race e2e demo bench bench-engine bench-tools fuzz lint cross generate clean
 
 help: ## what there is to make
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 build: ## the programs, into bin/
 	@mkdir -p $(BIN)
@@ -32,13 +33,19 @@ e2e: build ## real TUN devices, sockets and namespaces, faults included
 demo: build ## a controller and three nodes on three routed LANs, then clean up (KEEP=1: leave it up)
 	@$(GO) run ./internal/lab/demo -bin $(abspath $(BIN)) $(if $(KEEP),-keep)
 
-bench: build ## the figures that we quote, against a plain wireguard-go pair in the same laboratory
-	@mkdir -p $(BIN)/tools
-	$(GOBUILD) -o $(BIN)/tools/ ./internal/lab/loadgen golang.zx2c4.com/wireguard
-	@mv $(BIN)/tools/wireguard $(BIN)/tools/wireguard-go
+bench: bench-tools ## the figures that we quote, against a plain wireguard-go pair in the same laboratory
 	$(GO) run ./internal/lab/bench -bin $(abspath $(BIN))
 	@$(GO) run ./internal/lab/demo -bin $(abspath $(BIN)) | grep ^FIGURE
 	@$(GO) test -count=1 -v -run 'Figure|NoPacketAllocates' ./internal/core/... ./internal/node/... | grep -o 'FIGURE.*'
+
+bench-engine: bench-tools ## the packet engine's figures, likewise; ARGS="-only tcp" for one part, PERF=DIR for CPU profiles
+	$(GO) run ./internal/lab/bench/engine -bin $(abspath $(BIN)) $(if $(PERF),-perf $(abspath $(PERF))) $(ARGS)
+	@$(if $(findstring -only,$(ARGS)),,$(GO) test -count=1 -v -run Figure ./internal/... 2>&1 | grep -o 'FIGURE engine_.*' || true)
+
+bench-tools: build
+	@mkdir -p $(BIN)/tools
+	$(GOBUILD) -o $(BIN)/tools/ ./internal/lab/loadgen golang.zx2c4.com/wireguard
+	@mv $(BIN)/tools/wireguard $(BIN)/tools/wireguard-go
 
 fuzz: ## every decoder, FUZZTIME (20s) each
 	@set -e; for p in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"github.com/cvlan/cvlan/internal/lab"
+	"github.com/cvlan/cvlan/internal/lab/duel"
+)
+
+// profile lets perf watch both of our daemons during one more run of one TCP stream, which counts for no figure. Programs must
+// have been built with their symbols for the profiles to name functions.
+func profile(ctx context.Context, f *arena) error {
+	if f.perf == "" {
+		return nil
+	}
+	perf, err := exec.LookPath("perf")
+	if err != nil {
+		fmt.Println("no profiles: perf is not installed")
+		return nil
+	}
+	dir, err := filepath.Abs(f.perf)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("make a folder for profiles: %w", err)
+	}
+	var recorders []*lab.Proc
+	for i, h := range []*lab.Host{f.a, f.b} {
+		file := filepath.Join(dir, "cvland-"+h.Name()+".perf")
+		recorders = append(recorders, h.Start(perf, "record", "-F", "499", "-g", "-o", file, "-p", fmt.Sprint(f.ours.PIDs[i]),
+			"--", "sleep", fmt.Sprintf("%.1f", f.each.Seconds())))
+	}
+	if _, err := f.ours.TCP(ctx, duel.TCP{Streams: 1, For: f.each + time.Second}); err != nil {
+		return err
+	}
+	for _, r := range recorders {
+		limited, cancel := context.WithTimeout(ctx, 30*time.Second)
+		err := r.Wait(limited)
+		cancel()
+		if err != nil {
+			return fmt.Errorf("profile: %w; perf says:\n%s", err, r.Log())
+		}
+	}
+	fmt.Println("profiles of both daemons under one TCP stream are in", dir)
+	return nil
+}
