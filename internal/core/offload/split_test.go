@@ -231,7 +231,7 @@ func TestMalformedTrainsAreRefused(t *testing.T) {
 		{"size of a segment", tcp, func(u *Super) { u.Segment = 0 }},
 		{"size of a segment", tcp, func(u *Super) { u.Segment = -5 }},
 		{"size of a segment", tcp, func(u *Super) { u.Segment = MaxPacket + 1 }},
-		{"too many segments", tcp, func(u *Super) { u.Segment = 7 }},
+		{"too many segments", tcp, func(u *Super) { u.Packet, u.Segment = u.Packet[:52+MaxSegments+1], 1 }},
 		{"not those of its protocol", tcp, func(u *Super) { u.Headers = 51 }},
 		{"not those of its protocol", tcp, func(u *Super) { u.Headers = 20 }},
 		{"not those of its protocol", tcp, func(u *Super) { u.Packet[32] = 0x40 }},

@@ -60,7 +60,7 @@ func UpperOf(packet []byte) (u Upper, ok bool) {
 
 // walk goes through IPv6 extension headers.
 func walk(packet []byte, u Upper) (Upper, bool) {
-	for range maxExtensions {
+	for range maxExtensions + 1 {
 		h := packet[u.Start:]
 		size := 8 // of a header, at least
 		switch u.Protocol {
