@@ -40,7 +40,8 @@ bench: bench-tools ## the figures that we quote, against a plain wireguard-go pa
 
 bench-engine: bench-tools ## the packet engine's figures, likewise; ARGS="-only tcp" for one part, PERF=DIR for CPU profiles
 	$(GO) run ./internal/lab/bench/engine -bin $(abspath $(BIN)) $(if $(PERF),-perf $(abspath $(PERF))) $(ARGS)
-	@$(if $(findstring -only,$(ARGS)),,$(GO) test -count=1 -v -run Figure ./internal/... 2>&1 | grep -o 'FIGURE engine_.*' || true)
+	@$(if $(findstring -only,$(ARGS)),,p=$$(grep -rlE --include='*_test.go' '^func Test.*Figure' internal | xargs -n1 dirname | sort -u | sed 's,^,./,'); \
+	  $(GO) test -count=1 -v -run Figure $$p 2>&1 | grep -o 'FIGURE engine_.*' || true)
 
 bench-tools: build
 	@mkdir -p $(BIN)/tools

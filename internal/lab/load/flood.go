@@ -132,7 +132,7 @@ func (f *Flood) open() (batches []*batch, end func(), err error) {
 
 // send sends the messages round and round, each batch from the next port.
 func (f *Flood) send(ctx context.Context, to net.Addr, batches []*batch, messages [][]byte, start time.Time) (sent uint64, err error) {
-	steady := pace{rate: f.Rate}
+	steady := newPace(f.Rate)
 	turn := 0
 	for now := time.Duration(0); now < f.For && ctx.Err() == nil; now = time.Since(start) {
 		for n := steady.due(now); n > 0; {

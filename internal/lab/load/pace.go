@@ -21,6 +21,9 @@ type pace struct {
 	last time.Duration
 }
 
+// newPace begins with one packet that is due at once.
+func newPace(rate float64) pace { return pace{rate: rate, owed: 1} }
+
 // due returns how many packets to send now, which is the time since the start. It never goes back.
 func (p *pace) due(now time.Duration) int {
 	p.owed = min(p.owed+p.rate*(now-p.last).Seconds(), max(1, p.rate*maxDebt.Seconds()))

@@ -121,7 +121,7 @@ func (d *Delivery) rates() {
 // send counts what the kernel took.
 func (p *Packets) send(ctx context.Context, c *net.UDPConn, start time.Time, limit uint64) (sent uint64, err error) {
 	b := newBatch(c, p.Size)
-	steady := pace{rate: p.Rate}
+	steady := newPace(p.Rate)
 	for now := time.Duration(0); now < p.For && ctx.Err() == nil; now = time.Since(start) {
 		for n := min(steady.due(now), int(limit-sent)); n > 0; {
 			k := min(n, len(b.messages))

@@ -11,7 +11,7 @@ func TestSteadyPacketsAreCountedAtTheReceiver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Sent < 500 || got.Sent > 2001 || got.Received == 0 || got.Received > got.Sent || got.Doubled != 0 || got.Reordered != 0 {
+	if got.Sent < 50 || got.Sent > 2001 || got.Received == 0 || got.Received > got.Sent || got.Doubled != 0 || got.Reordered != 0 {
 		t.Errorf("%+v", got)
 	}
 	if want := 1 - float64(got.Received)/float64(got.Sent); got.Loss != want {
@@ -44,7 +44,7 @@ func TestCancelledPacketsEndAtOnce(t *testing.T) {
 }
 
 func TestLateSenderCatchesUpAtTwiceItsRate(t *testing.T) {
-	p := pace{rate: 100_000}
+	p := newPace(100_000)
 	sent := 0
 	for now := time.Duration(0); now <= 100*time.Millisecond; now += slot {
 		n := p.due(now)
@@ -70,18 +70,18 @@ func TestLateSenderCatchesUpAtTwiceItsRate(t *testing.T) {
 }
 
 func TestLongAbsenceIsNotMadeUpFor(t *testing.T) {
-	p := pace{rate: 100_000}
+	p := newPace(100_000)
 	sent := 0
 	for now := time.Second; now < time.Second+100*time.Millisecond; now += slot {
 		sent += p.due(now)
 	}
-	if sent > 12_001 { // those of 100 ms and of the last 20 ms before
+	if sent > 12_001 || sent < 11_900 { // those of 100 ms and of the last 20 ms before
 		t.Errorf("%d packets after an absence of a second", sent)
 	}
 }
 
 func TestSlowSenderSendsOneAtATime(t *testing.T) {
-	p := pace{rate: 10}
+	p := newPace(10)
 	sent := 0
 	for now := time.Duration(0); now <= time.Second; now += slot {
 		n := p.due(now)

@@ -34,12 +34,12 @@ func TestClientsPrintWhatCameThroughAServer(t *testing.T) {
 		t.Errorf("%+v", trips)
 	}
 	var delivery load.Delivery
-	decode(t, &delivery, "udp", "-to", addr, "-rate", "1000", "-for", "20ms", "-size", "100")
+	decode(t, &delivery, "udp", "-to", addr, "-rate", "1000", "-for", "100ms", "-size", "100")
 	if delivery.Sent == 0 || delivery.Received == 0 {
 		t.Errorf("%+v", delivery)
 	}
 	var flooded load.Flooded
-	decode(t, &flooded, "flood", "-to", addr, "-key", key.NewWGPrivate().Public().String(), "-strangers", "2", "-for", "20ms")
+	decode(t, &flooded, "flood", "-to", addr, "-key", key.NewWGPrivate().Public().String(), "-strangers", "2", "-for", "100ms")
 	if flooded.Sent == 0 {
 		t.Errorf("%+v", flooded)
 	}
