@@ -1,8 +1,10 @@
 package hub
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/cvlan/cvlan/controller/store"
 	"github.com/cvlan/cvlan/internal/base/logx"
@@ -35,23 +37,29 @@ func (t *tenant) load(ctx context.Context) error {
 	return nil
 }
 
-// inOrder merges a load into the changes that would lead to it: networks first, because nodes need theirs.
+// inOrder merges a load into the changes that would lead to it, in the order of versions but for networks, which go first: the rest needs theirs.
 func inOrder(l store.Load) []store.Change {
 	var all []store.Change
 	for i := range l.Networks {
 		all = append(all, store.Change{Network: &l.Networks[i]})
 	}
-	nodes, tombs := l.Nodes, l.Tombstones
-	for len(nodes)+len(tombs) > 0 {
-		if len(tombs) == 0 || len(nodes) > 0 && nodes[0].Version < tombs[0].Version {
-			all = append(all, store.Change{Node: &nodes[0]})
-			nodes = nodes[1:]
-			continue
-		}
-		d := tombs[0]
-		all = append(all, store.Change{Removed: &store.Node{ID: d.Node, Network: d.Network, Version: d.Version}, At: d.At})
-		tombs = tombs[1:]
+	networks := len(all)
+	for i := range l.Nodes {
+		all = append(all, store.Change{Node: &l.Nodes[i], Version: l.Nodes[i].Version})
 	}
+	for i := range l.Plains {
+		all = append(all, store.Change{Plain: &l.Plains[i], Version: l.Plains[i].Version})
+	}
+	for _, d := range l.Tombstones {
+		c := store.Change{Version: d.Version, At: d.At}
+		if d.Plain.IsZero() {
+			c.Removed = &store.Node{ID: d.Node, Network: d.Network, Version: d.Version}
+		} else {
+			c.RemovedPlain = &store.Plain{ID: d.Plain, Nodes: d.Nodes, Network: d.Network, Version: d.Version}
+		}
+		all = append(all, c)
+	}
+	slices.SortFunc(all[networks:], func(a, b store.Change) int { return cmp.Compare(a.Version, b.Version) })
 	return all
 }
 
@@ -90,6 +98,12 @@ func (t *tenant) put(v *view.View, c store.Change) (view.Change, error) {
 		delete(t.seen, id)
 		delete(t.parting, id)
 		return v.RemoveNode(view.Tombstone{Node: id, Network: c.Removed.Network, Version: c.Removed.Version, At: c.At})
+	case c.Plain != nil:
+		p := c.Plain
+		return v.PutPlain(view.Plain{ID: p.ID, Network: p.Network, Entry: p.Entry(), Nodes: p.Nodes}, p.Version)
+	case c.RemovedPlain != nil:
+		p := c.RemovedPlain
+		return v.RemovePlain(view.Tombstone{Plain: p.ID, Nodes: p.Nodes, Network: p.Network, Version: p.Version, At: c.At})
 	default:
 		return v.RemoveNetwork(c.Gone, c.Version)
 	}

@@ -6,10 +6,13 @@ import "time"
 const (
 	MaxTenants  = 10_000
 	MaxNetworks = 1_000   // a tenant
-	MaxNodes    = 200_000 // a network; fewer when its range is smaller
+	MaxNodes    = 200_000 // a network, plain devices included; fewer when its range is smaller
+	MaxPlains   = 1_000   // plain devices a network
 	MaxKeys     = 10_000  // join keys a tenant, and as many API keys
 	MaxRules    = 1_000   // a network
 	MaxScopes   = 64      // an API key
+	// MaxPlainNodes is how many nodes may be named for a plain device.
+	MaxPlainNodes = 64
 
 	maxText = 64 // what a machine says of itself, or a scope; in runes
 )

@@ -156,26 +156,31 @@ type Load struct {
 	Tenant     Tenant
 	Networks   []Network
 	Nodes      []Node      // in the order of versions
+	Plains     []Plain     // in the order of versions
 	Tombstones []Tombstone // in the order of versions
 	Floor      uint64      // version of the newest deletion that has been forgotten; 0: none has
 }
 
-// Tombstone is what is left of a node for a while, so that nodes which were away hear of its deletion.
+// Tombstone is what is left of a node, or of a plain device, for a while, so that nodes which were away hear of its deletion.
 type Tombstone struct {
 	Node    ident.Node
+	Plain   ident.Plain
+	Nodes   []ident.Node // those that knew the plain device
 	Network ident.Network
 	Version uint64
 	At      time.Time
 }
 
-// Change is one thing that a commit changed, as the hub must tell it. One of the first four is set.
+// Change is one thing that a commit changed, as the hub must tell it. One of the first six is set.
 type Change struct {
-	Network *Network      // created or changed
-	Gone    ident.Network // deleted, with Version
-	Node    *Node         // created or changed
-	Removed *Node         // deleted, At; its Version is the deletion's
-	Version uint64
-	At      time.Time
+	Network      *Network      // created or changed
+	Gone         ident.Network // deleted, with Version
+	Node         *Node         // created or changed
+	Removed      *Node         // deleted, At; its Version is the deletion's
+	Plain        *Plain        // created or changed
+	RemovedPlain *Plain        // deleted, At; its Version is the deletion's
+	Version      uint64
+	At           time.Time
 }
 
 // Sink hears what was committed, in order, from the writer's goroutine, before the caller's method returns. It must not call
@@ -215,7 +220,7 @@ type Handle interface {
 	// CreateNetwork gives the network an id and, if it has none, a free range of each family.
 	CreateNetwork(ctx context.Context, actor string, n Network) (Network, error)
 	SetRules(ctx context.Context, actor string, id ident.Network, rules []Rule, ifVersion uint64) (Network, error)
-	DeleteNetwork(ctx context.Context, actor string, id ident.Network, ifVersion uint64) error // ErrConflict while it has nodes
+	DeleteNetwork(ctx context.Context, actor string, id ident.Network, ifVersion uint64) error // ErrConflict while it has nodes or plain devices
 	Networks(ctx context.Context) ([]Network, error)
 	Network(ctx context.Context, id ident.Network) (Network, error)
 	NetworkByName(ctx context.Context, name string) (Network, error)
@@ -227,19 +232,27 @@ type Handle interface {
 
 	// Admit redeems a join key for a node, all or nothing: checks the key, gives it a name (wish, or wish-2, …), addresses from the
 	// network's ranges, an id, and counts the use. The same key and identity again return the same node, whatever has become of
-	// the key. An identity or a WireGuard key that another node of the tenant uses is refused with ErrExists.
+	// the key. An identity or a WireGuard key that another node or plain device of the tenant uses is refused with ErrExists.
 	Admit(ctx context.Context, a Admission) (Node, error)
 	Nodes(ctx context.Context, network ident.Network) ([]Node, error) // zero: of all networks
 	EphemeralNodes(ctx context.Context) ([]Node, error)               // of all networks
 	Node(ctx context.Context, id ident.Node) (Node, error)
 	ApproveNode(ctx context.Context, actor string, id ident.Node, ifVersion uint64) (Node, error) // ifVersion 0: whatever it is
 	RenameNode(ctx context.Context, actor string, id ident.Node, name string, ifVersion uint64) (Node, error)
+	// DeleteNode also takes the node off the lists of plain devices.
 	DeleteNode(ctx context.Context, actor string, id ident.Node, ifVersion uint64) error
 	// SignNode stores the node's signature if record is still its current one, else ErrConflict.
 	SignNode(ctx context.Context, id ident.Node, record, signature []byte) (Node, error)
 	// Renewed notes the end of a new certificate. Seen notes the last time that nodes were seen; it changes no version and tells no sink.
 	Renewed(ctx context.Context, id ident.Node, until time.Time) error
 	Seen(ctx context.Context, at map[ident.Node]time.Time) error
+
+	// CreatePlain gives a plain device an id and addresses from its network's ranges. A name that a node or another device of the
+	// network has, or a WireGuard key that one of the tenant has, is refused with ErrExists.
+	CreatePlain(ctx context.Context, actor string, p Plain) (Plain, error)
+	Plains(ctx context.Context, network ident.Network) ([]Plain, error) // zero: of all networks
+	Plain(ctx context.Context, id ident.Plain) (Plain, error)
+	DeletePlain(ctx context.Context, actor string, id ident.Plain, ifVersion uint64) error
 
 	CreateAPIKey(ctx context.Context, actor string, k APIKey) (APIKey, error)
 	RevokeAPIKey(ctx context.Context, actor string, id ident.APIKey) error

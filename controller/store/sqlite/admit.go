@@ -44,7 +44,7 @@ func (w *work) admit(a store.Admission) (store.Node, error) {
 	return n, w.welcome(&n)
 }
 
-// known returns the node that this machine has become before with this key, or says that another node has one of its keys.
+// known returns the node that this machine has become before with this key, or says who else has one of its keys.
 func (w *work) known(k store.JoinKey, a store.Admission) (ident.Node, error) {
 	twins, err := allOwn(w, scanTwin, selectTwins, a.Identity[:], a.WG[:])
 	for _, t := range twins {
@@ -57,19 +57,20 @@ func (w *work) known(k store.JoinKey, a store.Admission) (ident.Node, error) {
 			return 0, fmt.Errorf("WireGuard key: %w: node %s (%q) has it", store.ErrExists, t.id, t.name)
 		}
 	}
-	return 0, err
+	if err != nil {
+		return 0, err
+	}
+	return 0, w.unclaimed(a.WG)
 }
 
 // settle gives a newcomer its id, its name, its addresses and its first record.
 func (w *work) settle(n *store.Node, wish string) (err error) {
+	if n.Address4, n.Address6, err = w.lease(n.Network); err != nil {
+		return err
+	}
 	p, err := w.pool(n.Network)
 	if err != nil {
 		return err
-	}
-	w.pooled = true
-	var room bool
-	if n.Address4, n.Address6, room = p.next(); !room || p.used() >= store.MaxNodes {
-		return fmt.Errorf("network %q: %w: all its %d addresses are taken", p.network, store.ErrLimit, p.used())
 	}
 	n.Name, err = p.name(wish, func(name string) (bool, error) {
 		return own(w, value[bool], nameIsTaken, int64(n.Network), name)
@@ -79,7 +80,6 @@ func (w *work) settle(n *store.Node, wish string) (err error) {
 	}
 	n.ID = ident.New[ident.Node]()
 	n.Revise()
-	p.take(n.Address4, n.Address6)
 	return nil
 }
 

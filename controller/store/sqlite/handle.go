@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -62,6 +63,9 @@ func (h handle) Load(ctx context.Context) (l store.Load, err error) {
 		if l.Tombstones, err = list(ctx, q, scanTombstone, selectTombs, h.args(nil)...); err != nil {
 			return err
 		}
+		if l.Plains, err = list(ctx, q, scanPlain, selectPlainsByVersion, h.args(nil)...); err != nil {
+			return err
+		}
 		nodes, err := list(ctx, q, scanNode, selectNodes, h.args(nil)...)
 		l.Nodes = ordered(nodes, byVersion)
 		return err
@@ -76,9 +80,12 @@ func (h handle) Events(ctx context.Context, after uint64, limit int) ([]store.Ev
 
 func scanTombstone(rows *sql.Rows) (t store.Tombstone, err error) {
 	var at int64
-	err = rows.Scan(&t.Node, &t.Network, &t.Version, &at)
+	var nodes string
+	if err := rows.Scan(&t.Node, &t.Network, &t.Version, &at, &t.Plain, &nodes); err != nil {
+		return t, err
+	}
 	t.At = instant(at)
-	return t, err
+	return t, json.Unmarshal([]byte(nodes), &t.Nodes)
 }
 
 func scanEvent(rows *sql.Rows) (e store.Event, err error) {

@@ -99,7 +99,7 @@ func (h handle) DeleteNetwork(ctx context.Context, actor string, id ident.Networ
 		if used, err := own(w, value[bool], networkIsUsed, int64(id)); err != nil {
 			return err
 		} else if used {
-			return fmt.Errorf("network %q: %w: it has nodes; delete them first", n.Name, store.ErrConflict)
+			return fmt.Errorf("network %q: %w: it has nodes or peers; delete them first", n.Name, store.ErrConflict)
 		}
 		if _, err := w.audit(actor, "network.delete", id, slog.String("name", n.Name)); err != nil {
 			return err

@@ -149,21 +149,29 @@ func (h handle) DeleteNode(ctx context.Context, actor string, id ident.Node, ifV
 		if err != nil {
 			return err
 		}
-		if _, err := w.audit(actor, "node.delete", id, slog.String("name", n.Name), slog.String("network", n.Network.String())); err != nil {
+		devices, err := allOwn(w, scanPlain, selectPlainsWith, int64(n.Network), id.String())
+		if err != nil {
+			return err
+		}
+		detail := []slog.Attr{slog.String("name", n.Name), slog.String("network", n.Network.String())}
+		if len(devices) > 0 {
+			detail = append(detail, slog.Int("peers", len(devices)))
+		}
+		if _, err := w.audit(actor, "node.delete", id, detail...); err != nil {
 			return err
 		}
 		if err := w.exec(deleteNode, int64(id)); err != nil {
 			return err
 		}
-		if p := w.pools[n.Network]; p != nil {
-			p.release(n.Address4, n.Address6)
-			w.pooled = true
-		}
+		w.giveBack(n.Network, n.Address4, n.Address6)
 		if n.Version, err = w.version(); err != nil {
 			return err
 		}
 		w.tell(n.Version, store.Change{Removed: &n})
-		return w.bury(n)
+		if err := w.bury(store.Tombstone{Node: n.ID, Network: n.Network, Version: n.Version}); err != nil {
+			return err
+		}
+		return w.leave(n, devices)
 	})
 }
 
@@ -171,12 +179,12 @@ func (h handle) DeleteNode(ctx context.Context, actor string, id ident.Node, ifV
 const tidyAfter = 24 * time.Hour
 
 // bury leaves a tombstone, and forgets those that are old or too many.
-func (w *work) bury(n store.Node) error {
+func (w *work) bury(t store.Tombstone) error {
 	h, err := w.headOf(w.tenant)
 	if err != nil {
 		return err
 	}
-	if err := w.exec(insertTomb, int64(n.Version), int64(n.ID), int64(n.Network), micro(w.now)); err != nil {
+	if err := w.exec(insertTomb, int64(t.Version), int64(t.Node), int64(t.Network), micro(w.now), int64(t.Plain), roster(t.Nodes)); err != nil {
 		return err
 	}
 	h.tombs++

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"database/sql"
+	"fmt"
 	"net/netip"
 
 	"github.com/cvlan/cvlan/controller/store"
@@ -59,7 +60,30 @@ func (w *work) pool(id ident.Network) (*pool, error) {
 	return p, nil
 }
 
-// used returns how many nodes the network has: each has an address of every family.
+// lease takes the lowest free address of each family of a network.
+func (w *work) lease(id ident.Network) (a4, a6 netip.Addr, err error) {
+	p, err := w.pool(id)
+	if err != nil {
+		return a4, a6, err
+	}
+	w.pooled = true
+	a4, a6, room := p.next()
+	if !room || p.used() >= store.MaxNodes {
+		return a4, a6, fmt.Errorf("network %q: %w: all its %d addresses are taken", p.network, store.ErrLimit, p.used())
+	}
+	p.take(a4, a6)
+	return a4, a6, nil
+}
+
+// giveBack ends a lease.
+func (w *work) giveBack(id ident.Network, a4, a6 netip.Addr) {
+	if p := w.pools[id]; p != nil {
+		p.release(a4, a6)
+		w.pooled = true
+	}
+}
+
+// used returns how many nodes and plain devices the network has: each has an address of every family.
 func (p *pool) used() int {
 	if p.v4 != nil {
 		return p.v4.Used()

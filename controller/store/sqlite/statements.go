@@ -54,7 +54,7 @@ const (
 	insertNetwork       statement = `INSERT INTO network (tenant, ` + networkColumns + `, born) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)`
 	updateRules         statement = `UPDATE network SET rules = ?3, version = ?4 WHERE tenant = ?1 AND id = ?2`
 	deleteNetwork       statement = `DELETE FROM network WHERE tenant = ?1 AND id = ?2`
-	networkIsUsed       statement = `SELECT EXISTS (SELECT 1 FROM node WHERE tenant = ?1 AND network = ?2)`
+	networkIsUsed       statement = `SELECT EXISTS (SELECT 1 FROM node WHERE tenant = ?1 AND network = ?2 UNION ALL SELECT 1 FROM plain WHERE tenant = ?1 AND network = ?2)`
 )
 
 const nodeColumns = `id, network, name, identity, wg, address4, address6, tags, pending, ephemeral, joined_by, created, last_seen, cert_until, os, software, record, signature, signed, revision, version`
@@ -66,8 +66,8 @@ const (
 	selectEphemeralNodes statement = `SELECT ` + nodeColumns + `, born FROM node WHERE tenant = ?1 AND ephemeral = 1`
 	selectNode           statement = `SELECT ` + nodeColumns + `, born FROM node WHERE tenant = ?1 AND id = ?2`
 	selectTwins          statement = `SELECT id, name, identity, wg, joined_by FROM node WHERE tenant = ?1 AND (identity = ?2 OR wg = ?3)`
-	selectAddresses      statement = `SELECT address4, address6 FROM node WHERE tenant = ?1 AND network = ?2`
-	nameIsTaken          statement = `SELECT EXISTS (SELECT 1 FROM node WHERE tenant = ?1 AND network = ?2 AND name = ?3)`
+	selectAddresses      statement = `SELECT address4, address6 FROM node WHERE tenant = ?1 AND network = ?2 UNION ALL SELECT address4, address6 FROM plain WHERE tenant = ?1 AND network = ?2`
+	nameIsTaken          statement = `SELECT EXISTS (SELECT 1 FROM node WHERE tenant = ?1 AND network = ?2 AND name = ?3 UNION ALL SELECT 1 FROM plain WHERE tenant = ?1 AND network = ?2 AND name = ?3)`
 
 	insertNode  statement = `INSERT INTO node (tenant, ` + nodeColumns + `, born) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)`
 	approveNode statement = `UPDATE node SET pending = 0, version = ?3 WHERE tenant = ?1 AND id = ?2`
@@ -76,12 +76,28 @@ const (
 	renewNode   statement = `UPDATE node SET cert_until = ?3 WHERE tenant = ?1 AND id = ?2`
 	nodeWasSeen statement = `UPDATE node SET last_seen = ?3 WHERE tenant = ?1 AND id = ?2 AND last_seen < ?3`
 	deleteNode  statement = `DELETE FROM node WHERE tenant = ?1 AND id = ?2`
-	selectTombs statement = `SELECT node, network, version, at FROM tombstone WHERE tenant = ?1 ORDER BY version`
-	insertTomb  statement = `INSERT INTO tombstone (tenant, version, node, network, at) VALUES (?1, ?2, ?3, ?4, ?5)`
+	selectTombs statement = `SELECT node, network, version, at, plain, nodes FROM tombstone WHERE tenant = ?1 ORDER BY version`
+	insertTomb  statement = `INSERT INTO tombstone (tenant, version, node, network, at, plain, nodes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)`
 	oldestTomb  statement = `SELECT at FROM tombstone WHERE tenant = ?1 ORDER BY version LIMIT 1`
 	staleTombs  statement = `SELECT coalesce(max(version), 0) FROM tombstone WHERE tenant = ?1 AND at < ?2`
 	nthTomb     statement = `SELECT version FROM tombstone WHERE tenant = ?1 ORDER BY version LIMIT 1 OFFSET ?2`
 	deleteTombs statement = `DELETE FROM tombstone WHERE tenant = ?1 AND version <= ?2`
+)
+
+const plainColumns = `id, network, name, wg, preshared, address4, address6, nodes, endpoint, keepalive, created, created_by, revision, version`
+
+// Of plain devices.
+const (
+	selectPlains          statement = `SELECT ` + plainColumns + ` FROM plain WHERE tenant = ?1 ORDER BY born`
+	selectPlainsOf        statement = `SELECT ` + plainColumns + ` FROM plain WHERE tenant = ?1 AND network = ?2 ORDER BY born`
+	selectPlainsByVersion statement = `SELECT ` + plainColumns + ` FROM plain WHERE tenant = ?1 ORDER BY version`
+	selectPlainsWith      statement = `SELECT ` + plainColumns + ` FROM plain WHERE tenant = ?1 AND network = ?2 AND instr(nodes, ?3) > 0 ORDER BY born`
+	selectPlain           statement = `SELECT ` + plainColumns + ` FROM plain WHERE tenant = ?1 AND id = ?2`
+	selectPlainByKey      statement = `SELECT ` + plainColumns + ` FROM plain WHERE tenant = ?1 AND wg = ?2`
+	countPlains           statement = `SELECT count(*) FROM plain WHERE tenant = ?1 AND network = ?2`
+	insertPlain           statement = `INSERT INTO plain (tenant, ` + plainColumns + `, born) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)`
+	setPlainNodes         statement = `UPDATE plain SET nodes = ?3, version = ?4 WHERE tenant = ?1 AND id = ?2`
+	deletePlain           statement = `DELETE FROM plain WHERE tenant = ?1 AND id = ?2`
 )
 
 const joinKeyColumns = `id, network, hash, uses, used, expires, ephemeral, approve, tags, revoked, created, created_by`

@@ -144,7 +144,7 @@ func TestLimitsHold(t *testing.T) {
 		for range store.MaxTombstones {
 			v, err := w.version()
 			if err == nil {
-				err = w.bury(store.Node{ID: 7, Network: n.ID, Version: v})
+				err = w.bury(store.Tombstone{Node: 7, Network: n.ID, Version: v})
 			}
 			if err != nil {
 				return err

@@ -83,12 +83,14 @@ type estate struct {
 	secret  key.Secret
 	api     store.APIKey
 	node    store.Node
+	plain   store.Plain
 }
 
 // tenantsNeverMeet has two tenants with equal names, ranges and even keys of machines: neither can see or touch what is the other's.
 func tenantsNeverMeet(t *testing.T, b *bench) {
 	r4, r6 := netip.MustParsePrefix("10.20.0.0/16"), netip.MustParsePrefix("fd00:20::/64")
 	var m store.Admission
+	device := phone(store.Network{}, "phone")
 	build := func(name string) (e estate) {
 		tenant, h := b.tenant(name)
 		e.id, e.h = tenant.ID, h
@@ -100,6 +102,8 @@ func tenantsNeverMeet(t *testing.T, b *bench) {
 		}
 		m.Key, m.Secret = e.key.ID, e.secret
 		e.node = must[store.Node](t)(h.Admit(ctx(), m))
+		device.Network, device.Nodes = e.network.ID, []ident.Node{e.node.ID}
+		e.plain = b.plain(h, device)
 		return e
 	}
 	a, z := build("a"), build("z")
@@ -118,11 +122,14 @@ func tenantsNeverMeet(t *testing.T, b *bench) {
 		t.Errorf("a tenant was changed by another:\n%+v\n%+v", before, after)
 	}
 	l := must[store.Load](t)(a.h.Load(ctx()))
-	if len(l.Networks) != 1 || l.Networks[0].ID != a.network.ID || len(l.Nodes) != 1 || l.Nodes[0].ID != a.node.ID {
+	if len(l.Networks) != 1 || l.Networks[0].ID != a.network.ID || len(l.Nodes) != 1 || l.Nodes[0].ID != a.node.ID || len(l.Plains) != 1 || l.Plains[0].ID != a.plain.ID {
 		t.Errorf("a load has more than the tenant's own: %+v", l)
 	}
 	if n := must[[]store.Node](t)(a.h.Nodes(ctx(), z.network.ID)); len(n) != 0 {
 		t.Errorf("another tenant's network shows nodes: %v", n)
+	}
+	if p := must[[]store.Plain](t)(a.h.Plains(ctx(), z.network.ID)); len(p) != 0 {
+		t.Errorf("another tenant's network shows plain devices: %v", p)
 	}
 	if k := must[[]store.JoinKey](t)(a.h.JoinKeys(ctx(), z.network.ID)); len(k) != 0 {
 		t.Errorf("another tenant's network shows keys: %v", k)
@@ -147,6 +154,10 @@ func (e estate) raid(o estate) map[string]error {
 	errs["DeleteNode"] = e.h.DeleteNode(ctx(), admin, o.node.ID, 0)
 	_, errs["SignNode"] = e.h.SignNode(ctx(), o.node.ID, o.node.Record, make([]byte, key.SignatureSize))
 	errs["Renewed"] = e.h.Renewed(ctx(), o.node.ID, time.Now())
+	_, errs["Plain"] = e.h.Plain(ctx(), o.plain.ID)
+	errs["DeletePlain"] = e.h.DeletePlain(ctx(), admin, o.plain.ID, 0)
+	_, errs["CreatePlain"] = e.h.CreatePlain(ctx(), admin, phone(o.network, "spy", e.node))
+	_, errs["CreatePlain with a node"] = e.h.CreatePlain(ctx(), admin, phone(e.network, "spy", o.node))
 	errs["RevokeAPIKey"] = e.h.RevokeAPIKey(ctx(), admin, o.api.ID)
 	return errs
 }

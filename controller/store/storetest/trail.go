@@ -22,6 +22,7 @@ func aRefusalLeavesNoTrace(t *testing.T, b *bench) {
 	n := b.network(h, "office")
 	node := b.node(h, n, "web")
 	other := b.node(h, n, "db")
+	b.plain(h, phone(n, "phone", node))
 	before, events := must[store.Load](t)(h.Load(ctx())), len(b.trail(acme.ID))
 	heard := 0
 	b.s.Listen(func(ident.Tenant, []store.Change) { heard++ })
@@ -34,6 +35,8 @@ func aRefusalLeavesNoTrace(t *testing.T, b *bench) {
 		"delete": func() error { return h.DeleteNetwork(ctx(), admin, n.ID, 0) },
 		"admit":  func() error { _, err := h.Admit(ctx(), twin); return err },
 		"rename": func() error { _, err := h.RenameNode(ctx(), admin, other.ID, "web", 0); return err },
+		"plain":  func() error { _, err := h.CreatePlain(ctx(), admin, phone(n, "phone", node)); return err },
+		"unplug": func() error { return h.DeletePlain(ctx(), admin, before.Plains[0].ID, 999) },
 		"remove": func() error { return h.DeleteNode(ctx(), admin, node.ID, 999) },
 		"sign": func() error {
 			_, err := h.SignNode(ctx(), node.ID, []byte("x"), make([]byte, key.SignatureSize))
@@ -63,6 +66,8 @@ func everyChangeIsInTheTrail(t *testing.T, b *bench) {
 	must[store.Node](t)(h.SignNode(ctx(), node.ID, node.Record, make([]byte, key.SignatureSize)))
 	must[store.Node](t)(h.RenameNode(ctx(), admin, node.ID, "db", 0))
 	b.ok(h.Renewed(ctx(), node.ID, b.now.Add(time.Hour)))
+	p := b.plain(h, phone(n, "phone", node))
+	b.ok(h.DeletePlain(ctx(), admin, p.ID, 0))
 	b.ok(h.DeleteNode(ctx(), admin, node.ID, 0))
 	b.ok(h.RevokeJoinKey(ctx(), admin, k.ID))
 	hash := key.NewSecret().Hash()
@@ -77,6 +82,7 @@ func everyChangeIsInTheTrail(t *testing.T, b *bench) {
 	}{
 		{admin, "tenant.create", acme.ID}, {admin, "network.create", n.ID}, {admin, "network.rules", n.ID}, {admin, "key.create", k.ID}, {byNode, "node.join", node.ID},
 		{admin, "node.approve", node.ID}, {byNode, "node.sign", node.ID}, {admin, "node.rename", node.ID}, {"controller", "node.renew", node.ID},
+		{admin, "peer.create", p.ID}, {admin, "peer.delete", p.ID},
 		{admin, "node.delete", node.ID}, {admin, "key.revoke", k.ID}, {"evil�[2J", "apikey.create", a.ID}, {admin, "apikey.revoke", a.ID}, {admin, "network.delete", n.ID},
 	}
 	got := b.trail(acme.ID)
@@ -88,7 +94,7 @@ func everyChangeIsInTheTrail(t *testing.T, b *bench) {
 		if e.Actor != w.actor || e.Action != w.action || e.Target != w.target.String() || !e.At.Equal(b.now) {
 			t.Errorf("event %d: %+v, want %v", i, e, w)
 		}
-		for _, secret := range [][]byte{s.Bytes(), k.Hash[:], hash[:]} {
+		for _, secret := range [][]byte{s.Bytes(), k.Hash[:], hash[:], p.Preshared.Bytes()} {
 			if strings.Contains(e.Detail, hex.EncodeToString(secret)) || strings.Contains(e.Detail, base64.StdEncoding.EncodeToString(secret)) {
 				t.Errorf("event %d tells a secret: %s", i, e.Detail)
 			}
@@ -108,6 +114,7 @@ type mirror struct {
 	hard    map[ident.Tenant]uint64
 	network map[ident.Network]store.Network
 	node    map[ident.Node]store.Node
+	plain   map[ident.Plain]store.Plain
 }
 
 func (m *mirror) hear(id ident.Tenant, changes []store.Change) {
@@ -125,6 +132,11 @@ func (m *mirror) hear(id ident.Tenant, changes []store.Change) {
 		case c.Removed != nil:
 			delete(m.node, c.Removed.ID)
 			own = c.Removed.Version
+		case c.Plain != nil:
+			m.plain[c.Plain.ID], own = *c.Plain, c.Plain.Version
+		case c.RemovedPlain != nil:
+			delete(m.plain, c.RemovedPlain.ID)
+			own = c.RemovedPlain.Version
 		default:
 			delete(m.network, c.Gone)
 		}
@@ -136,7 +148,7 @@ func (m *mirror) hear(id ident.Tenant, changes []store.Change) {
 
 // theSinkHearsWhatLoadShows lets many callers change two tenants at once; a mirror that only hears the sink ends equal to a load.
 func theSinkHearsWhatLoadShows(t *testing.T, b *bench) {
-	m := &mirror{t, map[ident.Tenant]uint64{}, map[ident.Network]store.Network{}, map[ident.Node]store.Node{}}
+	m := &mirror{t, map[ident.Tenant]uint64{}, map[ident.Network]store.Network{}, map[ident.Node]store.Node{}, map[ident.Plain]store.Plain{}}
 	b.s.Listen(m.hear)
 	type place struct {
 		h store.Handle
@@ -160,6 +172,9 @@ func theSinkHearsWhatLoadShows(t *testing.T, b *bench) {
 				if err == nil && j%2 == 0 {
 					_, err = p.h.SignNode(ctx(), node.ID, node.Record, make([]byte, key.SignatureSize))
 				}
+				if err == nil {
+					_, err = p.h.CreatePlain(ctx(), admin, phone(p.n, fmt.Sprintf("phone-%d-%d", i, j), node))
+				}
 				if err == nil && j%3 == 0 {
 					err = p.h.DeleteNode(ctx(), admin, node.ID, 0)
 				}
@@ -173,10 +188,15 @@ func theSinkHearsWhatLoadShows(t *testing.T, b *bench) {
 		})
 	}
 	wg.Wait()
-	nodes, networks := 0, 0
+	nodes, networks, plains := 0, 0, 0
 	for _, p := range places {
 		l := must[store.Load](t)(p.h.Load(ctx()))
-		nodes, networks = nodes+len(l.Nodes), networks+len(l.Networks)
+		nodes, networks, plains = nodes+len(l.Nodes), networks+len(l.Networks), plains+len(l.Plains)
+		for _, d := range l.Plains {
+			if !reflect.DeepEqual(d, m.plain[d.ID]) {
+				t.Errorf("load has %+v, the mirror %+v", d, m.plain[d.ID])
+			}
+		}
 		last := uint64(0)
 		for _, n := range l.Nodes {
 			if !reflect.DeepEqual(n, m.node[n.ID]) || n.Version <= last {
@@ -193,6 +213,9 @@ func theSinkHearsWhatLoadShows(t *testing.T, b *bench) {
 			t.Errorf("%d tombstones, at %d; heard %d", len(l.Tombstones), l.Tenant.Hard, m.hard[l.Tenant.ID])
 		}
 		b.trail(l.Tenant.ID)
+	}
+	if plains != len(m.plain) || plains != 2*8*6 {
+		t.Errorf("%d plain devices; the mirror has %d", plains, len(m.plain))
 	}
 	if nodes != len(m.node) || networks != len(m.network) || nodes != 2*8*4 {
 		t.Errorf("%d nodes and %d networks; the mirror has %d and %d", nodes, networks, len(m.node), len(m.network))
