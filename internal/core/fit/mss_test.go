@@ -69,7 +69,8 @@ func TestWhatIsNoSYNIsLeftAlone(t *testing.T) {
 	s := syn(us, them, 2, mss(1460))
 	later, tiny := ip4(us, them, 6, nil, s), ip4(us, them, 6, nil, s)
 	later[7] = 1
-	tiny[0], tiny[28], tiny[29] = 0x44, 0x90, 2 // it would be a SYN at 16
+	tiny[0], tiny[28], tiny[29] = 0x44, 0x90, 2 // it would be a SYN at 16, with options that can be read
+	copy(tiny[36:], []byte{1, 1, 1, 1})
 	short := syn(us, them, 2, mss(1460))
 	short[12] = 0x40
 	for name, p := range map[string][]byte{
