@@ -106,12 +106,12 @@ func number(p Protocol) uint8 {
 }
 
 // sameAddresses compares the addresses of any packet with those of one that is IPv4 or IPv6 for certain.
-func sameAddresses(any, ip []byte) bool {
-	if len(any) < sizeIPv4 || any[0]>>4 != ip[0]>>4 {
+func sameAddresses(p, ip []byte) bool {
+	if len(p) < sizeIPv4 || p[0]>>4 != ip[0]>>4 {
 		return false
 	}
 	if ip[0]>>4 == 4 {
-		return binary.LittleEndian.Uint64(any[12:]) == binary.LittleEndian.Uint64(ip[12:])
+		return binary.LittleEndian.Uint64(p[12:]) == binary.LittleEndian.Uint64(ip[12:])
 	}
-	return len(any) >= sizeIPv6 && [32]byte(any[8:40]) == [32]byte(ip[8:40])
+	return len(p) >= sizeIPv6 && [32]byte(p[8:40]) == [32]byte(ip[8:40])
 }
