@@ -148,7 +148,7 @@ func (f *Flood) send(ctx context.Context, to net.Addr, batches []*batch, message
 			}
 			sent, n = sent+uint64(took), n-took
 		}
-		nap(untilNext(time.Since(start)))
+		nap(slotAfter(now) - time.Since(start))
 	}
 	return sent, nil
 }

@@ -7,8 +7,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// nap sleeps to some 50 µs, where time.Sleep counts in milliseconds. A signal may end it early.
+// nap sleeps to some 50 µs, where time.Sleep counts in milliseconds; not at all if there is no time left. A
+// signal may end it early.
 func nap(d time.Duration) {
+	if d <= 0 {
+		return
+	}
 	t := unix.NsecToTimespec(int64(d))
 	_ = unix.Nanosleep(&t, nil)
 }

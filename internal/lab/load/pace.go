@@ -33,5 +33,5 @@ func (p *pace) due(now time.Duration) int {
 	return int(n)
 }
 
-// untilNext is how long to wait at a time for the next slot to begin.
-func untilNext(now time.Duration) time.Duration { return slot - now%slot }
+// slotAfter is when the slot after that of now begins. A sender that needs longer than a slot does not rest.
+func slotAfter(now time.Duration) time.Duration { return now - now%slot + slot }

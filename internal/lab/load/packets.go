@@ -134,7 +134,7 @@ func (p *Packets) send(ctx context.Context, c *net.UDPConn, start time.Time, lim
 			}
 			sent, n = sent+uint64(took), n-took
 		}
-		nap(untilNext(time.Since(start)))
+		nap(slotAfter(now) - time.Since(start))
 	}
 	return sent, nil
 }
