@@ -72,5 +72,5 @@ func (w *web) run(ctx context.Context) error {
 // presence is what the admin API shows of a node's session.
 func (c *Controller) presence(t ident.Tenant, n ident.Node) serve.Presence {
 	l := c.hub.Live(t, n)
-	return serve.Presence{Online: l.Online, LastSeen: l.LastSeen, Endpoints: len(l.Endpoints)}
+	return serve.Presence{Online: l.Online, LastSeen: l.LastSeen, Endpoints: l.Endpoints}
 }

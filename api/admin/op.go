@@ -9,7 +9,7 @@
 //
 // # Conventions
 //
-// Tenants, networks and nodes are named in paths by name or identifier. Lists are in order of creation, a page at a time: next is
+// Tenants, networks, nodes and peers are named in paths by name or identifier. Lists are in order of creation, a page at a time: next is
 // the cursor to give for the page after this one, and is absent on the last. Every object has an etag, its version: an operation
 // with If-Match is done only if that is still the current one (else 412). A POST with an Idempotency-Key may be sent again, for
 // an hour and while the controller runs, and is answered as the first time. Errors are problems (RFC 9457) with a code for
@@ -38,6 +38,7 @@ func Routes() []Route {
 		ListNetworks.Route, CreateNetwork.Route, GetNetwork.Route, SetRules.Route, DeleteNetwork.Route,
 		ListJoinKeys.Route, CreateJoinKey.Route, RevokeJoinKey.Route,
 		ListNodes.Route, GetNode.Route, ApproveNode.Route, RenameNode.Route, DeleteNode.Route,
+		ListPeers.Route, CreatePeer.Route, GetPeer.Route, DeletePeer.Route,
 		ListAPIKeys.Route, CreateAPIKey.Route, RevokeAPIKey.Route,
 		ListEvents.Route,
 	}

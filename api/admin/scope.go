@@ -20,6 +20,8 @@ const (
 	JoinKeysWrite  Scope = "join-keys:write"
 	NodesRead      Scope = "nodes:read"
 	NodesWrite     Scope = "nodes:write"
+	PeersRead      Scope = "peers:read"
+	PeersWrite     Scope = "peers:write"
 	APIKeysRead    Scope = "api-keys:read"
 	APIKeysWrite   Scope = "api-keys:write"
 	EventsRead     Scope = "events:read"
@@ -41,8 +43,8 @@ const (
 
 // Scopes returns what a role may; nil if there is no such role.
 func (r Role) Scopes() []Scope {
-	auditor := []Scope{NetworksRead, JoinKeysRead, NodesRead, APIKeysRead, EventsRead}
-	operator := []Scope{NetworksRead, JoinKeysRead, JoinKeysWrite, NodesRead, NodesWrite, EventsRead}
+	auditor := []Scope{NetworksRead, JoinKeysRead, NodesRead, PeersRead, APIKeysRead, EventsRead}
+	operator := []Scope{NetworksRead, JoinKeysRead, JoinKeysWrite, NodesRead, NodesWrite, PeersRead, PeersWrite, EventsRead}
 	admin := append(slices.Clone(operator), NetworksWrite, APIKeysRead)
 	owner := append(slices.Clone(admin), APIKeysWrite)
 	switch r {

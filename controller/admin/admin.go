@@ -10,6 +10,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
 	"time"
 
@@ -25,8 +26,8 @@ import (
 // Presence is what is known of a node now, and is not in the store.
 type Presence struct {
 	Online    bool
-	LastSeen  time.Time // zero: not since this controller started
-	Endpoints int
+	LastSeen  time.Time        // zero: not since this controller started
+	Endpoints []netip.AddrPort // where it says that it can be reached
 }
 
 // Config is what the API works with. All fields are needed unless they say otherwise.
@@ -97,6 +98,10 @@ func (s *server) register() {
 	within(s, admin.ApproveNode, s.approveNode)
 	within(s, admin.RenameNode, s.renameNode)
 	within(s, admin.DeleteNode, s.deleteNode)
+	within(s, admin.ListPeers, s.listPeers)
+	within(s, admin.CreatePeer, s.createPeer)
+	within(s, admin.GetPeer, s.getPeer)
+	within(s, admin.DeletePeer, s.deletePeer)
 	within(s, admin.ListAPIKeys, s.listAPIKeys)
 	within(s, admin.CreateAPIKey, s.createAPIKey)
 	within(s, admin.RevokeAPIKey, s.revokeAPIKey)

@@ -3,7 +3,6 @@ package admin
 import (
 	"context"
 	"errors"
-	"net/netip"
 	"strconv"
 	"strings"
 
@@ -141,15 +140,9 @@ func (s *server) showNode(t ident.Tenant, n store.Node, network string) admin.No
 	case now.LastSeen.After(seen):
 		seen = now.LastSeen
 	}
-	addrs := []netip.Addr{}
-	for _, a := range []netip.Addr{n.Address4, n.Address6} {
-		if a.IsValid() {
-			addrs = append(addrs, a)
-		}
-	}
 	return admin.Node{
-		ID: n.ID, Name: n.Name, Network: n.Network, NetworkName: network, Addresses: addrs, Tags: list(n.Tags),
-		Pending: n.Pending, Ephemeral: n.Ephemeral, Online: now.Online, LastSeen: seen, Endpoints: now.Endpoints,
+		ID: n.ID, Name: n.Name, Network: n.Network, NetworkName: network, Addresses: both(n.Address4, n.Address6), Tags: list(n.Tags),
+		Pending: n.Pending, Ephemeral: n.Ephemeral, Online: now.Online, LastSeen: seen, Endpoints: len(now.Endpoints),
 		Key: n.WG.String(), CertUntil: n.CertUntil, OS: n.OS, Software: n.Software, JoinedBy: n.JoinedBy, Created: n.Created, Version: n.Version,
 	}
 }

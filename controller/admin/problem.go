@@ -59,6 +59,8 @@ func lister(tag string) string {
 		return "cvlan admin network list"
 	case "Nodes":
 		return "cvlan admin node list"
+	case "Peers":
+		return "cvlan admin peer list"
 	case "Join keys":
 		return "cvlan admin key list"
 	default:

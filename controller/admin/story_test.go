@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -58,7 +59,7 @@ func TestANodeIsNamedInThreeWays(t *testing.T) {
 		must(admin.Call(ctx, w.owner, admin.CreateNetwork, admin.CreateNetworkIn{InTenant: in, Body: admin.NewNetwork{Name: name}}))(t)
 	}
 	a, b := w.join("office", "web", true), w.join("plant", "web", false)
-	w.online[b.ID] = Presence{Online: true, LastSeen: w.now, Endpoints: 3}
+	w.online[b.ID] = Presence{Online: true, LastSeen: w.now, Endpoints: make([]netip.AddrPort, 3)}
 
 	_, err := admin.Call(ctx, w.owner, admin.GetNode, admin.OneNodeIn{InTenant: in, Node: "web"})
 	if p := refused(t, err, admin.CodeAmbiguous); !strings.Contains(p.Hint, "web.office") || !strings.Contains(p.Hint, "web.plant") {

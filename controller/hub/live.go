@@ -1,6 +1,8 @@
 package hub
 
 import (
+	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/cvlan/cvlan/internal/base/ident"
@@ -14,7 +16,7 @@ type Live struct {
 	Since     time.Time // of the session, if there is one
 	Transport stream.Transport
 	Remote    string
-	Endpoints []string
+	Endpoints []netip.AddrPort
 }
 
 // Live reports the live state of a node; of an unknown one, the zero Live.
@@ -44,10 +46,7 @@ func (t *tenant) live(id ident.Node) Live {
 	if known == nil {
 		return Live{}
 	}
-	l := Live{Online: known.soft.Online, LastSeen: known.soft.LastSeen}
-	for _, e := range known.soft.Endpoints {
-		l.Endpoints = append(l.Endpoints, e.String())
-	}
+	l := Live{Online: known.soft.Online, LastSeen: known.soft.LastSeen, Endpoints: slices.Clone(known.soft.Endpoints)}
 	if n := t.sessions[id]; n != nil {
 		i := n.stream.Info()
 		l.Since, l.Transport, l.Remote = n.since, i.Transport, i.Remote.String()
