@@ -8,10 +8,9 @@ import (
 	"github.com/cvlan/cvlan/daemon/localapi"
 	"github.com/cvlan/cvlan/internal/node/engine"
 	"github.com/cvlan/cvlan/internal/node/session"
-	"github.com/cvlan/cvlan/internal/node/wg"
+	"github.com/cvlan/cvlan/internal/node/tunnel"
 	"github.com/cvlan/cvlan/internal/sys/osnet"
 	"github.com/cvlan/cvlan/internal/sys/stream"
-	"github.com/cvlan/cvlan/internal/sys/tun"
 )
 
 // Config is what a daemon needs.
@@ -21,7 +20,11 @@ type Config struct {
 	Group     string // whose members operate; "": localapi.DefaultGroup
 	ReadGroup bool   // local_read=group
 	MTU       int    // of TUN devices, in bytes; 0: the default
-	Log       *slog.Logger
+	// Workers is how many pairs of goroutines carry a network's packets; 0: DefaultWorkers.
+	Workers int
+	// DataMemory is how much memory packets may take, of all networks together, in bytes; 0: tunnel.DefaultMemory.
+	DataMemory int
+	Log        *slog.Logger
 	// Outside is the world; the zero Outside is the real one.
 	Outside engine.Outside
 	// Cleanup removes from the host what a daemon that was killed left there; nil: what the real host knows of.
@@ -50,18 +53,14 @@ func (c *Config) fill() {
 		c.Cleanup = func() error { return nil }
 	}
 	if c.Outside.TUN == nil {
-		c.Outside.TUN = tun.Open
+		c.Outside.TUN = openTUN(c.Workers)
 	}
 	if c.Outside.Tunnel == nil {
-		c.Outside.Tunnel = openTunnel
+		c.Outside.Tunnel = openTunnel(tunnel.NewBudget(c.DataMemory))
 	}
 	if c.Outside.Dial == nil {
 		c.Outside.Dial = dialer(new(stream.Recent))
 	}
-}
-
-func openTunnel(c engine.TunnelConfig) (wg.Tunnel, error) {
-	return wg.New(wg.Config{Private: c.Private, Port: c.Port, TUN: c.TUN, Log: c.Log})
 }
 
 // dialer connects for real, and remembers what worked.

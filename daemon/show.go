@@ -11,7 +11,7 @@ import (
 	"github.com/cvlan/cvlan/internal/core/netmap"
 	"github.com/cvlan/cvlan/internal/node/engine"
 	"github.com/cvlan/cvlan/internal/node/session"
-	"github.com/cvlan/cvlan/internal/node/wg"
+	"github.com/cvlan/cvlan/internal/node/tunnel"
 	"github.com/cvlan/cvlan/proto/control"
 )
 
@@ -134,7 +134,7 @@ func (m *member) controller(s *engine.Status) local.Controller {
 	return c
 }
 
-func peer(p *netmap.Peer, live map[key.WGPublic]wg.PeerState, now time.Time) local.Peer {
+func peer(p *netmap.Peer, live map[key.WGPublic]tunnel.PeerState, now time.Time) local.Peer {
 	out := local.Peer{Node: node(p.Record), Online: p.Soft.Online, LastSeen: instant(p.Soft.LastSeen), Protocol: protocolWG, Path: pathIdle,
 		Candidates: slices.Clone(p.Soft.Endpoints)}
 	s, ok := live[p.Record.WG]

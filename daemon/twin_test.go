@@ -22,7 +22,7 @@ import (
 	"github.com/cvlan/cvlan/internal/node/engine"
 	"github.com/cvlan/cvlan/internal/node/session"
 	"github.com/cvlan/cvlan/internal/node/session/sessiontest"
-	"github.com/cvlan/cvlan/internal/node/wg"
+	"github.com/cvlan/cvlan/internal/node/tunnel"
 	"github.com/cvlan/cvlan/internal/sys/osnet"
 	"github.com/cvlan/cvlan/internal/sys/stream"
 	"github.com/cvlan/cvlan/internal/sys/tun"
@@ -170,17 +170,17 @@ func newMachine(t *testing.T, world ...*controller) *machine {
 	var devices, tunnels atomic.Int32 // made so far
 	m.cfg = Config{State: filepath.Join(folder, "state"), Socket: filepath.Join(folder, "s"), Log: slog.New(slog.DiscardHandler), Outside: engine.Outside{
 		Host: m.host, Dial: m.dial,
-		TUN: func(name string, mtu int) (tun.Device, error) {
+		TUN: func(name string, mtu int) (tun.Interface, error) {
 			if name == "" {
 				name = fmt.Sprint("cvlan", devices.Add(1)-1)
 			}
-			return tun.NewMemory(name, mtu), nil
+			return tun.NewTwin(tun.Config{Name: name, MTU: mtu}), nil
 		},
-		Tunnel: func(c engine.TunnelConfig) (wg.Tunnel, error) {
+		Tunnel: func(c engine.TunnelConfig) (engine.Tunnel, error) {
 			if n := tunnels.Add(1); c.Port == 0 { // another one each time
 				c.Port = uint16(41640 + n)
 			}
-			return &tunnel{c: c, done: make(chan struct{}), peers: map[key.WGPublic]wg.PeerState{}}, nil
+			return &tube{c: c, done: make(chan struct{}), peers: map[key.WGPublic]tunnel.PeerState{}}, nil
 		},
 	}}
 	return m
@@ -252,29 +252,29 @@ func (m *machine) untilState(c *local.Client, want local.State) local.Network {
 	return s.Networks[0]
 }
 
-// tunnel carries nothing.
-type tunnel struct {
+// tube is a tunnel that carries nothing.
+type tube struct {
 	c    engine.TunnelConfig
 	done chan struct{}
 
 	mu    sync.Mutex
-	peers map[key.WGPublic]wg.PeerState
+	peers map[key.WGPublic]tunnel.PeerState
 }
 
-func (t *tunnel) SetPeer(p wg.Peer) error {
+func (t *tube) SetPeer(p tunnel.PeerConfig) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.peers[p.Key] = wg.PeerState{Key: p.Key, Endpoint: p.Candidates[0], LastHandshake: time.Now()}
+	t.peers[p.Key] = tunnel.PeerState{Key: p.Key, Endpoint: p.Candidates[0], LastHandshake: time.Now()}
 	return nil
 }
 
-func (t *tunnel) RemovePeer(k key.WGPublic) {
+func (t *tube) RemovePeer(k key.WGPublic) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.peers, k)
 }
 
-func (t *tunnel) Peers() (all []wg.PeerState) {
+func (t *tube) Peers() (all []tunnel.PeerState) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, p := range t.peers {
@@ -283,7 +283,11 @@ func (t *tunnel) Peers() (all []wg.PeerState) {
 	return all
 }
 
-func (t *tunnel) Wake()                 {}
-func (t *tunnel) Port() uint16          { return t.c.Port }
-func (t *tunnel) Done() <-chan struct{} { return t.done }
-func (t *tunnel) Close() error          { return t.c.TUN.Close() }
+func (t *tube) State() tunnel.State {
+	return tunnel.State{Key: t.c.Private.Public(), Port: t.c.Port, MTU: t.c.TUN.MTU(), Workers: 1, Drops: map[string]uint64{}}
+}
+func (t *tube) SetSources([]netip.Addr) {}
+func (t *tube) Wake()                   {}
+func (t *tube) Port() uint16            { return t.c.Port }
+func (t *tube) Done() <-chan struct{}   { return t.done }
+func (t *tube) Close() error            { return t.c.TUN.Close() }

@@ -48,6 +48,11 @@ func (c *Client) Status(ctx context.Context) (Status, error) { return call(ctx, 
 // Version says which build the daemon is.
 func (c *Client) Version(ctx context.Context) (About, error) { return call(ctx, c, GetVersion, None{}) }
 
+// WireGuard returns the tunnels as they are now.
+func (c *Client) WireGuard(ctx context.Context) (WireGuard, error) {
+	return call(ctx, c, GetWireGuard, None{})
+}
+
 // Ping sends one echo to a peer and waits for the answer.
 func (c *Client) Ping(ctx context.Context, r PingRequest) (Pong, error) {
 	return call(ctx, c, PostPing, r)

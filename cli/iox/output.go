@@ -63,9 +63,16 @@ func (o *IO) template(text string, doc any) error {
 	return err
 }
 
-// scrub cleans every string of a document.
+// exact is the largest number up to which JSON's numbers tell all whole ones apart.
+const exact = 1 << 53
+
+// scrub cleans every string of a document and makes whole numbers print as such.
 func scrub(v any) any {
 	switch v := v.(type) {
+	case float64:
+		if n := int64(v); float64(n) == v && n > -exact && n < exact {
+			return n
+		}
 	case string:
 		return Clean(v)
 	case []any:

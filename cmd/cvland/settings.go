@@ -13,6 +13,7 @@ import (
 	"github.com/cvlan/cvlan/daemon"
 	"github.com/cvlan/cvlan/daemon/localapi"
 	"github.com/cvlan/cvlan/internal/base/logx"
+	"github.com/cvlan/cvlan/internal/node/tunnel"
 	"github.com/cvlan/cvlan/internal/sys/tun"
 )
 
@@ -28,10 +29,14 @@ const (
 	maxMTU = 9000
 )
 
+// maxWorkers is where more would only take memory.
+const maxWorkers = 16
+
 // settings are all that can be set.
 type settings struct {
 	daemon.Config
 	localRead string
+	memory    conf.Size
 	logLevel  string
 	logJSON   bool
 	cleanup   bool
@@ -47,6 +52,9 @@ func (s *settings) flags() (all, actions *pflag.FlagSet) {
 	all.StringVar(&s.Group, "operators", localapi.DefaultGroup, "group whose members may operate the daemon without being root")
 	all.StringVar(&s.localRead, "local-read", "all", "who may read the state: all, or group for operators alone")
 	all.IntVar(&s.MTU, "mtu", tun.DefaultMTU, "bytes of the largest packet in the networks, 1280 to 9000; the default fits every usual path")
+	s.memory = tunnel.DefaultMemory
+	all.Var(&s.memory, "data-memory", "memory that packets of all networks together may take; beyond it they are dropped and counted (cvlan wg show)")
+	all.IntVar(&s.Workers, "workers", daemon.DefaultWorkers, "pairs of goroutines that carry a network's packets, 1 to 16; more than 1 serves many flows at once on machines with many cores, on Linux")
 	all.StringVar(&s.logLevel, "log-level", "info", "debug, info, warn or error")
 	all.BoolVar(&s.logJSON, "log-json", false, "write the log as JSON")
 	all.String(conf.FileFlag, "", "read settings from this TOML file")
@@ -94,6 +102,13 @@ func (s *settings) check() error {
 	}
 	if s.MTU < minMTU || s.MTU > maxMTU {
 		err = errors.Join(err, fmt.Errorf("mtu %d: use %d to %d", s.MTU, minMTU, maxMTU))
+	}
+	s.DataMemory = int(s.memory)
+	if s.DataMemory < tunnel.LeastMemory {
+		err = errors.Join(err, fmt.Errorf("data-memory %s: use 4MiB or more", s.memory.String()))
+	}
+	if s.Workers < 1 || s.Workers > maxWorkers {
+		err = errors.Join(err, fmt.Errorf("workers %d: use 1 to %d", s.Workers, maxWorkers))
 	}
 	if s.State == "" || s.Socket == "" {
 		err = errors.Join(err, errors.New("state and socket must not be empty"))

@@ -20,6 +20,7 @@ type Backend interface {
 	Status() local.Status
 	// Changed returns a channel that is closed when Status next changes.
 	Changed() <-chan struct{}
+	WireGuard() local.WireGuard
 	Up(context.Context, local.UpRequest) (local.Networks, error)
 	Down(context.Context, local.DownRequest) (local.Networks, error)
 	Ping(context.Context, local.PingRequest) (local.Pong, error)

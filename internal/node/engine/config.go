@@ -2,11 +2,12 @@ package engine
 
 import (
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/node/session"
-	"github.com/cvlan/cvlan/internal/node/wg"
+	"github.com/cvlan/cvlan/internal/node/tunnel"
 	"github.com/cvlan/cvlan/internal/sys/osnet"
 	"github.com/cvlan/cvlan/internal/sys/stream"
 	"github.com/cvlan/cvlan/internal/sys/tun"
@@ -52,17 +53,31 @@ type Keep interface {
 type TunnelConfig struct {
 	Private key.WGPrivate
 	Port    uint16 // UDP; 0: any
-	TUN     tun.Device
+	TUN     tun.Interface
+	Now     func() time.Time // the time of day as far as it can be trusted
 	Log     *slog.Logger
+}
+
+// Tunnel is what an engine wants of its tunnel; it is a *tunnel.Tunnel.
+type Tunnel interface {
+	SetPeer(tunnel.PeerConfig) error
+	RemovePeer(key.WGPublic)
+	Wake()
+	Peers() []tunnel.PeerState
+	State() tunnel.State
+	SetSources([]netip.Addr)
+	Port() uint16
+	Done() <-chan struct{}
+	Close() error
 }
 
 // Outside is the world as the engine touches it; a simulation brings its own.
 type Outside struct {
 	Host osnet.Host
 	// TUN makes a device; "" asks for the first free name.
-	TUN func(name string, mtu int) (tun.Device, error)
+	TUN func(name string, mtu int) (tun.Interface, error)
 	// Tunnel makes a tunnel on a device, which belongs to it from then on: it closes it, also when it fails.
-	Tunnel func(TunnelConfig) (wg.Tunnel, error)
+	Tunnel func(TunnelConfig) (Tunnel, error)
 	Dial   session.Dialer
 	Local  func() time.Time                  // nil: time.Now
 	Random func(time.Duration) time.Duration // nil: math/rand

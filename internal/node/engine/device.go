@@ -13,7 +13,7 @@ import (
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/logx"
 	"github.com/cvlan/cvlan/internal/node/session"
-	"github.com/cvlan/cvlan/internal/node/wg"
+	"github.com/cvlan/cvlan/internal/node/tunnel"
 	"github.com/cvlan/cvlan/internal/sys/osnet"
 	"github.com/cvlan/cvlan/internal/sys/tun"
 )
@@ -28,10 +28,10 @@ const (
 type device struct {
 	name   string
 	mtu    int
-	tunnel wg.Tunnel
+	tunnel Tunnel
 	ranges []netip.Prefix
 	config osnet.Config
-	inside map[key.WGPublic]wg.Peer // what the tunnel has been told
+	inside map[key.WGPublic]tunnel.PeerConfig // what the tunnel has been told
 }
 
 // done is the tunnel's own end; nil, which is never ready, without one.
@@ -137,23 +137,18 @@ func (e *Engine) make(port uint16) (*device, *session.Problem) {
 		p := problemOf(tunCode(err), err)
 		return nil, &p
 	}
-	name, err := dev.Name()
-	if err != nil {
-		dev.Close()
-		p := problemOf("tun-unavailable", fmt.Errorf("TUN device: %w", err))
-		return nil, &p
-	}
-	tunnel, err := e.cfg.Outside.Tunnel(TunnelConfig{Private: e.cfg.WG, Port: port, TUN: dev, Log: e.log})
+	name := dev.Name()
+	t, err := e.cfg.Outside.Tunnel(TunnelConfig{Private: e.cfg.WG, Port: port, TUN: dev, Now: e.clock.Now, Log: e.log})
 	if err != nil {
 		p := problemOf("tunnel-failed", err)
 		return nil, &p
 	}
-	return &device{name: name, mtu: e.mtu(), tunnel: tunnel, inside: map[key.WGPublic]wg.Peer{}}, nil
+	return &device{name: name, mtu: e.mtu(), tunnel: t, inside: map[key.WGPublic]tunnel.PeerConfig{}}, nil
 }
 
 func (e *Engine) mtu() int { return cmp.Or(e.cfg.MTU, tun.DefaultMTU) }
 
-func (e *Engine) tun() (tun.Device, error) {
+func (e *Engine) tun() (tun.Interface, error) {
 	if e.cfg.Interface == "" && e.cfg.LastName != "" {
 		if d, err := e.cfg.Outside.TUN(e.cfg.LastName, e.mtu()); err == nil {
 			return d, nil
@@ -185,9 +180,7 @@ func (e *Engine) settle(own, ranges []netip.Prefix) *session.Problem {
 		p := problemOf("host-network", fmt.Errorf("set up %s: %w", d.name, err))
 		return &p
 	}
-	if g, ok := d.tunnel.(wg.SourceGuard); ok {
-		g.SetSources(bare(own))
-	}
+	d.tunnel.SetSources(bare(own))
 	d.config, d.ranges = c, ranges
 	e.changed()
 	return nil

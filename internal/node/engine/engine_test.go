@@ -15,7 +15,7 @@ import (
 	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/node/session"
-	"github.com/cvlan/cvlan/internal/node/wg"
+	"github.com/cvlan/cvlan/internal/node/tunnel"
 	"github.com/cvlan/cvlan/internal/sys/osnet"
 	"github.com/cvlan/cvlan/internal/sys/stream"
 	"github.com/cvlan/cvlan/internal/sys/tun"
@@ -45,7 +45,7 @@ type stage struct {
 	away   error         // why the controller cannot be reached
 	line   stream.Stream // the controller's end of the newest connection
 	heard  chan *pb.Frame
-	tunnel *tunnel
+	tunnel *tube
 	noTUN  error
 	busy   uint16 // a UDP port that somebody else has
 }
@@ -65,7 +65,7 @@ func newStage(t *testing.T) *stage {
 	return s
 }
 
-func (s *stage) openTUN(name string, mtu int) (tun.Device, error) {
+func (s *stage) openTUN(name string, mtu int) (tun.Interface, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.noTUN != nil {
@@ -74,10 +74,10 @@ func (s *stage) openTUN(name string, mtu int) (tun.Device, error) {
 	if name == "" {
 		name = "cvlan0"
 	}
-	return tun.NewMemory(name, mtu), nil
+	return tun.NewTwin(tun.Config{Name: name, MTU: mtu}), nil
 }
 
-func (s *stage) openTunnel(c TunnelConfig) (wg.Tunnel, error) {
+func (s *stage) openTunnel(c TunnelConfig) (Tunnel, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if c.Port != 0 && c.Port == s.busy {
@@ -87,7 +87,7 @@ func (s *stage) openTunnel(c TunnelConfig) (wg.Tunnel, error) {
 	if c.Port == 0 {
 		c.Port = 41641
 	}
-	s.tunnel = &tunnel{port: c.Port, dev: c.TUN, gone: make(chan struct{}), peers: map[key.WGPublic]wg.Peer{}}
+	s.tunnel = &tube{port: c.Port, dev: c.TUN, gone: make(chan struct{}), peers: map[key.WGPublic]tunnel.PeerConfig{}}
 	return s.tunnel, nil
 }
 

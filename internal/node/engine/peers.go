@@ -7,7 +7,7 @@ import (
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/logx"
 	"github.com/cvlan/cvlan/internal/core/netmap"
-	"github.com/cvlan/cvlan/internal/node/wg"
+	"github.com/cvlan/cvlan/internal/node/tunnel"
 )
 
 // follow makes the tunnel's peers those of the map. Keys that are not used any more go first: one may come back as another's.
@@ -36,7 +36,7 @@ func (e *Engine) dropPeer(k key.WGPublic) {
 }
 
 func (e *Engine) setPeer(p *netmap.Peer) {
-	want := wg.Peer{Key: p.Record.WG, Allowed: hosts(p), Candidates: e.candidates(p)}
+	want := tunnel.PeerConfig{Key: p.Record.WG, Allowed: hosts(p), Candidates: e.candidates(p)}
 	if has, ok := e.dev.inside[want.Key]; ok {
 		if len(want.Candidates) == 0 { // a node that went offline may still be where it was
 			want.Candidates = has.Candidates
@@ -66,7 +66,7 @@ func hosts(p *netmap.Peer) (all []netip.Prefix) {
 func (e *Engine) candidates(p *netmap.Peer) (all []netip.AddrPort) {
 	n, _ := e.table.Network()
 	for _, c := range p.Soft.Endpoints {
-		if !n.Range4.Contains(c.Addr()) && !n.Range6.Contains(c.Addr()) && len(all) < wg.MaxCandidates {
+		if !n.Range4.Contains(c.Addr()) && !n.Range6.Contains(c.Addr()) && len(all) < tunnel.MaxCandidates {
 			all = append(all, c)
 		}
 	}

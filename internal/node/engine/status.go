@@ -11,7 +11,7 @@ import (
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/core/netmap"
 	"github.com/cvlan/cvlan/internal/node/session"
-	"github.com/cvlan/cvlan/internal/node/wg"
+	"github.com/cvlan/cvlan/internal/node/tunnel"
 )
 
 // State says how far a membership is.
@@ -44,20 +44,28 @@ type Status struct {
 	MTU       int
 	Session   session.State
 
-	tunnel wg.Tunnel
+	tunnel Tunnel
 }
 
 // Live returns what the tunnel knows of its peers now; nil without a tunnel.
-func (s *Status) Live() map[key.WGPublic]wg.PeerState {
+func (s *Status) Live() map[key.WGPublic]tunnel.PeerState {
 	if s.tunnel == nil {
 		return nil
 	}
 	all := s.tunnel.Peers()
-	m := make(map[key.WGPublic]wg.PeerState, len(all))
+	m := make(map[key.WGPublic]tunnel.PeerState, len(all))
 	for _, p := range all {
 		m[p.Key] = p
 	}
 	return m
+}
+
+// Tunnel returns what the tunnel knows of itself and its peers now; nothing without a tunnel.
+func (s *Status) Tunnel() (tunnel.State, []tunnel.PeerState) {
+	if s.tunnel == nil {
+		return tunnel.State{}, nil
+	}
+	return s.tunnel.State(), s.tunnel.Peers()
 }
 
 // publishEvery is the least time between two snapshots.

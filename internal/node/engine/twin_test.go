@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/cvlan/cvlan/internal/base/key"
-	"github.com/cvlan/cvlan/internal/node/wg"
+	"github.com/cvlan/cvlan/internal/node/tunnel"
 	"github.com/cvlan/cvlan/internal/sys/osnet"
 	"github.com/cvlan/cvlan/internal/sys/tun"
 )
@@ -90,20 +90,20 @@ func (h *host) interfaces() (names []string) {
 	return names
 }
 
-// tunnel remembers what it was told.
-type tunnel struct {
+// tube is a tunnel that remembers what it was told.
+type tube struct {
 	port uint16
-	dev  tun.Device
+	dev  tun.Interface
 	gone chan struct{}
 
 	mu     sync.Mutex
-	peers  map[key.WGPublic]wg.Peer
+	peers  map[key.WGPublic]tunnel.PeerConfig
 	sets   int
 	wakes  int
 	closed bool
 }
 
-func (t *tunnel) SetPeer(p wg.Peer) error {
+func (t *tube) SetPeer(p tunnel.PeerConfig) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.peers[p.Key] = p
@@ -111,38 +111,40 @@ func (t *tunnel) SetPeer(p wg.Peer) error {
 	return nil
 }
 
-func (t *tunnel) RemovePeer(k key.WGPublic) {
+func (t *tube) RemovePeer(k key.WGPublic) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.peers, k)
 }
 
-func (t *tunnel) Wake() {
+func (t *tube) Wake() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.wakes++
 }
 
-func (t *tunnel) Peers() (all []wg.PeerState) {
+func (t *tube) Peers() (all []tunnel.PeerState) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for k := range t.peers {
-		all = append(all, wg.PeerState{Key: k})
+		all = append(all, tunnel.PeerState{Key: k})
 	}
 	return all
 }
 
-func (t *tunnel) Port() uint16          { return t.port }
-func (t *tunnel) Done() <-chan struct{} { return t.gone }
+func (t *tube) State() tunnel.State     { return tunnel.State{} }
+func (t *tube) SetSources([]netip.Addr) {}
+func (t *tube) Port() uint16            { return t.port }
+func (t *tube) Done() <-chan struct{}   { return t.gone }
 
-func (t *tunnel) Close() error {
+func (t *tube) Close() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.closed = true
 	return t.dev.Close()
 }
 
-func (t *tunnel) peer(k key.WGPublic) (wg.Peer, bool) {
+func (t *tube) peer(k key.WGPublic) (tunnel.PeerConfig, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	p, ok := t.peers[k]

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/cvlan/cvlan/controller"
@@ -24,6 +25,7 @@ type Controller struct {
 	live *controller.Controller // nil: not running
 	stop context.CancelFunc
 	done chan struct{}
+	cut  atomic.Bool // its sockets were taken away: it may complain
 }
 
 // Start starts it on its data folder.
@@ -44,9 +46,10 @@ func (c *Controller) Start() {
 		c.w.T.Fatal(err)
 	}
 	c.live, c.stop, c.done = live, stop, make(chan struct{})
+	c.cut.Store(false)
 	go func() {
 		defer close(c.done)
-		if err := live.Run(ctx, nil); err != nil {
+		if err := live.Run(ctx, nil); err != nil && !c.cut.Load() {
 			c.w.T.Errorf("controller: %v", err)
 		}
 	}()
@@ -69,6 +72,7 @@ func (c *Controller) Stop() {
 
 // Kill ends it without a word to anybody: its sockets vanish first.
 func (c *Controller) Kill() {
+	c.cut.Store(true)
 	c.w.Net.Host(controllerAddr).PowerCut()
 	c.Stop()
 }

@@ -13,9 +13,11 @@ import (
 	"github.com/cvlan/cvlan/daemon"
 	"github.com/cvlan/cvlan/internal/node/engine"
 	"github.com/cvlan/cvlan/internal/node/session"
+	"github.com/cvlan/cvlan/internal/node/tunnel"
 	"github.com/cvlan/cvlan/internal/node/wg"
 	"github.com/cvlan/cvlan/internal/sim/netsim"
 	"github.com/cvlan/cvlan/internal/sys/osnet"
+	"github.com/cvlan/cvlan/internal/sys/sock"
 	"github.com/cvlan/cvlan/internal/sys/stream"
 	"github.com/cvlan/cvlan/internal/sys/tun"
 )
@@ -96,7 +98,7 @@ func (n *Node) outside() engine.Outside {
 	memory := new(stream.Recent)
 	return engine.Outside{
 		Host:   n.host,
-		TUN:    func(name string, mtu int) (tun.Device, error) { return n.device(name, mtu), nil },
+		TUN:    func(name string, mtu int) (tun.Interface, error) { return n.device(name, mtu), nil },
 		Tunnel: n.tunnel,
 		Local:  func() time.Time { return n.w.Now().Add(n.Skew) },
 		Dial: func(ctx context.Context, t session.Target) (stream.Stream, error) {
@@ -196,28 +198,34 @@ func (n *Node) Reaches(limit time.Duration, peer string) {
 	}
 }
 
-// device makes a TUN device with a name of this machine's.
-func (n *Node) device(name string, mtu int) tun.Device {
+// device makes a TUN device with a name of this machine's, and the host behind it.
+func (n *Node) device(name string, mtu int) tun.Interface {
 	if name == "" {
 		name = fmt.Sprintf("cvlan%d", n.devices.Add(1)-1)
 	}
-	return tun.NewMemory(name, mtu)
-}
-
-// tunnel makes the twin of a tunnel, and answers the host's pings through it.
-func (n *Node) tunnel(c engine.TunnelConfig) (wg.Tunnel, error) {
-	m, err := n.w.fabric.Tunnel(wg.Config{Private: c.Private, Port: c.Port, TUN: c.TUN, Log: c.Log}, n.Addr)
-	if err != nil {
-		return nil, err
-	}
+	t := tun.NewTwin(tun.Config{Name: name, MTU: mtu})
+	h := newInside(t)
 	n.host.SetPing(func(ctx context.Context, iface string, to netip.Addr, payload int) (time.Duration, error) {
 		up, _ := n.host.Config(iface)
 		for _, own := range up.Addresses {
 			if own.Addr().Is4() == to.Is4() {
-				return m.Ping(ctx, own.Addr(), to, payload)
+				return h.ping(ctx, own.Addr(), to, payload)
 			}
 		}
 		return 0, fmt.Errorf("%s has no address of the family of %v", iface, to)
 	})
-	return m, nil
+	return t
+}
+
+// tunnel makes a tunnel on a socket in memory.
+func (n *Node) tunnel(c engine.TunnelConfig) (engine.Tunnel, error) {
+	s, err := n.w.udp.Open(sock.Config{Port: c.Port}, n.Addr)
+	if err != nil {
+		c.TUN.Close()
+		return nil, err
+	}
+	return tunnel.New(tunnel.Config{
+		Self: c.Private.Public(), TUN: c.TUN, Sockets: []sock.Socket{s}, Log: c.Log,
+		Transports: map[tunnel.Class]tunnel.Build{tunnel.WireGuard: wg.New(wg.Config{Private: c.Private, Now: c.Now})},
+	})
 }

@@ -1,6 +1,6 @@
 // Package world runs the whole product in one testing/synctest bubble: a controller and its nodes on an in-memory network, in
 // virtual time, with their real databases and state folders on disk. Only what touches an operating system's network is replaced by
-// its in-memory twin: sockets, TUN devices, routes, and the tunnel.
+// its in-memory twin: sockets, TUN devices and routes.
 //
 // A story is told with World's verbs. A week costs seconds; what happens on the network is drawn from the seed that the test names.
 package world
@@ -14,8 +14,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/cvlan/cvlan/internal/node/wg"
 	"github.com/cvlan/cvlan/internal/sim/netsim"
+	"github.com/cvlan/cvlan/internal/sys/sock"
 )
 
 // calendar is what clocks show when a bubble begins. The bubble's own clock begins in 2000, before this program was built.
@@ -35,10 +35,10 @@ type World struct {
 	Net        *netsim.Net
 	Controller *Controller
 
-	begin  time.Time
-	fabric *wg.Fabric
-	nodes  []*Node
-	log    *slog.Logger
+	begin time.Time
+	udp   *sock.Network // between tunnels
+	nodes []*Node
+	log   *slog.Logger
 }
 
 // Tell runs a story in a world of its own, with its controller already running, and stops everything at the end.
@@ -51,7 +51,7 @@ func Tell(t *testing.T, seed uint64, story func(w *World)) {
 			w.log = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: w.stamp}))
 		}
 		w.Net.Weather(netsim.Conditions{Latency: 5 * time.Millisecond})
-		w.fabric = wg.NewFabric(w.carry)
+		w.udp = sock.NewNetwork(w.carry)
 		w.Controller = &Controller{w: w, dir: dir + "/controller"}
 		w.Controller.Start()
 		defer func() {
@@ -88,13 +88,9 @@ func (w *World) Until(limit time.Duration, what string, ok func() bool) {
 	}
 }
 
-// carry is the fabric's underlay: how long a packet takes from one address to another; false if it is lost.
-func (w *World) carry(from, to netip.AddrPort) (time.Duration, bool) {
-	d := w.Net.Delay(from.Addr(), to.Addr())
-	if len(d) == 0 {
-		return 0, false
-	}
-	return d[0], true
+// carry says when a datagram's copies arrive.
+func (w *World) carry(from, to netip.AddrPort) []time.Duration {
+	return w.Net.Delay(from.Addr(), to.Addr())
 }
 
 // Background returns the context of the story.

@@ -1,0 +1,48 @@
+package daemon
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cvlan/cvlan/internal/node/engine"
+	"github.com/cvlan/cvlan/internal/node/tunnel"
+	"github.com/cvlan/cvlan/internal/node/wg"
+	"github.com/cvlan/cvlan/internal/sys/sock"
+	"github.com/cvlan/cvlan/internal/sys/tun"
+)
+
+// DefaultWorkers is how many pairs of goroutines carry a network's packets.
+const DefaultWorkers = 1
+
+// openTUN makes TUN devices with a queue for each worker.
+func openTUN(workers int) func(name string, mtu int) (tun.Interface, error) {
+	return func(name string, mtu int) (tun.Interface, error) {
+		return tun.Create(tun.Config{Name: name, MTU: mtu, Queues: max(workers, DefaultWorkers)})
+	}
+}
+
+// openTunnel makes WireGuard tunnels that share one budget.
+func openTunnel(budget *tunnel.Budget) func(engine.TunnelConfig) (engine.Tunnel, error) {
+	return func(c engine.TunnelConfig) (engine.Tunnel, error) {
+		sockets, err := openSockets(c.Port, len(c.TUN.Queues()))
+		if err != nil {
+			c.TUN.Close()
+			return nil, fmt.Errorf("start the tunnel: %w", err)
+		}
+		return tunnel.New(tunnel.Config{
+			Self: c.Private.Public(), TUN: c.TUN, Sockets: sockets, Budget: budget, PathMTU: sock.PathMTU, Log: c.Log,
+			Transports: map[tunnel.Class]tunnel.Build{tunnel.WireGuard: wg.New(wg.Config{Private: c.Private, Now: c.Now})},
+		})
+	}
+}
+
+// openSockets opens n sockets on one port: the one that is asked for, else the usual one if it is free, else any.
+func openSockets(port uint16, n int) ([]sock.Socket, error) {
+	if port == 0 {
+		all, err := sock.OpenGroup(sock.Config{Port: sock.DefaultPort}, n)
+		if err == nil || !errors.Is(err, sock.ErrPortTaken) {
+			return all, err
+		}
+	}
+	return sock.OpenGroup(sock.Config{Port: port}, n)
+}

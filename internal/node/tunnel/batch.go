@@ -1,0 +1,74 @@
+package tunnel
+
+import (
+	"github.com/cvlan/cvlan/internal/sys/sock"
+)
+
+// Sizes of a batch: as much as stays in a core's cache together with what it is made of.
+const (
+	batchBytes  = 1 << 17
+	batchTrains = 64
+)
+
+// batch collects sealed datagrams and sends them in trains: what goes to one place in equal sizes travels in one piece as far as
+// the system allows.
+type batch struct {
+	sock   sock.Socket
+	arena  []byte // datagrams one after another
+	used   int
+	trains []sock.Train // of which the last may still grow
+	open   bool
+}
+
+const batchMemory = batchBytes
+
+func newBatch(s sock.Socket) *batch {
+	return &batch{sock: s, arena: make([]byte, batchBytes), trains: make([]sock.Train, 0, batchTrains)}
+}
+
+// seal makes the datagram for a packet and adds it. It sends first what is there if there is no room.
+func (b *batch) seal(s Sealer, counter uint64, packet []byte, limit int, to *Path) (size int, err error) {
+	if len(b.arena)-b.used < len(packet)+Overhead {
+		err = b.flush()
+	}
+	msg := s.Seal(b.arena[b.used:b.used:len(b.arena)], counter, packet, limit)
+	b.used += len(msg)
+	if !b.extend(msg, to) {
+		if len(b.trains) == cap(b.trains) {
+			// The message lies behind what is sent now, and stays valid: the arena is not written before the next seal.
+			if e := b.sock.Send(b.trains); e != nil {
+				err = e
+			}
+			b.trains = b.trains[:0]
+		}
+		b.trains = append(b.trains, sock.Train{Data: msg, Segment: len(msg), Remote: to.remote, Local: to.local})
+		b.open = true
+	}
+	return len(msg), err
+}
+
+// extend lengthens the last train by a message that lies right behind it.
+func (b *batch) extend(msg []byte, to *Path) bool {
+	if !b.open || len(b.trains) == 0 {
+		return false
+	}
+	t := &b.trains[len(b.trains)-1]
+	size := len(t.Data) + len(msg)
+	if len(msg) > t.Segment || size > sock.MaxTrain || size > t.Segment*sock.MaxSegments || t.Remote != to.remote || t.Local != to.local {
+		return false
+	}
+	t.Data = t.Data[:size]
+	b.open = len(msg) == t.Segment
+	return true
+}
+
+// flush sends what is there.
+func (b *batch) flush() error {
+	b.used, b.open = 0, false
+	if len(b.trains) == 0 {
+		return nil
+	}
+	err := b.sock.Send(b.trains)
+	b.trains = b.trains[:0]
+	return err
+}

@@ -1,0 +1,230 @@
+package tunnel
+
+import (
+	"encoding/binary"
+	"errors"
+	"net"
+
+	"github.com/cvlan/cvlan/internal/base/mono"
+	"github.com/cvlan/cvlan/internal/core/fit"
+	"github.com/cvlan/cvlan/internal/core/offload"
+	"github.com/cvlan/cvlan/internal/sys/sock"
+)
+
+// This file is the way in, in the order in which a datagram takes it:
+//
+//	run      receive trains of datagrams
+//	train    what each datagram is (demux.go): data, or a message for the owner
+//	data     whose session, open in place, whether its sender may use that inner address
+//	flush    join what continues, ask the filter, one system call for each joined packet
+
+const (
+	// inboundTrains is how many trains one system call receives at most.
+	inboundTrains = 32
+	// inboundPackets is how many packets are joined at most before they are written.
+	inboundPackets = 512
+	// inboundEnough is how much is joined before it is written, though more has come: it shall still be in the core's cache.
+	inboundEnough = 1 << 16
+
+	inboundBuffer = 1 << 16
+	inboundMemory = inboundTrains * inboundBuffer
+)
+
+// inbound is one worker: it owns one socket in this direction.
+type inbound struct {
+	t      *Tunnel
+	sock   sock.Socket
+	exit   *exit
+	trains []sock.Train
+	joiner *offload.Joiner
+	place  place // where the last train came from
+	source address
+	owner  *Peer // to whom source belongs
+}
+
+// batchOf is what the datagrams of one train that belong to one session come to.
+type batchOf struct {
+	from    *receiving
+	index   uint32
+	class   Class
+	packets int
+	bytes   int
+	data    bool
+}
+
+// receiving is what a session's index leads to.
+type receiving struct {
+	Session
+	peer *Peer
+}
+
+func newInbound(t *Tunnel, s sock.Socket, q *exit) *inbound {
+	w := &inbound{t: t, sock: s, exit: q, trains: make([]sock.Train, inboundTrains), joiner: offload.NewJoiner(inboundPackets, t.joins...)}
+	for i := range w.trains {
+		w.trains[i].Data = make([]byte, inboundBuffer)
+	}
+	return w
+}
+
+// run works until the socket or the device ends.
+func (w *inbound) run() error {
+	faults := 0
+	for {
+		for i := range w.trains {
+			w.trains[i].Data = w.trains[i].Data[:cap(w.trains[i].Data)]
+		}
+		n, err := w.sock.Receive(w.trains)
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return err
+		case err != nil:
+			if faults++; faults > patience {
+				return err
+			}
+			continue
+		}
+		faults = 0
+		now := w.t.clock.Now()
+		for i := range n {
+			w.train(now, &w.trains[i])
+			if w.joiner.Bytes() >= inboundEnough {
+				if err := w.flush(); err != nil {
+					return err
+				}
+			}
+		}
+		if err := w.flush(); err != nil {
+			return err
+		}
+	}
+}
+
+// patience is how many errors in a row a socket may have.
+const patience = 100
+
+// train takes the datagrams of one train.
+func (w *inbound) train(now mono.Time, t *sock.Train) {
+	if t.Remote != w.place.remote || t.Local != w.place.local {
+		w.place = w.t.placeOf(t.Remote, t.Local)
+	}
+	var b batchOf
+	for rest, size := t.Data, t.Segment; len(rest) > 0; {
+		if size <= 0 || size > len(rest) {
+			size = len(rest)
+		}
+		datagram := rest[:size:size]
+		rest = rest[size:]
+		switch c := classify(datagram); {
+		case c.data():
+			w.data(now, c, datagram, &b)
+		case c == Unknown:
+			w.t.drop(Unclaimed, 1)
+		default:
+			w.t.owner.hand(c, &w.place, datagram)
+		}
+	}
+	w.received(now, &b)
+}
+
+// data opens a datagram that carries a packet.
+func (w *inbound) data(now mono.Time, c Class, datagram []byte, b *batchOf) {
+	index := c.index(datagram)
+	if b.from == nil || b.index != index || b.class != c {
+		w.received(now, b)
+		r, ok := w.t.sessions[c].get(address{lo: uint64(index)})
+		if !ok {
+			w.t.drop(UnknownIndex, 1)
+			*b = batchOf{}
+			return
+		}
+		*b = batchOf{from: r, index: index, class: c}
+	}
+	packet, why := b.from.Open(now, datagram)
+	if why != OK {
+		w.t.refuse(b.from.peer, why, 1)
+		return
+	}
+	b.packets++
+	b.bytes += len(datagram)
+	if len(packet) == 0 {
+		return
+	}
+	b.data = true
+	if packet = trim(packet); packet == nil {
+		w.t.refuse(b.from.peer, BadPacket, 1)
+		return
+	}
+	if !w.owns(b.from.peer, packet) {
+		w.t.refuse(b.from.peer, Spoofed, 1)
+		return
+	}
+	fit.ClampMSS(packet, w.t.fits(b.from.peer), false)
+	if !w.joiner.Add(packet) {
+		w.flush() // the next flush sees an error again, should there be one
+		w.joiner.Add(packet)
+	}
+}
+
+// trim cuts a packet to the length that its header tells: padding may follow it. nil: the header tells nonsense.
+func trim(p []byte) []byte {
+	size := 0
+	switch {
+	case len(p) >= 20 && p[0]>>4 == 4:
+		size = int(binary.BigEndian.Uint16(p[2:]))
+		if size < 20 {
+			return nil
+		}
+	case len(p) >= 40 && p[0]>>4 == 6:
+		size = 40 + int(binary.BigEndian.Uint16(p[4:]))
+	default:
+		return nil
+	}
+	if size > len(p) {
+		return nil
+	}
+	return p[:size]
+}
+
+// owns reports whether a packet's source address is one that the peer may use.
+func (w *inbound) owns(p *Peer, packet []byte) bool {
+	src, _, _ := ends(packet)
+	if src != w.source || w.owner != p {
+		w.source, w.owner = src, w.t.routes.peer(src)
+	}
+	return w.owner == p
+}
+
+// received counts what one session's part of a train came to.
+func (w *inbound) received(now mono.Time, b *batchOf) {
+	if b.from == nil || b.packets == 0 {
+		return
+	}
+	p := b.from.peer
+	p.rx.add(b.packets, b.bytes)
+	if h := p.heard.Load(); h == nil || h.id != w.place.id {
+		p.heard.Store(&Path{place: w.place})
+	}
+	if b.from.Received(now, w.place.id, b.data) {
+		w.t.owner.note(b.from.Session)
+	}
+}
+
+// flush writes what has been joined to the host.
+func (w *inbound) flush() error {
+	w.owner = nil // routes may change from now on
+	runs := w.joiner.Runs()
+	if len(runs) == 0 {
+		return nil
+	}
+	allowed := runs[:0]
+	for _, r := range runs {
+		if !w.t.allowsIn(r.Parts[0]) {
+			w.t.drop(FilteredIn, len(r.Parts))
+			continue
+		}
+		allowed = append(allowed, r)
+	}
+	err := w.exit.write(allowed)
+	w.joiner.Reset()
+	return err
+}

@@ -1,0 +1,94 @@
+package tunnel
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/cvlan/cvlan/internal/base/mono"
+	"github.com/cvlan/cvlan/internal/core/fit"
+	"github.com/cvlan/cvlan/internal/core/offload"
+	"github.com/cvlan/cvlan/internal/sys/tun"
+)
+
+const (
+	// minInner is what IPv6 asks of every link (RFC 8200, section 5). On narrower paths the outer datagrams are fragmented.
+	minInner = 1280
+	// dataOverhead is what the protocols add to a packet of the inside's full size: WireGuard 32, ESP with AES-GCM 16 + 2 + 16 and padding.
+	dataOverhead = 37
+	udpHeader    = 8
+)
+
+// measure asks the system how wide a peer's path is. The answer is a hint (ICMP may be lost or lie) that can only make packets smaller, and
+// never smaller than minInner; it is asked for again with every new session.
+func (o *owner) measure(p *Peer) {
+	to := p.path.Load()
+	if to == nil || o.t.pathMTU == nil {
+		return
+	}
+	wide, err := o.t.pathMTU(to.remote.Addr())
+	if err != nil {
+		return
+	}
+	limit := wide - ipHeader(to.remote.Addr()) - udpHeader - dataOverhead
+	if limit >= o.t.mtu {
+		limit = 0
+	} else {
+		limit = max(limit, minInner)
+	}
+	to.limit.Store(int32(limit))
+}
+
+func ipHeader(a netip.Addr) int {
+	if a.Is4() {
+		return 20
+	}
+	return 40
+}
+
+// mayFragment reports whether the sender of a packet allows that it is fragmented on its way.
+func mayFragment(packet []byte) bool {
+	return packet[0]>>4 == 4 && packet[6]&0x40 == 0
+}
+
+// exit is a queue of the TUN device towards the host. Its worker and the notices to the host share it.
+type exit struct {
+	tun.Queue
+	mu sync.Mutex // taken once a batch
+}
+
+func (x *exit) write(runs []offload.Run) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.Write(runs)
+}
+
+// noticeEvery and noticeBurst bound what the host is told.
+const (
+	noticeEvery = 10 * time.Millisecond
+	noticeBurst = 10
+)
+
+// notices are the ICMP messages that a worker writes to the host about its own packets.
+type notices struct {
+	to    *exit
+	due   mono.Time // when all that were sent would have been due at the exact rate
+	buf   [fit.Room]byte
+	parts [1][]byte
+	runs  [1]offload.Run
+}
+
+// tooBig tells the sender of a packet how much fits (RFC 1191, RFC 8201).
+func (n *notices) tooBig(now mono.Time, packet []byte, mtu int) {
+	if n.due = max(n.due, now); n.due.Sub(now) > noticeEvery*(noticeBurst-1) {
+		return
+	}
+	msg := fit.TooBig(n.buf[:0], packet, mtu, netip.Addr{})
+	if msg == nil {
+		return
+	}
+	n.due = n.due.Add(noticeEvery)
+	n.parts[0] = msg
+	n.runs[0] = offload.Run{Parts: n.parts[:]}
+	_ = n.to.write(n.runs[:]) // a device that is gone ends the worker at its next read
+}

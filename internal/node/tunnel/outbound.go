@@ -1,0 +1,151 @@
+package tunnel
+
+import (
+	"github.com/cvlan/cvlan/internal/base/mono"
+	"github.com/cvlan/cvlan/internal/core/fit"
+	"github.com/cvlan/cvlan/internal/core/offload"
+	"github.com/cvlan/cvlan/internal/sys/tun"
+)
+
+// This file is the way out, in the order in which a packet takes it:
+//
+//	run      read what the host sends: packets, or trains of one flow
+//	super    whose it is, whether it may leave, whether it fits
+//	send     split, number, seal in place beside each other
+//	flush    one system call for what goes to one place
+//
+// or, where there is no session yet, instead of send:
+//
+//	park     keep, and have the owner make a session
+
+// outboundBuffer holds one train of the largest size while single packets are gathered before it.
+const outboundBuffer = 2*(1<<16) + tun.Headroom + tun.Tailroom
+
+// outboundSupers is how many packets one read gathers at most.
+const outboundSupers = 64
+
+const outboundMemory = outboundBuffer + batchMemory
+
+// outbound is one worker: it owns one queue of the TUN device in this direction.
+type outbound struct {
+	t        *Tunnel
+	queue    tun.Queue
+	batch    *batch
+	buf      []byte
+	supers   []offload.Super
+	splitter offload.Splitter
+	notices  *notices
+}
+
+func newOutbound(t *Tunnel, q *exit, b *batch) *outbound {
+	return &outbound{t: t, queue: q.Queue, batch: b, buf: make([]byte, outboundBuffer), supers: make([]offload.Super, outboundSupers), notices: &notices{to: q}}
+}
+
+// run works until the device or the socket ends.
+func (w *outbound) run() error {
+	for {
+		n, err := w.queue.Read(w.buf, w.supers)
+		if err != nil {
+			return err
+		}
+		now := w.t.clock.Now()
+		for i := range n {
+			if err := w.super(now, &w.supers[i]); err != nil {
+				return err
+			}
+		}
+		if err := w.batch.flush(); err != nil {
+			return err
+		}
+	}
+}
+
+// super sends one packet or train on its way.
+func (w *outbound) super(now mono.Time, s *offload.Super) error {
+	src, dst, ok := ends(s.Packet)
+	if !ok {
+		w.t.drop(BadPacket, 1)
+		return nil
+	}
+	p := w.t.routes.peer(dst)
+	switch {
+	case p == nil:
+		w.t.drop(NoRoute, 1)
+		return nil
+	case !w.t.mine(src):
+		w.t.drop(ForeignSource, 1)
+		return nil
+	case !w.t.allowsOut(s.Packet):
+		w.t.drop(FilteredOut, 1)
+		return nil
+	}
+	if s.Protocol == offload.None {
+		fit.ClampMSS(s.Packet, w.t.fits(p), s.Partial)
+	}
+	if !w.fits(now, s, p) {
+		return nil
+	}
+	if err := w.splitter.Start(s); err != nil {
+		w.t.drop(BadPacket, 1)
+		return nil
+	}
+	return w.send(now, p)
+}
+
+// fits reports whether a packet, or each of a train, passes the path. If not, its sender is told how much does.
+func (w *outbound) fits(now mono.Time, s *offload.Super, p *Peer) bool {
+	limit := w.t.fits(p)
+	if fit.Size(s) <= limit || mayFragment(s.Packet) { // it is the outer datagram that is fragmented
+		return true
+	}
+	w.t.refuse(p, TooBig, 1)
+	w.notices.tooBig(now, s.Packet, limit)
+	return false
+}
+
+// send seals the splitter's packets for a peer.
+func (w *outbound) send(now mono.Time, p *Peer) error {
+	n := w.splitter.Count()
+	s, to := p.sealer.Load(), p.path.Load()
+	if s == nil || to == nil {
+		return w.park(now, p, n)
+	}
+	counter, ok := s.Reserve(now, n)
+	if !ok {
+		return w.park(now, p, n)
+	}
+	return w.seal(now, p, s, to, counter, n)
+}
+
+func (w *outbound) seal(now mono.Time, p *Peer, s *sealing, to *Path, counter uint64, n int) error {
+	bytes := 0
+	for i := range n {
+		size, err := w.batch.seal(s.Session, counter+uint64(i), w.splitter.Next(), w.t.mtu, to)
+		if err != nil {
+			return err
+		}
+		bytes += size
+	}
+	p.tx.add(n, bytes)
+	if s.Sent(now) {
+		w.t.owner.note(s.Session)
+	}
+	return nil
+}
+
+// park keeps n packets until there is a session, and has one made. One that came at this very moment is used.
+func (w *outbound) park(now mono.Time, p *Peer, n int) error {
+	p.waiting.mu.Lock()
+	if s, to := p.sealer.Load(), p.path.Load(); s != nil && to != nil {
+		if counter, ok := s.Reserve(now, n); ok {
+			p.waiting.mu.Unlock()
+			return w.seal(now, p, s, to, counter, n)
+		}
+	}
+	for range n {
+		w.t.hold(p, w.splitter.Next())
+	}
+	p.waiting.mu.Unlock()
+	w.t.owner.wish(p)
+	return nil
+}

@@ -1,0 +1,365 @@
+package tunnel
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cvlan/cvlan/internal/base/key"
+	"github.com/cvlan/cvlan/internal/base/logx"
+	"github.com/cvlan/cvlan/internal/base/mono"
+	"github.com/cvlan/cvlan/internal/core/path"
+	"github.com/cvlan/cvlan/internal/sys/sock"
+)
+
+// Bounds of what waits for the owner. What finds no room is dropped: notes and wishes are said again with the next batch, handshake
+// messages by who sent them.
+const (
+	maxMessages = 256
+	maxNotes    = 256
+	maxWishes   = 256
+	// maxMessage is the size of a control message; larger ones are no handshake of WireGuard's.
+	maxMessage = 2048
+)
+
+// owner is the goroutine that owns peers, transports and paths.
+type owner struct {
+	t          *Tunnel
+	transports [classes]Transport
+	peers      map[key.WGPublic]*Peer
+	out        Out
+	picks      path.Out
+	batch      *batch
+	origin     *Path // of the control message that is being handled
+
+	asks     chan func()
+	notes    chan Session
+	wishes   chan *Peer
+	messages chan *message
+	free     chan *message
+	pressed  atomic.Bool // messages were dropped since the last look
+
+	closed chan struct{}
+	once   sync.Once
+}
+
+// message is a control message on its way to the owner.
+type message struct {
+	class Class
+	from  place
+	n     int
+	data  [maxMessage]byte
+}
+
+func newOwner(t *Tunnel, builds map[Class]Build, b *batch) (*owner, error) {
+	o := &owner{
+		t: t, peers: map[key.WGPublic]*Peer{}, batch: b,
+		asks: make(chan func()), notes: make(chan Session, maxNotes), wishes: make(chan *Peer, maxWishes),
+		messages: make(chan *message, maxMessages), free: make(chan *message, maxMessages), closed: make(chan struct{}),
+	}
+	for class, build := range builds {
+		tr, err := build(o)
+		if err != nil {
+			return nil, fmt.Errorf("start the tunnel: %w", err)
+		}
+		o.transports[class] = tr
+	}
+	return o, nil
+}
+
+// Find implements Host.
+func (o *owner) Find(k key.WGPublic) *Peer { return o.peers[k] }
+
+// Clock implements Host.
+func (o *owner) Clock() mono.Clock { return o.t.clock }
+
+// run works until stop.
+func (o *owner) run() {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		select {
+		case <-o.closed:
+			return
+		case ask := <-o.asks:
+			ask()
+		case s := <-o.notes:
+			o.attend(s)
+		case p := <-o.wishes:
+			o.wake(p)
+		case m := <-o.messages:
+			o.control(m)
+		case <-timer.C:
+		}
+		o.tick()
+		timer.Reset(o.wait())
+	}
+}
+
+func (o *owner) stop() { o.once.Do(func() { close(o.closed) }) }
+
+// errClosed is what calls get once the tunnel is closed.
+var errClosed = errors.New("the tunnel is closed")
+
+// do has the owner call f; it fails only when the tunnel is closed.
+func (o *owner) do(f func()) error {
+	done := make(chan struct{})
+	select {
+	case o.asks <- func() { defer close(done); f() }:
+		<-done
+		return nil
+	case <-o.closed:
+		return errClosed
+	}
+}
+
+// note tells of marks in a session. Workers call it.
+func (o *owner) note(s Session) {
+	select {
+	case o.notes <- s:
+	default:
+	}
+}
+
+// wish tells that packets wait for a session with a peer. Workers call it.
+func (o *owner) wish(p *Peer) {
+	select {
+	case o.wishes <- p:
+	default:
+	}
+}
+
+// hand gives a control message to the owner. Workers call it.
+func (o *owner) hand(c Class, from *place, datagram []byte) {
+	switch {
+	case o.transports[c] == nil:
+		o.t.drop(Unclaimed, 1)
+		return
+	case len(datagram) > maxMessage:
+		o.t.drop(Malformed, 1)
+		return
+	}
+	var m *message
+	select {
+	case m = <-o.free:
+	default:
+		m = new(message)
+	}
+	m.class, m.from, m.n = c, *from, copy(m.data[:], datagram)
+	select {
+	case o.messages <- m:
+	default:
+		o.pressed.Store(true)
+		o.t.drop(Crowded, 1)
+		o.recycle(m)
+	}
+}
+
+func (o *owner) recycle(m *message) {
+	select {
+	case o.free <- m:
+	default:
+	}
+}
+
+func (o *owner) control(m *message) {
+	now := o.t.clock.Now()
+	tr := o.transports[m.class]
+	if o.pressed.Swap(false) {
+		tr.Press(now)
+	}
+	o.origin = &Path{place: m.from}
+	why := tr.Control(now, Origin{m.from.id, m.from.remote}, m.data[:m.n], &o.out)
+	if why != OK {
+		o.t.drop(why, 1)
+	}
+	o.act(now)
+	o.origin = nil
+	o.recycle(m)
+}
+
+func (o *owner) attend(s Session) {
+	now := o.t.clock.Now()
+	o.transports[s.Class().protocol()].Attend(now, s, &o.out)
+	o.act(now)
+}
+
+// wake has a session made for a peer with waiting packets.
+func (o *owner) wake(p *Peer) {
+	if o.peers[p.key] != p { // removed meanwhile
+		o.t.forsake(p, NoRoute)
+		return
+	}
+	now := o.t.clock.Now()
+	tr := o.transport(p)
+	if !p.known {
+		if err := tr.Put(now, p, &o.out); err != nil {
+			o.t.log.Warn("peer not reached", logx.Peer, p.key.Short(), logx.Err, err)
+			o.t.forsake(p, NoSession)
+			return
+		}
+		p.known = true
+	}
+	tr.Wake(now, p, &o.out)
+	o.act(now)
+}
+
+// transport is the protocol that is spoken with a peer.
+func (o *owner) transport(*Peer) Transport { return o.transports[WireGuard] }
+
+func (o *owner) tick() {
+	for _, tr := range o.transports {
+		if tr == nil {
+			continue
+		}
+		now := o.t.clock.Now()
+		if d := tr.Deadline(); !d.IsNever() && d <= now {
+			tr.Tick(now, &o.out)
+			o.act(now)
+		}
+	}
+}
+
+// wait is how long nothing is due.
+func (o *owner) wait() time.Duration {
+	next := mono.Never
+	for _, tr := range o.transports {
+		if tr != nil {
+			next = mono.Earlier(next, tr.Deadline())
+		}
+	}
+	if next.IsNever() {
+		return time.Hour
+	}
+	return o.t.clock.Until(next)
+}
+
+// act does what a transport wants done. Events come first: a session must receive before the message leaves that makes the peer use it.
+func (o *owner) act(now mono.Time) {
+	for i := range o.out.Events {
+		o.event(now, &o.out.Events[i])
+	}
+	for i := range o.out.Transmits {
+		o.transmit(now, &o.out.Transmits[i])
+	}
+	o.out.reset()
+}
+
+func (o *owner) event(now mono.Time, e *Event) {
+	p := e.Peer
+	switch e.Kind {
+	case Known:
+		p.known = true
+	case Installed:
+		o.t.sessions[e.Session.Class()].put(address{lo: uint64(e.Session.Index())}, &receiving{e.Session, p})
+	case Retired:
+		o.t.sessions[e.Session.Class()].remove(address{lo: uint64(e.Session.Index())})
+		if s := p.sealer.Load(); s != nil && s.Session == e.Session {
+			p.sealer.Store(nil)
+		}
+	case Current:
+		if o.origin != nil {
+			o.answered(now, p)
+		}
+		o.measure(p)
+		if err := o.t.release(now, p, &sealing{e.Session}, o.batch); err != nil {
+			o.t.log.Debug("waiting packets not sent", logx.Peer, p.key.Short(), logx.Err, err)
+		}
+	case Heard:
+		o.heard(p, e.Source)
+	case GaveUp:
+		p.opening = nil
+		o.t.forsake(p, NoSession)
+	}
+}
+
+// heard follows a peer to where it was heard from.
+func (o *owner) heard(p *Peer, from Source) {
+	to := p.heard.Load()
+	if o.origin != nil && o.origin.id == from {
+		to = o.origin
+		p.heard.Store(to)
+	}
+	if to == nil || to == p.path.Load() {
+		return
+	}
+	p.path.Store(to)
+	o.measure(p)
+	o.t.log.Debug("peer is reached here", logx.Peer, p.key.Short(), logx.Addr, to.remote)
+}
+
+// answered takes note of the answer to an opening of ours.
+func (o *owner) answered(now mono.Time, p *Peer) {
+	p.opening = nil
+	if p.path.Load() == nil {
+		p.path.Store(o.origin)
+	}
+	p.picker.Heard(now, o.origin.remote, &o.picks)
+	o.tell(p)
+}
+
+// transmit sends a control message.
+func (o *owner) transmit(now mono.Time, m *Transmit) {
+	p := m.Peer
+	switch {
+	case m.To != 0 && o.origin != nil && m.To == o.origin.id:
+		o.send(m.Data, o.origin.place)
+	case m.Opening:
+		o.open(now, p, m.Data)
+	case p == nil || p.path.Load() == nil:
+		o.t.drop(NoPath, 1)
+	default:
+		p.tx.add(1, len(m.Data))
+		o.send(m.Data, p.path.Load().place)
+	}
+}
+
+// open sends a message that begins a session wherever the peer might be.
+func (o *owner) open(now mono.Time, p *Peer, data []byte) {
+	p.opening = append(p.opening[:0], data...)
+	var using netip.AddrPort
+	to := p.path.Load()
+	if to != nil {
+		using = to.remote
+	}
+	p.picker.Open(now, using, &o.picks)
+	if len(o.picks.Transmits) == 0 {
+		o.t.refuse(p, NoPath, 1)
+	}
+	o.spread(p, to)
+}
+
+// spread sends a peer's opening where the picker says.
+func (o *owner) spread(p *Peer, to *Path) {
+	for _, at := range o.picks.Transmits {
+		if p.opening == nil {
+			break
+		}
+		at := place{remote: at}
+		if to != nil && at.remote == to.remote {
+			at = to.place
+		}
+		p.tx.add(1, len(p.opening))
+		o.send(p.opening, at)
+	}
+	o.tell(p)
+}
+
+// tell logs what happened to a path, and empties what the picker said.
+func (o *owner) tell(p *Peer) {
+	for _, e := range o.picks.Events {
+		if e.Kind == path.PathProven {
+			o.t.log.Debug("peer has answered", logx.Peer, p.key.Short(), logx.Addr, e.Addr)
+		}
+	}
+	o.picks.Reset()
+}
+
+// send sends one datagram at once. What the system refuses is counted by the socket.
+func (o *owner) send(data []byte, to place) {
+	trains := [1]sock.Train{{Data: data, Segment: len(data), Remote: to.remote, Local: to.local}}
+	_ = o.t.sockets[0].Send(trains[:]) // it fails only when the tunnel is being closed
+}

@@ -1,0 +1,122 @@
+package tunnel
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cvlan/cvlan/internal/base/key"
+	"github.com/cvlan/cvlan/internal/core/path"
+)
+
+// Bounds.
+const (
+	// MaxCandidates is how many addresses of one peer are tried; more are ignored.
+	MaxCandidates = path.MaxCandidates
+	// MaxAllowed is how many ranges one peer may have.
+	MaxAllowed = 4096
+	// MaxPeers is how many peers a tunnel takes.
+	MaxPeers = 1 << 16
+	// MaxKeepalive is what WireGuard's own tools accept.
+	MaxKeepalive = 65535 * time.Second
+)
+
+// Peer is one peer of a tunnel. One that never spoke is this struct and its routes; what only a conversation needs is behind
+// pointers.
+type Peer struct {
+	key key.WGPublic
+
+	// What workers read and write.
+	sealer atomic.Pointer[sealing]
+	path   atomic.Pointer[Path] // where datagrams go; nil: nowhere yet
+	heard  atomic.Pointer[Path] // where the last authentic datagrams came from
+	rx, tx flow
+	drops  atomic.Pointer[tally] // nil: none yet
+
+	waiting waiting
+
+	// What only the owner touches.
+	preshared [32]byte
+	keepalive time.Duration
+	allowed   []netip.Prefix
+	picker    path.Picker
+	opening   []byte // the latest message that opens a session, while it is unanswered
+	known     bool   // the transport has it
+}
+
+// sealing is what a peer's packets are sealed with.
+type sealing struct{ Session }
+
+// flow counts one direction.
+type flow struct{ packets, bytes atomic.Uint64 }
+
+func (f *flow) add(packets, bytes int) {
+	f.packets.Add(uint64(packets))
+	f.bytes.Add(uint64(bytes))
+}
+
+// place is where datagrams come from or go to: which of our addresses, and the other end.
+type place struct {
+	id     Source
+	remote netip.AddrPort
+	local  netip.Addr // invalid: the system chooses
+}
+
+// Path is a way to a peer.
+type Path struct {
+	place
+	limit atomic.Int32 // the largest inner packet that passes whole, in bytes; 0: not known to be limited
+}
+
+// Key is the peer's name.
+func (p *Peer) Key() key.WGPublic { return p.key }
+
+// Preshared is the pair's symmetric key; zero: none.
+func (p *Peer) Preshared() [32]byte { return p.preshared }
+
+// Keepalive is how long the tunnel may be silent; 0: for ever.
+func (p *Peer) Keepalive() time.Duration { return p.keepalive }
+
+func (p *Peer) drop(r Reason, n int) {
+	t := p.drops.Load()
+	for t == nil {
+		p.drops.CompareAndSwap(nil, new(tally))
+		t = p.drops.Load()
+	}
+	t.add(r, n)
+}
+
+// clean returns a copy of a configuration as it is kept: ranges masked and without duplicates, candidates bounded. It refuses what cannot
+// be a peer of the node with the key self.
+func (c PeerConfig) clean(self key.WGPublic) (PeerConfig, error) {
+	switch {
+	case c.Key.IsZero():
+		return c, fmt.Errorf("set a peer: it has no key")
+	case c.Key == self:
+		return c, fmt.Errorf("set the peer %s: its key is our own", c.Key.Short())
+	case len(c.Allowed) > MaxAllowed:
+		return c, fmt.Errorf("set the peer %s: %d ranges, at most %d", c.Key.Short(), len(c.Allowed), MaxAllowed)
+	case c.Keepalive < 0 || c.Keepalive > MaxKeepalive:
+		return c, fmt.Errorf("set the peer %s: a keepalive of %v; use 0 (off) to %v", c.Key.Short(), c.Keepalive, MaxKeepalive)
+	}
+	allowed := make([]netip.Prefix, 0, len(c.Allowed))
+	for _, a := range c.Allowed {
+		if !a.IsValid() || a.Addr().Is4In6() || a.Addr().Zone() != "" {
+			return c, fmt.Errorf("set the peer %s: %q is no address range", c.Key.Short(), a)
+		}
+		allowed = append(allowed, a.Masked())
+	}
+	slices.SortFunc(allowed, netip.Prefix.Compare)
+	c.Allowed = slices.Clip(slices.Compact(allowed))
+	c.Candidates = c.Candidates[:min(len(c.Candidates), MaxCandidates)]
+	return c, nil
+}
+
+// waiting holds packets for which there is no session yet.
+type waiting struct {
+	mu      sync.Mutex
+	packets [][]byte
+}

@@ -1,0 +1,185 @@
+package tunnel
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/cvlan/cvlan/internal/base/key"
+	"github.com/cvlan/cvlan/internal/sys/sock"
+	"github.com/cvlan/cvlan/internal/sys/tun"
+)
+
+// PeerState is what a tunnel knows of one peer.
+type PeerState struct {
+	Key                  key.WGPublic
+	Endpoint             netip.AddrPort // where datagrams go; invalid: nowhere yet
+	Allowed              []netip.Prefix
+	LastHandshake        time.Time // when the last was completed; zero: none
+	SessionSince         time.Time // since when packets are sealed with the present keys; zero: there are none
+	Attempting           bool      // a handshake is under way
+	Preshared            bool      // the pair has a symmetric key besides
+	Keepalive            time.Duration
+	RxBytes, TxBytes     uint64 // on the wire, handshakes sent included
+	RxPackets, TxPackets uint64
+	Waiting              int               // packets that wait for a session
+	Drops                map[string]uint64 // by reason
+}
+
+// State is what a tunnel knows of itself.
+type State struct {
+	Key     key.WGPublic
+	Port    uint16
+	MTU     int
+	Workers int
+	Drops   map[string]uint64 // by reason; those of peers included
+	Socket  sock.Stats
+	TUN     tun.Stats
+	Memory  int // bytes of packet memory in use, by all tunnels of the process
+}
+
+// SetPeer adds a peer or changes it; what is already so is left undisturbed.
+func (t *Tunnel) SetPeer(c PeerConfig) error {
+	c, err := c.clean(t.self)
+	if err != nil {
+		return err
+	}
+	if stopped := t.owner.do(func() { err = t.owner.setPeer(c) }); stopped != nil {
+		return stopped
+	}
+	return err
+}
+
+// RemovePeer forgets a peer and its sessions.
+func (t *Tunnel) RemovePeer(k key.WGPublic) {
+	_ = t.owner.do(func() { t.owner.removePeer(k) }) // a closed tunnel has none
+}
+
+// Wake makes the tunnel try all candidates of all peers again at once: the network has changed.
+func (t *Tunnel) Wake() {
+	_ = t.owner.do(t.owner.doubt) // likewise
+}
+
+// Peers tells the state of every peer, in no order.
+func (t *Tunnel) Peers() (all []PeerState) {
+	_ = t.owner.do(func() {
+		all = make([]PeerState, 0, len(t.owner.peers))
+		for _, p := range t.owner.peers {
+			all = append(all, t.owner.describe(p))
+		}
+	})
+	return all
+}
+
+// State tells about the tunnel as a whole.
+func (t *Tunnel) State() State {
+	s := State{Key: t.self, Port: t.Port(), MTU: t.mtu, Workers: len(t.sockets), Drops: t.drops.show(), TUN: t.tun.Stats(), Memory: t.budget.Used()}
+	for i, k := range t.sockets {
+		if i == 0 {
+			s.Socket = k.Stats()
+			continue
+		}
+		more := k.Stats()
+		s.Socket.NoBuffer += more.NoBuffer
+		s.Socket.TooBig += more.TooBig
+		s.Socket.Unreachable += more.Unreachable
+		s.Socket.Refused += more.Refused
+	}
+	return s
+}
+
+func (o *owner) setPeer(c PeerConfig) error {
+	now := o.t.clock.Now()
+	p := o.peers[c.Key]
+	if p == nil {
+		if len(o.peers) == MaxPeers {
+			return fmt.Errorf("set the peer %s: %d peers already", c.Key.Short(), MaxPeers)
+		}
+		p = &Peer{key: c.Key}
+		o.peers[c.Key] = p
+	}
+	changed := p.preshared != c.Preshared || p.keepalive != c.Keepalive
+	p.preshared, p.keepalive = c.Preshared, c.Keepalive
+	o.route(p, c.Allowed)
+	if !slices.Equal(p.picker.Candidates(), c.Candidates) {
+		p.picker.SetCandidates(now, c.Candidates, &o.picks)
+		o.spread(p, nil)
+	}
+	if !changed || !p.known && p.keepalive == 0 {
+		return nil
+	}
+	if err := o.transport(p).Put(now, p, &o.out); err != nil {
+		return err
+	}
+	p.known = true
+	o.act(now)
+	return nil
+}
+
+// route makes ranges a peer's, and only these. One that another peer has goes over.
+func (o *owner) route(p *Peer, allowed []netip.Prefix) {
+	if slices.Equal(p.allowed, allowed) {
+		return
+	}
+	for _, a := range p.allowed {
+		if !slices.Contains(allowed, a) {
+			o.t.routes.remove(a, p)
+		}
+	}
+	for _, a := range allowed {
+		if other := o.t.routes.owner(a); other != nil && other != p {
+			other.allowed = slices.DeleteFunc(slices.Clone(other.allowed), func(x netip.Prefix) bool { return x == a })
+		}
+		o.t.routes.add(a, p)
+	}
+	p.allowed = allowed
+}
+
+func (o *owner) removePeer(k key.WGPublic) {
+	p := o.peers[k]
+	if p == nil {
+		return
+	}
+	delete(o.peers, k)
+	for _, a := range p.allowed {
+		o.t.routes.remove(a, p)
+	}
+	if p.known {
+		o.transport(p).Remove(p, &o.out)
+		o.act(o.t.clock.Now())
+	}
+	o.t.forsake(p, NoRoute)
+}
+
+// doubt has every peer with a session prove anew where it is, and every opening that waits repeated everywhere.
+func (o *owner) doubt() {
+	now := o.t.clock.Now()
+	for _, p := range o.peers {
+		p.picker.Wake(now, &o.picks)
+		o.spread(p, p.path.Load())
+		if p.sealer.Load() != nil {
+			o.transport(p).Renew(now, p, &o.out)
+			o.act(now)
+		}
+	}
+}
+
+func (o *owner) describe(p *Peer) PeerState {
+	s := PeerState{
+		Key: p.key, Allowed: slices.Clone(p.allowed), Preshared: p.preshared != [32]byte{}, Keepalive: p.keepalive,
+		RxBytes: p.rx.bytes.Load(), RxPackets: p.rx.packets.Load(), TxBytes: p.tx.bytes.Load(), TxPackets: p.tx.packets.Load(),
+		Drops: p.drops.Load().show(),
+	}
+	if to := p.path.Load(); to != nil {
+		s.Endpoint = to.remote
+	}
+	p.waiting.mu.Lock()
+	s.Waiting = len(p.waiting.packets)
+	p.waiting.mu.Unlock()
+	if p.known {
+		st := o.transport(p).Status(p)
+		s.LastHandshake, s.SessionSince, s.Attempting = o.t.wall(st.Handshake), o.t.wall(st.Born), st.Attempting
+	}
+	return s
+}

@@ -1,0 +1,246 @@
+package tunnel
+
+import (
+	"errors"
+	"hash/maphash"
+	"log/slog"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cvlan/cvlan/internal/base/key"
+	"github.com/cvlan/cvlan/internal/base/logx"
+	"github.com/cvlan/cvlan/internal/base/mono"
+	"github.com/cvlan/cvlan/internal/core/offload"
+	"github.com/cvlan/cvlan/internal/sys/sock"
+	"github.com/cvlan/cvlan/internal/sys/tun"
+)
+
+// Config is what a tunnel is made of.
+type Config struct {
+	Self key.WGPublic // our own name among peers
+	// TUN is the inside and Sockets the outside; both belong to the tunnel from now on: it closes them, also when New fails. There is
+	// a pair of workers for each queue and socket; their numbers must be equal.
+	TUN     tun.Interface
+	Sockets []sock.Socket
+	// Transports are made by these, each given the tunnel that it works for.
+	Transports map[Class]Build
+	// PathMTU tells what the system knows of the path to an address, in bytes of the IP packet; nil: nothing.
+	PathMTU func(netip.Addr) (int, error)
+	Budget  *Budget      // of packet memory, shared by the tunnels of a process; nil: one of its own
+	Clock   mono.Clock   // zero: a new one
+	Log     *slog.Logger // nil: silent
+}
+
+// Build makes a Transport for a tunnel.
+type Build func(Host) (Transport, error)
+
+// Host is what a Transport may ask of its tunnel, while the tunnel calls it.
+type Host interface {
+	// Find returns the peer with a key, nil if there is none.
+	Find(key.WGPublic) *Peer
+	// Clock is what all instants come from.
+	Clock() mono.Clock
+}
+
+// Filter decides about packets. Several workers ask at once, once for a packet or a train, of which it sees the headers of the first.
+type Filter interface {
+	Out(packet []byte) bool
+	In(packet []byte) bool
+}
+
+// Tunnel carries the packets of one membership. Its methods may be called from any goroutine.
+type Tunnel struct {
+	self     key.WGPublic
+	tun      tun.Interface
+	sockets  []sock.Socket
+	mtu      int
+	joins    []offload.Protocol // the trains that the host takes
+	slotSize int
+	clock    mono.Clock
+	log      *slog.Logger
+	budget   *Budget
+	taken    int // of the budget, by workers
+	seed     maphash.Seed
+	pathMTU  func(netip.Addr) (int, error)
+
+	// Read by workers.
+	routes   routes
+	sessions [classes]*table[*receiving]
+	sources  atomic.Pointer[[]address] // nil: everything passes
+	filter   atomic.Pointer[Filter]    // nil: likewise
+	drops    tally
+
+	owner   *owner
+	done    chan struct{} // closed when the tunnel has failed by itself
+	failed  sync.Once
+	closing atomic.Bool
+	workers sync.WaitGroup
+}
+
+// New starts a tunnel without peers.
+func New(c Config) (*Tunnel, error) {
+	t := &Tunnel{
+		self: c.Self, tun: c.TUN, sockets: c.Sockets, mtu: c.TUN.MTU(), clock: c.Clock, log: c.Log, budget: c.Budget, pathMTU: c.PathMTU,
+		seed: maphash.MakeSeed(), routes: routes{hosts: newTable[*Peer](rand.Uint64())}, done: make(chan struct{}),
+	}
+	if t.log == nil {
+		t.log = slog.New(slog.DiscardHandler)
+	}
+	if t.budget == nil {
+		t.budget = NewBudget(0)
+	}
+	if c.Clock == (mono.Clock{}) {
+		t.clock = mono.NewClock()
+	}
+	if c.TUN.Stats().TSO {
+		t.joins = append(t.joins, offload.TCP)
+	}
+	if c.TUN.Stats().USO {
+		t.joins = append(t.joins, offload.UDP)
+	}
+	t.slotSize = (t.mtu + 255) &^ 255
+	for i := range t.sessions {
+		t.sessions[i] = newTable[*receiving](rand.Uint64())
+	}
+	if err := t.start(c); err != nil {
+		t.tun.Close()
+		for _, s := range t.sockets {
+			s.Close()
+		}
+		return nil, err
+	}
+	return t, nil
+}
+
+func (t *Tunnel) start(c Config) error {
+	queues := t.tun.Queues()
+	if len(queues) != len(t.sockets) || len(queues) == 0 {
+		return errors.New("start the tunnel: queues and sockets differ in number")
+	}
+	need := len(queues)*(outboundMemory+inboundMemory) + batchMemory
+	if err := t.budget.reserve(need); err != nil {
+		return errors.Join(errors.New("start the tunnel"), err)
+	}
+	t.taken = need
+	o, err := newOwner(t, c.Transports, newBatch(t.sockets[0]))
+	if err != nil {
+		t.budget.release(need)
+		return err
+	}
+	t.owner = o
+	t.workers.Go(o.run)
+	for i, q := range queues {
+		x := &exit{Queue: q}
+		out, in := newOutbound(t, x, newBatch(t.sockets[i])), newInbound(t, t.sockets[i], x)
+		t.workers.Go(func() { t.ended(out.run()) })
+		t.workers.Go(func() { t.ended(in.run()) })
+	}
+	return nil
+}
+
+// ended is called with the reason for which a worker has ended.
+func (t *Tunnel) ended(err error) {
+	if t.closing.Load() {
+		return
+	}
+	t.failed.Do(func() {
+		t.log.Warn("tunnel ended", logx.Err, err)
+		close(t.done)
+	})
+}
+
+// Done is closed when the tunnel has failed by itself (the TUN device was taken away, say).
+func (t *Tunnel) Done() <-chan struct{} { return t.done }
+
+// Port is the UDP port in use.
+func (t *Tunnel) Port() uint16 { return t.sockets[0].Port() }
+
+// Close ends the tunnel and closes its TUN device and sockets. It may be called again, and after the tunnel has ended by itself.
+func (t *Tunnel) Close() error {
+	if t.closing.Swap(true) {
+		t.workers.Wait()
+		return nil
+	}
+	err := t.tun.Close()
+	for _, s := range t.sockets {
+		err = errors.Join(err, s.Close())
+	}
+	t.owner.stop()
+	t.workers.Wait()
+	t.budget.release(t.taken)
+	return err
+}
+
+// SetSources says which inner addresses are the node's own: packets of the host from any other are dropped. Until it is called nothing is.
+func (t *Tunnel) SetSources(own []netip.Addr) {
+	all := make([]address, len(own))
+	for i, a := range own {
+		all[i] = addressOf(a)
+	}
+	t.sources.Store(&all)
+}
+
+// SetFilter replaces the filter; nil lets everything pass.
+func (t *Tunnel) SetFilter(f Filter) {
+	if f == nil {
+		t.filter.Store(nil)
+		return
+	}
+	t.filter.Store(&f)
+}
+
+func (t *Tunnel) mine(a address) bool {
+	own := t.sources.Load()
+	return own == nil || slices.Contains(*own, a)
+}
+
+func (t *Tunnel) allowsOut(packet []byte) bool {
+	f := t.filter.Load()
+	return f == nil || (*f).Out(packet)
+}
+
+func (t *Tunnel) allowsIn(packet []byte) bool {
+	f := t.filter.Load()
+	return f == nil || (*f).In(packet)
+}
+
+// fits is the size of the largest inner packet that reaches a peer whole, in bytes.
+func (t *Tunnel) fits(p *Peer) int {
+	if to := p.path.Load(); to != nil {
+		if limit := int(to.limit.Load()); limit > 0 {
+			return min(limit, t.mtu)
+		}
+	}
+	return t.mtu
+}
+
+// drop counts packets of nobody that is known.
+func (t *Tunnel) drop(r Reason, n int) { t.drops.add(r, n) }
+
+// refuse counts packets from or to a peer.
+func (t *Tunnel) refuse(p *Peer, r Reason, n int) {
+	t.drops.add(r, n)
+	p.drop(r, n)
+}
+
+// placeOf names a place.
+func (t *Tunnel) placeOf(remote netip.AddrPort, local netip.Addr) place {
+	type both struct {
+		remote netip.AddrPort
+		local  netip.Addr
+	}
+	id := Source(maphash.Comparable(t.seed, both{remote, local}))
+	return place{max(id, 1), remote, local}
+}
+
+// wall turns an instant of the tunnel's clock into a time of day; the zero Time for Never.
+func (t *Tunnel) wall(at mono.Time) time.Time {
+	if at.IsNever() {
+		return time.Time{}
+	}
+	return time.Now().Add(at.Sub(t.clock.Now()))
+}

@@ -1,0 +1,70 @@
+package tunnel
+
+import "github.com/cvlan/cvlan/internal/base/mono"
+
+// maxWaiting is how many packets of one peer wait for a session; the oldest go first.
+const maxWaiting = 128
+
+// hold keeps a copy of a packet until its peer has a session. The peer's waiting is locked.
+func (t *Tunnel) hold(p *Peer, packet []byte) {
+	w := &p.waiting
+	if len(w.packets) == maxWaiting {
+		t.budget.giveBack(w.packets[0])
+		w.packets = append(w.packets[:0], w.packets[1:]...)
+		t.refuse(p, NoSession, 1)
+	}
+	var slot []byte
+	if len(packet) <= t.slotSize {
+		slot = t.budget.slot(t.slotSize)
+	}
+	if slot == nil {
+		t.refuse(p, NoMemory, 1)
+		return
+	}
+	w.packets = append(w.packets, slot[:copy(slot, packet)])
+}
+
+// release sends what waits for a session that has come, before anything newer: who finds the peer without one waits for the lock. The
+// session is published in between.
+func (t *Tunnel) release(now mono.Time, p *Peer, s *sealing, b *batch) error {
+	w := &p.waiting
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	defer p.sealer.Store(s)
+	to := p.path.Load()
+	n := len(w.packets)
+	if n == 0 || to == nil {
+		return nil
+	}
+	counter, ok := s.Reserve(now, n)
+	if !ok {
+		return nil
+	}
+	bytes := 0
+	for i, packet := range w.packets {
+		size, err := b.seal(s.Session, counter+uint64(i), packet, t.mtu, to)
+		if err != nil {
+			return err
+		}
+		bytes += size
+		t.budget.giveBack(packet)
+	}
+	w.packets = nil
+	p.tx.add(n, bytes)
+	s.Sent(now)
+	return b.flush()
+}
+
+// forsake drops what waits.
+func (t *Tunnel) forsake(p *Peer, why Reason) {
+	w := &p.waiting
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, packet := range w.packets {
+		t.budget.giveBack(packet)
+	}
+	if n := len(w.packets); n > 0 {
+		t.refuse(p, why, n)
+	}
+	w.packets = nil
+}
