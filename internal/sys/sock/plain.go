@@ -19,7 +19,7 @@ func openPlain(c Config) (Socket, error) {
 		return nil, err
 	}
 	if c.Shared {
-		return nil, c.failed(errors.New("this system cannot share a port among sockets"))
+		return nil, c.failed(errNotShared)
 	}
 	conn, err := net.ListenUDP("udp", &net.UDPAddr{Port: int(c.Port)})
 	if err != nil {

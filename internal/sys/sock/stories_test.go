@@ -22,9 +22,21 @@ var (
 	loopback6 = netip.MustParseAddr("::1")
 )
 
-// everyKind tells a story of every kind of socket that this system has, for each family.
+// everyKind tells a story of the twin as well.
 func everyKind(t *testing.T, story func(t *testing.T, o opener, at netip.Addr)) {
-	for _, o := range openers() {
+	n := NewNetwork(func(_, _ netip.AddrPort) []time.Duration { return []time.Duration{0} })
+	twin := opener{"twin", func(c Config) (Socket, error) { return n.Open(c, loopback, loopback6) }, true}
+	tell(t, append(openers(), twin), story)
+}
+
+// everySystemKind tells a story of every kind of socket that this system has.
+func everySystemKind(t *testing.T, story func(t *testing.T, o opener, at netip.Addr)) {
+	tell(t, openers(), story)
+}
+
+// tell tells a story for each family.
+func tell(t *testing.T, of []opener, story func(t *testing.T, o opener, at netip.Addr)) {
+	for _, o := range of {
 		t.Run(o.name, func(t *testing.T) {
 			t.Run("IPv4", func(t *testing.T) { story(t, o, loopback) })
 			if o.ipv6 {
@@ -202,7 +214,7 @@ func TestManySendersAtOnce(t *testing.T) {
 
 // Datagrams of no bytes are neither sent nor delivered, and no buffer is lost over one.
 func TestDatagramsOfNoBytesArePassedOver(t *testing.T) {
-	everyKind(t, func(t *testing.T, o opener, at netip.Addr) {
+	everySystemKind(t, func(t *testing.T, o opener, at netip.Addr) {
 		s := mustOpen(t, o.open, Config{})
 		c, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(at, s.Port())))
 		if err != nil {
@@ -315,7 +327,7 @@ func TestClosingEndsReceive(t *testing.T) {
 }
 
 func TestATakenPortIsToldApart(t *testing.T) {
-	everyKind(t, func(t *testing.T, o opener, at netip.Addr) {
+	everySystemKind(t, func(t *testing.T, o opener, at netip.Addr) {
 		family := "udp4"
 		if at.Is6() {
 			family = "udp6"
