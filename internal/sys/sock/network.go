@@ -2,7 +2,6 @@ package sock
 
 import (
 	"container/heap"
-	"errors"
 	"net/netip"
 	"slices"
 	"sync"
@@ -53,8 +52,6 @@ func (n *Network) Open(c Config, addrs ...netip.Addr) (*Memory, error) {
 	n.place(m, addrs)
 	return m, nil
 }
-
-var errNotShared = errors.New("this system cannot share a port among sockets")
 
 // own copies addresses in the form that a Network compares.
 func own(addrs []netip.Addr) []netip.Addr {
