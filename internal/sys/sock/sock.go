@@ -32,7 +32,7 @@ const (
 // Batch is how many trains one system call moves. Receive returns no more, Send takes any number.
 const Batch = 32
 
-// DefaultPort is the first that a twin tries if it is given none.
+// DefaultPort is the port to try first; a twin does so by itself.
 const DefaultPort = 41641
 
 // DefaultBuffer is what a socket asks the system for in each direction, in bytes: 6 ms of a 10 Gbit/s stream.
