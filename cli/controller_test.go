@@ -6,8 +6,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -26,6 +28,9 @@ type controller struct {
 	db   *sqlite.Store
 	ca   *ca.CA
 	addr string
+
+	mu    sync.Mutex
+	where map[ident.Node][]netip.AddrPort
 }
 
 // controllerStart starts one and writes the provider's key to a file: controller admin.key
@@ -46,7 +51,7 @@ func controllerStart(ts *testscript.TestScript, _ bool, args []string) {
 	c.addr = l.Addr().String()
 	quiet := slog.New(slog.DiscardHandler)
 	s := &http.Server{
-		Handler: admin.New(admin.Config{Store: db, Live: func(ident.Tenant, ident.Node) admin.Presence { return admin.Presence{} },
+		Handler: admin.New(admin.Config{Store: db, Live: c.live,
 			NewTenant: c.newTenant, Addrs: []string{c.addr}, Pin: c.ca.Pin(), Started: time.Now(), Now: time.Now, Log: quiet}),
 		ErrorLog:          slog.NewLogLogger(quiet.Handler(), slog.LevelError),
 		ReadHeaderTimeout: 5 * time.Second,
@@ -86,4 +91,30 @@ func controllerJoined(ts *testscript.TestScript, _ bool, args []string) {
 	_, err = c.db.For(owner).Admit(ctx, store.Admission{Key: ident.JoinKey(t.ID), Secret: t.Secret, Wish: args[1],
 		Identity: id.Public(), WG: key.NewWGPrivate().Public(), OS: "linux", Software: "1.2.3"})
 	ts.Check(err)
+}
+
+func (c *controller) live(_ ident.Tenant, n ident.Node) admin.Presence {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return admin.Presence{Endpoints: c.where[n]}
+}
+
+// controllerReports lets a node of the default tenant say where it can be reached: reports NAME ENDPOINT...
+func controllerReports(ts *testscript.TestScript, _ bool, args []string) {
+	ctx, c := context.Background(), ts.Value("controller").(*controller)
+	t, err := c.db.TenantByName(ctx, "default")
+	ts.Check(err)
+	all, err := c.db.For(t.ID).Nodes(ctx, 0)
+	ts.Check(err)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.where = map[ident.Node][]netip.AddrPort{}
+	for _, n := range all {
+		if n.Name != args[0] {
+			continue
+		}
+		for _, e := range args[1:] {
+			c.where[n.ID] = append(c.where[n.ID], netip.MustParseAddrPort(e))
+		}
+	}
 }
