@@ -82,13 +82,20 @@ func headline(n local.Network) string {
 	if len(n.Peers) == 0 {
 		return "no peers yet" + closed(n)
 	}
-	up := 0
+	up, nodes := 0, 0
 	for _, p := range n.Peers {
-		if p.Online {
+		if p.Kind == local.PlainPeer {
+			continue
+		}
+		if nodes++; p.Online {
 			up++
 		}
 	}
-	return strconv.Itoa(up) + " of " + strconv.Itoa(len(n.Peers)) + " peers online" + closed(n)
+	text := strconv.Itoa(up) + " of " + strconv.Itoa(nodes) + " peers online"
+	if plain := len(n.Peers) - nodes; plain > 0 {
+		text += ", " + strconv.Itoa(plain) + " without an agent"
+	}
+	return text + closed(n)
 }
 
 func closed(n local.Network) string {
@@ -146,6 +153,8 @@ func first(all []netip.Addr) string {
 
 func online(now time.Time, p local.Peer) any {
 	switch {
+	case p.Kind == local.PlainPeer:
+		return iox.Cell(iox.Dim, "no agent")
 	case p.Online:
 		return iox.Cell(iox.Green, "yes")
 	case p.LastSeen != nil:

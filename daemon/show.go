@@ -137,9 +137,29 @@ func (m *member) controller(s *engine.Status) local.Controller {
 func peer(p *netmap.Peer, live map[key.WGPublic]tunnel.PeerState, now time.Time) local.Peer {
 	out := local.Peer{Node: node(p.Record), Online: p.Soft.Online, LastSeen: instant(p.Soft.LastSeen), Protocol: protocolWG, Path: pathIdle,
 		Candidates: slices.Clone(p.Soft.Endpoints)}
-	s, ok := live[p.Record.WG]
+	reached(&out, p.Record.WG, live, now)
+	return out
+}
+
+// plain tells of a device without an agent what a peer's path is.
+func plain(p *control.Plain, live map[key.WGPublic]tunnel.PeerState, now time.Time) local.Peer {
+	out := local.Peer{Node: local.Node{ID: p.ID.String(), Name: p.Name, Addresses: []netip.Addr{}, Key: p.WG.String()}, Kind: local.PlainPeer,
+		Protocol: protocolWG, Path: pathIdle}
+	for _, h := range p.Hosts() {
+		out.Addresses = append(out.Addresses, h.Addr())
+	}
+	if p.Endpoint.IsValid() {
+		out.Candidates = []netip.AddrPort{p.Endpoint}
+	}
+	reached(&out, p.WG, live, now)
+	return out
+}
+
+// reached adds what the tunnel knows of a peer.
+func reached(out *local.Peer, k key.WGPublic, live map[key.WGPublic]tunnel.PeerState, now time.Time) {
+	s, ok := live[k]
 	if !ok {
-		return out
+		return
 	}
 	out.LastHandshake, out.RxBytes, out.TxBytes = instant(s.LastHandshake), s.RxBytes, s.TxBytes
 	if s.Endpoint.IsValid() {
@@ -148,7 +168,6 @@ func peer(p *netmap.Peer, live map[key.WGPublic]tunnel.PeerState, now time.Time)
 			out.Path = pathDirect
 		}
 	}
-	return out
 }
 
 // instant makes what is unknown absent in JSON.

@@ -94,10 +94,14 @@ type Controller struct {
 	MapVersion  uint64     `json:"map_version"`
 }
 
-// Peer is another node of the network, and the path to it.
+// PlainPeer is the Kind of a WireGuard device without an agent.
+const PlainPeer = "plain"
+
+// Peer is another node of the network, or a plain device, and the path to it.
 type Peer struct {
 	Node
-	Online        bool             `json:"online"` // has a live session with the controller
+	Kind          string           `json:"kind,omitempty"` // plain; absent: a node
+	Online        bool             `json:"online"`         // has a live session with the controller; a plain device never has
 	LastSeen      *time.Time       `json:"last_seen,omitempty"`
 	Protocol      string           `json:"protocol"`           // wireguard
 	Path          string           `json:"path"`               // direct, idle (no session yet)

@@ -57,6 +57,9 @@ func (k Preshared) Bytes() []byte {
 	return append([]byte(nil), k.b[:]...)
 }
 
+// Raw returns the key itself, for the tunnel; zeros if there is none.
+func (k Preshared) Raw() [PresharedSize]byte { return k.b }
+
 // Text returns the key itself in the form that WireGuard's tools use: base64 with padding; empty if there is none.
 func (k Preshared) Text() string { return base64.StdEncoding.EncodeToString(k.Bytes()) }
 

@@ -19,7 +19,7 @@ func TestAPresharedKeySurvivesItsForms(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	if k == NewPreshared() || k.Hex() != fmt.Sprintf("%x", k.Bytes()) {
+	if raw := k.Raw(); !bytes.Equal(raw[:], k.Bytes()) || k == NewPreshared() || k.Hex() != fmt.Sprintf("%x", k.Bytes()) {
 		t.Error("not random, or not itself")
 	}
 }
