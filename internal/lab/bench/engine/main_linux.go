@@ -117,7 +117,11 @@ func bench(ctx context.Context, l *lab.Lab, o options) error {
 // build starts both pairs. Ours is watched while it idles alone.
 func build(ctx context.Context, l *lab.Lab, o options) (*arena, error) {
 	f := &arena{options: o, a: l.Public("a"), b: l.Public("b"), stranger: l.Public("stranger")}
-	var err error
+	said, err := f.a.Run(ctx, o.set.Path("cvland"), "--version")
+	if err != nil {
+		return nil, err
+	}
+	fmt.Println("measuring", strings.TrimSpace(said)) // "dirty": what was measured is in no commit
 	if f.ours, err = duel.StartOurs(ctx, l.Public("ctl"), f.a, f.b, o.set); err != nil {
 		return nil, err
 	}
