@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"net"
+	"sync/atomic"
 
 	"github.com/cvlan/cvlan/internal/base/mono"
 	"github.com/cvlan/cvlan/internal/core/fit"
@@ -56,6 +57,7 @@ type batchOf struct {
 type receiving struct {
 	Session
 	peer *Peer
+	used atomic.Bool // something was received
 }
 
 func newInbound(t *Tunnel, s sock.Socket, q *exit) *inbound {
@@ -205,8 +207,18 @@ func (w *inbound) received(now mono.Time, b *batchOf) {
 		p.heard.Store(&Path{place: w.place})
 	}
 	if b.from.Received(now, w.place.id, b.data) {
-		w.t.owner.note(b.from.Session)
+		w.tell(b.from)
 	}
+}
+
+// tell has the owner look at a session. The first use of one that is to replace another is waited for: what it carried may be answered as
+// soon as the host has it, and a peer that has lost the other session could not read the answer.
+func (w *inbound) tell(r *receiving) {
+	if s := r.peer.sealer.Load(); s != nil && s.Session != r.Session && !r.used.Swap(true) {
+		_ = w.t.owner.do(func() { w.t.owner.attend(r.Session) }) // a closed tunnel seals nothing
+		return
+	}
+	w.t.owner.note(r.Session)
 }
 
 // flush writes what has been joined to the host.

@@ -254,7 +254,7 @@ func (o *owner) event(now mono.Time, e *Event) {
 	case Known:
 		p.known = true
 	case Installed:
-		o.t.sessions[e.Session.Class()].put(address{lo: uint64(e.Session.Index())}, &receiving{e.Session, p})
+		o.t.sessions[e.Session.Class()].put(address{lo: uint64(e.Session.Index())}, &receiving{Session: e.Session, peer: p})
 	case Retired:
 		o.t.sessions[e.Session.Class()].remove(address{lo: uint64(e.Session.Index())})
 		if s := p.sealer.Load(); s != nil && s.Session == e.Session {
