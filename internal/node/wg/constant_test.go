@@ -1,0 +1,134 @@
+package wg_test
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// Times of the protocol.
+const (
+	rejectAfter = 180 * time.Second
+	passive     = 10 * time.Second // data is acknowledged by something within this time
+	retry       = 5*time.Second + 334*time.Millisecond
+)
+
+func TestConstantTrafficLosesNothingThroughTenKeys(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		a, b := w.pair()
+		w.talk(a, b, time.Second)
+		const every = 100 * time.Millisecond
+		n := int(30 * time.Minute / every)
+		heard, keys := map[*end]int{}, 0
+		since := a.of(b).SessionSince
+		for i := range n {
+			a.says(b, fmt.Sprint(i))
+			b.says(a, fmt.Sprint(i))
+			time.Sleep(every)
+			synctest.Wait()
+			for _, e := range []*end{a, b} {
+				for _, text := range e.heard() {
+					if text != fmt.Sprint(heard[e]) {
+						t.Fatalf("%d hears %q, want %d", e.n, text, heard[e])
+					}
+					heard[e]++
+				}
+			}
+			if now := a.of(b).SessionSince; !now.Equal(since) {
+				since, keys = now, keys+1
+			}
+		}
+		w.pass(time.Second)
+		for _, e := range []*end{a, b} {
+			if all := heard[e] + len(e.heard()); all != n {
+				t.Errorf("%d has heard %d of %d", e.n, all, n)
+			}
+			e.wantDrops(nil)
+		}
+		if keys < 12 || keys > 16 { // one in 120 s
+			t.Errorf("%d keys in 30 minutes", keys)
+		}
+	})
+}
+
+// One side talks, the other only listens: keys change all the same, and nothing is lost.
+func TestOneWayTrafficLosesNothing(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		a, b := w.pair()
+		const every = time.Second
+		n := int(time.Hour / every)
+		heard := 0
+		for i := range n {
+			if i == n/2 {
+				a, b, heard = b, a, heard+len(a.heard())+len(b.heard())
+			}
+			a.says(b, fmt.Sprint(i))
+			time.Sleep(every)
+			heard += len(b.heard())
+		}
+		w.pass(time.Second)
+		if heard += len(b.heard()); heard != n {
+			t.Errorf("%d of %d have arrived", heard, n)
+		}
+	})
+}
+
+func TestKeepaliveAloneKeepsASessionFresh(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		a, b := w.end(1), w.end(2)
+		b.knows(a, at())
+		a.knows(b, every(25*time.Second)) // and is spoken to at once
+		w.pass(time.Second)
+		for range 120 {
+			w.pass(30 * time.Second)
+			for _, s := range []time.Time{a.of(b).SessionSince, b.of(a).SessionSince} {
+				if s.IsZero() || time.Since(s) >= rejectAfter {
+					t.Fatalf("a session of %v", s)
+				}
+			}
+		}
+		before := a.of(b).LastHandshake
+		b.says(a, "at once")
+		if !a.hears("at once", rtt) || !a.of(b).LastHandshake.Equal(before) {
+			t.Error("the session could not be used")
+		}
+		// 144 keepalives in an hour, and 30 handshakes of three messages, one of which is a keepalive.
+		if n := w.traffic(); n < 120 || n > 300 {
+			t.Errorf("%d datagrams in an hour", n)
+		}
+		a.knows(b) // off again
+		w.pass(time.Hour)
+		quiet := w.traffic()
+		w.pass(time.Hour)
+		if n := w.traffic() - quiet; n != 0 {
+			t.Errorf("%d datagrams without a keepalive", n)
+		}
+	})
+}
+
+func TestIdlePeersAreSilent(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		a, b := w.pair()
+		w.pass(time.Hour)
+		if n := w.traffic(); n != 0 {
+			t.Errorf("%d datagrams before anybody has anything to say", n)
+		}
+		w.talk(a, b, time.Second)
+		w.pass(passive + time.Second)
+		quiet := w.traffic()
+		if quiet > 6 { // two of the handshake, a keepalive, two packets and an acknowledgement
+			t.Errorf("%d datagrams for one packet each way", quiet)
+		}
+		w.pass(24 * time.Hour)
+		if n := w.traffic() - quiet; n != 0 {
+			t.Errorf("%d datagrams in an idle day", n)
+		}
+		for _, s := range []time.Time{a.of(b).SessionSince, b.of(a).SessionSince} {
+			if !s.IsZero() {
+				t.Errorf("keys of %v are kept", s)
+			}
+		}
+		w.talk(a, b, time.Second)
+	})
+}

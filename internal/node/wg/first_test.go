@@ -1,0 +1,122 @@
+package wg_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/cvlan/cvlan/internal/node/tunnel"
+)
+
+// waits is how many packets of one peer wait for a session.
+const waits = 128
+
+func TestFirstPacketWaitsForTheHandshakeAndIsAnswered(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		a, b := w.pair()
+		start := time.Now()
+		a.says(b, "hello")
+		if !b.hears("hello", time.Second) {
+			t.Fatal("not heard")
+		}
+		if took := time.Since(start); took != rtt/2*3 { // initiation, response, packet
+			t.Errorf("took %v", took)
+		}
+		b.says(a, "hello back")
+		if !a.hears("hello back", rtt) {
+			t.Fatal("the answer is not heard at once")
+		}
+		for _, s := range []tunnel.PeerState{a.of(b), b.of(a)} {
+			if s.LastHandshake.IsZero() || s.SessionSince.IsZero() || s.Attempting || s.Waiting != 0 || s.TxPackets == 0 || s.RxPackets == 0 || len(s.Drops) > 0 {
+				t.Errorf("%+v", s)
+			}
+		}
+		if to := a.of(b).Endpoint; to != b.at() {
+			t.Errorf("b is thought to be at %v", to)
+		}
+	})
+}
+
+func TestAnsweringSideNeedsNoCandidates(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		a, b := w.end(1), w.end(2)
+		a.knows(b)
+		b.knows(a, at())
+		w.talk(a, b, time.Second)
+		if to := b.of(a).Endpoint; to != a.at() {
+			t.Errorf("a is thought to be at %v", to)
+		}
+	})
+}
+
+func TestOfTooManyWaitingPacketsTheNewestStay(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		a, b := w.pair()
+		const n = 200
+		for i := range n {
+			a.says(b, fmt.Sprint(i))
+		}
+		w.pass(rtt / 4)
+		if s := a.of(b); s.Waiting != waits || !s.Attempting {
+			t.Errorf("before the answer: %+v", s)
+		}
+		w.pass(time.Second)
+		all := b.heard()
+		if len(all) != waits {
+			t.Fatalf("%d of %d have arrived, want %d", len(all), n, waits)
+		}
+		for i, text := range all {
+			if text != fmt.Sprint(n-waits+i) {
+				t.Fatalf("packet %d is %q", i, text)
+			}
+		}
+		a.wantDrops(map[tunnel.Reason]uint64{tunnel.NoSession: n - waits})
+		if s := a.of(b); s.Waiting != 0 || s.Drops[tunnel.NoSession.String()] != n-waits {
+			t.Errorf("afterwards: %+v", s)
+		}
+	})
+}
+
+// Packets leave while the handshake is under way, at its end, and after it: each overtakes none.
+func TestOrderOutlivesTheBirthOfASession(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		a, b := w.pair()
+		const n = 400
+		for i := range n {
+			a.says(b, fmt.Sprint(i))
+			time.Sleep(rtt / 100)
+		}
+		w.pass(time.Second)
+		all := b.heard()
+		if len(all) != n {
+			t.Errorf("%d of %d have arrived", len(all), n)
+		}
+		for i, text := range all {
+			if text != fmt.Sprint(i) {
+				t.Fatalf("packet %d is %q", i, text)
+			}
+		}
+	})
+}
+
+func TestPacketsWaitInVainForAPeerThatIsNowhere(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		a, b := w.end(1), w.end(2)
+		a.knows(b, at())
+		a.says(b, "lost")
+		w.pass(time.Second)
+		if s := a.of(b); s.Waiting != 1 || s.Endpoint.IsValid() || s.Drops[tunnel.NoPath.String()] != 1 {
+			t.Errorf("at first: %+v", s)
+		}
+		w.pass(2 * time.Minute)
+		s := a.of(b)
+		if s.Waiting != 0 || s.Attempting || s.Drops[tunnel.NoSession.String()] != 1 {
+			t.Errorf("at last: %+v", s)
+		}
+		before := w.traffic()
+		w.pass(time.Hour)
+		if n := w.traffic() - before; n != 0 {
+			t.Errorf("%d datagrams after giving up", n)
+		}
+	})
+}

@@ -1,0 +1,88 @@
+package wg_test
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/cvlan/cvlan/internal/node/tunnel"
+)
+
+func ranges(all ...string) func(*tunnel.PeerConfig) {
+	return func(c *tunnel.PeerConfig) {
+		c.Allowed = nil
+		for _, r := range all {
+			c.Allowed = append(c.Allowed, netip.MustParsePrefix(r))
+		}
+	}
+}
+
+func TestKeyMovesToAnotherRange(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		a, b := w.pair()
+		w.talk(a, b, time.Second)
+		old := b.addr
+		b.addr = netip.MustParseAddr("10.88.3.4")
+		a.knows(b, ranges("10.88.0.0/16"))
+		w.talk(a, b, rtt)
+		if !a.of(b).LastHandshake.Before(time.Now().Add(-rtt)) {
+			t.Error("another handshake was made")
+		}
+		a.twin.Send(packet(a.addr, old, "nobody is there"))
+		b.twin.Send(packet(old, a.addr, "nor here"))
+		w.pass(time.Second)
+		if all := append(a.heard(), b.heard()...); len(all) != 0 {
+			t.Errorf("%q have arrived", all)
+		}
+		a.wantDrops(map[tunnel.Reason]uint64{tunnel.NoRoute: 1, tunnel.Spoofed: 1})
+	})
+}
+
+func TestRangeGoesToThePeerThatIsGivenItLast(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		a, b, c := w.end(1), w.end(2), w.end(3)
+		for _, e := range []*end{b, c} {
+			e.knows(a)
+			a.knows(e)
+		}
+		w.talk(a, b, time.Second)
+		w.talk(a, c, time.Second)
+		shared := netip.MustParseAddr("172.16.5.6")
+		for i, turn := range []struct{ has, not *end }{{b, c}, {c, b}, {b, c}} {
+			a.knows(turn.has, func(p *tunnel.PeerConfig) { p.Allowed = append(p.Allowed, netip.MustParsePrefix("172.16.0.0/16")) })
+			a.twin.Send(packet(a.addr, shared, "to the owner"))
+			turn.not.twin.Send(packet(shared, a.addr, "from another"))
+			turn.has.twin.Send(packet(shared, a.addr, "from the owner"))
+			w.pass(time.Second)
+			if has, not, mine := turn.has.heard(), turn.not.heard(), a.heard(); len(has) != 1 || len(not) != 0 || len(mine) != 1 || mine[0] != "from the owner" {
+				t.Errorf("turn %d: the owner hears %q, the other %q, we %q", i, has, not, mine)
+			}
+			if n := a.of(turn.not).Drops[tunnel.Spoofed.String()]; n == 0 {
+				t.Errorf("turn %d: not counted", i)
+			}
+		}
+		if has, not := len(a.of(b).Allowed), len(a.of(c).Allowed); has != 2 || not != 1 {
+			t.Errorf("b has %d ranges, c has %d", has, not)
+		}
+	})
+}
+
+func TestPeersThatCannotBeAreRefused(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		a, b := w.end(1), w.end(2)
+		many := make([]netip.Prefix, tunnel.MaxAllowed+1)
+		for want, c := range map[string]tunnel.PeerConfig{
+			"has no key":                {},
+			"its key is our own":        {Key: a.key.Public()},
+			"is no address range":       {Key: b.key.Public(), Allowed: []netip.Prefix{{}}},
+			"4097 ranges, at most 4096": {Key: b.key.Public(), Allowed: many},
+			"use 0 (off) to 18h12m15s":  {Key: b.key.Public(), Keepalive: 100 * time.Hour},
+			"keepalive of -1ns":         {Key: b.key.Public(), Keepalive: -1},
+		} {
+			wantError(t, a.SetPeer(c), want)
+		}
+		if n := len(a.Peers()); n != 0 {
+			t.Errorf("%d peers", n)
+		}
+	})
+}
