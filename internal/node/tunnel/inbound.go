@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"sync/atomic"
+	"time"
 
 	"github.com/cvlan/cvlan/internal/base/mono"
 	"github.com/cvlan/cvlan/internal/core/fit"
@@ -38,7 +39,8 @@ type inbound struct {
 	exit   *exit
 	trains []sock.Train
 	joiner *offload.Joiner
-	place  place // where the last train came from
+	place  place     // where the last train came from
+	waited mono.Time // when the owner was waited for last
 	source address
 	owner  *Peer // to whom source belongs
 }
@@ -203,22 +205,30 @@ func (w *inbound) received(now mono.Time, b *batchOf) {
 	}
 	p := b.from.peer
 	p.rx.add(b.packets, b.bytes)
-	if h := p.heard.Load(); h == nil || h.id != w.place.id {
+	h := p.heard.Load()
+	moved := h == nil || h.id != w.place.id
+	if moved {
 		p.heard.Store(&Path{place: w.place})
 	}
 	if b.from.Received(now, w.place.id, b.data) {
-		w.tell(b.from)
+		w.tell(now, b.from, moved)
 	}
 }
 
-// tell has the owner look at a session. The first use of one that is to replace another is waited for: what it carried may be answered as
-// soon as the host has it, and a peer that has lost the other session could not read the answer.
-func (w *inbound) tell(r *receiving) {
-	if s := r.peer.sealer.Load(); s != nil && s.Session != r.Session && !r.used.Swap(true) {
-		_ = w.t.owner.do(func() { w.t.owner.attend(r.Session) }) // a closed tunnel seals nothing
+// waitEvery is the least time between two waits for the owner, so that nobody can make a worker do little else.
+const waitEvery = 10 * time.Millisecond
+
+// tell has the owner look at a session. It is waited for where the host's answer to what was received would otherwise be lost: the peer is
+// at another place, or has begun to use a session that is to replace another, which it may have forgotten.
+func (w *inbound) tell(now mono.Time, r *receiving, moved bool) {
+	s := r.peer.sealer.Load()
+	replaces := s != nil && s.Session != r.Session && !r.used.Swap(true)
+	if !moved && !replaces || now.Sub(w.waited) < waitEvery {
+		w.t.owner.note(r.Session)
 		return
 	}
-	w.t.owner.note(r.Session)
+	w.waited = now
+	_ = w.t.owner.do(func() { w.t.owner.attend(r.Session) }) // a closed tunnel has no answers to send
 }
 
 // flush writes what has been joined to the host.
