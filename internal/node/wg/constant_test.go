@@ -30,7 +30,7 @@ func TestConstantTrafficLosesNothingThroughTenKeys(t *testing.T) {
 			for _, e := range []*end{a, b} {
 				for _, text := range e.heard() {
 					if text != fmt.Sprint(heard[e]) {
-						t.Fatalf("%d hears %q, want %d", e.n, text, heard[e])
+						w.Fatalf("%d hears %q, want %d", e.n, text, heard[e])
 					}
 					heard[e]++
 				}
@@ -42,12 +42,12 @@ func TestConstantTrafficLosesNothingThroughTenKeys(t *testing.T) {
 		w.pass(time.Second)
 		for _, e := range []*end{a, b} {
 			if all := heard[e] + len(e.heard()); all != n {
-				t.Errorf("%d has heard %d of %d", e.n, all, n)
+				w.Errorf("%d has heard %d of %d", e.n, all, n)
 			}
 			e.wantDrops(nil)
 		}
 		if keys < 12 || keys > 16 { // one in 120 s
-			t.Errorf("%d keys in 30 minutes", keys)
+			w.Errorf("%d keys in 30 minutes", keys)
 		}
 	})
 }
@@ -69,7 +69,7 @@ func TestOneWayTrafficLosesNothing(t *testing.T) {
 		}
 		w.pass(time.Second)
 		if heard += len(b.heard()); heard != n {
-			t.Errorf("%d of %d have arrived", heard, n)
+			w.Errorf("%d of %d have arrived", heard, n)
 		}
 	})
 }
@@ -84,25 +84,25 @@ func TestKeepaliveAloneKeepsASessionFresh(t *testing.T) {
 			w.pass(30 * time.Second)
 			for _, s := range []time.Time{a.of(b).SessionSince, b.of(a).SessionSince} {
 				if s.IsZero() || time.Since(s) >= rejectAfter {
-					t.Fatalf("a session of %v", s)
+					w.Fatalf("a session of %v", s)
 				}
 			}
 		}
 		before := a.of(b).LastHandshake
 		b.says(a, "at once")
 		if !a.hears("at once", rtt) || !a.of(b).LastHandshake.Equal(before) {
-			t.Error("the session could not be used")
+			w.Error("the session could not be used")
 		}
 		// 144 keepalives in an hour, and 30 handshakes of three messages, one of which is a keepalive.
 		if n := w.traffic(); n < 120 || n > 300 {
-			t.Errorf("%d datagrams in an hour", n)
+			w.Errorf("%d datagrams in an hour", n)
 		}
 		a.knows(b) // off again
 		w.pass(time.Hour)
 		quiet := w.traffic()
 		w.pass(time.Hour)
 		if n := w.traffic() - quiet; n != 0 {
-			t.Errorf("%d datagrams without a keepalive", n)
+			w.Errorf("%d datagrams without a keepalive", n)
 		}
 	})
 }
@@ -112,21 +112,21 @@ func TestIdlePeersAreSilent(t *testing.T) {
 		a, b := w.pair()
 		w.pass(time.Hour)
 		if n := w.traffic(); n != 0 {
-			t.Errorf("%d datagrams before anybody has anything to say", n)
+			w.Errorf("%d datagrams before anybody has anything to say", n)
 		}
 		w.talk(a, b, time.Second)
 		w.pass(passive + time.Second)
 		quiet := w.traffic()
 		if quiet > 6 { // two of the handshake, a keepalive, two packets and an acknowledgement
-			t.Errorf("%d datagrams for one packet each way", quiet)
+			w.Errorf("%d datagrams for one packet each way", quiet)
 		}
 		w.pass(24 * time.Hour)
 		if n := w.traffic() - quiet; n != 0 {
-			t.Errorf("%d datagrams in an idle day", n)
+			w.Errorf("%d datagrams in an idle day", n)
 		}
 		for _, s := range []time.Time{a.of(b).SessionSince, b.of(a).SessionSince} {
 			if !s.IsZero() {
-				t.Errorf("keys of %v are kept", s)
+				w.Errorf("keys of %v are kept", s)
 			}
 		}
 		w.talk(a, b, time.Second)

@@ -113,9 +113,9 @@ func preshared(b byte) func(*tunnel.PeerConfig) {
 // says sends one packet to another end.
 func (e *end) says(to *end, text string) { e.twin.Send(packet(e.addr, to.addr, text)) }
 
-// hears waits for a packet with that text, and passes over others.
+// hears waits for a packet with that text, and passes over others. One that comes at the last moment counts.
 func (e *end) hears(text string, within time.Duration) bool {
-	for end := time.After(within); ; {
+	for end := time.After(within + time.Microsecond); ; {
 		select {
 		case p := <-e.twin.Arrived():
 			if textOf(p) == text {

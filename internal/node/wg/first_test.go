@@ -17,22 +17,22 @@ func TestFirstPacketWaitsForTheHandshakeAndIsAnswered(t *testing.T) {
 		start := time.Now()
 		a.says(b, "hello")
 		if !b.hears("hello", time.Second) {
-			t.Fatal("not heard")
+			w.Fatal("not heard")
 		}
 		if took := time.Since(start); took != rtt/2*3 { // initiation, response, packet
-			t.Errorf("took %v", took)
+			w.Errorf("took %v", took)
 		}
 		b.says(a, "hello back")
 		if !a.hears("hello back", rtt) {
-			t.Fatal("the answer is not heard at once")
+			w.Fatal("the answer is not heard at once")
 		}
 		for _, s := range []tunnel.PeerState{a.of(b), b.of(a)} {
 			if s.LastHandshake.IsZero() || s.SessionSince.IsZero() || s.Attempting || s.Waiting != 0 || s.TxPackets == 0 || s.RxPackets == 0 || len(s.Drops) > 0 {
-				t.Errorf("%+v", s)
+				w.Errorf("%+v", s)
 			}
 		}
 		if to := a.of(b).Endpoint; to != b.at() {
-			t.Errorf("b is thought to be at %v", to)
+			w.Errorf("b is thought to be at %v", to)
 		}
 	})
 }
@@ -44,7 +44,7 @@ func TestAnsweringSideNeedsNoCandidates(t *testing.T) {
 		b.knows(a, at())
 		w.talk(a, b, time.Second)
 		if to := b.of(a).Endpoint; to != a.at() {
-			t.Errorf("a is thought to be at %v", to)
+			w.Errorf("a is thought to be at %v", to)
 		}
 	})
 }
@@ -58,21 +58,21 @@ func TestOfTooManyWaitingPacketsTheNewestStay(t *testing.T) {
 		}
 		w.pass(rtt / 4)
 		if s := a.of(b); s.Waiting != waits || !s.Attempting {
-			t.Errorf("before the answer: %+v", s)
+			w.Errorf("before the answer: %+v", s)
 		}
 		w.pass(time.Second)
 		all := b.heard()
 		if len(all) != waits {
-			t.Fatalf("%d of %d have arrived, want %d", len(all), n, waits)
+			w.Fatalf("%d of %d have arrived, want %d", len(all), n, waits)
 		}
 		for i, text := range all {
 			if text != fmt.Sprint(n-waits+i) {
-				t.Fatalf("packet %d is %q", i, text)
+				w.Fatalf("packet %d is %q", i, text)
 			}
 		}
 		a.wantDrops(map[tunnel.Reason]uint64{tunnel.NoSession: n - waits})
 		if s := a.of(b); s.Waiting != 0 || s.Drops[tunnel.NoSession.String()] != n-waits {
-			t.Errorf("afterwards: %+v", s)
+			w.Errorf("afterwards: %+v", s)
 		}
 	})
 }
@@ -89,11 +89,11 @@ func TestOrderOutlivesTheBirthOfASession(t *testing.T) {
 		w.pass(time.Second)
 		all := b.heard()
 		if len(all) != n {
-			t.Errorf("%d of %d have arrived", len(all), n)
+			w.Errorf("%d of %d have arrived", len(all), n)
 		}
 		for i, text := range all {
 			if text != fmt.Sprint(i) {
-				t.Fatalf("packet %d is %q", i, text)
+				w.Fatalf("packet %d is %q", i, text)
 			}
 		}
 	})
@@ -106,17 +106,17 @@ func TestPacketsWaitInVainForAPeerThatIsNowhere(t *testing.T) {
 		a.says(b, "lost")
 		w.pass(time.Second)
 		if s := a.of(b); s.Waiting != 1 || s.Endpoint.IsValid() || s.Drops[tunnel.NoPath.String()] != 1 {
-			t.Errorf("at first: %+v", s)
+			w.Errorf("at first: %+v", s)
 		}
 		w.pass(2 * time.Minute)
 		s := a.of(b)
 		if s.Waiting != 0 || s.Attempting || s.Drops[tunnel.NoSession.String()] != 1 {
-			t.Errorf("at last: %+v", s)
+			w.Errorf("at last: %+v", s)
 		}
 		before := w.traffic()
 		w.pass(time.Hour)
 		if n := w.traffic() - before; n != 0 {
-			t.Errorf("%d datagrams after giving up", n)
+			w.Errorf("%d datagrams after giving up", n)
 		}
 	})
 }

@@ -22,7 +22,7 @@ func TestPresharedKeyThatBothHave(t *testing.T) {
 		b.knows(a, preshared(7))
 		w.talk(a, b, time.Second)
 		if !a.of(b).Preshared {
-			t.Error("it is not told")
+			w.Error("it is not told")
 		}
 	})
 }
@@ -38,15 +38,15 @@ func TestPresharedKeyThatIsWrongNeverWorks(t *testing.T) {
 			w.pass(time.Second)
 		}
 		if all := append(a.heard(), b.heard()...); len(all) != 0 {
-			t.Errorf("%d packets have arrived", len(all))
+			w.Errorf("%d packets have arrived", len(all))
 		}
 		for _, e := range []*end{a, b} { // each has begun some handshakes, and the other's answers were no good
 			if n := e.dropped(tunnel.Forged); n < 20 {
-				t.Errorf("%d: %v", e.n, e.State().Drops)
+				w.Errorf("%d: %v", e.n, e.State().Drops)
 			}
 		}
 		if s := a.of(b); s.Waiting != waits || !s.LastHandshake.IsZero() {
-			t.Errorf("%+v", s)
+			w.Errorf("%+v", s)
 		}
 		b.knows(a, preshared(7))
 		w.talk(a, b, 2*retry)
@@ -64,7 +64,7 @@ func TestPresharedKeyThatChangesCountsFromTheNextHandshakeOn(t *testing.T) {
 			w.pass(time.Second)
 		}
 		if s := a.of(b); !s.SessionSince.IsZero() {
-			t.Fatalf("a session outlives its time: %+v", s)
+			w.Fatalf("a session outlives its time: %+v", s)
 		}
 		b.heard()
 		b.knows(a, preshared(1))
@@ -74,7 +74,7 @@ func TestPresharedKeyThatChangesCountsFromTheNextHandshakeOn(t *testing.T) {
 		w.pass(rejectAfter)
 		w.talk(a, b, time.Second)
 		if a.of(b).Preshared || b.of(a).Preshared {
-			t.Error("the key is still told")
+			w.Error("the key is still told")
 		}
 	})
 }

@@ -26,13 +26,13 @@ func TestKeyMovesToAnotherRange(t *testing.T) {
 		a.knows(b, ranges("10.88.0.0/16"))
 		w.talk(a, b, rtt)
 		if !a.of(b).LastHandshake.Before(time.Now().Add(-rtt)) {
-			t.Error("another handshake was made")
+			w.Error("another handshake was made")
 		}
 		a.twin.Send(packet(a.addr, old, "nobody is there"))
 		b.twin.Send(packet(old, a.addr, "nor here"))
 		w.pass(time.Second)
 		if all := append(a.heard(), b.heard()...); len(all) != 0 {
-			t.Errorf("%q have arrived", all)
+			w.Errorf("%q have arrived", all)
 		}
 		a.wantDrops(map[tunnel.Reason]uint64{tunnel.NoRoute: 1, tunnel.Spoofed: 1})
 	})
@@ -55,14 +55,14 @@ func TestRangeGoesToThePeerThatIsGivenItLast(t *testing.T) {
 			turn.has.twin.Send(packet(shared, a.addr, "from the owner"))
 			w.pass(time.Second)
 			if has, not, mine := turn.has.heard(), turn.not.heard(), a.heard(); len(has) != 1 || len(not) != 0 || len(mine) != 1 || mine[0] != "from the owner" {
-				t.Errorf("turn %d: the owner hears %q, the other %q, we %q", i, has, not, mine)
+				w.Errorf("turn %d: the owner hears %q, the other %q, we %q", i, has, not, mine)
 			}
 			if n := a.of(turn.not).Drops[tunnel.Spoofed.String()]; n == 0 {
-				t.Errorf("turn %d: not counted", i)
+				w.Errorf("turn %d: not counted", i)
 			}
 		}
 		if has, not := len(a.of(b).Allowed), len(a.of(c).Allowed); has != 2 || not != 1 {
-			t.Errorf("b has %d ranges, c has %d", has, not)
+			w.Errorf("b has %d ranges, c has %d", has, not)
 		}
 	})
 }
@@ -79,10 +79,10 @@ func TestPeersThatCannotBeAreRefused(t *testing.T) {
 			"use 0 (off) to 18h12m15s":  {Key: b.key.Public(), Keepalive: 100 * time.Hour},
 			"keepalive of -1ns":         {Key: b.key.Public(), Keepalive: -1},
 		} {
-			wantError(t, a.SetPeer(c), want)
+			wantError(w.T, a.SetPeer(c), want)
 		}
 		if n := len(a.Peers()); n != 0 {
-			t.Errorf("%d peers", n)
+			w.Errorf("%d peers", n)
 		}
 	})
 }

@@ -36,11 +36,11 @@ func TestPeerThatForgotEverythingIsReachedAgain(t *testing.T) {
 				break
 			}
 			if time.Since(start) > silence+retry {
-				t.Fatal("b is not reached")
+				w.Fatal("b is not reached")
 			}
 		}
 		if took := time.Since(start); took < silence-time.Second {
-			t.Errorf("b was reached after %v: it had not forgotten", took)
+			w.Errorf("b was reached after %v: it had not forgotten", took)
 		}
 		w.talk(a, b, time.Second)
 	})
@@ -54,12 +54,12 @@ func TestBothBeginAtOnce(t *testing.T) {
 			a.says(b, "from a")
 			b.says(a, "from b")
 			if !a.hears("from b", time.Second) || !b.hears("from a", time.Second) {
-				t.Fatal("they did not meet at once")
+				w.Fatal("they did not meet at once")
 			}
 			w.pass(time.Second)
 			w.talk(a, b, 3*rtt)
 			if before := a.of(b).LastHandshake; before.IsZero() || b.of(a).LastHandshake.IsZero() {
-				t.Error("no handshake was completed")
+				w.Error("no handshake was completed")
 			}
 		})
 	}
@@ -75,15 +75,15 @@ func TestRemovedPeerIsAStrangerAndComesBackAsNew(t *testing.T) {
 		b.says(a, "from nobody")
 		w.pass(time.Minute)
 		if all := a.heard(); len(all) != 0 {
-			t.Errorf("a hears %q of a peer that it does not know", all)
+			w.Errorf("a hears %q of a peer that it does not know", all)
 		}
 		drops := a.State().Drops
 		if len(a.Peers()) != 0 || drops["no_route"] != 1 || drops["unknown_index"] == 0 || drops["unknown_peer"] == 0 {
-			t.Errorf("peers %v, drops %v", a.Peers(), drops)
+			w.Errorf("peers %v, drops %v", a.Peers(), drops)
 		}
 		a.knows(b)
 		if s := a.of(b); s.RxPackets != 0 || !s.LastHandshake.IsZero() || s.Endpoint.IsValid() {
-			t.Errorf("what is remembered of a removed peer: %+v", s)
+			w.Errorf("what is remembered of a removed peer: %+v", s)
 		}
 		w.talk(a, b, retry+time.Second)
 	})
@@ -102,11 +102,11 @@ func TestRemovedPeerTakesItsWaitingPacketsWithIt(t *testing.T) {
 		a.knows(b)
 		w.pass(time.Minute)
 		if all := b.heard(); len(all) != 0 {
-			t.Errorf("%d packets of a removed peer have arrived", len(all))
+			w.Errorf("%d packets of a removed peer have arrived", len(all))
 		}
 		w.talk(a, b, retry)
 		if now := a.State().Memory; now > memory+waits*1536 {
-			t.Errorf("%d bytes of packet memory, %d before", now, memory)
+			w.Errorf("%d bytes of packet memory, %d before", now, memory)
 		}
 	})
 }

@@ -64,11 +64,11 @@ func TestTrainsArriveAsOneRunByteForByte(t *testing.T) {
 		} {
 			before := a.of(b).TxPackets
 			if !a.twin.SendTrain(s) {
-				t.Fatalf("%s: not sent", name)
+				w.Fatalf("%s: not sent", name)
 			}
 			b.wantRun(tap, s)
 			if n := int(a.of(b).TxPackets - before); n < 11 || n > 60 {
-				t.Errorf("%s: %d packets on the wire", name, n)
+				w.Errorf("%s: %d packets on the wire", name, n)
 			}
 		}
 		a.wantDrops(nil)
@@ -83,7 +83,7 @@ func TestTrainsThatTheHostDoesNotTakeArriveAsPackets(t *testing.T) {
 		w.talk(a, b, time.Second)
 		b.Close()
 		if err := b.bootWith(tun.Config{NoUSO: true}); err != nil {
-			t.Fatal(err)
+			w.Fatal(err)
 		}
 		b.knows(a)
 		w.talk(b, a, time.Second)
@@ -91,10 +91,10 @@ func TestTrainsThatTheHostDoesNotTakeArriveAsPackets(t *testing.T) {
 		a.twin.SendTrain(udpTrain(a.addr, b.addr, noise(10*1300), 1300))
 		w.pass(time.Second)
 		if n := len(tap); n != 10 {
-			t.Errorf("%d runs", n)
+			w.Errorf("%d runs", n)
 		}
 		if s := b.twin.Stats(); s.Refused != 0 {
-			t.Errorf("the host has refused %d", s.Refused)
+			w.Errorf("the host has refused %d", s.Refused)
 		}
 	})
 }
@@ -106,19 +106,19 @@ func TestTrainThatWaitsForASessionArrivesAsPackets(t *testing.T) {
 		a.twin.SendTrain(tcpTrain(a.addr, b.addr, payload, 1340))
 		w.pass(rtt / 4)
 		if n := a.of(b).Waiting; n != segments {
-			t.Errorf("%d packets wait", n)
+			w.Errorf("%d packets wait", n)
 		}
 		w.pass(time.Second)
 		var got []byte
 		for len(b.twin.Arrived()) > 0 {
 			p := <-b.twin.Arrived()
 			if len(p) != 1380 || offload.PseudoHeader(p[12:20], protoTCP, len(p)-20).Bytes(p[20:]).Fold() != 0xffff {
-				t.Fatalf("a packet of %d bytes, or its checksum is wrong", len(p))
+				w.Fatalf("a packet of %d bytes, or its checksum is wrong", len(p))
 			}
 			got = append(got, p[40:]...)
 		}
 		if !bytes.Equal(got, payload) {
-			t.Errorf("%d bytes have arrived, not the %d that were sent", len(got), len(payload))
+			w.Errorf("%d bytes have arrived, not the %d that were sent", len(got), len(payload))
 		}
 	})
 }
@@ -137,15 +137,15 @@ func TestTrainsOnABadLinkArriveInWholePieces(t *testing.T) {
 			p := <-b.twin.Arrived()
 			at := int(p[24])<<24 | int(p[25])<<16 | int(p[26])<<8 | int(p[27]) - 0x100
 			if seen[at] || !bytes.Equal(p[40:], payload[at:at+1340]) {
-				t.Fatalf("segment at %d came twice or damaged", at)
+				w.Fatalf("segment at %d came twice or damaged", at)
 			}
 			seen[at] = true
 		}
 		if len(seen) < segments/2 || len(seen) == segments {
-			t.Errorf("%d segments have arrived", len(seen))
+			w.Errorf("%d segments have arrived", len(seen))
 		}
 		if n := b.dropped(tunnel.Replayed); n == 0 {
-			t.Error("no duplicate was seen: the test tests nothing")
+			w.Error("no duplicate was seen: the test tests nothing")
 		}
 	})
 }
