@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/cvlan/cvlan/internal/core/wg"
+	core "github.com/cvlan/cvlan/internal/core/wg"
 )
 
 // nobody returns addresses on the outside at which nobody is.
@@ -197,7 +197,7 @@ func TestRenewalGoesToOnePlace(t *testing.T) {
 		w.talk(a, b, time.Second)
 		initiations := 0
 		a.datagrams(func(d []byte) {
-			if wg.KindOf(d) == wg.KindInitiation {
+			if core.KindOf(d) == core.KindInitiation {
 				initiations++
 			}
 		})
