@@ -207,8 +207,13 @@ func (o *owner) wake(p *Peer) {
 	o.act(now)
 }
 
-// transport is the protocol that is spoken with a peer.
-func (o *owner) transport(*Peer) Transport { return o.transports[WireGuard] }
+// transport is the protocol that is spoken with a peer: WireGuard, in a tunnel that speaks it.
+func (o *owner) transport(*Peer) Transport {
+	if tr := o.transports[WireGuard]; tr != nil {
+		return tr
+	}
+	return o.transports[IKE]
+}
 
 func (o *owner) tick() {
 	for _, tr := range o.transports {

@@ -2,6 +2,7 @@ package tunnel
 
 import (
 	"errors"
+	"fmt"
 	"hash/maphash"
 	"log/slog"
 	"math/rand/v2"
@@ -121,9 +122,12 @@ func (t *Tunnel) start(c Config) error {
 	if len(queues) != len(t.sockets) || len(queues) == 0 {
 		return errors.New("start the tunnel: queues and sockets differ in number")
 	}
+	if len(c.Transports) == 0 {
+		return errors.New("start the tunnel: it speaks no protocol")
+	}
 	need := len(queues)*(outboundMemory+inboundMemory) + batchMemory
 	if err := t.budget.reserve(need); err != nil {
-		return errors.Join(errors.New("start the tunnel"), err)
+		return fmt.Errorf("start the tunnel: %w", err)
 	}
 	t.taken = need
 	o, err := newOwner(t, c.Transports, newBatch(t.sockets[0]))
@@ -171,6 +175,9 @@ func (t *Tunnel) Close() error {
 	}
 	t.owner.stop()
 	t.workers.Wait()
+	for _, p := range t.owner.peers {
+		t.forsake(p, NoSession)
+	}
 	t.budget.release(t.taken)
 	return err
 }
