@@ -17,6 +17,8 @@ const (
 	// dataOverhead is what the protocols add to a packet of the inside's full size: WireGuard 32, ESP with AES-GCM 16 + 2 + 16 and padding.
 	dataOverhead = 37
 	udpHeader    = 8
+	// padding is a multiple of what packets are padded to: 16 by WireGuard, 4 by ESP.
+	padding = 16
 )
 
 // measure asks the system how wide a peer's path is. The answer is a hint (ICMP may be lost or lie) that can only make packets smaller, and
@@ -34,7 +36,7 @@ func (o *owner) measure(p *Peer) {
 	if limit >= o.t.mtu {
 		limit = 0
 	} else {
-		limit = max(limit, minInner)
+		limit = max(limit&^(padding-1), minInner) // a packet that fits still does when it has been padded
 	}
 	to.limit.Store(int32(limit))
 }
