@@ -190,7 +190,6 @@ func (o *owner) attend(s Session) {
 // wake has a session made for a peer with waiting packets.
 func (o *owner) wake(p *Peer) {
 	if o.peers[p.key] != p { // removed meanwhile
-		o.t.forsake(p, NoRoute)
 		return
 	}
 	now := o.t.clock.Now()
@@ -311,6 +310,9 @@ func (o *owner) transmit(now mono.Time, m *Transmit) {
 	p := m.Peer
 	switch {
 	case m.To != 0 && o.origin != nil && m.To == o.origin.id:
+		if p != nil {
+			p.tx.add(1, len(m.Data))
+		}
 		o.send(m.Data, o.origin.place)
 	case m.Opening:
 		o.open(now, p, m.Data)

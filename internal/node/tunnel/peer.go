@@ -119,4 +119,5 @@ func (c PeerConfig) clean(self key.WGPublic) (PeerConfig, error) {
 type waiting struct {
 	mu      sync.Mutex
 	packets [][]byte
+	gone    bool // the peer was removed: nothing waits any more
 }

@@ -85,6 +85,8 @@ func (t *Tunnel) State() State {
 		s.Socket.TooBig += more.TooBig
 		s.Socket.Unreachable += more.Unreachable
 		s.Socket.Refused += more.Refused
+		s.Socket.Overflow += more.Overflow
+		s.Socket.Truncated += more.Truncated
 	}
 	return s
 }
@@ -149,7 +151,7 @@ func (o *owner) removePeer(k key.WGPublic) {
 		o.transport(p).Remove(p, &o.out)
 		o.act(o.t.clock.Now())
 	}
-	o.t.forsake(p, NoRoute)
+	o.t.abandon(p)
 }
 
 // doubt has every peer with a session prove anew where it is, and every opening that waits repeated everywhere.

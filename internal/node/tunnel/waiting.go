@@ -8,6 +8,10 @@ const maxWaiting = 128
 // hold keeps a copy of a packet until its peer has a session. The peer's waiting is locked.
 func (t *Tunnel) hold(p *Peer, packet []byte) {
 	w := &p.waiting
+	if w.gone {
+		t.refuse(p, NoRoute, 1)
+		return
+	}
 	if len(w.packets) == maxWaiting {
 		t.budget.giveBack(w.packets[0])
 		w.packets = append(w.packets[:0], w.packets[1:]...)
@@ -40,6 +44,7 @@ func (t *Tunnel) release(now mono.Time, p *Peer, s *sealing, b *batch) error {
 	if !ok {
 		return nil
 	}
+	defer w.clear(t.budget)
 	bytes := 0
 	for i, packet := range w.packets {
 		size, err := b.seal(s.Session, counter+uint64(i), packet, t.mtu, to)
@@ -47,24 +52,36 @@ func (t *Tunnel) release(now mono.Time, p *Peer, s *sealing, b *batch) error {
 			return err
 		}
 		bytes += size
-		t.budget.giveBack(packet)
 	}
-	w.packets = nil
 	p.tx.add(n, bytes)
-	s.Sent(now)
+	if s.Sent(now) {
+		t.owner.note(s.Session)
+	}
 	return b.flush()
 }
 
 // forsake drops what waits.
 func (t *Tunnel) forsake(p *Peer, why Reason) {
-	w := &p.waiting
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, packet := range w.packets {
-		t.budget.giveBack(packet)
-	}
-	if n := len(w.packets); n > 0 {
+	p.waiting.mu.Lock()
+	defer p.waiting.mu.Unlock()
+	if n := len(p.waiting.packets); n > 0 {
 		t.refuse(p, why, n)
+	}
+	p.waiting.clear(t.budget)
+}
+
+// abandon drops what waits for a peer that is removed, and what a worker that still holds it would let wait.
+func (t *Tunnel) abandon(p *Peer) {
+	p.waiting.mu.Lock()
+	p.waiting.gone = true
+	p.waiting.mu.Unlock()
+	t.forsake(p, NoRoute)
+}
+
+// clear gives all slots back.
+func (w *waiting) clear(b *Budget) {
+	for _, packet := range w.packets {
+		b.giveBack(packet)
 	}
 	w.packets = nil
 }
