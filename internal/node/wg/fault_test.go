@@ -116,7 +116,8 @@ func TestCloseIsNoFailure(t *testing.T) {
 
 // Everybody closes at once, while packets fly, handshakes begin and peers come and go.
 func TestCloseFromManySidesWhileItIsBusy(t *testing.T) {
-	for seed := range uint64(seeds(50)) {
+	payload := noise(20 * 1340)
+	for seed := range uint64(seeds(25)) {
 		inWorld(t, seed, func(w *world) {
 			w.jitter = rtt
 			a, b := w.pair()
@@ -124,7 +125,7 @@ func TestCloseFromManySidesWhileItIsBusy(t *testing.T) {
 			stop := make(chan struct{})
 			for _, f := range []func(int){
 				func(i int) { a.says(b, "x") },
-				func(i int) { b.twin.SendTrain(tcpTrain(b.addr, a.addr, noise(20*1340), 1340)) },
+				func(i int) { b.twin.SendTrain(tcpTrain(b.addr, a.addr, payload, 1340)) },
 				func(i int) { a.SetPeer(b.peer()) },
 				func(i int) { a.RemovePeer(b.key.Public()) },
 				func(i int) { a.Wake(); a.Peers(); a.State() },
@@ -140,7 +141,7 @@ func TestCloseFromManySidesWhileItIsBusy(t *testing.T) {
 					}
 				})
 			}
-			w.pass(time.Duration(seed) * rtt / 5)
+			w.pass(time.Duration(seed) * rtt / 3)
 			for range 4 {
 				all.Go(func() {
 					if err := a.Close(); err != nil {
