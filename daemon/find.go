@@ -8,6 +8,7 @@ import (
 	"github.com/cvlan/cvlan/api/local"
 	"github.com/cvlan/cvlan/internal/base/clean"
 	"github.com/cvlan/cvlan/internal/base/ident"
+	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/core/netmap"
 	"github.com/cvlan/cvlan/internal/node/engine"
 )
@@ -79,10 +80,12 @@ func (d *Daemon) choose(network string) ([]*member, error) {
 
 // target is a peer that was found, and where.
 type target struct {
-	m    *member
-	s    *engine.Status
-	peer *netmap.Peer
-	addr netip.Addr // to be used
+	m      *member
+	s      *engine.Status
+	name   string
+	key    key.WGPublic
+	online bool       // has a session with the controller
+	addr   netip.Addr // to be used
 }
 
 // find looks for a peer by name, name.network, full name, address or identifier, in the memberships that are up.
@@ -126,7 +129,12 @@ func (c *scan) look(m *member, s *engine.Status, peer string) (found []target) {
 	}
 	for _, p := range s.Peers {
 		if a := matches(peer, p.Record.Node, p.Record.Name, s.Network, p.Record.Address4, p.Record.Address6); a.IsValid() {
-			found = append(found, target{m, s, p, a})
+			found = append(found, target{m, s, p.Record.Name, p.Record.WG, p.Soft.Online, a})
+		}
+	}
+	for _, p := range s.Plains {
+		if a := matches(peer, p.ID, p.Name, s.Network, p.Address4, p.Address6); a.IsValid() {
+			found = append(found, target{m, s, p.Name, p.WG, false, a})
 		}
 	}
 	return found
@@ -146,9 +154,9 @@ func (c *scan) missing(peer string) error {
 	}
 }
 
-// matches returns the address to use if a person may mean this node, else an invalid one. IPv4 is preferred, unless an address was
+// matches returns the address to use if a person may mean this node or device, else an invalid one. IPv4 is preferred, unless an address was
 // named.
-func matches(s string, id ident.Node, name string, n netmap.Network, a4, a6 netip.Addr) netip.Addr {
+func matches(s string, id fmt.Stringer, name string, n netmap.Network, a4, a6 netip.Addr) netip.Addr {
 	if a, err := netip.ParseAddr(s); err == nil {
 		if a = a.Unmap(); a == a4 || a == a6 {
 			return a

@@ -47,28 +47,28 @@ func (d *Daemon) Ping(ctx context.Context, r local.PingRequest) (local.Pong, err
 	case err != nil && ctx.Err() != nil:
 		return local.Pong{}, t.silent(limit)
 	case err != nil:
-		return local.Pong{}, local.CodeUnreachable.Problem("ping "+t.peer.Record.Name, err.Error(), "")
+		return local.Pong{}, local.CodeUnreachable.Problem("ping "+t.name, err.Error(), "")
 	}
-	p := local.Pong{Schema: local.Schema, Peer: t.peer.Record.Name, Network: t.s.Network.Name, Address: t.addr, RTT: rtt, Path: pathDirect, Protocol: protocolWG}
-	if live, ok := e.Status().Live()[t.peer.Record.WG]; ok && live.Endpoint.IsValid() {
+	p := local.Pong{Schema: local.Schema, Peer: t.name, Network: t.s.Network.Name, Address: t.addr, RTT: rtt, Path: pathDirect, Protocol: protocolWG}
+	if live, ok := e.Status().Live()[t.key]; ok && live.Endpoint.IsValid() {
 		p.Endpoint = &live.Endpoint
 	}
 	return p, nil
 }
 
 func (t target) down() error {
-	return local.CodeUnreachable.Problem("ping "+t.peer.Record.Name, fmt.Sprintf("the network %s is not up", t.s.Network.Name), "cvlan status says why")
+	return local.CodeUnreachable.Problem("ping "+t.name, fmt.Sprintf("the network %s is not up", t.s.Network.Name), "cvlan status says why")
 }
 
 // silent says what is known of a peer that did not answer.
 func (t target) silent(limit time.Duration) error {
-	live := t.s.Live()[t.peer.Record.WG]
+	live := t.s.Live()[t.key]
 	hint := "is it switched on and connected? cvlan status shows when it was seen last"
 	switch {
 	case !live.LastHandshake.IsZero() && time.Since(live.LastHandshake) < sessionLife:
 		hint = "the tunnel to it stands: does its own firewall drop echo requests?"
-	case t.peer.Soft.Online:
+	case t.online:
 		hint = fmt.Sprintf("it is connected to the controller, but there is no path to it: does a firewall drop UDP between the two, port %d here?", t.s.Port)
 	}
-	return local.CodeUnreachable.Problem("ping "+t.peer.Record.Name, fmt.Sprintf("no answer within %v", limit), hint)
+	return local.CodeUnreachable.Problem("ping "+t.name, fmt.Sprintf("no answer within %v", limit), hint)
 }

@@ -83,6 +83,9 @@ func (m *member) live(s *engine.Status) local.Network {
 	for _, p := range s.Peers {
 		n.Peers = append(n.Peers, peer(p, live, now))
 	}
+	for _, p := range s.Plains {
+		n.Peers = append(n.Peers, plain(p, live, now))
+	}
 	return n
 }
 

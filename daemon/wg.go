@@ -45,6 +45,9 @@ func (m *member) wireguard(s *engine.Status) local.WGNetwork {
 	for _, p := range s.Peers {
 		names[p.Record.WG] = p.Record.Name
 	}
+	for _, p := range s.Plains {
+		names[p.WG] = p.Name
+	}
 	for i := range peers {
 		n.Peers = append(n.Peers, wgPeer(names[peers[i].Key], &peers[i]))
 	}

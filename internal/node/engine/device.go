@@ -10,10 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/logx"
 	"github.com/cvlan/cvlan/internal/node/session"
-	"github.com/cvlan/cvlan/internal/node/tunnel"
 	"github.com/cvlan/cvlan/internal/sys/osnet"
 	"github.com/cvlan/cvlan/internal/sys/tun"
 )
@@ -31,7 +29,6 @@ type device struct {
 	tunnel Tunnel
 	ranges []netip.Prefix
 	config osnet.Config
-	inside map[key.WGPublic]tunnel.PeerConfig // what the tunnel has been told
 }
 
 // done is the tunnel's own end; nil, which is never ready, without one.
@@ -127,7 +124,10 @@ func (e *Engine) open() (p *session.Problem) {
 	for p := range e.table.Peers() {
 		e.setPeer(p)
 	}
-	e.log.Info("tunnel up", logx.Interface, e.dev.name, logx.Count, len(e.dev.inside))
+	for p := range e.table.Plains() {
+		e.setPlain(p)
+	}
+	e.log.Info("tunnel up", logx.Interface, e.dev.name, logx.Count, e.table.Len())
 	return nil
 }
 
@@ -143,7 +143,7 @@ func (e *Engine) make(port uint16) (*device, *session.Problem) {
 		p := problemOf("tunnel-failed", err)
 		return nil, &p
 	}
-	return &device{name: name, mtu: e.mtu(), tunnel: t, inside: map[key.WGPublic]tunnel.PeerConfig{}}, nil
+	return &device{name: name, mtu: e.mtu(), tunnel: t}, nil
 }
 
 func (e *Engine) mtu() int { return cmp.Or(e.cfg.MTU, tun.DefaultMTU) }

@@ -2,12 +2,12 @@ package engine
 
 import (
 	"net/netip"
-	"slices"
+	"time"
 
-	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/logx"
 	"github.com/cvlan/cvlan/internal/core/netmap"
 	"github.com/cvlan/cvlan/internal/node/tunnel"
+	"github.com/cvlan/cvlan/proto/control"
 )
 
 // follow makes the tunnel's peers those of the map. Keys that are not used any more go first: one may come back as another's.
@@ -17,39 +17,44 @@ func (e *Engine) follow(events []netmap.Event) {
 	}
 	for _, v := range events {
 		if v.Was != nil && (v.Peer == nil || v.Peer.Record.WG != v.Was.Record.WG) {
-			e.dropPeer(v.Was.Record.WG)
+			e.dev.tunnel.RemovePeer(v.Was.Record.WG)
+		}
+		if v.WasPlain != nil && (v.Plain == nil || v.Plain.WG != v.WasPlain.WG) {
+			e.dev.tunnel.RemovePeer(v.WasPlain.WG)
 		}
 	}
 	for _, v := range events {
-		if v.Peer != nil {
+		switch {
+		case v.Peer != nil:
 			e.setPeer(v.Peer)
-		}
-		if v.Kind == netmap.PeerRefused {
+		case v.Plain != nil:
+			e.setPlain(v.Plain)
+		case v.Kind == netmap.PeerRefused:
 			e.log.Warn("node left out", logx.Peer, v.Node.String(), logx.Reason, v.Why)
+		case v.Kind == netmap.PlainRefused:
+			e.log.Warn("plain peer left out", logx.Peer, v.ID.String(), logx.Reason, v.Why)
 		}
 	}
 }
 
-func (e *Engine) dropPeer(k key.WGPublic) {
-	e.dev.tunnel.RemovePeer(k)
-	delete(e.dev.inside, k)
-}
-
+// setPeer tells the tunnel of a node. One that went offline may still be where it was, so that no endpoints mean those of before.
 func (e *Engine) setPeer(p *netmap.Peer) {
-	want := tunnel.PeerConfig{Key: p.Record.WG, Allowed: hosts(p), Candidates: e.candidates(p)}
-	if has, ok := e.dev.inside[want.Key]; ok {
-		if len(want.Candidates) == 0 { // a node that went offline may still be where it was
-			want.Candidates = has.Candidates
-		}
-		if slices.Equal(has.Allowed, want.Allowed) && slices.Equal(has.Candidates, want.Candidates) {
-			return
-		}
+	e.set(p.Record.Node.String(), tunnel.PeerConfig{Key: p.Record.WG, Allowed: hosts(p), Candidates: e.candidates(p)})
+}
+
+// setPlain tells the tunnel of a device without an agent.
+func (e *Engine) setPlain(p *control.Plain) {
+	c := tunnel.PeerConfig{Key: p.WG, Preshared: p.Preshared.Raw(), Allowed: p.Hosts(), Keepalive: time.Duration(p.Keepalive) * time.Second}
+	if p.Endpoint.IsValid() {
+		c.Candidates = []netip.AddrPort{p.Endpoint}
 	}
-	if err := e.dev.tunnel.SetPeer(want); err != nil {
-		e.log.Error("peer not set", logx.Peer, p.Record.Node.String(), logx.Err, err)
-		return
+	e.set(p.ID.String(), c)
+}
+
+func (e *Engine) set(id string, c tunnel.PeerConfig) {
+	if err := e.dev.tunnel.SetPeer(c); err != nil {
+		e.log.Error("peer not set", logx.Peer, id, logx.Err, err)
 	}
-	e.dev.inside[want.Key] = want
 }
 
 // hosts are the addresses that a peer may use, each alone.

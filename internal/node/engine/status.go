@@ -7,11 +7,11 @@ import (
 	"slices"
 	"time"
 
-	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/core/netmap"
 	"github.com/cvlan/cvlan/internal/node/session"
 	"github.com/cvlan/cvlan/internal/node/tunnel"
+	"github.com/cvlan/cvlan/proto/control"
 )
 
 // State says how far a membership is.
@@ -36,7 +36,8 @@ type Status struct {
 	Known      bool // there is a map: Network and Self are set
 	Network    netmap.Network
 	Self       netmap.Self
-	Peers      []*netmap.Peer // by name
+	Peers      []*netmap.Peer   // by name
+	Plains     []*control.Plain // by name
 	MapVersion uint64
 
 	Interface string // "": there is none
@@ -87,7 +88,7 @@ func (e *Engine) publish() {
 	s := &Status{Session: e.session.State(), MapVersion: e.table.Cursor().GetHard()}
 	s.Network, s.Known = e.table.Network()
 	s.Self, _ = e.table.Self()
-	s.Peers = e.peers()
+	s.Peers, s.Plains = e.peers(), e.plains()
 	if e.dev != nil {
 		s.Interface, s.Port, s.MTU, s.tunnel = e.dev.name, e.dev.tunnel.Port(), e.dev.mtu, e.dev.tunnel
 	}
@@ -107,6 +108,11 @@ func (e *Engine) peers() []*netmap.Peer {
 		})
 	}
 	return e.listed
+}
+
+// plains returns the map's plain devices by name.
+func (e *Engine) plains() []*control.Plain {
+	return slices.SortedFunc(e.table.Plains(), func(a, b *control.Plain) int { return cmp.Compare(a.Name, b.Name) })
 }
 
 // judge says in one word, and a problem, how the membership is.
@@ -140,15 +146,20 @@ func (e *Engine) warnings(s *Status) (all []session.Problem) {
 	if e.unsaved != nil {
 		all = append(all, problemOf("state-not-saved", e.unsaved))
 	}
-	refused, first, why := 0, ident.Node(0), ""
+	refused, first, why := 0, "", ""
 	for id, w := range e.table.Refused() {
 		if refused++; refused == 1 {
-			first, why = id, w
+			first, why = id.String(), w
+		}
+	}
+	for id, w := range e.table.RefusedPlains() {
+		if refused++; refused == 1 {
+			first, why = id.String(), w
 		}
 	}
 	if refused > 0 {
 		all = append(all, session.Problem{Code: "peers-refused",
-			What: fmt.Sprintf("%d of the map's nodes cannot be used; the first is %s: %s", refused, first, why),
+			What: fmt.Sprintf("%d of the map's entries cannot be used; the first is %s: %s", refused, first, why),
 			Hint: "ask the controller's operator"})
 	}
 	return all

@@ -106,6 +106,9 @@ type tube struct {
 func (t *tube) SetPeer(p tunnel.PeerConfig) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if len(p.Candidates) == 0 { // as a tunnel does
+		p.Candidates = t.peers[p.Key].Candidates
+	}
 	t.peers[p.Key] = p
 	t.sets++
 	return nil

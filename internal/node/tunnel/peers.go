@@ -104,7 +104,7 @@ func (o *owner) setPeer(c PeerConfig) error {
 	changed := p.preshared != c.Preshared || p.keepalive != c.Keepalive
 	p.preshared, p.keepalive = c.Preshared, c.Keepalive
 	o.route(p, c.Allowed)
-	if !slices.Equal(p.picker.Candidates(), c.Candidates) {
+	if len(c.Candidates) > 0 && !slices.Equal(p.picker.Candidates(), c.Candidates) {
 		p.picker.SetCandidates(now, c.Candidates, &o.picks)
 		o.spread(p, nil)
 	}

@@ -134,6 +134,6 @@ type PeerConfig struct {
 	Key        key.WGPublic     // its name; in WireGuard its public key
 	Preshared  [32]byte         // of the pair; zero: none
 	Allowed    []netip.Prefix   // source addresses that the peer may use and destinations that go to it
-	Candidates []netip.AddrPort // where it may be reached, most wanted first; at most MaxCandidates count
+	Candidates []netip.AddrPort // where it may be reached, most wanted first; at most MaxCandidates count; none: those of before
 	Keepalive  time.Duration    // how long the tunnel may be silent before an empty packet keeps NATs open; 0: for ever
 }

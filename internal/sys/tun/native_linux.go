@@ -18,6 +18,10 @@ const (
 	takesUDP = unix.TUN_F_USO4 | unix.TUN_F_USO6
 )
 
+// queueLength is how many packets or trains of the host wait to be read. TCP keeps one or two a connection there and stops by itself; the
+// kernel's 500 would drop those of a few hundred connections.
+const queueLength = 4096
+
 // native is a TUN device of the kernel. It lives as long as one of its files.
 type native struct {
 	name    string
@@ -93,6 +97,9 @@ func (n *native) set(c Config) error {
 	// Of small segments the kernel would put more into a train than a Super may have.
 	if err := netlink.LinkSetGSOMaxSegs(link, offload.MaxSegments); err != nil {
 		return fmt.Errorf("limit the trains of %s to %d packets: %w", n.name, offload.MaxSegments, err)
+	}
+	if err := netlink.LinkSetTxQLen(link, queueLength); err != nil {
+		return fmt.Errorf("set the queue length of %s to %d packets: %w", n.name, queueLength, err)
 	}
 	return nil
 }
