@@ -193,6 +193,9 @@ func (o *owner) wake(p *Peer) {
 		return
 	}
 	now := o.t.clock.Now()
+	if s := p.sealer.Load(); s != nil && s.Usable(now) && p.waiting.len() == 0 { // it has come since
+		return
+	}
 	tr := o.transport(p)
 	if !p.known {
 		if err := tr.Put(now, p, &o.out); err != nil {

@@ -171,14 +171,11 @@ func (o *owner) describe(p *Peer) PeerState {
 	s := PeerState{
 		Key: p.key, Allowed: slices.Clone(p.allowed), Preshared: p.preshared != [32]byte{}, Keepalive: p.keepalive,
 		RxBytes: p.rx.bytes.Load(), RxPackets: p.rx.packets.Load(), TxBytes: p.tx.bytes.Load(), TxPackets: p.tx.packets.Load(),
-		Drops: p.drops.Load().show(),
+		Waiting: p.waiting.len(), Drops: p.drops.Load().show(),
 	}
 	if to := p.path.Load(); to != nil {
 		s.Endpoint = to.remote
 	}
-	p.waiting.mu.Lock()
-	s.Waiting = len(p.waiting.packets)
-	p.waiting.mu.Unlock()
 	if p.known {
 		st := o.transport(p).Status(p)
 		s.LastHandshake, s.SessionSince, s.Attempting = o.t.wall(st.Handshake), o.t.wall(st.Born), st.Attempting

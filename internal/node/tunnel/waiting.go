@@ -78,6 +78,13 @@ func (t *Tunnel) abandon(p *Peer) {
 	t.forsake(p, NoRoute)
 }
 
+// len is how many packets wait.
+func (w *waiting) len() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.packets)
+}
+
 // clear gives all slots back.
 func (w *waiting) clear(b *Budget) {
 	for _, packet := range w.packets {
