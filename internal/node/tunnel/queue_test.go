@@ -90,7 +90,7 @@ func TestPacketForAPeerJustRemovedDoesNotWait(t *testing.T) {
 		p.waiting.mu.Unlock()
 		a.owner.wish(p)
 		pass(time.Second)
-		if n := len(p.waiting.packets); n != 0 || a.budget.Used() != used || a.State().Drops["no_route"] != 1 {
+		if n := p.waiting.len(); n != 0 || a.budget.Used() != used || a.State().Drops["no_route"] != 1 {
 			t.Errorf("%d packets wait, %d bytes are used, drops %v", n, a.budget.Used()-used, a.State().Drops)
 		}
 		if a.fake.wakes != 0 {

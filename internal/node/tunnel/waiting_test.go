@@ -33,7 +33,7 @@ func TestPacketThatIsLargerThanTheInsideDoesNotWait(t *testing.T) {
 	inBubble(t, func(t *testing.T, a, b *end) {
 		p := a.peer(b)
 		a.holds(p, make([]byte, a.slotSize), make([]byte, a.slotSize+1))
-		if n := len(p.waiting.packets); n != 1 || a.State().Drops["no_memory"] != 1 {
+		if n := p.waiting.len(); n != 1 || a.State().Drops["no_memory"] != 1 {
 			t.Errorf("%d packets wait, drops %v", n, a.State().Drops)
 		}
 	})
@@ -66,8 +66,8 @@ func TestMemoryOfWaitingPacketsIsGivenBackOnce(t *testing.T) {
 			if (err == nil) != (left == 2) {
 				t.Errorf("after %d calls: %v", left, err)
 			}
-			if p.sealer.Load() != session || len(p.waiting.packets) != 0 {
-				t.Errorf("%d packets wait", len(p.waiting.packets))
+			if p.sealer.Load() != session || p.waiting.len() != 0 {
+				t.Errorf("%d packets wait", p.waiting.len())
 			}
 			a.forsake(p, NoSession)
 			seen := map[*byte]bool{}
@@ -94,7 +94,7 @@ func TestPacketsWaitForAPathToo(t *testing.T) {
 		}
 		a.says(b, 1, 1)
 		pass(0)
-		if n := len(p.waiting.packets); n != 2 {
+		if n := p.waiting.len(); n != 2 {
 			t.Errorf("%d packets wait", n)
 		}
 		pass(time.Second)
