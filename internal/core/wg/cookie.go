@@ -3,6 +3,7 @@ package wg
 import (
 	"crypto/subtle"
 	"encoding/binary"
+	"hash"
 	"io"
 	"net/netip"
 
@@ -21,15 +22,20 @@ const (
 
 // mac is the keyed BLAKE2s of §5.4, 16 bytes.
 func mac(k []byte, parts ...[]byte) (sum [macSize]byte) {
-	h, err := blake2s.New128(k)
-	if err != nil {
-		panic("wg: BLAKE2s refuses its key: " + err.Error())
-	}
+	h := keyed(k)
 	for _, p := range parts {
 		h.Write(p)
 	}
 	h.Sum(sum[:0])
 	return sum
+}
+
+func keyed(k []byte) hash.Hash {
+	h, err := blake2s.New128(k)
+	if err != nil {
+		panic("wg: BLAKE2s refuses its key: " + err.Error())
+	}
+	return h
 }
 
 func labelled(label string, public key.WGPublic) [keySize]byte {
@@ -39,19 +45,23 @@ func labelled(label string, public key.WGPublic) [keySize]byte {
 // guard is the receiving side of the MACs: it drops what was not meant for us before any expensive work, and under load it
 // makes senders prove that they can be reached at the address that they write from.
 type guard struct {
-	mac1, cookie [keySize]byte
+	mac1         hash.Hash // keyed; it works for one message at a time
+	sum          [macSize]byte
+	cookie       [keySize]byte
 	secret       [keySize]byte
 	secretSince  mono.Time // Never: there is no secret yet
 }
 
 func newGuard(public key.WGPublic) guard {
-	return guard{mac1: labelled(labelMAC1, public), cookie: labelled(labelCookie, public)}
+	k := labelled(labelMAC1, public)
+	return guard{mac1: keyed(k[:]), cookie: labelled(labelCookie, public)}
 }
 
 // addressed reports whether the sender of a handshake message knows our public key.
 func (g *guard) addressed(msg []byte) bool {
-	want := mac(g.mac1[:], underMAC1(msg))
-	return subtle.ConstantTimeCompare(want[:], mac1Of(msg)) == 1
+	g.mac1.Reset()
+	g.mac1.Write(underMAC1(msg))
+	return subtle.ConstantTimeCompare(g.mac1.Sum(g.sum[:0]), mac1Of(msg)) == 1
 }
 
 // reachable reports whether the sender holds the cookie that was sent to addr.

@@ -1,6 +1,8 @@
 package tunnel
 
 import (
+	"errors"
+
 	"github.com/cvlan/cvlan/internal/sys/sock"
 )
 
@@ -10,7 +12,7 @@ const (
 	batchTrains = 64
 )
 
-// batch collects sealed datagrams and sends them in trains: what goes to one place in equal sizes travels in one piece as far as
+// batch collects datagrams and sends them in trains: what goes to one place in equal sizes travels in one piece as far as
 // the system allows.
 type batch struct {
 	sock   sock.Socket
@@ -32,23 +34,39 @@ func (b *batch) seal(s Sealer, counter uint64, packet []byte, limit int, to *Pat
 		err = b.flush()
 	}
 	msg := s.Seal(b.arena[b.used:b.used:len(b.arena)], counter, packet, limit)
-	b.used += len(msg)
-	if !b.extend(msg, to) {
-		if len(b.trains) == cap(b.trains) {
-			// The message lies behind what is sent now, and stays valid: the arena is not written before the next seal.
-			if e := b.sock.Send(b.trains); e != nil {
-				err = e
-			}
-			b.trains = b.trains[:0]
-		}
-		b.trains = append(b.trains, sock.Train{Data: msg, Segment: len(msg), Remote: to.remote, Local: to.local})
-		b.open = true
+	if e := b.add(msg, &to.place); e != nil {
+		err = e
 	}
 	return len(msg), err
 }
 
+// put adds a copy of a datagram that is ready.
+func (b *batch) put(datagram []byte, to *place) (err error) {
+	if len(b.arena)-b.used < len(datagram) {
+		err = b.flush()
+	}
+	msg := append(b.arena[b.used:b.used:len(b.arena)], datagram...)
+	return errors.Join(err, b.add(msg, to))
+}
+
+// add takes a message that lies at the end of what the arena holds.
+func (b *batch) add(msg []byte, to *place) (err error) {
+	b.used += len(msg)
+	if b.extend(msg, to) {
+		return nil
+	}
+	if len(b.trains) == cap(b.trains) {
+		// The message lies behind what is sent now, and stays valid: the arena is not written before the next one.
+		err = b.sock.Send(b.trains)
+		b.trains = b.trains[:0]
+	}
+	b.trains = append(b.trains, sock.Train{Data: msg, Segment: len(msg), Remote: to.remote, Local: to.local})
+	b.open = true
+	return err
+}
+
 // extend lengthens the last train by a message that lies right behind it.
-func (b *batch) extend(msg []byte, to *Path) bool {
+func (b *batch) extend(msg []byte, to *place) bool {
 	if !b.open || len(b.trains) == 0 {
 		return false
 	}

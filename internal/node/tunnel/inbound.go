@@ -34,15 +34,16 @@ const (
 
 // inbound is one worker: it owns one socket in this direction.
 type inbound struct {
-	t      *Tunnel
-	sock   sock.Socket
-	exit   *exit
-	trains []sock.Train
-	joiner *offload.Joiner
-	place  place     // where the last train came from
-	waited mono.Time // when the owner was waited for last
-	source address
-	owner  *Peer // to whom source belongs
+	t       *Tunnel
+	sock    sock.Socket
+	exit    *exit
+	trains  []sock.Train
+	joiner  *offload.Joiner
+	place   place     // where the last train came from
+	waited  mono.Time // when the owner was waited for last
+	source  address
+	owner   *Peer // to whom source belongs
+	sharing sharing
 }
 
 // batchOf is what the datagrams of one train that belong to one session come to.
@@ -123,6 +124,8 @@ func (w *inbound) train(now mono.Time, t *sock.Train) {
 			w.data(now, c, datagram, &b)
 		case c == Unknown:
 			w.t.drop(Unclaimed, 1)
+		case !w.sharing.allows(now, w.t.owner.crowd, w.t.seed, w.place.remote.Addr()):
+			w.t.drop(Crowded, 1)
 		default:
 			w.t.owner.hand(c, &w.place, datagram)
 		}

@@ -1,28 +1,14 @@
 package tunnel
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/logx"
 	"github.com/cvlan/cvlan/internal/base/mono"
 	"github.com/cvlan/cvlan/internal/core/path"
-	"github.com/cvlan/cvlan/internal/sys/sock"
-)
-
-// Bounds of what waits for the owner. What finds no room is dropped: notes and wishes are said again with the next batch, handshake
-// messages by who sent them.
-const (
-	maxMessages = 256
-	maxNotes    = 256
-	maxWishes   = 256
-	// maxMessage is the size of a control message; larger ones are no handshake of WireGuard's.
-	maxMessage = 2048
 )
 
 // owner is the goroutine that owns peers, transports and paths.
@@ -33,32 +19,15 @@ type owner struct {
 	out        Out
 	picks      path.Out
 	batch      *batch
-	origin     *Path // of the control message that is being handled
+	origin     place // of the control message that is being handled; its id is 0 when there is none
 
-	asks     chan func()
-	notes    chan Session
-	wishes   chan *Peer
-	messages chan *message
-	free     chan *message
-	pressed  atomic.Bool // messages were dropped since the last look
-
-	closed chan struct{}
-	once   sync.Once
-}
-
-// message is a control message on its way to the owner.
-type message struct {
-	class Class
-	from  place
-	n     int
-	data  [maxMessage]byte
+	inbox
+	crowd
 }
 
 func newOwner(t *Tunnel, builds map[Class]Build, b *batch) (*owner, error) {
 	o := &owner{
-		t: t, peers: map[key.WGPublic]*Peer{}, batch: b,
-		asks: make(chan func()), notes: make(chan Session, maxNotes), wishes: make(chan *Peer, maxWishes),
-		messages: make(chan *message, maxMessages), free: make(chan *message, maxMessages), closed: make(chan struct{}),
+		t: t, peers: map[key.WGPublic]*Peer{}, batch: b, inbox: newInbox(), crowd: newCrowd(),
 	}
 	for class, build := range builds {
 		tr, err := build(o)
@@ -92,76 +61,12 @@ func (o *owner) run() {
 			o.wake(p)
 		case m := <-o.messages:
 			o.control(m)
+			o.controlMore()
 		case <-timer.C:
 		}
 		o.tick()
+		_ = o.batch.flush() // it fails only when the tunnel is being closed
 		timer.Reset(o.wait())
-	}
-}
-
-func (o *owner) stop() { o.once.Do(func() { close(o.closed) }) }
-
-// errClosed is what calls get once the tunnel is closed.
-var errClosed = errors.New("the tunnel is closed")
-
-// do has the owner call f; it fails only when the tunnel is closed.
-func (o *owner) do(f func()) error {
-	done := make(chan struct{})
-	select {
-	case o.asks <- func() { defer close(done); f() }:
-		<-done
-		return nil
-	case <-o.closed:
-		return errClosed
-	}
-}
-
-// note tells of marks in a session. Workers call it.
-func (o *owner) note(s Session) {
-	select {
-	case o.notes <- s:
-	default:
-	}
-}
-
-// wish tells that packets wait for a session with a peer. Workers call it.
-func (o *owner) wish(p *Peer) {
-	select {
-	case o.wishes <- p:
-	default:
-	}
-}
-
-// hand gives a control message to the owner. Workers call it.
-func (o *owner) hand(c Class, from *place, datagram []byte) {
-	switch {
-	case o.transports[c] == nil:
-		o.t.drop(Unclaimed, 1)
-		return
-	case len(datagram) > maxMessage:
-		o.t.drop(Malformed, 1)
-		return
-	}
-	var m *message
-	select {
-	case m = <-o.free:
-	default:
-		m = new(message)
-	}
-	m.class, m.from, m.n = c, *from, copy(m.data[:], datagram)
-	select {
-	case o.messages <- m:
-	default:
-		o.pressed.Store(true)
-		o.t.drop(Crowded, 1)
-		o.recycle(m)
-	}
-}
-
-func (o *owner) recycle(m *message) {
-	select {
-	case o.free <- m:
-	default:
 	}
 }
 
@@ -171,14 +76,27 @@ func (o *owner) control(m *message) {
 	if o.pressed.Swap(false) {
 		tr.Press(now)
 	}
-	o.origin = &Path{place: m.from}
+	o.origin = m.from
 	why := tr.Control(now, Origin{m.from.id, m.from.remote}, m.data[:m.n], &o.out)
 	if why != OK {
 		o.t.drop(why, 1)
 	}
+	o.watch(now, why)
 	o.act(now)
-	o.origin = nil
+	o.origin = place{}
 	o.recycle(m)
+}
+
+// controlMore handles messages that have come meanwhile, so that a flood of them costs one round of everything else for many.
+func (o *owner) controlMore() {
+	for range messagesPerTurn {
+		select {
+		case m := <-o.messages:
+			o.control(m)
+		default:
+			return
+		}
+	}
 }
 
 func (o *owner) attend(s Session) {
@@ -268,7 +186,7 @@ func (o *owner) event(now mono.Time, e *Event) {
 			p.sealer.Store(nil)
 		}
 	case Current:
-		if o.origin != nil {
+		if o.origin.id != 0 {
 			o.answered(now, p)
 		}
 		o.measure(p)
@@ -286,8 +204,8 @@ func (o *owner) event(now mono.Time, e *Event) {
 // heard follows a peer to where it was heard from.
 func (o *owner) heard(p *Peer, from Source) {
 	to := p.heard.Load()
-	if o.origin != nil && o.origin.id == from {
-		to = o.origin
+	if o.origin.id == from {
+		to = &Path{place: o.origin}
 		p.heard.Store(to)
 	}
 	if to == nil || to == p.path.Load() {
@@ -302,7 +220,7 @@ func (o *owner) heard(p *Peer, from Source) {
 func (o *owner) answered(now mono.Time, p *Peer) {
 	p.opening = nil
 	if p.path.Load() == nil {
-		p.path.Store(o.origin)
+		p.path.Store(&Path{place: o.origin})
 	}
 	p.picker.Heard(now, o.origin.remote, &o.picks)
 	o.tell(p)
@@ -312,11 +230,11 @@ func (o *owner) answered(now mono.Time, p *Peer) {
 func (o *owner) transmit(now mono.Time, m *Transmit) {
 	p := m.Peer
 	switch {
-	case m.To != 0 && o.origin != nil && m.To == o.origin.id:
+	case m.To != 0 && m.To == o.origin.id:
 		if p != nil {
 			p.tx.add(1, len(m.Data))
 		}
-		o.send(m.Data, o.origin.place)
+		o.send(m.Data, o.origin)
 	case m.Opening:
 		o.open(now, p, m.Data)
 	case p == nil || p.path.Load() == nil:
@@ -368,8 +286,7 @@ func (o *owner) tell(p *Peer) {
 	o.picks.Reset()
 }
 
-// send sends one datagram at once. What the system refuses is counted by the socket.
+// send sends one datagram before the owner rests again. What the system refuses is counted by the socket.
 func (o *owner) send(data []byte, to place) {
-	trains := [1]sock.Train{{Data: data, Segment: len(data), Remote: to.remote, Local: to.local}}
-	_ = o.t.sockets[0].Send(trains[:]) // it fails only when the tunnel is being closed
+	_ = o.batch.put(data, &to) // it fails only when the tunnel is being closed
 }

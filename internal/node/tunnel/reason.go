@@ -36,7 +36,7 @@ const (
 	UnknownPeer  // authentic as far as can be told, but nobody we know
 	TooManyPeers // the bound on peers is reached
 	Crossed      // unanswered because ours is on its way to the same peer
-	Crowded      // the owner's queue was full
+	Crowded      // more than its sender's share while there is a flood, or than the owner's queue holds
 
 	NoMemory // the memory for packets (data_memory) is used up
 
