@@ -45,11 +45,11 @@ func labelled(label string, public key.WGPublic) [keySize]byte {
 // guard is the receiving side of the MACs: it drops what was not meant for us before any expensive work, and under load it
 // makes senders prove that they can be reached at the address that they write from.
 type guard struct {
-	mac1         hash.Hash // keyed; it works for one message at a time
-	sum          [macSize]byte
-	cookie       [keySize]byte
-	secret       [keySize]byte
-	secretSince  mono.Time // Never: there is no secret yet
+	mac1        hash.Hash // keyed; it works for one message at a time
+	sum         [macSize]byte
+	cookie      [keySize]byte
+	secret      [keySize]byte
+	secretSince mono.Time // Never: there is no secret yet
 }
 
 func newGuard(public key.WGPublic) guard {
