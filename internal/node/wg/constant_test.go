@@ -18,7 +18,7 @@ func TestConstantTrafficLosesNothingThroughTenKeys(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		a, b := w.pair()
 		w.talk(a, b, time.Second)
-		const every = 100 * time.Millisecond
+		every := brief(100*time.Millisecond, time.Second)
 		n := int(30 * time.Minute / every)
 		heard, keys := map[*end]int{}, 0
 		since := a.of(b).SessionSince

@@ -98,7 +98,7 @@ func TestFloodOfHandshakesHarmsNoTunnelAndKeepsNobodyOut(t *testing.T) {
 		w.talk(a, b, time.Second)
 		all := openings(w, b, 500)
 		before, packets := heap(), b.State().Memory
-		f := w.flood(b, all, 100)
+		f := w.flood(b, all, brief(100, 25))
 		w.pass(5 * time.Second)
 
 		start := time.Now()
@@ -142,7 +142,7 @@ func TestBurstOfHandshakesFindsTheQueueFull(t *testing.T) {
 		}
 		w.talk(a, b, time.Second)
 		all := openings(w, b, 100)
-		f := w.flood(b, all, 3000)
+		f := w.flood(b, all, brief(3000, 600))
 		w.pass(time.Second)
 		c.says(b, "let me in")
 		if !b.hears("let me in", 4*retry) {

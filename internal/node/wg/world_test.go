@@ -122,11 +122,14 @@ func (w *world) talk(a, b *end, within time.Duration) {
 }
 
 // seeds is how many there are to try: n, or with -short a few.
-func seeds(n int) int {
+func seeds(n int) int { return brief(n, max(1, n/25)) }
+
+// brief is all, or with -short less.
+func brief[T any](all, less T) T {
 	if testing.Short() {
-		return max(1, n/25)
+		return less
 	}
-	return n
+	return all
 }
 
 // figure prints a number in the form that scripts look for.
