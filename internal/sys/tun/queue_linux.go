@@ -30,7 +30,6 @@ type inbound struct {
 	buf    []byte
 	supers []offload.Super
 	n      int
-	waited bool // this Read found nothing at first
 	err    error
 	header header
 	pieces [2]unix.Iovec
@@ -63,7 +62,7 @@ func (q *queue) Read(buf []byte, supers []offload.Super) (int, error) {
 		return 0, ErrRoom
 	}
 	in := &q.in
-	in.buf, in.supers, in.n, in.waited, in.err = buf, supers, 0, false, nil
+	in.buf, in.supers, in.n, in.err = buf, supers, 0, nil
 	err := q.raw.Read(in.take)
 	in.buf, in.supers = nil, nil
 	switch {
@@ -83,7 +82,6 @@ func (q *queue) take(fd uintptr) bool {
 		switch errno {
 		case 0:
 		case unix.EAGAIN:
-			in.waited = in.n == 0
 			return in.n > 0
 		case unix.EINTR:
 			continue
@@ -102,9 +100,6 @@ func (q *queue) take(fd uintptr) bool {
 		}
 		in.supers[in.n] = offload.Super{Layout: layout, Packet: packet}
 		in.n++
-		if in.waited {
-			return true // it has just come, so there is hardly another; if there is, the next Read finds it, and the rest with it
-		}
 		at = behind(at, size)
 	}
 	return true
