@@ -18,8 +18,9 @@ type end struct {
 	w    *world
 	n    byte
 	key  key.WGPrivate
-	addr netip.Addr // inside
-	home netip.Addr // outside, where it was made
+	name key.WGPublic // its public half
+	addr netip.Addr   // inside
+	home netip.Addr   // outside
 	twin *tun.Twin
 	sock *sock.Memory
 
@@ -31,7 +32,7 @@ type end struct {
 func (w *world) end(n byte, change ...func(*tunnel.Config, *wg.Config)) *end {
 	w.Helper()
 	e := &end{w: w, n: n, key: key.NewWGPrivate(), addr: netip.AddrFrom4([4]byte{10, 77, 0, n}), home: place(n)}
-	e.speaks.Private = e.key
+	e.speaks.Private, e.name = e.key, e.key.Public()
 	for _, f := range change {
 		f(&e.config, &e.speaks)
 	}
@@ -55,7 +56,7 @@ func (e *end) bootWith(device tun.Config) error {
 	}
 	e.sock, e.twin = s, tun.NewTwin(device)
 	c := e.config
-	c.Self, c.TUN = e.key.Public(), e.twin
+	c.Self, c.TUN = e.name, e.twin
 	if c.Sockets == nil {
 		c.Sockets = []sock.Socket{s}
 	}
@@ -73,13 +74,13 @@ func (e *end) reboots() {
 	}
 }
 
-// at is where the end was made.
+// at is where the end is.
 func (e *end) at() netip.AddrPort { return netip.AddrPortFrom(e.home, e.Port()) }
 
 // peer is what others are told of the end.
 func (e *end) peer() tunnel.PeerConfig {
 	return tunnel.PeerConfig{
-		Key: e.key.Public(), Allowed: []netip.Prefix{netip.PrefixFrom(e.addr, e.addr.BitLen())}, Candidates: []netip.AddrPort{e.at()},
+		Key: e.name, Allowed: []netip.Prefix{netip.PrefixFrom(e.addr, e.addr.BitLen())}, Candidates: []netip.AddrPort{e.at()},
 	}
 }
 
@@ -138,7 +139,7 @@ func (e *end) heard() (all []string) {
 // of is what the end knows of another.
 func (e *end) of(other *end) tunnel.PeerState {
 	for _, p := range e.Peers() {
-		if p.Key == other.key.Public() {
+		if p.Key == other.name {
 			return p
 		}
 	}
@@ -162,7 +163,7 @@ func (e *end) wantDrops(want map[tunnel.Reason]uint64) {
 	}
 }
 
-// datagrams has f see each datagram that the end sends from now on, before it is on its way. nil: no longer.
+// datagrams has f see each datagram that the end sends from now on, one at a time, before it is on its way. nil: no longer.
 func (e *end) datagrams(f func([]byte)) {
 	e.sock.Fail(func(t sock.Train) error {
 		for rest := t.Data; f != nil && len(rest) > 0; {
@@ -170,7 +171,7 @@ func (e *end) datagrams(f func([]byte)) {
 			if t.Segment > 0 {
 				n = min(n, t.Segment)
 			}
-			f(rest[:n])
+			e.w.change(func() { f(rest[:n]) })
 			rest = rest[n:]
 		}
 		return nil

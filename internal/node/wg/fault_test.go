@@ -103,7 +103,7 @@ func TestCloseIsNoFailure(t *testing.T) {
 		default:
 		}
 		wantError(w.T, a.SetPeer(b.peer()), "the tunnel is closed")
-		a.RemovePeer(b.key.Public())
+		a.RemovePeer(b.name)
 		a.Wake()
 		if all := a.Peers(); len(all) != 0 {
 			w.Errorf("peers %v", all)
@@ -127,7 +127,7 @@ func TestCloseFromManySidesWhileItIsBusy(t *testing.T) {
 				func(i int) { a.says(b, "x") },
 				func(i int) { b.twin.SendTrain(tcpTrain(b.addr, a.addr, payload, 1340)) },
 				func(i int) { a.SetPeer(b.peer()) },
-				func(i int) { a.RemovePeer(b.key.Public()) },
+				func(i int) { a.RemovePeer(b.name) },
 				func(i int) { a.Wake(); a.Peers(); a.State() },
 			} {
 				all.Go(func() {

@@ -24,10 +24,10 @@ func openings(w *world, to *end, n int) (all [][]byte) {
 			w.Fatal(err)
 		}
 		var out core.Out
-		if err := m.Put(mono.Time(1), core.Peer{Public: to.key.Public()}, &out); err != nil {
+		if err := m.Put(mono.Time(1), core.Peer{Public: to.name}, &out); err != nil {
 			w.Fatal(err)
 		}
-		m.Wake(1, to.key.Public(), &out)
+		m.Wake(1, to.name, &out)
 		all = append(all, out.Transmits[0].Data)
 	}
 	return all

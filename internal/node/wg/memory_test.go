@@ -112,7 +112,7 @@ func TestTunnelsOfAProcessShareTheirBudget(t *testing.T) {
 // spare tries to start another tunnel.
 func (w *world) spare(b *tunnel.Budget) (*end, error) {
 	e := &end{w: w, n: 99, key: key.NewWGPrivate(), home: place(99)}
-	e.speaks.Private, e.config.Budget = e.key, b
+	e.speaks.Private, e.name, e.config.Budget = e.key, e.key.Public(), b
 	return e, e.boot()
 }
 

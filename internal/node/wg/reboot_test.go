@@ -69,8 +69,8 @@ func TestRemovedPeerIsAStrangerAndComesBackAsNew(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		a, b := w.pair()
 		w.talk(a, b, time.Second)
-		a.RemovePeer(b.key.Public())
-		a.RemovePeer(b.key.Public()) // no harm
+		a.RemovePeer(b.name)
+		a.RemovePeer(b.name) // no harm
 		a.says(b, "to nobody")
 		b.says(a, "from nobody")
 		w.pass(time.Minute)
@@ -98,7 +98,7 @@ func TestRemovedPeerTakesItsWaitingPacketsWithIt(t *testing.T) {
 			a.says(b, "early")
 		}
 		w.pass(rtt / 4)
-		a.RemovePeer(b.key.Public())
+		a.RemovePeer(b.name)
 		a.knows(b)
 		w.pass(time.Minute)
 		if all := b.heard(); len(all) != 0 {
