@@ -11,7 +11,7 @@ GOBUILD  := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 FUZZTIME ?= 20s
 
-.PHONY: help build test race e2e demo bench bench-engine bench-tools fuzz lint cross generate clean
+.PHONY: help build test race e2e interop-wg uml demo bench bench-engine bench-tools fuzz lint cross generate clean
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -29,6 +29,17 @@ race: ## the same with the race detector (needs a C compiler)
 
 e2e: build ## real TUN devices, sockets and namespaces, faults included
 	$(GO) test -count=1 -timeout 20m -parallel 4 -tags e2e ./test/e2e/... -args -bin $(abspath $(BIN))
+
+interop-wg: ## our tunnel meets wireguard-go and the kernel's WireGuard (in User-Mode Linux where this machine's kernel has none)
+	@mkdir -p $(BIN)/tools
+	$(GOBUILD) -o $(BIN)/tools/ golang.zx2c4.com/wireguard
+	@mv $(BIN)/tools/wireguard $(BIN)/tools/wireguard-go
+	$(GOBUILD) -o $(BIN)/tools/interop-ours ./test/interop/ours
+	CGO_ENABLED=0 $(GO) test -c -tags interop -o $(BIN)/tools/interop.test ./test/interop
+	test/interop/run.sh $(BIN)
+
+uml: ## a User-Mode Linux kernel with WireGuard, for make interop-wg
+	tools/uml/build.sh
 
 demo: build ## a controller and three nodes on three routed LANs, then clean up (KEEP=1: leave it up)
 	@$(GO) run ./internal/lab/demo -bin $(abspath $(BIN)) $(if $(KEEP),-keep)

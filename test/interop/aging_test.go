@@ -22,7 +22,7 @@ func TestKeysAreRenewedUnderTraffic(t *testing.T) {
 		tap := w.tap(w.ours, w.theirs)
 		before := [2]peerStats{w.stats(begins), w.stats(answers)}
 		asked, lost := 0, 0
-		w.throughout(renewed, 200*time.Millisecond, func() {
+		w.throughout(renewed, 500*time.Millisecond, func() {
 			asked += 2
 			for _, err := range []error{begins.ask(w.ctx, answers.inner4, 56), answers.ask(w.ctx, begins.inner4, 56)} {
 				if err != nil {

@@ -32,6 +32,9 @@ func TestOnlyTheRightPresharedKeyOpens(t *testing.T) {
 		if p := w.stats(begins); !p.handshake.IsZero() || p.rx != 0 || p.tx == 0 {
 			w.t.Errorf("%s tells of %+v; it has sent, and received nothing that is authentic", begins.host.Name(), p)
 		}
+		if begins.kind == cvlan && w.drops(begins)["forged"] == 0 {
+			w.t.Errorf("our side does not say that responses were forged: %v", w.drops(begins))
+		}
 		if p := w.stats(answers); !p.handshake.IsZero() {
 			w.t.Errorf("%s tells of %+v; there was no handshake", answers.host.Name(), p)
 		}

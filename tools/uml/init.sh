@@ -19,6 +19,10 @@ mount -t devtmpfs dev dev
 mount -t tmpfs run run
 mkdir -p dev/net run/netns run/lock run/host
 [ -e dev/net/tun ] || mknod dev/net/tun c 10 200
+ln -s /proc/self/fd dev/fd
+ln -s fd/0 dev/stdin
+ln -s fd/1 dev/stdout
+ln -s fd/2 dev/stderr
 mount -t hostfs -o "$CVLAN_RUN" host run/host
 pivot_root . mnt
 umount -l /mnt
