@@ -9,25 +9,24 @@ import (
 	"time"
 
 	"github.com/cvlan/cvlan/internal/base/key"
-	"github.com/cvlan/cvlan/internal/base/mono"
 	core "github.com/cvlan/cvlan/internal/core/wg"
 	"github.com/cvlan/cvlan/internal/node/tunnel"
 	"github.com/cvlan/cvlan/internal/node/wg"
 )
 
-// openings makes n sound initiations to an end, of n keys that it does not know.
-func openings(w *world, to *end, n int) (all [][]byte) {
-	w.Helper()
+// openings makes n sound initiations to somebody, of n keys that are known to nobody.
+func openings(t testing.TB, to key.WGPublic, n int) (all [][]byte) {
+	t.Helper()
 	for range n {
 		m, err := core.New(core.Config{Private: key.NewWGPrivate(), Epoch: time.Now()}, rand.Reader)
 		if err != nil {
-			w.Fatal(err)
+			t.Fatal(err)
 		}
 		var out core.Out
-		if err := m.Put(mono.Time(1), core.Peer{Public: to.name}, &out); err != nil {
-			w.Fatal(err)
+		if err := m.Put(1, core.Peer{Public: to}, &out); err != nil {
+			t.Fatal(err)
 		}
-		m.Wake(1, to.name, &out)
+		m.Wake(1, to, &out)
 		all = append(all, out.Transmits[0].Data)
 	}
 	return all
@@ -96,7 +95,7 @@ func TestFloodOfHandshakesHarmsNoTunnelAndKeepsNobodyOut(t *testing.T) {
 			b.knows(e)
 		}
 		w.talk(a, b, time.Second)
-		all := openings(w, b, 500)
+		all := openings(w, b.name, 500)
 		before, packets := heap(), b.State().Memory
 		f := w.flood(b, all, brief(100, 25))
 		w.pass(5 * time.Second)
@@ -141,7 +140,7 @@ func TestBurstOfHandshakesFindsTheQueueFull(t *testing.T) {
 			b.knows(e)
 		}
 		w.talk(a, b, time.Second)
-		all := openings(w, b, 100)
+		all := openings(w, b.name, 100)
 		f := w.flood(b, all, brief(3000, 600))
 		w.pass(time.Second)
 		c.says(b, "let me in")
