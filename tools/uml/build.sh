@@ -3,14 +3,14 @@
 # (four minutes on two quiet cores, 1.7 GB of disk meanwhile). Progress goes to standard error.
 #
 #   CVLAN_UML       a ready kernel: it is used, nothing is built
-#   CVLAN_UML_TIME  seconds that a build may take; then the exit status is 124 (no limit)
+#   CVLAN_UML_TIME  seconds that a build may take, beyond which it fails (an hour)
 #
-# The result lies in ${XDG_CACHE_HOME:-~/.cache}/cvlan/uml-HASH of the package's version and of what else decides how it comes out.
+# The result lies in ${XDG_CACHE_HOME:-~/.cache}/cvlan/uml-HASH, a hash of the package's name, of linux.config and of xstate.c.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 package=linux-source-6.12
-recipe=(linux.config xstate.c build.sh)
+recipe=(linux.config xstate.c)
 
 main() {
   if [ -n "${CVLAN_UML:-}" ]; then
@@ -38,7 +38,7 @@ build() {
   trap "rm -rf '$work'" EXIT
   unpack "$work"
   configure "$work/source"
-  compile "$work/source" || die "the kernel does not build, or not in time; the last lines are above"
+  compile "$work/source" || die "the kernel does not build, or not in ${CVLAN_UML_TIME:-3600} s; the last lines are above"
   gcc -O2 -shared -fPIC -o "$1/xstate.so" xstate.c
   strip -o "$1/linux.part" "$work/source/linux"
   mv "$1/linux.part" "$1/linux"
@@ -70,15 +70,15 @@ unpack() {
 # configure fails where an option of ours did not survive, because what it needs is missing.
 configure() {
   make -s -C "$1" ARCH=um KCONFIG_ALLCONFIG="$PWD/linux.config" allnoconfig >/dev/null
-  local o lost=()
-  for o in $(grep -o '^CONFIG_[A-Z0-9_]*=y' linux.config); do
-    grep -qx "$o" "$1/.config" || lost+=("$o")
-  done
+  local lost
+  mapfile -t lost < <(grep -o '^CONFIG_[A-Z0-9_]*=y' linux.config | grep -vxFf "$1/.config")
   [ ${#lost[@]} -eq 0 ] || die "the kernel has dropped ${lost[*]}; see linux.config"
 }
 
 compile() {
-  timeout "${CVLAN_UML_TIME:-0}" make -s -C "$1" ARCH=um -j"$(nproc)" linux >"$1/log" 2>&1 || { tail -20 "$1/log"; return 1; }
+  local left=$((${CVLAN_UML_TIME:-3600} - SECONDS))
+  [ "$left" -gt 0 ] || return 1
+  timeout "$left" make -s -C "$1" ARCH=um -j"$(nproc)" linux >"$1/log" 2>&1 || { tail -20 "$1/log"; return 1; }
 }
 
 die() { echo "build.sh: $*" >&2; exit 1; }

@@ -22,7 +22,7 @@ const mtu = 1420
 // ours is a TUN device, and a tunnel as soon as it has been told a key.
 type ours struct {
 	mu     sync.Mutex
-	inside tun.Interface
+	inside tun.Device
 	tunnel *tunnel.Tunnel // nil: there is no key yet
 	key    key.WGPrivate
 	port   uint16
@@ -30,7 +30,7 @@ type ours struct {
 }
 
 func openDevice(name string) (*ours, error) {
-	inside, err := tun.Create(tun.Config{Name: name, MTU: mtu, Queues: 1})
+	inside, err := tun.Open(tun.Config{Name: name, MTU: mtu, Queues: 1})
 	if err != nil {
 		return nil, err
 	}
