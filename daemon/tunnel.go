@@ -15,9 +15,9 @@ import (
 const DefaultWorkers = 1
 
 // openTUN makes TUN devices with a queue for each worker.
-func openTUN(workers int) func(name string, mtu int) (tun.Interface, error) {
-	return func(name string, mtu int) (tun.Interface, error) {
-		return tun.Create(tun.Config{Name: name, MTU: mtu, Queues: max(workers, DefaultWorkers)})
+func openTUN(workers int) func(name string, mtu int) (tun.Device, error) {
+	return func(name string, mtu int) (tun.Device, error) {
+		return tun.Open(tun.Config{Name: name, MTU: mtu, Queues: max(workers, DefaultWorkers)})
 	}
 }
 

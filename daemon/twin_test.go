@@ -170,7 +170,7 @@ func newMachine(t *testing.T, world ...*controller) *machine {
 	var devices, tunnels atomic.Int32 // made so far
 	m.cfg = Config{State: filepath.Join(folder, "state"), Socket: filepath.Join(folder, "s"), Log: slog.New(slog.DiscardHandler), Outside: engine.Outside{
 		Host: m.host, Dial: m.dial,
-		TUN: func(name string, mtu int) (tun.Interface, error) {
+		TUN: func(name string, mtu int) (tun.Device, error) {
 			if name == "" {
 				name = fmt.Sprint("cvlan", devices.Add(1)-1)
 			}

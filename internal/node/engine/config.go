@@ -53,7 +53,7 @@ type Keep interface {
 type TunnelConfig struct {
 	Private key.WGPrivate
 	Port    uint16 // UDP; 0: any
-	TUN     tun.Interface
+	TUN     tun.Device
 	Now     func() time.Time // the time of day as far as it can be trusted
 	Log     *slog.Logger
 }
@@ -75,7 +75,7 @@ type Tunnel interface {
 type Outside struct {
 	Host osnet.Host
 	// TUN makes a device; "" asks for the first free name.
-	TUN func(name string, mtu int) (tun.Interface, error)
+	TUN func(name string, mtu int) (tun.Device, error)
 	// Tunnel makes a tunnel on a device, which belongs to it from then on: it closes it, also when it fails.
 	Tunnel func(TunnelConfig) (Tunnel, error)
 	Dial   session.Dialer

@@ -148,7 +148,7 @@ func (e *Engine) make(port uint16) (*device, *session.Problem) {
 
 func (e *Engine) mtu() int { return cmp.Or(e.cfg.MTU, tun.DefaultMTU) }
 
-func (e *Engine) tun() (tun.Interface, error) {
+func (e *Engine) tun() (tun.Device, error) {
 	if e.cfg.Interface == "" && e.cfg.LastName != "" {
 		if d, err := e.cfg.Outside.TUN(e.cfg.LastName, e.mtu()); err == nil {
 			return d, nil

@@ -65,7 +65,7 @@ func newStage(t *testing.T) *stage {
 	return s
 }
 
-func (s *stage) openTUN(name string, mtu int) (tun.Interface, error) {
+func (s *stage) openTUN(name string, mtu int) (tun.Device, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.noTUN != nil {

@@ -93,7 +93,7 @@ func (h *host) interfaces() (names []string) {
 // tube is a tunnel that remembers what it was told.
 type tube struct {
 	port uint16
-	dev  tun.Interface
+	dev  tun.Device
 	gone chan struct{}
 
 	mu     sync.Mutex

@@ -25,7 +25,7 @@ type Config struct {
 	Self key.WGPublic // our own name among peers
 	// TUN is the inside and Sockets the outside; both belong to the tunnel from now on: it closes them, also when New fails. There is
 	// a pair of workers for each queue and socket; their numbers must be equal.
-	TUN     tun.Interface
+	TUN     tun.Device
 	Sockets []sock.Socket
 	// Transports are made by these, each given the tunnel that it works for.
 	Transports map[Class]Build
@@ -56,7 +56,7 @@ type Filter interface {
 // Tunnel carries the packets of one membership. Its methods may be called from any goroutine.
 type Tunnel struct {
 	self     key.WGPublic
-	tun      tun.Interface
+	tun      tun.Device
 	sockets  []sock.Socket
 	mtu      int
 	joins    []offload.Protocol // the trains that the host takes

@@ -98,7 +98,7 @@ func (n *Node) outside() engine.Outside {
 	memory := new(stream.Recent)
 	return engine.Outside{
 		Host:   n.host,
-		TUN:    func(name string, mtu int) (tun.Interface, error) { return n.device(name, mtu), nil },
+		TUN:    func(name string, mtu int) (tun.Device, error) { return n.device(name, mtu), nil },
 		Tunnel: n.tunnel,
 		Local:  func() time.Time { return n.w.Now().Add(n.Skew) },
 		Dial: func(ctx context.Context, t session.Target) (stream.Stream, error) {
@@ -199,7 +199,7 @@ func (n *Node) Reaches(limit time.Duration, peer string) {
 }
 
 // device makes a TUN device with a name of this machine's, and the host behind it.
-func (n *Node) device(name string, mtu int) tun.Interface {
+func (n *Node) device(name string, mtu int) tun.Device {
 	if name == "" {
 		name = fmt.Sprintf("cvlan%d", n.devices.Add(1)-1)
 	}

@@ -16,8 +16,8 @@ const (
 // MinBuffer is the least buffer that Read takes, in bytes: room for the largest train. Four times as much lets it gather a few.
 const MinBuffer = Headroom + offload.MaxPacket + Tailroom
 
-// Interface is a TUN device: packets and trains of packets between this program and the host's network.
-type Interface interface {
+// Device is a TUN device: packets and trains of packets between this program and the host's network.
+type Device interface {
 	Name() string
 	MTU() int // as it was opened with, in bytes
 	// Queues are the ways in and out, at least one. The kernel keeps a flow on one queue.
@@ -28,7 +28,7 @@ type Interface interface {
 	Close() error
 }
 
-// Queue is one way in and out of an Interface. Read and Write may run at the same time, each with one caller.
+// Queue is one way in and out of a Device. Read and Write may run at the same time, each with one caller.
 type Queue interface {
 	// Read waits for what the host sends and takes what is there: packets into buf one after another, at most len(supers), as long as
 	// another train could fit (a call never waits once it has a packet). It returns os.ErrClosed after Close, and ErrRoom if it was not

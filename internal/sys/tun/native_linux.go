@@ -34,7 +34,7 @@ type native struct {
 	skipped atomic.Uint64
 }
 
-func start(c Config) (Interface, error) {
+func start(c Config) (Device, error) {
 	n, err := claimAll(c)
 	if err != nil {
 		return nil, explain(c.Name, err)
@@ -115,21 +115,21 @@ func (n *native) attach() error {
 	return nil
 }
 
-// Name implements Interface.
+// Name implements Device.
 func (n *native) Name() string { return n.name }
 
-// MTU implements Interface.
+// MTU implements Device.
 func (n *native) MTU() int { return n.mtu }
 
-// Queues implements Interface.
+// Queues implements Device.
 func (n *native) Queues() []Queue { return n.queues }
 
-// Stats implements Interface.
+// Stats implements Device.
 func (n *native) Stats() Stats {
 	return Stats{Refused: n.refused.Load(), Skipped: n.skipped.Load(), TSO: true, USO: n.uso}
 }
 
-// Close implements Interface. When it returns, the interface is gone.
+// Close implements Device. When it returns, the interface is gone.
 func (n *native) Close() error {
 	if n.closed.Swap(true) {
 		return nil

@@ -20,7 +20,7 @@ type packets interface {
 // front is what the library wants before a packet, in bytes: macOS has the address family there.
 const front = 16
 
-// plain is an Interface over a device without trains. It has one queue, which is itself.
+// plain is a Device over a device without trains. It has one queue, which is itself.
 type plain struct {
 	name    string
 	mtu     int
@@ -42,19 +42,19 @@ func newPlain(name string, mtu int, device packets) *plain {
 	}
 }
 
-// Name implements Interface.
+// Name implements Device.
 func (p *plain) Name() string { return p.name }
 
-// MTU implements Interface.
+// MTU implements Device.
 func (p *plain) MTU() int { return p.mtu }
 
-// Queues implements Interface.
+// Queues implements Device.
 func (p *plain) Queues() []Queue { return []Queue{p} }
 
-// Stats implements Interface.
+// Stats implements Device.
 func (p *plain) Stats() Stats { return Stats{Refused: p.refused.Load(), Skipped: p.skipped.Load()} }
 
-// Close implements Interface.
+// Close implements Device.
 func (p *plain) Close() error {
 	if p.closed.Swap(true) {
 		return nil

@@ -2,9 +2,13 @@
 
 package tun
 
-import "errors"
+import (
+	"errors"
 
-func start(c Config) (Interface, error) {
+	"golang.zx2c4.com/wireguard/tun"
+)
+
+func start(c Config) (Device, error) {
 	if c.Queues > 1 {
 		return nil, errors.New("only Linux has TUN devices with several queues; ask for one")
 	}
@@ -22,11 +26,11 @@ func start(c Config) (Interface, error) {
 
 // attended is a device whose events nobody needs: they are taken away, because the library blocks when they pile up.
 type attended struct {
-	Device
+	tun.Device
 	done chan struct{}
 }
 
-func attend(d Device) attended {
+func attend(d tun.Device) attended {
 	a := attended{d, make(chan struct{})}
 	go func() {
 		defer close(a.done)

@@ -45,7 +45,7 @@ func raise(t testing.TB, name string, addrs ...string) {
 }
 
 // raised makes a device with the address 10.9.0.1/24 in a network of the test's own.
-func raised(t testing.TB, c Config) Interface {
+func raised(t testing.TB, c Config) Device {
 	t.Helper()
 	ownNetwork(t)
 	d := mustCreate(t, c)

@@ -26,7 +26,7 @@ const patience = 20 * time.Second
 // host is a thread in a network of its own, with a device.
 type host struct {
 	do     chan func()
-	device Interface
+	device Device
 }
 
 // newHost makes one with the addresses 10.9.0.n and fd09::n.
@@ -49,7 +49,7 @@ func newHost(t *testing.T, n string, c Config) *host {
 		t.Skipf("needs %s: %v", clonePath, err)
 	}
 	h.run(func() {
-		if h.device, refusal = Create(c); refusal == nil {
+		if h.device, refusal = Open(c); refusal == nil {
 			raise(t, h.device.Name(), "10.9.0."+n+"/24", "fd09::"+n+"/64")
 		}
 	})
@@ -85,10 +85,10 @@ func (c *census) note(s *offload.Super) {
 }
 
 // bridge carries everything between two devices until the test ends: trains as they come, or cut into the packets that they stand for.
-func bridge(t *testing.T, a, b Interface, cut bool) *census {
+func bridge(t *testing.T, a, b Device, cut bool) *census {
 	c := new(census)
 	var group sync.WaitGroup
-	carry := func(from, to Interface) {
+	carry := func(from, to Device) {
 		desk := newDesk()
 		for {
 			n, err := from.Queues()[0].Read(desk.buf, desk.supers)
@@ -121,7 +121,7 @@ func bridge(t *testing.T, a, b Interface, cut bool) *census {
 		a.Close()
 		b.Close()
 		group.Wait()
-		for _, d := range []Interface{a, b} {
+		for _, d := range []Device{a, b} {
 			if s := d.Stats(); s.Skipped != 0 || s.Refused != 0 {
 				t.Errorf("%s: %+v", d.Name(), s)
 			}

@@ -1,6 +1,6 @@
 // Package tun makes TUN devices and ships an in-memory twin.
 //
-// An Interface moves packets, and trains of packets as core/offload has them, between a tunnel and the host's network. On Linux the
+// A Device moves packets, and trains of packets as core/offload has them, between a tunnel and the host's network. On Linux the
 // devices carry virtio headers, so that the kernel hands over and takes whole trains of TCP and UDP segments: one system call a train,
 // no copy of our own, no allocation. A call takes what is there and never waits once it has something; waiting is done by the runtime's poller.
 //
@@ -9,12 +9,7 @@
 // are not tested yet.
 package tun
 
-import (
-	"errors"
-	"fmt"
-
-	"golang.zx2c4.com/wireguard/tun"
-)
+import "errors"
 
 // DefaultMTU leaves room for WireGuard's 32 bytes, UDP and IPv6, a relay's 16 and ESP's 37 on a path of 1492 bytes.
 const DefaultMTU = 1380
@@ -25,31 +20,9 @@ const (
 	MaxMTU = 65535
 )
 
-// Device is a TUN device: batches of packets, with offloads where the system has them. It is the interface of the library that
-// makes it.
-type Device = tun.Device
-
 // What callers tell apart. Missing rights are fs.ErrPermission.
 var (
 	ErrUnavailable = errors.New("this system offers no TUN devices")
 	ErrTaken       = errors.New("the name is taken")
 	ErrName        = errors.New("not a name for an interface")
 )
-
-// Open makes a TUN device that did not exist before, down and without addresses. An empty name takes the first free one: cvlan0,
-// cvlan1 and so on (utunN on macOS).
-func Open(name string, mtu int) (Device, error) {
-	if mtu < MinMTU || mtu > MaxMTU {
-		return nil, fmt.Errorf("make the TUN device: MTU %d is outside %d to %d", mtu, MinMTU, MaxMTU)
-	}
-	if name != "" {
-		if err := checkName(name); err != nil {
-			return nil, fmt.Errorf("make the TUN device: %w", err)
-		}
-	}
-	d, err := open(name, mtu)
-	if err != nil {
-		return nil, fmt.Errorf("make the TUN device: %w", err)
-	}
-	return d, nil
-}

@@ -20,7 +20,7 @@ func checkName(name string) error {
 	return nil
 }
 
-func open(name string, mtu int) (Device, error) {
+func open(name string, mtu int) (tun.Device, error) {
 	want := name
 	if want == "" {
 		want = "utun" // the system picks the number

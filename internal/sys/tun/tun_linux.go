@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
-	"golang.zx2c4.com/wireguard/tun"
 )
 
 const (
@@ -25,23 +24,6 @@ func checkName(name string) error {
 		return fmt.Errorf("%w: %q; use letters, digits and hyphens", ErrName, name)
 	}
 	return nil
-}
-
-func open(name string, mtu int) (Device, error) {
-	want := name
-	if want == "" {
-		want = firstFree
-	}
-	f, _, err := claim(want, unix.IFF_TUN_EXCL)
-	if err != nil {
-		return nil, explain(name, err)
-	}
-	d, err := tun.CreateTUNFromFile(f, mtu)
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	return d, nil
 }
 
 // flags of every device: IP packets without another header than virtio's.

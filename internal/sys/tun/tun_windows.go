@@ -24,7 +24,7 @@ func checkName(name string) error {
 	return nil
 }
 
-func open(name string, mtu int) (Device, error) {
+func open(name string, mtu int) (tun.Device, error) {
 	if name == "" {
 		var err error
 		if name, err = free(); err != nil {

@@ -16,7 +16,7 @@ const (
 	twinTap     = 256  // runs that wait for the reader of a tap
 )
 
-// Twin is the in-memory twin of a TUN device. One side is the Interface; the other, in twin_host.go, plays the host.
+// Twin is the in-memory twin of a TUN device. One side is the Device; the other, in twin_host.go, plays the host.
 //
 // It waits on channels only; made inside a testing/synctest bubble it lives by the bubble's time.
 type Twin struct {
@@ -32,7 +32,7 @@ type Twin struct {
 	dropped atomic.Uint64
 }
 
-var _ Interface = (*Twin)(nil)
+var _ Device = (*Twin)(nil)
 
 // NewTwin returns a device that is connected to nothing but its own host side. An empty name is cvlan0.
 func NewTwin(c Config) *Twin {
@@ -47,13 +47,13 @@ func NewTwin(c Config) *Twin {
 	return t
 }
 
-// Name implements Interface.
+// Name implements Device.
 func (t *Twin) Name() string { return t.config.Name }
 
-// MTU implements Interface.
+// MTU implements Device.
 func (t *Twin) MTU() int { return t.config.MTU }
 
-// Queues implements Interface.
+// Queues implements Device.
 func (t *Twin) Queues() []Queue {
 	qs := make([]Queue, len(t.queues))
 	for i, q := range t.queues {
@@ -62,12 +62,12 @@ func (t *Twin) Queues() []Queue {
 	return qs
 }
 
-// Stats implements Interface.
+// Stats implements Device.
 func (t *Twin) Stats() Stats {
 	return Stats{Refused: t.refused.Load(), Skipped: t.skipped.Load(), TSO: true, USO: !t.config.NoUSO}
 }
 
-// Close implements Interface.
+// Close implements Device.
 func (t *Twin) Close() error {
 	t.finish(os.ErrClosed)
 	return nil

@@ -5,10 +5,10 @@ import (
 	"fmt"
 )
 
-// MaxQueues bounds the queues of an Interface (Linux: MAX_TAP_QUEUES).
+// MaxQueues bounds the queues of a Device (Linux: MAX_TAP_QUEUES).
 const MaxQueues = 256
 
-// Config says what Create makes. The zero Config is good.
+// Config says what Open makes. The zero Config is good.
 type Config struct {
 	Name   string // empty: the first free one of cvlan0, cvlan1 and so on (utunN on macOS)
 	MTU    int    // in bytes; 0: DefaultMTU
@@ -31,9 +31,9 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// Create makes a TUN device that did not exist before, down and without addresses. Missing rights are fs.ErrPermission; ErrUnavailable,
+// Open makes a TUN device that did not exist before, down and without addresses. Missing rights are fs.ErrPermission; ErrUnavailable,
 // ErrTaken and ErrName tell the rest apart.
-func Create(c Config) (Interface, error) {
+func Open(c Config) (Device, error) {
 	i, err := create(c)
 	if err != nil {
 		return nil, fmt.Errorf("make the TUN device: %w", err)
@@ -41,7 +41,7 @@ func Create(c Config) (Interface, error) {
 	return i, nil
 }
 
-func create(c Config) (Interface, error) {
+func create(c Config) (Device, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
