@@ -21,10 +21,14 @@ func (t *Tunnel) Suspend() (wake func(mono.Clock)) {
 }
 
 // Outbound has a worker of its own carry what queue has to read, until that ends.
-func (t *Tunnel) Outbound(q tun.Queue, s sock.Socket) func() error { return newOutbound(t, &exit{Queue: q}, newBatch(s)).run }
+func (t *Tunnel) Outbound(q tun.Queue, s sock.Socket) func() error {
+	return newOutbound(t, &exit{Queue: q}, newBatch(s)).run
+}
 
 // Inbound is the same in the other direction.
-func (t *Tunnel) Inbound(s sock.Socket, q tun.Queue) func() error { return newInbound(t, s, &exit{Queue: q}).run }
+func (t *Tunnel) Inbound(s sock.Socket, q tun.Queue) func() error {
+	return newInbound(t, s, &exit{Queue: q}).run
+}
 
 // Handle has the owner answer control messages that came from one place, one after another, on its own goroutine.
 func (t *Tunnel) Handle(c Class, from netip.AddrPort, all [][]byte) {
