@@ -83,4 +83,4 @@ compile() {
 
 die() { echo "build.sh: $*" >&2; exit 1; }
 
-main
+{ main; exit; } # read as a whole, so that the file may change meanwhile

@@ -29,7 +29,7 @@ main() {
   # shellcheck disable=SC2064 # the folder's name of now
   trap "rm -rf '$dir'" EXIT
   write_command "$@" >"$dir/command"
-  boot "$limit" "$kernel" "$dir" "${travel[@]}" 2>"$dir/diagnosis" || true
+  boot "$limit" "$kernel" "$dir" "${travel[@]}" 2>"$dir/diagnosis" | sed -u '/^sysrq: Power Off$/d; /^reboot: Power down$/d' || true
   [ ! -s "$dir/status" ] || exit "$(<"$dir/status")"
   cat "$dir/diagnosis" >&2
   echo "run.sh: the guest did not come to its end within $limit s" >&2
