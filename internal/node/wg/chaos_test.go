@@ -63,25 +63,25 @@ func (c *chaos) record(e *end) {
 
 // any returns two different ends.
 func (c *chaos) any() (a, b *end) {
-	i := c.rnd.IntN(len(c.ends))
-	return c.ends[i], c.ends[(i+1+c.rnd.IntN(len(c.ends)-1))%len(c.ends)]
+	i := c.dice.IntN(len(c.ends))
+	return c.ends[i], c.ends[(i+1+c.dice.IntN(len(c.ends)-1))%len(c.ends)]
 }
 
 // event lets one thing happen.
 func (c *chaos) event() {
 	a, b := c.any()
-	switch c.rnd.IntN(8) {
+	switch c.dice.IntN(8) {
 	case 0:
 		c.change(func() {
-			c.loss, c.twice, c.jitter = c.rnd.Float64()*0.3, c.rnd.Float64()*0.2, time.Duration(c.rnd.Int64N(int64(2*rtt)))
+			c.loss, c.twice, c.jitter = c.dice.Float64()*0.3, c.dice.Float64()*0.2, time.Duration(c.dice.Int64N(int64(2*rtt)))
 		})
 	case 1:
 		c.silence(a.home, true)
 	case 2:
 		c.change(func() { clear(c.cuts) })
 	case 3:
-		a.moves(a.n*50 + byte(c.rnd.IntN(50)))
-		if c.rnd.IntN(2) == 0 {
+		a.moves(a.n*50 + byte(c.dice.IntN(50)))
+		if c.dice.IntN(2) == 0 {
 			a.Wake()
 		}
 	case 4:
@@ -93,7 +93,7 @@ func (c *chaos) event() {
 	case 6:
 		c.meet(a)
 	case 7:
-		a.knows(b, preshared(byte(c.rnd.IntN(2))))
+		a.knows(b, preshared(byte(c.dice.IntN(2))))
 	}
 }
 
@@ -175,13 +175,13 @@ func tellChaos(w *world, seed int) {
 		c.meet(e)
 	}
 	for start := time.Now(); time.Since(start) < 3*time.Minute; {
-		for range 1 + w.rnd.IntN(4) {
+		for range 1 + w.dice.IntN(4) {
 			c.says(c.any())
 		}
-		if w.rnd.IntN(10) == 0 {
+		if w.dice.IntN(10) == 0 {
 			c.event()
 		}
-		w.pass(time.Duration(w.rnd.Int64N(int64(time.Second))))
+		w.pass(time.Duration(w.dice.Int64N(int64(time.Second))))
 		c.look()
 	}
 	c.calm()

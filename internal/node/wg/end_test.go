@@ -24,18 +24,17 @@ type end struct {
 	twin *tun.Twin
 	sock *sock.Memory
 
-	config tunnel.Config // as it was made, for the next life
+	// What it is made of, also in the next life.
+	config tunnel.Config
 	speaks wg.Config
+	device tun.Config
+	wrap   func(*sock.Memory) []sock.Socket // nil: the socket as it is
 }
 
 // end makes the nth end. change may alter what it is made of.
-func (w *world) end(n byte, change ...func(*tunnel.Config, *wg.Config)) *end {
+func (w *world) end(n byte, change ...func(*end)) *end {
 	w.Helper()
-	e := &end{w: w, n: n, key: key.NewWGPrivate(), addr: netip.AddrFrom4([4]byte{10, 77, 0, n}), home: place(n)}
-	e.speaks.Private, e.name = e.key, e.key.Public()
-	for _, f := range change {
-		f(&e.config, &e.speaks)
-	}
+	e := w.plan(n, change...)
 	if err := e.boot(); err != nil {
 		w.Fatal(err)
 	}
@@ -43,24 +42,34 @@ func (w *world) end(n byte, change ...func(*tunnel.Config, *wg.Config)) *end {
 	return e
 }
 
+// plan is an end that has not been started.
+func (w *world) plan(n byte, change ...func(*end)) *end {
+	e := &end{w: w, n: n, key: key.NewWGPrivate(), addr: netip.AddrFrom4([4]byte{10, 77, 0, n}), home: place(n)}
+	e.speaks.Private, e.name = e.key, e.key.Public()
+	for _, f := range change {
+		f(e)
+	}
+	return e
+}
+
 // place is an address on the outside: the nth of a network where everything is reachable.
 func place(n byte) netip.Addr { return netip.AddrFrom4([4]byte{192, 0, 2, n}) }
 
 // boot starts the end, or starts it anew with nothing but its key.
-func (e *end) boot() error { return e.bootWith(tun.Config{}) }
-
-func (e *end) bootWith(device tun.Config) error {
+func (e *end) boot() error {
 	s, err := e.w.net.Open(sock.Config{}, e.home)
 	if err != nil {
 		return err
 	}
-	e.sock, e.twin = s, tun.NewTwin(device)
+	e.sock, e.twin = s, tun.NewTwin(e.device)
 	c := e.config
-	c.Self, c.TUN = e.name, e.twin
-	if c.Sockets == nil {
-		c.Sockets = []sock.Socket{s}
+	c.Self, c.TUN, c.Sockets = e.name, e.twin, []sock.Socket{s}
+	if e.wrap != nil {
+		c.Sockets = e.wrap(s)
 	}
-	c.Transports = map[tunnel.Class]tunnel.Build{tunnel.WireGuard: wg.New(e.speaks)}
+	if c.Transports == nil {
+		c.Transports = map[tunnel.Class]tunnel.Build{tunnel.WireGuard: wg.New(e.speaks)}
+	}
 	e.Tunnel, err = tunnel.New(c)
 	return err
 }

@@ -3,7 +3,6 @@ package wg_test
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 	"sync"
 	"syscall"
@@ -11,8 +10,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/cvlan/cvlan/internal/node/tunnel"
-	"github.com/cvlan/cvlan/internal/node/wg"
 	"github.com/cvlan/cvlan/internal/sys/sock"
 )
 
@@ -181,14 +178,8 @@ func TestSocketThatFailsNowAndThenIsForgiven(t *testing.T) {
 		fails  bool
 	}{{50, false}, {1 << 30, true}} {
 		inWorld(t, 1, func(w *world) {
-			var d *deaf
-			a := w.end(1, func(c2 *tunnel.Config, _ *wg.Config) {
-				m, err := w.net.Open(sock.Config{}, netip.MustParseAddr("192.0.2.70"))
-				if err != nil {
-					w.Fatal(err)
-				}
-				d = &deaf{Memory: m, left: c.errors}
-				c2.Sockets = []sock.Socket{d}
+			a := w.end(1, func(e *end) {
+				e.wrap = func(m *sock.Memory) []sock.Socket { return []sock.Socket{&deaf{Memory: m, left: c.errors}} }
 			})
 			w.pass(time.Minute)
 			told := false

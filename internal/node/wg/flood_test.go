@@ -11,7 +11,6 @@ import (
 	"github.com/cvlan/cvlan/internal/base/key"
 	core "github.com/cvlan/cvlan/internal/core/wg"
 	"github.com/cvlan/cvlan/internal/node/tunnel"
-	"github.com/cvlan/cvlan/internal/node/wg"
 )
 
 // openings makes n sound initiations to somebody, of n keys that are known to nobody.
@@ -72,7 +71,7 @@ func (f *flood) ends() {
 }
 
 // slow makes an end ask for cookies beyond 50 handshakes a second.
-func slow(_ *tunnel.Config, c *wg.Config) { c.HandshakesPerSecond = 50 }
+func slow(e *end) { e.speaks.HandshakesPerSecond = 50 }
 
 // chat has two ends send each other a packet ten times a second, and counts what does not arrive.
 func (w *world) chat(a, b *end, d time.Duration) (sent, heard int) {

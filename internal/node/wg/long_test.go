@@ -39,12 +39,12 @@ func TestThreeDaysOfABadLinkAndMovingHouse(t *testing.T) {
 		w.loss, w.twice, w.jitter = 0.05, 0.01, rtt/2
 		moves, worst := 0, time.Duration(0)
 		moveAt := time.Now()
-		for over, i := time.Now().Add(72*time.Hour), 0; time.Now().Before(over); i++ {
+		for over, i := time.Now().Add(brief(72*time.Hour, 12*time.Hour)), 0; time.Now().Before(over); i++ {
 			if time.Now().After(moveAt) {
-				moveAt = time.Now().Add(time.Hour + time.Duration(w.rnd.Int64N(int64(4*time.Hour))))
+				moveAt = time.Now().Add(time.Hour + time.Duration(w.dice.Int64N(int64(4*time.Hour))))
 				moves++
-				who := []*end{a, b}[w.rnd.IntN(2)]
-				w.follows(who, 20+(who.n-1)*80+byte(moves%80), time.Duration(w.rnd.Int64N(int64(5*time.Second))))
+				who := []*end{a, b}[w.dice.IntN(2)]
+				w.follows(who, 20+(who.n-1)*80+byte(moves%80), time.Duration(w.dice.Int64N(int64(5*time.Second))))
 			}
 			for _, way := range [][2]*end{{a, b}, {b, a}} {
 				start := time.Now()
@@ -55,7 +55,7 @@ func TestThreeDaysOfABadLinkAndMovingHouse(t *testing.T) {
 				a.heard()
 				b.heard()
 			}
-			w.pass(time.Duration(w.rnd.Int64N(int64(2 * time.Minute))))
+			w.pass(time.Duration(w.dice.Int64N(int64(2 * time.Minute))))
 		}
 		w.Logf("%d moves; the longest wait was %v; %d datagrams", moves, worst.Round(time.Millisecond), w.traffic())
 	})

@@ -7,9 +7,7 @@ import (
 
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/node/tunnel"
-	"github.com/cvlan/cvlan/internal/node/wg"
 	"github.com/cvlan/cvlan/internal/sys/sock"
-	"github.com/cvlan/cvlan/internal/sys/tun"
 )
 
 // slot is what a packet that waits takes, in bytes: the MTU, rounded up.
@@ -24,9 +22,7 @@ func tight(w *world, packets int) *tunnel.Budget {
 	return tunnel.NewBudget(need + packets*slot)
 }
 
-func sharing(b *tunnel.Budget) func(*tunnel.Config, *wg.Config) {
-	return func(c *tunnel.Config, _ *wg.Config) { c.Budget = b }
-}
+func sharing(b *tunnel.Budget) func(*end) { return func(e *end) { e.config.Budget = b } }
 
 func TestBudgetThatIsUsedUpDropsAndRecovers(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
@@ -111,52 +107,30 @@ func TestTunnelsOfAProcessShareTheirBudget(t *testing.T) {
 
 // spare tries to start another tunnel.
 func (w *world) spare(b *tunnel.Budget) (*end, error) {
-	e := &end{w: w, n: 99, key: key.NewWGPrivate(), home: place(99)}
-	e.speaks.Private, e.name, e.config.Budget = e.key, e.key.Public(), b
+	e := w.plan(99, sharing(b))
 	return e, e.boot()
 }
 
 // What New was given it closes when it fails.
 func TestTunnelThatCannotStartSaysWhyAndClosesWhatItWasGiven(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
-		small := func(c *tunnel.Config, _ *wg.Config) { c.Budget = tunnel.NewBudget(1 << 20) }
-		keyless := func(_ *tunnel.Config, c *wg.Config) { c.Private = key.WGPrivate{} }
-		uneven := func(c *tunnel.Config, _ *wg.Config) {
-			s, err := w.net.Open(sock.Config{}, place(60))
-			if err != nil {
-				w.Fatal(err)
-			}
-			c.Sockets = []sock.Socket{s, s}
-		}
-		dumb := func(c *tunnel.Config, _ *wg.Config) { c.Transports = map[tunnel.Class]tunnel.Build{} }
-		for want, change := range map[string]func(*tunnel.Config, *wg.Config){
-			"start the tunnel: 1024 KiB of packet memory are left of 1024, and 2432 are needed; raise data_memory": small,
-			"start the tunnel: wg: config: private key is missing":                                                 keyless,
-			"start the tunnel: queues and sockets differ in number":                                                uneven,
-			"start the tunnel: it speaks no protocol":                                                              dumb,
+		for want, change := range map[string]func(*end){
+			"start the tunnel: 1024 KiB of packet memory are left of 1024, and 2432 are needed; raise data_memory": func(e *end) {
+				e.config.Budget = tunnel.NewBudget(1 << 20)
+			},
+			"start the tunnel: wg: config: private key is missing":  func(e *end) { e.speaks.Private = key.WGPrivate{} },
+			"start the tunnel: queues and sockets differ in number": func(e *end) { e.device.Queues = 2 },
+			"start the tunnel: it speaks no protocol":               func(e *end) { e.config.Transports = map[tunnel.Class]tunnel.Build{} },
 		} {
-			s, err := w.net.Open(sock.Config{}, place(50))
-			if err != nil {
-				w.Fatal(err)
-			}
-			k, twin := key.NewWGPrivate(), tun.NewTwin(tun.Config{})
-			c, speaks := tunnel.Config{Self: k.Public(), TUN: twin, Sockets: []sock.Socket{s}, Budget: tunnel.NewBudget(0)}, wg.Config{Private: k}
-			change(&c, &speaks)
-			if c.Transports == nil {
-				c.Transports = map[tunnel.Class]tunnel.Build{tunnel.WireGuard: wg.New(speaks)}
-			}
-			if len(c.Sockets) != 1 {
-				s.Close()
-			}
-			_, err = tunnel.New(c)
-			wantError(w.T, err, want)
-			if twin.Send([]byte{1}) {
+			e := w.plan(50, sharing(tunnel.NewBudget(0)), change)
+			wantError(w.T, e.boot(), want)
+			if e.twin.Send([]byte{1}) {
 				w.Errorf("%s: the device is still open", want)
 			}
-			if err := c.Sockets[0].Send([]sock.Train{{Data: []byte{1}, Remote: nobody(1)[0]}}); err == nil {
+			if err := e.sock.Send([]sock.Train{{Data: []byte{1}, Remote: nobody(1)[0]}}); err == nil {
 				w.Errorf("%s: the socket is still open", want)
 			}
-			if n := c.Budget.Used(); n != 0 {
+			if n := e.config.Budget.Used(); n != 0 {
 				w.Errorf("%s: %d bytes are still taken", want, n)
 			}
 		}

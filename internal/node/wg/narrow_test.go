@@ -12,16 +12,15 @@ import (
 
 	"github.com/cvlan/cvlan/internal/core/offload"
 	"github.com/cvlan/cvlan/internal/node/tunnel"
-	"github.com/cvlan/cvlan/internal/node/wg"
 )
 
 // outer is what IPv4 and UDP add to a datagram.
 const outer = 28
 
 // through has an end believe that every path takes IP packets of as many bytes as there are in wide; of 0 it knows nothing.
-func through(wide *atomic.Int32) func(*tunnel.Config, *wg.Config) {
-	return func(c *tunnel.Config, _ *wg.Config) {
-		c.PathMTU = func(netip.Addr) (int, error) {
+func through(wide *atomic.Int32) func(*end) {
+	return func(e *end) {
+		e.config.PathMTU = func(netip.Addr) (int, error) {
 			if n := wide.Load(); n > 0 {
 				return int(n), nil
 			}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/cvlan/cvlan/internal/core/offload"
 	"github.com/cvlan/cvlan/internal/node/tunnel"
-	"github.com/cvlan/cvlan/internal/sys/tun"
 )
 
 // segments is how many packets a full train of TCP has.
@@ -81,10 +80,8 @@ func TestTrainsThatTheHostDoesNotTakeArriveAsPackets(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		a, b := w.pair()
 		w.talk(a, b, time.Second)
-		b.Close()
-		if err := b.bootWith(tun.Config{NoUSO: true}); err != nil {
-			w.Fatal(err)
-		}
+		b.device.NoUSO = true
+		b.reboots()
 		b.knows(a)
 		w.talk(b, a, time.Second)
 		tap := b.twin.Tap()

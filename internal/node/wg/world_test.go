@@ -25,9 +25,10 @@ type world struct {
 	*testing.T
 	net  *sock.Network
 	ends []*end
+	dice *rand.Rand // the story's
 
-	mu      sync.Mutex // of what follows
-	rnd     *rand.Rand
+	mu      sync.Mutex    // of what follows
+	rnd     *rand.Rand    // the links'
 	delay   time.Duration // one way
 	jitter  time.Duration // at most, on top of it: packets overtake each other
 	loss    float64       // of 1
@@ -41,7 +42,7 @@ type world struct {
 func inWorld(t *testing.T, seed uint64, story func(*world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{T: t, rnd: rand.New(rand.NewPCG(seed, 1)), delay: rtt / 2, cuts: map[netip.Addr]bool{}}
+		w := &world{T: t, dice: rand.New(rand.NewPCG(seed, 2)), rnd: rand.New(rand.NewPCG(seed, 1)), delay: rtt / 2, cuts: map[netip.Addr]bool{}}
 		w.net = sock.NewNetwork(w.carry)
 		defer func() {
 			for _, e := range w.ends {
@@ -130,10 +131,4 @@ func brief[T any](all, less T) T {
 		return less
 	}
 	return all
-}
-
-// figure prints a number in the form that scripts look for.
-func figure(t testing.TB, name string, value float64, unit string) {
-	t.Helper()
-	t.Logf("FIGURE %s %.2f %s", name, value, unit)
 }
