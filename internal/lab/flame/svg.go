@@ -16,7 +16,7 @@ const (
 	margin    = 10
 	headRoom  = 30
 	legend    = 20   // a line of it
-	thinnest  = 0.4  // frames narrower than this are left out
+	thinnest  = 1.0  // frames narrower than this are left out
 	character = 6.4  // about the width of one
 	labelFrom = 28.0 // frames narrower than this have no label
 )

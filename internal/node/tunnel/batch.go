@@ -8,7 +8,7 @@ import (
 
 // Sizes of a batch: as much as stays in a core's cache together with what it is made of.
 const (
-	batchBytes  = 1 << 17
+	batchBytes  = 5 << 15 // two trains of the largest size, sealed
 	batchTrains = 64
 )
 
