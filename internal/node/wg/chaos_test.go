@@ -143,7 +143,7 @@ func (c *chaos) forget() {
 			s.sends(e.at(), d)
 		}
 		c.pass(time.Second)
-		if n := e.dropped(tunnel.UnknownIndex) - before; int(n) != len(c.last) {
+		if n := e.dropped(tunnel.UnknownIndex) - before; int(n) < len(c.last) { // and perhaps one that was under way
 			c.Errorf("%d knows %d of %d sessions of peers that were removed", e.n, len(c.last)-int(n), len(c.last))
 		}
 	}

@@ -115,12 +115,10 @@ func (w *world) spare(b *tunnel.Budget) (*end, error) {
 func TestTunnelThatCannotStartSaysWhyAndClosesWhatItWasGiven(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		for want, change := range map[string]func(*end){
-			"start the tunnel: 1024 KiB of packet memory are left of 1024, and 2432 are needed; raise data_memory": func(e *end) {
-				e.config.Budget = tunnel.NewBudget(1 << 20)
-			},
-			"start the tunnel: wg: config: private key is missing":  func(e *end) { e.speaks.Private = key.WGPrivate{} },
-			"start the tunnel: queues and sockets differ in number": func(e *end) { e.device.Queues = 2 },
-			"start the tunnel: it speaks no protocol":               func(e *end) { e.config.Transports = map[tunnel.Class]tunnel.Build{} },
+			"start the tunnel: 1024 KiB of packet memory are left of 1024": func(e *end) { e.config.Budget = tunnel.NewBudget(1 << 20) },
+			"start the tunnel: wg: config: private key is missing":         func(e *end) { e.speaks.Private = key.WGPrivate{} },
+			"start the tunnel: queues and sockets differ in number":        func(e *end) { e.device.Queues = 2 },
+			"start the tunnel: it speaks no protocol":                      func(e *end) { e.config.Transports = map[tunnel.Class]tunnel.Build{} },
 		} {
 			e := w.plan(50, sharing(tunnel.NewBudget(0)), change)
 			wantError(w.T, e.boot(), want)
