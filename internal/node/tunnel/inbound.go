@@ -231,7 +231,7 @@ func (w *inbound) tell(now mono.Time, r *receiving, moved bool) {
 		return
 	}
 	w.waited = now
-	_ = w.t.owner.do(func() { w.t.owner.attend(r.Session) }) // a closed tunnel has no answers to send
+	w.t.owner.insist(r.Session)
 }
 
 // flush writes what has been joined to the host.

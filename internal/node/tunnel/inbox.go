@@ -4,6 +4,7 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Bounds of what waits for the owner. What finds no room is dropped: notes and wishes are said again with the next batch, handshake
@@ -66,6 +67,22 @@ func (o *owner) note(s Session) {
 	select {
 	case o.notes <- s:
 	default:
+	}
+}
+
+// waitMost is how long a worker waits for the owner to have a moment.
+const waitMost = 2 * time.Millisecond
+
+// insist tells of marks in a session and waits until they have been seen, or the owner has something long to do. Workers call it.
+func (o *owner) insist(s Session) {
+	late, seen := time.NewTimer(waitMost), make(chan struct{})
+	defer late.Stop()
+	select {
+	case o.asks <- func() { defer close(seen); o.attend(s) }:
+		<-seen
+	case <-late.C:
+		o.note(s)
+	case <-o.closed:
 	}
 }
 
