@@ -79,6 +79,29 @@ func TestWishesThatFindNoRoomAreRepeated(t *testing.T) {
 	})
 }
 
+// An owner that has something long to do keeps a worker for a moment only, and hears of the session later.
+func TestWorkerDoesNotWaitLongForTheOwner(t *testing.T) {
+	inBubble(t, func(t *testing.T, a, b *end) {
+		a.says(b, 0, 1)
+		pass(time.Second)
+		free, start := a.busy(), time.Now()
+		a.owner.insist(a.fake.last)
+		if took := time.Since(start); took != waitMost {
+			t.Errorf("it waited %v", took)
+		}
+		attends := a.fake.attends
+		free()
+		if n := a.fake.attends - attends; n != 1 {
+			t.Errorf("the session was looked at %d times", n)
+		}
+		start = time.Now()
+		a.owner.insist(a.fake.last)
+		if n := a.fake.attends - attends; n != 2 || time.Since(start) != 0 {
+			t.Errorf("the session was looked at %d times, after %v", n, time.Since(start))
+		}
+	})
+}
+
 // A worker that has found a peer just before it was removed leaves nothing behind.
 func TestPacketForAPeerJustRemovedDoesNotWait(t *testing.T) {
 	inBubble(t, func(t *testing.T, a, b *end) {
