@@ -178,7 +178,7 @@ func trim(p []byte) []byte {
 	switch {
 	case len(p) >= 20 && p[0]>>4 == 4:
 		size = int(binary.BigEndian.Uint16(p[2:]))
-		if size < 20 {
+		if header := int(p[0]&15) * 4; header < 20 || size < header {
 			return nil
 		}
 	case len(p) >= 40 && p[0]>>4 == 6:
