@@ -70,13 +70,13 @@ func (w *outbound) super(now mono.Time, s *offload.Super) error {
 	p := w.t.routes.peer(dst)
 	switch {
 	case p == nil:
-		w.t.drop(NoRoute, 1)
+		w.t.drop(NoRoute, packets(s))
 		return nil
 	case !w.t.mine(src):
-		w.t.drop(ForeignSource, 1)
+		w.t.drop(ForeignSource, packets(s))
 		return nil
 	case !w.t.allowsOut(s.Packet):
-		w.t.drop(FilteredOut, 1)
+		w.t.drop(FilteredOut, packets(s))
 		return nil
 	}
 	if s.Protocol == offload.None {
@@ -92,13 +92,21 @@ func (w *outbound) super(now mono.Time, s *offload.Super) error {
 	return w.send(now, p)
 }
 
+// packets is how many a super stands for.
+func packets(s *offload.Super) int {
+	if s.Protocol == offload.None || s.Segment <= 0 {
+		return 1
+	}
+	return max(1, (len(s.Packet)-s.Headers+s.Segment-1)/s.Segment)
+}
+
 // fits reports whether a packet, or each of a train, passes the path. If not, its sender is told how much does.
 func (w *outbound) fits(now mono.Time, s *offload.Super, p *Peer) bool {
 	limit := w.t.fits(p)
 	if fit.Size(s) <= limit || mayFragment(s.Packet) { // it is the outer datagram that is fragmented
 		return true
 	}
-	w.t.refuse(p, TooBig, 1)
+	w.t.refuse(p, TooBig, packets(s))
 	w.notices.tooBig(now, s.Packet, limit)
 	return false
 }

@@ -147,7 +147,7 @@ func TestTrainThatDoesNotFitIsRefusedAsAWhole(t *testing.T) {
 		if told := a.tooBig(); told != 1328 {
 			w.Errorf("told %d", told)
 		}
-		a.wantDrops(map[tunnel.Reason]uint64{tunnel.TooBig: 1})
+		a.wantDrops(map[tunnel.Reason]uint64{tunnel.TooBig: 20})
 		a.twin.SendTrain(tcpTrain(a.addr, b.addr, noise(20*1288), 1288))
 		w.pass(time.Second)
 		if n := len(b.heard()); n != 20 {

@@ -102,7 +102,7 @@ func TestForeignSourcesAreDroppedAtBothEnds(t *testing.T) {
 		a.twin.Send(packet(netip.MustParseAddr("fd77::9"), netip.MustParseAddr("fd77::2"), "to nobody"))
 		a.twin.SendTrain(tcpTrain(foreign, b.addr, noise(10*1340), 1340))
 		w.talk(a, b, rtt)
-		a.wantDrops(map[tunnel.Reason]uint64{tunnel.ForeignSource: 2, tunnel.NoRoute: 1})
+		a.wantDrops(map[tunnel.Reason]uint64{tunnel.ForeignSource: 11, tunnel.NoRoute: 1})
 		b.wantDrops(map[tunnel.Reason]uint64{tunnel.Spoofed: 1})
 		if all := b.heard(); len(all) != 0 {
 			w.Errorf("b hears %q", all)
