@@ -1,0 +1,84 @@
+package relay
+
+import (
+	"crypto/hmac"
+	"encoding/binary"
+	"net/netip"
+
+	"github.com/cvlan/cvlan/internal/base/ident"
+)
+
+// Control is a control frame. Which of the last fields matter depends on the kind.
+type Control struct {
+	Kind        Kind
+	Reason      Reason
+	Client      Number
+	Transaction uint64
+	Cookie      [16]byte       // Bind, Cookie
+	Seen        netip.AddrPort // Bound, Alive; IPv4 is mapped on the wire
+	Idle        uint16         // Bound, Alive: seconds after which a silent client is forgotten
+	Node        ident.Node     // Open
+	Channel     Number         // Opened, Close
+}
+
+// Append appends the frame, sealed with the client's secret, to b.
+func (c *Control) Append(b []byte, s *Secret) []byte {
+	at := len(b)
+	b = append(b, make([]byte, ControlSize)...)
+	f := b[at:]
+	f[0], f[1], f[2] = Type, byte(c.Kind), byte(c.Reason)
+	binary.BigEndian.PutUint32(f[4:], uint32(c.Client))
+	binary.BigEndian.PutUint64(f[8:], c.Transaction)
+	body := f[bodyAt:macAt]
+	switch c.Kind {
+	case Bind, Cookie:
+		copy(body, c.Cookie[:])
+	case Bound, Alive:
+		ip := c.Seen.Addr().As16()
+		copy(body, ip[:])
+		binary.BigEndian.PutUint16(body[16:], c.Seen.Port())
+		binary.BigEndian.PutUint16(body[18:], c.Idle)
+	case Open:
+		binary.BigEndian.PutUint64(body, uint64(c.Node)^mask(s, c.Transaction))
+	case Opened, Close:
+		binary.BigEndian.PutUint32(body, uint32(c.Channel))
+	}
+	sum := derive(s, "cvlan relay control v1", f[:macAt])
+	copy(f[macAt:], sum[:])
+	return b
+}
+
+// IsControl reports whether b has the form of a control frame. Bytes that must be zero are covered by the MAC and ignored.
+func IsControl(b []byte) bool {
+	return len(b) == ControlSize && b[0] == Type && Kind(b[1]) >= Bind && Kind(b[1]) <= Bye
+}
+
+// ReadControl opens a control frame with the client's secret; false if it is none or its MAC is wrong.
+func ReadControl(f []byte, s *Secret) (c Control, ok bool) {
+	if !IsControl(f) {
+		return c, false
+	}
+	sum := derive(s, "cvlan relay control v1", f[:macAt])
+	if !hmac.Equal(sum[:ControlSize-macAt], f[macAt:]) {
+		return c, false
+	}
+	c = Control{Kind: Kind(f[1]), Reason: Reason(f[2]), Client: NumberOf(f), Transaction: binary.BigEndian.Uint64(f[8:])}
+	body := f[bodyAt:macAt]
+	switch c.Kind {
+	case Bind, Cookie:
+		copy(c.Cookie[:], body)
+	case Bound, Alive:
+		c.Seen = netip.AddrPortFrom(netip.AddrFrom16([16]byte(body)).Unmap(), binary.BigEndian.Uint16(body[16:]))
+		c.Idle = binary.BigEndian.Uint16(body[18:])
+	case Open:
+		c.Node = ident.Node(binary.BigEndian.Uint64(body) ^ mask(s, c.Transaction))
+	case Opened, Close:
+		c.Channel = Number(binary.BigEndian.Uint32(body))
+	}
+	return c, true
+}
+
+func mask(s *Secret, transaction uint64) uint64 {
+	sum := derive(s, "cvlan relay mask v1", binary.BigEndian.AppendUint64(nil, transaction))
+	return binary.BigEndian.Uint64(sum[:])
+}

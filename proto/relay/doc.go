@@ -1,0 +1,91 @@
+// Package relay is the protocol that a node and a relay speak. This comment is its specification; testdata/vectors.json holds
+// frames that another implementation can compare itself with. All numbers are big endian unless said.
+//
+// # Transport
+//
+// A frame travels in one of three ways, and is the same on each:
+//
+//   - on the fast path, one frame a UDP datagram: what this protocol is for;
+//   - in one QUIC datagram (RFC 9221) of a connection whose ALPN is "cvlan-relay/1";
+//   - on a stream (TLS/TCP, or the first QUIC stream): the frame's length in two bytes, then the frame. At most MaxFrame bytes.
+//
+// The first byte of every frame is 0x20. It has neither bit of QUIC (RFC 9000, 17.2), is no STUN message (RFC 8489, 5) and no WireGuard
+// message, so all of them share one port. A second incompatible version would take the next byte, 0x21.
+//
+// # Registration
+//
+// A node connects with TLS 1.3 and its node certificate and sends Register, once, at most MaxRegister bytes; the relay answers Registered, which carries a reason if it refused.
+// Registered brings the client's number and its secret, 32 random bytes. The connection may end then: the rest runs on the fast path. Both sides
+// compute everything else with HMAC-SHA-256 under the client secret, over a label and what follows it:
+//
+//	channel key  "cvlan relay channel v1" number(4)             first 16 bytes: the SipHash key, little endian
+//	control MAC  "cvlan relay control v1" frame[:40]            first 16 bytes
+//	notice MAC   "cvlan relay notice v1"  frame[:16]            first 16 bytes
+//	tag          "cvlan relay from v1"    node(8)               first 8 bytes
+//	mask         "cvlan relay mask v1"    transaction(8)        first 8 bytes
+//
+// # Data, 16 bytes and the payload
+//
+//	0      type 0x20
+//	1      kind: 0 Data (to the relay), 1 Deliver (from the relay)
+//	2-3    zero
+//	4-7    Data: the channel's number. Deliver: the receiving client's number
+//	8-15   Data: MAC, little endian. Deliver: the tag of the sending node under the receiver's secret
+//	16-    payload, 16 bytes at least: WireGuard, ESP or disco
+//
+// The MAC is SipHash-2-4 under the channel key over bytes 0-7 and 16-31. Those sixteen bytes of the payload hold the index and the counter of a WireGuard
+// packet, or the SPI, sequence number and half of the IV of ESP: no two packets of one session have the same. It proves to the relay who pays for the packet, and
+// nothing else; the payload is ciphertext that its receiver authenticates. Hence 64 bits are enough: they cannot be tried offline, a lucky guess in 2^64
+// packets has one packet of junk forwarded, and it must come from the address that the client is bound to. A replay from that same address costs bytes of the client's
+// rate, not more. Receivers compare the whole word at once, so that the time tells nothing of a partial match. On streams and QUIC datagrams TLS has
+// authenticated the client: the MAC is zero and not looked at.
+//
+// The tag tells the receiver which of its peers sent, without state and without a name that an observer could follow: the node computes the tags of the
+// peers in its map, and drops what has none of them. To anybody off the path it is a secret of 64 bits too.
+//
+// # Control, 56 bytes each
+//
+//	0      type 0x20
+//	1      kind
+//	2      reason (Refused, Bye), else zero
+//	3      zero
+//	4-7    the client's number
+//	8-15   transaction
+//	16-39  body
+//	40-55  control MAC
+//
+// A transaction counts up for the life of a registration; the relay acts on Bind, Open and Close only if theirs is larger than any before (an Open for
+// a channel that exists changes nothing and may be repeated with a new one). An answer repeats the transaction of its question. A frame with a wrong MAC is dropped in silence.
+//
+//	Bind       cookie(16) zero(8)                       node -> relay
+//	Cookie     cookie(16) zero(8)                       answer to a Bind without the cookie
+//	Bound      address(16) port(2) idle s(2) zero(4)    answer to a Bind with it: where the relay sees the node
+//	Open       node(8) xor mask, zero(16)               node -> relay: a channel to that node of the same tenant
+//	Opened     channel(4) zero(20)                      answer
+//	Close      channel(4) zero(20)                      node -> relay, no answer
+//	Keepalive  zero(24)                                 node -> relay, at least every idle/4 and as often as the NAT asks for
+//	Alive      as Bound                                 answer
+//	Refused    zero(24)                                 answer to Open, with a reason
+//	Bye        zero(24)                                 relay -> node: it drains; register elsewhere, then leave. Flows go on meanwhile
+//
+// # Binding
+//
+// The relay forwards for a client, and to it, only at the address that it is bound to. A Bind with a zero cookie has no effect but a Cookie, which is computed from a
+// secret of the relay, the client's number, the source address and the time: the relay keeps nothing. The node sends Bind again with that cookie. It is good for one to two minutes and for that address only. A
+// node whose address changed does the same: the binding of the client, and so of all its channels, moves in one round trip. A captured Bind is of no use elsewhere
+// (cookie), nor later in the same place (transaction).
+//
+// A channel number belongs to the client that opened it: one direction from one node to another. Frames from elsewhere than the client's address are dropped.
+//
+// # Notices, 32 bytes
+//
+//	0 type, 1 kind (Closed, Unknown), 2 reason, 3 zero, 4-7 number of the frame at fault, 8-15 its bytes 8-15, 16-31 notice MAC
+//
+// Closed says that a channel is no more (open it again); Unknown that the relay does not know the number at all (it restarted: register again). For Unknown there is no key and the MAC is zero:
+// a node believes it only if bytes 8-15 are those of a frame that it sent lately, and then does no more than register again, at most once in some seconds.
+//
+// # What strangers get
+//
+// Nothing is longer than what caused it: control answers are exactly as long, and the shortest frame that causes a notice is 32 bytes. Notices are limited in number.
+// Bye goes to bound addresses only.
+package relay

@@ -1,0 +1,71 @@
+package relay
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"flag"
+	"os"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write testdata/vectors.json")
+
+type vector struct {
+	Name  string `json:"name"`
+	Frame string `json:"frame"` // hexadecimal
+}
+
+type vectors struct {
+	Secret     string   `json:"secret"`
+	ChannelKey string   `json:"channel_7_key_k0_k1"`
+	Tag        string   `json:"tag_of_node_77"`
+	Frames     []vector `json:"frames"`
+}
+
+func current() vectors {
+	k := ChannelKey(&secret, 7)
+	v := vectors{Secret: hex.EncodeToString(secret[:]), ChannelKey: hexWord(k.K0) + hexWord(k.K1), Tag: hexWord(uint64(TagOf(&secret, 77)))}
+	add := func(name string, f []byte) { v.Frames = append(v.Frames, vector{name, hex.EncodeToString(f)}) }
+	data := make([]byte, MinData+4)
+	for i := range data {
+		data[i] = byte(i)
+	}
+	PutData(data, 7, k)
+	add("data on channel 7, payload 10 11 12 ...", data)
+	n, _ := NoticeOf(data, Closed, Gone)
+	add("closed notice about it, reason gone", n.Append(nil, &secret))
+	u, _ := NoticeOf(data, Unknown, NoReason)
+	add("unknown notice about it", u.Append(nil, nil))
+	PutDeliver(data, 9, TagOf(&secret, 77))
+	add("the same delivered to client 9 from node 77", data)
+	names := []string{"bind without cookie", "bind with cookie", "cookie", "bound at 192.0.2.1:41641, idle 300", "open node 77", "opened channel 12", "close channel 12",
+		"keepalive", "alive at [2001:db8::1]:9, idle 300", "refused, absent", "bye, draining"}
+	for i, c := range controls() {
+		add(names[i], c.Append(nil, &secret))
+	}
+	add("register, versions 1 to 3", Hello{1, 3}.Append(nil))
+	w := Welcome{Version: 1, Client: 5, Idle: 300, Channels: 1024, Secret: secret}
+	add("registered", w.Append(nil))
+	return v
+}
+
+func hexWord(v uint64) string {
+	return hex.EncodeToString([]byte{byte(v >> 56), byte(v >> 48), byte(v >> 40), byte(v >> 32), byte(v >> 24), byte(v >> 16), byte(v >> 8), byte(v)})
+}
+
+func TestTheWireIsThatOfTheVectors(t *testing.T) {
+	got, err := json.MarshalIndent(current(), "", "\t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got = append(got, '\n')
+	if *update {
+		if err := os.WriteFile("testdata/vectors.json", got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile("testdata/vectors.json")
+	if err != nil || string(want) != string(got) {
+		t.Fatalf("the frames differ from testdata/vectors.json (%v):\n%s", err, got)
+	}
+}
