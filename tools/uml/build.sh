@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # build.sh: prints the path of a User-Mode Linux kernel with WireGuard, built from Debian's source package if there is none yet
-# (four minutes on two quiet cores, 1.7 GB of disk meanwhile). Progress goes to standard error.
+# (four to six minutes on two quiet cores, 1.5 GB of disk meanwhile). Progress goes to standard error.
 #
 #   CVLAN_UML       a ready kernel: it is used, nothing is built
-#   CVLAN_UML_TIME  seconds that a build may take, beyond which it fails (an hour)
+#   CVLAN_UML_TIME  seconds that a build may take, beyond which it fails (an hour); the next goes on where it ended
 #
 # The result lies in ${XDG_CACHE_HOME:-~/.cache}/cvlan/uml-HASH, a hash of the package's name, of linux.config and of xstate.c.
 set -euo pipefail
@@ -29,19 +29,23 @@ main() {
   echo "$kernel"
 }
 
+# build keeps what it has done where time runs out, and goes on from there.
 build() {
-  echo "build.sh: building User-Mode Linux; this takes some minutes"
+  local work=$1/build
   install_packages
-  local work
-  work=$(mktemp -d "$1/build.XXXXXX")
-  # shellcheck disable=SC2064 # the folder's name of now
-  trap "rm -rf '$work'" EXIT
-  unpack "$work"
+  if [ ! -e "$work/unpacked" ]; then
+    echo "build.sh: building User-Mode Linux; this takes some minutes"
+    rm -rf "$work"
+    mkdir "$work"
+    unpack "$work"
+    touch "$work/unpacked"
+  fi
   configure "$work/source"
-  compile "$work/source" || die "the kernel does not build, or not in ${CVLAN_UML_TIME:-3600} s; the last lines are above"
+  compile "$work/source" || die "the kernel does not build, or not in ${CVLAN_UML_TIME:-3600} s; the last lines are above, the next attempt goes on from here"
   gcc -O2 -shared -fPIC -o "$1/xstate.so" xstate.c
   strip -o "$1/linux.part" "$work/source/linux"
   mv "$1/linux.part" "$1/linux"
+  rm -rf "$work"
 }
 
 install_packages() {
