@@ -1,0 +1,94 @@
+package forward
+
+import (
+	"testing"
+	"time"
+
+	"github.com/cvlan/cvlan/internal/base/mono"
+	"github.com/cvlan/cvlan/proto/relay"
+)
+
+var (
+	home  = Place{IP: [16]byte{15: 1}, Port: 1, Via: UDP}
+	away  = Place{IP: [16]byte{15: 2}, Port: 2, Via: UDP}
+	quick = Rate{Bytes: 1000, Packets: 1000, Burst: time.Second}
+)
+
+type call struct {
+	src      Place
+	frame    []byte
+	lane     Lane
+	from, to Seat
+}
+
+func good() call {
+	l := Lane{Number: 7, FromSlot: 0, ToSlot: 1, From: 10, To: 11, Key: relay.Key{K0: 1, K1: 2}}
+	f := make([]byte, 100)
+	relay.PutData(f, 7, l.Key)
+	return call{home, f, l, Seat{10, 0, home}, Seat{11, 0, away}}
+}
+
+func (c *call) decide(b *Book, now mono.Time) Drop {
+	return b.Decide(now, c.src, c.frame, &c.lane, &c.from, &c.to)
+}
+
+func TestOnlyWhatItsOwnerSentFromHomeGoesOn(t *testing.T) {
+	for want, spoil := range map[Drop]func(*call){
+		Sent:            func(c *call) {},
+		DropMalformed:   func(c *call) { c.frame = c.frame[:31] },
+		DropUnknown:     func(c *call) { c.lane.Number = 8 },
+		DropUnbound:     func(c *call) { c.from.Number = 12 },
+		DropElsewhere:   func(c *call) { c.src = away },
+		DropForged:      func(c *call) { c.frame[20] ^= 1 },
+		DropGone:        func(c *call) { c.to.Tenant = 1 },
+		DropUnreachable: func(c *call) { c.to.Place = Place{} },
+	} {
+		b, c := NewBook(2, 2, Rate{}, Rate{}), good()
+		spoil(&c)
+		if got := c.decide(b, 1); got != want || b.Counted(want) != 1 {
+			t.Errorf("%v, want %v", got, want)
+		}
+		if m := b.Metered(0); (m != Meter{}) != (want == Sent) {
+			t.Errorf("%v: metered %+v", want, m)
+		}
+	}
+	var none call
+	none.frame = good().frame
+	if got := none.decide(NewBook(1, 1, Rate{}, Rate{}), 1); got != DropUnknown {
+		t.Error("a channel that is not there:", got)
+	}
+}
+
+func TestAGreedyNodeIsHeldToItsRateAndItsTenantIsNotCharged(t *testing.T) {
+	b, c, sent := NewBook(2, 1, quick, Rate{Bytes: 5000, Burst: time.Second}), good(), 0
+	for ms := range 10_000 {
+		if c.decide(b, mono.Time(ms+1)*1e6) == Sent {
+			sent++
+		}
+	}
+	if sent < 100 || sent > 112 || b.Counted(DropTenantPaced) != 0 {
+		t.Error(sent, "frames of 100 bytes in ten seconds at 1000 bytes/s, and", b.Counted(DropTenantPaced))
+	}
+}
+
+func BenchmarkDecide(b *testing.B) {
+	const clients = 10_000
+	book, c := NewBook(clients, 1, Rate{}, Rate{}), good()
+	lanes, seats, frames := make([]Lane, clients), make([]Seat, clients), make([][]byte, clients)
+	for i := range lanes {
+		n := relay.Number(i + 1)
+		lanes[i] = Lane{Number: n, FromSlot: uint32(i), ToSlot: uint32((i + 1) % clients), From: n, To: relay.Number((i+1)%clients + 1), Key: relay.Key{K0: uint64(i)}}
+		seats[i] = Seat{n, 0, home}
+		frames[i] = make([]byte, 48)
+		relay.PutData(frames[i], n, lanes[i].Key)
+	}
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		i = (i + 7919) % clients
+		l := &lanes[i]
+		if d := book.Decide(mono.Time(1), c.src, frames[i], l, &seats[l.FromSlot], &seats[l.ToSlot]); d != Sent {
+			b.Fatal(d)
+		}
+	}
+}
