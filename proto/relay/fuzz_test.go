@@ -36,7 +36,9 @@ func FuzzAnythingMayArrive(f *testing.F) {
 			t.Fatalf("the notice %+v changed", n)
 		}
 		if h, err := ReadHello(b); err == nil {
-			h.Agree()
+			if v, ok := h.Agree(); ok && v == 0 {
+				t.Fatal("agreed on no version")
+			}
 		}
 		if w, err := ReadWelcome(b); err == nil {
 			if got, err := ReadWelcome(w.Append(nil)); err != nil || got != w {

@@ -1,5 +1,6 @@
 //go:build !linux
 
+// Command ours is the tunnel under test of the interoperability stories, which need Linux.
 package main
 
 import (
