@@ -33,7 +33,11 @@ func TestKeysAreRenewedUnderTraffic(t *testing.T) {
 		if lost > 2 { // an echo may come late on a busy machine; without keys there is none for seconds
 			w.t.Errorf("%d of %d echoes were lost", lost, asked)
 		}
-		if n := tap.count(wg.KindResponse, true) + tap.count(wg.KindResponse, false); n < 1 || n > 2 { // stock may ask twice
+		most := 1
+		if begins.kind == stock {
+			most = 4 // it may overlook an answer that comes very soon, and asks again
+		}
+		if n := tap.count(wg.KindResponse, true) + tap.count(wg.KindResponse, false); n < 1 || n > most {
 			w.t.Errorf("%d handshakes in %v, want 1: %v", n, renewed, tap)
 		}
 		for i, s := range []*side{begins, answers} {
