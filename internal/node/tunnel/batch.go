@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/cvlan/cvlan/internal/sys/sock"
+	"github.com/cvlan/cvlan/proto/relay"
 )
 
 // Sizes of a batch: as much as stays in a core's cache together with what it is made of.
@@ -30,11 +31,13 @@ func newBatch(s sock.Socket) *batch {
 
 // seal makes the datagram for a packet and adds it. It sends first what is there if there is no room.
 func (b *batch) seal(s Sealer, counter uint64, packet []byte, limit int, to *Path) (size int, err error) {
-	if len(b.arena)-b.used < len(packet)+Overhead {
+	head := to.head()
+	if len(b.arena)-b.used < len(packet)+Overhead+head {
 		err = b.flush()
 	}
-	msg := s.Seal(b.arena[b.used:b.used:len(b.arena)], counter, packet, limit)
-	if e := b.add(msg, &to.place); e != nil {
+	at := b.used + head
+	msg := s.Seal(b.arena[at:at:len(b.arena)], counter, packet, limit)
+	if e := b.add(b.arena[b.used:at+len(msg)], &to.place); e != nil {
 		err = e
 	}
 	return len(msg), err
@@ -42,15 +45,24 @@ func (b *batch) seal(s Sealer, counter uint64, packet []byte, limit int, to *Pat
 
 // put adds a copy of a datagram that is ready.
 func (b *batch) put(datagram []byte, to *place) (err error) {
-	if len(b.arena)-b.used < len(datagram) {
+	head := to.head()
+	if len(b.arena)-b.used < len(datagram)+head {
 		err = b.flush()
 	}
-	msg := append(b.arena[b.used:b.used:len(b.arena)], datagram...)
-	return errors.Join(err, b.add(msg, to))
+	at := b.used + head
+	copy(b.arena[at:], datagram)
+	return errors.Join(err, b.add(b.arena[b.used:at+len(datagram)], to))
 }
 
-// add takes a message that lies at the end of what the arena holds.
+// add takes a message that lies at the end of what the arena holds, behind room for its head.
 func (b *batch) add(msg []byte, to *place) (err error) {
+	if to.lane != nil {
+		relay.PutData(msg, to.lane.Channel, to.lane.Key)
+		if to.lane.Carrier != nil {
+			to.lane.Carrier.Carry(msg)
+			return nil
+		}
+	}
 	b.used += len(msg)
 	if b.extend(msg, to) {
 		return nil

@@ -11,12 +11,13 @@ import (
 	"github.com/cvlan/cvlan/internal/core/fit"
 	"github.com/cvlan/cvlan/internal/core/offload"
 	"github.com/cvlan/cvlan/internal/sys/sock"
+	"github.com/cvlan/cvlan/proto/relay"
 )
 
 // This file is the way in, in the order in which a datagram takes it:
 //
 //	run      receive trains of datagrams
-//	train    what each datagram is (demux.go): data, or a message for the owner
+//	train    what each datagram is (demux.go): data, a message for the owner, or what a relay delivers
 //	data     whose session, open in place, whether its sender may use that inner address
 //	flush    join what continues, ask the filter, one system call for each joined packet
 
@@ -49,6 +50,7 @@ type inbound struct {
 // batchOf is what the datagrams of one train that belong to one session come to.
 type batchOf struct {
 	from    *receiving
+	at      *place // where they came from
 	index   uint32
 	class   Class
 	packets int
@@ -117,26 +119,54 @@ func (w *inbound) train(now mono.Time, t *sock.Train) {
 		if size <= 0 || size > len(rest) {
 			size = len(rest)
 		}
-		datagram := rest[:size:size]
+		w.datagram(now, rest[:size:size], &w.place, &b)
 		rest = rest[size:]
-		switch c := classify(datagram); {
-		case c.data():
-			w.data(now, c, datagram, &b)
-		case c == Unknown:
-			w.t.drop(Unclaimed, 1)
-		case !w.sharing.allows(now, w.t.owner.crowd, w.t.seed, w.place.remote.Addr()):
-			w.t.drop(Crowded, 1)
-		default:
-			w.t.owner.hand(c, &w.place, datagram)
-		}
 	}
 	w.received(now, &b)
 }
 
+// datagram takes one that came from a place.
+func (w *inbound) datagram(now mono.Time, datagram []byte, at *place, b *batchOf) {
+	switch c := classify(datagram); {
+	case c.data():
+		w.data(now, c, datagram, at, b)
+	case c == Relay && at.peer == nil:
+		w.frame(now, datagram, b)
+	case c == Unknown || c == Relay:
+		w.t.drop(Unclaimed, 1)
+	default:
+		w.message(now, c, datagram, at)
+	}
+}
+
+// message hands on what the owner is to decide about.
+func (w *inbound) message(now mono.Time, c Class, datagram []byte, at *place) {
+	if !w.sharing.allows(now, w.t.owner.crowd, w.t.seed, at.origin().Addr.Addr()) {
+		w.t.drop(Crowded, 1)
+		return
+	}
+	w.t.owner.hand(c, at, datagram)
+}
+
+// frame takes what a relay says, or delivers.
+func (w *inbound) frame(now mono.Time, frame []byte, b *batchOf) {
+	number, tag, datagram, err := relay.ReadDeliver(frame)
+	if err != nil {
+		w.message(now, Relay, frame, &w.place)
+		return
+	}
+	x, ok := w.t.expected.get(address{uint64(number), uint64(tag)})
+	if !ok || x.from != w.place.remote && x.slot != w.place.slot {
+		w.t.drop(UnknownSender, 1)
+		return
+	}
+	w.datagram(now, datagram, &x.place, b)
+}
+
 // data opens a datagram that carries a packet.
-func (w *inbound) data(now mono.Time, c Class, datagram []byte, b *batchOf) {
+func (w *inbound) data(now mono.Time, c Class, datagram []byte, at *place, b *batchOf) {
 	index := c.index(datagram)
-	if b.from == nil || b.index != index || b.class != c {
+	if b.from == nil || b.index != index || b.class != c || b.at != at {
 		w.received(now, b)
 		r, ok := w.t.sessions[c].get(address{lo: uint64(index)})
 		if !ok {
@@ -144,7 +174,7 @@ func (w *inbound) data(now mono.Time, c Class, datagram []byte, b *batchOf) {
 			*b = batchOf{}
 			return
 		}
-		*b = batchOf{from: r, index: index, class: c}
+		*b = batchOf{from: r, at: at, index: index, class: c}
 	}
 	packet, why := b.from.Open(now, datagram)
 	if why != OK {
@@ -209,11 +239,12 @@ func (w *inbound) received(now mono.Time, b *batchOf) {
 	p := b.from.peer
 	p.rx.add(b.packets, b.bytes)
 	h := p.heard.Load()
-	moved := h == nil || h.id != w.place.id
+	moved := h == nil || h.id != b.at.id
 	if moved {
-		p.heard.Store(&Path{place: w.place})
+		p.heard.Store(&Path{place: *b.at})
 	}
-	if b.from.Received(now, w.place.id, b.data) {
+	w.t.stir(p)
+	if b.from.Received(now, b.at.id, b.data) {
 		w.tell(now, b.from, moved)
 	}
 }

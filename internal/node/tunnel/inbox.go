@@ -24,6 +24,7 @@ type inbox struct {
 	asks     chan func()
 	notes    chan Session
 	wishes   chan *Peer
+	stirred  chan *Peer
 	messages chan *message
 	free     chan *message
 	pressed  atomic.Bool // messages were dropped since the last look
@@ -34,7 +35,7 @@ type inbox struct {
 
 func newInbox() inbox {
 	return inbox{
-		asks: make(chan func()), notes: make(chan Session, maxNotes), wishes: make(chan *Peer, maxWishes),
+		asks: make(chan func()), notes: make(chan Session, maxNotes), wishes: make(chan *Peer, maxWishes), stirred: make(chan *Peer, maxWishes),
 		messages: make(chan *message, maxMessages), free: make(chan *message, maxMessages), closed: make(chan struct{}),
 	}
 }
@@ -97,7 +98,7 @@ func (o *owner) wish(p *Peer) {
 // hand gives a control message to the owner. Workers call it.
 func (o *owner) hand(c Class, from *place, datagram []byte) {
 	switch {
-	case o.transports[c] == nil:
+	case o.transports[c] == nil && (!c.guide() || o.guide == nil):
 		o.t.drop(Unclaimed, 1)
 		return
 	case len(datagram) > maxMessage:

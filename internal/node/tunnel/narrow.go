@@ -25,14 +25,14 @@ const (
 // never smaller than minInner; it is asked for again with every new session.
 func (o *owner) measure(p *Peer) {
 	to := p.path.Load()
-	if to == nil || o.t.pathMTU == nil {
+	if to == nil || o.t.pathMTU == nil || !to.remote.IsValid() {
 		return
 	}
 	wide, err := o.t.pathMTU(to.remote.Addr())
 	if err != nil {
 		return
 	}
-	limit := wide - ipHeader(to.remote.Addr()) - udpHeader - dataOverhead
+	limit := wide - ipHeader(to.remote.Addr()) - udpHeader - dataOverhead - to.head()
 	if limit >= o.t.mtu {
 		limit = 0
 	} else {

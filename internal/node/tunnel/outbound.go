@@ -135,6 +135,7 @@ func (w *outbound) seal(now mono.Time, p *Peer, s *sealing, to *Path, counter ui
 		bytes += size
 	}
 	p.tx.add(n, bytes)
+	w.t.stir(p)
 	if s.Sent(now) {
 		w.t.owner.note(s.Session)
 	}

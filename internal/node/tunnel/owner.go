@@ -20,23 +20,32 @@ type owner struct {
 	picks      path.Out
 	batch      *batch
 	origin     place // of the control message that is being handled; its id is 0 when there is none
+	guide      Guide // nil: there is none
+	lively     []*Peer
+	pulseAt    mono.Time
 
 	inbox
 	crowd
 }
 
-func newOwner(t *Tunnel, builds map[Class]Build, b *batch) (*owner, error) {
-	o := &owner{
-		t: t, peers: map[key.WGPublic]*Peer{}, batch: b, inbox: newInbox(), crowd: newCrowd(),
-	}
-	for class, build := range builds {
-		tr, err := build(o)
-		if err != nil {
-			return nil, fmt.Errorf("start the tunnel: %w", err)
+func newOwner(t *Tunnel, b *batch) *owner {
+	return &owner{t: t, peers: map[key.WGPublic]*Peer{}, batch: b, inbox: newInbox(), crowd: newCrowd()}
+}
+
+// build makes what works for the tunnel.
+func (o *owner) build(c Config) (err error) {
+	for class, build := range c.Transports {
+		if o.transports[class], err = build(o); err != nil {
+			return fmt.Errorf("start the tunnel: %w", err)
 		}
-		o.transports[class] = tr
 	}
-	return o, nil
+	if c.Guide == nil {
+		return nil
+	}
+	if o.guide, err = c.Guide(o); err != nil {
+		return fmt.Errorf("start the tunnel: %w", err)
+	}
+	return nil
 }
 
 // Find implements Host.
@@ -59,6 +68,8 @@ func (o *owner) run() {
 			o.attend(s)
 		case p := <-o.wishes:
 			o.wake(p)
+		case p := <-o.stirred:
+			o.follow(p)
 		case m := <-o.messages:
 			o.control(m)
 			o.controlMore()
@@ -72,12 +83,19 @@ func (o *owner) run() {
 
 func (o *owner) control(m *message) {
 	now := o.t.clock.Now()
+	if m.class.guide() {
+		if why := o.guide.Message(now, m.class, m.from.origin(), m.data[:m.n]); why != OK {
+			o.t.drop(why, 1)
+		}
+		o.recycle(m)
+		return
+	}
 	tr := o.transports[m.class]
 	if o.pressed.Swap(false) {
 		tr.Press(now)
 	}
 	o.origin = m.from
-	why := tr.Control(now, Origin{m.from.id, m.from.remote}, m.data[:m.n], &o.out)
+	why := tr.Control(now, m.from.origin(), m.data[:m.n], &o.out)
 	if why != OK {
 		o.t.drop(why, 1)
 	}
@@ -114,17 +132,32 @@ func (o *owner) wake(p *Peer) {
 	if s := p.sealer.Load(); s != nil && s.Usable(now) && p.waiting.len() == 0 { // it has come since
 		return
 	}
-	tr := o.transport(p)
+	if !o.guided(p) || o.guide.Wanted(now, p) {
+		o.begin(now, p)
+	}
+}
+
+// begin makes a session with a peer.
+func (o *owner) begin(now mono.Time, p *Peer) {
 	if !p.known {
-		if err := tr.Put(now, p, &o.out); err != nil {
-			o.t.log.Warn("peer not reached", logx.Peer, p.key.Short(), logx.Err, err)
+		if !o.put(now, p) {
 			o.t.forsake(p, NoSession)
 			return
 		}
 		p.known = true
 	}
-	tr.Wake(now, p, &o.out)
+	o.transport(p).Wake(now, p, &o.out)
 	o.act(now)
+}
+
+// put tells the transport what a peer is configured with.
+func (o *owner) put(now mono.Time, p *Peer) bool {
+	if err := o.transport(p).Put(now, p, &o.out); err != nil {
+		o.t.log.Warn("peer not reached", logx.Peer, p.key.Short(), logx.Err, err)
+		return false
+	}
+	o.act(now)
+	return true
 }
 
 // transport is the protocol that is spoken with a peer: WireGuard, in a tunnel that speaks it.
@@ -146,6 +179,14 @@ func (o *owner) tick() {
 			o.act(now)
 		}
 	}
+	if o.guide == nil {
+		return
+	}
+	now := o.t.clock.Now()
+	o.pulses(now)
+	if d := o.guide.Deadline(); !d.IsNever() && d <= now {
+		o.guide.Tick(now)
+	}
 }
 
 // wait is how long nothing is due.
@@ -154,6 +195,12 @@ func (o *owner) wait() time.Duration {
 	for _, tr := range o.transports {
 		if tr != nil {
 			next = mono.Earlier(next, tr.Deadline())
+		}
+	}
+	if o.guide != nil {
+		next = mono.Earlier(next, o.guide.Deadline())
+		if len(o.lively) > 0 {
+			next = mono.Earlier(next, o.pulseAt)
 		}
 	}
 	if next.IsNever() {
@@ -211,6 +258,10 @@ func (o *owner) heard(p *Peer, from Source) {
 	if to == nil || to == p.path.Load() {
 		return
 	}
+	if o.guided(p) {
+		o.guide.Heard(o.t.clock.Now(), p, to.origin())
+		return
+	}
 	p.path.Store(to)
 	o.measure(p)
 	o.t.log.Debug("peer is reached here", logx.Peer, p.key.Short(), logx.Addr, to.remote)
@@ -219,6 +270,10 @@ func (o *owner) heard(p *Peer, from Source) {
 // answered takes note of the answer to an opening of ours.
 func (o *owner) answered(now mono.Time, p *Peer) {
 	p.opening = nil
+	if o.guided(p) {
+		o.guide.Heard(now, p, o.origin.origin())
+		return
+	}
 	if p.path.Load() == nil {
 		p.path.Store(&Path{place: o.origin})
 	}
@@ -250,6 +305,13 @@ func (o *owner) open(now mono.Time, p *Peer, data []byte) {
 	p.opening = append(p.opening[:0], data...)
 	var using netip.AddrPort
 	to := p.path.Load()
+	if o.guided(p) { // without a way it waits until there is one
+		if to != nil {
+			p.tx.add(1, len(data))
+			o.send(data, to.place)
+		}
+		return
+	}
 	if to != nil {
 		using = to.remote
 	}
@@ -288,5 +350,13 @@ func (o *owner) tell(p *Peer) {
 
 // send sends one datagram before the owner rests again. What the system refuses is counted by the socket.
 func (o *owner) send(data []byte, to place) {
+	if to.peer != nil && to.lane == nil {
+		using := to.peer.path.Load()
+		if using == nil || using.id != to.id {
+			o.guide.Carry(o.t.clock.Now(), to.peer, to.slot, data)
+			return
+		}
+		to = using.place
+	}
 	_ = o.batch.put(data, &to) // it fails only when the tunnel is being closed
 }

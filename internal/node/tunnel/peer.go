@@ -35,16 +35,20 @@ type Peer struct {
 	heard  atomic.Pointer[Path] // where the last authentic datagrams came from
 	rx, tx flow
 	drops  atomic.Pointer[tally] // nil: none yet
+	lively atomic.Bool           // the owner looks at what flows
 
 	waiting waiting
 
 	// What only the owner touches.
 	preshared [32]byte
+	previous  [32]byte // what preshared was before, if a guide has changed it
 	keepalive time.Duration
 	allowed   []netip.Prefix
 	picker    path.Picker
 	opening   []byte // the latest message that opens a session, while it is unanswered
 	known     bool   // the transport has it
+	guided    bool   // the guide looks after it
+	pulse     pulse
 }
 
 // sealing is what a peer's packets are sealed with.
@@ -58,24 +62,14 @@ func (f *flow) add(packets, bytes int) {
 	f.bytes.Add(uint64(bytes))
 }
 
-// place is where datagrams come from or go to: which of our addresses, and the other end.
-type place struct {
-	id     Source
-	remote netip.AddrPort
-	local  netip.Addr // invalid: the system chooses
-}
-
-// Path is a way to a peer.
-type Path struct {
-	place
-	limit atomic.Int32 // the largest inner packet that passes whole, in bytes; 0: not known to be limited
-}
-
 // Key is the peer's name.
 func (p *Peer) Key() key.WGPublic { return p.key }
 
 // Preshared is the pair's symmetric key; zero: none.
 func (p *Peer) Preshared() [32]byte { return p.preshared }
+
+// Previous is what Preshared was before; zero: nothing.
+func (p *Peer) Previous() [32]byte { return p.previous }
 
 // Keepalive is how long the tunnel may be silent; 0: for ever.
 func (p *Peer) Keepalive() time.Duration { return p.keepalive }

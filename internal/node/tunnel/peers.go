@@ -98,8 +98,13 @@ func (o *owner) setPeer(c PeerConfig) error {
 		if len(o.peers) == MaxPeers {
 			return fmt.Errorf("set the peer %s: %d peers already", c.Key.Short(), MaxPeers)
 		}
-		p = &Peer{key: c.Key}
+		p = &Peer{key: c.Key, guided: c.Guided}
 		o.peers[c.Key] = p
+	}
+	if o.guided(p) {
+		o.route(p, c.Allowed)
+		o.guide.Put(now, p)
+		return nil
 	}
 	changed := p.preshared != c.Preshared || p.keepalive != c.Keepalive
 	p.preshared, p.keepalive = c.Preshared, c.Keepalive
@@ -151,13 +156,22 @@ func (o *owner) removePeer(k key.WGPublic) {
 		o.transport(p).Remove(p, &o.out)
 		o.act(o.t.clock.Now())
 	}
+	if o.guided(p) {
+		o.guide.Remove(o.t.clock.Now(), p)
+	}
 	o.t.abandon(p)
 }
 
 // doubt has every peer with a session prove anew where it is, and every opening that waits repeated everywhere.
 func (o *owner) doubt() {
 	now := o.t.clock.Now()
+	if o.guide != nil {
+		o.guide.Wake(now)
+	}
 	for _, p := range o.peers {
+		if o.guided(p) {
+			continue
+		}
 		p.picker.Wake(now, &o.picks)
 		o.spread(p, p.path.Load())
 		if p.sealer.Load() != nil {

@@ -20,14 +20,15 @@ const (
 	BadPacket     // not an IP packet, or a train that contradicts itself
 
 	// Datagrams on their way in.
-	Unclaimed    // of no protocol that is spoken here
-	Malformed    // too short or misshapen for its protocol
-	UnknownIndex // for no session or handshake of ours
-	Forged       // the cryptography says no
-	Replayed     // seen before, or too old to tell
-	Expired      // for a session that is too old
-	Spoofed      // from an inner address that is not its sender's
-	FilteredIn   // policy says no
+	Unclaimed     // of no protocol that is spoken here
+	UnknownSender // delivered by a relay for nobody we know
+	Malformed     // too short or misshapen for its protocol
+	UnknownIndex  // for no session or handshake of ours
+	Forged        // the cryptography says no
+	Replayed      // seen before, or too old to tell
+	Expired       // for a session that is too old
+	Spoofed       // from an inner address that is not its sender's
+	FilteredIn    // policy says no
 
 	// Control messages.
 	Unaddressed  // the sender does not know our public key
@@ -46,7 +47,7 @@ const (
 var reasonNames = [reasons]string{
 	"ok",
 	"no_route", "foreign_source", "filtered_out", "no_session", "no_path", "too_big", "bad_packet",
-	"unclaimed", "malformed", "unknown_index", "forged", "replayed", "expired", "spoofed_source", "filtered_in",
+	"unclaimed", "unknown_sender", "malformed", "unknown_index", "forged", "replayed", "expired", "spoofed_source", "filtered_in",
 	"unaddressed", "challenged", "paced", "unknown_peer", "too_many_peers", "crossed", "crowded",
 	"no_memory",
 }

@@ -51,7 +51,10 @@ type Source uint64
 // Origin is where a control message came from.
 type Origin struct {
 	Source Source
-	Addr   netip.AddrPort
+	Addr   netip.AddrPort // for a peer behind a relay one that stands for it
+	Local  netip.Addr     // which of our addresses it came to; invalid: not known
+	Slot   uint8          // the relay that delivered it; 0: none
+	Peer   *Peer          // who sent it, as the relay says
 }
 
 // Transport is a tunnel protocol: handshakes, timers and keys. Paths, routes, filters and counters are the tunnel's and know nothing of
@@ -134,6 +137,7 @@ type PeerConfig struct {
 	Key        key.WGPublic     // its name; in WireGuard its public key
 	Preshared  [32]byte         // of the pair; zero: none
 	Allowed    []netip.Prefix   // source addresses that the peer may use and destinations that go to it
+	Guided     bool             // the tunnel's Guide knows where it is; candidates, preshared key and keepalive are its business
 	Candidates []netip.AddrPort // where it may be reached, most wanted first; at most MaxCandidates count; none: those of before
 	Keepalive  time.Duration    // how long the tunnel may be silent before an empty packet keeps NATs open; 0: for ever
 }

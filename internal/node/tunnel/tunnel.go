@@ -29,6 +29,7 @@ type Config struct {
 	Sockets []sock.Socket
 	// Transports are made by these, each given the tunnel that it works for.
 	Transports map[Class]Build
+	Guide      BuildGuide // of guided peers; nil: there are none
 	// PathMTU tells what the system knows of the path to an address, in bytes of the IP packet; nil: nothing.
 	PathMTU func(netip.Addr) (int, error)
 	Budget  *Budget      // of packet memory, shared by the tunnels of a process; nil: one of its own
@@ -57,6 +58,7 @@ type Filter interface {
 type Tunnel struct {
 	self     key.WGPublic
 	tun      tun.Device
+	exits    []*exit // the device's queues
 	sockets  []sock.Socket
 	mtu      int
 	joins    []offload.Protocol // the trains that the host takes
@@ -71,6 +73,7 @@ type Tunnel struct {
 	// Read by workers.
 	routes   routes
 	sessions [classes]*table[*receiving]
+	expected *table[*expected]         // by what relays call their senders
 	sources  atomic.Pointer[[]address] // nil: everything passes
 	filter   atomic.Pointer[Filter]    // nil: likewise
 	drops    tally
@@ -107,6 +110,7 @@ func New(c Config) (*Tunnel, error) {
 	for i := range t.sessions {
 		t.sessions[i] = newTable[*receiving](rand.Uint64())
 	}
+	t.expected = newTable[*expected](rand.Uint64())
 	if err := t.start(c); err != nil {
 		t.tun.Close()
 		for _, s := range t.sockets {
@@ -130,15 +134,18 @@ func (t *Tunnel) start(c Config) error {
 		return fmt.Errorf("start the tunnel: %w", err)
 	}
 	t.taken = need
-	o, err := newOwner(t, c.Transports, newBatch(t.sockets[0]))
-	if err != nil {
+	o := newOwner(t, newBatch(t.sockets[0]))
+	t.owner = o
+	for _, q := range queues {
+		t.exits = append(t.exits, &exit{Queue: q})
+	}
+	if err := o.build(c); err != nil {
 		t.budget.release(need)
 		return err
 	}
-	t.owner = o
 	t.workers.Go(o.run)
-	for i, q := range queues {
-		x := &exit{Queue: q}
+	for i := range queues {
+		x := t.exits[i]
 		out, in := newOutbound(t, x, newBatch(t.sockets[i])), newInbound(t, t.sockets[i], x)
 		t.workers.Go(func() { t.ended(out.run()) })
 		t.workers.Go(func() { t.ended(in.run()) })
@@ -232,16 +239,6 @@ func (t *Tunnel) drop(r Reason, n int) { t.drops.add(r, n) }
 func (t *Tunnel) refuse(p *Peer, r Reason, n int) {
 	t.drops.add(r, n)
 	p.drop(r, n)
-}
-
-// placeOf names a place.
-func (t *Tunnel) placeOf(remote netip.AddrPort, local netip.Addr) place {
-	type both struct {
-		remote netip.AddrPort
-		local  netip.Addr
-	}
-	id := Source(maphash.Comparable(t.seed, both{remote, local}))
-	return place{max(id, 1), remote, local}
 }
 
 // wall turns an instant of the tunnel's clock into a time of day; the zero Time for Never.

@@ -1,0 +1,158 @@
+package tunnel
+
+import (
+	"net/netip"
+
+	"github.com/cvlan/cvlan/internal/base/mono"
+	"github.com/cvlan/cvlan/proto/relay"
+)
+
+// Guide knows where guided peers are (PeerConfig.Guided): it speaks with them, and with relays, on the tunnel's sockets, and decides which
+// way their datagrams take. A peer without a guide is wherever it was heard from last, as in plain WireGuard.
+//
+// The tunnel's owner calls a Guide, and a Guide calls its GuideHost only from within these calls.
+type Guide interface {
+	// Message takes a message of class Disco, STUN or Relay. It keeps no part of it.
+	Message(now mono.Time, c Class, from Origin, message []byte) Reason
+	// Put tells that a guided peer is new.
+	Put(now mono.Time, p *Peer)
+	// Remove forgets a peer.
+	Remove(now mono.Time, p *Peer)
+	// Wanted says that a handshake with a peer is wanted. It reports whether that may begin now; if not, GuideHost.Begin follows when it
+	// may, or GuideHost.Forsake if it never will.
+	Wanted(now mono.Time, p *Peer) bool
+	// Heard says that an authentic message of the peer came from another place than the last.
+	Heard(now mono.Time, p *Peer, from Origin)
+	// Flow tells, every PulseEvery while packets flow, in which directions they did since, and where the last came from.
+	Flow(now mono.Time, p *Peer, sent, received bool, from Origin)
+	// Carry takes a message to a peer through a relay in which there is no lane to it yet.
+	Carry(now mono.Time, p *Peer, slot uint8, message []byte)
+	// Wake says that the host's network has changed.
+	Wake(now mono.Time)
+	// Deadline is when Tick wants to be called; Never: not before the next input.
+	Deadline() mono.Time
+	Tick(now mono.Time)
+}
+
+// BuildGuide makes a Guide for a tunnel.
+type BuildGuide func(GuideHost) (Guide, error)
+
+// GuideHost is what a Guide may ask of its tunnel.
+type GuideHost interface {
+	Host
+	// Port is the UDP port of the tunnel's sockets.
+	Port() uint16
+	// Transmit sends one datagram to an address before the owner rests again. What the system refuses is counted by the socket.
+	Transmit(data []byte, remote netip.AddrPort, local netip.Addr)
+	// Use has a peer's datagrams take a way from now on; nil: there is none. What waited for a way leaves at once.
+	Use(now mono.Time, p *Peer, to *Path)
+	// Begin makes the handshake that Wanted put off.
+	Begin(now mono.Time, p *Peer)
+	// Forsake drops what waits for a peer.
+	Forsake(p *Peer)
+	// Share sets the pair's symmetric keys, which handshakes from now on mix in: the one that we use, and the one before, which the peer may
+	// still use. Zero: none.
+	Share(now mono.Time, p *Peer, current, previous [32]byte)
+	// Direct is the way to an address, from one of ours or, if local is invalid, from that which the system chooses.
+	Direct(remote netip.AddrPort, local netip.Addr) *Path
+	// Through is the way in a relay's lane.
+	Through(p *Peer, slot uint8, lane Lane) *Path
+	// Expect names the peer whose datagrams a relay delivers under a tag; they are taken from that relay only.
+	Expect(slot uint8, relay netip.AddrPort, number relay.Number, tag relay.Tag, p *Peer)
+	// Unexpect forgets it.
+	Unexpect(number relay.Number, tag relay.Tag)
+	// Carried brings frames in that come from a relay on a connection of its own.
+	Carried(slot uint8) *Carried
+	// Post has the owner call f soon, from any goroutine; false: the tunnel is closed.
+	Post(f func()) bool
+}
+
+// Lane is a channel of a relay.
+type Lane struct {
+	Remote  netip.AddrPort // the relay
+	Channel relay.Number
+	Key     relay.Key
+	Carrier Carrier // nil: the tunnel's own sockets
+}
+
+// Carrier takes frames to a relay on a connection of its own.
+type Carrier interface {
+	// Carry takes a copy of the frame, or drops it if too many wait. It does not block.
+	Carry(frame []byte)
+}
+
+// guided reports whether the tunnel's guide looks after a peer.
+func (o *owner) guided(p *Peer) bool { return p != nil && p.guided && o.guide != nil }
+
+// Port implements GuideHost.
+func (o *owner) Port() uint16 { return o.t.Port() }
+
+// Transmit implements GuideHost.
+func (o *owner) Transmit(data []byte, remote netip.AddrPort, local netip.Addr) {
+	o.send(data, place{remote: remote, local: local})
+}
+
+// Use implements GuideHost.
+func (o *owner) Use(now mono.Time, p *Peer, to *Path) {
+	before := p.path.Swap(to)
+	if to == nil || before == to {
+		return
+	}
+	o.measure(p)
+	if p.opening != nil {
+		p.tx.add(1, len(p.opening))
+		o.send(p.opening, to.place)
+	}
+	if s := p.sealer.Load(); s != nil && p.waiting.len() > 0 {
+		_ = o.t.release(now, p, s, o.batch) // it fails only when the tunnel is being closed
+	}
+}
+
+// Begin implements GuideHost.
+func (o *owner) Begin(now mono.Time, p *Peer) { o.begin(now, p) }
+
+// Forsake implements GuideHost.
+func (o *owner) Forsake(p *Peer) { o.t.forsake(p, NoSession) }
+
+// Share implements GuideHost.
+func (o *owner) Share(now mono.Time, p *Peer, current, previous [32]byte) {
+	if p.preshared == current && p.previous == previous {
+		return
+	}
+	p.preshared, p.previous = current, previous
+	if p.known {
+		o.put(now, p)
+	}
+}
+
+// Direct implements GuideHost.
+func (o *owner) Direct(remote netip.AddrPort, local netip.Addr) *Path {
+	return &Path{place: o.t.placeOf(remote, local)}
+}
+
+// Through implements GuideHost.
+func (o *owner) Through(p *Peer, slot uint8, lane Lane) *Path {
+	at := o.t.relayed(p, slot)
+	at.remote, at.lane = lane.Remote, &lane
+	return &Path{place: at}
+}
+
+// Expect implements GuideHost.
+func (o *owner) Expect(slot uint8, from netip.AddrPort, number relay.Number, tag relay.Tag, p *Peer) {
+	o.t.expected.put(address{uint64(number), uint64(tag)}, &expected{from: from, place: o.t.relayed(p, slot)})
+}
+
+// Unexpect implements GuideHost.
+func (o *owner) Unexpect(number relay.Number, tag relay.Tag) {
+	o.t.expected.remove(address{uint64(number), uint64(tag)})
+}
+
+// Post implements GuideHost.
+func (o *owner) Post(f func()) bool {
+	select {
+	case o.asks <- f:
+		return true
+	case <-o.closed:
+		return false
+	}
+}
