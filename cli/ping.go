@@ -18,6 +18,8 @@ type pingOptions struct {
 	request  local.PingRequest
 	count    int
 	interval span
+	direct   bool // go on until the path is direct
+	relay    bool // through the relay, whatever path is in use
 	timeout  span
 	out      iox.Output
 }
@@ -28,8 +30,9 @@ func newPing(env *Env) *cobra.Command {
 		Use:   "ping PEER",
 		Short: "See whether a peer answers, and over which path",
 		Long: "ping sends echoes through the tunnel to a peer, named by its name, name.network, address or identifier. It succeeds when at " +
-			"least one came back; else it ends with exit code 7, or 8 if the network's rules forbid it.",
-		Example: "  cvlan ping db\n  cvlan ping -c 1 --timeout 500ms db.office",
+			"least one came back; else it ends with exit code 7, or 8 if the network's rules forbid it. Each line says which path the echo took. " +
+			"With --until-direct it goes on until one went directly, and fails if none does within the count.",
+		Example: "  cvlan ping db\n  cvlan ping -c 1 --timeout 500ms db.office\n  cvlan ping --until-direct db",
 		Args:    takes("PEER"),
 		RunE: func(c *cobra.Command, args []string) error {
 			o.client, o.request.Peer = env.daemon(c), args[0]
@@ -40,6 +43,8 @@ func newPing(env *Env) *cobra.Command {
 	f.IntVarP(&o.count, "count", "c", 4, "how many echoes; 0: until ctrl-C")
 	f.VarP(&o.interval, "interval", "i", "time between two")
 	f.IntVarP(&o.request.Size, "size", "s", 56, "bytes of payload, 0 to 65000")
+	f.BoolVar(&o.direct, "until-direct", false, "stop as soon as the path is direct; --count then defaults to 20")
+	f.BoolVar(&o.relay, "relay", false, "go through the relay, even if the path in use is direct")
 	f.StringVar(&o.request.Network, "network", "", "network of the peer, if its name alone is not enough")
 	timeoutFlag(c, &o.timeout, 2*time.Second, "how long to wait for each echo, at most 1m")
 	outputFlags(c, &o.out)
@@ -60,6 +65,15 @@ func (o *pingOptions) run(c *cobra.Command) error {
 	}
 	if o.count < 0 {
 		return usage(c, "--count: want 0 or more")
+	}
+	if o.direct && o.relay {
+		return usage(c, "--until-direct and --relay contradict each other: choose one")
+	}
+	if o.direct && !c.Flags().Changed("count") {
+		o.count = 20
+	}
+	if o.relay {
+		o.request.Via = local.PathRelay
 	}
 	o.request.TimeoutMS = int(time.Duration(o.timeout) / time.Millisecond)
 	quiet := o.out.JSON || o.out.Template != ""
@@ -89,6 +103,9 @@ func (o *pingOptions) run(c *cobra.Command) error {
 		if !quiet {
 			o.IO.Printf("%s", pongLine(p))
 		}
+		if o.direct && p.Path == local.PathDirect {
+			break
+		}
 	}
 	if quiet {
 		if err := o.out.Write(o.IO, all, nil); err != nil {
@@ -99,6 +116,10 @@ func (o *pingOptions) run(c *cobra.Command) error {
 	}
 	if all.Received == 0 && lost != nil {
 		return silent(o.request.Peer, all.Sent, lost)
+	}
+	if o.direct && (all.Received == 0 || all.Pongs[all.Received-1].Path != local.PathDirect) {
+		return &iox.Error{Exit: iox.Unreachable, What: "reach " + o.request.Peer + " directly", Why: fmt.Sprintf("none of %d echoes went directly", all.Received),
+			Hint: "see every way that was tried: sudo cvlan peers path " + o.request.Peer + "; and what this network allows: cvlan netcheck"}
 	}
 	return nil
 }
@@ -121,6 +142,9 @@ func missed(err error) bool {
 
 func pongLine(p local.Pong) string {
 	line := fmt.Sprintf("%s (%s): %.2f ms, %s", p.Peer, p.Address, float64(p.RTT)/float64(time.Millisecond), p.Path)
+	if p.Relay != "" {
+		line += " " + p.Relay
+	}
 	if p.Endpoint != nil {
 		line += " at " + p.Endpoint.String()
 	}

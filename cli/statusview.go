@@ -60,7 +60,7 @@ func printNetwork(o *iox.IO, now time.Time, n local.Network) {
 	o.Printf("")
 	peers := iox.Table{Indent: "  ", Heads: []string{"PEER", "ADDRESS", "ONLINE", "PATH", "ENDPOINT", "HANDSHAKE", "RECEIVED", "SENT"}}
 	for _, p := range n.Peers {
-		peers.Row(p.Name, first(p.Addresses), online(now, p), p.Path, endpoint(p.Endpoint), since(now, p.LastHandshake), iox.Bytes(p.RxBytes), iox.Bytes(p.TxBytes))
+		peers.Row(p.Name, first(p.Addresses), online(now, p), strings.TrimSpace(p.Path+" "+p.Relay), endpoint(p.Endpoint), since(now, p.LastHandshake), iox.Bytes(p.RxBytes), iox.Bytes(p.TxBytes))
 	}
 	peers.Print(o)
 }

@@ -48,6 +48,11 @@ func (c *Client) Status(ctx context.Context) (Status, error) { return call(ctx, 
 // Version says which build the daemon is.
 func (c *Client) Version(ctx context.Context) (About, error) { return call(ctx, c, GetVersion, None{}) }
 
+// Path returns every way to a peer.
+func (c *Client) Path(ctx context.Context, r PathRequest) (PeerPath, error) {
+	return call(ctx, c, PostPath, r)
+}
+
 // WireGuard returns the tunnels as they are now.
 func (c *Client) WireGuard(ctx context.Context) (WireGuard, error) {
 	return call(ctx, c, GetWireGuard, None{})

@@ -104,7 +104,8 @@ type Peer struct {
 	Online        bool             `json:"online"`         // has a live session with the controller; a plain device never has
 	LastSeen      *time.Time       `json:"last_seen,omitempty"`
 	Protocol      string           `json:"protocol"`           // wireguard
-	Path          string           `json:"path"`               // direct, idle (no session yet)
+	Path          string           `json:"path"`               // direct, relay, idle (no session yet)
+	Relay         string           `json:"relay,omitempty"`    // name of the relay that the path leads through
 	Endpoint      *netip.AddrPort  `json:"endpoint,omitempty"` // operate level only
 	Candidates    []netip.AddrPort `json:"candidates,omitempty"`
 	LastHandshake *time.Time       `json:"last_handshake,omitempty"`
@@ -140,6 +141,8 @@ type PingRequest struct {
 	Network   string `json:"network,omitempty"`
 	Size      int    `json:"size,omitempty"`       // payload bytes, 0 to 65,000; 0: 56
 	TimeoutMS int    `json:"timeout_ms,omitempty"` // 0: 2000; at most 60,000
+	// Via asks for one kind of path instead of that in use: "relay". The peer's daemon answers then, not its system, and Size does not count.
+	Via string `json:"via,omitempty"`
 }
 
 // Pong answers it.
@@ -149,7 +152,8 @@ type Pong struct {
 	Network  string          `json:"network"`
 	Address  netip.Addr      `json:"address"`
 	RTT      time.Duration   `json:"rtt_ns"`
-	Path     string          `json:"path"` // direct
+	Path     string          `json:"path"` // direct, relay
+	Relay    string          `json:"relay,omitempty"`
 	Endpoint *netip.AddrPort `json:"endpoint,omitempty"`
 	Protocol string          `json:"protocol"`
 }

@@ -36,14 +36,16 @@ var (
 	GetVersion  = Op[None, About]{Route{http.MethodGet, "/v1/version", Read, false, "Which build the daemon is"}}
 	// GetWireGuard shows endpoints and keys' ages, so it asks for more than Read.
 	GetWireGuard = Op[None, WireGuard]{Route{http.MethodGet, "/v1/wg", Operate, false, "The WireGuard tunnels and what they drop"}}
-	PostPing     = Op[PingRequest, Pong]{Route{http.MethodPost, "/v1/ping", Read, false, "One echo to a peer"}}
-	PostUp       = Op[UpRequest, Networks]{Route{http.MethodPost, "/v1/up", Operate, false, "Join a network, or bring memberships up"}}
-	PostDown     = Op[DownRequest, Networks]{Route{http.MethodPost, "/v1/down", Operate, false, "Switch memberships off, or forget them"}}
+	// PostPath shows addresses, likewise.
+	PostPath = Op[PathRequest, PeerPath]{Route{http.MethodPost, "/v1/path", Operate, false, "Every way to a peer, and which is in use"}}
+	PostPing = Op[PingRequest, Pong]{Route{http.MethodPost, "/v1/ping", Read, false, "One echo to a peer"}}
+	PostUp   = Op[UpRequest, Networks]{Route{http.MethodPost, "/v1/up", Operate, false, "Join a network, or bring memberships up"}}
+	PostDown = Op[DownRequest, Networks]{Route{http.MethodPost, "/v1/down", Operate, false, "Switch memberships off, or forget them"}}
 )
 
 // Routes returns all of them: the daemon serves each, and no other.
 func Routes() []Route {
-	return []Route{GetStatus.Route, WatchStatus.Route, GetVersion.Route, GetWireGuard.Route, PostPing.Route, PostUp.Route, PostDown.Route}
+	return []Route{GetStatus.Route, WatchStatus.Route, GetVersion.Route, GetWireGuard.Route, PostPath.Route, PostPing.Route, PostUp.Route, PostDown.Route}
 }
 
 // About answers GetVersion.

@@ -67,6 +67,10 @@ func (b *backend) Up(_ context.Context, r local.UpRequest) (local.Networks, erro
 func (b *backend) Down(context.Context, local.DownRequest) (local.Networks, error) {
 	return local.Networks{}, b.err
 }
+func (b *backend) Path(context.Context, local.PathRequest) (local.PeerPath, error) {
+	return local.PeerPath{Schema: local.Schema}, nil
+}
+
 func (b *backend) WireGuard() local.WireGuard { return local.WireGuard{Schema: local.Schema} }
 func (b *backend) Ping(context.Context, local.PingRequest) (local.Pong, error) {
 	at := netip.MustParseAddrPort("203.0.113.5:7")

@@ -44,6 +44,9 @@ func (s *Server) table() map[string]route {
 	bind(s, add, local.GetWireGuard, func(context.Context, local.None, local.Level) (local.WireGuard, error) {
 		return b.WireGuard(), nil
 	})
+	bind(s, add, local.PostPath, func(ctx context.Context, in local.PathRequest, _ local.Level) (local.PeerPath, error) {
+		return b.Path(ctx, in)
+	})
 	bind(s, add, local.PostPing, func(ctx context.Context, in local.PingRequest, l local.Level) (local.Pong, error) {
 		p, err := b.Ping(ctx, in)
 		return redactPong(p, l), err

@@ -21,6 +21,7 @@ type Backend interface {
 	// Changed returns a channel that is closed when Status next changes.
 	Changed() <-chan struct{}
 	WireGuard() local.WireGuard
+	Path(context.Context, local.PathRequest) (local.PeerPath, error)
 	Up(context.Context, local.UpRequest) (local.Networks, error)
 	Down(context.Context, local.DownRequest) (local.Networks, error)
 	Ping(context.Context, local.PingRequest) (local.Pong, error)

@@ -1,0 +1,168 @@
+package cli
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cvlan/cvlan/api/local"
+	"github.com/cvlan/cvlan/cli/iox"
+)
+
+func newPeers(env *Env) *cobra.Command {
+	c := &cobra.Command{
+		Use:     "peers",
+		Short:   "Look at the other nodes",
+		Long:    "peers looks at the other nodes of this machine's networks.",
+		Example: "  sudo cvlan peers path db\n  sudo cvlan peers path db --watch",
+		RunE:    group,
+		Args:    cobra.ArbitraryArgs,
+	}
+	c.AddCommand(newPeersPath(env))
+	return c
+}
+
+type peersPathOptions struct {
+	*Env
+	client  *local.Client
+	request local.PathRequest
+	watch   bool
+	timeout span
+	out     iox.Output
+}
+
+// pathEvery is how often a watch asks anew.
+const pathEvery = 500 * time.Millisecond
+
+func newPeersPath(env *Env) *cobra.Command {
+	o := &peersPathOptions{Env: env}
+	c := &cobra.Command{
+		Use:   "path PEER",
+		Short: "Show every way to a peer, which is used, and why",
+		Long: "path shows each address at which a peer may be reached and each relay that leads to it: what is known of it, how far away it is, " +
+			"and which one carries the traffic. With --watch it shows every change until ctrl-C; with --json then a line for each. It needs the " +
+			"rights of an operator.",
+		Example: "  sudo cvlan peers path db\n  sudo cvlan peers path db.office --watch --json",
+		Args:    takes("PEER"),
+		RunE: func(c *cobra.Command, args []string) error {
+			o.client, o.request.Peer = env.daemon(c), args[0]
+			return o.run(c)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&o.request.Network, "network", "", "network of the peer, if its name alone is not enough")
+	f.BoolVarP(&o.watch, "watch", "w", false, "go on, and show every change")
+	timeoutFlag(c, &o.timeout, 10*time.Second, "how long to wait for the daemon")
+	outputFlags(c, &o.out)
+	return c
+}
+
+func (o *peersPathOptions) run(c *cobra.Command) error {
+	last := ""
+	for {
+		p, err := o.ask(c)
+		if err != nil {
+			return err
+		}
+		if now := outline(p); now != last {
+			if last != "" && !o.out.JSON && o.out.Template == "" {
+				o.IO.Printf("")
+			}
+			last = now
+			if err := o.write(p); err != nil {
+				return err
+			}
+		}
+		if !o.watch || !pause(c.Context(), pathEvery) {
+			return nil
+		}
+	}
+}
+
+func (o *peersPathOptions) ask(c *cobra.Command) (local.PeerPath, error) {
+	ctx, cancel := o.timeout.within(c.Context())
+	defer cancel()
+	return o.client.Path(ctx, o.request)
+}
+
+func (o *peersPathOptions) write(p local.PeerPath) error {
+	if o.watch && o.out.JSON {
+		return o.IO.JSONLine(p)
+	}
+	return o.out.Write(o.IO, p, func() { o.print(p) })
+}
+
+// outline is what a watch compares: everything but what moves all the time.
+func outline(p local.PeerPath) string {
+	s := p.Path + p.Why + p.Preshared
+	for _, c := range p.Candidates {
+		s += fmt.Sprint("|", c.Path, c.Relay, endpoint(c.Address), c.State, c.Chosen, c.MTU)
+	}
+	return s
+}
+
+func (o *peersPathOptions) print(p local.PeerPath) {
+	now := o.Now()
+	head := iox.Table{}
+	head.Row(iox.Cell(iox.Bold, p.Peer), p.Address.String(), iox.Cell(pathStyle(p.Path), p.Path))
+	head.Print(o.IO)
+	t := iox.Table{Indent: "  "}
+	chosen := p.Why
+	if p.Since != nil {
+		chosen = iox.Ago(now, *p.Since) + ", " + p.Why
+	}
+	t.Row("chosen", chosen)
+	t.Row("preshared key", p.Preshared)
+	t.Print(o.IO)
+	if len(p.Candidates) == 0 {
+		return
+	}
+	o.IO.Printf("")
+	ways := iox.Table{Indent: "  ", Heads: []string{"", "WAY", "AT", "KNOWN AS", "STATE", "RTT", "MTU", "HEARD"}}
+	for _, c := range p.Candidates {
+		mark := " "
+		if c.Chosen {
+			mark = "*"
+		}
+		at := endpoint(c.Address)
+		if c.Path == local.PathRelay {
+			at = c.Relay
+		}
+		ways.Row(mark, c.Path, at, c.Kind, iox.Cell(wayStyle(c), c.State), milliseconds(c.RTT), size(c.MTU), since(now, c.Heard))
+	}
+	ways.Print(o.IO)
+}
+
+func pathStyle(path string) iox.Style {
+	switch path {
+	case local.PathDirect:
+		return iox.Green
+	case local.PathRelay:
+		return iox.Amber
+	default:
+		return iox.Dim
+	}
+}
+
+func wayStyle(c local.Candidate) iox.Style {
+	if c.State == "proven" {
+		return iox.Green
+	}
+	return iox.Dim
+}
+
+func milliseconds(d time.Duration) string {
+	if d == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
+}
+
+func size(bytes int) string {
+	if bytes == 0 {
+		return ""
+	}
+	return strconv.Itoa(bytes)
+}
