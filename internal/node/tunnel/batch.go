@@ -17,7 +17,8 @@ const (
 // the system allows.
 type batch struct {
 	sock   sock.Socket
-	arena  []byte // datagrams one after another
+	via    sock.Socket // what trains leave from: sock, or a spare one
+	arena  []byte      // datagrams one after another
 	used   int
 	trains []sock.Train // of which the last may still grow
 	open   bool
@@ -26,7 +27,7 @@ type batch struct {
 const batchMemory = batchBytes
 
 func newBatch(s sock.Socket) *batch {
-	return &batch{sock: s, arena: make([]byte, batchBytes), trains: make([]sock.Train, 0, batchTrains)}
+	return &batch{sock: s, via: s, arena: make([]byte, batchBytes), trains: make([]sock.Train, 0, batchTrains)}
 }
 
 // seal makes the datagram for a packet and adds it. It sends first what is there if there is no room.
@@ -64,14 +65,18 @@ func (b *batch) add(msg []byte, to *place) (err error) {
 		}
 	}
 	b.used += len(msg)
-	if b.extend(msg, to) {
+	via := b.sock
+	if to.spare != nil {
+		via = to.spare
+	}
+	if via == b.via && b.extend(msg, to) {
 		return nil
 	}
-	if len(b.trains) == cap(b.trains) {
+	if len(b.trains) == cap(b.trains) || via != b.via && len(b.trains) > 0 {
 		// The message lies behind what is sent now, and stays valid: the arena is not written before the next one.
-		err = b.sock.Send(b.trains)
-		b.trains = b.trains[:0]
+		err = b.send()
 	}
+	b.via = via
 	b.trains = append(b.trains, sock.Train{Data: msg, Segment: len(msg), Remote: to.remote, Local: to.local})
 	b.open = true
 	return err
@@ -98,7 +103,15 @@ func (b *batch) flush() error {
 	if len(b.trains) == 0 {
 		return nil
 	}
-	err := b.sock.Send(b.trains)
+	return b.send()
+}
+
+// send hands the trains over. Only an end of the worker's own socket is an error: a spare one may be closed at any time.
+func (b *batch) send() error {
+	err := b.via.Send(b.trains)
 	b.trains = b.trains[:0]
+	if b.via != b.sock {
+		return nil
+	}
 	return err
 }

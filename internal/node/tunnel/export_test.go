@@ -27,14 +27,14 @@ func (t *Tunnel) Outbound(q tun.Queue, s sock.Socket) func() error {
 
 // Inbound is the same in the other direction.
 func (t *Tunnel) Inbound(s sock.Socket, q tun.Queue) func() error {
-	return newInbound(t, s, &exit{Queue: q}).run
+	return newInbound(t, s, &exit{Queue: q}, inboundTrains, inboundBuffer).run
 }
 
 // Handle has the owner answer control messages that came from one place, one after another, on its own goroutine.
 func (t *Tunnel) Handle(c Class, from netip.AddrPort, all [][]byte) {
 	messages := make([]*message, len(all))
 	for i, b := range all {
-		messages[i] = &message{class: c, from: t.placeOf(from, netip.Addr{})}
+		messages[i] = &message{class: c, from: t.placeOf(from, netip.Addr{}, nil)}
 		messages[i].n = copy(messages[i].data[:], b)
 	}
 	_ = t.owner.do(func() {

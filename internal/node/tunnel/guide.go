@@ -40,10 +40,13 @@ type BuildGuide func(GuideHost) (Guide, error)
 // GuideHost is what a Guide may ask of its tunnel.
 type GuideHost interface {
 	Host
-	// Port is the UDP port of the tunnel's sockets.
-	Port() uint16
-	// Transmit sends one datagram to an address before the owner rests again. What the system refuses is counted by the socket.
-	Transmit(data []byte, remote netip.AddrPort, local netip.Addr)
+	// Transmit sends one datagram on a way before the owner rests again. What the system refuses is counted by the socket.
+	Transmit(data []byte, to *Path)
+	// OpenSocket opens a socket on a port of its own and returns its number, CloseSocket closes one, SocketPort tells its port (0: that of
+	// the tunnel's own). A Path that uses a socket does not keep it open.
+	OpenSocket() (number uint16, err error)
+	CloseSocket(number uint16)
+	SocketPort(number uint16) uint16
 	// Use has a peer's datagrams take a way from now on; nil: there is none. What waited for a way leaves at once.
 	Use(now mono.Time, p *Peer, to *Path)
 	// Begin makes the handshake that Wanted put off.
@@ -53,8 +56,9 @@ type GuideHost interface {
 	// Share sets the pair's symmetric keys, which handshakes from now on mix in: the one that we use, and the one before, which the peer may
 	// still use. Zero: none.
 	Share(now mono.Time, p *Peer, current, previous [32]byte)
-	// Direct is the way to an address, from one of ours or, if local is invalid, from that which the system chooses.
-	Direct(remote netip.AddrPort, local netip.Addr) *Path
+	// Direct is the way to an address, from one of ours or, if local is invalid, from that which the system chooses, and from a spare
+	// socket unless its number is 0.
+	Direct(remote netip.AddrPort, local netip.Addr, socket uint16) *Path
 	// Through is the way in a relay's lane.
 	Through(p *Peer, slot uint8, lane Lane) *Path
 	// Expect names the peer whose datagrams a relay delivers under a tag; they are taken from that relay only.
@@ -84,19 +88,17 @@ type Carrier interface {
 // guided reports whether the tunnel's guide looks after a peer.
 func (o *owner) guided(p *Peer) bool { return p != nil && p.guided && o.guide != nil }
 
-// Port implements GuideHost.
-func (o *owner) Port() uint16 { return o.t.Port() }
-
 // Transmit implements GuideHost.
-func (o *owner) Transmit(data []byte, remote netip.AddrPort, local netip.Addr) {
-	o.send(data, place{remote: remote, local: local})
-}
+func (o *owner) Transmit(data []byte, to *Path) { o.send(data, to.place) }
 
 // Use implements GuideHost.
 func (o *owner) Use(now mono.Time, p *Peer, to *Path) {
 	before := p.path.Swap(to)
 	if to == nil || before == to {
 		return
+	}
+	if to.spare != nil {
+		to.spare.used.Store(true)
 	}
 	o.measure(p)
 	if p.opening != nil {
@@ -126,8 +128,8 @@ func (o *owner) Share(now mono.Time, p *Peer, current, previous [32]byte) {
 }
 
 // Direct implements GuideHost.
-func (o *owner) Direct(remote netip.AddrPort, local netip.Addr) *Path {
-	return &Path{place: o.t.placeOf(remote, local)}
+func (o *owner) Direct(remote netip.AddrPort, local netip.Addr, socket uint16) *Path {
+	return &Path{place: o.t.placeOf(remote, local, o.spares[socket])}
 }
 
 // Through implements GuideHost.

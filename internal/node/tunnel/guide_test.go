@@ -83,7 +83,8 @@ func guidedEnd(t *testing.T, net *sock.Network, n byte, s *scout) *end {
 	}
 	e := &end{t: t, fake: &fake{self: key.WGPublic{n}, limit: 1 << 40}, twin: tun.NewTwin(tun.Config{}), sock: k, addr: netip.AddrFrom4([4]byte{10, 77, 0, n})}
 	e.at = netip.AddrPortFrom(home, k.Port())
-	e.Tunnel, err = New(Config{Self: e.fake.self, TUN: e.twin, Sockets: []sock.Socket{k}, Transports: map[Class]Build{IKE: e.fake.build}, Guide: s.build})
+	e.Tunnel, err = New(Config{Self: e.fake.self, TUN: e.twin, Sockets: []sock.Socket{k}, Transports: map[Class]Build{IKE: e.fake.build}, Guide: s.build,
+		Spare: func() (sock.Socket, error) { return net.Open(sock.Config{}, home) }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +170,7 @@ func TestMovingFromRelayToDirectLosesNothing(t *testing.T) {
 		a.says(b, 0, 10)
 		pass(time.Second)
 		p := a.peer(b)
-		a.inside(func() { x.Use(a.clock.Now(), p, x.Direct(b.at, netip.Addr{})) })
+		a.inside(func() { x.Use(a.clock.Now(), p, x.Direct(b.at, netip.Addr{}, 0)) })
 		a.says(b, 10, 10)
 		pass(time.Second)
 		b.wantHeard(0, 20)
@@ -256,5 +257,40 @@ func TestAnswersWithoutALaneAreTheGuides(t *testing.T) {
 		if len(y.carried) == 0 {
 			t.Error("the answer to the opening is lost")
 		}
+	})
+}
+
+func TestSpareSocketCarriesPackets(t *testing.T) {
+	behindRelay(t, func(t *testing.T, a, b *end, x, y *scout, r *sock.Memory) {
+		b.throughRelay(y, a, r, 2, nil)
+		p := a.peer(b)
+		var port uint16
+		a.inside(func() {
+			n, err := x.OpenSocket()
+			if err != nil {
+				t.Fatal(err)
+			}
+			port = x.SocketPort(n)
+			x.Use(a.clock.Now(), p, x.Direct(b.at, netip.Addr{}, n))
+		})
+		a.says(b, 0, 10)
+		pass(time.Second)
+		b.wantHeard(0, 10)
+		last := y.heard[len(y.heard)-1]
+		if last.Addr.Port() != port || port == a.at.Port() {
+			t.Fatalf("heard from port %d, the socket's is %d and the tunnel's %d", last.Addr.Port(), port, a.at.Port())
+		}
+		q := b.peer(a)
+		b.inside(func() { y.Use(b.clock.Now(), q, y.Direct(last.Addr, netip.Addr{}, 0)) })
+		b.says(a, 0, 10)
+		pass(time.Second)
+		a.wantHeard(0, 10)
+		a.inside(func() { x.CloseSocket(1) })
+		a.says(b, 10, 10) // lost, which ends nothing
+		pass(time.Second)
+		a.inside(func() { x.Use(a.clock.Now(), p, x.Direct(b.at, netip.Addr{}, 0)) })
+		a.says(b, 20, 10)
+		pass(time.Second)
+		b.wantHeard(20, 10)
 	})
 }

@@ -45,6 +45,7 @@ type inbound struct {
 	source  address
 	owner   *Peer // to whom source belongs
 	sharing sharing
+	spare   *spare // nil: the socket is one of the tunnel's own
 }
 
 // batchOf is what the datagrams of one train that belong to one session come to.
@@ -65,18 +66,23 @@ type receiving struct {
 	used atomic.Bool // something was received
 }
 
-func newInbound(t *Tunnel, s sock.Socket, q *exit) *inbound {
-	w := &inbound{t: t, sock: s, exit: q, trains: make([]sock.Train, inboundTrains), joiner: offload.NewJoiner(inboundPackets, t.joins...)}
-	for i := range w.trains {
-		w.trains[i].Data = make([]byte, inboundBuffer)
+func newInbound(t *Tunnel, s sock.Socket, q *exit, trains, buffer int) *inbound {
+	return &inbound{t: t, sock: s, exit: q, trains: newTrains(trains, buffer), joiner: offload.NewJoiner(inboundPackets, t.joins...)}
+}
+
+func newTrains(n, buffer int) []sock.Train {
+	all := make([]sock.Train, n)
+	for i := range all {
+		all[i].Data = make([]byte, buffer)
 	}
-	return w
+	return all
 }
 
 // run works until the socket or the device ends.
 func (w *inbound) run() error {
 	faults := 0
 	for {
+		w.grow()
 		for i := range w.trains {
 			w.trains[i].Data = w.trains[i].Data[:cap(w.trains[i].Data)]
 		}
@@ -112,7 +118,7 @@ const patience = 100
 // train takes the datagrams of one train.
 func (w *inbound) train(now mono.Time, t *sock.Train) {
 	if t.Remote != w.place.remote || t.Local != w.place.local {
-		w.place = w.t.placeOf(t.Remote, t.Local)
+		w.place = w.t.placeOf(t.Remote, t.Local, w.spare)
 	}
 	var b batchOf
 	for rest, size := t.Data, t.Segment; len(rest) > 0; {

@@ -128,4 +128,10 @@ func (o *owner) recycle(m *message) {
 	}
 }
 
+// gone returns the spare sockets that are open when nobody opens any more.
+func (o *owner) gone() map[uint16]*spare {
+	<-o.ended
+	return o.spares
+}
+
 func (o *owner) stop() { o.once.Do(func() { close(o.closed) }) }

@@ -21,6 +21,9 @@ type owner struct {
 	batch      *batch
 	origin     place // of the control message that is being handled; its id is 0 when there is none
 	guide      Guide // nil: there is none
+	spares     map[uint16]*spare
+	lastSpare  uint16
+	ended      chan struct{} // closed when run has returned
 	lively     []*Peer
 	pulseAt    mono.Time
 
@@ -29,7 +32,7 @@ type owner struct {
 }
 
 func newOwner(t *Tunnel, b *batch) *owner {
-	return &owner{t: t, peers: map[key.WGPublic]*Peer{}, batch: b, inbox: newInbox(), crowd: newCrowd()}
+	return &owner{t: t, peers: map[key.WGPublic]*Peer{}, spares: map[uint16]*spare{}, ended: make(chan struct{}), batch: b, inbox: newInbox(), crowd: newCrowd()}
 }
 
 // build makes what works for the tunnel.
@@ -56,6 +59,7 @@ func (o *owner) Clock() mono.Clock { return o.t.clock }
 
 // run works until stop.
 func (o *owner) run() {
+	defer close(o.ended)
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {

@@ -18,6 +18,7 @@ type place struct {
 	slot   uint8          // of the relay; 0: direct
 	peer   *Peer          // relayed: who is there
 	lane   *Lane          // relayed: how to send there; nil: there is none yet
+	spare  *spare         // the socket that was reached, or is to send; nil: the worker's own
 }
 
 // Path is a way to a peer.
@@ -44,6 +45,9 @@ func (p *place) head() int {
 // bound to an address, such as a cookie, is then bound to the peer behind it.
 func (p *place) origin() Origin {
 	o := Origin{Source: p.id, Addr: p.remote, Local: p.local, Slot: p.slot, Peer: p.peer}
+	if p.spare != nil {
+		o.Socket = p.spare.number
+	}
 	if p.peer != nil {
 		a := [16]byte{0x01, 0x00, 7: p.slot} // 100::/64, the discard prefix (RFC 6666)
 		binary.BigEndian.PutUint64(a[8:], uint64(p.id))
@@ -53,13 +57,14 @@ func (p *place) origin() Origin {
 }
 
 // placeOf names a place at an address.
-func (t *Tunnel) placeOf(remote netip.AddrPort, local netip.Addr) place {
-	type both struct {
+func (t *Tunnel) placeOf(remote netip.AddrPort, local netip.Addr, x *spare) place {
+	type all struct {
 		remote netip.AddrPort
 		local  netip.Addr
+		x      *spare
 	}
-	id := Source(maphash.Comparable(t.seed, both{remote, local}))
-	return place{id: max(id, 1), remote: remote, local: local}
+	id := Source(maphash.Comparable(t.seed, all{remote, local, x}))
+	return place{id: max(id, 1), remote: remote, local: local, spare: x}
 }
 
 // relayed names a place behind a relay.

@@ -53,6 +53,7 @@ type Origin struct {
 	Source Source
 	Addr   netip.AddrPort // for a peer behind a relay one that stands for it
 	Local  netip.Addr     // which of our addresses it came to; invalid: not known
+	Socket uint16         // the spare socket that it came to; 0: one of the tunnel's own
 	Slot   uint8          // the relay that delivered it; 0: none
 	Peer   *Peer          // who sent it, as the relay says
 }

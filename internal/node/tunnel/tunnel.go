@@ -30,6 +30,8 @@ type Config struct {
 	// Transports are made by these, each given the tunnel that it works for.
 	Transports map[Class]Build
 	Guide      BuildGuide // of guided peers; nil: there are none
+	// Spare opens another socket for the guide, on a port of its own; nil: there are none.
+	Spare func() (sock.Socket, error)
 	// PathMTU tells what the system knows of the path to an address, in bytes of the IP packet; nil: nothing.
 	PathMTU func(netip.Addr) (int, error)
 	Budget  *Budget      // of packet memory, shared by the tunnels of a process; nil: one of its own
@@ -56,19 +58,20 @@ type Filter interface {
 
 // Tunnel carries the packets of one membership. Its methods may be called from any goroutine.
 type Tunnel struct {
-	self     key.WGPublic
-	tun      tun.Device
-	exits    []*exit // the device's queues
-	sockets  []sock.Socket
-	mtu      int
-	joins    []offload.Protocol // the trains that the host takes
-	slotSize int
-	clock    mono.Clock
-	log      *slog.Logger
-	budget   *Budget
-	taken    int // of the budget, by workers
-	seed     maphash.Seed
-	pathMTU  func(netip.Addr) (int, error)
+	self        key.WGPublic
+	tun         tun.Device
+	exits       []*exit // the device's queues
+	sockets     []sock.Socket
+	mtu         int
+	joins       []offload.Protocol // the trains that the host takes
+	slotSize    int
+	clock       mono.Clock
+	log         *slog.Logger
+	budget      *Budget
+	taken       int // of the budget, by workers
+	seed        maphash.Seed
+	spareSocket func() (sock.Socket, error)
+	pathMTU     func(netip.Addr) (int, error)
 
 	// Read by workers.
 	routes   routes
@@ -88,7 +91,7 @@ type Tunnel struct {
 // New starts a tunnel without peers.
 func New(c Config) (*Tunnel, error) {
 	t := &Tunnel{
-		self: c.Self, tun: c.TUN, sockets: c.Sockets, mtu: c.TUN.MTU(), clock: c.Clock, log: c.Log, budget: c.Budget, pathMTU: c.PathMTU,
+		self: c.Self, tun: c.TUN, sockets: c.Sockets, mtu: c.TUN.MTU(), clock: c.Clock, log: c.Log, budget: c.Budget, pathMTU: c.PathMTU, spareSocket: c.Spare,
 		seed: maphash.MakeSeed(), routes: routes{hosts: newTable[*Peer](rand.Uint64())}, done: make(chan struct{}),
 	}
 	if t.log == nil {
@@ -146,7 +149,7 @@ func (t *Tunnel) start(c Config) error {
 	t.workers.Go(o.run)
 	for i := range queues {
 		x := t.exits[i]
-		out, in := newOutbound(t, x, newBatch(t.sockets[i])), newInbound(t, t.sockets[i], x)
+		out, in := newOutbound(t, x, newBatch(t.sockets[i])), newInbound(t, t.sockets[i], x, inboundTrains, inboundBuffer)
 		t.workers.Go(func() { t.ended(out.run()) })
 		t.workers.Go(func() { t.ended(in.run()) })
 	}
@@ -181,6 +184,9 @@ func (t *Tunnel) Close() error {
 		err = errors.Join(err, s.Close())
 	}
 	t.owner.stop()
+	for _, x := range t.owner.gone() {
+		err = errors.Join(err, x.Close())
+	}
 	t.workers.Wait()
 	for _, p := range t.owner.peers {
 		t.forsake(p, NoSession)
