@@ -35,8 +35,9 @@ const Batch = 32
 // DefaultPort is the port to try first; a twin does so by itself.
 const DefaultPort = 41641
 
-// DefaultBuffer is what a socket asks the system for in each direction, in bytes: 6 ms of a 10 Gbit/s stream.
-const DefaultBuffer = 7 << 20
+// DefaultBuffer is what a socket asks the system for in each direction, in bytes: 13 ms of a 10 Gbit/s stream, and the windows of a hundred
+// TCP connections whose receiver has lost its turn.
+const DefaultBuffer = 16 << 20
 
 // Config says what Open is to open.
 type Config struct {
