@@ -14,20 +14,32 @@ const (
 	addr6Size  = attrHeaderSize + 20
 	changeSize = attrHeaderSize + 4
 	errorSize  = attrHeaderSize + 4
+
+	maxSoftware = 760 // bytes; RFC 8489 allows 763, and 760 needs no padding
 )
 
 // AppendRequest appends a binding request. With a change the answer is wanted from another address of the server.
 func AppendRequest(dst []byte, tx TxID, change Change) []byte {
+	return AppendSized(dst, tx, change, RequestSize)
+}
+
+// AppendSized appends a binding request of size bytes, a multiple of four from RequestSize to MaxMessage: other sizes are changed to
+// the nearest below, or to the bound. The answer does not grow with it.
+func AppendSized(dst []byte, tx TxID, change Change, size int) []byte {
 	w := begin(dst, TypeRequest, tx)
-	pad := RequestSize - headerSize - fingerprintSize - attrHeaderSize
+	pad := min(max(size, RequestSize), MaxMessage)&^3 - headerSize - fingerprintSize - attrHeaderSize
 	if change != 0 {
 		w.attribute(attrChange, 4)
 		w.b = binary.BigEndian.AppendUint32(w.b, uint32(change))
 		pad -= changeSize
 	}
-	w.attribute(attrSoftware, pad) // spaces: says nothing about us, and no server needs to understand it
-	for range pad {
-		w.b = append(w.b, ' ')
+	for pad >= 0 { // SOFTWARE has at most 763 bytes (RFC 8489, section 14.14)
+		n := min(pad, maxSoftware)
+		w.attribute(attrSoftware, n) // spaces: says nothing about us, and no server needs to understand it
+		for range n {
+			w.b = append(w.b, ' ')
+		}
+		pad -= n + attrHeaderSize
 	}
 	w.fingerprint()
 	return w.b

@@ -15,8 +15,9 @@
 //
 // where BareAnswer is 44 bytes: a header and an IPv6 address. Anything more (OTHER-ADDRESS, FINGERPRINT) is written only as far as
 // the question was as long as the answer becomes. The shortest question, 20 bytes, therefore gets 32 bytes over IPv4 and 44 over
-// IPv6 or as an error: in datagrams with their headers at most 1.35 times what was sent. AppendRequest makes questions of
-// RequestSize bytes, which leaves room for all. Only requests are answered, so that two servers cannot be made to talk to each
+// IPv6 or as an error: in datagrams with their headers at most 1.35 times what was sent. A question that wants its answer from another
+// place (CHANGE-REQUEST), and so can have a second machine hit somebody, gets none at all unless it is BareAnswer long. AppendRequest
+// makes questions of RequestSize bytes, which leaves room for all. Only requests are answered, so that two servers cannot be made to talk to each
 // other.
 //
 // # The client
@@ -25,4 +26,7 @@
 // 500 ms and 1 s, and given up after another second: RFC 8489, section 6.2.1, with half its timeout and four of its seven
 // transmissions, because a relay is at hand meanwhile and the next round comes. At the end of a round the client compares what
 // servers at different IP addresses saw (RFC 5780, section 4.3).
+//
+// A Filter belongs to a socket that has sent nothing yet, and finds out from where answers reach it (RFC 5780, section 4.4): from the
+// server's other port, from its other IP address. It takes 1.5 seconds where they do not.
 package stun

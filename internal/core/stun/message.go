@@ -36,8 +36,9 @@ const (
 	headerSize      = 20
 	attrHeaderSize  = 4
 	fingerprintSize = 8
-	// MaxMessage is the longest message that Parse reads.
-	MaxMessage = 1280
+	// MaxMessage is the longest message that Parse reads: what an Ethernet frame carries over IPv4, so that questions can be padded to
+	// find out what a path carries.
+	MaxMessage = 1472
 )
 
 const (
@@ -88,7 +89,7 @@ func Parse(b []byte) (Message, error) {
 		return Message{}, ErrNotSTUN
 	}
 	if len(b) > MaxMessage {
-		return Message{}, errors.New("STUN message refused: longer than 1,280 bytes")
+		return Message{}, errors.New("STUN message refused: longer than 1,472 bytes")
 	}
 	if n := int(binary.BigEndian.Uint16(b[2:])); n%4 != 0 || n != len(b)-headerSize {
 		return Message{}, errors.New("STUN message refused: its length is not the datagram's")

@@ -11,23 +11,35 @@ const BareAnswer = headerSize + addr6Size
 // codeUnknown is the error for attributes that must be understood and are not (RFC 8489, section 14.8).
 const codeUnknown = 420
 
-// Server answers the questions that arrive at one address. The zero Server knows nothing of an alternate address.
+// Server answers the questions that arrive at one address. The zero Server has no other place to answer from.
 type Server struct {
 	// Other is the server's address with another IP address and another port than this one (RFC 5780, section 6). While it is not
-	// valid, a question with a CHANGE-REQUEST is answered with an error.
+	// valid, a question that wants its answer from another IP address is refused.
 	Other netip.AddrPort
+	// TwoPorts says that answers can leave from a second port of the same IP address. While it is not set and Other is not valid, a
+	// question that wants its answer from another port is refused.
+	TwoPorts bool
+}
+
+// can reports whether the server has the place that an answer is wanted from.
+func (s Server) can(c Change) bool {
+	return s.Other.IsValid() || c&ChangeIP == 0 && (s.TwoPorts || c&ChangePort == 0)
 }
 
 // Answer appends the answer to a question that came from an address. change says from which of the server's addresses it goes:
 // with another IP address, another port, or both; 0 is the one that was asked. ok is false if there is nothing to answer: not a
-// sound binding request, or no sender that could get it. See the package comment for how long an answer may be.
+// sound binding request, no sender that could get it, or a CHANGE-REQUEST that is shorter than its answer. See the package comment
+// for how long an answer may be.
 func (s Server) Answer(dst, question []byte, from netip.AddrPort) (answer []byte, change Change, ok bool) {
 	m, err := Parse(question)
 	if err != nil || m.Type != TypeRequest || !possible(from) {
 		return dst, 0, false
 	}
+	if m.HasChange && len(question) < BareAnswer {
+		return dst, 0, false
+	}
 	unknown := m.Unknown
-	if m.HasChange && !s.Other.IsValid() && len(unknown) < MaxUnknown {
+	if m.HasChange && !s.can(m.Change) && len(unknown) < MaxUnknown {
 		unknown = append(unknown, attrChange)
 	}
 	if len(unknown) > 0 {
@@ -42,7 +54,7 @@ func (s Server) Answer(dst, question []byte, from netip.AddrPort) (answer []byte
 	if w.size()+fingerprintSize <= len(question) {
 		w.fingerprint()
 	}
-	return w.b, m.Change, true
+	return w.b, m.Change & (ChangeIP | ChangePort), true
 }
 
 // refusal names the attributes that are not understood. An odd one is named twice, which pads.
