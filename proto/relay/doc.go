@@ -54,7 +54,7 @@
 //	16-39  body
 //	40-55  control MAC
 //
-// A transaction counts up for the life of a registration; the relay acts on Bind, Open and Close only if theirs is larger than any before (an Open for
+// A transaction counts up for the life of a registration; the relay acts on Bind, Open, Close and Bye only if theirs is larger than any before (an Open for
 // a channel that exists changes nothing and may be repeated with a new one). An answer repeats the transaction of its question. A frame with a wrong MAC is dropped in silence.
 //
 //	Bind       cookie(16) zero(8)                       node -> relay
@@ -67,6 +67,7 @@
 //	Alive      as Bound                                 answer
 //	Refused    zero(24)                                 answer to Open, with a reason
 //	Bye        zero(24)                                 relay -> node: it drains; register elsewhere, then leave. Flows go on meanwhile
+//	                                                    node -> relay: it leaves, no answer
 //
 // # Binding
 //
@@ -74,6 +75,12 @@
 // secret of the relay, the client's number, the source address and the time: the relay keeps nothing. The node sends Bind again with that cookie. It is good for one to two minutes and for that address only. A
 // node whose address changed does the same: the binding of the client, and so of all its channels, moves in one round trip. A captured Bind is of no use elsewhere
 // (cookie), nor later in the same place (transaction).
+//
+// On a stream or in a QUIC datagram a Bind needs no cookie, because the connection proves what a cookie would: the relay answers Bound at once, with the
+// address that it sees the connection come from, and the client is bound to the connection that its frame came by until it binds elsewhere or the connection ends.
+// A connection carries the frames of the client that registered on it, and of no other. To a client bound to a QUIC connection the relay sends datagrams, and what no
+// datagram can hold on the stream. A later registration of the same node replaces the former: its number, secret and channels are void, but
+// channels that others opened to the node go on to its new registration.
 //
 // A channel number belongs to the client that opened it: one direction from one node to another. Frames from elsewhere than the client's address are dropped.
 //
