@@ -19,7 +19,7 @@
 //
 // The controller shows a certificate whose URI is spiffe://<trust domain>/controller/<id>, issued by the root directly; the node
 // knows the root by the pin in its join key. The node shows spiffe://<trust domain>/tenant/<id>/node/<id>, issued by its
-// tenant's intermediate. A machine without a certificate may send Join and nothing else.
+// tenant's intermediate. A machine without a certificate may send Join or RelayJoin and nothing else.
 //
 // # Joining
 //
@@ -40,6 +40,7 @@
 //	Report{endpoints}       ------>   (whenever they change)
 //	Renew{csr}              ------>
 //	                        <------   Renewed{chain}                     or Refused
+//	Punch{peer, generation} ---->   Punch to both                      (see Punching)
 //	Ping / Pong, Goaway in either direction at any time
 //
 // The controller's first frame is Welcome or Goaway. A node that gets Goaway closes and comes back after retry_after plus its
@@ -71,6 +72,35 @@
 // nor in a closed network. A node lets a plain device use the addresses in its entry and no others. It does not use an entry whose
 // addresses lie outside of the network's ranges, whose endpoint lies inside of them, or whose address, name or key belongs to itself, to
 // another node, or to a plain device with a lower id.
+//
+// # Relays
+//
+// The relays that a node may use travel as one list, soft state of its own: the whole of it when something in it changed, in the first map
+// of another boot, and in every snapshot (where its absence means that there is none). It goes to nodes that may see peers. Unlike other soft
+// state it is kept over a controller's absence: a node that restarts finds its peers through the relays that it knew. There are at
+// most 256, with at most 8 addresses each. A relay that a node's controller has not told it of is not used; one that is draining is
+// left when there is another.
+//
+// A relay shows its certificate, spiffe://<trust domain>/relay/<id>, issued by the root directly. It gets the first one with RelayJoin, which
+// is idempotent for the pair (relay, identity key), and further ones with Renew, over a stream on which it shows the one it has.
+//
+//	relay                             controller
+//	  RelayHello{versions, instance, status}  ------>
+//	                          <------   RelayWelcome{version, time}
+//	                          <------   RelayUpdate{snapshot} ... RelayUpdate
+//	  RelayStatus             ------>   (when it changes, and every 10 s)
+//	  Renew                   ------>
+//	                          <------   Renewed                            or Refused
+//
+// A relay admits nodes without asking: by the authority of their tenant and the list of nodes removed. It keeps both on its disk. A node
+// that is removed is told to relays at once, and stays on the list until its certificate would have expired.
+//
+// # Punching
+//
+// A node that wants a direct path to a peer may ask for one common start: Punch{peer, generation}. The controller sends it on to the peer and
+// back to the node at once, each naming the other, with in_ms such that both begin together. It does so only if both see each
+// other and are online, at most once a second for a pair and 5 times a second for a node; otherwise it says nothing. The peer is not
+// bound to do anything.
 //
 // # Records
 //

@@ -4,22 +4,25 @@ import (
 	"fmt"
 
 	"github.com/cvlan/cvlan/internal/base/ident"
+	"github.com/cvlan/cvlan/proto/control"
 	"github.com/cvlan/cvlan/proto/control/pb"
 )
 
 // stage holds what the pieces of one snapshot or delta have brought so far.
 type stage struct {
-	from, to cursor
-	snapshot bool
-	network  *Network
-	self     *Self
-	upsert   map[ident.Node]*entry
-	remove   map[ident.Node]bool
-	soft     map[ident.Node]Soft
-	devices  map[ident.Plain]*device
-	gone     map[ident.Plain]bool
-	strays   []Event // faults of what cannot be named or kept
-	bytes    int
+	from, to  cursor
+	snapshot  bool
+	network   *Network
+	self      *Self
+	upsert    map[ident.Node]*entry
+	remove    map[ident.Node]bool
+	soft      map[ident.Node]Soft
+	devices   map[ident.Plain]*device
+	gone      map[ident.Plain]bool
+	relays    []control.Relay
+	newRelays bool    // a list of relays came
+	strays    []Event // faults of what cannot be named or kept
+	bytes     int
 }
 
 // maxStrays is how many of those that cannot be named or kept are told about.
@@ -121,6 +124,9 @@ func (t *Table) collect(s *stage, m *pb.Map, verified bool) (err error) {
 	if len(s.soft) > t.bounds.peers || len(s.remove) > t.bounds.peers {
 		return ErrTooLarge
 	}
+	if err := s.collectRelays(m); err != nil {
+		return err
+	}
 	return t.collectPlains(s, m)
 }
 
@@ -152,6 +158,7 @@ func (t *Table) commit(s *stage, out *Out) error {
 	t.at, t.has = s.to, true
 	t.settle(out)
 	t.applyPlains(s, out)
+	t.applyRelays(s, out)
 	out.Events = append(out.Events, s.strays...)
 	out.sort()
 	return nil

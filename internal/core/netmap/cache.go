@@ -50,7 +50,7 @@ func (t *Table) messages() (good, rest *pb.Map) {
 	n := &pb.Network{Name: t.network.Name, Tenant: t.network.Tenant, Domain: t.network.Domain, Closed: t.network.Closed,
 		Range4: control.AppendRange(nil, t.network.Range4), Range6: control.AppendRange(nil, t.network.Range6)}
 	self := &pb.Self{Record: t.self.Bytes, Signature: t.self.signature, Pending: t.self.Pending}
-	good, rest = &pb.Map{To: t.at.message(), Snapshot: true, Network: n, Self: self}, &pb.Map{}
+	good, rest = &pb.Map{To: t.at.message(), Snapshot: true, Network: n, Self: self, Relays: t.relaysMessage()}, &pb.Map{}
 	for _, id := range t.ids() {
 		e := t.entries[id]
 		m := rest

@@ -19,6 +19,7 @@ func stored(t testing.TB) *desk {
 	forged.Signature[3]++
 	m := snapshot(10, peer(1, named("web")), peer(2, named("web")), peer(3), forged, &pb.Peer{Record: (&pbRecord{6}).bytes()})
 	m.Soft = []*pb.Soft{{Node: 1, Online: true, Endpoints: [][]byte{{192, 0, 2, 1, 0, 80}}}, {Node: 2, Online: true}, {Node: 3, LastSeen: 1700000000}}
+	m.Relays = &pb.Relays{Relays: []*pb.Relay{relay(8), relay(3)}}
 	m.Self.Signature = nil
 	m.Self.Pending = true
 	return newDesk(t, m)

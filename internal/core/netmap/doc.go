@@ -33,6 +33,11 @@
 // controller says otherwise, but its last endpoints stay as candidates, because a controller that restarts must not part
 // two nodes that can still reach each other.
 //
+// # Relays
+//
+// The relays come as one list and are taken as they are told: what proves a relay is its certificate, under the root that the node has
+// pinned. The list survives the controller's absence and its restart.
+//
 // # Errors
 //
 // Apply's errors say that the message was refused as a whole: the table is as before and goes on. ErrOutOfStep asks for a new

@@ -15,15 +15,17 @@ type Kind uint8
 const (
 	NetworkChanged Kind = iota + 1
 	SelfChanged
-	PeerRemoved  // Was is what it was
-	PlainRemoved // WasPlain
-	PeerRefused  // a node is left out; Why says the reason
-	PlainRefused // a plain device is left out; Why
-	PeerChanged  // Was and Peer; its record differs, and perhaps its soft state
-	PeerAdded    // Peer
-	SoftChanged  // Was and Peer; only its soft state differs
-	PlainChanged // WasPlain and Plain
-	PlainAdded   // Plain
+	PeerRemoved   // Was is what it was
+	PlainRemoved  // WasPlain
+	PeerRefused   // a node is left out; Why says the reason
+	PlainRefused  // a plain device is left out; Why
+	PeerChanged   // Was and Peer; its record differs, and perhaps its soft state
+	PeerAdded     // Peer
+	SoftChanged   // Was and Peer; only its soft state differs
+	PlainChanged  // WasPlain and Plain
+	PlainAdded    // Plain
+	RelayRefused  // a relay is left out; Why
+	RelaysChanged // the table of relays differs; see Table.Relays
 )
 
 // Event is one thing that a map changed.

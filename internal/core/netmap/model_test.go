@@ -78,6 +78,7 @@ type world struct {
 	lastNode  ident.Node
 	lastPlain ident.Plain
 	newest    uint64 // epoch
+	relays    []control.Relay
 }
 
 func newWorld(t *rapid.T) *world {
@@ -116,6 +117,7 @@ func (w *world) start(t *rapid.T) {
 	for _, version := range slices.Sorted(maps.Keys(load)) {
 		must(t)(load[version]())
 	}
+	w.view.SetRelays(w.relays)
 	for _, e := range w.ends {
 		e.session, e.line, e.resumed = nil, nil, true
 	}
@@ -276,15 +278,25 @@ func (w *world) change(t *rapid.T) {
 
 func (w *world) report(t *rapid.T) {
 	id := w.some(t).record.Node
-	s := view.Soft{Online: !oneIn(t, 3)}
+	s := view.Soft{Online: !oneIn(t, 3), HomeRelay: ident.Relay(pick(t, 3))}
 	for range pick(t, 3) {
 		s.Endpoints = append(s.Endpoints, netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, 1}), uint16(1+pick(t, 3))))
+		s.Kinds = append(s.Kinds, byte(pick(t, 3)))
 	}
 	if !s.Online && oneIn(t, 2) {
 		s.LastSeen = time.Unix(int64(1000+w.hard), 0)
 	}
 	w.soft[id] = s
 	w.tell(w.view.SetSoft(id, s))
+}
+
+// changeRelays adds relays, takes them away, or lets them stop.
+func (w *world) changeRelays(t *rapid.T) {
+	w.relays = nil
+	for id := range ident.Relay(pick(t, 4)) {
+		w.relays = append(w.relays, control.Relay{ID: id + 1, Name: "relay", Addresses: []string{"192.0.2.9:8443"}, Draining: oneIn(t, 3)})
+	}
+	w.tell(w.view.SetRelays(w.relays))
 }
 
 func (w *world) connect(t *rapid.T) {
@@ -439,6 +451,10 @@ func (w *world) compare(t *rapid.T, e *end) {
 	if e.table.Len() != visible {
 		t.Fatalf("node %d has %d peers (%s), want %d", uint64(e.id), e.table.Len(), list(e.table), visible)
 	}
+	if got := slices.Collect(e.table.Relays()); (home.Open && !me.pending) != (len(got) > 0) && len(w.relays) > 0 ||
+		len(got) > 0 && !slices.EqualFunc(got, w.relays, control.Relay.Equal) {
+		t.Fatalf("node %d has relays %+v, want %+v", uint64(e.id), got, w.relays)
+	}
 	w.compareDevices(t, e, home.Open && !me.pending)
 	check(t, e.table)
 }
@@ -449,10 +465,10 @@ func (w *world) compareOne(t *rapid.T, e *end, id ident.Node, r row) {
 		t.Fatalf("node %d has of %d %+v, want %+v", uint64(e.id), uint64(id), p, r.record)
 	}
 	s, told := w.soft[id]
-	if want := (Soft{Online: s.Online, Endpoints: s.Endpoints, LastSeen: s.LastSeen}); p.Soft.equal(want) {
+	if want := (Soft{Online: s.Online, Endpoints: s.Endpoints, LastSeen: s.LastSeen, Kinds: s.Kinds, HomeRelay: s.HomeRelay}); p.Soft.equal(want) {
 		return
 	}
-	if told && (s.Online || len(s.Endpoints) > 0 || !s.LastSeen.IsZero()) || !e.resumed || p.Soft.Online {
+	if told && (s.Online || len(s.Endpoints) > 0 || !s.LastSeen.IsZero() || !s.HomeRelay.IsZero()) || !e.resumed || p.Soft.Online {
 		t.Fatalf("node %d has of %d %+v, want %+v", uint64(e.id), uint64(id), p.Soft, s)
 	}
 }
@@ -462,7 +478,7 @@ var work = []struct {
 	often int
 	does  func(*world, *rapid.T)
 }{
-	{6, (*world).join}, {6, (*world).sign}, {6, (*world).rename}, {3, (*world).approve}, {6, (*world).remove}, {3, (*world).change}, {12, (*world).report}, {4, (*world).device}, {6, (*world).changeDevice},
+	{6, (*world).join}, {6, (*world).sign}, {6, (*world).rename}, {3, (*world).approve}, {6, (*world).remove}, {3, (*world).change}, {12, (*world).report}, {4, (*world).changeRelays}, {4, (*world).device}, {6, (*world).changeDevice},
 	{16, (*world).connect}, {6, (*world).disconnect}, {24, (*world).flush}, {24, (*world).deliver}, {6, (*world).quiesce},
 	{4, (*world).start}, {2, (*world).back}, {4, (*world).forget},
 }

@@ -1,10 +1,12 @@
 package netmap
 
 import (
+	"bytes"
 	"net/netip"
 	"slices"
 	"time"
 
+	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/proto/control"
 	"github.com/cvlan/cvlan/proto/control/pb"
 )
@@ -19,11 +21,14 @@ type Peer struct {
 type Soft struct {
 	Online    bool
 	Endpoints []netip.AddrPort // at most MaxEndpoints
+	Kinds     []byte           // of Endpoints, one for each, as disco's candidate kinds; nil: not known
+	HomeRelay ident.Relay      // where it can always be reached; zero: nowhere. Not every relay is in the table
 	LastSeen  time.Time        // when it was last online, if it is not; zero: unknown
 }
 
 func (s Soft) equal(o Soft) bool {
-	return s.Online == o.Online && s.LastSeen.Equal(o.LastSeen) && slices.Equal(s.Endpoints, o.Endpoints)
+	return s.Online == o.Online && s.LastSeen.Equal(o.LastSeen) && slices.Equal(s.Endpoints, o.Endpoints) &&
+		bytes.Equal(s.Kinds, o.Kinds) && s.HomeRelay == o.HomeRelay
 }
 
 // faded is soft state that the controller no longer vouches for.
@@ -37,10 +42,16 @@ const maxSeconds = 253402300799
 
 // parseSoft takes what can be used; what nobody of ours would send is skipped.
 func parseSoft(m *pb.Soft) Soft {
-	s := Soft{Online: m.Online}
-	for _, b := range m.Endpoints[:min(len(m.Endpoints), MaxEndpoints)] {
-		if e, ok := control.ParseEndpoint(b); ok {
-			s.Endpoints = append(s.Endpoints, e)
+	s := Soft{Online: m.Online, HomeRelay: ident.Relay(m.HomeRelay)}
+	kinds := len(m.Kinds) > 0 && len(m.Kinds) == len(m.Endpoints)
+	for i, b := range m.Endpoints[:min(len(m.Endpoints), MaxEndpoints)] {
+		e, ok := control.ParseEndpoint(b)
+		if !ok {
+			continue
+		}
+		s.Endpoints = append(s.Endpoints, e)
+		if kinds {
+			s.Kinds = append(s.Kinds, m.Kinds[i])
 		}
 	}
 	if m.LastSeen > 0 && m.LastSeen <= maxSeconds {
@@ -51,7 +62,7 @@ func parseSoft(m *pb.Soft) Soft {
 
 // message is the inverse of parseSoft.
 func (s Soft) message(node uint64) *pb.Soft {
-	m := &pb.Soft{Node: node, Online: s.Online}
+	m := &pb.Soft{Node: node, Online: s.Online, HomeRelay: uint64(s.HomeRelay), Kinds: s.Kinds}
 	for _, e := range s.Endpoints {
 		m.Endpoints = append(m.Endpoints, control.AppendEndpoint(nil, e))
 	}

@@ -253,6 +253,9 @@ func same(a, b *Table) string {
 	if x, y := plains(a), plains(b); x != y {
 		return fmt.Sprintf("plain devices %s and %s", x, y)
 	}
+	if x, y := fmt.Sprint(a.relays), fmt.Sprint(b.relays); x != y {
+		return fmt.Sprintf("relays %s and %s", x, y)
+	}
 	var x, y []string
 	for id, why := range a.Refused() {
 		x = append(x, fmt.Sprint(uint64(id), why))

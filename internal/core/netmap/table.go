@@ -8,6 +8,7 @@ import (
 
 	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/base/key"
+	"github.com/cvlan/cvlan/proto/control"
 	"github.com/cvlan/cvlan/proto/control/pb"
 )
 
@@ -58,6 +59,7 @@ type Table struct {
 	order   []ident.Node
 	sorted  bool
 	devices map[ident.Plain]*device
+	relays  []control.Relay // in the order of identifiers; replaced, never changed
 
 	addresses  claims[netip.Addr]
 	names      claims[string]

@@ -1,6 +1,11 @@
 package view
 
-import "github.com/cvlan/cvlan/internal/base/ident"
+import (
+	"maps"
+	"slices"
+
+	"github.com/cvlan/cvlan/internal/base/ident"
+)
 
 // Change says what a call has changed for whom. The zero Change concerns nobody.
 type Change struct {
@@ -18,6 +23,7 @@ const (
 	others         // whoever sees the node
 	everyone       // both; without a node, all of the network
 	named          // the nodes of a plain device
+	seers          // whoever sees peers, in all networks
 )
 
 // IsZero reports whether the change concerns nobody.
@@ -34,6 +40,9 @@ func (v *View) Audience(dst []ident.Node, c Change) []ident.Node {
 		}
 		return dst
 	}
+	if c.scope == seers {
+		return v.seers(dst)
+	}
 	if c.scope == itself || c.scope == everyone && !c.node.IsZero() {
 		dst = append(dst, c.node)
 	}
@@ -43,6 +52,18 @@ func (v *View) Audience(dst []ident.Node, c Change) []ident.Node {
 	for _, m := range c.network.members {
 		if m.id != c.node && (c.node.IsZero() || m.sees()) {
 			dst = append(dst, m.id)
+		}
+	}
+	return dst
+}
+
+// seers appends everybody who sees peers.
+func (v *View) seers(dst []ident.Node) []ident.Node {
+	for _, id := range slices.Sorted(maps.Keys(v.networks)) {
+		for _, m := range v.networks[id].members {
+			if m.sees() {
+				dst = append(dst, m.id)
+			}
 		}
 	}
 	return dst

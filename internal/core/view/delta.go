@@ -61,12 +61,12 @@ func (v *View) delta(m *member, from Cursor) *delta {
 }
 
 // quiet reports, without a walk, that a delta since a position would be empty. It may miss that.
-func (m *member) quiet(from Cursor) bool {
+func (v *View) quiet(m *member, from Cursor) bool {
 	w := m.network
 	if w.version > from.Hard || m.version > from.Hard || m.sees() && (from.Hard < m.floor() || from.Hard < m.shelf.newest()) {
 		return false
 	}
-	return !m.sees() || w.list[byHard].newest() <= from.Hard && w.list[bySoft].newest() <= from.Soft
+	return !m.sees() || v.relays.version <= from.Soft && w.list[byHard].newest() <= from.Hard && w.list[bySoft].newest() <= from.Soft
 }
 
 // concerns reports whether the delta since a position speaks of m or of its plain devices, or would if it were not the receiver.
@@ -106,6 +106,9 @@ func (v *View) build(w *network, m *member, from, to Cursor, sees bool) delta {
 }
 
 func (v *View) buildPeers(p *pieces, w *network, m *member, from Cursor) {
+	if v.relays.version > v.softSince(from) || v.otherBoot(from) {
+		p.relays(&v.relays)
+	}
 	v.walk = w.list[byHard].since(v.walk[:0], from.Hard)
 	for _, peer := range v.walk {
 		switch {

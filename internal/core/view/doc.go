@@ -11,6 +11,8 @@
 //
 // A plain device is shown to the nodes that are named for it, while they may see peers, and to nobody else.
 //
+// The list of relays is shown to whoever may see peers.
+//
 // # Positions
 //
 // Versions are the tenant's: hard is counted by the store, soft by the View since its boot. A node whose neighbours did not

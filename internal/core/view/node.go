@@ -26,6 +26,8 @@ type Node struct {
 type Soft struct {
 	Online    bool
 	Endpoints []netip.AddrPort // the first MaxEndpoints that can be sent to are told
+	Kinds     []byte           // of Endpoints, as disco's candidate kinds; may be shorter
+	HomeRelay ident.Relay      // zero: none
 	LastSeen  time.Time        // told, in seconds, of nodes that are not online
 }
 

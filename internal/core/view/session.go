@@ -59,7 +59,7 @@ func (s *Session) Next() []byte {
 // fill makes the queue from the present state.
 func (s *Session) fill() bool {
 	v := s.view
-	if s.has && !s.fresh && s.m.quiet(s.at) {
+	if s.has && !s.fresh && v.quiet(s.m, s.at) {
 		return false
 	}
 	if !s.has || s.sees && s.at.Hard < s.m.floor() {

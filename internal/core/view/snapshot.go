@@ -59,6 +59,9 @@ func (v *View) greet(p *pieces, m *member, to Cursor) {
 	if !m.sees() {
 		return
 	}
+	if v.relays.field != nil {
+		p.relays(&v.relays)
+	}
 	for _, d := range m.shelf.since(0) { // as they are now; what is newer than the position comes again with the next delta
 		if d.entry != nil {
 			p.plain(d)

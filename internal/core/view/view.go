@@ -50,6 +50,7 @@ type View struct {
 	members  map[ident.Node]*member
 	devices  map[ident.Plain]*device
 	tombs    tombs
+	relays   relays
 	hard     uint64 // the tenant's newest version
 	newest   uint64 // the newest change that was put here; lower than hard while loading
 	told     uint64 // the newest hard version that a session was given

@@ -27,6 +27,7 @@ const (
 	mapSoft     = 9
 	mapPlain    = 10
 	mapNoPlain  = 11
+	mapRelays   = 12
 
 	peerRecord    = 1
 	peerSignature = 2
@@ -36,6 +37,8 @@ const (
 	softOnline   = 2
 	softEndpoint = 3
 	softLastSeen = 4
+	softHome     = 5
+	softKinds    = 6
 )
 
 const maxVarint = binary.MaxVarintLen64
@@ -91,17 +94,25 @@ func appendSoftBody(b []byte, id ident.Node, s Soft) []byte {
 		b = appendTrue(b, softOnline)
 	}
 	var room [18]byte
+	var kinds [MaxEndpoints]byte
 	n := 0
-	for _, e := range s.Endpoints {
+	for i, e := range s.Endpoints {
 		w := control.AppendEndpoint(room[:0], e)
 		if _, ok := control.ParseEndpoint(w); !ok || n == MaxEndpoints {
 			continue
 		}
 		b = appendBytes(b, softEndpoint, w)
+		if i < len(s.Kinds) {
+			kinds[n] = s.Kinds[i]
+		}
 		n++
 	}
 	if !s.Online && s.LastSeen.Unix() > 0 {
 		b = appendVarint(b, softLastSeen, uint64(s.LastSeen.Unix()))
+	}
+	b = appendFixed64(b, softHome, uint64(s.HomeRelay))
+	if n > 0 && len(s.Kinds) > 0 {
+		b = appendBytes(b, softKinds, kinds[:n])
 	}
 	return b
 }

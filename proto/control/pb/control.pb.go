@@ -233,6 +233,13 @@ type Frame struct {
 	//	*Frame_Renewed
 	//	*Frame_Ping
 	//	*Frame_Pong
+	//	*Frame_Punch
+	//	*Frame_RelayJoin
+	//	*Frame_RelayJoined
+	//	*Frame_RelayHello
+	//	*Frame_RelayWelcome
+	//	*Frame_RelayStatus
+	//	*Frame_RelayUpdate
 	Body          isFrame_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -392,6 +399,69 @@ func (x *Frame) GetPong() *Pong {
 	return nil
 }
 
+func (x *Frame) GetPunch() *Punch {
+	if x != nil {
+		if x, ok := x.Body.(*Frame_Punch); ok {
+			return x.Punch
+		}
+	}
+	return nil
+}
+
+func (x *Frame) GetRelayJoin() *RelayJoin {
+	if x != nil {
+		if x, ok := x.Body.(*Frame_RelayJoin); ok {
+			return x.RelayJoin
+		}
+	}
+	return nil
+}
+
+func (x *Frame) GetRelayJoined() *RelayJoined {
+	if x != nil {
+		if x, ok := x.Body.(*Frame_RelayJoined); ok {
+			return x.RelayJoined
+		}
+	}
+	return nil
+}
+
+func (x *Frame) GetRelayHello() *RelayHello {
+	if x != nil {
+		if x, ok := x.Body.(*Frame_RelayHello); ok {
+			return x.RelayHello
+		}
+	}
+	return nil
+}
+
+func (x *Frame) GetRelayWelcome() *RelayWelcome {
+	if x != nil {
+		if x, ok := x.Body.(*Frame_RelayWelcome); ok {
+			return x.RelayWelcome
+		}
+	}
+	return nil
+}
+
+func (x *Frame) GetRelayStatus() *RelayStatus {
+	if x != nil {
+		if x, ok := x.Body.(*Frame_RelayStatus); ok {
+			return x.RelayStatus
+		}
+	}
+	return nil
+}
+
+func (x *Frame) GetRelayUpdate() *RelayUpdate {
+	if x != nil {
+		if x, ok := x.Body.(*Frame_RelayUpdate); ok {
+			return x.RelayUpdate
+		}
+	}
+	return nil
+}
+
 type isFrame_Body interface {
 	isFrame_Body()
 }
@@ -448,6 +518,34 @@ type Frame_Pong struct {
 	Pong *Pong `protobuf:"bytes,13,opt,name=pong,proto3,oneof"`
 }
 
+type Frame_Punch struct {
+	Punch *Punch `protobuf:"bytes,14,opt,name=punch,proto3,oneof"`
+}
+
+type Frame_RelayJoin struct {
+	RelayJoin *RelayJoin `protobuf:"bytes,15,opt,name=relay_join,json=relayJoin,proto3,oneof"`
+}
+
+type Frame_RelayJoined struct {
+	RelayJoined *RelayJoined `protobuf:"bytes,16,opt,name=relay_joined,json=relayJoined,proto3,oneof"`
+}
+
+type Frame_RelayHello struct {
+	RelayHello *RelayHello `protobuf:"bytes,17,opt,name=relay_hello,json=relayHello,proto3,oneof"`
+}
+
+type Frame_RelayWelcome struct {
+	RelayWelcome *RelayWelcome `protobuf:"bytes,18,opt,name=relay_welcome,json=relayWelcome,proto3,oneof"`
+}
+
+type Frame_RelayStatus struct {
+	RelayStatus *RelayStatus `protobuf:"bytes,19,opt,name=relay_status,json=relayStatus,proto3,oneof"`
+}
+
+type Frame_RelayUpdate struct {
+	RelayUpdate *RelayUpdate `protobuf:"bytes,20,opt,name=relay_update,json=relayUpdate,proto3,oneof"`
+}
+
 func (*Frame_Hello) isFrame_Body() {}
 
 func (*Frame_Welcome) isFrame_Body() {}
@@ -473,6 +571,20 @@ func (*Frame_Renewed) isFrame_Body() {}
 func (*Frame_Ping) isFrame_Body() {}
 
 func (*Frame_Pong) isFrame_Body() {}
+
+func (*Frame_Punch) isFrame_Body() {}
+
+func (*Frame_RelayJoin) isFrame_Body() {}
+
+func (*Frame_RelayJoined) isFrame_Body() {}
+
+func (*Frame_RelayHello) isFrame_Body() {}
+
+func (*Frame_RelayWelcome) isFrame_Body() {}
+
+func (*Frame_RelayStatus) isFrame_Body() {}
+
+func (*Frame_RelayUpdate) isFrame_Body() {}
 
 // Hello opens a session (node to controller).
 type Hello struct {
@@ -1148,8 +1260,10 @@ type Map struct {
 	Remove  []uint64 `protobuf:"fixed64,8,rep,packed,name=remove,proto3" json:"remove,omitempty"`
 	Soft    []*Soft  `protobuf:"bytes,9,rep,name=soft,proto3" json:"soft,omitempty"`
 	// Plain WireGuard devices that the receiver is to have as peers, and those that it is to have no longer.
-	Plain         []*Plain `protobuf:"bytes,10,rep,name=plain,proto3" json:"plain,omitempty"`
-	RemovePlain   []uint64 `protobuf:"fixed64,11,rep,packed,name=remove_plain,json=removePlain,proto3" json:"remove_plain,omitempty"`
+	Plain       []*Plain `protobuf:"bytes,10,rep,name=plain,proto3" json:"plain,omitempty"`
+	RemovePlain []uint64 `protobuf:"fixed64,11,rep,packed,name=remove_plain,json=removePlain,proto3" json:"remove_plain,omitempty"`
+	// All relays that the receiver may use, in place of those before; absent: as before.
+	Relays        *Relays `protobuf:"bytes,12,opt,name=relays,proto3" json:"relays,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1257,6 +1371,13 @@ func (x *Map) GetPlain() []*Plain {
 func (x *Map) GetRemovePlain() []uint64 {
 	if x != nil {
 		return x.RemovePlain
+	}
+	return nil
+}
+
+func (x *Map) GetRelays() *Relays {
+	if x != nil {
+		return x.Relays
 	}
 	return nil
 }
@@ -1576,7 +1697,11 @@ type Soft struct {
 	// Address bytes (4 or 16), then the port in two bytes, big endian.
 	Endpoints [][]byte `protobuf:"bytes,3,rep,name=endpoints,proto3" json:"endpoints,omitempty"`
 	// Seconds since 1970; when it was last online, if it is not.
-	LastSeen      int64 `protobuf:"varint,4,opt,name=last_seen,json=lastSeen,proto3" json:"last_seen,omitempty"`
+	LastSeen int64 `protobuf:"varint,4,opt,name=last_seen,json=lastSeen,proto3" json:"last_seen,omitempty"`
+	// The relay at which the node can always be reached; 0: none.
+	HomeRelay uint64 `protobuf:"fixed64,5,opt,name=home_relay,json=homeRelay,proto3" json:"home_relay,omitempty"`
+	// One byte for each of endpoints: how the node came by it, as disco's candidate kinds. Empty: not known.
+	Kinds         []byte `protobuf:"bytes,6,opt,name=kinds,proto3" json:"kinds,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1637,6 +1762,20 @@ func (x *Soft) GetLastSeen() int64 {
 		return x.LastSeen
 	}
 	return 0
+}
+
+func (x *Soft) GetHomeRelay() uint64 {
+	if x != nil {
+		return x.HomeRelay
+	}
+	return 0
+}
+
+func (x *Soft) GetKinds() []byte {
+	if x != nil {
+		return x.Kinds
+	}
+	return nil
 }
 
 // Plain is a WireGuard device that runs no agent of ours, as a peer of the receiver. It has no signature: the controller vouches for it.
@@ -1755,8 +1894,11 @@ func (x *Plain) GetRevision() uint64 {
 
 // Report says what the node knows of itself that others need now (node to controller); it replaces the report before.
 type Report struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Endpoints     [][]byte               `protobuf:"bytes,1,rep,name=endpoints,proto3" json:"endpoints,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Endpoints [][]byte               `protobuf:"bytes,1,rep,name=endpoints,proto3" json:"endpoints,omitempty"`
+	// As in Soft.
+	HomeRelay     uint64 `protobuf:"fixed64,2,opt,name=home_relay,json=homeRelay,proto3" json:"home_relay,omitempty"`
+	Kinds         []byte `protobuf:"bytes,3,opt,name=kinds,proto3" json:"kinds,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1798,6 +1940,854 @@ func (x *Report) GetEndpoints() [][]byte {
 	return nil
 }
 
+func (x *Report) GetHomeRelay() uint64 {
+	if x != nil {
+		return x.HomeRelay
+	}
+	return 0
+}
+
+func (x *Report) GetKinds() []byte {
+	if x != nil {
+		return x.Kinds
+	}
+	return nil
+}
+
+// Punch asks two nodes to open their NATs toward each other at one moment. A node names the peer, the controller tells both at once
+// and names to each the other.
+type Punch struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Peer  uint64                 `protobuf:"fixed64,1,opt,name=peer,proto3" json:"peer,omitempty"`
+	// Chosen by the node that asks; counts its attempts with this peer.
+	Generation uint32 `protobuf:"varint,2,opt,name=generation,proto3" json:"generation,omitempty"`
+	// How long after it has come in the attempt begins, in milliseconds. Set by the controller.
+	InMs          uint32 `protobuf:"varint,3,opt,name=in_ms,json=inMs,proto3" json:"in_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Punch) Reset() {
+	*x = Punch{}
+	mi := &file_control_control_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Punch) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Punch) ProtoMessage() {}
+
+func (x *Punch) ProtoReflect() protoreflect.Message {
+	mi := &file_control_control_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Punch.ProtoReflect.Descriptor instead.
+func (*Punch) Descriptor() ([]byte, []int) {
+	return file_control_control_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *Punch) GetPeer() uint64 {
+	if x != nil {
+		return x.Peer
+	}
+	return 0
+}
+
+func (x *Punch) GetGeneration() uint32 {
+	if x != nil {
+		return x.Generation
+	}
+	return 0
+}
+
+func (x *Punch) GetInMs() uint32 {
+	if x != nil {
+		return x.InMs
+	}
+	return 0
+}
+
+// Relays is the whole list.
+type Relays struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Relays        []*Relay               `protobuf:"bytes,1,rep,name=relays,proto3" json:"relays,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Relays) Reset() {
+	*x = Relays{}
+	mi := &file_control_control_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Relays) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Relays) ProtoMessage() {}
+
+func (x *Relays) ProtoReflect() protoreflect.Message {
+	mi := &file_control_control_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Relays.ProtoReflect.Descriptor instead.
+func (*Relays) Descriptor() ([]byte, []int) {
+	return file_control_control_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *Relays) GetRelays() []*Relay {
+	if x != nil {
+		return x.Relays
+	}
+	return nil
+}
+
+// Relay is a relay that the receiver may use.
+type Relay struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What its certificate must say: spiffe://<trust domain>/relay/<id>, issued by the root.
+	Id uint64 `protobuf:"fixed64,1,opt,name=id,proto3" json:"id,omitempty"`
+	// RFC 1123 label.
+	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// RFC 1123 label; empty: none.
+	Region string `protobuf:"bytes,3,opt,name=region,proto3" json:"region,omitempty"`
+	// host:port, most wanted first: UDP (fast path, QUIC, STUN) and TLS over TCP.
+	Addresses []string `protobuf:"bytes,4,rep,name=addresses,proto3" json:"addresses,omitempty"`
+	// Another UDP port that answers STUN; 0: none.
+	StunPort uint32 `protobuf:"varint,5,opt,name=stun_port,json=stunPort,proto3" json:"stun_port,omitempty"`
+	// It is about to stop: no new client should come.
+	Draining      bool `protobuf:"varint,6,opt,name=draining,proto3" json:"draining,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Relay) Reset() {
+	*x = Relay{}
+	mi := &file_control_control_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Relay) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Relay) ProtoMessage() {}
+
+func (x *Relay) ProtoReflect() protoreflect.Message {
+	mi := &file_control_control_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Relay.ProtoReflect.Descriptor instead.
+func (*Relay) Descriptor() ([]byte, []int) {
+	return file_control_control_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *Relay) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *Relay) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Relay) GetRegion() string {
+	if x != nil {
+		return x.Region
+	}
+	return ""
+}
+
+func (x *Relay) GetAddresses() []string {
+	if x != nil {
+		return x.Addresses
+	}
+	return nil
+}
+
+func (x *Relay) GetStunPort() uint32 {
+	if x != nil {
+		return x.StunPort
+	}
+	return 0
+}
+
+func (x *Relay) GetDraining() bool {
+	if x != nil {
+		return x.Draining
+	}
+	return false
+}
+
+// RelayJoin asks for the certificate of a relay that an admin has created; the only other message that a machine without a
+// certificate may send. Repeating it with the same identity is harmless.
+type RelayJoin struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Relay  uint64                 `protobuf:"fixed64,1,opt,name=relay,proto3" json:"relay,omitempty"`
+	Secret []byte                 `protobuf:"bytes,2,opt,name=secret,proto3" json:"secret,omitempty"`
+	// As in Join.
+	Csr           []byte    `protobuf:"bytes,3,opt,name=csr,proto3" json:"csr,omitempty"`
+	Software      *Software `protobuf:"bytes,4,opt,name=software,proto3" json:"software,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RelayJoin) Reset() {
+	*x = RelayJoin{}
+	mi := &file_control_control_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RelayJoin) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RelayJoin) ProtoMessage() {}
+
+func (x *RelayJoin) ProtoReflect() protoreflect.Message {
+	mi := &file_control_control_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RelayJoin.ProtoReflect.Descriptor instead.
+func (*RelayJoin) Descriptor() ([]byte, []int) {
+	return file_control_control_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *RelayJoin) GetRelay() uint64 {
+	if x != nil {
+		return x.Relay
+	}
+	return 0
+}
+
+func (x *RelayJoin) GetSecret() []byte {
+	if x != nil {
+		return x.Secret
+	}
+	return nil
+}
+
+func (x *RelayJoin) GetCsr() []byte {
+	if x != nil {
+		return x.Csr
+	}
+	return nil
+}
+
+func (x *RelayJoin) GetSoftware() *Software {
+	if x != nil {
+		return x.Software
+	}
+	return nil
+}
+
+// RelayJoined grants it.
+type RelayJoined struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Relay uint64                 `protobuf:"fixed64,1,opt,name=relay,proto3" json:"relay,omitempty"`
+	// The leaf alone; DER.
+	Chain [][]byte `protobuf:"bytes,2,rep,name=chain,proto3" json:"chain,omitempty"`
+	// As in Joined.
+	Root          []byte `protobuf:"bytes,3,opt,name=root,proto3" json:"root,omitempty"`
+	TimeMs        int64  `protobuf:"varint,4,opt,name=time_ms,json=timeMs,proto3" json:"time_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RelayJoined) Reset() {
+	*x = RelayJoined{}
+	mi := &file_control_control_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RelayJoined) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RelayJoined) ProtoMessage() {}
+
+func (x *RelayJoined) ProtoReflect() protoreflect.Message {
+	mi := &file_control_control_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RelayJoined.ProtoReflect.Descriptor instead.
+func (*RelayJoined) Descriptor() ([]byte, []int) {
+	return file_control_control_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *RelayJoined) GetRelay() uint64 {
+	if x != nil {
+		return x.Relay
+	}
+	return 0
+}
+
+func (x *RelayJoined) GetChain() [][]byte {
+	if x != nil {
+		return x.Chain
+	}
+	return nil
+}
+
+func (x *RelayJoined) GetRoot() []byte {
+	if x != nil {
+		return x.Root
+	}
+	return nil
+}
+
+func (x *RelayJoined) GetTimeMs() int64 {
+	if x != nil {
+		return x.TimeMs
+	}
+	return 0
+}
+
+// RelayHello opens a relay's session (relay to controller).
+type RelayHello struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	VersionMin uint32                 `protobuf:"varint,1,opt,name=version_min,json=versionMin,proto3" json:"version_min,omitempty"`
+	VersionMax uint32                 `protobuf:"varint,2,opt,name=version_max,json=versionMax,proto3" json:"version_max,omitempty"`
+	// 16 random bytes made when the relay's process starts; its counters begin at zero with it.
+	InstanceId    []byte       `protobuf:"bytes,3,opt,name=instance_id,json=instanceId,proto3" json:"instance_id,omitempty"`
+	Software      *Software    `protobuf:"bytes,4,opt,name=software,proto3" json:"software,omitempty"`
+	Status        *RelayStatus `protobuf:"bytes,5,opt,name=status,proto3" json:"status,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RelayHello) Reset() {
+	*x = RelayHello{}
+	mi := &file_control_control_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RelayHello) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RelayHello) ProtoMessage() {}
+
+func (x *RelayHello) ProtoReflect() protoreflect.Message {
+	mi := &file_control_control_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RelayHello.ProtoReflect.Descriptor instead.
+func (*RelayHello) Descriptor() ([]byte, []int) {
+	return file_control_control_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *RelayHello) GetVersionMin() uint32 {
+	if x != nil {
+		return x.VersionMin
+	}
+	return 0
+}
+
+func (x *RelayHello) GetVersionMax() uint32 {
+	if x != nil {
+		return x.VersionMax
+	}
+	return 0
+}
+
+func (x *RelayHello) GetInstanceId() []byte {
+	if x != nil {
+		return x.InstanceId
+	}
+	return nil
+}
+
+func (x *RelayHello) GetSoftware() *Software {
+	if x != nil {
+		return x.Software
+	}
+	return nil
+}
+
+func (x *RelayHello) GetStatus() *RelayStatus {
+	if x != nil {
+		return x.Status
+	}
+	return nil
+}
+
+// RelayWelcome answers RelayHello (controller to relay).
+type RelayWelcome struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Version    uint32                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
+	TimeMs     int64                  `protobuf:"varint,2,opt,name=time_ms,json=timeMs,proto3" json:"time_ms,omitempty"`
+	Controller uint64                 `protobuf:"fixed64,3,opt,name=controller,proto3" json:"controller,omitempty"`
+	// Where else this controller can be reached, host:port; empty: nothing new.
+	Addresses     []string `protobuf:"bytes,4,rep,name=addresses,proto3" json:"addresses,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RelayWelcome) Reset() {
+	*x = RelayWelcome{}
+	mi := &file_control_control_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RelayWelcome) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RelayWelcome) ProtoMessage() {}
+
+func (x *RelayWelcome) ProtoReflect() protoreflect.Message {
+	mi := &file_control_control_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RelayWelcome.ProtoReflect.Descriptor instead.
+func (*RelayWelcome) Descriptor() ([]byte, []int) {
+	return file_control_control_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *RelayWelcome) GetVersion() uint32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *RelayWelcome) GetTimeMs() int64 {
+	if x != nil {
+		return x.TimeMs
+	}
+	return 0
+}
+
+func (x *RelayWelcome) GetController() uint64 {
+	if x != nil {
+		return x.Controller
+	}
+	return 0
+}
+
+func (x *RelayWelcome) GetAddresses() []string {
+	if x != nil {
+		return x.Addresses
+	}
+	return nil
+}
+
+// RelayStatus is how a relay is (relay to controller): when something in it changes, and every 10 s for the counters.
+type RelayStatus struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Where clients reach it, as in Relay. What the admin has set goes before.
+	Addresses []string `protobuf:"bytes,1,rep,name=addresses,proto3" json:"addresses,omitempty"`
+	StunPort  uint32   `protobuf:"varint,2,opt,name=stun_port,json=stunPort,proto3" json:"stun_port,omitempty"`
+	Region    string   `protobuf:"bytes,3,opt,name=region,proto3" json:"region,omitempty"`
+	Draining  bool     `protobuf:"varint,4,opt,name=draining,proto3" json:"draining,omitempty"`
+	// Clients that are registered now.
+	Clients uint32 `protobuf:"varint,5,opt,name=clients,proto3" json:"clients,omitempty"`
+	// Bytes relayed for each tenant since the process started; tenants without change may be missing.
+	Metered       []*Metered `protobuf:"bytes,6,rep,name=metered,proto3" json:"metered,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RelayStatus) Reset() {
+	*x = RelayStatus{}
+	mi := &file_control_control_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RelayStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RelayStatus) ProtoMessage() {}
+
+func (x *RelayStatus) ProtoReflect() protoreflect.Message {
+	mi := &file_control_control_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RelayStatus.ProtoReflect.Descriptor instead.
+func (*RelayStatus) Descriptor() ([]byte, []int) {
+	return file_control_control_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *RelayStatus) GetAddresses() []string {
+	if x != nil {
+		return x.Addresses
+	}
+	return nil
+}
+
+func (x *RelayStatus) GetStunPort() uint32 {
+	if x != nil {
+		return x.StunPort
+	}
+	return 0
+}
+
+func (x *RelayStatus) GetRegion() string {
+	if x != nil {
+		return x.Region
+	}
+	return ""
+}
+
+func (x *RelayStatus) GetDraining() bool {
+	if x != nil {
+		return x.Draining
+	}
+	return false
+}
+
+func (x *RelayStatus) GetClients() uint32 {
+	if x != nil {
+		return x.Clients
+	}
+	return 0
+}
+
+func (x *RelayStatus) GetMetered() []*Metered {
+	if x != nil {
+		return x.Metered
+	}
+	return nil
+}
+
+type Metered struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Tenant        uint64                 `protobuf:"fixed64,1,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	Bytes         uint64                 `protobuf:"varint,2,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Metered) Reset() {
+	*x = Metered{}
+	mi := &file_control_control_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Metered) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Metered) ProtoMessage() {}
+
+func (x *Metered) ProtoReflect() protoreflect.Message {
+	mi := &file_control_control_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Metered.ProtoReflect.Descriptor instead.
+func (*Metered) Descriptor() ([]byte, []int) {
+	return file_control_control_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *Metered) GetTenant() uint64 {
+	if x != nil {
+		return x.Tenant
+	}
+	return 0
+}
+
+func (x *Metered) GetBytes() uint64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+// RelayUpdate tells a relay whom to admit (controller to relay).
+type RelayUpdate struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// This message begins anew: what the receiver has is replaced when the last piece is in.
+	Snapshot bool `protobuf:"varint,1,opt,name=snapshot,proto3" json:"snapshot,omitempty"`
+	// More pieces follow; nothing is applied yet.
+	More          bool           `protobuf:"varint,2,opt,name=more,proto3" json:"more,omitempty"`
+	Tenants       []*RelayTenant `protobuf:"bytes,3,rep,name=tenants,proto3" json:"tenants,omitempty"`
+	RemoveTenants []uint64       `protobuf:"fixed64,4,rep,packed,name=remove_tenants,json=removeTenants,proto3" json:"remove_tenants,omitempty"`
+	Removed       []*RemovedNode `protobuf:"bytes,5,rep,name=removed,proto3" json:"removed,omitempty"`
+	// All other relays of the same clients, in place of those before; absent: as before.
+	Neighbours    *Relays `protobuf:"bytes,6,opt,name=neighbours,proto3" json:"neighbours,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RelayUpdate) Reset() {
+	*x = RelayUpdate{}
+	mi := &file_control_control_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RelayUpdate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RelayUpdate) ProtoMessage() {}
+
+func (x *RelayUpdate) ProtoReflect() protoreflect.Message {
+	mi := &file_control_control_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RelayUpdate.ProtoReflect.Descriptor instead.
+func (*RelayUpdate) Descriptor() ([]byte, []int) {
+	return file_control_control_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *RelayUpdate) GetSnapshot() bool {
+	if x != nil {
+		return x.Snapshot
+	}
+	return false
+}
+
+func (x *RelayUpdate) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
+}
+
+func (x *RelayUpdate) GetTenants() []*RelayTenant {
+	if x != nil {
+		return x.Tenants
+	}
+	return nil
+}
+
+func (x *RelayUpdate) GetRemoveTenants() []uint64 {
+	if x != nil {
+		return x.RemoveTenants
+	}
+	return nil
+}
+
+func (x *RelayUpdate) GetRemoved() []*RemovedNode {
+	if x != nil {
+		return x.Removed
+	}
+	return nil
+}
+
+func (x *RelayUpdate) GetNeighbours() *Relays {
+	if x != nil {
+		return x.Neighbours
+	}
+	return nil
+}
+
+// RelayTenant is a tenant whose nodes the relay serves.
+type RelayTenant struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    uint64                 `protobuf:"fixed64,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Its intermediate, DER.
+	Authority     []byte `protobuf:"bytes,2,opt,name=authority,proto3" json:"authority,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RelayTenant) Reset() {
+	*x = RelayTenant{}
+	mi := &file_control_control_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RelayTenant) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RelayTenant) ProtoMessage() {}
+
+func (x *RelayTenant) ProtoReflect() protoreflect.Message {
+	mi := &file_control_control_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RelayTenant.ProtoReflect.Descriptor instead.
+func (*RelayTenant) Descriptor() ([]byte, []int) {
+	return file_control_control_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *RelayTenant) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *RelayTenant) GetAuthority() []byte {
+	if x != nil {
+		return x.Authority
+	}
+	return nil
+}
+
+// RemovedNode is a node that was deleted while its certificate has not expired.
+type RemovedNode struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Tenant uint64                 `protobuf:"fixed64,1,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	Node   uint64                 `protobuf:"fixed64,2,opt,name=node,proto3" json:"node,omitempty"`
+	// Seconds since 1970, when the certificate expires.
+	Until         int64 `protobuf:"varint,3,opt,name=until,proto3" json:"until,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemovedNode) Reset() {
+	*x = RemovedNode{}
+	mi := &file_control_control_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemovedNode) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemovedNode) ProtoMessage() {}
+
+func (x *RemovedNode) ProtoReflect() protoreflect.Message {
+	mi := &file_control_control_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemovedNode.ProtoReflect.Descriptor instead.
+func (*RemovedNode) Descriptor() ([]byte, []int) {
+	return file_control_control_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *RemovedNode) GetTenant() uint64 {
+	if x != nil {
+		return x.Tenant
+	}
+	return 0
+}
+
+func (x *RemovedNode) GetNode() uint64 {
+	if x != nil {
+		return x.Node
+	}
+	return 0
+}
+
+func (x *RemovedNode) GetUntil() int64 {
+	if x != nil {
+		return x.Until
+	}
+	return 0
+}
+
 // Signed carries the node's signature over its record (node to controller).
 type Signed struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1809,7 +2799,7 @@ type Signed struct {
 
 func (x *Signed) Reset() {
 	*x = Signed{}
-	mi := &file_control_control_proto_msgTypes[17]
+	mi := &file_control_control_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1821,7 +2811,7 @@ func (x *Signed) String() string {
 func (*Signed) ProtoMessage() {}
 
 func (x *Signed) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[17]
+	mi := &file_control_control_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1834,7 +2824,7 @@ func (x *Signed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Signed.ProtoReflect.Descriptor instead.
 func (*Signed) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{17}
+	return file_control_control_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Signed) GetRecord() []byte {
@@ -1861,7 +2851,7 @@ type Renew struct {
 
 func (x *Renew) Reset() {
 	*x = Renew{}
-	mi := &file_control_control_proto_msgTypes[18]
+	mi := &file_control_control_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1873,7 +2863,7 @@ func (x *Renew) String() string {
 func (*Renew) ProtoMessage() {}
 
 func (x *Renew) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[18]
+	mi := &file_control_control_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1886,7 +2876,7 @@ func (x *Renew) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Renew.ProtoReflect.Descriptor instead.
 func (*Renew) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{18}
+	return file_control_control_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Renew) GetCsr() []byte {
@@ -1906,7 +2896,7 @@ type Renewed struct {
 
 func (x *Renewed) Reset() {
 	*x = Renewed{}
-	mi := &file_control_control_proto_msgTypes[19]
+	mi := &file_control_control_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1918,7 +2908,7 @@ func (x *Renewed) String() string {
 func (*Renewed) ProtoMessage() {}
 
 func (x *Renewed) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[19]
+	mi := &file_control_control_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1931,7 +2921,7 @@ func (x *Renewed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Renewed.ProtoReflect.Descriptor instead.
 func (*Renewed) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{19}
+	return file_control_control_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Renewed) GetChain() [][]byte {
@@ -1951,7 +2941,7 @@ type Ping struct {
 
 func (x *Ping) Reset() {
 	*x = Ping{}
-	mi := &file_control_control_proto_msgTypes[20]
+	mi := &file_control_control_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1963,7 +2953,7 @@ func (x *Ping) String() string {
 func (*Ping) ProtoMessage() {}
 
 func (x *Ping) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[20]
+	mi := &file_control_control_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1976,7 +2966,7 @@ func (x *Ping) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ping.ProtoReflect.Descriptor instead.
 func (*Ping) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{20}
+	return file_control_control_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Ping) GetNonce() uint64 {
@@ -1996,7 +2986,7 @@ type Pong struct {
 
 func (x *Pong) Reset() {
 	*x = Pong{}
-	mi := &file_control_control_proto_msgTypes[21]
+	mi := &file_control_control_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2008,7 +2998,7 @@ func (x *Pong) String() string {
 func (*Pong) ProtoMessage() {}
 
 func (x *Pong) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[21]
+	mi := &file_control_control_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2021,7 +3011,7 @@ func (x *Pong) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pong.ProtoReflect.Descriptor instead.
 func (*Pong) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{21}
+	return file_control_control_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Pong) GetNonce() uint64 {
@@ -2035,7 +3025,7 @@ var File_control_control_proto protoreflect.FileDescriptor
 
 const file_control_control_proto_rawDesc = "" +
 	"\n" +
-	"\x15control/control.proto\x12\x10cvlan.control.v1\"\xa9\x05\n" +
+	"\x15control/control.proto\x12\x10cvlan.control.v1\"\xec\b\n" +
 	"\x05Frame\x12/\n" +
 	"\x05hello\x18\x01 \x01(\v2\x17.cvlan.control.v1.HelloH\x00R\x05hello\x125\n" +
 	"\awelcome\x18\x02 \x01(\v2\x19.cvlan.control.v1.WelcomeH\x00R\awelcome\x122\n" +
@@ -2050,7 +3040,16 @@ const file_control_control_proto_rawDesc = "" +
 	" \x01(\v2\x17.cvlan.control.v1.RenewH\x00R\x05renew\x125\n" +
 	"\arenewed\x18\v \x01(\v2\x19.cvlan.control.v1.RenewedH\x00R\arenewed\x12,\n" +
 	"\x04ping\x18\f \x01(\v2\x16.cvlan.control.v1.PingH\x00R\x04ping\x12,\n" +
-	"\x04pong\x18\r \x01(\v2\x16.cvlan.control.v1.PongH\x00R\x04pongB\x06\n" +
+	"\x04pong\x18\r \x01(\v2\x16.cvlan.control.v1.PongH\x00R\x04pong\x12/\n" +
+	"\x05punch\x18\x0e \x01(\v2\x17.cvlan.control.v1.PunchH\x00R\x05punch\x12<\n" +
+	"\n" +
+	"relay_join\x18\x0f \x01(\v2\x1b.cvlan.control.v1.RelayJoinH\x00R\trelayJoin\x12B\n" +
+	"\frelay_joined\x18\x10 \x01(\v2\x1d.cvlan.control.v1.RelayJoinedH\x00R\vrelayJoined\x12?\n" +
+	"\vrelay_hello\x18\x11 \x01(\v2\x1c.cvlan.control.v1.RelayHelloH\x00R\n" +
+	"relayHello\x12E\n" +
+	"\rrelay_welcome\x18\x12 \x01(\v2\x1e.cvlan.control.v1.RelayWelcomeH\x00R\frelayWelcome\x12B\n" +
+	"\frelay_status\x18\x13 \x01(\v2\x1d.cvlan.control.v1.RelayStatusH\x00R\vrelayStatus\x12B\n" +
+	"\frelay_update\x18\x14 \x01(\v2\x1d.cvlan.control.v1.RelayUpdateH\x00R\vrelayUpdateB\x06\n" +
 	"\x04bodyJ\f\b\xff\xff\xff\xff\x01\x10\x80\x80\x80\x80\x02\"\xd4\x02\n" +
 	"\x05Hello\x12\x1f\n" +
 	"\vversion_min\x18\x01 \x01(\rR\n" +
@@ -2107,7 +3106,7 @@ const file_control_control_proto_rawDesc = "" +
 	"\aRefused\x127\n" +
 	"\x06reason\x18\x01 \x01(\x0e2\x1f.cvlan.control.v1.RefusedReasonR\x06reason\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x12\n" +
-	"\x04hint\x18\x03 \x01(\tR\x04hint\"\xb4\x03\n" +
+	"\x04hint\x18\x03 \x01(\tR\x04hint\"\xe6\x03\n" +
 	"\x03Map\x12,\n" +
 	"\x04from\x18\x01 \x01(\v2\x18.cvlan.control.v1.CursorR\x04from\x12(\n" +
 	"\x02to\x18\x02 \x01(\v2\x18.cvlan.control.v1.CursorR\x02to\x12\x1a\n" +
@@ -2120,7 +3119,8 @@ const file_control_control_proto_rawDesc = "" +
 	"\x04soft\x18\t \x03(\v2\x16.cvlan.control.v1.SoftR\x04soft\x12-\n" +
 	"\x05plain\x18\n" +
 	" \x03(\v2\x17.cvlan.control.v1.PlainR\x05plain\x12!\n" +
-	"\fremove_plain\x18\v \x03(\x06R\vremovePlain\"\x95\x01\n" +
+	"\fremove_plain\x18\v \x03(\x06R\vremovePlain\x120\n" +
+	"\x06relays\x18\f \x01(\v2\x18.cvlan.control.v1.RelaysR\x06relays\"\x95\x01\n" +
 	"\aNetwork\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06tenant\x18\x02 \x01(\tR\x06tenant\x12\x16\n" +
@@ -2143,12 +3143,15 @@ const file_control_control_proto_rawDesc = "" +
 	"\baddress6\x18\x05 \x01(\fR\baddress6\x12\x12\n" +
 	"\x04name\x18\x06 \x01(\tR\x04name\x12\x12\n" +
 	"\x04tags\x18\a \x03(\tR\x04tags\x12\x1a\n" +
-	"\brevision\x18\b \x01(\x04R\brevision\"m\n" +
+	"\brevision\x18\b \x01(\x04R\brevision\"\xa2\x01\n" +
 	"\x04Soft\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\x06R\x04node\x12\x16\n" +
 	"\x06online\x18\x02 \x01(\bR\x06online\x12\x1c\n" +
 	"\tendpoints\x18\x03 \x03(\fR\tendpoints\x12\x1b\n" +
-	"\tlast_seen\x18\x04 \x01(\x03R\blastSeen\"\xf5\x01\n" +
+	"\tlast_seen\x18\x04 \x01(\x03R\blastSeen\x12\x1d\n" +
+	"\n" +
+	"home_relay\x18\x05 \x01(\x06R\thomeRelay\x12\x14\n" +
+	"\x05kinds\x18\x06 \x01(\fR\x05kinds\"\xf5\x01\n" +
 	"\x05Plain\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x06R\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x15\n" +
@@ -2158,9 +3161,80 @@ const file_control_control_proto_rawDesc = "" +
 	"\baddress6\x18\x06 \x01(\fR\baddress6\x12\x1a\n" +
 	"\bendpoint\x18\a \x01(\fR\bendpoint\x12\x1c\n" +
 	"\tkeepalive\x18\b \x01(\rR\tkeepalive\x12\x1a\n" +
-	"\brevision\x18\t \x01(\x04R\brevision\"&\n" +
+	"\brevision\x18\t \x01(\x04R\brevision\"[\n" +
 	"\x06Report\x12\x1c\n" +
-	"\tendpoints\x18\x01 \x03(\fR\tendpoints\">\n" +
+	"\tendpoints\x18\x01 \x03(\fR\tendpoints\x12\x1d\n" +
+	"\n" +
+	"home_relay\x18\x02 \x01(\x06R\thomeRelay\x12\x14\n" +
+	"\x05kinds\x18\x03 \x01(\fR\x05kinds\"P\n" +
+	"\x05Punch\x12\x12\n" +
+	"\x04peer\x18\x01 \x01(\x06R\x04peer\x12\x1e\n" +
+	"\n" +
+	"generation\x18\x02 \x01(\rR\n" +
+	"generation\x12\x13\n" +
+	"\x05in_ms\x18\x03 \x01(\rR\x04inMs\"9\n" +
+	"\x06Relays\x12/\n" +
+	"\x06relays\x18\x01 \x03(\v2\x17.cvlan.control.v1.RelayR\x06relays\"\x9a\x01\n" +
+	"\x05Relay\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x06R\x02id\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
+	"\x06region\x18\x03 \x01(\tR\x06region\x12\x1c\n" +
+	"\taddresses\x18\x04 \x03(\tR\taddresses\x12\x1b\n" +
+	"\tstun_port\x18\x05 \x01(\rR\bstunPort\x12\x1a\n" +
+	"\bdraining\x18\x06 \x01(\bR\bdraining\"\x83\x01\n" +
+	"\tRelayJoin\x12\x14\n" +
+	"\x05relay\x18\x01 \x01(\x06R\x05relay\x12\x16\n" +
+	"\x06secret\x18\x02 \x01(\fR\x06secret\x12\x10\n" +
+	"\x03csr\x18\x03 \x01(\fR\x03csr\x126\n" +
+	"\bsoftware\x18\x04 \x01(\v2\x1a.cvlan.control.v1.SoftwareR\bsoftware\"f\n" +
+	"\vRelayJoined\x12\x14\n" +
+	"\x05relay\x18\x01 \x01(\x06R\x05relay\x12\x14\n" +
+	"\x05chain\x18\x02 \x03(\fR\x05chain\x12\x12\n" +
+	"\x04root\x18\x03 \x01(\fR\x04root\x12\x17\n" +
+	"\atime_ms\x18\x04 \x01(\x03R\x06timeMs\"\xde\x01\n" +
+	"\n" +
+	"RelayHello\x12\x1f\n" +
+	"\vversion_min\x18\x01 \x01(\rR\n" +
+	"versionMin\x12\x1f\n" +
+	"\vversion_max\x18\x02 \x01(\rR\n" +
+	"versionMax\x12\x1f\n" +
+	"\vinstance_id\x18\x03 \x01(\fR\n" +
+	"instanceId\x126\n" +
+	"\bsoftware\x18\x04 \x01(\v2\x1a.cvlan.control.v1.SoftwareR\bsoftware\x125\n" +
+	"\x06status\x18\x05 \x01(\v2\x1d.cvlan.control.v1.RelayStatusR\x06status\"\x7f\n" +
+	"\fRelayWelcome\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\rR\aversion\x12\x17\n" +
+	"\atime_ms\x18\x02 \x01(\x03R\x06timeMs\x12\x1e\n" +
+	"\n" +
+	"controller\x18\x03 \x01(\x06R\n" +
+	"controller\x12\x1c\n" +
+	"\taddresses\x18\x04 \x03(\tR\taddresses\"\xcb\x01\n" +
+	"\vRelayStatus\x12\x1c\n" +
+	"\taddresses\x18\x01 \x03(\tR\taddresses\x12\x1b\n" +
+	"\tstun_port\x18\x02 \x01(\rR\bstunPort\x12\x16\n" +
+	"\x06region\x18\x03 \x01(\tR\x06region\x12\x1a\n" +
+	"\bdraining\x18\x04 \x01(\bR\bdraining\x12\x18\n" +
+	"\aclients\x18\x05 \x01(\rR\aclients\x123\n" +
+	"\ametered\x18\x06 \x03(\v2\x19.cvlan.control.v1.MeteredR\ametered\"7\n" +
+	"\aMetered\x12\x16\n" +
+	"\x06tenant\x18\x01 \x01(\x06R\x06tenant\x12\x14\n" +
+	"\x05bytes\x18\x02 \x01(\x04R\x05bytes\"\x90\x02\n" +
+	"\vRelayUpdate\x12\x1a\n" +
+	"\bsnapshot\x18\x01 \x01(\bR\bsnapshot\x12\x12\n" +
+	"\x04more\x18\x02 \x01(\bR\x04more\x127\n" +
+	"\atenants\x18\x03 \x03(\v2\x1d.cvlan.control.v1.RelayTenantR\atenants\x12%\n" +
+	"\x0eremove_tenants\x18\x04 \x03(\x06R\rremoveTenants\x127\n" +
+	"\aremoved\x18\x05 \x03(\v2\x1d.cvlan.control.v1.RemovedNodeR\aremoved\x128\n" +
+	"\n" +
+	"neighbours\x18\x06 \x01(\v2\x18.cvlan.control.v1.RelaysR\n" +
+	"neighbours\";\n" +
+	"\vRelayTenant\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x06R\x02id\x12\x1c\n" +
+	"\tauthority\x18\x02 \x01(\fR\tauthority\"O\n" +
+	"\vRemovedNode\x12\x16\n" +
+	"\x06tenant\x18\x01 \x01(\x06R\x06tenant\x12\x12\n" +
+	"\x04node\x18\x02 \x01(\x06R\x04node\x12\x14\n" +
+	"\x05until\x18\x03 \x01(\x03R\x05until\">\n" +
 	"\x06Signed\x12\x16\n" +
 	"\x06record\x18\x01 \x01(\fR\x06record\x12\x1c\n" +
 	"\tsignature\x18\x02 \x01(\fR\tsignature\"\x19\n" +
@@ -2209,33 +3283,45 @@ func file_control_control_proto_rawDescGZIP() []byte {
 }
 
 var file_control_control_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_control_control_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_control_control_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
 var file_control_control_proto_goTypes = []any{
-	(Transport)(0),     // 0: cvlan.control.v1.Transport
-	(GoawayReason)(0),  // 1: cvlan.control.v1.GoawayReason
-	(RefusedReason)(0), // 2: cvlan.control.v1.RefusedReason
-	(*Frame)(nil),      // 3: cvlan.control.v1.Frame
-	(*Hello)(nil),      // 4: cvlan.control.v1.Hello
-	(*Software)(nil),   // 5: cvlan.control.v1.Software
-	(*Cursor)(nil),     // 6: cvlan.control.v1.Cursor
-	(*Welcome)(nil),    // 7: cvlan.control.v1.Welcome
-	(*Goaway)(nil),     // 8: cvlan.control.v1.Goaway
-	(*Join)(nil),       // 9: cvlan.control.v1.Join
-	(*Joined)(nil),     // 10: cvlan.control.v1.Joined
-	(*Refused)(nil),    // 11: cvlan.control.v1.Refused
-	(*Map)(nil),        // 12: cvlan.control.v1.Map
-	(*Network)(nil),    // 13: cvlan.control.v1.Network
-	(*Self)(nil),       // 14: cvlan.control.v1.Self
-	(*Peer)(nil),       // 15: cvlan.control.v1.Peer
-	(*Record)(nil),     // 16: cvlan.control.v1.Record
-	(*Soft)(nil),       // 17: cvlan.control.v1.Soft
-	(*Plain)(nil),      // 18: cvlan.control.v1.Plain
-	(*Report)(nil),     // 19: cvlan.control.v1.Report
-	(*Signed)(nil),     // 20: cvlan.control.v1.Signed
-	(*Renew)(nil),      // 21: cvlan.control.v1.Renew
-	(*Renewed)(nil),    // 22: cvlan.control.v1.Renewed
-	(*Ping)(nil),       // 23: cvlan.control.v1.Ping
-	(*Pong)(nil),       // 24: cvlan.control.v1.Pong
+	(Transport)(0),       // 0: cvlan.control.v1.Transport
+	(GoawayReason)(0),    // 1: cvlan.control.v1.GoawayReason
+	(RefusedReason)(0),   // 2: cvlan.control.v1.RefusedReason
+	(*Frame)(nil),        // 3: cvlan.control.v1.Frame
+	(*Hello)(nil),        // 4: cvlan.control.v1.Hello
+	(*Software)(nil),     // 5: cvlan.control.v1.Software
+	(*Cursor)(nil),       // 6: cvlan.control.v1.Cursor
+	(*Welcome)(nil),      // 7: cvlan.control.v1.Welcome
+	(*Goaway)(nil),       // 8: cvlan.control.v1.Goaway
+	(*Join)(nil),         // 9: cvlan.control.v1.Join
+	(*Joined)(nil),       // 10: cvlan.control.v1.Joined
+	(*Refused)(nil),      // 11: cvlan.control.v1.Refused
+	(*Map)(nil),          // 12: cvlan.control.v1.Map
+	(*Network)(nil),      // 13: cvlan.control.v1.Network
+	(*Self)(nil),         // 14: cvlan.control.v1.Self
+	(*Peer)(nil),         // 15: cvlan.control.v1.Peer
+	(*Record)(nil),       // 16: cvlan.control.v1.Record
+	(*Soft)(nil),         // 17: cvlan.control.v1.Soft
+	(*Plain)(nil),        // 18: cvlan.control.v1.Plain
+	(*Report)(nil),       // 19: cvlan.control.v1.Report
+	(*Punch)(nil),        // 20: cvlan.control.v1.Punch
+	(*Relays)(nil),       // 21: cvlan.control.v1.Relays
+	(*Relay)(nil),        // 22: cvlan.control.v1.Relay
+	(*RelayJoin)(nil),    // 23: cvlan.control.v1.RelayJoin
+	(*RelayJoined)(nil),  // 24: cvlan.control.v1.RelayJoined
+	(*RelayHello)(nil),   // 25: cvlan.control.v1.RelayHello
+	(*RelayWelcome)(nil), // 26: cvlan.control.v1.RelayWelcome
+	(*RelayStatus)(nil),  // 27: cvlan.control.v1.RelayStatus
+	(*Metered)(nil),      // 28: cvlan.control.v1.Metered
+	(*RelayUpdate)(nil),  // 29: cvlan.control.v1.RelayUpdate
+	(*RelayTenant)(nil),  // 30: cvlan.control.v1.RelayTenant
+	(*RemovedNode)(nil),  // 31: cvlan.control.v1.RemovedNode
+	(*Signed)(nil),       // 32: cvlan.control.v1.Signed
+	(*Renew)(nil),        // 33: cvlan.control.v1.Renew
+	(*Renewed)(nil),      // 34: cvlan.control.v1.Renewed
+	(*Ping)(nil),         // 35: cvlan.control.v1.Ping
+	(*Pong)(nil),         // 36: cvlan.control.v1.Pong
 }
 var file_control_control_proto_depIdxs = []int32{
 	4,  // 0: cvlan.control.v1.Frame.hello:type_name -> cvlan.control.v1.Hello
@@ -2246,31 +3332,47 @@ var file_control_control_proto_depIdxs = []int32{
 	11, // 5: cvlan.control.v1.Frame.refused:type_name -> cvlan.control.v1.Refused
 	12, // 6: cvlan.control.v1.Frame.map:type_name -> cvlan.control.v1.Map
 	19, // 7: cvlan.control.v1.Frame.report:type_name -> cvlan.control.v1.Report
-	20, // 8: cvlan.control.v1.Frame.signed:type_name -> cvlan.control.v1.Signed
-	21, // 9: cvlan.control.v1.Frame.renew:type_name -> cvlan.control.v1.Renew
-	22, // 10: cvlan.control.v1.Frame.renewed:type_name -> cvlan.control.v1.Renewed
-	23, // 11: cvlan.control.v1.Frame.ping:type_name -> cvlan.control.v1.Ping
-	24, // 12: cvlan.control.v1.Frame.pong:type_name -> cvlan.control.v1.Pong
-	6,  // 13: cvlan.control.v1.Hello.cursor:type_name -> cvlan.control.v1.Cursor
-	5,  // 14: cvlan.control.v1.Hello.software:type_name -> cvlan.control.v1.Software
-	20, // 15: cvlan.control.v1.Hello.signed:type_name -> cvlan.control.v1.Signed
-	19, // 16: cvlan.control.v1.Hello.report:type_name -> cvlan.control.v1.Report
-	0,  // 17: cvlan.control.v1.Welcome.transport:type_name -> cvlan.control.v1.Transport
-	1,  // 18: cvlan.control.v1.Goaway.reason:type_name -> cvlan.control.v1.GoawayReason
-	5,  // 19: cvlan.control.v1.Join.software:type_name -> cvlan.control.v1.Software
-	2,  // 20: cvlan.control.v1.Refused.reason:type_name -> cvlan.control.v1.RefusedReason
-	6,  // 21: cvlan.control.v1.Map.from:type_name -> cvlan.control.v1.Cursor
-	6,  // 22: cvlan.control.v1.Map.to:type_name -> cvlan.control.v1.Cursor
-	13, // 23: cvlan.control.v1.Map.network:type_name -> cvlan.control.v1.Network
-	14, // 24: cvlan.control.v1.Map.self:type_name -> cvlan.control.v1.Self
-	15, // 25: cvlan.control.v1.Map.upsert:type_name -> cvlan.control.v1.Peer
-	17, // 26: cvlan.control.v1.Map.soft:type_name -> cvlan.control.v1.Soft
-	18, // 27: cvlan.control.v1.Map.plain:type_name -> cvlan.control.v1.Plain
-	28, // [28:28] is the sub-list for method output_type
-	28, // [28:28] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	32, // 8: cvlan.control.v1.Frame.signed:type_name -> cvlan.control.v1.Signed
+	33, // 9: cvlan.control.v1.Frame.renew:type_name -> cvlan.control.v1.Renew
+	34, // 10: cvlan.control.v1.Frame.renewed:type_name -> cvlan.control.v1.Renewed
+	35, // 11: cvlan.control.v1.Frame.ping:type_name -> cvlan.control.v1.Ping
+	36, // 12: cvlan.control.v1.Frame.pong:type_name -> cvlan.control.v1.Pong
+	20, // 13: cvlan.control.v1.Frame.punch:type_name -> cvlan.control.v1.Punch
+	23, // 14: cvlan.control.v1.Frame.relay_join:type_name -> cvlan.control.v1.RelayJoin
+	24, // 15: cvlan.control.v1.Frame.relay_joined:type_name -> cvlan.control.v1.RelayJoined
+	25, // 16: cvlan.control.v1.Frame.relay_hello:type_name -> cvlan.control.v1.RelayHello
+	26, // 17: cvlan.control.v1.Frame.relay_welcome:type_name -> cvlan.control.v1.RelayWelcome
+	27, // 18: cvlan.control.v1.Frame.relay_status:type_name -> cvlan.control.v1.RelayStatus
+	29, // 19: cvlan.control.v1.Frame.relay_update:type_name -> cvlan.control.v1.RelayUpdate
+	6,  // 20: cvlan.control.v1.Hello.cursor:type_name -> cvlan.control.v1.Cursor
+	5,  // 21: cvlan.control.v1.Hello.software:type_name -> cvlan.control.v1.Software
+	32, // 22: cvlan.control.v1.Hello.signed:type_name -> cvlan.control.v1.Signed
+	19, // 23: cvlan.control.v1.Hello.report:type_name -> cvlan.control.v1.Report
+	0,  // 24: cvlan.control.v1.Welcome.transport:type_name -> cvlan.control.v1.Transport
+	1,  // 25: cvlan.control.v1.Goaway.reason:type_name -> cvlan.control.v1.GoawayReason
+	5,  // 26: cvlan.control.v1.Join.software:type_name -> cvlan.control.v1.Software
+	2,  // 27: cvlan.control.v1.Refused.reason:type_name -> cvlan.control.v1.RefusedReason
+	6,  // 28: cvlan.control.v1.Map.from:type_name -> cvlan.control.v1.Cursor
+	6,  // 29: cvlan.control.v1.Map.to:type_name -> cvlan.control.v1.Cursor
+	13, // 30: cvlan.control.v1.Map.network:type_name -> cvlan.control.v1.Network
+	14, // 31: cvlan.control.v1.Map.self:type_name -> cvlan.control.v1.Self
+	15, // 32: cvlan.control.v1.Map.upsert:type_name -> cvlan.control.v1.Peer
+	17, // 33: cvlan.control.v1.Map.soft:type_name -> cvlan.control.v1.Soft
+	18, // 34: cvlan.control.v1.Map.plain:type_name -> cvlan.control.v1.Plain
+	21, // 35: cvlan.control.v1.Map.relays:type_name -> cvlan.control.v1.Relays
+	22, // 36: cvlan.control.v1.Relays.relays:type_name -> cvlan.control.v1.Relay
+	5,  // 37: cvlan.control.v1.RelayJoin.software:type_name -> cvlan.control.v1.Software
+	5,  // 38: cvlan.control.v1.RelayHello.software:type_name -> cvlan.control.v1.Software
+	27, // 39: cvlan.control.v1.RelayHello.status:type_name -> cvlan.control.v1.RelayStatus
+	28, // 40: cvlan.control.v1.RelayStatus.metered:type_name -> cvlan.control.v1.Metered
+	30, // 41: cvlan.control.v1.RelayUpdate.tenants:type_name -> cvlan.control.v1.RelayTenant
+	31, // 42: cvlan.control.v1.RelayUpdate.removed:type_name -> cvlan.control.v1.RemovedNode
+	21, // 43: cvlan.control.v1.RelayUpdate.neighbours:type_name -> cvlan.control.v1.Relays
+	44, // [44:44] is the sub-list for method output_type
+	44, // [44:44] is the sub-list for method input_type
+	44, // [44:44] is the sub-list for extension type_name
+	44, // [44:44] is the sub-list for extension extendee
+	0,  // [0:44] is the sub-list for field type_name
 }
 
 func init() { file_control_control_proto_init() }
@@ -2292,6 +3394,13 @@ func file_control_control_proto_init() {
 		(*Frame_Renewed)(nil),
 		(*Frame_Ping)(nil),
 		(*Frame_Pong)(nil),
+		(*Frame_Punch)(nil),
+		(*Frame_RelayJoin)(nil),
+		(*Frame_RelayJoined)(nil),
+		(*Frame_RelayHello)(nil),
+		(*Frame_RelayWelcome)(nil),
+		(*Frame_RelayStatus)(nil),
+		(*Frame_RelayUpdate)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -2299,7 +3408,7 @@ func file_control_control_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_control_control_proto_rawDesc), len(file_control_control_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   22,
+			NumMessages:   34,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
