@@ -1,6 +1,8 @@
 package forward
 
 import (
+	"time"
+
 	"github.com/cvlan/cvlan/internal/base/mono"
 	"github.com/cvlan/cvlan/proto/relay"
 )
@@ -8,23 +10,45 @@ import (
 // Meter is what was forwarded, payload and header of this protocol, for one tenant.
 type Meter struct{ Bytes, Packets uint64 }
 
-// Book is one worker's: rates, meters and reasons. It is not safe for concurrent use.
-type Book struct {
-	node, tenant Rate
-	nodes        []account
-	tenants      []account
-	meters       []Meter
-	dropped      [drops]uint64
+// Add adds what another has metered.
+func (m *Meter) Add(o Meter) {
+	m.Bytes += o.Bytes
+	m.Packets += o.Packets
 }
 
-// NewBook makes a book for as many seats and tenants as the relay may have, 16 and 32 bytes each.
-func NewBook(seats, tenants int, node, tenant Rate) *Book {
-	return &Book{node: node, tenant: tenant, nodes: make([]account, seats), tenants: make([]account, tenants), meters: make([]Meter, tenants)}
+// Book is one worker's: rates, shares, meters and reasons. It is not safe for concurrent use.
+type Book struct {
+	node, tenant     Rate
+	nodes            []account
+	tenants          []account
+	meters           []Meter
+	shares           shares
+	dropped          [Drops]uint64
+	controls, notice pace
 }
+
+// What one worker lets through to the owner, and says to strangers, in a second.
+const (
+	controlRate = 20_000
+	noticeRate  = 1000
+	burst       = 100 * time.Millisecond
+)
+
+// NewBook makes a book for as many seats and tenants as the relay may have, 16 and 52 bytes each.
+func NewBook(c Config, node, tenant Rate) *Book {
+	c = c.Filled()
+	return &Book{
+		node: node, tenant: tenant, nodes: make([]account, c.Clients), tenants: make([]account, c.Tenants), meters: make([]Meter, c.Tenants),
+		shares: newShares(c.Tenants),
+	}
+}
+
+// Turn is called once for each call of the system that brought frames; full says that it brought as much as it could.
+func (b *Book) Turn(now mono.Time, full bool) { b.shares.turn(now, full) }
 
 // Decide says whether a Data frame that came from src goes on to the place in to, and counts it. The seats are those that the lane
 // names; any of the three may be the zero value if there is none. On Sent the caller writes the header with relay.PutDeliver(frame, to.Number, lane.Tag).
-func (b *Book) Decide(now mono.Time, src Place, frame []byte, lane *Lane, from, to *Seat) Drop {
+func (b *Book) Decide(now mono.Time, src *Place, frame []byte, lane *Lane, from, to *Seat) Drop {
 	d := check(src, frame, lane, from, to)
 	if d == Sent {
 		d = b.admit(now, len(frame), lane.FromSlot, from.Tenant)
@@ -37,19 +61,54 @@ func (b *Book) Decide(now mono.Time, src Place, frame []byte, lane *Lane, from, 
 	return d
 }
 
-// Refuse counts a frame that the shell dropped behind Decide, such as DropQueueFull.
+// Control says whether a control frame that came from src is worth the owner's time: seat is the one in its number's slot.
+func (b *Book) Control(now mono.Time, src *Place, frame []byte, seat *Seat) (d Drop) {
+	kind, _ := relay.KindOf(frame)
+	switch {
+	case !relay.IsControl(frame):
+		d = DropMalformed
+	case seat.Number == 0 || seat.Number != relay.NumberOf(frame):
+		d = DropUnknown
+	case kind != relay.Bind && seat.Place != *src:
+		d = DropElsewhere
+	case !b.controls.open(now, burst):
+		d = DropBusy
+	default:
+		b.controls.charge(now, 1, controlRate)
+		return Sent // counted when the owner has acted
+	}
+	b.dropped[d]++
+	return d
+}
+
+// Notice reports whether one more notice may be sent.
+func (b *Book) Notice(now mono.Time) bool {
+	if !b.notice.open(now, burst) {
+		return false
+	}
+	b.notice.charge(now, 1, noticeRate)
+	return true
+}
+
+// Refuse counts a frame that the shell dropped behind Decide, such as DropQueueFull. It stays metered: it was carried as far as its receiver let it.
 func (b *Book) Refuse(d Drop) { b.dropped[d]++ }
 
 // Counted returns how many frames met the end d.
 func (b *Book) Counted(d Drop) uint64 { return b.dropped[d] }
 
-// Metered returns what a tenant has sent through this worker since its slot was vacated.
+// Metered returns what a tenant has sent through this worker since its slot was settled.
 func (b *Book) Metered(tenant uint32) Meter { return b.meters[tenant] }
+
+// Settle returns what a tenant has sent through this worker, and forgets it, when its slot goes to another.
+func (b *Book) Settle(tenant uint32) (m Meter) {
+	m, b.meters[tenant], b.tenants[tenant] = b.meters[tenant], Meter{}, account{}
+	return m
+}
 
 // Vacate forgets a client's rates when its slot goes to another.
 func (b *Book) Vacate(seat uint32) { b.nodes[seat] = account{} }
 
-// admit charges both accounts or none, so that what the tenant's rate refuses does not cost the node.
+// admit charges all accounts or none, so that what the tenant's rate refuses does not cost the node.
 func (b *Book) admit(now mono.Time, n int, seat, tenant uint32) Drop {
 	node, all := &b.nodes[seat], &b.tenants[tenant]
 	switch {
@@ -57,13 +116,16 @@ func (b *Book) admit(now mono.Time, n int, seat, tenant uint32) Drop {
 		return DropNodePaced
 	case !all.open(now, &b.tenant):
 		return DropTenantPaced
+	case b.shares.over(tenant, n):
+		return DropShare
 	}
 	node.charge(now, n, &b.node)
 	all.charge(now, n, &b.tenant)
+	b.shares.carry(tenant, n)
 	return Sent
 }
 
-func check(src Place, frame []byte, lane *Lane, from, to *Seat) Drop {
+func check(src *Place, frame []byte, lane *Lane, from, to *Seat) Drop {
 	switch {
 	case !relay.IsData(frame):
 		return DropMalformed
@@ -71,7 +133,7 @@ func check(src Place, frame []byte, lane *Lane, from, to *Seat) Drop {
 		return DropUnknown
 	case from.Number == 0 || from.Number != lane.From || from.Place.Via == Nowhere:
 		return DropUnbound
-	case from.Place != src:
+	case from.Place != *src:
 		return DropElsewhere
 	case src.Via == UDP && !relay.Authentic(frame, lane.Key):
 		return DropForged

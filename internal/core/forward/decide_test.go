@@ -25,11 +25,13 @@ func good() call {
 	l := Lane{Number: 7, FromSlot: 0, ToSlot: 1, From: 10, To: 11, Key: relay.Key{K0: 1, K1: 2}}
 	f := make([]byte, 100)
 	relay.PutData(f, 7, l.Key)
-	return call{home, f, l, Seat{10, 0, home}, Seat{11, 0, away}}
+	return call{home, f, l, Seat{Number: 10, Place: home}, Seat{Number: 11, Place: away}}
 }
 
+func newBook(node, tenant Rate) *Book { return NewBook(Config{Clients: 2, Tenants: 2}, node, tenant) }
+
 func (c *call) decide(b *Book, now mono.Time) Drop {
-	return b.Decide(now, c.src, c.frame, &c.lane, &c.from, &c.to)
+	return b.Decide(now, &c.src, c.frame, &c.lane, &c.from, &c.to)
 }
 
 func TestOnlyWhatItsOwnerSentFromHomeGoesOn(t *testing.T) {
@@ -43,7 +45,7 @@ func TestOnlyWhatItsOwnerSentFromHomeGoesOn(t *testing.T) {
 		DropGone:        func(c *call) { c.to.Tenant = 1 },
 		DropUnreachable: func(c *call) { c.to.Place = Place{} },
 	} {
-		b, c := NewBook(2, 2, Rate{}, Rate{}), good()
+		b, c := newBook(Rate{}, Rate{}), good()
 		spoil(&c)
 		if got := c.decide(b, 1); got != want || b.Counted(want) != 1 {
 			t.Errorf("%v, want %v", got, want)
@@ -54,13 +56,13 @@ func TestOnlyWhatItsOwnerSentFromHomeGoesOn(t *testing.T) {
 	}
 	var none call
 	none.frame = good().frame
-	if got := none.decide(NewBook(1, 1, Rate{}, Rate{}), 1); got != DropUnknown {
+	if got := none.decide(newBook(Rate{}, Rate{}), 1); got != DropUnknown {
 		t.Error("a channel that is not there:", got)
 	}
 }
 
 func TestAGreedyNodeIsHeldToItsRateAndItsTenantIsNotCharged(t *testing.T) {
-	b, c, sent := NewBook(2, 1, quick, Rate{Bytes: 5000, Burst: time.Second}), good(), 0
+	b, c, sent := newBook(quick, Rate{Bytes: 5000, Burst: time.Second}), good(), 0
 	for ms := range 10_000 {
 		if c.decide(b, mono.Time(ms+1)*1e6) == Sent {
 			sent++
@@ -73,12 +75,12 @@ func TestAGreedyNodeIsHeldToItsRateAndItsTenantIsNotCharged(t *testing.T) {
 
 func BenchmarkDecide(b *testing.B) {
 	const clients = 10_000
-	book, c := NewBook(clients, 1, Rate{}, Rate{}), good()
+	book, c := NewBook(Config{Clients: clients, Tenants: 1}, Rate{}, Rate{}), good()
 	lanes, seats, frames := make([]Lane, clients), make([]Seat, clients), make([][]byte, clients)
 	for i := range lanes {
 		n := relay.Number(i + 1)
 		lanes[i] = Lane{Number: n, FromSlot: uint32(i), ToSlot: uint32((i + 1) % clients), From: n, To: relay.Number((i+1)%clients + 1), Key: relay.Key{K0: uint64(i)}}
-		seats[i] = Seat{n, 0, home}
+		seats[i] = Seat{Number: n, Place: home}
 		frames[i] = make([]byte, 48)
 		relay.PutData(frames[i], n, lanes[i].Key)
 	}
@@ -87,7 +89,7 @@ func BenchmarkDecide(b *testing.B) {
 	for b.Loop() {
 		i = (i + 7919) % clients
 		l := &lanes[i]
-		if d := book.Decide(mono.Time(1), c.src, frames[i], l, &seats[l.FromSlot], &seats[l.ToSlot]); d != Sent {
+		if d := book.Decide(mono.Time(1), &c.src, frames[i], l, &seats[l.FromSlot], &seats[l.ToSlot]); d != Sent {
 			b.Fatal(d)
 		}
 	}

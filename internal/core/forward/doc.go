@@ -1,7 +1,30 @@
-// Package forward decides what a relay does with a data frame: the flat tables, the decision and the books, without sockets and clocks.
+// Package forward is the relay itself, without sockets and clocks: who its clients are, which channels they have, and whether a frame goes on.
 //
-// A Lane is one channel, a Seat one client, a Book what one worker counts. Lanes and seats have one writer, the relay's owner; a worker reads
-// copies that the shell publishes, and changes nothing but its own Book. A client whose address changed is one changed Seat, however many
-// channels it has. All three hold numbers and no pointers: an accelerator in the kernel can keep the same records in its own
-// maps, lanes by channel number and seats by slot, and decide the same in the order of Decide.
+// # Who does what
+//
+// The Machine has one owner. It registers clients, binds them to the places that they prove, opens channels inside a tenant, forgets who is
+// silent, and cuts off who is revoked. What workers have to know leaves it as changed records in Out; the shell applies them to a Table.
+//
+// A Lane is one channel, a Seat one client, a Book what one worker counts. Workers read the Table, decide with Book.Decide and change nothing but their own
+// Book. A client whose address changed is one changed Seat, however many channels it has.
+//
+// Lanes stand by the slot in their number, seats by their slot; the rest of a number tells one that had the slot from the next. Records
+// hold numbers and no pointers: an accelerator in the kernel can be given the same changes for its own maps, and decide the same in the order of Decide.
+//
+// # Whom the shell lets in at once
+//
+// Table and Books share one lock of the shell's. Workers hold it for reading while they decide on what one system call brought; whoever applies
+// changes, vacates slots or reads the Books holds it for writing. So there is no lock for a packet, and no record is seen half written.
+//
+// # Fair under overload
+//
+// A worker that never finds its socket empty is overloaded, and the kernel would drop for it, from whoever sends least often. Therefore a Book measures in rounds of
+// 10 ms what each tenant brought and what the worker carried, and gives each tenant what it brought or the same share as all others,
+// whichever is less (max-min). Refusing a frame costs a small part of forwarding it; a load of some times what a worker carries is shared fairly,
+// beyond that the socket's buffer decides.
+//
+// # A relay is no weapon
+//
+// Cookies are computed, not kept: a stranger costs one hash and no memory. Answers are as long as their questions. Only what its client's secret has sealed
+// changes anything, only if it is newer than what was last acted upon, and only from the place that the client is bound to, but for Bind.
 package forward

@@ -1,18 +1,31 @@
 package forward
 
-import "github.com/cvlan/cvlan/proto/relay"
+import (
+	"net/netip"
 
-// Place is where a client is bound: an address, or a connection that the shell numbers.
+	"github.com/cvlan/cvlan/proto/relay"
+)
+
+// Place is where a client is bound: an address, or a connection.
 type Place struct {
-	IP   [16]byte // IPv4 is mapped; for a connection its number
+	IP   [16]byte // IPv4 is mapped; of a connection, where it comes from
 	Port uint16
 	Via  Via
+	Conn uint32 // the shell's number of a connection; zero for UDP
+}
+
+// At returns the place of a UDP address.
+func At(a netip.AddrPort) Place { return Place{IP: a.Addr().As16(), Port: a.Port(), Via: UDP} }
+
+// AddrPort returns the address, IPv4 in its own form.
+func (p *Place) AddrPort() netip.AddrPort {
+	return netip.AddrPortFrom(netip.AddrFrom16(p.IP).Unmap(), p.Port)
 }
 
 // Via is how a client is reached.
 type Via uint8
 
-// The ways to a client. Streams and QUIC datagrams authenticate by themselves.
+// The ways to a client. Streams and QUIC datagrams authenticate by themselves. A relay of the region that the client is at would be one more.
 const (
 	Nowhere Via = iota
 	UDP
@@ -25,6 +38,7 @@ type Seat struct {
 	Number relay.Number // zero: nobody sits here
 	Tenant uint32       // the tenant's slot in Books
 	Place  Place
+	Local  [16]byte // the relay's address that the client uses; zero: whichever
 }
 
 // Lane is a channel as workers see it.
@@ -34,4 +48,51 @@ type Lane struct {
 	From, To         relay.Number // who must sit there
 	Key              relay.Key
 	Tag              relay.Tag // of the sender under the receiver's secret
+}
+
+// Table is what workers look up. See the package comment for who may use it when.
+type Table struct {
+	seats slab[Seat]
+	lanes slab[Lane]
+	slots slots
+}
+
+// NewTable makes the table that the changes of a Machine with the same bounds go to.
+func NewTable(c Config) *Table { return &Table{slots: c.slots()} }
+
+var (
+	noSeat Seat
+	noLane Lane
+)
+
+// Lane finds a channel's; the zero Lane if there is none in its slot. The number must be compared.
+func (t *Table) Lane(n relay.Number) *Lane {
+	if l := t.lanes.at(t.slots.lane(n)); l != nil {
+		return l
+	}
+	return &noLane
+}
+
+// Seat returns the one in a slot, or the zero Seat.
+func (t *Table) Seat(slot uint32) *Seat {
+	if s := t.seats.at(slot); s != nil {
+		return s
+	}
+	return &noSeat
+}
+
+// SeatOf finds a client's slot and seat; the zero Seat if that slot is empty. The number must be compared.
+func (t *Table) SeatOf(n relay.Number) (slot uint32, s *Seat) {
+	slot = t.slots.client(n)
+	return slot, t.Seat(slot)
+}
+
+// Apply takes over what has changed.
+func (t *Table) Apply(o *Out) {
+	for i := range o.Seats {
+		*t.seats.grow(o.Seats[i].Slot) = o.Seats[i].Seat
+	}
+	for i := range o.Lanes {
+		*t.lanes.grow(o.Lanes[i].Slot) = o.Lanes[i].Lane
+	}
 }

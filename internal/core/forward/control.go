@@ -1,0 +1,155 @@
+package forward
+
+import (
+	"time"
+
+	"github.com/cvlan/cvlan/internal/base/mono"
+	"github.com/cvlan/cvlan/proto/relay"
+)
+
+// Control acts on a control frame that came from src to one of the relay's addresses, and says what became of it.
+func (m *Machine) Control(now mono.Time, src Place, local [16]byte, frame []byte, out *Out) Drop {
+	if !relay.IsControl(frame) {
+		return DropMalformed
+	}
+	c := m.client(relay.NumberOf(frame))
+	if c == nil {
+		return DropUnknown
+	}
+	if src.Via != UDP && src.Conn != c.conn {
+		return DropElsewhere // a connection speaks for who registered on it
+	}
+	q, ok := relay.ReadControl(frame, &c.secret)
+	if !ok {
+		return DropForged
+	}
+	if q.Kind == relay.Bind {
+		return m.bind(now, c, src, local, &q, out)
+	}
+	if c.place != src {
+		return DropElsewhere
+	}
+	return m.bound(now, c, &q, out)
+}
+
+// bind moves a client to where its frame came from, once that is proven.
+func (m *Machine) bind(now mono.Time, c *client, src Place, local [16]byte, q *relay.Control, out *Out) Drop {
+	if src.Via == UDP && q.Cookie == [16]byte{} {
+		out.control(src, local, &relay.Control{Kind: relay.Cookie, Client: c.number, Transaction: q.Transaction, Cookie: m.jar.bake(now, c.number, &src)}, &c.secret)
+		return Sent
+	}
+	switch {
+	case q.Transaction <= c.transaction:
+		return DropReplayed
+	case src.Via == UDP && !m.jar.good(now, c.number, &src, q.Cookie):
+		return DropForged
+	}
+	c.transaction = q.Transaction
+	if c.place != src || c.local != local {
+		c.place, c.local = src, local
+		out.seat(c, false)
+	}
+	m.touch(now, c)
+	m.seen(c, relay.Bound, q.Transaction, out)
+	return Sent
+}
+
+// seen answers with the address that the client is bound to.
+func (m *Machine) seen(c *client, kind relay.Kind, transaction uint64, out *Out) {
+	a := relay.Control{Kind: kind, Client: c.number, Transaction: transaction, Seen: c.place.AddrPort(), Idle: uint16(m.cfg.Idle / time.Second)}
+	out.control(c.place, c.local, &a, &c.secret)
+}
+
+// bound acts on what a client says from its place.
+func (m *Machine) bound(now mono.Time, c *client, q *relay.Control, out *Out) Drop {
+	if q.Kind == relay.Keepalive {
+		m.touch(now, c)
+		m.seen(c, relay.Alive, q.Transaction, out)
+		return Sent
+	}
+	if q.Transaction <= c.transaction {
+		return DropReplayed
+	}
+	switch q.Kind {
+	case relay.Open:
+		c.transaction = q.Transaction
+		m.touch(now, c)
+		m.open(c, q, out)
+	case relay.Close:
+		c.transaction = q.Transaction
+		m.touch(now, c)
+		if l := m.lane(q.Channel); l != nil && l.from == c.slot {
+			m.closeLane(c, l, out)
+		}
+	case relay.Bye:
+		m.leave(c, out)
+	default:
+		return DropMalformed // an answer
+	}
+	return Sent
+}
+
+func (m *Machine) open(c *client, q *relay.Control, out *Out) {
+	a := relay.Control{Kind: relay.Refused, Reason: relay.Absent, Client: c.number, Transaction: q.Transaction}
+	if slot, ok := m.bySelf[owner{c.tenant, q.Node}]; ok && slot != c.slot {
+		if a.Channel, a.Reason = m.openLane(c, m.clients.at(slot), out); a.Channel != 0 {
+			a.Kind = relay.Opened
+		}
+	}
+	out.control(c.place, c.local, &a, &c.secret)
+}
+
+// Fault answers a Data frame that a Book dropped as DropGone, and whose header this is: it tells the sender that its channel leads nowhere.
+func (m *Machine) Fault(src Place, header []byte, out *Out) {
+	l := m.lane(relay.NumberOf(header))
+	if l == nil || !l.gone {
+		return
+	}
+	if c := m.clients.at(l.from); c.place == src {
+		n, ok := relay.NoticeOf(header, relay.Closed, relay.Gone)
+		if ok {
+			out.notice(src, c.local, &n, &c.secret)
+		}
+	}
+}
+
+// drain is the state of a relay that tells its clients to go.
+type drain struct {
+	on   bool
+	next mono.Time // when more are told; Never: it does not drain
+	slot uint32    // who is next
+}
+
+const (
+	byes     = 256                    // clients that are told at a time
+	byeEvery = 100 * time.Millisecond // and how often
+	byeAgain = 5 * time.Second        // after which those that stay are told again
+)
+
+// Drain lets nobody new in, and tells the clients to go: those bound now, and whoever is left every few seconds. It cannot be taken back.
+func (m *Machine) Drain(now mono.Time) {
+	if !m.draining.on {
+		m.draining = drain{on: true, next: now}
+	}
+}
+
+// Draining reports whether the relay drains.
+func (m *Machine) Draining() bool { return m.draining.on }
+
+func (m *Machine) sayBye(now mono.Time, out *Out) {
+	d := &m.draining
+	if !d.on || now < d.next {
+		return
+	}
+	d.next = now.Add(byeEvery)
+	for told := 0; told < byes; d.slot++ {
+		if d.slot >= m.made {
+			d.slot, d.next = 0, now.Add(byeAgain)
+			return
+		}
+		if c := m.clients.at(d.slot); c.live && c.place.Via != Nowhere {
+			out.control(c.place, c.local, &relay.Control{Kind: relay.Bye, Reason: relay.Draining, Client: c.number}, &c.secret)
+			told++
+		}
+	}
+}

@@ -1,0 +1,61 @@
+package forward
+
+import (
+	"github.com/cvlan/cvlan/internal/base/ident"
+	"github.com/cvlan/cvlan/proto/relay"
+)
+
+// Out is what the shell has to do, in the order of the fields. The caller owns and reuses it; Data is good until Reset.
+type Out struct {
+	Seats     []SeatAt   // for Table.Apply, and for each Book.Vacate where Fresh
+	Lanes     []LaneAt   // for Table.Apply
+	Vacated   []Vacated  // for each Book.Settle, before the changes are applied
+	Transmits []Transmit // frames to send
+	Cut       []uint32   // connections to end
+	bytes     []byte
+}
+
+// SeatAt is a changed seat. Fresh says that the slot has a new client: what Books count for it begins anew.
+type SeatAt struct {
+	Slot  uint32
+	Fresh bool
+	Seat  Seat
+}
+
+// LaneAt is a changed lane.
+type LaneAt struct {
+	Slot uint32
+	Lane Lane
+}
+
+// Vacated is a tenant's slot in Books that is about to become another's.
+type Vacated struct {
+	Slot   uint32
+	Tenant ident.Tenant
+}
+
+// Transmit is a frame to send to a place, from an address of the relay's.
+type Transmit struct {
+	To    Place
+	Local [16]byte
+	Data  []byte
+}
+
+// Reset empties o and keeps its memory.
+func (o *Out) Reset() {
+	o.Seats, o.Lanes, o.Vacated, o.Transmits, o.Cut, o.bytes = o.Seats[:0], o.Lanes[:0], o.Vacated[:0], o.Transmits[:0], o.Cut[:0], o.bytes[:0]
+}
+
+// control adds a control frame.
+func (o *Out) control(to Place, local [16]byte, q *relay.Control, s *relay.Secret) {
+	at := len(o.bytes)
+	o.bytes = q.Append(o.bytes, s)
+	o.Transmits = append(o.Transmits, Transmit{to, local, o.bytes[at:]})
+}
+
+// notice adds a notice.
+func (o *Out) notice(to Place, local [16]byte, n *relay.Notice, s *relay.Secret) {
+	at := len(o.bytes)
+	o.bytes = n.Append(o.bytes, s)
+	o.Transmits = append(o.Transmits, Transmit{to, local, o.bytes[at:]})
+}

@@ -1,0 +1,109 @@
+package forward
+
+import (
+	"time"
+
+	"github.com/cvlan/cvlan/internal/base/mono"
+)
+
+const (
+	// round is how often shares are computed anew.
+	round = 10 * time.Millisecond
+	// perFrame is what a frame costs a worker beside its bytes, in bytes.
+	perFrame = 1500
+	// ease is how much shares grow in a round in which the worker was not busy all the time, as a fraction.
+	ease = 8
+	// unlimited is a share that bounds nobody.
+	unlimited = 1 << 62
+)
+
+// shares divides what an overloaded worker carries among the tenants. See the package comment.
+type shares struct {
+	tenants []use
+	active  []uint32 // tenants of this round; never more than there are
+	share   int64    // what each may have carried in a round
+	carried int64    // in this round, of all
+	ends    mono.Time
+	idle    bool // the socket was found empty in this round
+}
+
+// use is what a tenant brought in a round and what of it was carried.
+type use struct{ brought, carried int64 }
+
+func newShares(tenants int) shares {
+	return shares{tenants: make([]use, tenants), active: make([]uint32, 0, tenants), share: unlimited}
+}
+
+// over notes that a tenant brought n bytes, and reports whether that is more than its share.
+func (s *shares) over(t uint32, n int) bool {
+	u := &s.tenants[t]
+	if u.brought == 0 {
+		s.active = append(s.active, t)
+	}
+	cost := int64(n) + perFrame
+	u.brought += cost
+	return u.carried+cost > s.share
+}
+
+// carry notes that the frame went on.
+func (s *shares) carry(t uint32, n int) {
+	cost := int64(n) + perFrame
+	s.tenants[t].carried += cost
+	s.carried += cost
+}
+
+// turn begins a new round if the last is over. full says that the last call found as much as it could take.
+func (s *shares) turn(now mono.Time, full bool) {
+	s.idle = s.idle || !full
+	if now < s.ends {
+		return
+	}
+	late := s.ends != 0 && now.Sub(s.ends) > round // a pause: what was measured says nothing
+	switch {
+	case late || s.ends == 0:
+		s.share = unlimited
+	case !s.idle:
+		s.share = s.level()
+	case s.share < unlimited:
+		s.share += s.share/ease + perFrame
+		if s.share > s.most() {
+			s.share = unlimited
+		}
+	}
+	for _, t := range s.active {
+		s.tenants[t] = use{}
+	}
+	s.active, s.carried, s.idle, s.ends = s.active[:0], 0, false, now.Add(round)
+}
+
+// level is the share with which all together get what was carried in this round: who brought less keeps it, the others get the same.
+func (s *shares) level() int64 {
+	level, left, many := int64(0), s.carried, int64(len(s.active))
+	for range 16 {
+		if many == 0 {
+			break
+		}
+		next := level + left/many
+		left, many = s.carried, 0
+		for _, t := range s.active {
+			if b := s.tenants[t].brought; b <= next {
+				left -= b
+			} else {
+				left -= next
+				many++
+			}
+		}
+		if level = next; left < many {
+			break
+		}
+	}
+	return max(level, perFrame*2)
+}
+
+// most is what the greediest tenant brought.
+func (s *shares) most() (most int64) {
+	for _, t := range s.active {
+		most = max(most, s.tenants[t].brought)
+	}
+	return most
+}
