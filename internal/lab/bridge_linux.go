@@ -19,11 +19,16 @@ func (s *Site) addBridge() error {
 	if err := r.linkUp(lanLink); err != nil {
 		return err
 	}
+	return s.addressBridge()
+}
+
+// addressBridge gives the router its addresses on the LAN.
+func (s *Site) addressBridge() error {
 	for _, lan := range []netip.Prefix{s.lan4, s.lan6} {
 		if !lan.IsValid() {
 			continue
 		}
-		if err := r.addAddr(lanLink, netip.PrefixFrom(nth(lan, 1), lan.Bits())); err != nil {
+		if err := s.router.addAddr(lanLink, netip.PrefixFrom(nth(lan, 1), lan.Bits())); err != nil {
 			return err
 		}
 	}

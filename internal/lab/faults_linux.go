@@ -74,7 +74,7 @@ func (h *Host) link() string {
 	if h.up != nil {
 		return h.up.link
 	}
-	return "eth0"
+	return h.leg().link
 }
 
 // plug also restores what the kernel forgets when a link goes down: routes and IPv6 addresses, at both ends.
@@ -126,7 +126,7 @@ func between(a, b *Host) (at *Host, in, out string, bridge bool, err error) {
 		return nil, "", "", false, fmt.Errorf("%s has no way to itself", a.name)
 	}
 	if a.up == nil && b.up == nil && a.site == b.site {
-		return a.site.router, "h-" + a.name, "h-" + b.name, true, nil
+		return a.site.router, a.leg().port, b.leg().port, true, nil
 	}
 	for _, x := range ways(a) {
 		for _, y := range ways(b) {

@@ -16,16 +16,28 @@ func (s *Site) filter() error {
 	if err != nil {
 		return err
 	}
-	if s.spec.translates() {
-		n := &nat{spec: s.spec, wan: s.wan(), conn: conn}
-		if err := n.write(); err != nil {
-			return fmt.Errorf("write the NAT rules of %s: %w", s.name, err)
-		}
+	if err := s.writeNAT(conn); err != nil {
+		return err
 	}
 	if err := s.writeFilter(conn); err != nil {
 		return fmt.Errorf("write the filter of %s: %w", s.name, err)
 	}
 	return s.setUDPLife()
+}
+
+// writeNAT writes the translation anew: nothing that was learnt remains.
+func (s *Site) writeNAT(conn *nftables.Conn) error {
+	if !s.spec.translates() {
+		return nil
+	}
+	n := &nat{spec: s.spec, wan: s.router.v4, conn: conn}
+	if err := n.write(); err != nil {
+		return fmt.Errorf("write the NAT rules of %s: %w", s.name, err)
+	}
+	if s.mapper != nil {
+		s.mapper.restart(n.opened)
+	}
+	return nil
 }
 
 func (s *Site) writeFilter(conn *nftables.Conn) error {

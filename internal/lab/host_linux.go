@@ -20,6 +20,7 @@ type Host struct {
 	name   string
 	dir    string
 	site   *Site // the LAN it stands on; nil on the internet
+	legs   []leg // the LANs that it is wired to; it uses one
 	up     *uplink
 	v4     netip.Addr
 	v6     netip.Addr

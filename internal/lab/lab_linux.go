@@ -3,6 +3,7 @@ package lab
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -25,6 +26,7 @@ type Lab struct {
 	public int
 	tables int
 	delays map[string]*delayLine // by router and link
+	served []io.Closer           // what the laboratory itself serves
 
 	mu     sync.Mutex // guards what follows
 	hosts  []*Host
@@ -126,6 +128,9 @@ func (l *Lab) close() error {
 	var errs []error
 	for _, d := range l.delays {
 		errs = append(errs, d.close())
+	}
+	for _, s := range l.served {
+		errs = append(errs, s.Close())
 	}
 	hosts := l.Hosts()
 	for _, h := range hosts {

@@ -14,6 +14,8 @@ import (
 //	out   inside address and port -> outside address and port    keeps the mapping for every destination
 //	in    outside port -> inside address and port                lets strangers in
 //	may   outside port and remote address                        those that were spoken to
+//
+// A fourth, opened, holds the ports that computers of the LAN have asked for: outside port -> inside address and port.
 type nat struct {
 	spec Spec
 	wan  netip.Addr
@@ -21,12 +23,16 @@ type nat struct {
 	conn         *nftables.Conn
 	table        *nftables.Table
 	out, in, may *nftables.Set
+	opened       *nftables.Set
 }
 
 // mappings bounds each of a router's tables.
 const mappings = 65535
 
 func (n *nat) write() error {
+	old := nftables.Table{Family: nftables.TableFamilyIPv4, Name: "nat0"}
+	n.conn.AddTable(&old)
+	n.conn.DelTable(&old) // with what it had learnt
 	n.table = n.conn.AddTable(&nftables.Table{Family: nftables.TableFamilyIPv4, Name: "nat0"})
 	if err := n.addSets(); err != nil {
 		return err
@@ -53,7 +59,9 @@ func (n *nat) addSets() error {
 	n.in.IsMap, n.in.DataType = true, inside
 	n.may = n.set("may", nftables.MustConcatSetType(nftables.TypeInetService, nftables.TypeIPAddr))
 	n.may.Concatenation = true
-	for i, s := range []*nftables.Set{n.out, n.in, n.may} {
+	n.opened = n.set("opened", nftables.TypeInetService)
+	n.opened.IsMap, n.opened.DataType, n.opened.Dynamic, n.opened.Timeout = true, inside, false, 0
+	for i, s := range []*nftables.Set{n.out, n.in, n.may, n.opened} {
 		s.ID = uint32(i + 1) // unique in this transaction; the library's own counter is shared by all goroutines
 		if err := n.conn.AddSet(s, nil); err != nil {
 			return err
@@ -69,6 +77,9 @@ func (n *nat) set(name string, key nftables.SetDatatype) *nftables.Set {
 // arriving: strangers that may come in are sent to the inside socket.
 func (n *nat) arriving(c *nftables.Chain) {
 	inward := rule(loadDestPort(reg0), find(n.in, reg0), translate(expr.NATTypeDestNAT, reg0))
+	if n.spec.PortMap {
+		n.add(c, from("wan"), udp(), loadDestPort(reg0), find(n.opened, reg0), translate(expr.NATTypeDestNAT, reg0))
+	}
 	switch n.spec.Kind {
 	case FullCone:
 		n.add(c, from("wan"), udp(), inward)

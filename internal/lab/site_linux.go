@@ -89,6 +89,7 @@ type Site struct {
 	lan4   netip.Prefix // the zero Prefix without IPv4
 	lan6   netip.Prefix // the zero Prefix without IPv6
 	last   int          // host number given out last; the router is 1
+	mapper *portMapper  // nil without +pm
 }
 
 // Site makes a LAN behind a router on the internet. What the router does is written as [Spec] says.
@@ -160,6 +161,11 @@ func (s *Site) build() error {
 	if err := s.addBridge(); err != nil {
 		return err
 	}
+	if s.spec.PortMap {
+		if err := s.servePortMaps(); err != nil {
+			return err
+		}
+	}
 	return s.filter()
 }
 
@@ -167,37 +173,37 @@ func (s *Site) build() error {
 func (s *Site) Host(name string) *Host {
 	h, err := s.lab.addHost(name, false)
 	s.lab.must("make a host on "+s.name, err)
-	h.site = s
-	s.last++
-	if s.last > 250 {
-		s.lab.fail(fmt.Errorf("site %s is full", s.name))
-	}
-	s.lab.must("join "+name+" to "+s.name, s.attach(h, s.last))
+	s.lab.must("join "+name+" to "+s.name, s.attach(h, "eth0", "h-"+name))
 	return h
 }
 
-func (s *Site) attach(h *Host, n int) error {
-	port := "h-" + h.name
-	if err := wire(h, "eth0", s.router, port); err != nil {
+// attach wires a computer to the LAN, which becomes the one that it uses.
+func (s *Site) attach(h *Host, link, port string) error {
+	if s.last++; s.last > 250 {
+		return fmt.Errorf("site %s is full", s.name)
+	}
+	if err := wire(h, link, s.router, port); err != nil {
 		return err
 	}
 	if err := s.enslave(port); err != nil {
 		return err
 	}
+	leg := leg{site: s, link: link, port: port}
 	if s.lan4.IsValid() {
-		h.v4 = nth(s.lan4, n)
+		leg.v4 = nth(s.lan4, s.last)
 	}
 	if s.lan6.IsValid() {
-		h.v6 = nth(s.lan6, n)
+		leg.v6 = nth(s.lan6, s.last)
 	}
-	return s.readdress(h)
+	h.legs = append(h.legs, leg)
+	return h.stand(leg)
 }
 
 func (h *Host) lan(addr netip.Addr, bits int, gateway netip.Addr) error {
-	if err := h.addAddr("eth0", netip.PrefixFrom(addr, bits)); err != nil {
+	if err := h.addAddr(h.link(), netip.PrefixFrom(addr, bits)); err != nil {
 		return err
 	}
-	return h.addRoute(path{via: gateway, link: "eth0"})
+	return h.addRoute(path{via: gateway, link: h.link()})
 }
 
 // nth is the n-th address of a LAN, n < 256.

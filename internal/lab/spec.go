@@ -42,6 +42,7 @@ const (
 //	+tcp443    lets nothing pass but TCP to port 443
 //	+mtuN      drops packets of more than N bytes and says nothing
 //	+openinput the router itself answers unsolicited packets
+//	+pm        opens ports when it is asked to, by PCP or NAT-PMP
 //	+v6        native IPv6 behind a stateful filter        +v6open   without one
 //	+no4       no IPv4 on the LAN
 type Spec struct {
@@ -53,6 +54,7 @@ type Spec struct {
 	Only443   bool
 	BlackHole int // bytes; 0 for none
 	OpenInput bool
+	PortMap   bool
 	IPv6      IPv6
 	NoIPv4    bool
 
@@ -94,6 +96,8 @@ func (s *Spec) set(option string) error {
 		s.Only443 = true
 	case "openinput":
 		s.OpenInput = true
+	case "pm":
+		s.PortMap = true
 	case "v6":
 		s.IPv6 = IPv6Stateful
 	case "v6open":

@@ -13,6 +13,7 @@ func TestSpecsAreReadAsWritten(t *testing.T) {
 		"fw+v6+no4":                 {Kind: Firewall, UDPLife: 30 * time.Second, IPv6: IPv6Stateful, NoIPv4: true},
 		"linux+noudp+tcp443+v6open": {Kind: Linux, UDPLife: 30 * time.Second, NoUDP: true, Only443: true, IPv6: IPv6Open},
 		"addr+openinput":            {Kind: AddrCone, UDPLife: 30 * time.Second, OpenInput: true},
+		"sym+pm":                    {Kind: Sym, UDPLife: 30 * time.Second, PortMap: true},
 	} {
 		want.text = text
 		if got, err := ParseSpec(text); err != nil || got != want {
