@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/cvlan/cvlan/internal/base/logx"
+	"github.com/cvlan/cvlan/internal/node/session"
 )
 
 // roam is called when the host's network has changed: a link, an address, a route.
@@ -43,5 +44,5 @@ func (e *Engine) report() {
 			all = append(all, netip.AddrPortFrom(a, e.dev.tunnel.Port()))
 		}
 	}
-	e.session.Report(all)
+	e.session.Report(session.Reach{Endpoints: all})
 }

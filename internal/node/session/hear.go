@@ -7,10 +7,14 @@ import (
 	"time"
 
 	"github.com/cvlan/cvlan/internal/base/clean"
+	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/base/logx"
 	"github.com/cvlan/cvlan/proto/control"
 	"github.com/cvlan/cvlan/proto/control/pb"
 )
+
+// maxPunchWait is the longest that a controller may have a node wait before it begins.
+const maxPunchWait = 2 * time.Second
 
 // frame handles one frame of the controller's; a result ends the connection.
 func (l *link) frame(ctx context.Context, f *pb.Frame) *ending {
@@ -32,6 +36,10 @@ func (l *link) frame(ctx context.Context, f *pb.Frame) *ending {
 	case *pb.Frame_Pong:
 		if b.Pong.Nonce == l.nonce {
 			l.nonce = 0
+		}
+	case *pb.Frame_Punch:
+		if l.cfg.Punched != nil {
+			l.cfg.Punched(ident.Node(b.Punch.Peer), min(time.Duration(b.Punch.InMs)*time.Millisecond, maxPunchWait))
 		}
 	case *pb.Frame_Renewed:
 		l.renewed(b.Renewed.Chain)

@@ -39,7 +39,8 @@ type link struct {
 	heard      time.Time // the last frame
 	nonce      uint64    // of the ping under way; 0: none
 	pongBy     time.Time
-	sentReport [][]byte // what the controller has
+	sentReport *pb.Report // what the controller has
+	attempts   uint32     // punches asked for
 	reportAt   time.Time
 	lastReport time.Time
 	sentSigned []byte // the record whose signature the controller has been sent
@@ -134,6 +135,8 @@ func (l *link) live(ctx context.Context) ending {
 			l.reportAt = l.lastReport.Add(reportEvery)
 		case <-l.wake:
 			end = l.ping(ctx, quick)
+		case peer := <-l.punches:
+			end = l.punch(ctx, peer)
 		case <-timer.C:
 		}
 		if end == nil {

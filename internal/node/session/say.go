@@ -1,12 +1,13 @@
 package session
 
 import (
-	"bytes"
 	"context"
 	"math/rand/v2"
-	"slices"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
+	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/base/logx"
 	"github.com/cvlan/cvlan/internal/sys/stream"
 	"github.com/cvlan/cvlan/proto/control"
@@ -18,16 +19,14 @@ func (l *link) hello(ctx context.Context) error {
 	if err != nil {
 		l.log.Warn("own record not signed", logx.Err, err)
 	}
-	l.mu.Lock()
-	endpoints := l.endpoints
-	l.mu.Unlock()
+	reach := l.latest()
 	h := &pb.Hello{VersionMin: control.VersionMin, VersionMax: control.Version, InstanceId: l.instance, Software: l.cfg.Software, Signed: signed}
 	if l.distrust < 2 { // refused twice: ask for everything
 		h.Cursor = l.cfg.Table.Cursor()
 	}
-	if endpoints != nil {
-		h.Report = &pb.Report{Endpoints: endpoints}
-		l.sentReport, l.lastReport = endpoints, time.Now()
+	if reach != nil {
+		h.Report = reach
+		l.sentReport, l.lastReport = reach, time.Now()
 	}
 	if signed != nil {
 		l.sentSigned = signed.Record
@@ -51,17 +50,30 @@ func (l *link) ping(ctx context.Context, within time.Duration) *ending {
 	return l.sendOr(ctx, &pb.Frame{Body: &pb.Frame_Ping{Ping: &pb.Ping{Nonce: l.nonce}}})
 }
 
-// report sends the endpoints if the controller has others.
+func (l *link) latest() *pb.Report {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.reach
+}
+
+// report says where the node can be reached if the controller knows it otherwise.
 func (l *link) report(ctx context.Context) *ending {
 	l.reportAt = time.Time{}
-	l.mu.Lock()
-	endpoints := l.endpoints
-	l.mu.Unlock()
-	if slices.EqualFunc(endpoints, l.sentReport, bytes.Equal) {
+	reach := l.latest()
+	if proto.Equal(reach, l.sentReport) {
 		return nil
 	}
-	l.sentReport, l.lastReport = endpoints, time.Now()
-	return l.sendOr(ctx, &pb.Frame{Body: &pb.Frame_Report{Report: &pb.Report{Endpoints: endpoints}}})
+	l.sentReport, l.lastReport = reach, time.Now()
+	return l.sendOr(ctx, &pb.Frame{Body: &pb.Frame_Report{Report: reach}})
+}
+
+// punch asks for a common start with a peer.
+func (l *link) punch(ctx context.Context, peer ident.Node) *ending {
+	if l.welcomed.IsZero() {
+		return nil
+	}
+	l.attempts++
+	return l.sendOr(ctx, &pb.Frame{Body: &pb.Frame_Punch{Punch: &pb.Punch{Peer: uint64(peer), Generation: l.attempts}}})
 }
 
 // leave says goodbye, so that the others see at once that this node is offline.

@@ -27,6 +27,8 @@ const (
 	MaxEndpoints = 16
 	// MaxAddrs is how many addresses of controllers are kept.
 	MaxAddrs = 16
+	// maxPunches is how many requests to punch wait to be sent.
+	maxPunches = 8
 )
 
 // Table is the node's map, as the session needs it.
@@ -56,6 +58,8 @@ type Config struct {
 	Renewed func(chain [][]byte) error
 	// Moved keeps the addresses that the controller wants to be reached at from now on, besides those of the join key.
 	Moved func(addrs []string) error
+	// Punched is told that a peer and this node are to open their NATs toward each other, in so long; nil: nobody is. It must not block.
+	Punched func(peer ident.Node, in time.Duration)
 	// Random returns a duration from 0 to below its argument; nil: from math/rand.
 	Random func(time.Duration) time.Duration
 }
@@ -68,10 +72,11 @@ type Session struct {
 	instance []byte
 	state    atomic.Pointer[State]
 
-	mu        sync.Mutex
-	endpoints [][]byte // as they travel; nil: nothing has been reported yet
-	reported  chan struct{}
-	wake      chan struct{}
+	mu       sync.Mutex
+	reach    *pb.Report // nil: nothing has been reported yet
+	reported chan struct{}
+	wake     chan struct{}
+	punches  chan ident.Node
 
 	// Owned by Run's goroutine.
 	chain    [][]byte
@@ -95,6 +100,7 @@ func New(cfg Config) *Session {
 		addrs:    cfg.Membership.Learned,
 		reported: make(chan struct{}, 1),
 		wake:     make(chan struct{}, 1),
+		punches:  make(chan ident.Node, maxPunches),
 	}
 	rand.Read(s.instance)
 	if s.cfg.Software == nil {
@@ -116,16 +122,40 @@ func ThisSoftware(hostname string) *pb.Software {
 // State returns what the session is doing now.
 func (s *Session) State() State { return *s.state.Load() }
 
-// Report says where this node can be reached. Only a difference is sent, the newest one, at most once a second.
-func (s *Session) Report(endpoints []netip.AddrPort) {
-	wire := make([][]byte, 0, min(len(endpoints), MaxEndpoints))
-	for _, e := range endpoints[:min(len(endpoints), MaxEndpoints)] {
-		wire = append(wire, control.AppendEndpoint(nil, e))
+// Reach is where a node can be reached.
+type Reach struct {
+	Endpoints []netip.AddrPort
+	Kinds     []byte      // of Endpoints, one for each, as disco's candidate kinds; nil: not known
+	Home      ident.Relay // the relay where the node always can be reached; zero: none
+}
+
+func (r Reach) message() *pb.Report {
+	n := min(len(r.Endpoints), MaxEndpoints)
+	m := &pb.Report{HomeRelay: uint64(r.Home), Endpoints: make([][]byte, 0, n)}
+	for _, e := range r.Endpoints[:n] {
+		m.Endpoints = append(m.Endpoints, control.AppendEndpoint(nil, e))
 	}
+	if len(r.Kinds) == len(r.Endpoints) {
+		m.Kinds = r.Kinds[:n]
+	}
+	return m
+}
+
+// Report says where this node can be reached. Only a difference is sent, the newest one, at most once a second.
+func (s *Session) Report(r Reach) {
 	s.mu.Lock()
-	s.endpoints = wire
+	s.reach = r.message()
 	s.mu.Unlock()
 	poke(s.reported)
+}
+
+// Punch asks the controller to have this node and a peer open their NATs toward each other at one moment. While there is no session, or
+// when too many ask, nothing happens.
+func (s *Session) Punch(peer ident.Node) {
+	select {
+	case s.punches <- peer:
+	default:
+	}
 }
 
 // Wake says that the network has changed: a connection is probed, a wait is cut short.

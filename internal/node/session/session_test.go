@@ -260,21 +260,21 @@ func TestReportsAreSentWhenTheyChangeAndNotFasterThanOnceASecond(t *testing.T) {
 		at := func(port uint16) []netip.AddrPort {
 			return []netip.AddrPort{netip.AddrPortFrom(netip.MustParseAddr("192.0.2.7"), port)}
 		}
-		s.session.Report(at(1))
+		s.session.Report(Reach{Endpoints: at(1)})
 		first := s.heard().GetReport().GetEndpoints()
 		if e, ok := control.ParseEndpoint(first[0]); !ok || e.Port() != 1 {
 			t.Fatalf("reported %v", first)
 		}
-		s.session.Report(at(1))
-		s.session.Report(at(2))
-		s.session.Report(at(3))
+		s.session.Report(Reach{Endpoints: at(1)})
+		s.session.Report(Reach{Endpoints: at(2)})
+		s.session.Report(Reach{Endpoints: at(3)})
 		s.quiet()
 		time.Sleep(reportEvery)
 		if e, _ := control.ParseEndpoint(s.heard().GetReport().GetEndpoints()[0]); e.Port() != 3 {
 			t.Fatalf("reported %v, want the newest", e)
 		}
 		s.quiet()
-		s.session.Report(at(3))
+		s.session.Report(Reach{Endpoints: at(3)})
 		time.Sleep(time.Minute)
 		s.quiet()
 	})
