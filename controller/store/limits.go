@@ -11,6 +11,7 @@ const (
 	MaxKeys     = 10_000  // join keys a tenant, and as many API keys
 	MaxRules    = 1_000   // a network
 	MaxScopes   = 64      // an API key
+	MaxRelays   = 256
 	// MaxPlainNodes is how many nodes may be named for a plain device.
 	MaxPlainNodes = 64
 
@@ -22,6 +23,8 @@ const (
 	// TombstoneLife and MaxTombstones bound the deletions that a tenant remembers. A node that was away for longer gets a snapshot.
 	TombstoneLife = 7 * 24 * time.Hour
 	MaxTombstones = 10_000
+	// CertLife is longer than any node's certificate lives; so long a node that was deleted is remembered for relays.
+	CertLife = 61 * 24 * time.Hour
 	// DeadKeyLife is how long a key that is expired, used up or revoked stays, to be listed and to say why it does not admit.
 	DeadKeyLife = 30 * 24 * time.Hour
 )

@@ -201,6 +201,23 @@ type Store interface {
 	// APIKey and JoinKeyTenant find whose key it is: the id is random, the secret is checked by the caller.
 	APIKey(ctx context.Context, id ident.APIKey) (APIKey, error)
 	JoinKeyTenant(ctx context.Context, id ident.JoinKey) (ident.Tenant, error)
+	// CreateRelay gives the relay an id if it has none; names are unique in the store. DeleteRelay takes its right to be one.
+	CreateRelay(ctx context.Context, actor string, r Relay) (Relay, error)
+	Relays(ctx context.Context) ([]Relay, error) // in order of creation
+	Relay(ctx context.Context, id ident.Relay) (Relay, error)
+	RelayByName(ctx context.Context, name string) (Relay, error)
+	DeleteRelay(ctx context.Context, actor string, id ident.Relay) error
+	// RedeemRelay binds the relay to an identity key, once: with another one the key is used up.
+	RedeemRelay(ctx context.Context, id ident.Relay, secret key.Secret, identity key.IdentityPublic) (Relay, error)
+	// RelayRenewed notes the end of a new certificate; RelayReported what the relay says of itself, which is nobody's decision and
+	// leaves no event.
+	RelayRenewed(ctx context.Context, id ident.Relay, until time.Time) error
+	RelayReported(ctx context.Context, id ident.Relay, r RelayReport) error
+	// RemovedNodes returns the nodes whose certificates may outlive them.
+	RemovedNodes(ctx context.Context) ([]RemovedNode, error)
+	// AddRelayed adds bytes to what relays have carried for tenants today; Relayed returns what was carried since a day.
+	AddRelayed(ctx context.Context, bytes map[ident.Tenant]uint64) error
+	Relayed(ctx context.Context, since time.Time) ([]Usage, error)
 	// For returns the handle of one tenant. It does not check that the tenant exists.
 	For(id ident.Tenant) Handle
 	// Writable reports nil, or why writes fail now (ErrReadOnly, wrapped); it tries again by itself.

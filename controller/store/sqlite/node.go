@@ -163,6 +163,9 @@ func (h handle) DeleteNode(ctx context.Context, actor string, id ident.Node, ifV
 		if err := w.exec(deleteNode, int64(id)); err != nil {
 			return err
 		}
+		if err := w.outlaw(n); err != nil {
+			return err
+		}
 		w.giveBack(n.Network, n.Address4, n.Address6)
 		if n.Version, err = w.version(); err != nil {
 			return err

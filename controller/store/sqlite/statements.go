@@ -126,3 +126,25 @@ const (
 	revokeAPIKey  statement = `UPDATE api_key SET revoked = 1, touched = ?3 WHERE tenant = ?1 AND id = ?2`
 	buryAPIKeys   statement = `DELETE FROM api_key WHERE tenant = ?1 AND touched < ?2 AND (revoked = 1 OR expires > 0 AND expires < ?2)`
 )
+
+const relayColumns = `id, tenant, name, region, addresses, hash, expires, identity, joined, cert_until, created, created_by, reported, reported_region, stun, software, last_seen`
+
+// Of relays, which are the provider's.
+const (
+	selectRelays      statement = `SELECT ` + relayColumns + ` FROM relay ORDER BY born`
+	selectRelay       statement = `SELECT ` + relayColumns + ` FROM relay WHERE id = ?1`
+	selectRelayByName statement = `SELECT ` + relayColumns + ` FROM relay WHERE name = ?1`
+	countRelays       statement = `SELECT count(*) FROM relay`
+	insertRelay       statement = `INSERT INTO relay (id, tenant, name, region, addresses, hash, expires, created, created_by, born) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)`
+	redeemRelay       statement = `UPDATE relay SET identity = ?2, joined = ?3 WHERE id = ?1`
+	renewRelay        statement = `UPDATE relay SET cert_until = ?2 WHERE id = ?1`
+	relayReported     statement = `UPDATE relay SET reported = ?2, reported_region = ?3, stun = ?4, software = ?5, last_seen = ?6 WHERE id = ?1`
+	deleteRelay       statement = `DELETE FROM relay WHERE id = ?1`
+
+	selectRemovedNodes statement = `SELECT tenant, node, until FROM removed_node WHERE until > ?1 ORDER BY tenant, node`
+	insertRemovedNode  statement = `INSERT INTO removed_node (tenant, node, until) VALUES (?1, ?2, ?3) ON CONFLICT (tenant, node) DO UPDATE SET until = excluded.until`
+	forgetRemovedNodes statement = `DELETE FROM removed_node WHERE tenant = ?1 AND until <= ?2`
+
+	addRelayed    statement = `INSERT INTO relayed (tenant, day, bytes) VALUES (?1, ?2, ?3) ON CONFLICT (tenant, day) DO UPDATE SET bytes = bytes + excluded.bytes`
+	selectRelayed statement = `SELECT tenant, day, bytes FROM relayed WHERE day >= ?1 ORDER BY tenant, day`
+)

@@ -14,13 +14,15 @@ import (
 )
 
 // ofTenants are the tables whose rows belong to a tenant.
-var ofTenants = regexp.MustCompile(`\b(network|node|plain|tombstone|join_key|api_key|event|authority)\b`)
+var ofTenants = regexp.MustCompile(`\b(network|node|plain|tombstone|join_key|api_key|event|authority|removed_node|relayed)\b`)
 
 // global are the statements that may look across tenants, each with the reason.
 var global = map[string]string{
 	"selectJoinKeyTenant": "asks whose key it is; the id is random",
 	"selectAPIKeyByID":    "asks whose key it is; the id is random",
 	"countNodes":          "a number for people, after a restore",
+	"selectRemovedNodes":  "relays serve all tenants",
+	"selectRelayed":       "the provider's bill",
 }
 
 // constants evaluates the constants of statements.go, which therefore imports nothing.
