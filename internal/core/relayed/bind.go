@@ -206,7 +206,7 @@ func (n *link) isBound(now mono.Time, q question, c *relay.Control, from netip.A
 // alive takes an answer.
 func (n *link) alive(now mono.Time, q question, out *Out) {
 	n.k.measured(now.Sub(q.at))
-	doubted := n.pulse.doubtful(now)
+	doubted := n.pulse.doubtful()
 	n.pulse.answered(now)
 	n.k.failures, n.k.shunned = 0, mono.Never
 	n.l.wake(now.Add(stillAfter))

@@ -30,7 +30,7 @@ type peer struct {
 	node  ident.Node
 	home  ident.Relay
 	until mono.Time // wanted until then; Never: not wanted
-	lane  Lane      // as told; Channel 0: none
+	lanes []Lane    // as told, best first
 	lost  bool      // as told
 }
 
@@ -95,18 +95,18 @@ func (l *Links) Remove(now mono.Time, node ident.Node, out *Out) {
 	l.active = slices.DeleteFunc(l.active, func(x *peer) bool { return x == p })
 }
 
-// Want says that a lane to a node is wanted, for half a minute; packets that are sent in it (Used) prolong that. It returns the best that is
-// there; if there is none, LaneUp or Lost follows, and LaneUp whenever there is a better one.
-func (l *Links) Want(now mono.Time, node ident.Node, out *Out) (Lane, bool) {
+// Want says that a lane to a node is wanted, for half a minute; packets that are sent in it (Used) prolong that. It returns those that are
+// there, as Lanes does; if there is none, Laned or Lost follows.
+func (l *Links) Want(now mono.Time, node ident.Node, out *Out) []Lane {
 	p := l.peers[node]
 	if p == nil {
-		return Lane{}, false
+		return nil
 	}
 	p.lost = false
 	l.want(now, p)
 	l.pursue(now, p, out)
 	l.settle(now, p, out)
-	return l.Lane(node)
+	return p.lanes
 }
 
 func (l *Links) want(now mono.Time, p *peer) {
@@ -117,17 +117,20 @@ func (l *Links) want(now mono.Time, p *peer) {
 	p.until = now.Add(wantedFor)
 }
 
-// Lane is the best lane to a node now.
-func (l *Links) Lane(node ident.Node) (Lane, bool) {
-	p := l.peers[node]
-	if p == nil || p.lane.Channel == 0 {
-		return Lane{}, false
+// Lanes are the open lanes to a node, best first, at most MaxLanes. They are valid until the next call.
+func (l *Links) Lanes(node ident.Node) []Lane {
+	if p := l.peers[node]; p != nil {
+		return p.lanes
 	}
-	return p.lane, true
+	return nil
 }
 
-// tickLanes looks after the lanes that are wanted, and closes what nobody uses.
+// tickLanes looks after the lanes that are wanted, and closes what nobody has used for long.
 func (l *Links) tickLanes(now mono.Time, out *Out) {
+	if due(now, l.sweepAt) {
+		l.sweep(now, out)
+	}
+	l.wake(l.sweepAt)
 	if l.lanesNext.IsNever() || now.Before(l.lanesNext) {
 		l.wake(l.lanesNext)
 		return
@@ -145,27 +148,31 @@ func (l *Links) tickLanes(now mono.Time, out *Out) {
 		p.until = mono.Never
 		return true
 	})
-	if !now.Before(l.sweepAt) {
-		l.sweep(now, out)
-		l.sweepAt = now.Add(sweepEvery)
-	}
 	l.wake(l.lanesNext)
 }
 
 // sweep closes the channels that nobody has used for long.
 func (l *Links) sweep(now mono.Time, out *Out) {
+	l.sweepAt = mono.Never
 	for _, n := range l.slots {
 		if n == nil {
 			continue
 		}
 		for _, node := range n.nodes() {
 			if now.Sub(n.channels[node].used) < idleChannel {
-				l.lanesAt(now.Add(sweepEvery))
+				l.sweepSoon(now)
 				continue
 			}
 			n.closeChannel(now, node, out)
 			l.settle(now, l.peers[node], out)
 		}
+	}
+}
+
+func (l *Links) sweepSoon(now mono.Time) {
+	if l.sweepAt.IsNever() {
+		l.sweepAt = now.Add(sweepEvery)
+		l.wake(l.sweepAt)
 	}
 }
 
@@ -185,7 +192,7 @@ func (l *Links) pursue(now mono.Time, p *peer, out *Out) {
 		if n := l.need(now, k, out); n != nil {
 			n.used = max(n.used, now.Add(-usedFor)) // kept, but not asked often unless packets flow
 			n.open(now, p, out)
-			if c := n.channels[p.node]; n.up() && c != nil && c.number != 0 && !n.pulse.doubtful(now) {
+			if c := n.channels[p.node]; n.up() && c != nil && c.number != 0 && !n.pulse.doubtful() {
 				return
 			}
 		}
@@ -273,7 +280,7 @@ func (n *link) answered(now mono.Time, node ident.Node, a *relay.Control, out *O
 		c.number, c.key = a.Channel, relay.ChannelKey(&n.welcome.Secret, a.Channel)
 		c.tries, c.misses, c.reason, c.next = 0, 0, relay.NoReason, now.Add(reopenLeast)
 		n.numbers[c.number] = node
-		n.l.lanesAt(now.Add(sweepEvery))
+		n.l.sweepSoon(now)
 	} else if c.number == 0 {
 		n.refused(now, c, a.Reason)
 		n.l.pursue(now, p, out)
@@ -330,28 +337,30 @@ func (l *Links) settleAll(now mono.Time, out *Out) {
 	}
 }
 
-// settle tells which lane is the best for a peer, if that has changed.
+// settle tells of the lanes to a peer, if they have changed.
 func (l *Links) settle(now mono.Time, p *peer, out *Out) {
-	best := l.best(now, p)
-	if best.Channel != 0 {
-		p.lost = false
-		if best != p.lane {
-			p.lane = best
-			out.tell(Event{Kind: LaneUp, Slot: best.Slot, Relay: l.slots[best.Slot].k.id, Node: p.node, Lane: best})
+	var is [MaxLanes]Lane
+	n := l.rank(now, p, &is)
+	had := len(p.lanes)
+	if !slices.Equal(p.lanes, is[:n]) {
+		p.lanes = append(p.lanes[:0], is[:n]...)
+		if n > 0 {
+			out.tell(Event{Kind: Laned, Node: p.node})
 		}
+	}
+	if n > 0 {
+		p.lost = false
 		return
 	}
-	had := p.lane.Channel != 0
-	p.lane = Lane{}
-	if why, none := l.hopeless(now, p); (had || none) && !p.lost {
+	if why, none := l.hopeless(now, p); (had > 0 || none) && !p.lost {
 		p.lost = true
 		out.tell(Event{Kind: Lost, Node: p.node, Reason: why})
 	}
 }
 
-// best chooses among open channels: those of links without doubt first, then the peer's home, ours, the standby, then by slot.
-func (l *Links) best(now mono.Time, p *peer) (best Lane) {
-	worth := -1
+// rank orders the open lanes to a peer.
+func (l *Links) rank(now mono.Time, p *peer, lanes *[MaxLanes]Lane) (count int) {
+	var worth [MaxLanes]int
 	for _, n := range l.slots {
 		if n == nil || !n.up() {
 			continue
@@ -360,14 +369,23 @@ func (l *Links) best(now mono.Time, p *peer) (best Lane) {
 		if c == nil || c.number == 0 {
 			continue
 		}
-		if w := n.worth(now, p); w > worth {
-			worth = w
-			best = Lane{Slot: n.slot, Carried: !n.bound, Remote: n.remote, Channel: c.number, Key: c.key}
+		w, at := n.worth(now, p), 0
+		for at < count && worth[at] >= w {
+			at++
 		}
+		if at == MaxLanes {
+			continue
+		}
+		count = min(count+1, MaxLanes)
+		copy(lanes[at+1:count], lanes[at:])
+		copy(worth[at+1:count], worth[at:])
+		worth[at] = w
+		lanes[at] = Lane{Slot: n.slot, Carried: !n.bound, Remote: n.remote, Channel: c.number, Key: c.key}
 	}
-	return best
+	return count
 }
 
+// worth is larger the better lanes of a link to a peer are.
 func (n *link) worth(now mono.Time, p *peer) (w int) {
 	switch n.k {
 	case n.l.home, n.l.target:
@@ -378,7 +396,7 @@ func (n *link) worth(now mono.Time, p *peer) (w int) {
 	if n.k.id == p.home {
 		w = 3
 	}
-	if !n.pulse.doubtful(now) {
+	if !n.pulse.doubtful() {
 		w += 4
 	}
 	return w

@@ -14,9 +14,10 @@ import (
 // Bounds.
 const (
 	MaxSlots    = 8    // links at a time; slots count from 1
-	MaxRelays   = 64   // relays that are known
+	MaxRelays   = 256  // relays that are known
 	MaxAddrs    = 4    // addresses of a relay
 	MaxChannels = 4096 // of a link
+	MaxLanes    = 4    // told of to one node
 )
 
 // Config says who we are. The zero value of every other field is useful.
@@ -30,8 +31,9 @@ type Config struct {
 
 // Relay is a relay of the map.
 type Relay struct {
-	ID    ident.Relay
-	Addrs []netip.AddrPort // where it takes UDP, most wanted first
+	ID       ident.Relay
+	Addrs    []netip.AddrPort // where it takes UDP, most wanted first
+	Draining bool             // it is about to stop
 }
 
 // Lane is an open channel to a node: what its datagrams need on their way out.
@@ -54,7 +56,7 @@ type Transmit struct {
 // Kind says what an Event tells.
 type Kind uint8
 
-// The kinds. All but Home, Lane and Lost name a Slot, and Relay.
+// The kinds. All but Laned and Lost name a Slot and its Relay.
 const (
 	// Dial asks for a connection and registration. Its end is Registered or Failed, with the same Conn.
 	Dial Kind = iota + 1
@@ -66,9 +68,9 @@ const (
 	Down
 	// Home is where peers find the node from now on.
 	Home
-	// LaneUp: datagrams to Node take Lane from now on.
-	LaneUp
-	// Lost: no lane leads to Node any more, or it could not be had, for Reason.
+	// Laned: the lanes to Node, of which there are some, have changed; see Links.Lanes.
+	Laned
+	// Lost: no lane leads to Node any more, or none could be had, for Reason.
 	Lost
 	// Expect: what the relay at Addr delivers to Number under Tag is from Node. A later one with the same Number and Tag replaces it.
 	Expect
@@ -86,7 +88,6 @@ type Event struct {
 	Relay  ident.Relay
 	Node   ident.Node
 	Reason relay.Reason
-	Lane   Lane
 	Number relay.Number
 	Tag    relay.Tag
 	Addr   netip.AddrPort
@@ -121,7 +122,7 @@ type Links struct {
 
 	next      mono.Time // Tick has nothing to do before
 	lanesNext mono.Time // nor with lanes before
-	sweepAt   mono.Time
+	sweepAt   mono.Time // when channels are looked through next
 }
 
 // New makes the node's side of relays; rnd gives numbers that have to be hard to guess.

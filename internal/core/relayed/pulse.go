@@ -19,7 +19,6 @@ const (
 	deadTLS    = 1400 * time.Millisecond // TCP repeats what is lost, and needs time for it
 	deadFed    = 5 * time.Second         // while it delivers
 	deadAsks   = 3
-	doubtAfter = 300 * time.Millisecond // other lanes are better from then on
 	idleLeast  = 5 * time.Second
 )
 
@@ -35,10 +34,8 @@ type pulse struct {
 
 func (p *pulse) answered(now mono.Time) { p.last, p.doubt, p.asks = now, mono.Never, 0 }
 
-// doubtful reports whether an answer is late.
-func (p *pulse) doubtful(now mono.Time) bool {
-	return !p.doubt.IsNever() && p.asks > 1 && now.Sub(p.doubt) >= doubtAfter
-}
+// doubtful reports whether an answer is late: other lanes are better now.
+func (p *pulse) doubtful() bool { return p.asks > 1 }
 
 // idleEvery is how often an idle link is asked.
 func (n *link) idleEvery() time.Duration {
@@ -77,9 +74,8 @@ func (n *link) beat(now mono.Time, out *Out) {
 		n.silent(now, out)
 		return
 	}
-	was := p.doubtful(now)
 	n.ask(now, out)
-	if !was && p.doubtful(now) {
+	if p.asks == 2 {
 		n.l.pursueAll(now, out)
 		n.l.settleAll(now, out)
 	}

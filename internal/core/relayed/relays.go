@@ -41,7 +41,7 @@ func (l *Links) Relays(now mono.Time, all []Relay, out *Out) {
 			k, fresh = &known{id: r.ID}, true
 			l.relays = append(l.relays, k)
 		}
-		k.gone = false
+		k.gone, k.leaving = false, r.Draining || k.leaving && k.link != nil
 		k.meet(r.Addrs)
 	}
 	l.relays = slices.DeleteFunc(l.relays, func(k *known) bool { return k.gone && k.link == nil })
@@ -107,7 +107,7 @@ func (l *Links) need(now mono.Time, k *known, out *Out) *link {
 	if slot == 0 {
 		return nil
 	}
-	n := &link{l: l, k: k, slot: slot, used: now}
+	n := &link{l: l, k: k, slot: slot, used: now.Add(-usedFor)}
 	k.link, l.slots[slot] = n, n
 	n.dial(now, out)
 	return n

@@ -12,7 +12,7 @@ import (
 // surveyEvery is the time between two surveys, surveySoon that before one which is to confirm the last.
 const (
 	surveyEvery = 5 * time.Minute
-	surveySoon  = 20 * time.Second
+	surveySoon  = time.Minute
 )
 
 // survey measures the way to every relay.
