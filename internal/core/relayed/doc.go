@@ -27,7 +27,7 @@
 //
 // A lane is an open channel to a node. Want opens one at the peer's home; and, while the link there is not up yet or no longer, or refuses, also at our
 // own home and standby, where the peer may be registered too. The open lanes are ordered, best first: those of links without doubt, then the peer's home,
-// our own, the standby. Laned says that something has changed in that, Lost that there is none.
+// our own, the standby. LaneUp says that something has changed in that, Lost that there is none.
 //
 // # Home
 //

@@ -96,7 +96,7 @@ func (l *Links) Remove(now mono.Time, node ident.Node, out *Out) {
 }
 
 // Want says that a lane to a node is wanted, for half a minute; packets that are sent in it (Used) prolong that. It returns those that are
-// there, as Lanes does; if there is none, Laned or Lost follows.
+// there, as Lanes does; if there is none, LaneUp or Lost follows.
 func (l *Links) Want(now mono.Time, node ident.Node, out *Out) []Lane {
 	p := l.peers[node]
 	if p == nil {
@@ -345,7 +345,7 @@ func (l *Links) settle(now mono.Time, p *peer, out *Out) {
 	if !slices.Equal(p.lanes, is[:n]) {
 		p.lanes = append(p.lanes[:0], is[:n]...)
 		if n > 0 {
-			out.tell(Event{Kind: Laned, Node: p.node})
+			out.tell(Event{Kind: LaneUp, Slot: is[0].Slot, Relay: l.slots[is[0].Slot].k.id, Node: p.node, Lane: is[0]})
 		}
 	}
 	if n > 0 {

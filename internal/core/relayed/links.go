@@ -56,7 +56,7 @@ type Transmit struct {
 // Kind says what an Event tells.
 type Kind uint8
 
-// The kinds. All but Laned and Lost name a Slot and its Relay.
+// The kinds. All but LaneUp and Lost name a Slot and its Relay.
 const (
 	// Dial asks for a connection and registration. Its end is Registered or Failed, with the same Conn.
 	Dial Kind = iota + 1
@@ -68,8 +68,8 @@ const (
 	Down
 	// Home is where peers find the node from now on.
 	Home
-	// Laned: the lanes to Node, of which there are some, have changed; see Links.Lanes.
-	Laned
+	// LaneUp: the lanes to Node have changed; Lane is the best now. See also Links.Lanes.
+	LaneUp
 	// Lost: no lane leads to Node any more, or none could be had, for Reason.
 	Lost
 	// Expect: what the relay at Addr delivers to Number under Tag is from Node. A later one with the same Number and Tag replaces it.
@@ -88,6 +88,7 @@ type Event struct {
 	Relay  ident.Relay
 	Node   ident.Node
 	Reason relay.Reason
+	Lane   Lane
 	Number relay.Number
 	Tag    relay.Tag
 	Addr   netip.AddrPort

@@ -66,7 +66,7 @@ func TestBlockedUDPCostsNothingButTheConnection(t *testing.T) {
 	r.act()
 	r.run(time.Second)
 	r.want("no lane", r.lane(9).Carried)
-	r.want("a lane after %v", r.last(Laned).at.Sub(begin) <= 500*ms, r.last(Laned).at.Sub(begin))
+	r.want("a lane after %v", r.last(LaneUp).at.Sub(begin) <= 500*ms, r.last(LaneUp).at.Sub(begin))
 	r.flow(9, time.Minute)
 	r.want("link lost", r.count(Down) == 0)
 	binds := r.relays[0].binds
@@ -86,7 +86,7 @@ func TestUDPThatIsBlockedLaterIsReplacedWithinTwoSeconds(t *testing.T) {
 	cut := r.now
 	r.flow(9, 5*time.Second)
 	r.want("not carried", r.lane(9).Channel != 0 && r.lane(9).Carried)
-	r.want("replaced after %v", r.last(Laned).at.Sub(cut) <= 2*time.Second, r.last(Laned).at.Sub(cut))
+	r.want("replaced after %v", r.last(LaneUp).at.Sub(cut) <= 2*time.Second, r.last(LaneUp).at.Sub(cut))
 }
 
 func TestAUsedRelayThatDiesIsReplacedWithinTwoSeconds(t *testing.T) {
@@ -167,7 +167,7 @@ func TestARelayThatRestartsIsJoinedAgain(t *testing.T) {
 	r.flow(9, 3*time.Second)
 	r.want("%d registrations", r.relays[0].registers == 2, r.relays[0].registers)
 	r.want("no lane again", r.lane(9).Channel != 0)
-	r.want("back after %v", r.last(Laned).at.Sub(cut) <= 3*time.Second, r.last(Laned).at.Sub(cut))
+	r.want("back after %v", r.last(LaneUp).at.Sub(cut) <= 3*time.Second, r.last(LaneUp).at.Sub(cut))
 }
 
 func TestUnknownIsBelievedOnlyIfItEchoesAQuestion(t *testing.T) {
@@ -225,7 +225,7 @@ func TestAPeerAtAnotherRelayIsReachedThere(t *testing.T) {
 	r.act()
 	r.run(500 * ms)
 	r.want("a lane in slot %d", r.lane(9).Slot != 0 && r.l.slots[r.lane(9).Slot].k.id == 2, r.lane(9).Slot)
-	r.want("after %v", r.last(Laned).at.Sub(begin) <= 400*ms, r.last(Laned).at.Sub(begin))
+	r.want("after %v", r.last(LaneUp).at.Sub(begin) <= 400*ms, r.last(LaneUp).at.Sub(begin))
 	r.run(20 * time.Minute)
 	r.want("the channel is not closed", r.lane(9).Channel == 0 && r.relays[1].asked[relay.Close] == 1)
 }
