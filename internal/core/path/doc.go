@@ -1,5 +1,34 @@
-// Package path decides where a peer is: which of the addresses that it might have get the message that opens a session, and which
-// address counts as proven.
+// Package path decides where a peer is.
+//
+// # Finder: peers that speak disco
+//
+// A Finder stands for all peers of one membership and decides which Way carries a peer's datagrams: through a relay at once, and past
+// all relays as soon as a way is proven. It speaks in values of proto/disco, which its owner seals and sends.
+//
+// A way is proven by a pong: it bears the random number of a ping that went exactly there, and came back from there. Data that merely
+// arrived proves nothing about the way back. What the map, the peer, or the source address of a datagram says is a candidate.
+//
+// Hunt. When traffic wants a peer that has no direct way, both sides tell each other their addresses through a relay (offers), measure
+// its round trip, agree on a moment, and then ping all candidates on a ladder of times. The moment matters: a NAT that accepts
+// unasked-for datagrams gives our port away to the first that comes early. If nothing is proven after three seconds the next hunt
+// follows, later and later; every second one uses a fresh socket with a fresh mapping. A candidate in a LAN or of IPv6 needs no
+// agreement. If exactly one side's NAT takes another port for each destination, and a relay or STUN server of ours saw the peer, ports
+// are guessed: see guess.go.
+//
+// Watch. While data flows and comes back on the way in use, hardly anything is probed. Data without an answer for 400 ms raises a
+// doubt; four pings without an answer in more than a second confirm it, and the data takes the next way. A ping of the peer on a way
+// that we just used raises the same doubt: the peer may not hear us. A way that worked once is tried again every two seconds, so that
+// a network that heals is used again.
+//
+// Rest. The way in use is kept open by pings (25 s, or less where the NAT forgets sooner) for two minutes after the last packet. Then
+// the peer's data goes to the relay again and the search is forgotten: a silent peer costs an entry of a table.
+//
+// A node is never a weapon. At most 16 candidates a peer come from an offer, never loopback, link-local, multicast, broadcast or overlay
+// addresses, nor the metadata services of clouds; an address that has proven nothing gets at most five pings a second, and as many
+// answers to pings, for all peers together, and all ports of one address forty; guessing needs the word of a relay or STUN server of
+// ours, one peer at a time and each once a minute. A pong is no longer than its ping.
+//
+// # Picker: peers that speak plain WireGuard
 //
 // A Picker stands for one peer. A message that opens a session goes to every candidate until one answers: the same message to many
 // addresses is answered once, by whichever way is fastest, because the peer takes the other copies for replays. Renewing a session

@@ -22,7 +22,7 @@ const (
 // (REKEY_TIMEOUT).
 const Patience = 5 * time.Second
 
-// Kind says what an Event tells.
+// Kind says what a Pick tells.
 type Kind uint8
 
 // The kinds.
@@ -31,16 +31,16 @@ const (
 	PathLost                   // Addr was proven and may not hold any more; every candidate is being tried
 )
 
-// Event is something that the owner may want to act upon or log.
-type Event struct {
+// Pick is something that the owner of a Picker may want to act upon or log.
+type Pick struct {
 	Kind Kind
 	Addr netip.AddrPort
 }
 
-// Out is what a call decided. The caller owns and reuses it; calls append.
+// Out is what a call of a Picker decided. The caller owns and reuses it; calls append.
 type Out struct {
 	Transmits []netip.AddrPort // where a copy of the latest opening goes, in this order
-	Events    []Event
+	Events    []Pick
 }
 
 // Reset empties an Out for the next call.
@@ -91,7 +91,7 @@ func (p *Picker) Open(now mono.Time, using netip.AddrPort, out *Out) {
 		return
 	}
 	if p.proven.IsValid() && !p.heard.IsNever() {
-		out.Events = append(out.Events, Event{PathLost, p.proven})
+		out.Events = append(out.Events, Pick{PathLost, p.proven})
 	}
 	p.heard = mono.Never
 	p.all(using, out)
@@ -118,7 +118,7 @@ func (p *Picker) all(using netip.AddrPort, out *Out) {
 func (p *Picker) Heard(now mono.Time, from netip.AddrPort, out *Out) {
 	from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
 	if from != p.proven || p.heard.IsNever() {
-		out.Events = append(out.Events, Event{PathProven, from})
+		out.Events = append(out.Events, Pick{PathProven, from})
 	}
 	p.proven, p.heard, p.asked = from, now, mono.Never
 }
@@ -127,7 +127,7 @@ func (p *Picker) Heard(now mono.Time, from netip.AddrPort, out *Out) {
 // get a copy at once; otherwise the next opening goes to all.
 func (p *Picker) Wake(now mono.Time, out *Out) {
 	if p.proven.IsValid() && !p.heard.IsNever() {
-		out.Events = append(out.Events, Event{PathLost, p.proven})
+		out.Events = append(out.Events, Pick{PathLost, p.proven})
 	}
 	p.heard = mono.Never
 	if !p.asked.IsNever() && now.Sub(p.asked) < Patience {

@@ -37,7 +37,7 @@ func at(t *testing.T) (*Picker, *Out) {
 	return p, out
 }
 
-func expect(t *testing.T, out *Out, to []netip.AddrPort, events ...Event) {
+func expect(t *testing.T, out *Out, to []netip.AddrPort, events ...Pick) {
 	t.Helper()
 	if !slices.Equal(out.Transmits, to) || !slices.Equal(out.Events, events) {
 		t.Fatalf("sent to %v with events %v; want %v with %v", out.Transmits, out.Events, to, events)
@@ -52,7 +52,7 @@ func TestStrangerIsTriedEverywhereUntilItAnswers(t *testing.T) {
 		expect(t, out, []netip.AddrPort{lan, wan, six})
 	}
 	p.Heard(start.Add(16*time.Second), wan, out)
-	expect(t, out, nil, Event{PathProven, wan})
+	expect(t, out, nil, Pick{PathProven, wan})
 	if p.Proven() != wan {
 		t.Fatalf("proven %v", p.Proven())
 	}
@@ -62,7 +62,7 @@ func TestRenewalOfALivingSessionGoesToTheProvenAddressAlone(t *testing.T) {
 	p, out := at(t)
 	now := start
 	p.Heard(now, wan, out)
-	expect(t, out, nil, Event{PathProven, wan})
+	expect(t, out, nil, Pick{PathProven, wan})
 	for range 5 {
 		now = now.Add(renewFrom)
 		p.Open(now, wan, out)
@@ -81,7 +81,7 @@ func TestUnansweredRenewalIsRepeatedEverywhere(t *testing.T) {
 	p.Open(now, wan, out)
 	expect(t, out, []netip.AddrPort{wan})
 	p.Open(now.Add(Patience), wan, out)
-	expect(t, out, []netip.AddrPort{wan, lan, six}, Event{PathLost, wan})
+	expect(t, out, []netip.AddrPort{wan, lan, six}, Pick{PathLost, wan})
 	p.Open(now.Add(2*Patience), wan, out) // lost is told once
 	expect(t, out, []netip.AddrPort{wan, lan, six})
 }
@@ -93,7 +93,7 @@ func TestPeerThatFellSilentIsTriedEverywhereAtOnce(t *testing.T) {
 		out.Reset()
 		p.Open(start.Add(age), wan, out)
 		t.Log(name)
-		expect(t, out, []netip.AddrPort{wan, lan, six}, Event{PathLost, wan})
+		expect(t, out, []netip.AddrPort{wan, lan, six}, Pick{PathLost, wan})
 	}
 }
 
@@ -101,9 +101,9 @@ func TestPeerThatMovedIsFollowed(t *testing.T) {
 	p, out := at(t)
 	p.Heard(start, lan, out)
 	p.Heard(start.Add(time.Second), roams, out)
-	expect(t, out, nil, Event{PathProven, lan}, Event{PathProven, roams})
+	expect(t, out, nil, Pick{PathProven, lan}, Pick{PathProven, roams})
 	p.Open(start.Add(time.Hour), roams, out)
-	expect(t, out, []netip.AddrPort{roams, lan, wan, six}, Event{PathLost, roams})
+	expect(t, out, []netip.AddrPort{roams, lan, wan, six}, Pick{PathLost, roams})
 }
 
 // Where the owner sends to counts even if the Picker heard of another address.
@@ -114,7 +114,7 @@ func TestAddressInUseComesFirst(t *testing.T) {
 	p.Open(start.Add(renewFrom), roams, out)
 	expect(t, out, []netip.AddrPort{roams})
 	p.Open(start.Add(renewFrom+Patience), roams, out)
-	expect(t, out, []netip.AddrPort{roams, lan, wan, six}, Event{PathLost, lan})
+	expect(t, out, []netip.AddrPort{roams, lan, wan, six}, Pick{PathLost, lan})
 }
 
 func TestNewCandidateGetsTheOpeningThatWaits(t *testing.T) {
@@ -141,7 +141,7 @@ func TestWakeDoubtsEverything(t *testing.T) {
 	p.Heard(start, wan, out)
 	out.Reset()
 	p.Wake(start.Add(time.Second), out)
-	expect(t, out, nil, Event{PathLost, wan})
+	expect(t, out, nil, Pick{PathLost, wan})
 	p.Open(start.Add(renewFrom), wan, out) // would have been a renewal
 	expect(t, out, []netip.AddrPort{wan, lan, six})
 	p.Wake(start.Add(renewFrom+time.Second), out) // and the opening waits

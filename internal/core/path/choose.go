@@ -1,0 +1,158 @@
+package path
+
+import (
+	"time"
+
+	"github.com/cvlan/cvlan/internal/base/mono"
+)
+
+// Hysteresis: a way replaces one that works only if it is that much better, and not at once.
+const (
+	betterBy = 10 * time.Millisecond
+	settle   = 3 * time.Second
+)
+
+// rank is how much a proven direct way is wanted: the first field that differs decides, and less is better.
+type rank struct {
+	narrow bool // it does not carry what every IPv6 path carries
+	bucket int  // of its round-trip time
+	far    bool // not in a network of ours
+	four   bool // IPv4: the hole in a NAT may close
+	stray  bool // only heard from: a NAT may have more to say about it
+}
+
+// buckets are the upper bounds of round-trip times that count as equal.
+var buckets = [...]time.Duration{
+	3 * time.Millisecond, 10 * time.Millisecond, 30 * time.Millisecond, 60 * time.Millisecond,
+	100 * time.Millisecond, 180 * time.Millisecond, 300 * time.Millisecond, 500 * time.Millisecond,
+}
+
+func (f *Finder) rank(t *track) rank {
+	r := rank{narrow: t.carries.known > 0 && t.carries.known < leastSize, far: !f.refuse.isNear(t.way.Remote.Addr())}
+	for r.bucket < len(buckets) && t.rtt >= buckets[r.bucket] {
+		r.bucket++
+	}
+	r.four, r.stray = t.way.Remote.Addr().Is4(), t.kind == 0
+	return r
+}
+
+// less reports whether r is better than o.
+func (r rank) less(o rank) bool {
+	switch {
+	case r.narrow != o.narrow:
+		return o.narrow
+	case r.bucket != o.bucket:
+		return r.bucket < o.bucket
+	case r.far != o.far:
+		return o.far
+	case r.four != o.four:
+		return o.four
+	}
+	return !r.stray && o.stray
+}
+
+// better reports whether a way should replace one that works.
+func (f *Finder) better(t, old *track) bool {
+	a, b := f.rank(t), f.rank(old)
+	if a.narrow == b.narrow && a.bucket != b.bucket {
+		gain := old.rtt - t.rtt
+		return gain >= betterBy && gain >= old.rtt/5
+	}
+	return a.less(b)
+}
+
+// bestDirect returns the most wanted of the proven direct ways, nil if there is none.
+func (f *Finder) bestDirect(s *search) (best *track) {
+	for _, t := range s.tracks {
+		if t.way.Direct() && !t.proven.IsNever() && (best == nil || f.rank(t).less(f.rank(best))) {
+			best = t
+		}
+	}
+	return best
+}
+
+// bestRelay returns the relay that data takes: in the order of the map, then one that the peer uses to us. One that failed comes last,
+// that which failed longest ago first.
+func (f *Finder) bestRelay(s *search) (best *track) {
+	order := func(t *track) int {
+		for i, slot := range s.peer.known.Relays {
+			if slot == t.way.Relay {
+				return i
+			}
+		}
+		return len(s.peer.known.Relays)
+	}
+	for _, t := range s.tracks {
+		switch {
+		case t.way.Relay == 0 || !f.links[t.way.Relay]:
+		case best == nil, t.failed < best.failed, t.failed == best.failed && order(t) < order(best):
+			best = t
+		}
+	}
+	return best
+}
+
+// choose decides which way the peer's datagrams take.
+func (f *Finder) choose(now mono.Time, s *search, out *Decisions) {
+	old := s.find(s.chosen)
+	if old != nil && !old.usable(f) {
+		old = nil
+	}
+	direct := f.bestDirect(s)
+	switch {
+	case direct == nil:
+		f.chooseRelay(now, s, old, out)
+	case old == nil || old.way.Relay != 0:
+		f.take(now, s, direct, Proven, out)
+	case direct == old:
+	case !old.doubt.IsNever() && direct.proven > old.doubt:
+		f.take(now, s, direct, Silent, out)
+	case now.Sub(s.chosenAt) >= settle && f.better(direct, old):
+		f.take(now, s, direct, Better, out)
+	}
+}
+
+// chooseRelay is for when nothing direct is proven. A relay that works stays until it fails or one that the map prefers is there.
+func (f *Finder) chooseRelay(now mono.Time, s *search, old *track, out *Decisions) {
+	t := f.bestRelay(s)
+	switch {
+	case t == nil:
+		if s.chosen.IsValid() && old == nil {
+			out.Events = append(out.Events, Event{Kind: Lost, Peer: s.id, Way: s.chosen, Why: f.reason(now, s)})
+			s.chosen, s.chosenAt, s.why = Way{}, now, f.reason(now, s)
+		}
+	case t == old:
+	case old != nil && old.failed.IsNever() && now.Sub(s.chosenAt) < settle:
+	default:
+		f.take(now, s, t, f.reason(now, s), out)
+	}
+}
+
+// reason is why the way in use is left for a relay.
+func (f *Finder) reason(now mono.Time, s *search) Why {
+	old := s.find(s.chosen)
+	switch {
+	case !s.chosen.IsValid():
+		return First
+	case old == nil:
+		return Stale
+	case old.way.Relay != 0 && !f.links[old.way.Relay]:
+		return RelayLost
+	case old.way.Direct() && now == f.changed:
+		return Moved
+	case old.way.Relay != 0 && old.failed.IsNever():
+		return Better
+	}
+	return Silent
+}
+
+func (f *Finder) take(now mono.Time, s *search, t *track, why Why, out *Decisions) {
+	if s.chosen.IsValid() && s.chosen == t.way {
+		return
+	}
+	s.chosen, s.chosenAt, s.why, s.unanswered = t.way, now, why, mono.Never
+	out.Events = append(out.Events, Event{Kind: Chosen, Peer: s.id, Way: t.way, Why: why})
+	if t.way.Direct() {
+		f.tellSize(s, t, out)
+	}
+}

@@ -1,0 +1,375 @@
+package path
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/cvlan/cvlan/internal/base/mono"
+	"github.com/cvlan/cvlan/proto/disco"
+)
+
+// Times of hunts.
+const (
+	huntFor     = 3 * time.Second // from the first pings on
+	offerEvery  = 250 * time.Millisecond
+	offerTimes  = 3
+	offerWait   = time.Second // then we start without the peer
+	socketWait  = time.Second
+	tellEvery   = 500 * time.Millisecond
+	offerMemory = 10 * time.Minute // of the peer's generation, should its clock have been wrong
+	restunEvery = 5 * time.Second
+	punchEvery  = 5 * time.Second
+)
+
+// backoff is how long a peer without a direct way waits for the next hunt.
+var backoff = [...]time.Duration{time.Second, 3 * time.Second, 10 * time.Second, 30 * time.Second, time.Minute}
+
+// Countdowns of offers that are none.
+const (
+	asks    = 65535 // when to start is not agreed yet: answer with an offer
+	answers = 65534 // not agreed yet, and this is the answer
+)
+
+type phase uint8
+
+const (
+	resting phase = iota
+	opening       // a fresh socket was asked for
+	offering
+	punching
+)
+
+// hunt is an attempt to find a direct way: both sides tell their addresses, agree when to start, and ping each other.
+type hunt struct {
+	phase    phase
+	n        int       // attempts since a direct way worked, or our network changed
+	at       mono.Time // when the next one may begin
+	since    mono.Time // this phase
+	offered  mono.Time // our latest offer
+	times    int       // offers of this hunt
+	joined   bool      // the peer asked
+	answered bool      // the peer's offer is here
+	rtt      time.Duration
+	start    mono.Time
+	until    mono.Time
+	socket   uint16 // of this hunt; 0: the main socket only
+	mapped   netip.AddrPort
+	open     []uint16 // all sockets that were opened for this peer
+	awaits   int      // sockets asked for and not yet there
+	punchAt  mono.Time
+}
+
+// end leaves off an attempt.
+func (h *hunt) end() {
+	h.phase, h.joined, h.answered, h.times, h.awaits, h.rtt = resting, false, false, 0, 0, 0
+}
+
+func (h *hunt) enter(now mono.Time, p phase) { h.phase, h.since = p, now }
+
+func (h *hunt) deadline(now mono.Time, s *search) mono.Time {
+	switch h.phase {
+	case opening:
+		return h.since.Add(socketWait)
+	case offering:
+		if h.times < offerTimes {
+			return h.offered.Add(offerEvery)
+		}
+		return h.since.Add(offerWait)
+	case punching:
+		return h.until
+	}
+	if s.flows(now, active) && s.direct() == nil {
+		return max(h.at, now)
+	}
+	return mono.Never
+}
+
+// sockets returns those that the candidates of the peer are probed from.
+func (s *search) sockets() []uint16 {
+	if s.hunt.socket != 0 {
+		return []uint16{0, s.hunt.socket}
+	}
+	return []uint16{0}
+}
+
+func (s *search) awaitsSocket() bool { return s.hunt.awaits > 0 }
+
+// advance goes on with the hunt for a direct way, or begins one.
+func (f *Finder) advance(now mono.Time, s *search, out *Decisions) {
+	h := &s.hunt
+	f.tell(now, s, out)
+	switch h.phase {
+	case resting:
+		if s.flows(now, active) && s.direct() == nil && !now.Before(h.at) {
+			f.attempt(now, s, false, out)
+		}
+	case opening:
+		if now.Sub(h.since) >= socketWait {
+			h.awaits = 0
+			f.offer(now, s, out)
+		}
+	case offering:
+		switch {
+		case h.answered && h.rtt > 0 && !h.joined:
+			f.agree(now, s, out)
+		case now.Sub(h.since) >= offerWait:
+			f.start(now, s)
+		case h.times < offerTimes && now.Sub(h.offered) >= offerEvery:
+			f.send(now, s, f.countdown(s), out)
+			f.pingRelay(now, s, out)
+		}
+	case punching:
+		if !now.Before(h.until) {
+			f.rest(now, s, out)
+		}
+	}
+	if f.restunWanted {
+		f.askRestun(now, out)
+	}
+}
+
+func (f *Finder) countdown(s *search) uint16 {
+	if s.hunt.joined {
+		return answers
+	}
+	return asks
+}
+
+// attempt begins a hunt. Every second one uses a fresh socket, because a NAT may have spoiled the mapping of the one before.
+func (f *Finder) attempt(now mono.Time, s *search, joined bool, out *Decisions) {
+	h := &s.hunt
+	h.end()
+	h.n++
+	h.joined, h.answered = joined, joined
+	f.closeSockets(s, s.chosen, out)
+	if h.n%2 == 0 && f.own.Mapping != disco.MappingNone && f.own.Mapping != disco.MappingUnknown {
+		h.awaits = 1
+		h.enter(now, opening)
+		out.Events = append(out.Events, Event{Kind: OpenSockets, Peer: s.id, Count: 1})
+		return
+	}
+	f.offer(now, s, out)
+}
+
+// offer tells the peer our addresses, through a relay, and pings at once what needs no agreement.
+func (f *Finder) offer(now mono.Time, s *search, out *Decisions) {
+	h := &s.hunt
+	for _, t := range s.tracks {
+		if t.way.Direct() && t.proven.IsNever() && !t.stale && f.near(t.way) {
+			t.from, t.tries = now, 0
+		}
+	}
+	if f.bestRelay(s) == nil {
+		if h.punchAt.IsNever() || now.Sub(h.punchAt) >= punchEvery {
+			h.punchAt = now
+			out.Events = append(out.Events, Event{Kind: AskPunch, Peer: s.id})
+		}
+		f.start(now, s)
+		return
+	}
+	h.enter(now, offering)
+	f.pingRelay(now, s, out)
+	f.send(now, s, f.countdown(s), out)
+}
+
+func (f *Finder) pingRelay(now mono.Time, s *search, out *Decisions) {
+	if t := f.bestRelay(s); t != nil {
+		f.ping(now, s, t, 0, out)
+	}
+}
+
+// agree tells the peer when we start: when the message arrives there, as far as the round trip tells.
+func (f *Finder) agree(now mono.Time, s *search, out *Decisions) {
+	half := s.hunt.rtt / 2
+	f.send(now, s, uint16(min(half.Milliseconds(), answers-1)), out)
+	f.start(now.Add(half), s)
+	s.hunt.since = now
+}
+
+// send sends an offer through a relay, or on a direct way that is proven.
+func (f *Finder) send(now mono.Time, s *search, startIn uint16, out *Decisions) {
+	t := f.bestRelay(s)
+	if t == nil {
+		t = f.bestDirect(s)
+	}
+	if t == nil {
+		return
+	}
+	f.offers++
+	s.hunt.offered = now
+	s.hunt.times++
+	m := disco.Message{Kind: disco.Offer, ID: f.offers, Candidates: f.candidates(s), Mapping: f.own.Mapping, StartIn: startIn}
+	out.Sends = append(out.Sends, Send{Peer: s.id, Way: t.way, Message: m})
+}
+
+// candidates are our addresses, that of the hunt's own socket first.
+func (f *Finder) candidates(s *search) []disco.Candidate {
+	all := f.own.Candidates
+	if s.hunt.socket != 0 && s.hunt.mapped.IsValid() {
+		all = slices.Concat([]disco.Candidate{{Addr: s.hunt.mapped, Kind: disco.ServerReflexive}}, all)
+	}
+	return all[:min(len(all), disco.MaxAddresses)]
+}
+
+// start has the pings to all addresses of the peer begin at a time.
+func (f *Finder) start(at mono.Time, s *search) {
+	h := &s.hunt
+	h.enter(at, punching)
+	h.start, h.until = at, at.Add(huntFor)
+	for _, t := range s.tracks {
+		running := !t.from.IsNever() && t.tries < len(ladder) && f.near(t.way)
+		if t.way.Direct() && t.proven.IsNever() && !t.stale && !running {
+			t.from, t.tries = at, 0
+		}
+	}
+	s.guess.at = at.Add(max(guessAfter, h.rtt+guessAfter/2))
+}
+
+// rest ends a hunt. Without a direct way the next one follows later and later.
+func (f *Finder) rest(now mono.Time, s *search, out *Decisions) {
+	h := &s.hunt
+	h.end()
+	f.closeSockets(s, s.chosen, out)
+	if s.direct() != nil {
+		h.n = 0
+		return
+	}
+	h.at = now.Add(backoff[min(max(h.n, 1), len(backoff))-1])
+	if h.n == 1 {
+		f.askRestun(now, out)
+	}
+}
+
+// offered takes an offer of the peer: where it may be, and when it starts.
+func (f *Finder) offered(now mono.Time, s *search, w Way, m disco.Message, out *Decisions) {
+	if m.ID <= s.offer && now.Sub(s.offerAt) < offerMemory && !s.offerAt.IsNever() {
+		return
+	}
+	if f.arrived(now, s, w) == nil {
+		return
+	}
+	s.offer, s.offerAt, s.theirs, s.touched = m.ID, now, m.Mapping, now
+	f.replace(s, m.Candidates)
+	h := &s.hunt
+	switch {
+	case m.StartIn < answers:
+		f.meet(now, s, time.Duration(m.StartIn)*time.Millisecond)
+	case h.phase == offering || h.phase == opening:
+		h.answered = true
+	case m.StartIn == answers:
+	case s.direct() == nil && (h.phase == resting || now.Sub(h.start) >= tellEvery):
+		f.attempt(now, s, true, out)
+	case h.offered.IsNever() || now.Sub(h.offered) >= tellEvery:
+		f.send(now, s, answers, out)
+	}
+}
+
+// meet starts together with the peer, which has sent a countdown.
+func (f *Finder) meet(now mono.Time, s *search, in time.Duration) {
+	h := &s.hunt
+	if h.phase == punching && now.Sub(h.start) < max(time.Second, 2*h.rtt) {
+		return // both agreed at once
+	}
+	travelled := in
+	for _, t := range s.tracks {
+		if t.way.Relay != 0 && t.rtt > 0 && h.rtt > 0 {
+			travelled = h.rtt / 2
+		}
+	}
+	f.start(now.Add(max(0, min(in-travelled, time.Second))), s)
+}
+
+// replace puts the addresses of a new offer in the place of those of the last one.
+func (f *Finder) replace(s *search, all []disco.Candidate) {
+	for _, t := range s.tracks {
+		if t.way.Direct() && t.offered {
+			t.stale, t.offered = true, false
+		}
+	}
+	f.learn(s, s.peer.known.Candidates)
+	f.learn(s, all)
+	for _, c := range all {
+		for _, t := range s.tracks {
+			if t.way.Remote == c.Addr {
+				t.offered = true
+			}
+		}
+	}
+}
+
+// tell tells the peer that our addresses changed.
+func (f *Finder) tell(now mono.Time, s *search, out *Decisions) {
+	if s.tellAt.IsNever() {
+		return
+	}
+	s.tellAt = mono.Never
+	h := &s.hunt
+	switch {
+	case !s.flows(now, active):
+	case s.direct() != nil || h.phase == offering || h.phase == punching:
+		f.send(now, s, asks, out)
+	case h.phase == resting:
+		h.n, h.at = 0, now
+	}
+}
+
+// opened goes on with a hunt that waited for a socket.
+func (f *Finder) opened(now mono.Time, s *search, socket uint16, mapped netip.AddrPort, out *Decisions) {
+	h := &s.hunt
+	h.awaits--
+	h.open = append(h.open, socket)
+	if h.phase == punching {
+		f.opener(now, s, socket, out)
+		return
+	}
+	h.socket, h.mapped = socket, mapped
+	f.learn(s, s.peer.known.Candidates)
+	for _, t := range slices.Clone(s.tracks) {
+		if t.way.Direct() && t.way.Socket == 0 && !t.stale && t.kind != 0 {
+			if fresh := s.track(Way{Socket: socket, Remote: t.way.Remote}); fresh != nil {
+				fresh.kind, fresh.offered = t.kind, t.offered
+			}
+		}
+	}
+	if h.phase == opening {
+		f.offer(now, s, out)
+	}
+}
+
+// closeSockets closes all sockets of a search but that of a way, and forgets what they led to.
+func (f *Finder) closeSockets(s *search, keep Way, out *Decisions) {
+	kept := s.hunt.open[:0]
+	for _, socket := range s.hunt.open {
+		if socket == keep.Socket && keep.Direct() {
+			kept = append(kept, socket)
+			continue
+		}
+		delete(f.owners, socket)
+		s.forget(socket)
+		out.Events = append(out.Events, Event{Kind: CloseSocket, Peer: s.id, Way: Way{Socket: socket}})
+	}
+	s.hunt.open, s.hunt.socket, s.hunt.mapped = kept, 0, netip.AddrPort{}
+}
+
+// forgetSocket forgets a socket that is gone.
+func (s *search) forgetSocket(socket uint16) {
+	s.hunt.open = slices.DeleteFunc(s.hunt.open, func(o uint16) bool { return o == socket })
+	if s.hunt.socket == socket {
+		s.hunt.socket, s.hunt.mapped = 0, netip.AddrPort{}
+	}
+	s.forget(socket)
+}
+
+func (s *search) forget(socket uint16) {
+	s.tracks = slices.DeleteFunc(s.tracks, func(t *track) bool { return t.way.Direct() && t.way.Socket == socket })
+}
+
+// askRestun has our outside address looked up again, not too often.
+func (f *Finder) askRestun(now mono.Time, out *Decisions) {
+	f.restunWanted = false
+	if f.restun.IsNever() || now.Sub(f.restun) >= restunEvery || f.restun < f.changed {
+		f.restun = now
+		out.Events = append(out.Events, Event{Kind: Restun})
+	}
+}

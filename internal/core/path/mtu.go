@@ -1,0 +1,131 @@
+package path
+
+import (
+	"time"
+
+	"github.com/cvlan/cvlan/internal/base/mono"
+	"github.com/cvlan/cvlan/proto/disco"
+)
+
+// Sizes of datagrams in bytes, without their UDP and IP headers.
+const (
+	leastSize  = 1280 - 48 // fits every path that may carry IPv6
+	top4, top6 = 1500 - 28, 1500 - 48
+	exactness  = 8 // a search ends when no more is to be won
+)
+
+// Times of the search for a path's size.
+const (
+	sizeTries   = 2
+	sizeEvery   = 250 * time.Millisecond // or twice the round trip
+	sizeRecheck = time.Minute
+	sizeRetop   = 10 * time.Minute
+)
+
+// sizes is the search for the longest datagram that a way carries, as in RFC 8899: probes only, ICMP is a hint.
+type sizes struct {
+	known     int // the way carries this; 0: nothing was measured yet
+	low, high int // low passes, high does not, or is more than anybody needs
+	probe     int // under way; 0: none
+	tries     int
+	at        mono.Time // the next probe
+	topped    mono.Time // when the longest was tried last
+	told      int
+}
+
+// passed takes the answer to a probe.
+func (z *sizes) passed(now mono.Time, size int) {
+	if size >= z.probe && z.probe > 0 {
+		z.low, z.probe, z.tries, z.at = z.probe, 0, 0, now
+	}
+}
+
+// again begins a search that finds out whether less passes than before (or more, if wide).
+func (z *sizes) again(now mono.Time, top int, wide bool) {
+	z.low, z.high, z.tries, z.at = leastSize, top+1, 0, now
+	if !wide && z.known > 0 {
+		z.high = z.known + 1
+	}
+	z.probe = z.high - 1
+	if wide {
+		z.topped = now
+	}
+}
+
+// advance gives up a probe that was not answered, and says which is next; 0: the search has ended.
+func (z *sizes) advance() int {
+	if z.probe > 0 && z.tries >= sizeTries {
+		if z.probe <= z.known {
+			z.known = z.low // the hole is there: be careful until the search has ended
+		}
+		z.high, z.probe, z.tries = z.probe, 0, 0
+	}
+	if z.probe == 0 && z.high-z.low > exactness {
+		z.probe = (z.low + z.high) / 2
+	}
+	return z.probe
+}
+
+// measure looks for the size of the direct way in use, and returns when it wants to go on.
+func (f *Finder) measure(now mono.Time, s *search, out *Decisions) mono.Time {
+	t := s.find(s.chosen)
+	if t == nil || !t.way.Direct() || t.proven.IsNever() || !t.doubt.IsNever() || !s.flows(now, active) {
+		return mono.Never
+	}
+	z := &t.carries
+	top := top6
+	if t.way.Remote.Addr().Is4() {
+		top = top4
+	}
+	if z.high == 0 {
+		z.again(now, top, true)
+	}
+	if now.Before(z.at) {
+		return z.at
+	}
+	if z.probe == 0 && z.tries == 0 && z.high-z.low <= exactness && z.known == z.low {
+		z.again(now, top, now.Sub(z.topped) >= sizeRetop)
+	}
+	size := z.advance()
+	f.tellSize(s, t, out)
+	if size == 0 {
+		z.known = z.low
+		z.at = now.Add(sizeRecheck)
+		f.tellSize(s, t, out)
+		return z.at
+	}
+	z.tries++
+	z.at = now.Add(max(sizeEvery, 2*t.rtt))
+	f.ping(now, s, t, size, out)
+	return z.at
+}
+
+// tellSize tells what the way in use carries, if the owner does not know.
+func (f *Finder) tellSize(s *search, t *track, out *Decisions) {
+	size := max(t.carries.known, leastSize)
+	if t.carries.told != size {
+		t.carries.told = size
+		out.Events = append(out.Events, Event{Kind: MTU, Peer: s.id, Way: t.way, Bytes: size})
+	}
+}
+
+// arrivedShort takes a peer's word that a ping was shortened on its way.
+func (f *Finder) arrivedShort(now mono.Time, s *search, w Way, m disco.Message) {
+	if t := s.find(w); t != nil {
+		for _, p := range t.pings {
+			if p.id == m.ID && p.size > m.Size {
+				f.tooBig(now, s, w, m.Size)
+				return
+			}
+		}
+	}
+}
+
+// tooBig has the size of a way measured again. size is what the peer says arrived; 0: it is not known.
+func (f *Finder) tooBig(now mono.Time, s *search, w Way, size int) {
+	t := s.find(w)
+	if t == nil || !t.way.Direct() || t.carries.known == 0 || t.carries.probe != 0 || size >= t.carries.known {
+		return
+	}
+	t.carries.again(now, t.carries.known, false)
+}

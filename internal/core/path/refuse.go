@@ -1,0 +1,69 @@
+package path
+
+import (
+	"net/netip"
+	"slices"
+)
+
+// refusal knows where no peer is, whoever says so.
+type refusal struct {
+	prefixes   []netip.Prefix // of the overlay
+	near       []netip.Prefix // of our interfaces
+	broadcasts []netip.Addr
+}
+
+func (r *refusal) setOwn(o Own) {
+	r.near, r.broadcasts = o.Prefixes, r.broadcasts[:0]
+	for _, p := range o.Prefixes {
+		if p.Addr().Is4() && p.Bits() < 31 && p.Bits() >= 0 {
+			a := p.Masked().Addr().As4()
+			for i := p.Bits(); i < 32; i++ {
+				a[i/8] |= 0x80 >> (i % 8)
+			}
+			r.broadcasts = append(r.broadcasts, netip.AddrFrom4(a))
+		}
+	}
+}
+
+// takes reports whether a peer may be at an address.
+func (r *refusal) takes(a netip.AddrPort) bool {
+	if !usable(a) || Forbidden(a.Addr()) || slices.Contains(r.broadcasts, a.Addr()) {
+		return false
+	}
+	return !slices.ContainsFunc(r.prefixes, func(p netip.Prefix) bool { return p.Contains(a.Addr()) })
+}
+
+func (r *refusal) isNear(a netip.Addr) bool {
+	return slices.ContainsFunc(r.near, func(p netip.Prefix) bool { return p.Contains(a) })
+}
+
+// nowhere are ranges in which no peer can be, or where something listens that believes whoever reaches it: this host itself, link-local
+// addresses with the metadata services of clouds, those services elsewhere, and what is reserved.
+var nowhere = []netip.Prefix{
+	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("169.254.0.0/16"),
+	netip.MustParsePrefix("100.100.100.200/32"), netip.MustParsePrefix("168.63.129.16/32"), netip.MustParsePrefix("192.0.0.192/32"),
+	netip.MustParsePrefix("224.0.0.0/3"), // multicast, reserved, broadcast
+	netip.MustParsePrefix("::/96"), netip.MustParsePrefix("fe80::/10"), netip.MustParsePrefix("fec0::/10"), netip.MustParsePrefix("ff00::/8"),
+	netip.MustParsePrefix("fd00:ec2::254/128"), netip.MustParsePrefix("fd20:ce::254/128"),
+}
+
+// translated are prefixes under which an IPv4 address stands in the last or the second 32 bits: NAT64 (RFC 6052) and 6to4 (RFC 3056).
+var nat64, sixToFour = netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("2002::/16")
+
+// Forbidden reports whether no peer is at an address, whoever says so.
+func Forbidden(a netip.Addr) bool {
+	a = a.Unmap()
+	for _, p := range nowhere {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	b := a.As16()
+	switch {
+	case nat64.Contains(a):
+		return Forbidden(netip.AddrFrom4([4]byte(b[12:])))
+	case sixToFour.Contains(a):
+		return Forbidden(netip.AddrFrom4([4]byte(b[2:])))
+	}
+	return false
+}
