@@ -16,6 +16,7 @@ import (
 
 	"github.com/cvlan/cvlan/controller/ca"
 	"github.com/cvlan/cvlan/controller/enroll"
+	"github.com/cvlan/cvlan/controller/fleet"
 	"github.com/cvlan/cvlan/controller/hub"
 	"github.com/cvlan/cvlan/controller/store"
 	"github.com/cvlan/cvlan/controller/store/sqlite"
@@ -34,6 +35,7 @@ type Controller struct {
 	store     store.Store
 	ca        *ca.CA
 	hub       *hub.Hub
+	fleet     *fleet.Fleet
 	desk      *enroll.Desk
 	listener  *stream.Listener
 	web       *web
@@ -71,9 +73,14 @@ func (c *Controller) open(ctx context.Context) (err error) {
 	if err := c.firstStart(ctx); err != nil {
 		return err
 	}
-	c.desk = enroll.New(enroll.Config{Store: c.store, Issuer: c.ca, Now: c.cfg.Now, Log: c.cfg.Log})
+	c.desk = enroll.New(enroll.Config{Store: c.store, Issuer: c.ca, Now: c.cfg.Now, Log: c.cfg.Log,
+		RelayJoined: func(r store.Relay) { c.fleet.Joined(r) }})
+	if c.fleet, err = fleet.Open(ctx, fleet.Config{Store: c.store, Renewer: c.desk, Addresses: c.addresses, Now: c.cfg.Now, Log: c.cfg.Log,
+		Changed: func() { c.hub.RelaysChanged() }}); err != nil {
+		return err
+	}
 	c.hub = hub.New(hub.Config{Store: c.store, Renewer: c.desk, Boot: random(), Transport: c.cfg.Transport, Addresses: c.addresses,
-		Now: c.cfg.Now, Log: c.cfg.Log})
+		Relays: c.fleet.Relays, Removed: c.fleet.NodeRemoved, Now: c.cfg.Now, Log: c.cfg.Log})
 	secret := c.quicSecret()
 	c.listener, err = stream.Listen(ctx, stream.ListenConfig{
 		Addr: c.cfg.Listen, TLS: stream.ServerTLS{Certificate: c.ca.Server, Admit: c.admit},
@@ -101,6 +108,7 @@ func (c *Controller) close() error {
 func (c *Controller) Run(ctx context.Context, ready func()) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return c.hub.Run(ctx) })
+	g.Go(func() error { return c.fleet.Run(ctx) })
 	g.Go(func() error { return c.listener.Serve(ctx, c.serve) })
 	g.Go(func() error { return c.web.run(ctx) })
 	c.cfg.Log.Info("controller ready", logx.Addr, c.listener.Addr(), "epoch", c.store.Meta().Epoch)
@@ -121,7 +129,7 @@ func (c *Controller) AdminKey() (path string, there bool) {
 	return c.adminKeyPath(), c.hasAdminKey()
 }
 
-// serve gives each stream to whom it concerns: strangers to the desk, nodes to the hub.
+// serve gives each stream to whom it concerns: strangers to the desk, nodes to the hub, relays to the fleet.
 func (c *Controller) serve(ctx context.Context, s stream.Stream) {
 	chain := s.Info().Chain
 	if len(chain) == 0 {
@@ -129,20 +137,27 @@ func (c *Controller) serve(ctx context.Context, s stream.Stream) {
 		return
 	}
 	name, err := c.verify(chain)
-	if err != nil {
-		return // admit has let it pass a moment ago: it has just expired
+	switch {
+	case err != nil: // admit has let it pass a moment ago: it has just expired
+	case name.Role == trust.RoleRelay:
+		c.fleet.Serve(ctx, name.Relay, s)
+	default:
+		c.hub.Serve(ctx, name.Tenant, name.Node, s)
 	}
-	c.hub.Serve(ctx, name.Tenant, name.Node, s)
 }
 
-// admit judges a node's chain. Whether the node still exists is the hub's question, because it can say so to the node.
+// admit judges the chain of a node or relay. Whether it still exists is the hub's question or the fleet's, because they can say so to it.
 func (c *Controller) admit(chain []*x509.Certificate) error {
 	_, err := c.verify(chain)
 	return err
 }
 
 func (c *Controller) verify(chain []*x509.Certificate) (trust.Name, error) {
-	return trust.VerifyNode(chain, c.ca.RootCertificate(), trust.Clock{Local: c.cfg.Now}.Now())
+	now := trust.Clock{Local: c.cfg.Now}.Now()
+	if n, err := trust.NameOf(chain[0]); err == nil && n.Role == trust.RoleRelay {
+		return trust.VerifyRelay(chain, c.ca.Pin(), now)
+	}
+	return trust.VerifyNode(chain, c.ca.RootCertificate(), now)
 }
 
 // quicSecret returns what lets nodes notice a restart at once; without a place to keep it they need a little longer.
@@ -166,7 +181,11 @@ func random() uint64 {
 
 // newTenant is how the admin API makes tenants.
 func (c *Controller) newTenant(ctx context.Context, actor, name string) (store.Tenant, error) {
-	return makeTenant(ctx, c.store, c.ca, actor, ident.New[ident.Tenant](), name)
+	t, err := makeTenant(ctx, c.store, c.ca, actor, ident.New[ident.Tenant](), name)
+	if err == nil {
+		c.fleet.TenantCreated(t.ID)
+	}
+	return t, err
 }
 
 // Store returns the database, for tools that run in the same process.

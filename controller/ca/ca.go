@@ -17,12 +17,13 @@ import (
 	"github.com/cvlan/cvlan/internal/base/trust"
 )
 
-// How long certificates live. A node renews at half of NodeLife.
+// How long certificates live. Nodes and relays renew at half of theirs.
 const (
 	RootLife   = 20 * 365 * 24 * time.Hour
 	TenantLife = 10 * 365 * 24 * time.Hour
 	ServerLife = 365 * 24 * time.Hour
-	NodeLife   = 60 * 24 * time.Hour
+	NodeLife   = 60 * 24 * time.Hour // less than store.CertLife
+	RelayLife  = 60 * 24 * time.Hour
 	// Backdate is how far before its making a certificate begins, for peers whose clocks are a little behind.
 	Backdate = time.Hour
 )

@@ -64,6 +64,23 @@ func (c *CA) IssueNode(ctx context.Context, t ident.Tenant, n ident.Node, csr []
 	return [][]byte{cert.Raw, inter.cert.Raw}, cert.NotAfter, nil
 }
 
+// IssueRelay issues a relay's certificate for the key of a PKCS #10 request, good for both ends of TLS, and returns it in DER and its
+// end. Whether the key is that relay's is the caller's to check.
+func (c *CA) IssueRelay(r ident.Relay, csr []byte) (leaf []byte, until time.Time, err error) {
+	public, err := parseRequest(csr)
+	if err != nil {
+		return nil, until, err
+	}
+	tmpl := template(trust.RelayName(c.Domain(), r), c.now(), RelayLife, c.root.cert.NotAfter)
+	tmpl.KeyUsage = x509.KeyUsageDigitalSignature
+	tmpl.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
+	cert, err := sign(tmpl, c.root, public)
+	if err != nil {
+		return nil, until, fmt.Errorf("certificate for relay %s: %w", r, err)
+	}
+	return cert.Raw, cert.NotAfter, nil
+}
+
 func selfSign(domain string, now time.Time) (signer, error) {
 	k, err := newKey()
 	if err != nil {
@@ -95,6 +112,8 @@ func template(n trust.Name, now time.Time, life time.Duration, issuerEnds time.T
 		t.Subject.CommonName = n.Node.String()
 	case trust.RoleController:
 		t.Subject.CommonName = n.Controller.String()
+	case trust.RoleRelay:
+		t.Subject.CommonName = n.Relay.String()
 	}
 	if n.Role != 0 {
 		t.URIs = []*url.URL{n.URI()}

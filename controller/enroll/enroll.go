@@ -1,4 +1,4 @@
-// Package enroll admits machines: it answers Join from a machine without a certificate, and Renew from a node.
+// Package enroll admits machines: it answers Join and RelayJoin from a machine without a certificate, and Renew from a node or relay.
 //
 // Everything that decides is elsewhere: the store redeems the key, all or nothing, and the authority signs. The desk checks the
 // request, and turns every refusal into a sentence that the person at the new machine can act on.
@@ -28,6 +28,8 @@ const patience = 20 * time.Second
 type Issuer interface {
 	// IssueNode signs the request for a node of a tenant and returns the chain without the root, leaf first, and the leaf's end.
 	IssueNode(ctx context.Context, tenant ident.Tenant, node ident.Node, csr []byte) (chain [][]byte, until time.Time, err error)
+	// IssueRelay signs the request for a relay and returns the certificate, DER, and its end.
+	IssueRelay(relay ident.Relay, csr []byte) (leaf []byte, until time.Time, err error)
 	// Root returns the root certificate, DER.
 	Root() []byte
 }
@@ -38,6 +40,8 @@ type Config struct {
 	Issuer Issuer
 	Now    func() time.Time
 	Log    *slog.Logger
+	// RelayJoined hears of relays that have redeemed their keys; nil: nobody does.
+	RelayJoined func(store.Relay)
 }
 
 // Desk admits machines. It may be used from any goroutine.
@@ -66,6 +70,9 @@ func (d *Desk) Serve(ctx context.Context, s stream.Stream) {
 }
 
 func (d *Desk) answer(ctx context.Context, f *pb.Frame) *pb.Frame {
+	if r := f.GetRelayJoin(); r != nil {
+		return d.answerRelay(ctx, r)
+	}
 	j := f.GetJoin()
 	if j == nil {
 		return &pb.Frame{Body: &pb.Frame_Goaway{Goaway: &pb.Goaway{

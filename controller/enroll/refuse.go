@@ -26,6 +26,25 @@ var refusals = []struct {
 	{errInvalid, pb.RefusedReason_REFUSED_REASON_INVALID, "the request is not valid", "is this machine's cvland newer than the controller? compare cvlan version"},
 }
 
+const newRelayKey = "ask an admin for a new one: cvlan admin relay create NAME"
+
+// relayRefusals are what is said otherwise to the person at a relay.
+var relayRefusals = map[error]*pb.Refused{
+	store.ErrKeyUnknown: {Reason: pb.RefusedReason_REFUSED_REASON_UNKNOWN, Message: "the controller does not know this relay key", Hint: newRelayKey},
+	store.ErrKeyExpired: {Reason: pb.RefusedReason_REFUSED_REASON_EXPIRED, Message: "the relay key has expired", Hint: newRelayKey},
+	store.ErrKeyUsedUp:  {Reason: pb.RefusedReason_REFUSED_REASON_USED_UP, Message: "another machine has used this relay key", Hint: newRelayKey},
+	store.ErrNotFound:   {Reason: pb.RefusedReason_REFUSED_REASON_UNKNOWN, Message: "the controller does not know this relay", Hint: newRelayKey},
+}
+
+func refuseRelay(err error) *pb.Refused {
+	for cause, r := range relayRefusals {
+		if errors.Is(err, cause) {
+			return r
+		}
+	}
+	return refuse(err)
+}
+
 // refuse turns a cause into what travels. A cause that is not on the list is the controller's own trouble: it stays in its log.
 func refuse(err error) *pb.Refused {
 	for _, r := range refusals {

@@ -12,6 +12,7 @@ import (
 	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/base/logx"
 	"github.com/cvlan/cvlan/internal/sys/stream"
+	"github.com/cvlan/cvlan/proto/control"
 	"github.com/cvlan/cvlan/proto/control/pb"
 )
 
@@ -37,6 +38,10 @@ type Config struct {
 	Boot      uint64           // random, another for each start of the controller
 	Transport stream.Transport // what nodes are asked to use; Auto: as they like
 	Addresses []string         // told to nodes: where this controller is reached
+	// Relays returns the relays that a tenant's nodes may use; nil: none. RelaysChanged says that it returns others.
+	Relays func(ident.Tenant) []control.Relay
+	// Removed hears of nodes that were deleted, when it is committed; nil: nobody does. It must not block.
+	Removed func(ident.Tenant, ident.Node, time.Time)
 	Now       func() time.Time
 	Log       *slog.Logger
 }
@@ -200,6 +205,11 @@ func (h *Hub) startLocked(t *tenant) {
 
 // committed is the store's sink. A tenant that nobody has asked for yet is loaded later, with this change in it.
 func (h *Hub) committed(id ident.Tenant, changes []store.Change) {
+	for _, c := range changes {
+		if c.Removed != nil && h.Removed != nil {
+			h.Removed(id, c.Removed.ID, c.At.Add(store.CertLife))
+		}
+	}
 	if t := h.known(id); t != nil {
 		t.committed(changes)
 	}

@@ -33,6 +33,7 @@ func (t *tenant) load(ctx context.Context) error {
 			return fmt.Errorf("hub: load tenant %s: %w", t.id, err)
 		}
 	}
+	t.setRelays(v)
 	t.view = v
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -33,6 +32,7 @@ type session struct {
 	welcomed chan struct{} // closed when Welcome is on its way: nothing may be said before
 	ended    chan struct{} // closed when the session is over
 	doubt    doubt
+	punches  punches
 	pace     pace // the reader's
 
 	has *view.Session // what the node has been sent; nil until it has arrived; the tenant's lock guards it
@@ -151,6 +151,8 @@ func (n *session) handle(ctx context.Context, f *pb.Frame) error {
 		return n.send(ctx, &pb.Frame{Body: &pb.Frame_Pong{Pong: &pb.Pong{Nonce: b.Ping.Nonce}}})
 	case *pb.Frame_Pong:
 		n.doubt.settle(b.Pong.Nonce)
+	case *pb.Frame_Punch:
+		n.tenant.punch(n, b.Punch)
 	case *pb.Frame_Goaway:
 		return errLeft
 	}
@@ -202,13 +204,20 @@ func wire(t stream.Transport) pb.Transport {
 	}
 }
 
-// endpoints reads what a node reports of itself; what nothing can be sent to is left out.
-func endpoints(r *pb.Report) []netip.AddrPort {
-	var all []netip.AddrPort
-	for _, b := range r.GetEndpoints() {
-		if e, ok := control.ParseEndpoint(b); ok && len(all) < view.MaxEndpoints {
-			all = append(all, e)
+// reported reads what a node reports of itself; what nothing can be sent to is left out.
+func reported(r *pb.Report) view.Soft {
+	s := view.Soft{Online: true}
+	kinds := len(r.GetKinds()) > 0 && len(r.GetKinds()) == len(r.GetEndpoints())
+	for i, b := range r.GetEndpoints() {
+		e, ok := control.ParseEndpoint(b)
+		if !ok || len(s.Endpoints) == view.MaxEndpoints {
+			continue
+		}
+		s.Endpoints = append(s.Endpoints, e)
+		if kinds {
+			s.Kinds = append(s.Kinds, r.Kinds[i])
 		}
 	}
-	return all
+	s.HomeRelay = ident.Relay(r.GetHomeRelay())
+	return s
 }

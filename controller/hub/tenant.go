@@ -95,7 +95,7 @@ func (t *tenant) release(n *session) {
 	}
 	now := t.hub.Now()
 	t.seen[n.node] = now
-	t.soft(n.node, view.Soft{LastSeen: now, Endpoints: known.soft.Endpoints}) // where it was is where it most likely still is
+	t.soft(n.node, view.Soft{LastSeen: now, Endpoints: known.soft.Endpoints, Kinds: known.soft.Kinds, HomeRelay: known.soft.HomeRelay}) // where it was is where it most likely still is
 	t.part(n.node)
 }
 
@@ -116,7 +116,7 @@ func (t *tenant) arrive(n *session, hello *pb.Hello) error {
 	n.has = has
 	delete(t.parting, n.node)
 	t.seen[n.node] = t.hub.Now()
-	t.soft(n.node, view.Soft{Online: true, Endpoints: endpoints(hello.Report)})
+	t.soft(n.node, reported(hello.Report))
 	t.markLocked(n.node)
 	return nil
 }
@@ -126,7 +126,7 @@ func (t *tenant) report(n *session, r *pb.Report) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.sessions[n.node] == n {
-		t.soft(n.node, view.Soft{Online: true, Endpoints: endpoints(r)})
+		t.soft(n.node, reported(r))
 	}
 }
 

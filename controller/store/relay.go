@@ -90,6 +90,16 @@ type RemovedNode struct {
 	Until  time.Time
 }
 
+// Metered is what a relay has carried for tenants since its process, which Instance names, has started.
+type Metered struct {
+	Relay    ident.Relay
+	Instance [16]byte
+	Bytes    map[ident.Tenant]uint64
+}
+
+// MaxMetered bounds what one count may add: a relay that lies must not make the sum overflow.
+const MaxMetered = 1 << 50
+
 // Usage is what relays have carried for a tenant on one UTC day.
 type Usage struct {
 	Tenant ident.Tenant

@@ -215,8 +215,9 @@ type Store interface {
 	RelayReported(ctx context.Context, id ident.Relay, r RelayReport) error
 	// RemovedNodes returns the nodes whose certificates may outlive them.
 	RemovedNodes(ctx context.Context) ([]RemovedNode, error)
-	// AddRelayed adds bytes to what relays have carried for tenants today; Relayed returns what was carried since a day.
-	AddRelayed(ctx context.Context, bytes map[ident.Tenant]uint64) error
+	// AddRelayed adds what a relay has counted since it was asked last to what was carried today; the same counts again add nothing.
+	// Relayed returns what was carried since a day.
+	AddRelayed(ctx context.Context, m Metered) error
 	Relayed(ctx context.Context, since time.Time) ([]Usage, error)
 	// For returns the handle of one tenant. It does not check that the tenant exists.
 	For(id ident.Tenant) Handle

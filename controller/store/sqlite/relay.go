@@ -93,6 +93,9 @@ func (s *Store) DeleteRelay(ctx context.Context, actor string, id ident.Relay) e
 		if _, err := w.audit(actor, "relay.delete", id, slog.String("name", r.Name)); err != nil {
 			return err
 		}
+		if _, err := w.conn.exec(deleteMeters, int64(id)); err != nil {
+			return err
+		}
 		_, err := w.conn.exec(deleteRelay, int64(id))
 		return err
 	})
@@ -203,20 +206,54 @@ func scanRemovedNode(rows *sql.Rows) (n store.RemovedNode, err error) {
 const day = 24 * time.Hour
 
 // AddRelayed implements store.Store. It is no change that anybody decided: no event.
-func (s *Store) AddRelayed(ctx context.Context, bytes map[ident.Tenant]uint64) error {
-	return s.w.write(ctx, store.Provider, func(w *work) error {
-		for t, n := range bytes {
+func (s *Store) AddRelayed(ctx context.Context, m store.Metered) error {
+	return s.changeRelay(ctx, m.Relay, func(w *work, _ *store.Relay) error {
+		for t, n := range m.Bytes {
 			if _, err := one(ctx, w.conn, scanTenant, selectTenant, int64(t)); errors.Is(err, store.ErrNotFound) {
 				continue // a relay knows it from before a backup was restored
 			} else if err != nil {
 				return err
 			}
-			if _, err := w.conn.exec(addRelayed, int64(t), w.now.Unix()/int64(day/time.Second), int64(n)); err != nil {
+			if err := w.meter(m, t, n); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// meter adds what is new in one count.
+func (w *work) meter(m store.Metered, t ident.Tenant, count uint64) error {
+	old, err := one(context.Background(), w.conn, scanMeter, selectMeter, int64(m.Relay), int64(t))
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	count = min(count, store.MaxMetered)
+	more := count
+	if old.instance == m.Instance {
+		if count <= old.bytes {
+			return nil
+		}
+		more = count - old.bytes
+	}
+	if _, err := w.conn.exec(setMeter, int64(m.Relay), int64(t), m.Instance[:], int64(count)); err != nil {
+		return err
+	}
+	_, err = w.conn.exec(addRelayed, int64(t), w.now.Unix()/int64(day/time.Second), int64(more))
+	return err
+}
+
+// meterRow is how much of a relay's count has been added.
+type meterRow struct {
+	instance [16]byte
+	bytes    uint64
+}
+
+func scanMeter(rows *sql.Rows) (r meterRow, err error) {
+	var instance []byte
+	err = rows.Scan(&instance, &r.bytes)
+	copy(r.instance[:], instance)
+	return r, err
 }
 
 // Relayed implements store.Store.

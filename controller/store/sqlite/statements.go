@@ -145,6 +145,9 @@ const (
 	insertRemovedNode  statement = `INSERT INTO removed_node (tenant, node, until) VALUES (?1, ?2, ?3) ON CONFLICT (tenant, node) DO UPDATE SET until = excluded.until`
 	forgetRemovedNodes statement = `DELETE FROM removed_node WHERE tenant = ?1 AND until <= ?2`
 
+	selectMeter   statement = `SELECT instance, bytes FROM relay_meter WHERE relay = ?1 AND tenant = ?2`
+	setMeter      statement = `INSERT INTO relay_meter (relay, tenant, instance, bytes) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (relay, tenant) DO UPDATE SET instance = excluded.instance, bytes = excluded.bytes`
+	deleteMeters  statement = `DELETE FROM relay_meter WHERE relay = ?1`
 	addRelayed    statement = `INSERT INTO relayed (tenant, day, bytes) VALUES (?1, ?2, ?3) ON CONFLICT (tenant, day) DO UPDATE SET bytes = bytes + excluded.bytes`
 	selectRelayed statement = `SELECT tenant, day, bytes FROM relayed WHERE day >= ?1 ORDER BY tenant, day`
 )

@@ -94,11 +94,17 @@ func removedNodesAreRememberedForRelays(t *testing.T, b *bench) {
 
 func whatRelaysCarryIsAddedUp(t *testing.T, b *bench) {
 	acme, _ := b.tenant("acme")
-	b.ok(b.s.AddRelayed(ctx(), map[ident.Tenant]uint64{acme.ID: 1000, 7: 5}))
-	b.ok(b.s.AddRelayed(ctx(), map[ident.Tenant]uint64{acme.ID: 234}))
+	r, _ := b.relay(store.Relay{Name: "fra-1"})
+	count := func(instance byte, bytes uint64) {
+		b.ok(b.s.AddRelayed(ctx(), store.Metered{Relay: r.ID, Instance: [16]byte{instance}, Bytes: map[ident.Tenant]uint64{acme.ID: bytes, 7: 5}}))
+	}
+	count(1, 1000)
+	count(1, 1000) // the answer was lost
+	count(1, 1200)
+	count(2, 34) // the relay has restarted
 	today := b.now
 	b.now = b.now.Add(24 * time.Hour)
-	b.ok(b.s.AddRelayed(ctx(), map[ident.Tenant]uint64{acme.ID: 1}))
+	count(2, 35)
 	all := must[[]store.Usage](t)(b.s.Relayed(ctx(), today))
 	if len(all) != 2 || all[0].Bytes != 1234 || !all[0].Day.Equal(today.Truncate(24*time.Hour)) || all[1].Bytes != 1 {
 		t.Errorf("%+v", all)
@@ -106,4 +112,6 @@ func whatRelaysCarryIsAddedUp(t *testing.T, b *bench) {
 	if all := must[[]store.Usage](t)(b.s.Relayed(ctx(), b.now)); len(all) != 1 {
 		t.Errorf("%+v", all)
 	}
+	b.ok(b.s.DeleteRelay(ctx(), admin, r.ID))
+	b.refused(b.s.AddRelayed(ctx(), store.Metered{Relay: r.ID}), store.ErrNotFound)
 }

@@ -1,4 +1,5 @@
-// Package ticket writes and reads the strings that people carry from the controller to a machine: join keys and admin keys.
+// Package ticket writes and reads the strings that people carry from the controller to a machine: join keys, admin keys and the keys
+// of relays.
 //
 // One string holds all that the other side needs to find the controller, to know that it is the right one, and to prove a
 // right: addresses, the pin of the certificate authority, an identifier and a secret. A checksum tells a mistyped or truncated
@@ -22,6 +23,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -35,7 +37,10 @@ type Kind string
 const (
 	Join  Kind = "cvlan-join-1-"
 	Admin Kind = "cvlan-admin-1-"
+	Relay Kind = "cvlan-relay-1-"
 )
+
+var kinds = []Kind{Join, Admin, Relay}
 
 // Bounds.
 const (
@@ -61,7 +66,7 @@ func (t Ticket) String() string {
 
 // Encode returns the whole ticket, secret included.
 func (t Ticket) Encode() (string, error) {
-	if t.Kind != Join && t.Kind != Admin {
+	if !slices.Contains(kinds, t.Kind) {
 		return "", errors.New("ticket: unknown kind")
 	}
 	if len(t.Addrs) == 0 || len(t.Addrs) > MaxAddrs {
@@ -91,9 +96,9 @@ func Parse(want Kind, s string) (Ticket, error) {
 	case len(s) > maxLen:
 		return t, fmt.Errorf("%s: longer than %d characters; is this the right file?", noun, maxLen)
 	case !strings.HasPrefix(s, string(want)):
-		for _, other := range []Kind{Join, Admin} {
+		for _, other := range kinds {
 			if strings.HasPrefix(s, string(other)) {
-				return t, fmt.Errorf("%s: this is an %s; they are not the same thing", noun, other.noun())
+				return t, fmt.Errorf("%s: this is %s; they are not the same thing", noun, other.article()+other.noun())
 			}
 		}
 		return t, fmt.Errorf("%s: does not begin with %q; is this the right string, and of this version?", noun, want)
@@ -136,10 +141,20 @@ func (t *Ticket) decode(b []byte) error {
 }
 
 func (k Kind) noun() string {
-	if k == Admin {
+	switch k {
+	case Admin:
 		return "admin key"
+	case Relay:
+		return "relay key"
 	}
 	return "join key"
+}
+
+func (k Kind) article() string {
+	if k == Admin {
+		return "an "
+	}
+	return "a "
 }
 
 func check(k Kind, b []byte) []byte {

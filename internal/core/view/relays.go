@@ -3,6 +3,7 @@ package view
 import (
 	"bytes"
 
+	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/proto/control"
 )
 
@@ -35,4 +36,10 @@ func (p *pieces) relays(r *relays) {
 		return
 	}
 	p.buf = append(p.buf, r.field...)
+}
+
+// Mutual reports whether two nodes are shown to each other.
+func (v *View) Mutual(a, b ident.Node) bool {
+	m, n := v.members[a], v.members[b]
+	return m != nil && n != nil && m != n && m.network == n.network && m.sees() && n.sees() && m.shown && n.shown
 }

@@ -1961,7 +1961,7 @@ type Punch struct {
 	Peer  uint64                 `protobuf:"fixed64,1,opt,name=peer,proto3" json:"peer,omitempty"`
 	// Chosen by the node that asks; counts its attempts with this peer.
 	Generation uint32 `protobuf:"varint,2,opt,name=generation,proto3" json:"generation,omitempty"`
-	// How long after it has come in the attempt begins, in milliseconds. Set by the controller.
+	// How long after it has come in the attempt begins, in milliseconds; 0: at once. Set by the controller.
 	InMs          uint32 `protobuf:"varint,3,opt,name=in_ms,json=inMs,proto3" json:"in_ms,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -38,3 +38,12 @@ CREATE TABLE relayed (
 	bytes  INTEGER NOT NULL,
 	PRIMARY KEY (tenant, day)
 ) STRICT;
+
+-- How much of what a relay counts has been added to relayed: its count since its process, which instance names, has started.
+CREATE TABLE relay_meter (
+	relay    INTEGER NOT NULL REFERENCES relay (id),
+	tenant   INTEGER NOT NULL REFERENCES tenant (id),
+	instance BLOB    NOT NULL,
+	bytes    INTEGER NOT NULL,
+	PRIMARY KEY (relay, tenant)
+) STRICT;
