@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -21,7 +22,9 @@ const (
 
 // DialConfig says where to connect and how.
 type DialConfig struct {
-	// Addrs are the controller's, host:port, most wanted first. Of the addresses that they resolve to, 8 are tried.
+	// Whom says in errors who is meant; "": the controller.
+	Whom string
+	// Addrs are the other end's, host:port, most wanted first. Of the addresses that they resolve to, 8 are tried.
 	Addrs []string
 	// TLS is made by ClientTLS.
 	TLS *tls.Config
@@ -32,6 +35,8 @@ type DialConfig struct {
 	// Memory and Attachment say what won the last race in this place; nil: nothing is remembered.
 	Memory     Memory
 	Attachment string
+	// Stagger is the head start of one attempt over the next; 0: 250 ms.
+	Stagger time.Duration
 	// Afresh runs the race as if nothing was remembered. A session on TCP says so every ten minutes or so, to find out whether QUIC has
 	// become possible.
 	Afresh bool
@@ -46,12 +51,23 @@ type DialConfig struct {
 // that has failed; the first whole handshake wins, and nothing is left of the others when Dial returns. The context bounds Dial
 // only. The error is a *DialError, one line for a person.
 func Dial(ctx context.Context, cfg DialConfig) (Stream, error) {
+	s, err := cfg.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if q, ok := s.c.(*overQUIC); ok {
+		s.keepBeating(q.conn)
+	}
+	return s, nil
+}
+
+func (cfg *DialConfig) dial(ctx context.Context) (*framed, error) {
 	if cfg.TLS == nil || len(cfg.Addrs) == 0 {
 		return nil, errors.New("stream: Dial without an address or without TLS")
 	}
 	cfg.fill()
 	targets, failures := cfg.resolve(ctx)
-	r := race{tries: cfg.order(targets), failures: failures}
+	r := race{tries: cfg.order(targets), failures: failures, stagger: cfg.Stagger, whom: cfg.Whom}
 	won, err := r.run(ctx, cfg.attempt)
 	if err != nil {
 		return nil, err
@@ -66,6 +82,7 @@ func (cfg *DialConfig) fill() {
 	if cfg.Transport == "" {
 		cfg.Transport = Auto
 	}
+	cfg.Stagger, cfg.Whom = cmp.Or(cfg.Stagger, stagger), cmp.Or(cfg.Whom, "controller")
 	if cfg.Lookup == nil {
 		cfg.Lookup = func(ctx context.Context, host string) ([]netip.Addr, error) {
 			return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
@@ -120,7 +137,9 @@ func (cfg *DialConfig) attempt(ctx context.Context, t try) (*framed, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, handshakeTime, errNoAnswer)
 	defer cancel()
 	conf := cfg.TLS.Clone()
-	conf.ServerName = t.host // for those who route by it; nobody checks it
+	if conf.ServerName == "" {
+		conf.ServerName = t.host // for those who route by it; nobody checks it
+	}
 	var s *framed
 	var err error
 	if t.transport == QUIC {
@@ -171,7 +190,5 @@ func (cfg *DialConfig) overQUIC(ctx context.Context, to netip.AddrPort, conf *tl
 		port.Close()
 		return nil, err
 	}
-	f := newQUICStream(c, s, port, cfg.Limit)
-	f.keepBeating(c)
-	return f, nil
+	return newQUICStream(c, s, port, cfg.Limit), nil
 }

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -310,4 +311,34 @@ func TestACrashOfTheControllerIsNoticedWithTheNextHeartbeat(t *testing.T) {
 		}
 		c.Close()
 	})
+}
+
+func TestAConnectionWithoutFramesIsJustBytes(t *testing.T) {
+	each(t, func(t *testing.T, transport Transport) {
+		at := serve(t, ListenConfig{}, func(ctx context.Context, s Stream) { echo(ctx, s) })
+		c, err := DialConn(t.Context(), DialConfig{Addrs: []string{at.String()}, Transport: transport, TLS: theRealm().clientTLS(theRealm().node)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		want := encode(ping(7))
+		if _, err := c.Write(want); err != nil {
+			t.Fatal(err)
+		}
+		got := make([]byte, len(want))
+		if _, err := io.ReadFull(c, got); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%x, %v", got, err)
+		}
+		if c.Info().Transport != transport {
+			t.Error(c.Info())
+		}
+	})
+}
+
+func TestErrorsNameWhoWasMeant(t *testing.T) {
+	var twin Twin
+	_, err := DialConn(t.Context(), DialConfig{Whom: "relay", Addrs: []string{"192.0.2.1:443"}, Transport: TCP, DialTCP: twin.DialTCP, TLS: theRealm().clientTLS(nil)})
+	if err == nil || !strings.HasPrefix(err.Error(), "relay not reached: ") {
+		t.Error(err)
+	}
 }

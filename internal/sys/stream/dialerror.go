@@ -22,6 +22,7 @@ type failure struct {
 
 // DialError says what Dial tried and why each attempt failed. errors.Is and errors.As look into all of them.
 type DialError struct {
+	whom     string
 	failures []failure
 	ended    error // why the caller's context ended, if it did
 }
@@ -44,7 +45,7 @@ func (e *DialError) Error() string {
 	if e.ended != nil {
 		parts = append(parts, "gave up: "+reason(e.ended))
 	}
-	s := "controller not reached: " + strings.Join(parts, "; ")
+	s := e.whom + " not reached: " + strings.Join(parts, "; ")
 	if h := e.hint(); h != "" {
 		s += "; " + h
 	}
@@ -77,7 +78,7 @@ func (e *DialError) hint() string {
 	}
 	switch {
 	case tried > 0:
-		return "does the controller run there, and do firewalls let UDP and TCP to that port through?"
+		return "does the " + e.whom + " run there, and do firewalls let UDP and TCP to that port through?"
 	case names > 0:
 		return "is the name right, and does this machine resolve names?"
 	}

@@ -23,6 +23,8 @@ type result struct {
 type race struct {
 	tries    []try
 	failures []failure
+	stagger  time.Duration
+	whom     string
 	running  int
 	results  chan result
 	all      sync.WaitGroup
@@ -38,7 +40,7 @@ func (r *race) run(ctx context.Context, attempt func(context.Context, try) (*fra
 		select {
 		case <-head.C:
 			r.start(inner, attempt)
-			head.Reset(stagger)
+			head.Reset(r.stagger)
 		case res := <-r.results:
 			r.running--
 			if res.err == nil {
@@ -47,10 +49,10 @@ func (r *race) run(ctx context.Context, attempt func(context.Context, try) (*fra
 			r.failures = append(r.failures, failure{res.try.transport, res.try.String(), res.err})
 			head.Reset(0) // the next one need not wait
 		case <-ctx.Done():
-			return result{}, &DialError{failures: r.failures, ended: context.Cause(ctx)}
+			return result{}, &DialError{whom: r.whom, failures: r.failures, ended: context.Cause(ctx)}
 		}
 	}
-	return result{}, &DialError{failures: r.failures}
+	return result{}, &DialError{whom: r.whom, failures: r.failures}
 }
 
 // start begins the next attempt, if one is left.

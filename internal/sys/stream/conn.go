@@ -1,0 +1,46 @@
+package stream
+
+import (
+	"context"
+	"time"
+)
+
+// Conn is a connection to whoever Dial reaches, without the frames of the node stream: for other protocols that run on TLS or on the first stream of a QUIC
+// connection.
+type Conn struct{ s *framed }
+
+// DialConn connects as Dial does. Nothing keeps the connection alive but what its owner sends (over QUIC also quicx.KeepAlive).
+func DialConn(ctx context.Context, cfg DialConfig) (*Conn, error) {
+	s, err := cfg.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &Conn{s}, nil
+}
+
+// Info says who is at the other end.
+func (c *Conn) Info() Info { return c.s.info }
+
+// Read implements io.Reader. It returns io.EOF when the peer has closed in order.
+func (c *Conn) Read(b []byte) (int, error) {
+	n, err := c.s.c.Read(b)
+	if err != nil {
+		err = explain(err)
+	}
+	return n, err
+}
+
+// Write implements io.Writer.
+func (c *Conn) Write(b []byte) (int, error) { return c.s.c.Write(b) }
+
+// SetReadDeadline bounds Read, now and later.
+func (c *Conn) SetReadDeadline(t time.Time) error { return c.s.c.SetReadDeadline(t) }
+
+// SetWriteDeadline bounds Write, now and later.
+func (c *Conn) SetWriteDeadline(t time.Time) error { return c.s.c.SetWriteDeadline(t) }
+
+// Close ends both directions at once; what was written may be lost.
+func (c *Conn) Close() error {
+	c.s.c.abort()
+	return nil
+}
