@@ -11,7 +11,7 @@ GOBUILD  := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 FUZZTIME ?= 20s
 
-.PHONY: help build test race e2e interop-wg uml demo bench bench-engine bench-tools flame fuzz lint cross generate clean
+.PHONY: help build test race e2e interop-wg uml demo natgrid bench bench-engine bench-tools flame fuzz lint cross generate clean
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -43,6 +43,9 @@ uml: ## a User-Mode Linux kernel with WireGuard, for make interop-wg
 
 demo: build ## a controller and three nodes on three routed LANs, then clean up (KEEP=1: leave it up)
 	@$(GO) run ./internal/lab/demo -bin $(abspath $(BIN)) $(if $(KEEP),-keep)
+
+natgrid: build ## which kinds of routers meet directly, how fast, and what events cost; ARGS="-pairs sym:port -runs 20", "-only roam", "-write docs/operate/nat-grid.md"
+	@$(GO) run ./internal/lab/natgrid -bin $(abspath $(BIN)) $(ARGS)
 
 bench: bench-tools ## the figures that we quote, against a plain wireguard-go pair in the same laboratory
 	$(GO) run ./internal/lab/bench -bin $(abspath $(BIN))

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/cvlan/cvlan/api/local"
+	"github.com/cvlan/cvlan/internal/lab/deploy"
+	"github.com/cvlan/cvlan/internal/lab/figure"
+)
+
+// An event is something that happens to a path that is in use. What is measured is the longest silence of a flow.
+type event struct {
+	name string // of its figure, without the unit
+	what string // in words, for the table
+	goal time.Duration
+	a, b *node
+	way  string // what the path has to be before it happens
+	// happens makes it happen; back undoes it.
+	happens, back func(ctx context.Context) error
+}
+
+// givenUp is what an outage counts as that had not ended by then.
+const givenUp = 20 * time.Second
+
+// events needs a home and a phone network for the one who roams, and a pair that only relays join.
+func (t *town) events(ctx context.Context) ([]event, error) {
+	home, phone, office := t.site("home", "port"), t.site("phone", "port+rand"), t.site("office", "port")
+	one, two := t.site("hard1", "sym"), t.site("hard2", "sym")
+	made, err := t.settle(ctx, home, office, one, two)
+	if err != nil {
+		return nil, err
+	}
+	a, b, c, d := made[0], made[1], made[2], made[3]
+	nothing := func(context.Context) error { return nil }
+	did := func(f func()) func(context.Context) error { return func(context.Context) error { f(); return nil } }
+	all := []event{
+		{"failover", "the direct path is cut; the relay takes over", 2 * time.Second, a, b, local.PathDirect,
+			did(func() { t.lab.Cut(a.Host, b.Host) }), did(func() { t.lab.Heal(a.Host, b.Host) })},
+		{"reboot", "the home router restarts within a second and has forgotten all", 3 * time.Second, a, b, local.PathDirect,
+			did(func() { home.Reboot(time.Second) }), nothing},
+		{"roam", "a computer goes from the home network to a phone's", time.Second, a, b, local.PathDirect,
+			did(func() { a.Host.Roam(phone) }), did(func() { a.Host.Roam(home) })},
+		{"roam_noevent", "the home network gets another outside address; nothing on the computer tells", 3 * time.Second, a, b, local.PathDirect,
+			did(home.Renumber), nothing},
+		{"udp_blocked", "the home router drops all UDP from now on; TLS takes over", time.Second, a, b, local.PathDirect,
+			did(func() { home.BlockUDP(true) }), did(func() { home.BlockUDP(false) })},
+	}
+	if len(t.relays) > 1 {
+		all = append(all, t.relayDeath(c, d))
+	}
+	return all, nil
+}
+
+// relayDeath kills the relay that is in use.
+func (t *town) relayDeath(a, b *node) event {
+	var victims []*deploy.Relay
+	kill := func(ctx context.Context) error {
+		_, used := a.path(ctx, b)
+		for _, r := range t.relays {
+			if r.Name == used {
+				r.Proc.Kill()
+				victims = append(victims, r)
+				return nil
+			}
+		}
+		return fmt.Errorf("find the relay between %s and %s: it is called %q", a.name, b.name, used)
+	}
+	again := func(ctx context.Context) (err error) {
+		for _, r := range victims {
+			err = errors.Join(err, r.Start(ctx))
+		}
+		victims = nil
+		return err
+	}
+	return event{"relay_death", "the relay in use is killed; another one takes over", 2 * time.Second, a, b, local.PathRelay, kill, again}
+}
+
+// outage is what an event cost.
+type outage struct {
+	event event
+	all   []time.Duration
+	lost  int // of them had not ended after givenUp
+}
+
+// suffer lets an event happen, each time to nodes that have just started.
+func (e event) suffer(ctx context.Context, runs int) (outage, error) {
+	o := outage{event: e}
+	for range runs {
+		took, err := e.once(ctx)
+		if err != nil {
+			return o, fmt.Errorf("%s: %w", e.name, err)
+		}
+		if took >= givenUp {
+			o.lost++
+		}
+		o.all = append(o.all, took)
+	}
+	note := e.what
+	if o.lost > 0 {
+		note += fmt.Sprintf("; %d of them had not ended after %v", o.lost, givenUp)
+	}
+	tail(e.name, o.all, note)
+	return o, nil
+}
+
+func (e event) once(ctx context.Context) (took time.Duration, err error) {
+	if err := afresh(ctx, e.a, e.b); err != nil {
+		return 0, err
+	}
+	f, err := begin(e.a.Host, e.b.inner)
+	if err != nil {
+		return 0, err
+	}
+	defer f.end()
+	err = until(ctx, 2*long, "the path is "+e.way, func() (bool, error) {
+		_, quiet := f.silence(f.began)
+		way, _ := e.a.path(ctx, e.b)
+		back, _ := e.b.path(ctx, e.a)
+		return way == e.way && back == e.way && quiet < 200*time.Millisecond, nil
+	})
+	if err == nil {
+		err = sleep(ctx, time.Second) // of undisturbed traffic
+	}
+	if err != nil {
+		return 0, err
+	}
+	since := time.Now()
+	if err := e.happens(ctx); err != nil {
+		return 0, err
+	}
+	took, err = f.outage(ctx, since)
+	return took, errors.Join(err, e.back(ctx))
+}
+
+// outage waits until a flow has come back for good, two seconds, and returns its longest silence.
+func (f *flow) outage(ctx context.Context, since time.Time) (time.Duration, error) {
+	const calm = 2 * time.Second
+	for steady := time.Now(); ; {
+		if err := sleep(ctx, pace); err != nil {
+			return 0, err
+		}
+		longest, quiet := f.silence(since)
+		if quiet > 200*time.Millisecond {
+			steady = time.Now()
+		}
+		if longest >= givenUp || time.Since(steady) > calm && time.Since(since) > calm+time.Second {
+			return min(longest, givenUp), nil
+		}
+	}
+}
+
+// guess measures how often a symmetric and a port-restricted router come to a direct path in time.
+func (g *grid) guess(ctx context.Context, runs int) error {
+	const inTime = 3 * time.Second
+	pairs, err := readPairs("port:sym")
+	if err != nil {
+		return err
+	}
+	all, err := g.measure(ctx, pairs, runs)
+	if err != nil || len(all[0].tries) == 0 {
+		return errors.Join(err, all[0].err)
+	}
+	hits := 0
+	for _, d := range all[0].directs() {
+		if d <= inTime {
+			hits++
+		}
+	}
+	figure.Print(os.Stdout, "sym_port_direct_pct", 100*float64(hits)/float64(len(all[0].tries)), "%", fmt.Sprintf("(within %v, of %d)", inTime, len(all[0].tries)))
+	tail("sym_port_direct", all[0].directs(), "those that became direct")
+	return all[0].err
+}
