@@ -95,6 +95,15 @@ func (m *Machine) Tenants(f func(slot uint32, id ident.Tenant, clients int)) {
 	}
 }
 
+// Bound calls f for each client with the way that it is reached.
+func (m *Machine) Bound(f func(Via)) {
+	for slot := range m.made {
+		if c := m.clients.at(slot); c.live {
+			f(c.place.Via)
+		}
+	}
+}
+
 // Revoke cuts a node off at once, whichever tenant's it is.
 func (m *Machine) Revoke(node ident.Node, out *Out) {
 	m.evict(func(c *client) bool { return c.node == node }, out)

@@ -35,8 +35,10 @@ type Config struct {
 	// Admit is asked before any work is done for a new connection; an error refuses it. proven says whether the source address is its
 	// sender's for sure. release is called once, when the handshake has ended, well or not. nil: all are admitted.
 	Admit func(from netip.AddrPort, proven bool) (release func(), err error)
-	// Other takes what is not QUIC: datagrams whose first byte has neither of the two top bits set (RFC 9443). The relay's fast path
-	// and STUN will share the port through it. nil: such datagrams are dropped.
+	// Datagrams allows unreliable datagrams (RFC 9221) on the port's connections.
+	Datagrams bool
+	// Other takes what is not QUIC: datagrams whose first byte has neither of the two top bits set (RFC 9443). A port with much of it has
+	// a socket for each kind (see sock.OpenBeside). nil: such datagrams are dropped.
 	Other Other
 }
 
@@ -44,6 +46,7 @@ type Config struct {
 type Port struct {
 	conn      net.PacketConn
 	transport *quic.Transport
+	datagrams bool
 	closed    atomic.Bool
 	// Buffers are the sizes that the kernel granted, in bytes; 0 if it cannot be asked.
 	Buffers Buffers
@@ -60,7 +63,7 @@ func Open(cfg Config) (*Port, error) {
 	if cfg.Unproven == 0 {
 		cfg.Unproven = 100
 	}
-	p := &Port{conn: cfg.Conn, Buffers: raiseBuffers(cfg.Conn, cfg.Buffer)}
+	p := &Port{conn: cfg.Conn, datagrams: cfg.Datagrams, Buffers: raiseBuffers(cfg.Conn, cfg.Buffer)}
 	p.transport = &quic.Transport{
 		Conn:                divert(cfg.Conn, cfg.Other),
 		ConnectionIDLength:  connectionIDs,
@@ -104,7 +107,7 @@ func (p *Port) Addr() netip.AddrPort { return AddrPort(p.conn.LocalAddr()) }
 // Serve accepts connections until the context ends or the port is closed, and calls handle for each on a goroutine of its own, because
 // quic-go refuses newcomers when 32 wait. It returns when all handlers have; the context's end is no error. handle owns the connection.
 func (p *Port) Serve(ctx context.Context, conf *tls.Config, handle func(context.Context, *quic.Conn)) error {
-	l, err := p.transport.Listen(conf, server())
+	l, err := p.transport.Listen(conf, server(p.datagrams))
 	if err != nil {
 		return fmt.Errorf("quic on %s: %w", p.Addr(), err)
 	}
@@ -130,7 +133,7 @@ func (p *Port) Serve(ctx context.Context, conf *tls.Config, handle func(context.
 
 // Dial connects to a server. The context bounds the handshake only.
 func (p *Port) Dial(ctx context.Context, to netip.AddrPort, conf *tls.Config) (*quic.Conn, error) {
-	return p.transport.Dial(ctx, net.UDPAddrFromAddrPort(to), conf, client())
+	return p.transport.Dial(ctx, net.UDPAddrFromAddrPort(to), conf, client(p.datagrams))
 }
 
 // WriteTo sends a datagram that is not QUIC, such as the answer to one that Other took.

@@ -3,7 +3,7 @@
 // The profile is for one small stream that is open for days, thousands of times. Measured with quic-go 0.65: windows have no effect on
 // what an idle connection costs (they only bound abuse), path MTU discovery pays for itself, and connection identifiers of the
 // default four bytes would collide at a hundred thousand clients. There is no 0-RTT, because the first message is not one that may be
-// replayed, and there are no datagrams.
+// replayed. Datagrams are for relays only.
 package quicx
 
 import (
@@ -24,8 +24,8 @@ const (
 )
 
 // server is the profile of who accepts. It hears little (reports, renewals) from many, so its windows are small.
-func server() *quic.Config {
-	c := shared()
+func server(datagrams bool) *quic.Config {
+	c := shared(datagrams)
 	c.InitialStreamReceiveWindow = 16 << 10
 	c.MaxStreamReceiveWindow = 256 << 10
 	c.InitialConnectionReceiveWindow = 32 << 10
@@ -35,8 +35,8 @@ func server() *quic.Config {
 }
 
 // client is the profile of who dials. It hears whole maps, and keeps the connection alive.
-func client() *quic.Config {
-	c := shared()
+func client(datagrams bool) *quic.Config {
+	c := shared(datagrams)
 	c.InitialStreamReceiveWindow = 128 << 10
 	c.MaxStreamReceiveWindow = 1 << 20
 	c.InitialConnectionReceiveWindow = 256 << 10
@@ -46,6 +46,6 @@ func client() *quic.Config {
 	return c
 }
 
-func shared() *quic.Config {
-	return &quic.Config{HandshakeIdleTimeout: handshakeIdle, MaxIdleTimeout: IdleTimeout, MaxIncomingUniStreams: -1}
+func shared(datagrams bool) *quic.Config {
+	return &quic.Config{HandshakeIdleTimeout: handshakeIdle, MaxIdleTimeout: IdleTimeout, MaxIncomingUniStreams: -1, EnableDatagrams: datagrams}
 }

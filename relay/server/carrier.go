@@ -1,0 +1,245 @@
+package server
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/cvlan/cvlan/internal/base/logx"
+	"github.com/cvlan/cvlan/internal/base/mono"
+	"github.com/cvlan/cvlan/internal/core/forward"
+	"github.com/cvlan/cvlan/internal/sys/sock"
+	"github.com/cvlan/cvlan/proto/relay"
+)
+
+const (
+	// hurry is how long a peer may take for its Register frame after the handshake, and the relay for the answer.
+	hurry = 10 * time.Second
+	// stuck is how long a peer may take nothing of what is written to it.
+	stuck = 10 * time.Second
+)
+
+// carrier is a connection that has registered a client and may carry its frames.
+type carrier struct {
+	s      *Server
+	place  forward.Place
+	client relay.Number
+	book   *shelf
+	box    outbox
+	cut    func() // ends the connection at once; may be called again
+}
+
+// errRefused ends a connection whose client was not registered.
+var errRefused = errors.New("not registered")
+
+// admit makes a carrier of a connection whose handshake is done, or says why not in welcome.
+func (s *Server) admit(state *tls.ConnectionState, from netip.AddrPort, via forward.Via, c *carrier) (welcome relay.Welcome) {
+	tenant, node, notAfter, err := s.cfg.Admit.Admit(state)
+	if err != nil {
+		s.cfg.Log.Debug("not admitted", logx.Peer, from, logx.Err, err)
+		return relay.Welcome{Reason: relay.NotPermitted, Version: relay.Version}
+	}
+	id := s.lastConn.Add(1)
+	if id == 0 {
+		id = s.lastConn.Add(1)
+	}
+	c.s, c.place = s, remote(from, via, id)
+	c.book = s.books[len(s.sockets.UDP)+int(id)%carrierShelves]
+	s.lock.Lock()
+	s.carriers[id] = c
+	s.lock.Unlock()
+	who := forward.Admitted{Tenant: tenant, Node: node}
+	if !notAfter.IsZero() {
+		who.Expires = max(1, s.clock.Now().Add(time.Until(notAfter)))
+	}
+	welcome.Reason = relay.Busy // if the owner has ended
+	s.owner.call(func(m *forward.Machine, now mono.Time, out *forward.Out) {
+		welcome = m.Register(now, who, id, out)
+	})
+	c.client = welcome.Client
+	if welcome.Reason != relay.NoReason {
+		s.forget(c)
+	}
+	return welcome
+}
+
+// forget ends a carrier's part in the relay, when its connection has ended.
+func (s *Server) forget(c *carrier) {
+	s.lock.Lock()
+	delete(s.carriers, c.place.Conn)
+	s.lock.Unlock()
+	if c.client != 0 {
+		s.owner.call(func(m *forward.Machine, _ mono.Time, out *forward.Out) { m.Ended(c.client, c.place.Conn, out) })
+	}
+	c.box.close()
+}
+
+func (s *Server) carrier(id uint32) *carrier {
+	s.lock.RLock()
+	defer s.lock.RUnlock()
+	return s.carriers[id]
+}
+
+// cutAll ends all connections.
+func (s *Server) cutAll() {
+	s.lock.RLock()
+	defer s.lock.RUnlock()
+	for _, c := range s.carriers {
+		c.cut()
+	}
+}
+
+// greet reads the Register frame and answers it. The connection's deadline bounds it.
+func greet(rw io.ReadWriter, register func() relay.Welcome) error {
+	head := make([]byte, 2, 2+relay.HeaderSize)
+	if _, err := io.ReadFull(rw, head); err != nil {
+		return err
+	}
+	n := int(head[0])<<8 | int(head[1])
+	if n < relay.HeaderSize || n > relay.MaxRegister {
+		return relay.ErrMalformed
+	}
+	b := make([]byte, n)
+	if _, err := io.ReadFull(rw, b); err != nil {
+		return err
+	}
+	hello, err := relay.ReadHello(b)
+	if err != nil {
+		return err
+	}
+	w := relay.Welcome{Reason: relay.Unsupported, Version: relay.Version}
+	if _, ok := hello.Agree(); ok {
+		w = register()
+	}
+	answer, err := relay.AppendStream(nil, w.Append(nil))
+	if err == nil {
+		_, err = rw.Write(answer)
+	}
+	if err == nil && w.Reason != relay.NoReason {
+		err = errRefused
+	}
+	return err
+}
+
+// readers are buffers that frames are read into while they come.
+var readers = sync.Pool{New: func() any { return new([boxSize]byte) }}
+
+// glance is how much a carrier at rest waits for. What comes is read on into a buffer that it has only then.
+const glance = 32
+
+// serveStream reads frames until the connection ends.
+func (c *carrier) serveStream(r io.Reader) error {
+	var first [glance]byte
+	for {
+		n, err := r.Read(first[:])
+		if err != nil {
+			return err
+		}
+		b := readers.Get().(*[boxSize]byte)
+		err = c.burst(r, b, copy(b[:], first[:n]))
+		readers.Put(b)
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// burst handles frames until nothing is left of what has been read; b[:n] has.
+func (c *carrier) burst(r io.Reader, b *[boxSize]byte, n int) error {
+	var batch [64][]byte
+	for n > 0 {
+		rest, count := b[:n], 0
+		for count < len(batch) {
+			frame, after, err := relay.NextStream(rest)
+			if err != nil {
+				return err
+			}
+			if frame == nil {
+				break
+			}
+			batch[count], rest = frame, after
+			count++
+		}
+		if count > 0 {
+			c.handle(batch[:count])
+			n = copy(b[:], rest)
+			continue
+		}
+		more, err := r.Read(b[n:])
+		if err != nil {
+			return err
+		}
+		n += more
+	}
+	return nil
+}
+
+// handle forwards frames that came on the connection. It does not keep them.
+func (c *carrier) handle(batch [][]byte) {
+	now := c.s.clock.Now()
+	var room [8]sock.Train
+	out := c.decide(now, batch, room[:0])
+	if len(out) > 0 {
+		c.s.sockets.UDP[0].Send(out)
+	}
+}
+
+// decide returns what is to be sent over UDP.
+func (c *carrier) decide(now mono.Time, batch [][]byte, out []sock.Train) []sock.Train {
+	s := c.s
+	s.lock.RLock()
+	defer s.lock.RUnlock()
+	c.book.Lock()
+	defer c.book.Unlock()
+	for _, b := range batch {
+		if relay.Kind(b[1]) != relay.Data {
+			c.control(now, b)
+			continue
+		}
+		lane := s.table.Lane(numberOf(b))
+		from, to := s.table.Seat(lane.FromSlot), s.table.Seat(lane.ToSlot)
+		if d := c.book.Decide(now, &c.place, b, lane, from, to); d != forward.Sent {
+			c.fault(b, d)
+			continue
+		}
+		relay.PutDeliver(b, to.Number, lane.Tag)
+		if to.Place.Via != forward.UDP {
+			s.toCarrier(c.book, to, b)
+		} else if len(s.sockets.UDP) > 0 {
+			out = append(out, sock.Train{Data: b, Segment: len(b), Remote: to.Place.AddrPort(), Local: address(to.Local)})
+		}
+	}
+	return out
+}
+
+// control passes a control frame on to the owner.
+func (c *carrier) control(now mono.Time, b []byte) {
+	_, seat := c.s.table.SeatOf(numberOf(b))
+	switch c.book.Control(now, &c.place, b, seat) {
+	case forward.Sent:
+		p := post{src: c.place}
+		copy(p.frame[:], b)
+		if !c.s.owner.offer(&p) {
+			c.book.Refuse(forward.DropBusy)
+		}
+	case forward.DropUnknown:
+		c.fault(b, forward.DropUnknown)
+	}
+}
+
+// fault tells the client why its frame went nowhere.
+func (c *carrier) fault(b []byte, d forward.Drop) {
+	switch d {
+	case forward.DropUnknown:
+		if n, ok := relay.NoticeOf(b, relay.Unknown, relay.NoReason); ok {
+			c.box.push(n.Append(nil, nil))
+		}
+	case forward.DropGone:
+		p := post{src: c.place, fault: true}
+		copy(p.frame[:], b[:relay.MinData])
+		c.s.owner.offer(&p)
+	}
+}

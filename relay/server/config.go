@@ -1,0 +1,92 @@
+package server
+
+import (
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net"
+	"runtime"
+	"time"
+
+	"github.com/cvlan/cvlan/internal/base/ident"
+	"github.com/cvlan/cvlan/internal/core/forward"
+	"github.com/cvlan/cvlan/internal/sys/sock"
+)
+
+// Admitter says who has connected. It is called once a connection, after the handshake, from many goroutines.
+type Admitter interface {
+	// Admit returns who the peer's certificate speaks for and until when. An error turns the peer away; it learns NotPermitted.
+	Admit(state *tls.ConnectionState) (tenant ident.Tenant, node ident.Node, notAfter time.Time, err error)
+}
+
+// Config says what a relay is made of. Sockets belong to the server from New on, also when New fails.
+type Config struct {
+	Forward forward.Config
+	// NodeRate and TenantRate bound what a node and a tenant may send through one worker. Zero bounds nothing.
+	NodeRate, TenantRate forward.Rate
+	// TLS shows the relay's certificate and asks for the client's (tls.RequireAnyClientCert at least). The server sets ALPN and version.
+	TLS   *tls.Config
+	Admit Admitter
+	Log   *slog.Logger // nil: silent
+
+	// Port is the port for UDP, QUIC and TLS alike; 0: one that is free. STUN is one more for STUN alone; 0: none.
+	Port, STUN uint16
+	// Workers is how many share the UDP port; 0: as many as GOMAXPROCS.
+	Workers int
+	// Handshakes bounds those under way on each transport, PerSource those from one IPv4 address or IPv6 /64, Connections all that are
+	// open. 0: 512, 128 and 50,000.
+	Handshakes, PerSource, Connections int
+	// ResetKey and TokenKey are QUIC's: see quicx.Config.
+	ResetKey, TokenKey [32]byte
+
+	// Sockets replace the system's. With any of them Port and STUN are not used, and what is missing is not served.
+	Sockets Sockets
+}
+
+// Sockets are what a relay listens on.
+type Sockets struct {
+	UDP  []sock.Socket  // one a worker, all on one port
+	STUN []sock.Socket  // that answer questions and do nothing else
+	QUIC net.PacketConn // gets QUIC only
+	TCP  net.Listener
+}
+
+func (s *Sockets) none() bool {
+	return len(s.UDP) == 0 && len(s.STUN) == 0 && s.QUIC == nil && s.TCP == nil
+}
+
+func (s *Sockets) close() {
+	for _, u := range s.UDP {
+		u.Close()
+	}
+	for _, u := range s.STUN {
+		u.Close()
+	}
+	if s.QUIC != nil {
+		s.QUIC.Close()
+	}
+	if s.TCP != nil {
+		s.TCP.Close()
+	}
+}
+
+// fill puts the defaults in place, and tells what is wrong.
+func (c *Config) fill() error {
+	c.Forward = c.Forward.Filled()
+	for _, f := range []struct {
+		field *int
+		value int
+	}{{&c.Workers, runtime.GOMAXPROCS(0)}, {&c.Handshakes, 512}, {&c.PerSource, 128}, {&c.Connections, 50_000}} {
+		if *f.field == 0 {
+			*f.field = f.value
+		}
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	err := c.Forward.Validate()
+	if c.TLS == nil || c.Admit == nil {
+		err = errors.Join(err, errors.New("relay: no TLS configuration, or nobody who admits"))
+	}
+	return err
+}

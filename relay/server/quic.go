@@ -1,0 +1,134 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"time"
+
+	"github.com/quic-go/quic-go"
+
+	"github.com/cvlan/cvlan/internal/core/forward"
+	"github.com/cvlan/cvlan/internal/sys/quicx"
+	"github.com/cvlan/cvlan/proto/relay"
+)
+
+func (s *Server) openQUIC() (err error) {
+	s.quic, err = quicx.Open(quicx.Config{
+		Conn: s.sockets.QUIC, Datagrams: true, ResetKey: s.cfg.ResetKey, TokenKey: s.cfg.TokenKey,
+		Admit: func(from netip.AddrPort, proven bool) (func(), error) {
+			if !proven {
+				from = netip.AddrPort{} // who may be forged counts only in the total: else anybody could keep out whom they want
+			}
+			return s.doors.quic.enter(from.Addr())
+		},
+	})
+	return err
+}
+
+func (s *Server) acceptQUIC(ctx context.Context) error {
+	return s.quic.Serve(ctx, s.tls, s.AttendQUIC)
+}
+
+// AttendQUIC serves a QUIC connection whose handshake is done, for callers with a port of their own: see Attend. It returns when the connection has
+// ended.
+func (s *Server) AttendQUIC(ctx context.Context, conn *quic.Conn) {
+	defer conn.CloseWithError(0, "")
+	leave, err := s.doors.open.enter(netip.Addr{})
+	if err != nil {
+		return
+	}
+	defer leave()
+	first, cancel := context.WithTimeout(ctx, hurry)
+	str, err := conn.AcceptStream(first)
+	cancel()
+	if err != nil {
+		return
+	}
+	c := &carrier{cut: func() { conn.CloseWithError(0, "") }}
+	c.box = outbox{start: s.carried.Go, fail: c.cut, write: func(b []byte) error { return sendOver(conn, str, b) }}
+	str.SetDeadline(time.Now().Add(hurry))
+	state := conn.ConnectionState().TLS
+	err = greet(str, func() relay.Welcome { return s.admit(&state, quicx.AddrPort(conn.RemoteAddr()), forward.Datagram, c) })
+	if err != nil {
+		if errors.Is(err, errRefused) {
+			str.Close()
+			lullQUIC(conn)
+		}
+		if c.client != 0 {
+			s.forget(c)
+		}
+		return
+	}
+	defer s.forget(c)
+	str.SetDeadline(time.Time{})
+	s.carried.Go(func() {
+		c.serveStream(str)
+		c.cut()
+	})
+	c.serveDatagrams(conn)
+}
+
+// lullQUIC waits until the peer has closed, for a second at most: there is no other word that it has read all.
+func lullQUIC(conn *quic.Conn) {
+	t := time.NewTimer(time.Second)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-conn.Context().Done():
+	}
+}
+
+// sendOver sends frames as datagrams, and on the stream what no datagram holds.
+func sendOver(conn *quic.Conn, str *quic.Stream, b []byte) error {
+	return frames(b, func(frame []byte) error {
+		err := conn.SendDatagram(frame)
+		if _, large := errors.AsType[*quic.DatagramTooLargeError](err); large {
+			str.SetWriteDeadline(time.Now().Add(stuck))
+			var whole []byte
+			if whole, err = relay.AppendStream(nil, frame); err == nil {
+				_, err = str.Write(whole)
+			}
+		}
+		return err
+	})
+}
+
+// noWait is a context that waits for nothing.
+var noWait = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()
+
+// serveDatagrams reads frames until the connection ends.
+func (c *carrier) serveDatagrams(conn *quic.Conn) {
+	for {
+		b, err := conn.ReceiveDatagram(conn.Context())
+		if err != nil {
+			return
+		}
+		c.gather(conn, b)
+	}
+}
+
+// gather handles a frame and those that have come behind it.
+func (c *carrier) gather(conn *quic.Conn, b []byte) {
+	var batch [32][]byte
+	n := 0
+	for ok := true; ok; {
+		if _, frame := relay.KindOf(b); frame {
+			batch[n] = b
+			n++
+		}
+		ok = false
+		if n < len(batch) {
+			var err error
+			b, err = conn.ReceiveDatagram(noWait)
+			ok = err == nil
+		}
+	}
+	if n > 0 {
+		c.handle(batch[:n])
+	}
+}

@@ -1,0 +1,210 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+
+	"github.com/cvlan/cvlan/internal/base/mono"
+	"github.com/cvlan/cvlan/internal/core/forward"
+	"github.com/cvlan/cvlan/internal/core/stun"
+	"github.com/cvlan/cvlan/internal/sys/sock"
+	"github.com/cvlan/cvlan/proto/relay"
+)
+
+// answers is how many bytes of answers one system call's worth of datagrams may cause; what is beyond is not answered.
+const answers = 64 << 10
+
+// worker serves one UDP socket.
+type worker struct {
+	s        *Server
+	sock     sock.Socket
+	book     *shelf
+	stunOnly bool
+	in       [sock.Batch]sock.Train
+	out      []sock.Train
+	answers  []byte
+	run1     route
+}
+
+// route is what is known of the channel that the last frame went through, and of the train that it went into.
+type route struct {
+	number   relay.Number
+	lane     *forward.Lane
+	from, to *forward.Seat
+	open     bool // the last train in out may be continued
+	end      int  // where it ends, in the train that came
+}
+
+func newWorker(s *Server, u sock.Socket, b *shelf, stunOnly bool) *worker {
+	w := &worker{s: s, sock: u, book: b, stunOnly: stunOnly, answers: make([]byte, 0, answers)}
+	size := sock.MaxTrain
+	if stunOnly {
+		size = 2048
+	}
+	for i := range w.in {
+		w.in[i].Data = make([]byte, size)
+	}
+	return w
+}
+
+// run serves until the socket is closed.
+func (w *worker) run(context.Context) error {
+	for {
+		n, err := w.sock.Receive(w.in[:])
+		if errors.Is(err, net.ErrClosed) {
+			return nil
+		}
+		if err != nil {
+			continue
+		}
+		w.decide(w.s.clock.Now(), n)
+		w.sock.Send(w.out)
+	}
+}
+
+// decide fills out with what is to be sent.
+func (w *worker) decide(now mono.Time, n int) {
+	w.out, w.answers = w.out[:0], w.answers[:0]
+	w.s.lock.RLock()
+	defer w.s.lock.RUnlock()
+	w.book.Lock()
+	defer w.book.Unlock()
+	if !w.stunOnly {
+		w.book.Turn(now, n == len(w.in))
+	}
+	for i := range n {
+		w.train(now, &w.in[i])
+	}
+}
+
+// train sorts the datagrams of a train.
+func (w *worker) train(now mono.Time, t *sock.Train) {
+	src := forward.At(t.Remote)
+	w.run1 = route{}
+	for at := 0; at < len(t.Data); at += t.Segment {
+		end := min(at+t.Segment, len(t.Data))
+		b := t.Data[at:end]
+		switch {
+		case b[0] == relay.Type && !w.stunOnly:
+			if len(b) > 1 && relay.Kind(b[1]) == relay.Data {
+				w.data(now, &src, t, at, end)
+			} else {
+				w.control(now, &src, t, b)
+			}
+		case b[0] < 4:
+			w.question(t, b)
+		default:
+			w.book.Refuse(forward.DropMalformed)
+		}
+	}
+}
+
+// data forwards t.Data[at:end].
+func (w *worker) data(now mono.Time, src *forward.Place, t *sock.Train, at, end int) {
+	b, r := t.Data[at:end], &w.run1
+	if n := numberOf(b); r.lane == nil || n != r.number {
+		r.number, r.open = n, false
+		r.lane = w.s.table.Lane(n)
+		r.from, r.to = w.s.table.Seat(r.lane.FromSlot), w.s.table.Seat(r.lane.ToSlot)
+	}
+	if d := w.book.Decide(now, src, b, r.lane, r.from, r.to); d != forward.Sent {
+		r.open = false
+		w.fault(now, src, t, b, d)
+		return
+	}
+	relay.PutDeliver(b, r.to.Number, r.lane.Tag)
+	if r.to.Place.Via != forward.UDP {
+		w.s.toCarrier(w.book, r.to, b)
+		return
+	}
+	if last := len(w.out) - 1; r.open && r.end == at {
+		w.out[last].Data = w.out[last].Data[:len(w.out[last].Data)+len(b)]
+	} else {
+		w.out = append(w.out, sock.Train{Data: b, Segment: len(b), Remote: r.to.Place.AddrPort(), Local: address(r.to.Local)})
+	}
+	r.open, r.end = len(b) == w.out[len(w.out)-1].Segment, end
+}
+
+// numberOf is relay.NumberOf for what may be too short to have one.
+func numberOf(b []byte) relay.Number {
+	if len(b) < relay.HeaderSize {
+		return 0
+	}
+	return relay.NumberOf(b)
+}
+
+// fault tells a sender why its Data frame went nowhere, where that helps.
+func (w *worker) fault(now mono.Time, src *forward.Place, t *sock.Train, b []byte, d forward.Drop) {
+	switch d {
+	case forward.DropUnknown:
+		w.unknown(now, t, b)
+	case forward.DropGone:
+		if w.book.Notice(now) {
+			p := post{src: *src, fault: true}
+			copy(p.frame[:], b[:relay.MinData])
+			w.s.owner.offer(&p)
+		}
+	}
+}
+
+// unknown tells a sender that its number means nothing here.
+func (w *worker) unknown(now mono.Time, t *sock.Train, b []byte) {
+	if n, ok := relay.NoticeOf(b, relay.Unknown, relay.NoReason); ok && len(w.answers)+relay.NoticeSize <= answers && w.book.Notice(now) {
+		at := len(w.answers)
+		w.answers = n.Append(w.answers, nil)
+		w.answer(t, at)
+	}
+}
+
+// control passes a control frame on to the owner.
+func (w *worker) control(now mono.Time, src *forward.Place, t *sock.Train, b []byte) {
+	_, seat := w.s.table.SeatOf(numberOf(b))
+	switch w.book.Control(now, src, b, seat) {
+	case forward.Sent:
+		p := post{src: *src, local: t.Local.As16()}
+		copy(p.frame[:], b)
+		if !w.s.owner.offer(&p) {
+			w.book.Refuse(forward.DropBusy)
+		}
+	case forward.DropUnknown:
+		w.unknown(now, t, b)
+	}
+}
+
+// question answers a STUN request.
+func (w *worker) question(t *sock.Train, b []byte) {
+	at := len(w.answers)
+	if at+max(len(b), stun.BareAnswer) > answers {
+		return
+	}
+	if a, _, ok := (stun.Server{}).Answer(w.answers, b, t.Remote); ok {
+		w.answers = a
+		w.answer(t, at)
+	}
+}
+
+// answer sends what has been appended to the answers since at.
+func (w *worker) answer(t *sock.Train, at int) {
+	w.out = append(w.out, sock.Train{Data: w.answers[at:], Remote: t.Remote, Local: t.Local})
+	w.run1.open = false
+}
+
+// toCarrier hands a frame to a client that is bound to a connection.
+func (s *Server) toCarrier(b *shelf, to *forward.Seat, frame []byte) {
+	d := forward.DropUnreachable
+	if c := s.carriers[to.Place.Conn]; c != nil {
+		d = c.box.push(frame)
+	}
+	if d != forward.Sent {
+		b.Refuse(d)
+	}
+}
+
+// remote is where a connection comes from.
+func remote(a netip.AddrPort, via forward.Via, id uint32) forward.Place {
+	p := forward.At(a)
+	p.Via, p.Conn = via, id
+	return p
+}
