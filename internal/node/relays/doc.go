@@ -1,0 +1,14 @@
+// Package relays makes a node's connections to relays: it finds a way there, knows the relay by its certificate, registers, and carries frames both ways
+// until it is told to hang up. What to dial and when is decided by core/relayed; frames by UDP never come here.
+//
+// # Ways
+//
+// A relay is dialed by QUIC and, a little later, by TLS over TCP; the first whole handshake wins (sys/stream), and is remembered until the host's network changes. Where a proxy is set, one
+// for HTTP that knows CONNECT, it is tried as well, after directWait or as soon as the direct way has failed; at once if it was what
+// worked last. Either end shows a certificate: the relay's must be that of the relay that is meant, under the pinned root.
+//
+// # Goroutines
+//
+// Each connection has one that dials, registers and then reads, and one that writes. Frames that come are handed on in batches, as many as one read brought; what
+// is sent waits in an outbox of at most outboxBytes, and is dropped beyond that, like a packet by a full router. All have ended when Close returns.
+package relays
