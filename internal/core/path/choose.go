@@ -10,6 +10,9 @@ import (
 const (
 	betterBy = 10 * time.Millisecond
 	settle   = 3 * time.Second
+
+	leftAfter = 250 * time.Millisecond // without anything on the way in use, while the peer speaks on another
+	leftGrace = 50 * time.Millisecond
 )
 
 // rank is how much a proven direct way is wanted: the first field that differs decides, and less is better.
@@ -98,6 +101,9 @@ func (f *Finder) choose(now mono.Time, s *search, out *Decisions) {
 	if old != nil && !old.usable(f) {
 		old = nil
 	}
+	if old != nil && f.follow(now, s, old, out) {
+		return
+	}
 	direct := f.bestDirect(s)
 	switch {
 	case direct == nil:
@@ -144,6 +150,37 @@ func (f *Finder) reason(now mono.Time, s *search) Why {
 		return Better
 	}
 	return Silent
+}
+
+// heardElsewhere takes data that came on another way than that in use. If the peer spoke on ours until now, it has left it, and may know why:
+// our way must answer at once.
+func (f *Finder) heardElsewhere(now mono.Time, s *search, t *track) {
+	old := s.find(s.chosen)
+	if old == nil || !old.way.Direct() || now.Sub(max(old.heard, old.proven, s.chosenAt)) < leftAfter {
+		return
+	}
+	s.elsewhere = t.way
+	if old.doubt.IsNever() && t.usable(f) {
+		old.doubt, old.lost = now, 0
+	}
+}
+
+// patience with a direct way that the peer has left.
+func (t *track) grace() time.Duration { return 2*t.rtt + leftGrace }
+
+// follow takes the way on which the peer speaks now, if that in use has not answered since; it reports whether it did.
+func (f *Finder) follow(now mono.Time, s *search, old *track, out *Decisions) bool {
+	if !old.way.Direct() || old.doubt.IsNever() || old.lost == 0 || now.Sub(old.doubt) < old.grace() {
+		return false
+	}
+	t := s.find(s.elsewhere)
+	if t == nil || t == old || !t.usable(f) || t.heard.Before(old.doubt.Add(-leftAfter)) {
+		return false
+	}
+	old.fail(now)
+	old.from, old.tries, t.failed = now, 0, mono.Never
+	f.take(now, s, t, Silent, out)
+	return true
 }
 
 func (f *Finder) take(now mono.Time, s *search, t *track, why Why, out *Decisions) {

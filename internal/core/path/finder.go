@@ -15,6 +15,7 @@ type Finder struct {
 	guess   bool
 	refuse  refusal
 	own     Own
+	ownAt   mono.Time
 	peers   map[Peer]*peer
 	queue   queue
 	links   [MaxSlots + 1]bool // which relays are up
@@ -76,7 +77,7 @@ func (f *Finder) RemovePeer(now mono.Time, id Peer, out *Decisions) {
 
 // Own tells what we know about ourselves. Peers that we speak with hear of it.
 func (f *Finder) Own(now mono.Time, own Own, out *Decisions) {
-	f.own = own
+	f.own, f.ownAt = own, now
 	f.refuse.setOwn(own)
 	if own.Lifetime > 0 {
 		f.keep = min(max(own.Lifetime*2/3, keepLeast), keepEvery)
@@ -133,6 +134,8 @@ func (f *Finder) Heard(now mono.Time, id Peer, w Way, out *Decisions) {
 		t.heard = now
 		if t.way.same(s.chosen) {
 			s.unanswered = mono.Never
+		} else {
+			f.heardElsewhere(now, s, t)
 		}
 	}
 	f.wake(now, s, now)

@@ -1,7 +1,6 @@
 package path
 
 import (
-	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -97,7 +96,7 @@ func TestEveryPairOfNATs(t *testing.T) {
 				tried += seeds
 				guessed = append(guessed, took...)
 			}
-			t.Log(fmt.Sprintf("%s x %s: %d of %d, p95 %v", a, b, len(took), seeds, percentile(took, 0.95)))
+			t.Logf("%s x %s: %d of %d, p95 %v", a, b, len(took), seeds, percentile(took, 0.95))
 		}
 	}
 	quick := 0

@@ -20,6 +20,7 @@ const (
 	offerMemory = 10 * time.Minute // of the peer's generation, should its clock have been wrong
 	restunEvery = 5 * time.Second
 	punchEvery  = 5 * time.Second
+	ownFresh    = 30 * time.Second // for so long our outside addresses count as known
 )
 
 // backoff is how long a peer without a direct way waits for the next hunt.
@@ -143,6 +144,9 @@ func (f *Finder) attempt(now mono.Time, s *search, joined bool, out *Decisions) 
 	h.n++
 	h.joined, h.answered = joined, joined
 	f.closeSockets(s, s.chosen, out)
+	if now.Sub(f.ownAt) >= ownFresh {
+		f.askRestun(now, out)
+	}
 	if h.n%2 == 0 && f.own.Mapping != disco.MappingNone && f.own.Mapping != disco.MappingUnknown {
 		h.awaits = 1
 		h.enter(now, opening)
@@ -250,7 +254,7 @@ func (f *Finder) offered(now mono.Time, s *search, w Way, m disco.Message, out *
 		return
 	}
 	s.offer, s.offerAt, s.theirs, s.touched = m.ID, now, m.Mapping, now
-	f.replace(s, m.Candidates)
+	f.replace(now, s, m.Candidates)
 	h := &s.hunt
 	switch {
 	case m.StartIn < answers:
@@ -281,7 +285,7 @@ func (f *Finder) meet(now mono.Time, s *search, in time.Duration) {
 }
 
 // replace puts the addresses of a new offer in the place of those of the last one.
-func (f *Finder) replace(s *search, all []disco.Candidate) {
+func (f *Finder) replace(now mono.Time, s *search, all []disco.Candidate) {
 	for _, t := range s.tracks {
 		if t.way.Direct() && t.offered {
 			t.stale, t.offered = true, false
@@ -291,8 +295,12 @@ func (f *Finder) replace(s *search, all []disco.Candidate) {
 	f.learn(s, all)
 	for _, c := range all {
 		for _, t := range s.tracks {
-			if t.way.Remote == c.Addr {
-				t.offered = true
+			if t.way.Remote != c.Addr {
+				continue
+			}
+			t.offered = true
+			if s.hunt.phase == punching && t.from.IsNever() && t.proven.IsNever() {
+				t.from, t.tries = now, 0
 			}
 		}
 	}

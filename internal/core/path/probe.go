@@ -13,9 +13,9 @@ import (
 // Times of probes.
 const (
 	silence      = 400 * time.Millisecond // data went out and nothing came back: ask
-	urgent       = 250 * time.Millisecond // between the pings to a way in doubt
+	urgent       = 200 * time.Millisecond // between the pings to a way in doubt
 	failPings    = 4                      // of which that many in a row without an answer,
-	failAfter    = time.Second            // over at least that long, say that the way is dead
+	failAfter    = 800 * time.Millisecond // over at least that long, say that the way is dead
 	refresh      = 5 * time.Second        // between pings to the way in use while it works
 	standby      = 10 * time.Second       // between pings to the other proven ways
 	healEvery    = 2 * time.Second        // between pings to a way that worked once, at first
@@ -62,6 +62,9 @@ func (f *Finder) failed(now mono.Time, s *search, t *track) {
 	}
 	s.unanswered = mono.Never
 	if t.way.Direct() {
+		if !s.flows(now, active) { // a NAT has forgotten it
+			f.keep = max(keepLeast, f.keep*2/3)
+		}
 		s.hunt.n, s.hunt.at = 0, now
 		f.restunWanted = true
 	}
@@ -78,6 +81,8 @@ func (f *Finder) nextPing(now mono.Time, s *search, t *track) mono.Time {
 
 func (f *Finder) pingAt(now mono.Time, s *search, t *track) mono.Time {
 	switch {
+	case !t.doubt.IsNever() && t.lost == 0:
+		return t.doubt
 	case !t.doubt.IsNever():
 		return max(t.last.Add(urgent), t.doubt)
 	case t.way.Relay != 0:
@@ -130,8 +135,10 @@ func (f *Finder) chosenPingAt(now mono.Time, s *search, t *track) mono.Time {
 		return mono.Earlier(s.unanswered.Add(silence), t.last.Add(refresh))
 	case s.flows(now, active):
 		return t.last.Add(refresh)
+	case s.flows(now, idleAfter):
+		return max(t.last, s.sent).Add(f.keep)
 	}
-	return max(t.last, s.sent).Add(f.keep)
+	return mono.Never
 }
 
 // ping probes a way with a datagram of a size; 0: the shortest.
@@ -208,7 +215,6 @@ func (f *Finder) ponged(now mono.Time, s *search, w Way, m disco.Message, out *D
 			return
 		}
 	}
-	s.touched = now
 	rtt := max(now.Sub(p.at), time.Microsecond)
 	if t.rtt == 0 || t.proven.IsNever() {
 		t.rtt = rtt

@@ -31,6 +31,7 @@ type search struct {
 	sent, heard mono.Time // the latest data
 	touched     mono.Time // the latest sign that the peer wants us
 	unanswered  mono.Time // since when data goes out on the chosen way and nothing comes back; Never: it does
+	elsewhere   Way       // on which the peer speaks, if not on the one in use
 	hunt        hunt
 	tellAt      mono.Time // our addresses changed and the peer does not know
 	theirs      disco.Mapping
@@ -109,6 +110,9 @@ func (f *Finder) step(now mono.Time, s *search, out *Decisions) {
 	}
 	f.choose(now, s, out)
 	next := s.hunt.deadline(now, s)
+	if t := s.find(s.chosen); t != nil && !t.doubt.IsNever() && now.Before(t.doubt.Add(t.grace())) {
+		next = mono.Earlier(next, t.doubt.Add(t.grace()))
+	}
 	for _, t := range s.tracks {
 		at := f.nextPing(now, s, t)
 		if !at.IsNever() && !now.Before(at) {

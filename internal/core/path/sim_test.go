@@ -21,6 +21,7 @@ type sim struct {
 	now    mono.Time
 	events happenings
 	count  int
+	sends  int // messages of Finders
 	nodes  [2]*node
 	relays [3]bool // by slot: alive
 	loss   float64
@@ -158,6 +159,16 @@ func (s *sim) run(d time.Duration, done func() bool) bool {
 	}
 }
 
+// lifetime gives both boxes mappings that live that long.
+func (s *sim) lifetime(d time.Duration) {
+	for _, n := range s.nodes {
+		c := n.box.Config()
+		c.Lifetime = d
+		n.box = natmodel.New(c, n.box.Outside(), s.rnd)
+		n.stun()
+	}
+}
+
 func (n *node) other() *node { return n.nodes[1-n.side] }
 
 // keepRelays is the traffic with the relays that keeps the main socket's mapping alive.
@@ -197,6 +208,7 @@ func (n *node) flush() {
 	for _, e := range events {
 		n.event(e)
 	}
+	n.sends += len(sends)
 	for _, s := range sends {
 		n.transmit(s.Way, s.Message.Size, func(from Way) {
 			o := n.other()
@@ -215,7 +227,7 @@ func (n *node) event(e Event) {
 		if e.Kind == Lost {
 			e.Way = Way{}
 		}
-		if e.Way == n.using {
+		if e.Way == n.using && e.Why != First {
 			n.t.Errorf("node %d: chosen again: %v", n.side, e.Way)
 		}
 		n.using = e.Way

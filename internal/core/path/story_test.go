@@ -1,0 +1,257 @@
+package path
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/cvlan/cvlan/internal/base/mono"
+)
+
+// story runs a story of two nodes that talk directly, with many seeds, and says what the times were that it measured.
+func story(t *testing.T, kinds [2]string, seeds int, p95 time.Duration, tell func(s *sim) (time.Duration, bool)) {
+	t.Helper()
+	var took []time.Duration
+	for seed := range seeds {
+		s := newSim(t, uint64(seed), kinds[0], kinds[1])
+		s.loss = 0.01
+		if !s.bothTalk(8 * time.Second) {
+			s.tellHistory()
+			t.Fatalf("seed %d: never direct", seed)
+		}
+		s.run(time.Duration(5000+s.rnd.IntN(5000))*time.Millisecond, nil)
+		d, ok := tell(s)
+		if !ok {
+			t.Errorf("seed %d: it did not come to a good end", seed)
+			s.tellHistory()
+			return
+		}
+		took = append(took, d)
+	}
+	t.Logf("p50 %v, p95 %v, worst %v", percentile(took, 0.5), percentile(took, 0.95), percentile(took, 1))
+	if got := percentile(took, 0.95); got > p95 {
+		t.Errorf("p95 %v, want %v at most", got, p95)
+	}
+}
+
+const seeds = 60
+
+// silenceUntil runs until both nodes have heard the other by a way that suits, and returns the longest time without data of the worse one.
+func (s *sim) silenceUntil(within time.Duration, suits func(Way) bool) (time.Duration, bool) {
+	began := s.now
+	heard := func(n *node) (at mono.Time) {
+		for _, a := range n.got {
+			if a.at > began.Add(60*time.Millisecond) && suits(a.way) {
+				return a.at
+			}
+		}
+		return mono.Never
+	}
+	ok := s.run(within, func() bool { return !heard(s.nodes[0]).IsNever() && !heard(s.nodes[1]).IsNever() })
+	return max(heard(s.nodes[0]), heard(s.nodes[1])).Sub(began), ok
+}
+
+func relayed(w Way) bool { return w.Relay != 0 }
+func anyWay(Way) bool    { return true }
+
+func TestDeadDirectWayGivesWayToTheRelay(t *testing.T) {
+	story(t, [2]string{"port", "port+rand"}, seeds, 2*time.Second, func(s *sim) (time.Duration, bool) {
+		s.cut = [2]bool{true, true}
+		return s.silenceUntil(5*time.Second, relayed)
+	})
+}
+
+func TestWayThatDiedInOneDirectionOnly(t *testing.T) {
+	story(t, [2]string{"port", "port"}, seeds, 2*time.Second, func(s *sim) (time.Duration, bool) {
+		s.cut[0] = true
+		return s.silenceUntil(5*time.Second, relayed)
+	})
+}
+
+func TestHealedWayIsUsedAgain(t *testing.T) {
+	story(t, [2]string{"port", "addr"}, seeds, 10*time.Second, func(s *sim) (time.Duration, bool) {
+		s.cut = [2]bool{true, true}
+		s.run(time.Duration(5+s.rnd.IntN(60))*time.Second, nil)
+		s.cut = [2]bool{}
+		began := s.now
+		ok := s.run(20*time.Second, s.direct)
+		return s.now.Sub(began), ok
+	})
+}
+
+func TestDeadRelayGivesWayToAnother(t *testing.T) {
+	story(t, [2]string{"port", "port"}, seeds, 2*time.Second, func(s *sim) (time.Duration, bool) {
+		s.cut = [2]bool{true, true}
+		s.run(20*time.Second, nil)
+		s.relays[1] = false
+		return s.silenceUntil(5*time.Second, func(w Way) bool { return w.Relay == 2 })
+	})
+}
+
+func TestRelayThatIsSaidToBeDownIsLeftAtOnce(t *testing.T) {
+	s := newSim(t, 1, "sym", "sym")
+	s.bothTalk(time.Second)
+	s.relays[1] = false
+	for _, n := range s.nodes {
+		n.f.Relay(s.now, 1, false, &n.out)
+		n.flush()
+		if n.using.Relay != 2 {
+			t.Errorf("node %d uses %v", n.side, n.using)
+		}
+	}
+	for _, n := range s.nodes {
+		n.f.Relay(s.now, 2, false, &n.out)
+		n.flush()
+		if n.using.IsValid() {
+			t.Errorf("node %d uses %v", n.side, n.using)
+		}
+	}
+}
+
+// roam puts a node behind another address of its NAT, with another address of its own.
+func (n *node) roam() {
+	n.box.Renumber(netip.AddrFrom4([4]byte{198, 51, 100, byte(101 + n.side)}))
+	n.sockets[0] = netip.AddrPortFrom(n.sockets[0].Addr(), 41641)
+	n.box.Out(n.now, n.sockets[0], relayAt[1])
+}
+
+func TestRoamingWithALinkEvent(t *testing.T) {
+	story(t, [2]string{"port", "port"}, seeds, time.Second, func(s *sim) (time.Duration, bool) {
+		n := s.nodes[0]
+		n.roam()
+		n.f.Wake(s.now, LinkChanged, &n.out)
+		n.flush()
+		return s.silenceUntil(5*time.Second, anyWay)
+	})
+}
+
+func TestRoamingIsDirectAgainSoon(t *testing.T) {
+	story(t, [2]string{"port", "port"}, seeds, 3*time.Second, func(s *sim) (time.Duration, bool) {
+		n := s.nodes[0]
+		n.roam()
+		n.f.Wake(s.now, LinkChanged, &n.out)
+		n.flush()
+		began := s.now
+		old := s.nodes[1].using
+		ok := s.run(10*time.Second, func() bool { return s.direct() && s.nodes[1].using != old })
+		return s.now.Sub(began), ok
+	})
+}
+
+func TestRoamingWithoutALinkEvent(t *testing.T) {
+	for _, kinds := range [][2]string{{"port", "port"}, {"port", "none"}, {"fullcone", "fw"}} {
+		story(t, kinds, seeds, 3*time.Second, func(s *sim) (time.Duration, bool) {
+			s.nodes[0].roam()
+			return s.silenceUntil(6*time.Second, anyWay)
+		})
+	}
+}
+
+func TestRebootOfARouter(t *testing.T) {
+	for _, kinds := range [][2]string{{"port+rand", "port+rand"}, {"port", "fullcone"}, {"linux+openinput", "port"}} {
+		story(t, kinds, seeds, 3*time.Second, func(s *sim) (time.Duration, bool) {
+			s.nodes[1].box.Reboot()
+			d, ok := s.silenceUntil(6*time.Second, anyWay)
+			return d, ok && s.run(15*time.Second, s.direct)
+		})
+	}
+}
+
+func TestSleepAndWake(t *testing.T) {
+	story(t, [2]string{"port", "port+rand"}, 20, 2*time.Second, func(s *sim) (time.Duration, bool) {
+		n := s.nodes[0]
+		for _, n := range s.nodes {
+			n.talks = false
+		}
+		s.run(time.Hour, nil)
+		for _, n := range s.nodes {
+			n.box.Reboot()
+			n.box.Out(s.now, n.sockets[0], relayAt[1])
+		}
+		n.f.Wake(s.now, Resumed, &n.out)
+		n.flush()
+		began := s.now
+		n.talks = true
+		n.talk()
+		s.nodes[1].talks = true
+		s.nodes[1].talk()
+		ok := s.run(10*time.Second, s.direct)
+		return s.now.Sub(began), ok
+	})
+}
+
+// quiet stops all traffic and lets time pass; it returns how many datagrams the Finders sent meanwhile.
+func (s *sim) quiet(d time.Duration) int {
+	for _, n := range s.nodes {
+		n.talks = false
+	}
+	s.run(time.Second, nil)
+	before := s.sends
+	s.run(d, nil)
+	return s.sends - before
+}
+
+func TestNothingChangesWhileDataFlows(t *testing.T) {
+	story(t, [2]string{"port", "port"}, 10, 0, func(s *sim) (time.Duration, bool) {
+		before := len(s.nodes[0].history)
+		s.run(5*time.Minute, nil)
+		return 0, len(s.nodes[0].history) == before
+	})
+}
+
+func TestQuietWayIsKeptOpenForAWhile(t *testing.T) {
+	story(t, [2]string{"port", "port"}, 10, 0, func(s *sim) (time.Duration, bool) {
+		s.loss = 0
+		n := s.quiet(100 * time.Second)
+		if n > 2*2*100/25+20 {
+			t.Errorf("%d datagrams in 100 s", n)
+		}
+		return 0, s.direct()
+	})
+}
+
+func TestSilentPeerCostsNothing(t *testing.T) {
+	story(t, [2]string{"port", "port"}, 10, 0, func(s *sim) (time.Duration, bool) {
+		s.quiet(5 * time.Minute)
+		if n := s.quiet(time.Hour); n != 0 {
+			t.Errorf("%d datagrams", n)
+		}
+		for _, n := range s.nodes {
+			if n.f.peers[0].search != nil || !n.f.Deadline().IsNever() {
+				t.Error("something is kept")
+			}
+		}
+		return 0, relayed(s.nodes[0].using) && relayed(s.nodes[1].using)
+	})
+}
+
+func TestKeepalivesFitTheNAT(t *testing.T) {
+	for _, known := range []bool{true, false} {
+		s := newSim(t, 3, "port", "port")
+		s.lifetime(15 * time.Second)
+		if !s.bothTalk(5 * time.Second) {
+			t.Fatal("never direct")
+		}
+		for _, n := range s.nodes {
+			own := n.f.own
+			if known {
+				own.Lifetime = 15 * time.Second
+			}
+			n.f.Own(s.now, own, &n.out)
+			n.flush()
+		}
+		for range 6 {
+			s.quiet(90 * time.Second)
+			for _, n := range s.nodes {
+				n.talks = true
+				n.talk()
+			}
+			s.run(10*time.Second, nil)
+		}
+		s.quiet(90 * time.Second)
+		if !s.direct() {
+			t.Errorf("lifetime known: %v: the way was lost", known)
+			s.tellHistory()
+		}
+	}
+}
