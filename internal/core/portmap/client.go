@@ -295,21 +295,20 @@ func (c *Client) Close(now mono.Time, out *Out) {
 	was, wanted := c.held, c.ask[PCP]
 	c.lose(out)
 	c.ask, c.phase = [UPnP]question{}, closing
-	switch {
-	case was.protocol == PCP || !wanted.next.IsNever() && wanted.request.Op == Map: // it may have been made, and the answer lost
+	if was.protocol == PCP || !wanted.next.IsNever() && wanted.request.Op == Map { // it may have been made, and the answer lost
 		r := c.pcpMap()
 		r.External, r.Lifetime = 0, 0
 		c.send(now, r, out)
+	}
+	switch {
 	case was.protocol == NATPMP:
 		c.send(now, Request{Protocol: NATPMP, Op: Map, Internal: c.cfg.Port}, out)
 	case was.protocol == UPnP:
 		c.port = was.external.Port()
 		c.start(Job{Kind: UnmapUPnP, External: c.port}, out) // while another is under way, Finished starts it
-		return
-	case c.job == MapUPnP:
-		return
+	case c.job != MapUPnP:
+		c.port = 0
 	}
-	c.port = 0
 }
 
 // Closed reports whether everything has been released, or has been tried in vain.

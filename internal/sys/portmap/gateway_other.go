@@ -1,0 +1,7 @@
+//go:build !linux && !darwin && !windows
+
+package portmap
+
+import "net/netip"
+
+func defaultGateway() (netip.Addr, int, error) { return netip.Addr{}, 0, ErrNoGateway }
