@@ -35,6 +35,9 @@ func ParsePreshared(b []byte) (Preshared, error) {
 	return k, nil
 }
 
+// RawPreshared takes what Raw returned: zeros are no key.
+func RawPreshared(b [PresharedSize]byte) Preshared { return Preshared{b} }
+
 // ParsePresharedText takes what Text returned; an empty text is no key. The error does not quote it.
 func ParsePresharedText(s string) (Preshared, error) {
 	b, err := base64.StdEncoding.DecodeString(s)

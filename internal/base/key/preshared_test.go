@@ -14,6 +14,7 @@ func TestAPresharedKeySurvivesItsForms(t *testing.T) {
 	for what, parse := range map[string]func() (Preshared, error){
 		"bytes": func() (Preshared, error) { return ParsePreshared(k.Bytes()) },
 		"text":  func() (Preshared, error) { return ParsePresharedText(k.Text()) },
+		"raw":   func() (Preshared, error) { return RawPreshared(k.Raw()), nil },
 	} {
 		if got, err := parse(); err != nil || got != k || got.IsZero() {
 			t.Errorf("%s: %v", what, err)

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/mono"
 )
 
@@ -102,7 +103,7 @@ func BenchmarkRespond(b *testing.B) {
 func BenchmarkInitiateAndFinish(b *testing.B) {
 	a, r := testIdentity(b, 0), testIdentity(b, 1)
 	shared, _ := agree(a.private, r.public[:])
-	var psk [keySize]byte
+	var psk key.Preshared
 	msg, answer := make(initiation, initiationSize), make(response, responseSize)
 	rnd := testRandom(1)
 	for b.Loop() {
@@ -110,9 +111,9 @@ func BenchmarkInitiateAndFinish(b *testing.B) {
 		b.StopTimer()
 		v, _ := r.greet(msg)
 		v.prove(msg, &shared)
-		v.answer(answer, 2, &psk, rnd)
+		v.answer(answer, 2, psk, rnd)
 		b.StartTimer()
-		if _, _, ok := try.finish(&a, answer, &psk); !ok {
+		if _, _, ok := try.finish(&a, answer, psk); !ok {
 			b.Fatal("not finished")
 		}
 	}

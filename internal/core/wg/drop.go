@@ -16,6 +16,7 @@ const (
 	DropReplayed          // seen before, or too old to tell
 	DropUnknownIndex      // for no session or handshake of ours
 	DropExpired           // for a session that is too old
+	DropUnshared          // a good initiation of a Guarded peer, unanswered because there is no preshared key for it
 	DropCrossed           // a good initiation, unanswered because ours is on its way to the same peer
 
 	drops // how many there are
@@ -24,7 +25,7 @@ const (
 // String returns a short name that is fit for a counter's label.
 func (d Drop) String() string {
 	names := [drops]string{"taken", "malformed", "unaddressed", "challenged", "paced", "forged", "unknown_peer", "too_many_peers",
-		"replayed", "unknown_index", "expired", "crossed"}
+		"replayed", "unknown_index", "expired", "unshared", "crossed"}
 	if d >= drops {
 		return "invalid"
 	}

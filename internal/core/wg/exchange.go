@@ -130,6 +130,13 @@ func (m *Machine) receiveInitiation(now mono.Time, from Origin, msg initiation, 
 		m.peers[p.public] = p
 		out.event(EventPeerAdded, p)
 	}
+	if p.lacks() {
+		p.warm()
+		m.hear(p, from.Source, out)
+		out.event(EventMismatch, p)
+		m.look(p, now, out)
+		return DropUnshared
+	}
 	return m.respond(p, now, from, &v, out)
 }
 
@@ -158,7 +165,7 @@ func (m *Machine) identify(public key.WGPublic, now mono.Time) (*peer, Drop) {
 func (m *Machine) respond(p *peer, now mono.Time, from Origin, v *visit, out *Out) Drop {
 	index := m.index(p)
 	msg := response(out.room(responseSize))
-	send, receive, ok := v.answer(msg, index, &p.psk.b, m.rnd)
+	send, receive, ok := v.answer(msg, index, p.psk, m.rnd)
 	if !ok {
 		delete(m.indices, index)
 		return DropForged
@@ -181,8 +188,11 @@ func (m *Machine) respond(p *peer, now mono.Time, from Origin, v *visit, out *Ou
 // receiveResponse completes an attempt of ours. The keepalive tells the peer at once that it worked, so that it may send too.
 func (m *Machine) receiveResponse(now mono.Time, from Origin, msg response, out *Out) Drop {
 	p := m.awaiting(msg)
-	send, receive, ok := p.attempt.finish(&m.id, msg, &p.psk.b)
+	send, receive, ok := p.attempt.finish(&m.id, msg, p.secrets()...)
 	if !ok {
+		if p.guarded {
+			out.event(EventMismatch, p)
+		}
 		return DropForged
 	}
 	p.traffic.receive(now, false)

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/cvlan/cvlan/internal/base/key"
 )
 
 func TestTheFirstPacketOpensTheTunnel(t *testing.T) {
@@ -235,9 +237,9 @@ func TestOnePeerCannotMakeUsWorkForEver(t *testing.T) {
 }
 
 func TestThePresharedKeyMustMatch(t *testing.T) {
-	psk := func(b byte) Preshared { return NewPreshared([32]byte{b}) }
-	give := func(a, b Preshared) func(int, *Config, *Peer) {
-		return func(side int, _ *Config, peer *Peer) { peer.Preshared = [2]Preshared{a, b}[side] }
+	psk := func(b byte) key.Preshared { return key.RawPreshared([32]byte{b}) }
+	give := func(a, b key.Preshared) func(int, *Config, *Peer) {
+		return func(side int, _ *Config, peer *Peer) { peer.Preshared = [2]key.Preshared{a, b}[side] }
 	}
 	w := newWorld(t, 20, give(psk(1), psk(1)))
 	w.talk(time.Second)

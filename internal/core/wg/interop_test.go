@@ -169,7 +169,7 @@ func (s *stock) bootOurs(o interop) {
 		s.sent[0][KindOf(tr.Data)]++
 		s.wire.toStock <- tr.Data
 	}
-	if err := s.ours.m.Put(s.now(), Peer{Public: s.public, Preshared: NewPreshared(o.psk)}, &s.ours.out); err != nil {
+	if err := s.ours.m.Put(s.now(), Peer{Public: s.public, Preshared: key.RawPreshared(o.psk)}, &s.ours.out); err != nil {
 		s.t.Fatal(err)
 	}
 }

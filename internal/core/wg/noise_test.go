@@ -78,7 +78,7 @@ func TestTheTranscriptBeginsAsThePaperSays(t *testing.T) {
 func TestAHandshakeIsTheSameEveryTime(t *testing.T) {
 	a, b := testIdentity(t, 0), testIdentity(t, 1)
 	shared, _ := agree(a.private, b.public[:])
-	psk := [keySize]byte{9}
+	psk := key.RawPreshared([keySize]byte{9})
 	msg1, msg2 := make(initiation, initiationSize), make(response, responseSize)
 	try, ok := a.initiate(msg1, b.public, &shared, 7, TimestampAt(epoch()), testRandom(1))
 	if !ok {
@@ -92,11 +92,11 @@ func TestAHandshakeIsTheSameEveryTime(t *testing.T) {
 	if !ok || at != TimestampAt(epoch()) {
 		t.Fatalf("prove: %v %x", ok, at)
 	}
-	send, receive, ok := v.answer(msg2, 8, &psk, testRandom(2))
+	send, receive, ok := v.answer(msg2, 8, psk, testRandom(2))
 	if !ok {
 		t.Fatal("answer")
 	}
-	send2, receive2, ok := try.finish(&a, msg2, &psk)
+	send2, receive2, ok := try.finish(&a, msg2, psk)
 	if !ok || send2 != receive || receive2 != send || send == receive {
 		t.Fatalf("the two sides have different keys: %v", ok)
 	}
@@ -110,7 +110,7 @@ func TestAHandshakeIsTheSameEveryTime(t *testing.T) {
 func TestEveryBitOfAHandshakeCounts(t *testing.T) {
 	a, b := testIdentity(t, 0), testIdentity(t, 1)
 	shared, _ := agree(a.private, b.public[:])
-	var psk [keySize]byte
+	var psk key.Preshared
 	msg1, msg2 := make(initiation, initiationSize), make(response, responseSize)
 	try, _ := a.initiate(msg1, b.public, &shared, 7, TimestampAt(epoch()), testRandom(1))
 	for i := 8; i < initiationSize-2*macSize; i++ { // type and index are not under the cryptography, but under MAC1
@@ -124,18 +124,18 @@ func TestEveryBitOfAHandshakeCounts(t *testing.T) {
 	}
 	v, _ := b.greet(msg1)
 	v.prove(msg1, &shared)
-	v.answer(msg2, 8, &psk, testRandom(2))
+	v.answer(msg2, 8, psk, testRandom(2))
 	for i := 12; i < responseSize-2*macSize; i++ {
 		bad := response(bytes.Clone(msg2))
 		bad[i] ^= 0x40
-		if _, _, ok := try.finish(&a, bad, &psk); ok {
+		if _, _, ok := try.finish(&a, bad, psk); ok {
 			t.Errorf("a response with byte %d changed is taken", i)
 		}
 	}
-	if _, _, ok := try.finish(&a, msg2, &[keySize]byte{1}); ok {
+	if _, _, ok := try.finish(&a, msg2, key.RawPreshared([keySize]byte{1})); ok {
 		t.Error("a response is taken with another preshared key")
 	}
-	if _, _, ok := try.finish(&a, msg2, &psk); !ok {
+	if _, _, ok := try.finish(&a, msg2, psk); !ok {
 		t.Error("the honest response is refused after the forged ones")
 	}
 }
@@ -177,7 +177,7 @@ func TestTimestampsCompareAsTimeDoes(t *testing.T) {
 }
 
 func TestSecretsAreNeverShown(t *testing.T) {
-	p := Peer{Public: key.WGPublic{1}, Preshared: NewPreshared([32]byte{0xaa, 0xbb})}
+	p := Peer{Public: key.WGPublic{1}, Preshared: key.RawPreshared([32]byte{0xaa, 0xbb})}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%x", "%s", "%d"} {
 		if s := fmt.Sprintf(verb, p.Preshared); s != key.Redacted {
 			t.Errorf("%s shows %s", verb, s)

@@ -44,6 +44,9 @@ const (
 	EventSilent
 	// EventGaveUp: no answer to a handshake for RekeyAttemptTime; waiting packets may be dropped. The next Wake tries again.
 	EventGaveUp
+	// EventMismatch: a handshake with a Guarded peer failed, because there is no preshared key for it, or none that opens the peer's
+	// response. A response that is forged looks the same.
+	EventMismatch
 )
 
 // String returns a name for logs and tests.
@@ -63,6 +66,8 @@ func (k EventKind) String() string {
 		return "silent"
 	case EventGaveUp:
 		return "gave up"
+	case EventMismatch:
+		return "mismatch"
 	}
 	return "invalid"
 }

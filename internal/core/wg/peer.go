@@ -1,31 +1,24 @@
 package wg
 
 import (
-	"fmt"
-	"io"
 	"time"
 
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/mono"
 )
 
-// Preshared is the optional symmetric key of a pair of peers, which keeps recorded traffic secret should X25519 be broken.
-// The zero Preshared is no key.
-type Preshared struct{ b [keySize]byte }
-
-// NewPreshared takes the key's bytes.
-func NewPreshared(b [32]byte) Preshared { return Preshared{b} }
-
-// Format implements fmt.Formatter: no verb shows the key.
-func (Preshared) Format(s fmt.State, _ rune) { io.WriteString(s, key.Redacted) }
-
-// MarshalText implements encoding.TextMarshaler: neither JSON nor slog shows the key.
-func (Preshared) MarshalText() ([]byte, error) { return []byte(key.Redacted), nil }
-
 // Peer is what a machine has to know of a peer.
 type Peer struct {
-	Public    key.WGPublic
-	Preshared Preshared
+	Public key.WGPublic
+	// Preshared is the optional symmetric key of the pair, which keeps recorded traffic secret should X25519 be broken. We answer
+	// with it. Zero: none.
+	Preshared key.Preshared
+	// Other is a key that the peer may answer our initiations with besides, while the two sides go from one to the next. Zero: there
+	// is none; it never stands for an answer without a key.
+	Other key.Preshared
+	// Guarded forbids handshakes without a preshared key: while Preshared is zero none is begun and none is answered. EventMismatch
+	// says when one is missing, and that the peer's is another.
+	Guarded bool
 	// Keepalive is how long the tunnel may be silent in both directions before an empty packet is sent, to keep NATs open.
 	// Zero: for ever. Not more than 65,535 s, as in WireGuard's tools.
 	Keepalive time.Duration
@@ -39,7 +32,9 @@ type Peer struct {
 // conversation needs is behind pointers.
 type peer struct {
 	public    key.WGPublic
-	psk       Preshared
+	psk       key.Preshared
+	other     key.Preshared
+	guarded   bool
 	keepalive time.Duration
 	shared    *[keySize]byte // what the two static keys agree on, made on first use
 
@@ -58,6 +53,7 @@ type peer struct {
 	giveUpAt  mono.Time     // the attempt ends, unless somebody wishes to send
 	wantAt    mono.Time     // an attempt begins, because somebody wished for one too early; Never: nobody did
 	looked    mono.Time     // when the owner last read traffic's marks
+	wished    bool          // somebody wished for an attempt, and there was no preshared key for it
 	jitter    time.Duration // drawn with each initiation
 
 	due   mono.Time
@@ -70,12 +66,34 @@ func newPeer(cfg Peer, now mono.Time) *peer {
 	return p
 }
 
-// configure takes what may change in the life of a peer. Sessions stay; the preshared key counts from the next handshake on.
+// configure takes what may change in the life of a peer. Sessions stay; the preshared key counts from the next handshake message on.
+// An attempt under way begins anew with another key: the peer may have been without it, and silent.
 func (p *peer) configure(cfg Peer, now mono.Time) {
-	p.psk, p.keepalive, p.since = cfg.Preshared, cfg.Keepalive, now
+	if p.attempt != nil && cfg.Guarded && p.psk != cfg.Preshared {
+		p.retryAt = now
+	}
+	p.psk, p.other, p.guarded = cfg.Preshared, cfg.Other, cfg.Guarded
+	if p.wished && !p.lacks() {
+		p.wished, p.wantAt, p.giveUpAt = false, now, now.Add(RekeyAttemptTime)
+	}
+	p.keepalive, p.since = cfg.Keepalive, now
 	if cfg.NotBefore.After(p.latest) {
 		p.latest = cfg.NotBefore
 	}
+}
+
+// lacks reports whether there is no key for a handshake that must have one.
+func (p *peer) lacks() bool { return p.guarded && p.psk.IsZero() }
+
+// secrets are the keys that a response may be made with.
+func (p *peer) secrets() []key.Preshared {
+	switch {
+	case p.lacks():
+		return nil
+	case p.other.IsZero():
+		return []key.Preshared{p.psk}
+	}
+	return []key.Preshared{p.psk, p.other}
 }
 
 // warm makes what a conversation needs.

@@ -38,6 +38,11 @@ func (m *Machine) collect(p *peer, now mono.Time, out *Out) {
 func (m *Machine) want(p *peer, now mono.Time, out *Out) {
 	p.giveUpAt = now.Add(RekeyAttemptTime)
 	p.warm().rekeying.Store(true)
+	if p.lacks() {
+		p.wished = true
+		out.event(EventMismatch, p)
+		return
+	}
 	if p.attempt != nil {
 		return
 	}
@@ -51,7 +56,8 @@ func (m *Machine) want(p *peer, now mono.Time, out *Out) {
 // retry repeats an attempt that was not answered, begins one that was wished for too early, or gives up.
 func (m *Machine) retry(p *peer, now mono.Time, out *Out) {
 	switch {
-	case due(p.retryAt, now) && due(p.giveUpAt, now):
+	case due(p.retryAt, now) && (due(p.giveUpAt, now) || p.lacks()):
+		p.wished = false
 		m.endAttempt(p)
 		out.event(EventGaveUp, p)
 	case due(p.retryAt, now), due(p.wantAt, now):

@@ -36,6 +36,7 @@ const (
 	Paced        // too many in too short a time
 	UnknownPeer  // authentic as far as can be told, but nobody we know
 	TooManyPeers // the bound on peers is reached
+	Unshared     // unanswered because there is no preshared key yet, and must be one
 	Crossed      // unanswered because ours is on its way to the same peer
 	Crowded      // more than its sender's share while there is a flood, or than the owner's queue holds
 
@@ -48,7 +49,7 @@ var reasonNames = [reasons]string{
 	"ok",
 	"no_route", "foreign_source", "filtered_out", "no_session", "no_path", "too_big", "bad_packet",
 	"unclaimed", "unknown_sender", "malformed", "unknown_index", "forged", "replayed", "expired", "spoofed_source", "filtered_in",
-	"unaddressed", "challenged", "paced", "unknown_peer", "too_many_peers", "crossed", "crowded",
+	"unaddressed", "challenged", "paced", "unknown_peer", "too_many_peers", "unshared", "crossed", "crowded",
 	"no_memory",
 }
 

@@ -95,13 +95,14 @@ type EventKind uint8
 
 // The kinds.
 const (
-	Known     EventKind = iota + 1 // the transport has taken Peer, whom it found by Host.Find
-	Installed                      // Session receives from now on
-	Current                        // Session is what Peer's packets are sealed with from now on
-	Retired                        // Session is of no further use
-	Heard                          // an authentic message came from Source, which is another place than the last
-	Silent                         // data was sent and nothing came back; a handshake is on its way
-	GaveUp                         // no answer to a handshake; waiting packets may go
+	Known      EventKind = iota + 1 // the transport has taken Peer, whom it found by Host.Find
+	Installed                       // Session receives from now on
+	Current                         // Session is what Peer's packets are sealed with from now on
+	Retired                         // Session is of no further use
+	Heard                           // an authentic message came from Source, which is another place than the last
+	Silent                          // data was sent and nothing came back; a handshake is on its way
+	GaveUp                          // no answer to a handshake; waiting packets may go
+	Mismatched                      // a handshake failed for want of a preshared key in common, or a forged message made it seem so
 )
 
 // Event is something that the tunnel acts upon.

@@ -37,5 +37,5 @@ func reasonOf(d wg.Drop) tunnel.Reason { return reasons[d] }
 var reasons = [...]tunnel.Reason{
 	wg.Taken: tunnel.OK, wg.DropMalformed: tunnel.Malformed, wg.DropUnaddressed: tunnel.Unaddressed, wg.DropChallenged: tunnel.Challenged,
 	wg.DropPaced: tunnel.Paced, wg.DropForged: tunnel.Forged, wg.DropUnknownPeer: tunnel.UnknownPeer, wg.DropTooManyPeers: tunnel.TooManyPeers,
-	wg.DropReplayed: tunnel.Replayed, wg.DropUnknownIndex: tunnel.UnknownIndex, wg.DropExpired: tunnel.Expired, wg.DropCrossed: tunnel.Crossed,
+	wg.DropReplayed: tunnel.Replayed, wg.DropUnknownIndex: tunnel.UnknownIndex, wg.DropExpired: tunnel.Expired, wg.DropUnshared: tunnel.Unshared, wg.DropCrossed: tunnel.Crossed,
 }

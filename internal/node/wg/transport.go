@@ -59,7 +59,10 @@ func (t *transport) lookup(k key.WGPublic) (wg.Peer, bool) {
 }
 
 func config(p *tunnel.Peer) wg.Peer {
-	return wg.Peer{Public: p.Key(), Preshared: wg.NewPreshared(p.Preshared()), Keepalive: p.Keepalive()}
+	return wg.Peer{
+		Public: p.Key(), Preshared: key.RawPreshared(p.Preshared()), Other: key.RawPreshared(p.Previous()), Guarded: p.Guided(),
+		Keepalive: p.Keepalive(),
+	}
 }
 
 // Control implements tunnel.Transport.
@@ -155,5 +158,5 @@ func (t *transport) pass(out *tunnel.Out) {
 
 var kinds = [...]tunnel.EventKind{
 	wg.EventPeerAdded: tunnel.Known, wg.EventInstalled: tunnel.Installed, wg.EventCurrent: tunnel.Current, wg.EventRetired: tunnel.Retired,
-	wg.EventHeard: tunnel.Heard, wg.EventSilent: tunnel.Silent, wg.EventGaveUp: tunnel.GaveUp,
+	wg.EventHeard: tunnel.Heard, wg.EventSilent: tunnel.Silent, wg.EventGaveUp: tunnel.GaveUp, wg.EventMismatch: tunnel.Mismatched,
 }
