@@ -59,8 +59,10 @@ func (l *listener) Addr() net.Addr {
 // Dial opens a stream to a listener: one round trip, refused at once where nobody listens, waiting for ctx where nothing passes.
 func (h *Host) Dial(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 	for {
-		there, ok := h.net.drag(h.addr, to.Addr())
-		back, _ := h.net.drag(to.Addr(), h.addr)
+		seen, via, open := h.net.exit(h.addr, to.Addr())
+		there, ok := h.net.drag(seen, to.Addr())
+		back, _ := h.net.drag(to.Addr(), seen)
+		ok = ok && open
 		wait := there + back
 		if !ok {
 			wait = time.Second // the next SYN
@@ -70,13 +72,14 @@ func (h *Host) Dial(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 		case <-ctx.Done():
 			return nil, h.fail("dial", "tcp", to, ctx.Err())
 		}
-		if ok && h.net.Reachable(h.addr, to.Addr()) {
-			return h.connect(to)
+		if ok && h.net.Reachable(seen, to.Addr()) {
+			return h.connect(to, seen, via)
 		}
 	}
 }
 
-func (h *Host) connect(to netip.AddrPort) (net.Conn, error) {
+// connect makes both ends of a stream. seen is the address that it comes from for the listener.
+func (h *Host) connect(to netip.AddrPort, seen netip.Addr, via *NAT) (net.Conn, error) {
 	peer := h.net.host(to.Addr())
 	if peer == nil {
 		return nil, h.fail("dial", "tcp", to, syscall.EHOSTUNREACH)
@@ -91,8 +94,10 @@ func (h *Host) connect(to netip.AddrPort) (net.Conn, error) {
 	h.nextPort++
 	from := netip.AddrPortFrom(h.addr, h.nextPort)
 	h.mu.Unlock()
-	a, b := newConn(h, from, to), newConn(peer, to, from)
+	a, b := newConn(h, from, to), newConn(peer, to, netip.AddrPortFrom(seen, from.Port()))
 	a.peer, b.peer = b, a
+	a.line, b.line = [2]netip.Addr{seen, to.Addr()}, [2]netip.Addr{to.Addr(), seen}
+	a.via = via
 	select {
 	case l.backlog <- b:
 	default:
@@ -109,6 +114,8 @@ type conn struct {
 	host          *Host
 	local, remote netip.AddrPort
 	peer          *conn
+	line          [2]netip.Addr // whose conditions it meets: this side, the other
+	via           *NAT          // the router before the one who dialled; nil: none
 
 	mu      sync.Mutex
 	coming  []segment     // on their way to us
@@ -227,7 +234,7 @@ type segment struct {
 
 // launch puts a segment (or the end of the stream) on its way to the peer, behind everything sent before.
 func (c *conn) launch(b []byte, end bool) {
-	d, _ := c.host.net.drag(c.local.Addr(), c.remote.Addr())
+	d, _ := c.host.net.drag(c.line[0], c.line[1])
 	p := c.peer
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -239,7 +246,7 @@ func (c *conn) launch(b []byte, end bool) {
 
 // step takes in what has arrived, in order. A cut line holds everything back; the next look is a retransmission later.
 func (c *conn) step() {
-	cut := !c.host.net.Reachable(c.local.Addr(), c.remote.Addr())
+	cut := !c.host.net.Reachable(c.line[0], c.line[1])
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.gone {

@@ -1,5 +1,5 @@
 // Package netsim is an in-memory network for stories in virtual time: hosts with addresses, packets and streams between them, and
-// whatever can go wrong in between: latency, jitter, loss, duplication, reordering, narrow lines, partition, power cuts.
+// whatever can go wrong in between: latency, jitter, loss, duplication, reordering, partition, power cuts, and routers that translate.
 //
 // Everything waits on timers and channels only, so it runs in a testing/synctest bubble; what happens is drawn from one seed.
 // With the same seed the draws are the same; goroutines that become runnable at the same virtual instant may still take turns
@@ -15,6 +15,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/cvlan/cvlan/internal/base/mono"
 )
 
 // Conditions say how a line between two hosts behaves, in each direction alike. The zero Conditions are a perfect line.
@@ -45,11 +47,15 @@ type Net struct {
 	lines   map[[2]netip.Addr]Conditions
 	cuts    map[[2]netip.Addr]int
 	weather Conditions // of lines that have none of their own
+	clock   mono.Clock
+	boxes   map[netip.Addr]*NAT // translating routers by their outside addresses
+	behind  map[netip.Addr]*NAT // the router that an address stands behind; none: it is on the internet
 }
 
 // New returns a network without hosts.
 func New(seed uint64) *Net {
-	return &Net{rnd: rand.New(rand.NewPCG(seed, 0)), hosts: map[netip.Addr]*Host{}, lines: map[[2]netip.Addr]Conditions{}, cuts: map[[2]netip.Addr]int{}}
+	return &Net{rnd: rand.New(rand.NewPCG(seed, 0)), clock: mono.NewClock(), hosts: map[netip.Addr]*Host{}, lines: map[[2]netip.Addr]Conditions{},
+		cuts: map[[2]netip.Addr]int{}, boxes: map[netip.Addr]*NAT{}, behind: map[netip.Addr]*NAT{}}
 }
 
 // Host adds a host, or returns the one at that address.
@@ -98,27 +104,38 @@ func (n *Net) Cut(a, b netip.Addr, cut bool) {
 // lapse breaks the streams between two hosts if the same cut still lasts.
 func (n *Net) lapse(a, b netip.Addr, which int) {
 	n.mu.Lock()
-	lasts, hosts := n.cuts[line(a, b)] == which, []*Host{n.hosts[a], n.hosts[b]}
+	lasts := n.cuts[line(a, b)] == which
 	n.mu.Unlock()
 	if !lasts {
 		return
 	}
-	for _, h := range hosts {
-		if h == nil {
-			continue
-		}
-		h.mu.Lock()
-		var broken []*conn
-		for c := range h.conns {
-			if r := c.remote.Addr(); r == a || r == b {
-				broken = append(broken, c)
+	for _, h := range n.all() {
+		for _, c := range h.streams() {
+			if line(c.line[0], c.line[1]) == line(a, b) {
+				c.breakOff(syscall.ETIMEDOUT)
 			}
 		}
-		h.mu.Unlock()
-		for _, c := range broken {
-			c.breakOff(syscall.ETIMEDOUT)
-		}
 	}
+}
+
+// all returns the hosts.
+func (n *Net) all() (hosts []*Host) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, h := range n.hosts {
+		hosts = append(hosts, h)
+	}
+	return hosts
+}
+
+// streams returns a host's open streams.
+func (h *Host) streams() (all []*conn) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for c := range h.conns {
+		all = append(all, c)
+	}
+	return all
 }
 
 func line(a, b netip.Addr) [2]netip.Addr {

@@ -61,8 +61,12 @@ func (s *socket) WriteTo(b []byte, to net.Addr) (int, error) {
 	}
 	dst := to.(*net.UDPAddr).AddrPort()
 	dst = netip.AddrPortFrom(dst.Addr().Unmap(), dst.Port())
-	for _, d := range s.host.net.Delay(s.host.addr, dst.Addr()) {
-		p := packet{netip.AddrPortFrom(s.host.addr, s.port), append([]byte(nil), b...)}
+	from, ok := s.host.net.Leave(netip.AddrPortFrom(s.host.addr, s.port), dst)
+	if !ok {
+		return len(b), nil
+	}
+	for _, d := range s.host.net.Delay(from.Addr(), dst.Addr()) {
+		p := packet{from, append([]byte(nil), b...)}
 		time.AfterFunc(d, func() { s.host.net.deliver(dst, p) })
 	}
 	return len(b), nil
@@ -70,8 +74,9 @@ func (s *socket) WriteTo(b []byte, to net.Addr) (int, error) {
 
 // deliver puts a packet into the socket that listens there, if any and if it has room.
 func (n *Net) deliver(dst netip.AddrPort, p packet) {
+	dst, ok := n.Arrive(p.from, dst)
 	h := n.host(dst.Addr())
-	if h == nil {
+	if !ok || h == nil {
 		return
 	}
 	h.mu.Lock()
