@@ -1,0 +1,133 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+
+	"github.com/cvlan/cvlan/internal/core/forward"
+	"github.com/cvlan/cvlan/internal/lab/caller"
+	"github.com/cvlan/cvlan/relay/server"
+)
+
+// reading is what the relay's process says of itself.
+type reading struct {
+	CPU     float64 // seconds, user and system
+	Frames  uint64  // forwarded
+	Dropped map[string]uint64
+	Mallocs uint64
+	RSS     int // KiB
+	Clients int
+}
+
+// serve is the relay's process: it answers each line of its input with a reading.
+func serve() error {
+	conf, err := caller.ServerTLS()
+	if err != nil {
+		return err
+	}
+	s, err := server.New(server.Config{TLS: conf, Admit: caller.Anyone{}, PerSource: 1024})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	fmt.Println(s.Port())
+	out := json.NewEncoder(os.Stdout)
+	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+		if err := out.Encode(read(s)); err != nil {
+			break
+		}
+	}
+	cancel()
+	return <-done
+}
+
+func read(s *server.Server) reading {
+	var use syscall.Rusage
+	syscall.Getrusage(syscall.RUSAGE_SELF, &use)
+	var m runtime.MemStats
+	rss := residentKiB() // before ReadMemStats, which stops the world but frees nothing
+	runtime.ReadMemStats(&m)
+	st := s.Stats()
+	r := reading{
+		CPU:    float64(use.Utime.Sec+use.Stime.Sec) + float64(use.Utime.Usec+use.Stime.Usec)/1e6,
+		Frames: st.Frames[forward.Sent] - st.Frames[forward.DropQueueFull], Dropped: map[string]uint64{}, Mallocs: m.Mallocs, RSS: rss, Clients: st.Clients,
+	}
+	for d, n := range st.Frames {
+		r.Dropped[d.String()] = n
+	}
+	return r
+}
+
+func residentKiB() (n int) {
+	b, _ := os.ReadFile("/proc/self/status")
+	for line := range strings.Lines(string(b)) {
+		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			fmt.Sscan(rest, &n)
+		}
+	}
+	return n
+}
+
+// child is the relay's process seen from here.
+type child struct {
+	cmd   *exec.Cmd
+	in    io.WriteCloser
+	lines *bufio.Scanner
+	addr  string
+}
+
+// launch starts one on a core.
+func launch(core int) (*child, error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := pin(core); err != nil {
+		return nil, err
+	}
+	c := &child{cmd: exec.Command("/proc/self/exe", "-role", "relay")}
+	c.cmd.Stderr = os.Stderr
+	var err error
+	if c.in, err = c.cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	out, err := c.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	c.lines = bufio.NewScanner(out)
+	if err := c.cmd.Start(); err != nil {
+		return nil, err
+	}
+	if err := pinAll(min(1, runtime.NumCPU()-1)); err != nil {
+		return nil, err
+	}
+	if !c.lines.Scan() {
+		return nil, fmt.Errorf("the relay says nothing: %w", c.cmd.Wait())
+	}
+	c.addr = "127.0.0.1:" + c.lines.Text()
+	return c, nil
+}
+
+func (c *child) read() (r reading, err error) {
+	if _, err = fmt.Fprintln(c.in); err != nil {
+		return r, err
+	}
+	if !c.lines.Scan() {
+		return r, fmt.Errorf("the relay has ended")
+	}
+	return r, json.Unmarshal(c.lines.Bytes(), &r)
+}
+
+func (c *child) stop() {
+	c.in.Close()
+	c.cmd.Wait()
+}
