@@ -24,11 +24,17 @@ const (
 	bindRest    = 30 * time.Second
 	bindRestMax = 60 * time.Second
 	bindCookies = 2
+	proveLeast  = 250 * time.Millisecond
+	proveMost   = time.Second
 )
 
 // bind tries UDP if it does not carry, and it is time.
 func (n *link) bind(now mono.Time, out *Out) {
-	if !n.registered() || n.bound || len(n.k.addrs) == 0 {
+	if !n.registered() || len(n.k.addrs) == 0 {
+		return
+	}
+	if n.bound {
+		n.prove(now, out)
 		return
 	}
 	b := &n.binding
@@ -43,6 +49,40 @@ func (n *link) bind(now mono.Time, out *Out) {
 	n.sendBind(now, n.k.choice(b.tries), out)
 	b.tries, b.cookies, b.next = b.tries+1, 0, now.Add(wait)
 	n.l.wake(b.next)
+}
+
+// join has the relay send what it has for us on the connection.
+func (n *link) join(now mono.Time, out *Out) {
+	n.send(now, relay.Control{Kind: relay.Bind}, netip.AddrPort{}, out)
+}
+
+// trust has UDP carry when a cookie has come, before the Bind that it goes into is answered: the relay takes nothing from the connection any more
+// once it has acted on that Bind, and a round trip of packets would be lost.
+func (n *link) trust(now mono.Time, from netip.AddrPort, out *Out) {
+	n.bound, n.remote = true, from
+	n.proving = now.Add(max(proveLeast, min(3*n.k.rtt, proveMost)))
+	n.binding.next = now.Add(bindWaits[0])
+	n.l.wake(n.binding.next)
+	n.tell(now, out)
+}
+
+// prove repeats the Bind that UDP hangs on, and goes back to the connection when it stays without answer.
+func (n *link) prove(now mono.Time, out *Out) {
+	switch {
+	case n.proving.IsNever():
+		return
+	case due(now, n.proving):
+		n.bound, n.proving = false, mono.Never
+		n.binding.next = now.Add(bindWaits[min(n.binding.tries, len(bindWaits)-1)])
+		n.join(now, out)
+		n.tell(now, out)
+		n.l.wake(n.binding.next)
+		return
+	case due(now, n.binding.next):
+		n.sendBind(now, n.remote, out)
+		n.binding.next = now.Add(bindWaits[0])
+	}
+	n.l.wake(mono.Earlier(n.binding.next, n.proving))
 }
 
 // sendBind asks the relay to take our address from this frame.
@@ -157,13 +197,19 @@ func (n *link) control(now mono.Time, c *relay.Control, from netip.AddrPort, car
 		n.binding.cookies++
 		n.cookie = c.Cookie
 		n.sendBind(now, from, out)
+		if n.conn != 0 && !n.bound {
+			n.trust(now, from, out)
+		}
 		return true
 	case relay.Bound:
 		q, ok := n.sent.take(now, c.Transaction, relay.Bind)
-		if ok && !carried {
+		switch {
+		case ok && carried:
+			n.alive(now, q, out)
+		case ok:
 			n.isBound(now, q, c, from, out)
 		}
-		return ok && !carried
+		return ok
 	case relay.Alive:
 		q, ok := n.sent.take(now, c.Transaction, relay.Keepalive)
 		if ok {
@@ -188,7 +234,7 @@ func (n *link) control(now mono.Time, c *relay.Control, from netip.AddrPort, car
 
 // isBound has UDP carry.
 func (n *link) isBound(now mono.Time, q question, c *relay.Control, from netip.AddrPort, out *Out) {
-	n.bound, n.remote = true, from
+	n.bound, n.remote, n.proving = true, from, mono.Never
 	n.binding = ladder{}
 	if n.conn != 0 && n.hangupAt.IsNever() {
 		n.hangupAt = now.Add(hangupWait)

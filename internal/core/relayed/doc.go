@@ -7,9 +7,9 @@
 // homes of peers that it wants to reach. Each link has a slot, 1 to MaxSlots, which names it on packet paths.
 //
 // A link begins with a Dial event. The owner connects (QUIC or TLS), registers, and calls Registered. From then on the
-// connection carries frames, so that the first packet waits for nothing else; meanwhile Bind goes out on UDP. As soon as the relay has bound
-// the node's address, UDP carries, and a second later Hangup has the owner close the connection: an idle client costs its relay
-// nearly nothing. Where UDP is blocked the connection stays, and UDP is tried again every 30 to 60 s.
+// connection carries frames, so that the first packet waits for nothing else; meanwhile Bind goes out on UDP. UDP carries as soon as a cookie has come
+// and the Bind with it is sent; should that stay without answer, the connection carries again. A second after the answer
+// Hangup has the owner close the connection: an idle client costs its relay nearly nothing. Where UDP is blocked the connection stays, and UDP is tried again every 30 to 60 s.
 //
 // # Life and death
 //

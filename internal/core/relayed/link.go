@@ -42,7 +42,8 @@ type link struct {
 // registration is what ends when the node registers anew.
 type registration struct {
 	welcome  relay.Welcome // Client 0: not registered
-	bound    bool          // the relay has our address: UDP carries
+	bound    bool          // UDP carries
+	proving  mono.Time     // until then the relay has to say so; Never: it has
 	remote   netip.AddrPort
 	seen     netip.AddrPort
 	cookie   [16]byte
@@ -130,6 +131,7 @@ func (l *Links) Registered(now mono.Time, conn uint32, w relay.Welcome, took tim
 	n.registration = registration{welcome: w, tx: l.random() >> 2, remote: n.k.choice(0), channels: make(map[ident.Node]*channel),
 		opens: make(map[uint64]ident.Node), numbers: make(map[relay.Number]ident.Node)}
 	n.pulse.answered(now)
+	n.join(now, out)
 	n.bind(now, out)
 	n.tell(now, out)
 	l.elect(now, out)
@@ -193,7 +195,7 @@ func (n *link) hangup(out *Out) {
 // lose has the link down: neither UDP nor a connection carries.
 func (n *link) lose(now mono.Time, out *Out) {
 	n.hangup(out)
-	n.bound = false
+	n.bound, n.proving = false, mono.Never
 	n.pulse = pulse{}
 	n.binding = ladder{}
 	n.k.failed(now, 0)
@@ -251,6 +253,9 @@ func (n *link) forget(out *Out) {
 
 // leave ends the link.
 func (n *link) leave(now mono.Time, out *Out) {
+	if n.up() {
+		n.send(now, relay.Control{Kind: relay.Bye}, n.way(), out)
+	}
 	if n.dialing != 0 {
 		out.tell(Event{Kind: Hangup, Slot: n.slot, Relay: n.k.id, Conn: n.dialing})
 		n.dialing = 0

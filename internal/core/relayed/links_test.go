@@ -329,3 +329,38 @@ func TestALossyWayIsNoDeath(t *testing.T) {
 	}
 	r.want("down %d times", r.count(Down) == 0, r.count(Down))
 }
+
+func TestNothingIsLostWhenUDPTakesOver(t *testing.T) {
+	r := reached(t, 1, 20*ms)
+	r.l.Want(r.now, 9, &r.out)
+	r.act()
+	for range 600 { // a packet every 5 ms; those on their way when the relay changes its mind are the connection's last
+		r.run(5 * ms)
+		if lane := r.lane(9); lane.Slot != 0 {
+			s, carried := r.relays[0], lane.Carried
+			r.after(s.delay, func() {
+				if carried && !s.joined || !carried && s.bound != r.me {
+					r.missed++
+				}
+			})
+		}
+	}
+	r.want("not by UDP", r.lane(9).Channel != 0 && !r.lane(9).Carried)
+	r.want("%d packets lost", r.missed <= 1, r.missed)
+}
+
+func TestACookieWithoutMoreLeadsBackToTheConnection(t *testing.T) {
+	r := reached(t, 1, 20*ms)
+	r.relays[0].deaf = true
+	r.l.Want(r.now, 9, &r.out)
+	r.act()
+	r.flow(9, 10*time.Second)
+	r.want("not carried", r.lane(9).Channel != 0 && r.lane(9).Carried && r.relays[0].joined)
+	changes := r.count(Up)
+	r.flow(9, 5*time.Minute)
+	r.want("it goes to and fro: %d times in five minutes", r.count(Up)-changes <= 22, r.count(Up)-changes)
+	r.want("%d registrations", r.relays[0].registers == 1 && r.count(Down) == 0, r.relays[0].registers)
+	r.relays[0].deaf = false
+	r.flow(9, 70*time.Second)
+	r.want("UDP is not tried again", !r.lane(9).Carried)
+}

@@ -107,7 +107,7 @@ func (n *link) ask(now mono.Time, out *Out) {
 	}
 	n.l.wake(p.next)
 	n.send(now, relay.Control{Kind: relay.Keepalive}, n.way(), out)
-	if n.bound && p.asks > 1 {
+	if n.bound && n.proving.IsNever() && p.asks > 1 {
 		n.binding.cookies = 0
 		n.sendBind(now, n.remote, out)
 	}
@@ -116,8 +116,9 @@ func (n *link) ask(now mono.Time, out *Out) {
 // silent gives up the way that frames take: UDP for the connection, should that still be there, else the link.
 func (n *link) silent(now mono.Time, out *Out) {
 	if n.bound && n.conn != 0 {
-		n.bound, n.hangupAt = false, mono.Never
+		n.bound, n.proving, n.hangupAt = false, mono.Never, mono.Never
 		n.pulse.answered(now)
+		n.join(now, out)
 		n.bind(now, out)
 		n.tell(now, out)
 		return

@@ -32,6 +32,7 @@ type rig struct {
 	events []timed          // all that were told
 	conns  map[uint32]*conn // that are open, or being made
 	ticks  int
+	missed int // times when packets would have met a relay that is bound elsewhere
 }
 
 type timed struct {
@@ -55,6 +56,8 @@ type station struct {
 	secret    relay.Secret
 	seen      uint64 // largest transaction
 	bound     netip.AddrPort
+	joined    bool // bound to the connection
+	deaf      bool // loses every Bind that would move us to UDP
 	channels  map[ident.Node]relay.Number
 	last      relay.Number
 	registers int
@@ -178,7 +181,7 @@ func (r *rig) dial(e Event) {
 		s.registers++
 		s.number = relay.Number(100*int(s.id) + s.registers)
 		_, _ = r.rnd.Read(s.secret[:])
-		s.seen, s.bound = 0, netip.AddrPort{}
+		s.seen, s.bound, s.joined = 0, netip.AddrPort{}, false
 		clear(s.channels)
 		w := relay.Welcome{Version: relay.Version, Client: s.number, Idle: 120, Channels: 16, Secret: s.secret}
 		r.after(s.delay, func() { r.l.Registered(r.now, e.Conn, w, 2*s.delay, &r.out); r.act() })
@@ -239,23 +242,32 @@ func (s *station) frame(r *rig, f []byte, from netip.AddrPort) {
 		r.t.Fatal("a frame with a wrong MAC")
 	}
 	s.asked[c.Kind]++
-	fresh := c.Transaction > s.seen
-	s.seen = max(s.seen, c.Transaction)
+	fresh := c.Transaction > s.seen || c.Kind == relay.Bind && from.IsValid() && c.Cookie == [16]byte{}
+	if c.Cookie != [16]byte{} || !from.IsValid() || c.Kind != relay.Bind {
+		s.seen = max(s.seen, c.Transaction)
+	}
 	a := relay.Control{Client: s.number, Transaction: c.Transaction}
 	switch c.Kind {
 	case relay.Bind:
-		if !fresh || !from.IsValid() {
+		if !fresh {
 			return
 		}
+		if !from.IsValid() {
+			a.Kind, a.Idle, s.joined, s.bound = relay.Bound, 120, true, netip.AddrPort{}
+			break
+		}
 		s.binds++
+		if s.deaf && c.Cookie != [16]byte{} {
+			return
+		}
 		if a.Kind = relay.Bound; c.Cookie != cookieOf(from) {
 			a.Kind, a.Cookie = relay.Cookie, cookieOf(from)
 		} else {
-			s.bound = from
+			s.bound, s.joined = from, false
 			a.Seen, a.Idle = from, 120
 		}
 	case relay.Keepalive:
-		if from.IsValid() && s.bound != from {
+		if !s.here(from) {
 			return
 		}
 		a.Kind, a.Seen, a.Idle = relay.Alive, from, 120
@@ -263,7 +275,7 @@ func (s *station) frame(r *rig, f []byte, from netip.AddrPort) {
 			a.Seen = netip.AddrPortFrom(netip.IPv6Unspecified(), 0)
 		}
 	case relay.Open:
-		if from.IsValid() && s.bound != from {
+		if !s.here(from) || !fresh {
 			return
 		}
 		if a.Kind, a.Reason = relay.Refused, relay.Absent; s.nodes[c.Node] {
@@ -277,6 +289,11 @@ func (s *station) frame(r *rig, f []byte, from netip.AddrPort) {
 		return
 	}
 	s.answer(r, a.Append(nil, &s.secret), from)
+}
+
+// here reports whether the node is bound to where a frame came from.
+func (s *station) here(from netip.AddrPort) bool {
+	return from.IsValid() && s.bound == from || !from.IsValid() && s.joined
 }
 
 func cookieOf(a netip.AddrPort) (c [16]byte) {
@@ -337,7 +354,10 @@ func (r *rig) flow(node ident.Node, d time.Duration) {
 	for range d / (100 * time.Millisecond) {
 		if lane := r.lane(node); lane.Slot != 0 {
 			s := r.station(r.l.slots[lane.Slot].k.id)
-			alive := !s.dead && (lane.Carried || !s.noUDP && s.bound == r.me)
+			alive := !s.dead && (lane.Carried && s.joined || !lane.Carried && !s.noUDP && s.bound == r.me)
+			if !alive && !s.dead && !s.noUDP {
+				r.missed++
+			}
 			r.l.Used(r.now, node, lane.Slot, true, alive)
 		} else {
 			r.l.Want(r.now, node, &r.out)
