@@ -85,7 +85,7 @@ var changing = []struct {
 	what *regexp.Regexp
 	to   string
 }{
-	{regexp.MustCompile(`\b([tvnjkcp])[0-9a-hjkmnp-tv-z]{13}\b`), "$1-ID"},
+	{regexp.MustCompile(`\b([tvnjkcpr])[0-9a-hjkmnp-tv-z]{13}\b`), "$1-ID"},
 	{regexp.MustCompile(`cvlan-join-1-[\w-]+`), "JOIN-KEY"},
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z?`), "TIME"},
 	{regexp.MustCompile(`\b[0-9a-f]{64}\b`), "HASH"},

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	serve "github.com/cvlan/cvlan/controller/admin"
+	"github.com/cvlan/cvlan/controller/fleet"
 	"github.com/cvlan/cvlan/internal/base/ident"
 )
 
@@ -23,7 +24,7 @@ type web struct {
 func (c *Controller) openWeb(ctx context.Context) (*web, error) {
 	w := &web{server: &http.Server{
 		Handler: serve.New(serve.Config{
-			Store: c.store, Live: c.presence, NewTenant: c.newTenant, Addrs: c.addresses, Pin: c.ca.Pin(),
+			Store: c.store, Live: c.presence, NewTenant: c.newTenant, Relays: relays{c.fleet}, Addrs: c.addresses, Pin: c.ca.Pin(),
 			Started: c.started, Now: c.cfg.Now, Log: c.cfg.Log,
 		}),
 		ReadHeaderTimeout: 10 * time.Second,
@@ -73,4 +74,13 @@ func (w *web) run(ctx context.Context) error {
 func (c *Controller) presence(t ident.Tenant, n ident.Node) serve.Presence {
 	l := c.hub.Live(t, n)
 	return serve.Presence{Online: l.Online, LastSeen: l.LastSeen, Endpoints: l.Endpoints}
+}
+
+// relays is the fleet as the admin API sees it.
+type relays struct{ *fleet.Fleet }
+
+// Live implements serve.Relays.
+func (r relays) Live(id ident.Relay) serve.RelayPresence {
+	l := r.Fleet.Live(id)
+	return serve.RelayPresence{Online: l.Online, Draining: l.Draining, Clients: l.Clients}
 }

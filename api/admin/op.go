@@ -9,7 +9,7 @@
 //
 // # Conventions
 //
-// Tenants, networks, nodes and peers are named in paths by name or identifier. Lists are in order of creation, a page at a time: next is
+// Tenants, networks, nodes, peers and relays are named in paths by name or identifier. Lists are in order of creation, a page at a time: next is
 // the cursor to give for the page after this one, and is absent on the last. Every object has an etag, its version: an operation
 // with If-Match is done only if that is still the current one (else 412). A POST with an Idempotency-Key may be sent again, for
 // an hour and while the controller runs, and is answered as the first time. Errors are problems (RFC 9457) with a code for
@@ -41,6 +41,7 @@ func Routes() []Route {
 		ListPeers.Route, CreatePeer.Route, GetPeer.Route, DeletePeer.Route,
 		ListAPIKeys.Route, CreateAPIKey.Route, RevokeAPIKey.Route,
 		ListEvents.Route,
+		ListRelays.Route, CreateRelay.Route, GetRelay.Route, DeleteRelay.Route, ListRelayUsage.Route,
 	}
 }
 

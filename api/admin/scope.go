@@ -25,6 +25,8 @@ const (
 	APIKeysRead    Scope = "api-keys:read"
 	APIKeysWrite   Scope = "api-keys:write"
 	EventsRead     Scope = "events:read"
+	RelaysRead     Scope = "relays:read"
+	RelaysWrite    Scope = "relays:write"
 	// Known is what every valid key may: ask who it is.
 	Known Scope = "known"
 )
@@ -57,14 +59,14 @@ func (r Role) Scopes() []Scope {
 	case Auditor:
 		return auditor
 	case Provider:
-		return append(owner, ControllerRead, TenantsRead, TenantsWrite)
+		return append(owner, ControllerRead, TenantsRead, TenantsWrite, RelaysRead, RelaysWrite)
 	}
 	return nil
 }
 
 // AboveTenants reports whether a scope is the provider's alone.
 func (s Scope) AboveTenants() bool {
-	return s == ControllerRead || s == TenantsRead || s == TenantsWrite
+	return slices.Contains([]Scope{ControllerRead, TenantsRead, TenantsWrite, RelaysRead, RelaysWrite}, s)
 }
 
 // Expand returns the scopes that names (scopes and roles) amount to, sorted, and says which name is neither.

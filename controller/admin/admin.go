@@ -38,6 +38,8 @@ type Config struct {
 	// NewTenant makes a tenant with its certificate authority.
 	NewTenant func(ctx context.Context, actor, name string) (store.Tenant, error)
 	Addrs     []string // host:port that join keys carry: where nodes find this controller
+	// Relays makes and deletes relays; nil: in the store, and nobody serves them.
+	Relays Relays
 	// AdminAddrs is what admin keys carry: where this API is found. Nil: at Addrs.
 	AdminAddrs []string
 	Pin        [32]byte // of the root certificate, which keys carry
@@ -56,6 +58,9 @@ func New(c Config) http.Handler {
 func build(c Config) (*server, *http.ServeMux) {
 	if c.AdminAddrs == nil {
 		c.AdminAddrs = c.Addrs
+	}
+	if c.Relays == nil {
+		c.Relays = absent{c.Store}
 	}
 	s := &server{Config: c, gate: newGate(c.Now), replays: newReplays(c.Now)}
 	mux := http.NewServeMux()
@@ -106,6 +111,11 @@ func (s *server) register() {
 	within(s, admin.CreateAPIKey, s.createAPIKey)
 	within(s, admin.RevokeAPIKey, s.revokeAPIKey)
 	within(s, admin.ListEvents, s.listEvents)
+	known(s, admin.ListRelays, s.listRelays)
+	known(s, admin.CreateRelay, s.createRelay)
+	known(s, admin.GetRelay, s.getRelay)
+	known(s, admin.DeleteRelay, s.deleteRelay)
+	known(s, admin.ListRelayUsage, s.listRelayUsage)
 }
 
 // guard bounds bodies and turns a panic into an answer and a log line.

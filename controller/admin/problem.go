@@ -61,6 +61,8 @@ func lister(tag string) string {
 		return "cvlan admin node list"
 	case "Peers":
 		return "cvlan admin peer list"
+	case "Relays":
+		return "cvlan admin relay list"
 	case "Join keys":
 		return "cvlan admin key list"
 	default:

@@ -42,8 +42,8 @@ type Config struct {
 	Relays func(ident.Tenant) []control.Relay
 	// Removed hears of nodes that were deleted, when it is committed; nil: nobody does. It must not block.
 	Removed func(ident.Tenant, ident.Node, time.Time)
-	Now       func() time.Time
-	Log       *slog.Logger
+	Now     func() time.Time
+	Log     *slog.Logger
 }
 
 // Hub tells nodes what changes. New loads nothing; Run keeps it going.

@@ -44,6 +44,7 @@ type offer struct {
 	n     *session
 	frame []byte
 	gone  bool
+	aside bool // the frame is no piece of the map
 	taken bool
 }
 
@@ -83,7 +84,9 @@ func (t *tenant) prepare(offers []offer, ids []ident.Node) []offer {
 		}
 		o := offer{n: n, gone: n.has.Gone()}
 		if !o.gone {
-			if o.frame = n.has.Next(); o.frame == nil {
+			if o.frame = n.punches.due(); o.frame != nil {
+				o.aside = true
+			} else if o.frame = n.has.Next(); o.frame == nil {
 				continue
 			}
 		}
@@ -113,7 +116,9 @@ func (t *tenant) settle(offers []offer) {
 	defer t.mu.Unlock()
 	for i := range offers {
 		if offers[i].taken {
-			offers[i].n.has.Sent()
+			if !offers[i].aside {
+				offers[i].n.has.Sent()
+			}
 			t.markLocked(offers[i].n.node)
 		}
 	}

@@ -1,0 +1,277 @@
+package cli
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cvlan/cvlan/api/admin"
+	"github.com/cvlan/cvlan/cli/iox"
+)
+
+func newRelay(s *session) *cobra.Command {
+	return nouns("relay", "Make and list relays",
+		"A relay carries packets between nodes that have no direct path. Only a provider's key may do this.",
+		"  cvlan admin relay create fra-1 --region eu\n  cvlan admin relay list",
+		newRelayCreate(s), newRelayList(s), newRelayShow(s), newRelayDelete(s), newRelayUsage(s))
+}
+
+// relayDoc is the JSON document of one relay.
+type relayDoc struct {
+	Schema int `json:"schema"`
+	admin.Relay
+}
+
+type relayCreateOptions struct {
+	*session
+	want    admin.NewRelay
+	expires span
+	file    string
+	out     iox.Output
+}
+
+func newRelayCreate(s *session) *cobra.Command {
+	o := &relayCreateOptions{session: s, expires: span(admin.DefaultRelayTTLSeconds * time.Second)}
+	c := &cobra.Command{
+		Use:   "create NAME",
+		Short: "Create a relay and its key",
+		Long: "create makes a relay and writes its key to a file that only you can read. The first machine that starts cvlan-relay with the key " +
+			"is that relay; nobody else can use the key then. Nodes hear of the relay when it has started.",
+		Example: "  cvlan admin relay create fra-1 --region eu\n  cvlan admin relay create fra-1 --addr fra-1.example.com:8443 --key-out - | ssh fra-1 'umask 077; cat > relay.key'",
+		Args:    takes("NAME"),
+		RunE: func(c *cobra.Command, args []string) error {
+			o.want.Name = args[0]
+			if o.file == "" {
+				o.file = iox.Clean(args[0]) + ".relay.key"
+			}
+			return s.do(c, o.run)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&o.want.Region, "region", "", "where it is, for people (default: as the relay says)")
+	f.StringSliceVar(&o.want.Addresses, "addr", nil, "host:port at which nodes reach it, most wanted first, 8 at most (default: as the relay says)")
+	f.StringVar(&o.want.Tenant, "for-tenant", "", "serve only this tenant's nodes")
+	f.Var(&o.expires, "expires", "how long the key can be used; 0s: for ever")
+	f.StringVar(&o.file, "key-out", "", "write the key to this file, which must not exist, with mode 0600; -: to standard output (default: NAME.relay.key)")
+	outputFlags(c, &o.out)
+	return c
+}
+
+func (o *relayCreateOptions) run(w *work) error {
+	seconds := int64(time.Duration(o.expires) / time.Second)
+	o.want.TTLSeconds = &seconds
+	var file *outFile
+	if o.file != "-" { // before the relay is made: a file that cannot be written must not cost a key
+		var err error
+		if file, err = openOut(o.file, false); err != nil {
+			return err
+		}
+	}
+	r, err := admin.Call(w, w.client, admin.CreateRelay, admin.CreateRelayIn{Body: o.want})
+	if err == nil && file != nil {
+		err = file.write([]byte(r.Body.Key + "\n"))
+	}
+	if err != nil {
+		if file != nil {
+			file.discard()
+		}
+		return err
+	}
+	return o.print(r.Body)
+}
+
+func (o *relayCreateOptions) print(r admin.CreatedRelay) error {
+	if o.file != "-" {
+		r.Key = ""
+	}
+	doc := struct {
+		relayDoc
+		Key string `json:"key,omitempty"`
+	}{relayDoc{adminSchema, r.Relay}, r.Key}
+	return o.out.Write(o.IO, doc, func() {
+		if o.file == "-" {
+			// Whole and as it is: ticket.Parse checks it at the other end.
+			_, _ = o.IO.Out.Write([]byte(strings.Join(strings.Fields(r.Key), "") + "\n"))
+		} else {
+			o.IO.Printf("%s is made (%s); its key is in %s", r.Name, r.ID, o.file)
+		}
+		o.IO.Notef("\nNext, on the relay's machine, %s: cvlan-relay serve --key-file FILE", within(o.Now(), r.Expires))
+	})
+}
+
+func within(now, t time.Time) string {
+	if t.IsZero() {
+		return "whenever you like"
+	}
+	return "within " + iox.Span(t.Sub(now))
+}
+
+func newRelayList(s *session) *cobra.Command {
+	var out iox.Output
+	c := &cobra.Command{
+		Use: "list", Aliases: []string{"ls"}, Short: "List relays", Long: "list shows the relays that there are, and how they are now.",
+		Example: "  cvlan admin relay list\n  cvlan admin relay list --template '{{range .relays}}{{.name}} {{end}}'",
+		Args:    takes(),
+		RunE: func(c *cobra.Command, _ []string) error {
+			return s.do(c, func(w *work) error {
+				all, err := collect(func(p admin.Page) (admin.List[admin.Relay], error) {
+					l, err := admin.Call(w, w.client, admin.ListRelays, p)
+					return l.Body, err
+				})
+				if err != nil {
+					return err
+				}
+				doc := struct {
+					Schema int           `json:"schema"`
+					Relays []admin.Relay `json:"relays"`
+				}{adminSchema, all}
+				return out.Write(s.IO, doc, func() { s.printRelays(all) })
+			})
+		},
+	}
+	outputFlags(c, &out)
+	return c
+}
+
+func (s *session) printRelays(all []admin.Relay) {
+	if len(all) == 0 {
+		s.IO.Notef("There is no relay. Make one with: cvlan admin relay create NAME")
+		return
+	}
+	t := iox.Table{Heads: []string{"RELAY", "REGION", "STATE", "CLIENTS", "ADDRESSES", "FOR", "ID"}}
+	for _, r := range all {
+		t.Row(iox.Cell(iox.Bold, r.Name), r.Region, relayState(r), strconv.Itoa(r.Clients), strings.Join(r.Addresses, ", "), servedBy(r), r.ID.String())
+	}
+	t.Print(s.IO)
+}
+
+func relayState(r admin.Relay) any {
+	switch r.State {
+	case "online":
+		return iox.Cell(iox.Green, r.State)
+	case "draining", "new":
+		return iox.Cell(iox.Amber, r.State)
+	default:
+		return iox.Cell(iox.Dim, r.State)
+	}
+}
+
+func servedBy(r admin.Relay) string {
+	if r.Tenant.IsZero() {
+		return "all tenants"
+	}
+	return r.Tenant.String()
+}
+
+func newRelayShow(s *session) *cobra.Command {
+	var out iox.Output
+	c := &cobra.Command{
+		Use: "show RELAY", Short: "Show a relay", Long: "show shows all that the controller knows of a relay.",
+		Example: "  cvlan admin relay show fra-1\n  cvlan admin relay show fra-1 --json",
+		Args:    takes("RELAY"),
+		RunE: func(c *cobra.Command, args []string) error {
+			return s.do(c, func(w *work) error {
+				r, err := admin.Call(w, w.client, admin.GetRelay, admin.OneRelayIn{Relay: args[0]})
+				if err != nil {
+					return err
+				}
+				return out.Write(s.IO, relayDoc{adminSchema, r.Body}, func() { s.showRelay(r.Body) })
+			})
+		},
+	}
+	outputFlags(c, &out)
+	return c
+}
+
+func (s *session) showRelay(r admin.Relay) {
+	now := s.Now()
+	t := iox.Table{}
+	t.Row("relay", r.Name+" ("+r.ID.String()+")")
+	t.Row("region", r.Region)
+	t.Row("state", relayState(r))
+	t.Row("clients", strconv.Itoa(r.Clients))
+	t.Row("addresses", strings.Join(r.Addresses, ", "))
+	if r.STUNPort != 0 {
+		t.Row("STUN also on", strconv.Itoa(r.STUNPort))
+	}
+	t.Row("serves", servedBy(r))
+	t.Row("runs", r.Software)
+	t.Row("last seen", iox.Ago(now, r.LastSeen))
+	if !r.CertUntil.IsZero() {
+		t.Row("certificate", "ends "+iox.Until(now, r.CertUntil))
+	}
+	if r.State == "new" {
+		t.Row("key", "ends "+iox.Until(now, r.Expires))
+	}
+	t.Row("made", strings.TrimSpace(iox.Ago(now, r.Created)+" by "+r.CreatedBy))
+	t.Print(s.IO)
+}
+
+func newRelayDelete(s *session) *cobra.Command {
+	var sure bool
+	c := &cobra.Command{
+		Use: "delete RELAY", Short: "Delete a relay",
+		Long: "delete makes all nodes forget the relay and ends its session. To move its clients without a break first, drain it: cvlan-relay drain.\n" +
+			"To come back it needs a new key.",
+		Example: "  cvlan admin relay delete fra-1\n  cvlan admin relay delete fra-1 --yes",
+		Args:    takes("RELAY"),
+		RunE: func(c *cobra.Command, args []string) error {
+			if !sure && !s.IO.Confirm("Delete the relay "+args[0]+"?") {
+				return &iox.Error{Exit: iox.Interrupted, What: "nothing was deleted"}
+			}
+			return s.do(c, func(w *work) error {
+				_, err := admin.Call(w, w.client, admin.DeleteRelay, admin.OneRelayIn{Relay: args[0]})
+				if err == nil {
+					s.IO.Printf("%s is deleted", args[0])
+				}
+				return err
+			})
+		},
+	}
+	c.Flags().BoolVarP(&sure, "yes", "y", false, "do not ask")
+	return c
+}
+
+func newRelayUsage(s *session) *cobra.Command {
+	var days int
+	var out iox.Output
+	c := &cobra.Command{
+		Use: "usage", Short: "Show what relays have carried", Long: "usage shows, for each tenant and UTC day, how many bytes relays have carried. It lags behind by a minute or two.",
+		Example: "  cvlan admin relay usage\n  cvlan admin relay usage --days 365 --json",
+		Args:    takes(),
+		RunE: func(c *cobra.Command, _ []string) error {
+			return s.do(c, func(w *work) error {
+				u, err := admin.Call(w, w.client, admin.ListRelayUsage, admin.ListRelayUsageIn{Days: days})
+				if err != nil {
+					return err
+				}
+				doc := struct {
+					Schema int                `json:"schema"`
+					Usage  []admin.RelayUsage `json:"usage"`
+				}{adminSchema, u.Body.Items}
+				return out.Write(s.IO, doc, func() { s.printUsage(u.Body.Items) })
+			})
+		},
+	}
+	c.Flags().IntVar(&days, "days", 31, "how many days, today included")
+	outputFlags(c, &out)
+	return c
+}
+
+func (s *session) printUsage(all []admin.RelayUsage) {
+	if len(all) == 0 {
+		s.IO.Notef("Relays have carried nothing in that time.")
+		return
+	}
+	t := iox.Table{Heads: []string{"DAY", "TENANT", "BYTES"}}
+	for _, u := range all {
+		name := u.TenantName
+		if name == "" {
+			name = u.Tenant.String()
+		}
+		t.Row(u.Day, name, strconv.FormatUint(u.Bytes, 10))
+	}
+	t.Print(s.IO)
+}
