@@ -1,0 +1,76 @@
+package netcheck
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cvlan/cvlan/internal/core/stun"
+)
+
+// What is worth a word: a path that carries less than IPv6's minimum inside a tunnel, and a clock that endangers certificates.
+const (
+	lowMTU   = 1280 + 80
+	badClock = time.Minute
+)
+
+// meaning says what a report means.
+func meaning(r *Report) (all []string) {
+	say := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
+	if r.Captive {
+		say("Something answers in the relays' place: is there a login page? Open a browser and look.")
+	}
+	say("%s", direct(r))
+	switch {
+	case r.DoubleNAT && len(r.Gateway.Protocols) > 0:
+		say("The router is itself behind another NAT: a port that it opens can be reached only from in between.")
+	case len(r.Gateway.Protocols) > 0:
+		say("The router opens ports on request (%s): others can reach this machine whatever their NAT.", strings.Join(r.Gateway.Protocols, ", "))
+	case r.IPv4.Mapping.Dependent():
+		say("Switching on PCP, NAT-PMP or UPnP in the router would help.")
+	}
+	if r.IPv6.UDP {
+		say("IPv6 works: with others that have it, NATs do not matter.")
+	}
+	if r.Hairpin == No && r.IPv4.Mapping != MappingNone {
+		say("The NAT does not turn packets back: machines behind it find each other by their local addresses.")
+	}
+	for _, x := range r.Relays {
+		if x.MTU > 0 && x.MTU < lowMTU {
+			say("Packets to %s may have only %d bytes: large ones are cut smaller.", x.Name, x.MTU)
+			break
+		}
+	}
+	if r.ClockIsKnown && r.Clock.Abs() >= badClock {
+		say("The clock is off by %v: set it, or certificates will be refused.", r.Clock.Abs().Round(time.Second))
+	}
+	return all
+}
+
+// direct says with whom direct connections are likely.
+func direct(r *Report) string {
+	switch {
+	case !r.IPv4.UDP && !r.IPv6.UDP && !slices.ContainsFunc(r.Relays, func(x Relay) bool { return x.TLS > 0 }):
+		if len(r.Relays) == 0 {
+			return "No relay is known yet: join a network that has one."
+		}
+		return "No relay answers, over UDP or TLS: this machine is offline, or a firewall lets nothing pass."
+	case !r.IPv4.UDP && !r.IPv6.UDP:
+		return "UDP does not pass: everything goes through a relay over TLS, which works but is slower."
+	case !r.IPv4.UDP:
+		return "IPv4 UDP does not pass: direct connections are likely only with others that have IPv6."
+	case r.IPv4.Mapping == MappingNone && r.IPv4.Filtering == stun.FilteringIndependent:
+		return "This machine can be reached from everywhere: direct connections are likely with all."
+	case r.IPv4.Mapping == MappingNone:
+		return "There is no NAT: direct connections are likely with all that have UDP."
+	case r.IPv4.Mapping.Dependent():
+		return "The NAT shows each destination another address: direct connections are likely with those that can be reached easily, and by guessing with most others, but not with NATs of this kind."
+	case r.IPv4.Mapping == MappingUnknown:
+		return "UDP passes; too few servers answered to say what kind of NAT there is."
+	case r.IPv4.Filtering == stun.FilteringIndependent:
+		return "The NAT lets everybody answer: direct connections are likely with all that have UDP."
+	default:
+		return "Direct connections are likely with all but some behind NATs that show each destination another address; those are tried by guessing."
+	}
+}
