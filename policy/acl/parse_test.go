@@ -1,0 +1,197 @@
+package acl
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+var update = flag.Bool("update", false, "write the goldens anew")
+
+func options() Options { return Options{Zone: time.LoadLocation} }
+
+func read(t testing.TB, path string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// golden compares got with the file beside the document.
+func golden(t *testing.T, document, got string) {
+	t.Helper()
+	path := strings.TrimSuffix(document, ".hujson") + ".txt"
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := string(read(t, path)); got != want {
+		t.Errorf("%s\n--- got\n%s\n--- want\n%s\n(go test ./policy/acl -update writes it anew)", path, got, want)
+	}
+}
+
+func documents(t *testing.T, folder string) []string {
+	t.Helper()
+	list, err := filepath.Glob(filepath.Join("testdata", folder, "*.hujson"))
+	if err != nil || len(list) == 0 {
+		t.Fatal("no documents", err)
+	}
+	return list
+}
+
+func TestGoodDocumentsMeanWhatTheGoldensSay(t *testing.T) {
+	for _, path := range documents(t, "good") {
+		d, problems := Parse(read(t, path), options())
+		if d == nil {
+			t.Errorf("%s: %v", path, problems)
+			continue
+		}
+		golden(t, path, describe(d)+problems.Error()+"\n")
+	}
+}
+
+func TestEveryProblemIsToldAtOnce(t *testing.T) {
+	for _, path := range documents(t, "problems") {
+		d, problems := Parse(read(t, path), options())
+		if d != nil {
+			t.Errorf("%s: accepted", path)
+		}
+		golden(t, path, problems.Error()+"\n")
+	}
+}
+
+// describe writes all that a document says, one thing a line.
+func describe(d *Document) string {
+	var b strings.Builder
+	for _, g := range d.Groups {
+		fmt.Fprintf(&b, "%s = %v\n", g.Name, g.Members)
+	}
+	for _, o := range d.TagOwners {
+		fmt.Fprintf(&b, "%s owners %s\n", o.Tag, selectors(o.Owners))
+	}
+	for _, h := range d.Hosts {
+		fmt.Fprintf(&b, "host %s = %v\n", h.Name, h.Prefix)
+	}
+	for _, p := range d.Postures {
+		fmt.Fprintf(&b, "%s = %q\n", p.Name, p.Conditions)
+	}
+	for _, r := range d.Routes {
+		fmt.Fprintf(&b, "route %v approved for %s\n", r.Prefix, selectors(r.Approvers))
+	}
+	for _, r := range d.Rules {
+		fmt.Fprintf(&b, "%s at %v deny=%v priority=%d src %s", r.Path, r.Pos, r.Deny, r.Priority, selectors(r.Src))
+		for _, t := range r.Dst {
+			fmt.Fprintf(&b, " dst %s %v", selectors([]Selector{t.Selector}), t.Services)
+		}
+		if r.When != nil {
+			fmt.Fprintf(&b, " when %v", r.When)
+		}
+		fmt.Fprintf(&b, " postures=%v ipsec=%v %q\n", r.Postures, r.IPsec, r.Description)
+	}
+	for _, t := range d.Tests {
+		fmt.Fprintf(&b, "%s src %s attrs=%v at=%v", t.Path, selectors([]Selector{t.Src}), t.Attrs, t.When.UTC())
+		for i, list := range [][]Probe{t.Accept, t.Deny} {
+			for _, p := range list {
+				fmt.Fprintf(&b, " %s %s %v", [2]string{"accept", "deny"}[i], selectors([]Selector{p.Selector}), p.Services)
+			}
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+func selectors(list []Selector) string {
+	var out []string
+	for _, s := range list {
+		out = append(out, fmt.Sprintf("%d:%s%v@%v", s.Kind, s.Name, s.Prefixes, s.Pos))
+	}
+	return strings.Join(out, " ")
+}
+
+func TestHostileDocumentsCostLittle(t *testing.T) {
+	for name, text := range map[string]string{
+		"too big":        `{"acls": "` + strings.Repeat("x", MaxSize) + `"}`,
+		"deep":           strings.Repeat("[", 1<<20),
+		"deep in a word": `{"acls":` + strings.Repeat(`{"a":`, 1000) + strings.Repeat("}", 1000) + "}",
+		"many problems":  `{"acls": [` + strings.Repeat(`{"src": ["nobody"], "dst": ["nowhere:1"]},`, 10_000) + "]}",
+		"one line":       `{"acls": [` + strings.Repeat(`{"src": ["a@b"], "dst": ["*:"]},`, 100_001) + "]}",
+		"many unknown":   `{` + fields(100_000) + `}`,
+		"comments":       strings.Repeat("/*", 1<<20),
+		"pairs":          `{"acls": [{"src": [` + strings.Repeat(`"*",`, 1000) + `], "dst": [` + strings.Repeat(`"*:*",`, 1000) + `]}]}`,
+	} {
+		start := time.Now()
+		d, problems := Parse([]byte(text), options())
+		if d != nil || !problems.Failed() || len(problems) > MaxProblems+2 {
+			t.Errorf("%s: accepted, or %d problems", name, len(problems))
+		}
+		if took := time.Since(start); took > 5*time.Second {
+			t.Errorf("%s took %v", name, took)
+		}
+	}
+}
+
+func fields(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, `"field%d": 1,`, i)
+	}
+	return b.String()
+}
+
+func TestGroupsOfTheDirectoryAreKnown(t *testing.T) {
+	doc := []byte(`{"acls": [{"src": ["group:sales"], "dst": ["*:*"]}]}`)
+	if d, _ := Parse(doc, Options{}); d != nil {
+		t.Error("an unknown group passed")
+	}
+	if d, problems := Parse(doc, Options{Groups: []string{"group:sales"}}); d == nil {
+		t.Error(problems)
+	}
+}
+
+func TestBracketsInWordsAndCommentsAreNoDepth(t *testing.T) {
+	deep := strings.Repeat("[", MaxDepth+1)
+	for _, text := range []string{`{"a": "` + deep + `"}`, "// " + deep + "\n{}", "/* " + deep + " */ {}", `{"\"` + deep + `": 1}`} {
+		if at := tooDeep([]byte(text)); at >= 0 {
+			t.Errorf("%q: too deep at %d", text, at)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	for _, folder := range []string{"good", "problems"} {
+		list, _ := filepath.Glob(filepath.Join("testdata", folder, "*.hujson"))
+		for _, path := range list {
+			f.Add(read(f, path))
+		}
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		d, problems := Parse(text, options())
+		if (d == nil) != problems.Failed() {
+			t.Fatal("a document and errors, or neither")
+		}
+		for _, p := range problems {
+			if p.Pos.Line < 1 || p.Pos.Column < 1 {
+				t.Fatalf("nowhere: %v", p)
+			}
+		}
+		if d == nil {
+			return
+		}
+		for _, r := range d.Rules {
+			for _, x := range r.Dst {
+				for i, s := range x.Services {
+					if s.First > s.Last || s.Last > AllServices || i > 0 && s.First <= x.Services[i-1].Last+1 {
+						t.Fatalf("services %v", x.Services)
+					}
+				}
+			}
+		}
+	})
+}

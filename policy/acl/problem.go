@@ -1,0 +1,107 @@
+package acl
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/cvlan/cvlan/internal/base/clean"
+)
+
+// MaxProblems bounds the problems that Parse lists. One more says how many were left out.
+const MaxProblems = 1000
+
+const maxText = 80 // runes of a document's text in a Problem
+
+// Pos is a place in a document. Line and Column count from 1, columns in characters. The zero Pos is nowhere.
+type Pos struct{ Line, Column int32 }
+
+// String writes "line:column".
+func (p Pos) String() string { return fmt.Sprintf("%d:%d", p.Line, p.Column) }
+
+func (p Pos) compare(q Pos) int {
+	return cmp.Or(cmp.Compare(p.Line, q.Line), cmp.Compare(p.Column, q.Column))
+}
+
+// Problem is one thing that is wrong, or to be known, about a document.
+type Problem struct {
+	Pos     Pos
+	Warning bool   // the document is accepted all the same
+	Path    string // such as acls[3].src[0]
+	Text    string // what stands there, shortened and safe to print
+	What    string
+	Hint    string // what to do; may be empty
+}
+
+// String writes one line for people: position, severity, place, text, what, hint.
+func (p Problem) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%v: ", p.Pos)
+	if p.Warning {
+		b.WriteString("warning: ")
+	}
+	if p.Path != "" {
+		b.WriteString(p.Path + ": ")
+	}
+	if p.Text != "" {
+		fmt.Fprintf(&b, "%q: ", p.Text)
+	}
+	b.WriteString(p.What)
+	if p.Hint != "" {
+		b.WriteString("; " + p.Hint)
+	}
+	return b.String()
+}
+
+// Problems are the problems of one document, in the order of its text. As an error it writes one a line.
+type Problems []Problem
+
+func (p Problems) Error() string {
+	lines := make([]string, len(p))
+	for i := range p {
+		lines[i] = p[i].String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Failed reports whether one of them is an error.
+func (p Problems) Failed() bool {
+	return slices.ContainsFunc(p, func(p Problem) bool { return !p.Warning })
+}
+
+// collector gathers problems and bounds them.
+type collector struct {
+	list Problems
+	more [2]int // errors and warnings that found no place
+}
+
+func (c *collector) add(p Problem) {
+	p.Text = clean.Line(p.Text, maxText)
+	p.Path = clean.Line(p.Path, maxText)
+	if len(c.list) < MaxProblems {
+		c.list = append(c.list, p)
+		return
+	}
+	kind := 0
+	if p.Warning {
+		kind = 1
+	}
+	c.more[kind]++
+}
+
+// full reports whether further problems are only counted, and need no hints.
+func (c *collector) full() bool { return len(c.list) >= MaxProblems }
+
+// sorted returns the problems in the order of the text, the count of those that were left out last.
+func (c *collector) sorted() Problems {
+	slices.SortStableFunc(c.list, func(a, b Problem) int { return a.Pos.compare(b.Pos) })
+	for kind, n := range c.more {
+		if n > 0 {
+			last := c.list[len(c.list)-1].Pos
+			word := [2]string{"errors", "warnings"}[kind]
+			c.list = append(c.list, Problem{Pos: last, Warning: kind == 1, What: fmt.Sprintf("and %d more %s", n, word)})
+		}
+	}
+	return c.list
+}
