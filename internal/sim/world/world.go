@@ -35,10 +35,11 @@ type World struct {
 	Net        *netsim.Net
 	Controller *Controller
 
-	begin time.Time
-	udp   *sock.Network // between tunnels
-	nodes []*Node
-	log   *slog.Logger
+	begin   time.Time
+	udp     *sock.Network // between tunnels
+	nodes   []*Node
+	routers int // made so far
+	log     *slog.Logger
 }
 
 // Tell runs a story in a world of its own, with its controller already running, and stops everything at the end.
@@ -52,6 +53,7 @@ func Tell(t *testing.T, seed uint64, story func(w *World)) {
 		}
 		w.Net.Weather(netsim.Conditions{Latency: 5 * time.Millisecond})
 		w.udp = sock.NewNetwork(w.carry)
+		w.udp.Through(w.Net)
 		w.Controller = &Controller{w: w, dir: dir + "/controller"}
 		w.Controller.Start()
 		defer func() {

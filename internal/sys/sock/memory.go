@@ -117,9 +117,9 @@ func (m *Memory) cut(t *Train, from, to netip.AddrPort) (all []flight) {
 		}
 		if n > MaxTrain {
 			m.refuse(tooBig, 1)
-		} else {
-			for _, takes := range m.network.carry(from, to) {
-				all = append(all, flight{lands: now.Add(takes), from: from, to: to, data: rest[:n]})
+		} else if seen, ok := m.network.leave(from, to); ok {
+			for _, takes := range m.network.carry(seen, to) {
+				all = append(all, flight{lands: now.Add(takes), from: seen, to: to, data: rest[:n]})
 			}
 		}
 		rest = rest[n:]

@@ -238,3 +238,39 @@ func TestAFaultIsCountedAsTheSystemsOwn(t *testing.T) {
 		}
 	})
 }
+
+// relabel shows one machine at another address, and hides what is sent to any other.
+type relabel struct{ inside, outside netip.Addr }
+
+func (r relabel) Leave(from, to netip.AddrPort) (netip.AddrPort, bool) {
+	if from.Addr() == r.inside {
+		from = netip.AddrPortFrom(r.outside, from.Port())
+	}
+	return from, to.Addr() != r.inside
+}
+
+func (r relabel) Arrive(_, to netip.AddrPort) (netip.AddrPort, bool) {
+	if to.Addr() == r.outside {
+		to = netip.AddrPortFrom(r.inside, to.Port())
+	}
+	return to, true
+}
+
+func TestWhatStandsBetweenChangesAddresses(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.n.Through(relabel{inside: cafe, outside: home})
+		a, b := w.open(Config{}, cafe), w.open(Config{}, office)
+		w.send(a, b, office, Train{Data: []byte("out")})
+		if in := w.waiting(b); len(in) != 1 || in[0].Remote.Addr() != home {
+			t.Errorf("out: %+v", in)
+		}
+		w.send(b, a, home, Train{Data: []byte("in")})
+		if in := w.waiting(a); len(in) != 1 || in[0].Local != cafe || in[0].Remote.Addr() != office {
+			t.Errorf("in: %+v", in)
+		}
+		w.send(b, a, cafe, Train{Data: []byte("hidden")})
+		if in := w.waiting(a); len(in) != 0 {
+			t.Errorf("hidden: %+v", in)
+		}
+	})
+}

@@ -15,7 +15,8 @@ type Carry func(from, to netip.AddrPort) []time.Duration
 // Network is where Memory sockets meet. What is under way is kept by a timer; made inside a testing/synctest bubble the network lives by
 // the bubble's time. What arrives at the same instant arrives in the order in which it was sent.
 type Network struct {
-	carry Carry
+	carry   Carry
+	between Between // nil: nothing
 
 	mu     sync.Mutex // before any Memory's
 	at     map[netip.AddrPort]*Memory
@@ -122,7 +123,7 @@ func (n *Network) land() {
 	var reached []*Memory
 	for now := time.Now(); len(n.flying) > 0 && !n.flying[0].lands.After(now); {
 		f := heap.Pop(&n.flying).(flight)
-		if m := n.at[f.to]; m != nil {
+		if m := n.reached(&f); m != nil {
 			m.arrive(f)
 			reached = append(reached, m)
 		}
