@@ -20,6 +20,8 @@ const (
 	sizeEvery   = 250 * time.Millisecond // or twice the round trip
 	sizeRecheck = time.Minute
 	sizeRetop   = 10 * time.Minute
+	sizeSuspect = time.Second
+	sizeCalm    = 10 * time.Second
 )
 
 // sizes is the search for the longest datagram that a way carries, as in RFC 8899: probes only, ICMP is a hint.
@@ -31,6 +33,7 @@ type sizes struct {
 	at        mono.Time // the next probe
 	topped    mono.Time // when the longest was tried last
 	told      int
+	doubted   mono.Time
 }
 
 // passed takes the answer to a probe.
@@ -119,6 +122,16 @@ func (f *Finder) arrivedShort(now mono.Time, s *search, w Way, m disco.Message) 
 			}
 		}
 	}
+}
+
+// suspect has the size measured again if pings are answered on the way in use and data is not: it may be too long.
+func (f *Finder) suspect(now mono.Time, s *search, t *track) {
+	if s.unanswered.IsNever() || now.Sub(s.unanswered) < silence || now.Sub(t.heard) < sizeSuspect ||
+		!t.carries.doubted.IsNever() && now.Sub(t.carries.doubted) < sizeCalm {
+		return
+	}
+	t.carries.doubted = now
+	f.tooBig(now, s, t.way, 0)
 }
 
 // tooBig has the size of a way measured again. size is what the peer says arrived; 0: it is not known.

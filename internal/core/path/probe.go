@@ -226,6 +226,7 @@ func (f *Finder) ponged(now mono.Time, s *search, w Way, m disco.Message, out *D
 		t.way.Local = w.Local
 	}
 	if t.way.same(s.chosen) {
+		f.suspect(now, s, t)
 		s.unanswered = mono.Never
 	}
 	if p.size > 0 {

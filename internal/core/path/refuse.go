@@ -27,10 +27,11 @@ func (r *refusal) setOwn(o Own) {
 
 // takes reports whether a peer may be at an address.
 func (r *refusal) takes(a netip.AddrPort) bool {
-	if !usable(a) || Forbidden(a.Addr()) || slices.Contains(r.broadcasts, a.Addr()) {
-		return false
-	}
-	return !slices.ContainsFunc(r.prefixes, func(p netip.Prefix) bool { return p.Contains(a.Addr()) })
+	return usable(a) && !r.refuses(a.Addr()) && !r.refuses(inner(a.Addr()))
+}
+
+func (r *refusal) refuses(a netip.Addr) bool {
+	return Forbidden(a) || slices.Contains(r.broadcasts, a) || slices.ContainsFunc(r.prefixes, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
 func (r *refusal) isNear(a netip.Addr) bool {
@@ -47,7 +48,7 @@ var nowhere = []netip.Prefix{
 	netip.MustParsePrefix("fd00:ec2::254/128"), netip.MustParsePrefix("fd20:ce::254/128"),
 }
 
-// translated are prefixes under which an IPv4 address stands in the last or the second 32 bits: NAT64 (RFC 6052) and 6to4 (RFC 3056).
+// Under these prefixes an IPv4 address stands in the last or the second 32 bits: NAT64 (RFC 6052) and 6to4 (RFC 3056).
 var nat64, sixToFour = netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("2002::/16")
 
 // Forbidden reports whether no peer is at an address, whoever says so.
@@ -58,12 +59,17 @@ func Forbidden(a netip.Addr) bool {
 			return true
 		}
 	}
-	b := a.As16()
-	switch {
+	to := inner(a)
+	return to.IsValid() && Forbidden(to)
+}
+
+// inner returns the IPv4 address that a datagram to an IPv6 address gets to in the end; invalid if there is none.
+func inner(a netip.Addr) netip.Addr {
+	switch b := a.As16(); {
 	case nat64.Contains(a):
-		return Forbidden(netip.AddrFrom4([4]byte(b[12:])))
+		return netip.AddrFrom4([4]byte(b[12:]))
 	case sixToFour.Contains(a):
-		return Forbidden(netip.AddrFrom4([4]byte(b[2:])))
+		return netip.AddrFrom4([4]byte(b[2:]))
 	}
-	return false
+	return netip.Addr{}
 }

@@ -66,6 +66,8 @@ type node struct {
 	got     []arrival
 	history []string
 	size    int // what the MTU event says
+
+	dataSize int // of the datagrams of talk
 }
 
 type arrival struct {
@@ -322,7 +324,7 @@ func (n *node) talk() {
 	} else {
 		w := n.using
 		n.f.Sent(n.now, 0, &n.out)
-		n.transmit(w, 100, func(from Way) {
+		n.transmit(w, min(n.dataSize, n.size), func(from Way) {
 			o := n.other()
 			o.got = append(o.got, arrival{o.now, from})
 			o.f.Heard(o.now, 0, from, &o.out)

@@ -1,0 +1,79 @@
+package path
+
+import (
+	"testing"
+	"time"
+)
+
+func TestSizeOfAWayIsFound(t *testing.T) {
+	for _, limit := range []int{0, 1472, 1464, 1400, 1300, 1252, 1232} {
+		s := newSim(t, 5, "port", "port")
+		s.limit = limit
+		if !s.bothTalk(5 * time.Second) {
+			t.Fatal("never direct")
+		}
+		began := s.now
+		want := limit
+		if limit == 0 {
+			want = top4
+		}
+		near := func() bool {
+			return s.nodes[0].size > want-exactness && s.nodes[0].size <= want && s.nodes[1].size > want-exactness && s.nodes[1].size <= want
+		}
+		if !s.run(10*time.Second, near) {
+			t.Errorf("limit %d: %d and %d", limit, s.nodes[0].size, s.nodes[1].size)
+		}
+		t.Logf("limit %d: %d after %v", limit, s.nodes[0].size, s.now.Sub(began))
+	}
+}
+
+func TestDataIsSmallUntilTheSizeIsKnown(t *testing.T) {
+	s := newSim(t, 5, "port", "port")
+	s.limit = 1300
+	if !s.bothTalk(5*time.Second) || s.nodes[0].size != leastSize {
+		t.Fatalf("size %d", s.nodes[0].size)
+	}
+}
+
+// A hole that opens while data flows: long datagrams vanish and nothing comes back, while pings are answered.
+func TestBlackHoleIsFoundWhileDataFlows(t *testing.T) {
+	s := newSim(t, 5, "port", "port")
+	if !s.bothTalk(5 * time.Second) {
+		t.Fatal("never direct")
+	}
+	s.run(5*time.Second, nil)
+	s.limit = 1300
+	for _, n := range s.nodes {
+		n.dataSize = 1400
+	}
+	began := s.now
+	if !s.run(10*time.Second, func() bool { return s.nodes[0].size <= 1300 && s.nodes[1].size <= 1300 }) {
+		t.Fatalf("sizes %d and %d", s.nodes[0].size, s.nodes[1].size)
+	}
+	t.Logf("found after %v", s.now.Sub(began))
+	if !s.direct() {
+		t.Error("the way was left")
+	}
+}
+
+func TestICMPIsOnlyAHint(t *testing.T) {
+	s := newSim(t, 5, "port", "port")
+	if !s.bothTalk(5 * time.Second) {
+		t.Fatal("never direct")
+	}
+	s.run(5*time.Second, nil)
+	n := s.nodes[0]
+	n.f.TooBig(s.now, 0, n.using, &n.out) // a lie
+	n.flush()
+	s.run(2*time.Second, nil)
+	if n.size != top4 {
+		t.Errorf("a lie made it %d", n.size)
+	}
+	s.limit = 1400
+	n.f.TooBig(s.now, 0, n.using, &n.out)
+	n.flush()
+	s.run(5*time.Second, nil)
+	if n.size > 1400 || n.size <= 1400-exactness {
+		t.Errorf("size %d", n.size)
+	}
+}
