@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/cvlan/cvlan/internal/base/ident"
@@ -59,21 +60,31 @@ func (c *conn) run() {
 		c.f.drop(c)
 		return
 	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		if c.out.empty(patient{raw}) != nil {
-			raw.Close() // reading ends, too
-		}
-	}()
-	err = read(raw, in)
-	c.out.close()
-	raw.Close()
-	<-done
+	err = c.carry(raw, in)
 	if c.f.drop(c) {
 		c.f.debug(c, "connection to relay ended", err)
 		c.who.Ended()
 	}
+}
+
+// carry carries frames both ways until the connection ends.
+func (c *conn) carry(raw *stream.Conn, in receiver) error {
+	var others sync.WaitGroup
+	var w io.Writer = patient{raw}
+	if raw.Datagrams() {
+		w, in = spread{raw}, &inTurn{receiver: in}
+		others.Go(func() { readDatagrams(raw, in) })
+	}
+	others.Go(func() {
+		if c.out.empty(w) != nil {
+			raw.Close() // reading ends, too
+		}
+	})
+	err := read(raw, in)
+	c.out.close()
+	raw.Close()
+	others.Wait()
+	return err
 }
 
 // fail tells the passenger that there is no connection.

@@ -7,8 +7,10 @@
 // for HTTP that knows CONNECT, it is tried as well, after directWait or as soon as the direct way has failed; at once if it was what
 // worked last. Either end shows a certificate: the relay's must be that of the relay that is meant, under the pinned root.
 //
+// Over TCP all frames share a stream. Over QUIC packets travel as datagrams, and only what has to arrive on the stream.
+//
 // # Goroutines
 //
-// Each connection has one that dials, registers and then reads, and one that writes. Frames that come are handed on in batches, as many as one read brought; what
+// Each connection has one that dials, registers and then reads, one that writes, and over QUIC one that reads datagrams. Frames that come are handed on in batches, as many as one read brought; what
 // is sent waits in an outbox of at most outboxBytes, and is dropped beyond that, like a packet by a full router. All have ended when Close returns.
 package relays

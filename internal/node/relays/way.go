@@ -43,7 +43,7 @@ func (f *Ferry) connect(ctx context.Context, r ident.Relay) (*stream.Conn, error
 
 func (f *Ferry) direct(ctx context.Context, r ident.Relay, t target) (*stream.Conn, error) {
 	return stream.DialConn(ctx, stream.DialConfig{
-		Whom: "relay", Addrs: t.addrs, TLS: f.tls(r), Transport: f.cfg.Transport, Stagger: stagger,
+		Whom: "relay", Addrs: t.addrs, TLS: f.tls(r), Transport: f.cfg.Transport, Datagrams: true, Stagger: stagger,
 		Memory: &f.past, Attachment: t.attachment + " " + r.String(), Afresh: t.afresh,
 		Lookup: f.cfg.Lookup, DialTCP: f.cfg.DialTCP, ListenUDP: f.cfg.ListenUDP,
 	})

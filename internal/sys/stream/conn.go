@@ -2,7 +2,10 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"time"
+
+	"github.com/quic-go/quic-go"
 )
 
 // Conn is a connection to whoever Dial reaches, without the frames of the node stream: for other protocols that run on TLS or on the first stream of a QUIC
@@ -43,4 +46,41 @@ func (c *Conn) SetWriteDeadline(t time.Time) error { return c.s.c.SetWriteDeadli
 func (c *Conn) Close() error {
 	c.s.c.abort()
 	return nil
+}
+
+// Datagrams reports whether both ends take unreliable datagrams (RFC 9221). If not, SendDatagram and ReceiveDatagram return an error.
+func (c *Conn) Datagrams() bool {
+	q, ok := c.s.c.(*overQUIC)
+	if !ok {
+		return false
+	}
+	s := q.conn.ConnectionState().SupportsDatagrams
+	return s.Local && s.Remote
+}
+
+// ErrTooLarge is SendDatagram's answer to what no datagram holds now; the stream takes it.
+var ErrTooLarge = errors.New("stream: too large for a datagram")
+
+var errNoDatagrams = errors.New("stream: the connection has no datagrams")
+
+// SendDatagram sends a copy of b, which may be lost. It waits while the path takes no more.
+func (c *Conn) SendDatagram(b []byte) error {
+	q, ok := c.s.c.(*overQUIC)
+	if !ok {
+		return errNoDatagrams
+	}
+	err := q.conn.SendDatagram(b)
+	if _, large := errors.AsType[*quic.DatagramTooLargeError](err); large {
+		return ErrTooLarge
+	}
+	return err
+}
+
+// ReceiveDatagram returns the next datagram; it ends with the context or the connection.
+func (c *Conn) ReceiveDatagram(ctx context.Context) ([]byte, error) {
+	q, ok := c.s.c.(*overQUIC)
+	if !ok {
+		return nil, errNoDatagrams
+	}
+	return q.conn.ReceiveDatagram(ctx)
 }

@@ -35,6 +35,8 @@ type DialConfig struct {
 	// Memory and Attachment say what won the last race in this place; nil: nothing is remembered.
 	Memory     Memory
 	Attachment string
+	// Datagrams allows unreliable datagrams on a QUIC connection: see Conn.
+	Datagrams bool
 	// Stagger is the head start of one attempt over the next; 0: 250 ms.
 	Stagger time.Duration
 	// Afresh runs the race as if nothing was remembered. A session on TCP says so every ten minutes or so, to find out whether QUIC has
@@ -175,7 +177,7 @@ func (cfg *DialConfig) overQUIC(ctx context.Context, to netip.AddrPort, conf *tl
 	if err != nil {
 		return nil, err
 	}
-	port, err := quicx.Open(quicx.Config{Conn: socket})
+	port, err := quicx.Open(quicx.Config{Conn: socket, Datagrams: cfg.Datagrams})
 	if err != nil {
 		return nil, err
 	}
