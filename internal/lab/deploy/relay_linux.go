@@ -3,12 +3,15 @@ package deploy
 import (
 	"context"
 	"fmt"
-	"strings"
+	"os"
 
 	"github.com/cvlan/cvlan/internal/lab"
 )
 
-const relayData = "/var/lib/cvlan-relay"
+const (
+	relayData = "/var/lib/cvlan-relay"
+	relayKey  = relayData + "/first.key"
+)
 
 // Relay is a relay on a host.
 type Relay struct {
@@ -22,17 +25,18 @@ type Relay struct {
 // Relay makes a relay known to a controller and starts it on a public host.
 func (s Set) Relay(ctx context.Context, ctl *Controller, h *lab.Host, name string, args ...string) (*Relay, error) {
 	at := fmt.Sprintf("%s:%d", h.Addr(), Port)
-	key, err := ctl.Admin(ctx, "", "relay", "create", name, "--addr", at)
+	key, err := ctl.Admin(ctx, "", "relay", "create", name, "--addr", at, "--key-out", "-")
 	if err != nil {
 		return nil, err
 	}
 	r := &Relay{Name: name, Host: h, set: s, args: append([]string{"--advertise", at}, args...)}
-	cmd := h.Command(ctx, "/bin/sh", "-c", "mkdir -p "+relayData+" && cat >"+relayData+"/join.key && chmod 600 "+relayData+"/join.key")
-	cmd.Stdin = strings.NewReader(key)
-	if _, err := s.run(cmd); err != nil {
-		return nil, err
+	if err := os.MkdirAll(h.Path(relayData), 0o700); err != nil {
+		return nil, fmt.Errorf("make the folder of %s: %w", name, err)
 	}
-	r.args = append(r.args, "--key-file", relayData+"/join.key")
+	if err := os.WriteFile(h.Path(relayKey), []byte(key), 0o600); err != nil {
+		return nil, fmt.Errorf("hand the key of %s over: %w", name, err)
+	}
+	r.args = append(r.args, "--key-file", relayKey)
 	return r, r.Start(ctx)
 }
 

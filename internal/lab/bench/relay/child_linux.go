@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/cvlan/cvlan/internal/core/forward"
 	"github.com/cvlan/cvlan/internal/lab/caller"
@@ -33,7 +34,7 @@ func serve() error {
 	if err != nil {
 		return err
 	}
-	s, err := server.New(server.Config{TLS: conf, Admit: caller.Anyone{}, PerSource: 1024})
+	s, err := server.New(server.Config{TLS: conf, Admit: caller.Anyone{}, PerSource: 1024, Forward: forward.Config{Idle: time.Hour}})
 	if err != nil {
 		return err
 	}
