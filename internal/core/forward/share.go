@@ -11,8 +11,10 @@ const (
 	round = 10 * time.Millisecond
 	// perFrame is what a frame costs a worker beside its bytes, in bytes.
 	perFrame = 1500
-	// ease is how much shares grow in a round in which the worker was not busy all the time, as a fraction.
+	// ease is by how much shares shrink, as a fraction, in a round in which the socket was never empty. They grow half as fast.
 	ease = 8
+	// forgotten is the pause after which shares begin anew.
+	forgotten = time.Second
 	// unlimited is a share that bounds nobody.
 	unlimited = 1 << 62
 )
@@ -23,6 +25,7 @@ type shares struct {
 	active  []uint32 // tenants of this round; never more than there are
 	share   int64    // what each may have carried in a round
 	carried int64    // in this round, of all
+	peak    int64    // what has been carried in a busy round lately
 	ends    mono.Time
 	idle    bool // the socket was found empty in this round
 }
@@ -58,14 +61,17 @@ func (s *shares) turn(now mono.Time, full bool) {
 	if now < s.ends {
 		return
 	}
-	late := s.ends != 0 && now.Sub(s.ends) > round // a pause: what was measured says nothing
+	late := now.Sub(s.ends)
 	switch {
-	case late || s.ends == 0:
+	case late > forgotten || len(s.active) < 2:
 		s.share = unlimited
+	case late > round: // the worker did not run: what was measured says nothing
 	case !s.idle:
-		s.share = s.level()
+		// Less than was carried, so that there is time to refuse the rest; but if even that does not empty the socket, not ever less.
+		s.peak = max(s.peak-s.peak/64, s.carried)
+		s.share = s.level(max(s.carried-s.carried/ease, s.peak/2))
 	case s.share < unlimited:
-		s.share += s.share/ease + perFrame
+		s.share += s.share/(2*ease) + perFrame
 		if s.share > s.most() {
 			s.share = unlimited
 		}
@@ -76,15 +82,15 @@ func (s *shares) turn(now mono.Time, full bool) {
 	s.active, s.carried, s.idle, s.ends = s.active[:0], 0, false, now.Add(round)
 }
 
-// level is the share with which all together get what was carried in this round: who brought less keeps it, the others get the same.
-func (s *shares) level() int64 {
-	level, left, many := int64(0), s.carried, int64(len(s.active))
+// level is the share with which all together get so much of what was brought in this round: who brought less keeps it, the others get the same.
+func (s *shares) level(carry int64) int64 {
+	level, left, many := int64(0), carry, int64(len(s.active))
 	for range 16 {
 		if many == 0 {
 			break
 		}
 		next := level + left/many
-		left, many = s.carried, 0
+		left, many = carry, 0
 		for _, t := range s.active {
 			if b := s.tenants[t].brought; b <= next {
 				left -= b
@@ -97,7 +103,7 @@ func (s *shares) level() int64 {
 			break
 		}
 	}
-	return max(level, perFrame*2)
+	return level
 }
 
 // most is what the greediest tenant brought.
