@@ -1,0 +1,175 @@
+package netcheck
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	core "github.com/cvlan/cvlan/internal/core/netcheck"
+	coremap "github.com/cvlan/cvlan/internal/core/portmap"
+	"github.com/cvlan/cvlan/internal/core/stun"
+	"github.com/cvlan/cvlan/internal/sim/netsim"
+	"github.com/cvlan/cvlan/internal/sys/portmap"
+)
+
+type report struct{ core.Report }
+
+func (r report) says(words string) bool {
+	return strings.Contains(strings.Join(r.Meaning, "\n"), words)
+}
+
+func TestEveryKindOfNATIsTold(t *testing.T) {
+	for kind, want := range map[string]struct {
+		mapping   core.Mapping
+		filtering stun.Filtering
+		hairpin   core.Answer
+		kept      core.Answer
+	}{
+		"none":             {core.MappingNone, stun.FilteringAddress, core.Needless, core.Yes},
+		"fw":               {core.MappingNone, stun.FilteringPort, core.Needless, core.Yes},
+		"fullcone":         {core.MappingIndependent, stun.FilteringAddress, core.No, core.Yes},
+		"fullcone+hairpin": {core.MappingIndependent, stun.FilteringAddress, core.Yes, core.Yes},
+		"addr":             {core.MappingIndependent, stun.FilteringAddress, core.No, core.Yes},
+		"port":             {core.MappingIndependent, stun.FilteringPort, core.No, core.Yes},
+		"port+hairpin":     {core.MappingIndependent, stun.FilteringPort, core.Yes, core.Yes},
+		"port+rand":        {core.MappingIndependent, stun.FilteringPort, core.No, core.No},
+		"symaddr":          {core.MappingPort, stun.FilteringAddress, core.No, core.No},
+		"sym":              {core.MappingPort, stun.FilteringPort, core.No, core.No},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			n := newInternet(t, kind)
+			defer n.close()
+			r := n.check()
+			if !r.IPv4.UDP || r.IPv6.UDP || r.IPv4.Mapping != want.mapping || r.IPv4.Filtering != want.filtering || r.Hairpin != want.hairpin || r.IPv4.KeptPort != want.kept {
+				t.Errorf("%s: mapping %v, filtering %v, hairpin %v, kept %v; %q", kind, r.IPv4.Mapping, r.IPv4.Filtering, r.Hairpin, r.IPv4.KeptPort, r.Meaning)
+			}
+			if a := r.Relays[0]; a.Name != "fra-1" || a.UDP != 20*time.Millisecond || a.TLS == 0 || a.MTU != 1500 {
+				t.Errorf("%s: %+v", kind, r.Relays)
+			}
+			if r.Took > 2*time.Second {
+				t.Errorf("%s: took %v", kind, r.Took)
+			}
+		})
+	}
+}
+
+func TestNoUDP(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newInternet(t, "noudp")
+		defer n.close()
+		r := n.check()
+		if r.IPv4.UDP || r.Relays[0].TLS == 0 || !r.says("over TLS, which works") || r.Took > Limit {
+			t.Errorf("%+v", r)
+		}
+	})
+}
+
+func TestNothingPassesAtAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newInternet(t, "port")
+		defer n.close()
+		for _, r := range n.cfg.Relays {
+			n.Cut(n.router.Outside(), netip.MustParseAddr(r.Hosts[0]), true)
+		}
+		begun := time.Now()
+		r := n.check()
+		if took := time.Since(begun); took > Limit || !r.says("No relay answers") || r.Relays[0].Problem == "" {
+			t.Errorf("after %v: %+v", took, r)
+		}
+	})
+}
+
+func TestLossyLineIsStillTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newInternet(t, "port")
+		defer n.close()
+		for i, r := range n.cfg.Relays {
+			n.Line(n.router.Outside(), netip.MustParseAddr(r.Hosts[0]), netsim.Conditions{Latency: time.Duration(10+i) * time.Millisecond, Loss: 0.2})
+		}
+		if r := n.check(); r.IPv4.Mapping != core.MappingIndependent || r.Took > Limit {
+			t.Errorf("%+v", r)
+		}
+	})
+}
+
+func TestNarrowPathIsMeasured(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newInternet(t, "port")
+		defer n.close()
+		n.cfg.Open = n.open(1430)
+		if r := n.check(); r.Relays[0].MTU != 1420 {
+			t.Errorf("%+v", r.Relays)
+		}
+		n.cfg.PathMTU = func(netip.Addr) (int, error) { return 1300, nil }
+		if r := n.check(); r.Relays[0].MTU != 1300 || !r.says("only 1300 bytes") {
+			t.Errorf("what the system knows: %+v", r.Relays)
+		}
+		n.cfg.PathMTU = func(netip.Addr) (int, error) { return 0, errors.New("not known here") }
+		if r := n.check(); r.Relays[0].MTU != 0 {
+			t.Errorf("a system that may cut packets: %+v", r.Relays)
+		}
+	})
+}
+
+func TestGatewayAndControllerAreAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newInternet(t, "sym")
+		defer n.close()
+		gw := portmap.NewMemory()
+		gw.PCP, gw.UPnP = true, true
+		n.cfg.Gateway = func(ctx context.Context) portmap.State { return portmap.Look(ctx, gw) }
+		n.cfg.Clock = func(context.Context) (time.Duration, error) { return -2 * time.Minute, nil }
+		r := n.check()
+		if !slices.Equal(r.Gateway.Protocols, []string{coremap.PCP.String(), coremap.UPnP.String()}) || r.DoubleNAT || !r.says("off by 2m0s") || !r.says("on request") {
+			t.Errorf("%+v", r)
+		}
+	})
+}
+
+func TestLoginPageIsGuessed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newInternet(t, "noudp")
+		defer n.close()
+		n.cfg.Secure = func(context.Context, Relay, net.Conn) error { return ErrForeign }
+		if r := n.check(); !r.Captive || !r.says("login page") {
+			t.Errorf("%+v", r)
+		}
+	})
+}
+
+func TestNamesAreResolved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newInternet(t, "port")
+		defer n.close()
+		at := netip.MustParseAddr(n.cfg.Relays[0].Hosts[0])
+		n.cfg.Relays[0].Hosts, n.cfg.Relays[1].Hosts = []string{"fra.example"}, []string{"nyc.example"}
+		n.cfg.Resolve = func(ctx context.Context, host string) ([]netip.Addr, error) {
+			if host == "fra.example" {
+				return []netip.Addr{at}, nil
+			}
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+		r := n.check()
+		if r.Relays[0].UDP == 0 || r.Relays[1].Problem != "its name has no address" {
+			t.Errorf("%+v", r.Relays)
+		}
+	})
+}
+
+func TestWithoutRelaysThereIsLittleToSay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newInternet(t, "port")
+		defer n.close()
+		n.cfg.Relays = nil
+		if r := n.check(); !r.says("No relay is known yet") || r.Took != 0 {
+			t.Errorf("%+v", r)
+		}
+	})
+}
