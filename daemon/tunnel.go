@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/cvlan/cvlan/internal/node/engine"
+	"github.com/cvlan/cvlan/internal/node/relays"
 	"github.com/cvlan/cvlan/internal/node/tunnel"
 	"github.com/cvlan/cvlan/internal/node/wg"
 	"github.com/cvlan/cvlan/internal/sys/sock"
@@ -29,10 +30,11 @@ func openTunnel(budget *tunnel.Budget) func(engine.TunnelConfig) (engine.Tunnel,
 			c.TUN.Close()
 			return nil, fmt.Errorf("start the tunnel: %w", err)
 		}
-		return tunnel.New(tunnel.Config{
+		return engine.Guided(c, tunnel.Config{
 			Self: c.Private.Public(), TUN: c.TUN, Sockets: sockets, Budget: budget, PathMTU: sock.PathMTU, Log: c.Log,
+			Spare:      func() (sock.Socket, error) { return sock.Open(sock.Config{}) },
 			Transports: map[tunnel.Class]tunnel.Build{tunnel.WireGuard: wg.New(wg.Config{Private: c.Private, Now: c.Now})},
-		})
+		}, relays.New(relays.Config{Credentials: c.Credentials, Log: c.Log}))
 	}
 }
 

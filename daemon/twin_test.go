@@ -287,6 +287,7 @@ func (t *tube) State() tunnel.State {
 	return tunnel.State{Key: t.c.Private.Public(), Port: t.c.Port, MTU: t.c.TUN.MTU(), Workers: 1, Drops: map[string]uint64{}}
 }
 func (t *tube) SetSources([]netip.Addr) {}
+func (t *tube) Guide() engine.Guide     { return nil }
 func (t *tube) Wake()                   {}
 func (t *tube) Port() uint16            { return t.c.Port }
 func (t *tube) Done() <-chan struct{}   { return t.done }

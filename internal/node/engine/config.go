@@ -1,16 +1,21 @@
 package engine
 
 import (
+	"context"
 	"log/slog"
 	"net/netip"
 	"time"
 
+	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/base/key"
+	"github.com/cvlan/cvlan/internal/core/relayed"
+	"github.com/cvlan/cvlan/internal/node/guide"
 	"github.com/cvlan/cvlan/internal/node/session"
 	"github.com/cvlan/cvlan/internal/node/tunnel"
 	"github.com/cvlan/cvlan/internal/sys/osnet"
 	"github.com/cvlan/cvlan/internal/sys/stream"
 	"github.com/cvlan/cvlan/internal/sys/tun"
+	"github.com/cvlan/cvlan/proto/control"
 	"github.com/cvlan/cvlan/proto/control/pb"
 )
 
@@ -56,6 +61,15 @@ type TunnelConfig struct {
 	TUN     tun.Device
 	Now     func() time.Time // the time of day as far as it can be trusted
 	Log     *slog.Logger
+
+	// What its guide needs, if it is to have one.
+	Self    ident.Node
+	Overlay []netip.Prefix // the network's own ranges
+	// Credentials is what the node shows to relays, and by which it knows them.
+	Credentials func() session.Credentials
+	// Report is told where the node can be reached, Punch asks the controller for a common start with a peer. Neither blocks.
+	Report func(guide.Reach)
+	Punch  func(ident.Node)
 }
 
 // Tunnel is what an engine wants of its tunnel; it is a *tunnel.Tunnel.
@@ -66,9 +80,22 @@ type Tunnel interface {
 	Peers() []tunnel.PeerState
 	State() tunnel.State
 	SetSources([]netip.Addr)
+	// Guide is who finds the ways to nodes; nil: they are tried at every address that the map knows.
+	Guide() Guide
 	Port() uint16
 	Done() <-chan struct{}
 	Close() error
+}
+
+// Guide is what an engine wants of a guide; it is a *guide.Guide.
+type Guide interface {
+	SetPeer(guide.Peer)
+	SetRelays(named []control.Relay, all []relayed.Relay, servers []netip.AddrPort)
+	SetOwn(hosts []netip.Addr, prefixes []netip.Prefix)
+	Punched(ident.Node)
+	Ways(key.WGPublic) (guide.Ways, bool)
+	Links() []relayed.Status
+	Probe(ctx context.Context, peer key.WGPublic) (time.Duration, error)
 }
 
 // Outside is the world as the engine touches it; a simulation brings its own.
@@ -79,6 +106,8 @@ type Outside struct {
 	// Tunnel makes a tunnel on a device, which belongs to it from then on: it closes it, also when it fails.
 	Tunnel func(TunnelConfig) (Tunnel, error)
 	Dial   session.Dialer
-	Local  func() time.Time                  // nil: time.Now
-	Random func(time.Duration) time.Duration // nil: math/rand
+	// Resolve finds the addresses of a host's name; nil: the system's resolver.
+	Resolve func(ctx context.Context, host string) ([]netip.Addr, error)
+	Local   func() time.Time                  // nil: time.Now
+	Random  func(time.Duration) time.Duration // nil: math/rand
 }

@@ -127,6 +127,7 @@ func (e *Engine) open() (p *session.Problem) {
 	for p := range e.table.Plains() {
 		e.setPlain(p)
 	}
+	e.relays()
 	e.log.Info("tunnel up", logx.Interface, e.dev.name, logx.Count, e.table.Len())
 	return nil
 }
@@ -138,7 +139,11 @@ func (e *Engine) make(port uint16) (*device, *session.Problem) {
 		return nil, &p
 	}
 	name := dev.Name()
-	t, err := e.cfg.Outside.Tunnel(TunnelConfig{Private: e.cfg.WG, Port: port, TUN: dev, Now: e.clock.Now, Log: e.log})
+	n, _ := e.table.Network()
+	self, _ := e.table.Self()
+	_, overlay := addresses(n, self)
+	t, err := e.cfg.Outside.Tunnel(TunnelConfig{Private: e.cfg.WG, Port: port, TUN: dev, Now: e.clock.Now, Log: e.log,
+		Self: e.cfg.Membership.Node, Overlay: overlay, Credentials: e.session.Credentials, Report: e.reached, Punch: e.session.Punch})
 	if err != nil {
 		p := problemOf("tunnel-failed", err)
 		return nil, &p

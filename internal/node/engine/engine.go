@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -47,6 +48,9 @@ type Engine struct {
 	kept      time.Time // what was heard as of the last save
 	unsaved   error     // why the newest state is not on the disk
 	reach     []netip.Addr
+	names     names
+	life      context.Context // ends when Run is to
+	helpers   sync.WaitGroup
 	came      came
 }
 
@@ -57,13 +61,14 @@ func New(cfg Config) *Engine {
 	e := &Engine{
 		cfg: cfg, log: cfg.Log.With(logx.Network, m.Network.String()), clock: session.NewClock(cfg.Outside.Local, cfg.Heard),
 		asks: make(chan func()), news: make(chan struct{}, 1), written: make(chan error, 1), kept: cfg.Heard,
+		names: names{known: map[string][]netip.Addr{}, found: make(chan map[string][]netip.Addr)},
 	}
 	e.table = e.recall(netmap.Config{Tenant: m.Tenant, Network: m.Network, Node: m.Node})
 	e.saver = newSaver(cfg.Keep.Map, e.wrote)
 	e.session = session.New(session.Config{
 		Membership: *m, Identity: cfg.Identity, WG: cfg.WG.Public(), Software: cfg.Software, Transport: cfg.Transport,
 		Dial: cfg.Outside.Dial, Clock: e.clock, Table: (*pages)(e), Log: e.log, Changed: func() { poke(e.news) },
-		Renewed: cfg.Keep.Chain, Moved: cfg.Keep.Addrs, Random: cfg.Outside.Random,
+		Renewed: cfg.Keep.Chain, Moved: cfg.Keep.Addrs, Random: cfg.Outside.Random, Punched: e.punched,
 	})
 	e.publish()
 	return e
@@ -102,6 +107,10 @@ func (e *Engine) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("watch the host's network: %w", err)
 	}
+	life, end := context.WithCancel(ctx)
+	e.life = life
+	defer e.helpers.Wait()
+	defer end()
 	saved := make(chan struct{})
 	go func() { defer close(saved); e.saver.run() }()
 	e.raise()
@@ -141,6 +150,8 @@ func (e *Engine) loop(ctx context.Context, changes <-chan struct{}) {
 			e.roam()
 		case <-e.dev.done():
 			e.fell()
+		case found := <-e.names.found:
+			e.named(found)
 		case err := <-e.written:
 			e.noteWritten(err)
 		case <-timer.C:
@@ -160,6 +171,9 @@ func (e *Engine) tick() {
 	if due(e.saveAt) {
 		e.save()
 	}
+	if due(e.names.again) {
+		e.renewNames()
+	}
 	if due(e.publishAt) || now.Sub(e.published) >= idleCheck {
 		e.publish()
 	}
@@ -167,7 +181,7 @@ func (e *Engine) tick() {
 
 func (e *Engine) deadline() time.Time {
 	d := e.published.Add(idleCheck)
-	for _, t := range []time.Time{e.retryAt, e.saveAt, e.publishAt} {
+	for _, t := range []time.Time{e.retryAt, e.saveAt, e.publishAt, e.names.again} {
 		if !t.IsZero() && t.Before(d) {
 			d = t
 		}

@@ -25,10 +25,10 @@ func realTunnel(c TunnelConfig) (Tunnel, error) {
 	if err != nil {
 		return nil, err
 	}
-	return tunnel.New(tunnel.Config{
+	return Guided(c, tunnel.Config{
 		Self: c.Private.Public(), TUN: c.TUN, Sockets: []sock.Socket{s}, Log: slog.New(slog.DiscardHandler),
 		Transports: map[tunnel.Class]tunnel.Build{tunnel.WireGuard: wg.New(wg.Config{Private: c.Private, Now: c.Now})},
-	})
+	}, nil)
 }
 
 // crowd makes a piece of a map with n peers: signed records, two addresses and two endpoints each.

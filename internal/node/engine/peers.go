@@ -6,8 +6,10 @@ import (
 
 	"github.com/cvlan/cvlan/internal/base/logx"
 	"github.com/cvlan/cvlan/internal/core/netmap"
+	"github.com/cvlan/cvlan/internal/node/guide"
 	"github.com/cvlan/cvlan/internal/node/tunnel"
 	"github.com/cvlan/cvlan/proto/control"
+	"github.com/cvlan/cvlan/proto/disco"
 )
 
 // follow makes the tunnel's peers those of the map. Keys that are not used any more go first: one may come back as another's.
@@ -33,13 +35,27 @@ func (e *Engine) follow(events []netmap.Event) {
 			e.log.Warn("node left out", logx.Peer, v.Node.String(), logx.Reason, v.Why)
 		case v.Kind == netmap.PlainRefused:
 			e.log.Warn("plain peer left out", logx.Peer, v.ID.String(), logx.Reason, v.Why)
+		case v.Kind == netmap.RelayRefused:
+			e.log.Warn("relay left out", logx.Reason, v.Why)
+		case v.Kind == netmap.RelaysChanged:
+			e.relays()
 		}
 	}
 }
 
 // setPeer tells the tunnel of a node. One that went offline may still be where it was, so that no endpoints mean those of before.
 func (e *Engine) setPeer(p *netmap.Peer) {
-	e.set(p.Record.Node.String(), tunnel.PeerConfig{Key: p.Record.WG, Allowed: hosts(p), Candidates: e.candidates(p)})
+	g := e.dev.tunnel.Guide()
+	all, kinds := e.candidates(p)
+	e.set(p.Record.Node.String(), tunnel.PeerConfig{Key: p.Record.WG, Allowed: hosts(p), Guided: g != nil, Candidates: all})
+	if g == nil {
+		return
+	}
+	known := guide.Peer{Key: p.Record.WG, Node: p.Record.Node, Home: p.Soft.HomeRelay}
+	for i, a := range all {
+		known.Candidates = append(known.Candidates, disco.Candidate{Addr: a, Kind: kinds[i]})
+	}
+	g.SetPeer(known)
 }
 
 // setPlain tells the tunnel of a device without an agent.
@@ -67,13 +83,18 @@ func hosts(p *netmap.Peer) (all []netip.Prefix) {
 	return all
 }
 
-// candidates are a peer's endpoints, without those that would lead into the tunnel itself.
-func (e *Engine) candidates(p *netmap.Peer) (all []netip.AddrPort) {
+// candidates are a peer's endpoints and how it came by them, without those that would lead into the tunnel itself.
+func (e *Engine) candidates(p *netmap.Peer) (all []netip.AddrPort, kinds []disco.CandidateKind) {
 	n, _ := e.table.Network()
-	for _, c := range p.Soft.Endpoints {
-		if !n.Range4.Contains(c.Addr()) && !n.Range6.Contains(c.Addr()) && len(all) < tunnel.MaxCandidates {
-			all = append(all, c)
+	for i, c := range p.Soft.Endpoints {
+		if n.Range4.Contains(c.Addr()) || n.Range6.Contains(c.Addr()) || len(all) == tunnel.MaxCandidates {
+			continue
 		}
+		kind := disco.Host
+		if i < len(p.Soft.Kinds) {
+			kind = disco.CandidateKind(p.Soft.Kinds[i])
+		}
+		all, kinds = append(all, c), append(kinds, kind)
 	}
-	return all
+	return all, kinds
 }

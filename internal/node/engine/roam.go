@@ -5,7 +5,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/base/logx"
+	"github.com/cvlan/cvlan/internal/node/guide"
 	"github.com/cvlan/cvlan/internal/node/session"
 )
 
@@ -17,6 +19,7 @@ func (e *Engine) roam() {
 	e.session.Wake()
 	if e.dev != nil && !slices.Equal(before, e.reach) {
 		e.dev.tunnel.Wake()
+		e.renewNames()
 	}
 	e.changed()
 }
@@ -29,7 +32,7 @@ func min0(t time.Time) time.Time {
 	return time.Now()
 }
 
-// report tells the session where others can reach this node: nowhere without a tunnel.
+// report tells the session where others can reach this node: nowhere without a tunnel, and wherever its guide has found out if it has one.
 func (e *Engine) report() {
 	var all []netip.AddrPort
 	e.reach = nil
@@ -40,9 +43,31 @@ func (e *Engine) report() {
 			return
 		}
 		e.reach = addrs
+		if g := e.dev.tunnel.Guide(); g != nil {
+			g.SetOwn(addrs, nil)
+			return
+		}
 		for _, a := range addrs {
 			all = append(all, netip.AddrPortFrom(a, e.dev.tunnel.Port()))
 		}
 	}
 	e.session.Report(session.Reach{Endpoints: all})
+}
+
+// reached is told by the guide where this node can be reached. It is called on the tunnel's goroutine.
+func (e *Engine) reached(r guide.Reach) {
+	out := session.Reach{Home: r.Home}
+	for _, c := range r.Candidates {
+		out.Endpoints, out.Kinds = append(out.Endpoints, c.Addr), append(out.Kinds, byte(c.Kind))
+	}
+	e.session.Report(out)
+}
+
+// punched is told by the session that a peer and this node are to begin at one moment.
+func (e *Engine) punched(peer ident.Node, in time.Duration) {
+	time.AfterFunc(in, func() {
+		if t := e.Status().tunnel; t != nil && t.Guide() != nil {
+			t.Guide().Punched(peer)
+		}
+	})
 }

@@ -137,6 +137,7 @@ func (t *tube) Peers() (all []tunnel.PeerState) {
 
 func (t *tube) State() tunnel.State     { return tunnel.State{} }
 func (t *tube) SetSources([]netip.Addr) {}
+func (t *tube) Guide() Guide            { return nil }
 func (t *tube) Port() uint16            { return t.port }
 func (t *tube) Done() <-chan struct{}   { return t.gone }
 

@@ -85,6 +85,7 @@ func (l *link) renewed(der [][]byte) {
 		return
 	}
 	l.chain, l.tickets = der, newTickets()
+	l.show(der)
 	l.renewal = renewal{spread: l.renewal.spread, next: now.Add(renewLeast)}
 	if l.cfg.Renewed != nil {
 		if err := l.cfg.Renewed(der); err != nil {

@@ -71,6 +71,7 @@ type Session struct {
 	self     identity
 	instance []byte
 	state    atomic.Pointer[State]
+	shown    atomic.Pointer[tls.Certificate]
 
 	mu       sync.Mutex
 	reach    *pb.Report // nil: nothing has been reported yet
@@ -103,6 +104,7 @@ func New(cfg Config) *Session {
 		punches:  make(chan ident.Node, maxPunches),
 	}
 	rand.Read(s.instance)
+	s.show(s.chain)
 	if s.cfg.Software == nil {
 		s.cfg.Software = ThisSoftware("")
 	}

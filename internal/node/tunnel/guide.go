@@ -25,6 +25,8 @@ type Guide interface {
 	Heard(now mono.Time, p *Peer, from Origin)
 	// Flow tells, every PulseEvery while packets flow, in which directions they did since, and where the last came from.
 	Flow(now mono.Time, p *Peer, sent, received bool, from Origin)
+	// Mismatch says that a handshake with a peer failed because the two sides mix in different preshared keys.
+	Mismatch(now mono.Time, p *Peer)
 	// Carry takes a message to a peer through a relay in which there is no lane to it yet.
 	Carry(now mono.Time, p *Peer, slot uint8, message []byte)
 	// Wake says that the host's network has changed.
@@ -49,6 +51,8 @@ type GuideHost interface {
 	SocketPort(number uint16) uint16
 	// Use has a peer's datagrams take a way from now on; nil: there is none. What waited for a way leaves at once.
 	Use(now mono.Time, p *Peer, to *Path)
+	// Limit tells how large a datagram may be that passes a peer's way whole, without IP, UDP and relay headers, in bytes.
+	Limit(p *Peer, bytes int)
 	// Begin makes the handshake that Wanted put off.
 	Begin(now mono.Time, p *Peer)
 	// Forsake drops what waits for a peer.
@@ -110,6 +114,13 @@ func (o *owner) Use(now mono.Time, p *Peer, to *Path) {
 	}
 }
 
+// Limit implements GuideHost.
+func (o *owner) Limit(p *Peer, bytes int) {
+	if to := p.path.Load(); to != nil {
+		o.limit(to, bytes-dataOverhead)
+	}
+}
+
 // Begin implements GuideHost.
 func (o *owner) Begin(now mono.Time, p *Peer) { o.begin(now, p) }
 
@@ -118,11 +129,7 @@ func (o *owner) Forsake(p *Peer) { o.t.forsake(p, NoSession) }
 
 // Share implements GuideHost.
 func (o *owner) Share(now mono.Time, p *Peer, current, previous [32]byte) {
-	if p.preshared == current && p.previous == previous {
-		return
-	}
-	p.preshared, p.previous = current, previous
-	if p.known {
+	if p.share(current, previous) && p.known {
 		o.put(now, p)
 	}
 }
@@ -141,7 +148,7 @@ func (o *owner) Through(p *Peer, slot uint8, lane Lane) *Path {
 
 // Expect implements GuideHost.
 func (o *owner) Expect(slot uint8, from netip.AddrPort, number relay.Number, tag relay.Tag, p *Peer) {
-	o.t.expected.put(address{uint64(number), uint64(tag)}, &expected{from: from, place: o.t.relayed(p, slot)})
+	o.t.expected.put(address{uint64(number), uint64(tag)}, &expected{from, p, slot})
 }
 
 // Unexpect implements GuideHost.

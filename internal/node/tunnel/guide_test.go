@@ -36,6 +36,7 @@ func (s *scout) Heard(_ mono.Time, _ *Peer, from Origin)        { s.heard = appe
 func (s *scout) Flow(_ mono.Time, _ *Peer, _, _ bool, _ Origin) { s.flows++ }
 func (s *scout) Carry(_ mono.Time, _ *Peer, _ uint8, m []byte)  { s.carried = append(s.carried, m) }
 func (s *scout) Wake(mono.Time)                                 {}
+func (s *scout) Mismatch(mono.Time, *Peer)                      {}
 func (s *scout) Deadline() mono.Time                            { return mono.Never }
 func (s *scout) Tick(mono.Time)                                 {}
 

@@ -41,6 +41,8 @@ type inbound struct {
 	trains  []sock.Train
 	joiner  *offload.Joiner
 	place   place     // where the last train came from
+	sender  *expected // whose frame a relay delivered last
+	behind  place     // where that one is
 	waited  mono.Time // when the owner was waited for last
 	source  address
 	owner   *Peer // to whom source belongs
@@ -166,7 +168,12 @@ func (w *inbound) frame(now mono.Time, frame []byte, b *batchOf) {
 		w.t.drop(UnknownSender, 1)
 		return
 	}
-	w.datagram(now, datagram, &x.place, b)
+	if x != w.sender {
+		w.received(now, b) // it speaks of the sender before
+		*b = batchOf{}
+		w.sender, w.behind = x, w.t.relayed(x.peer, x.slot)
+	}
+	w.datagram(now, datagram, &w.behind, b)
 }
 
 // data opens a datagram that carries a packet.

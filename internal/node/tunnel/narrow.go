@@ -32,7 +32,11 @@ func (o *owner) measure(p *Peer) {
 	if err != nil {
 		return
 	}
-	limit := wide - ipHeader(to.remote.Addr()) - udpHeader - dataOverhead - to.head()
+	o.limit(to, wide-ipHeader(to.remote.Addr())-udpHeader-dataOverhead-to.head())
+}
+
+// limit has a way carry inner packets of at most so many bytes.
+func (o *owner) limit(to *Path, limit int) {
 	if limit >= o.t.mtu {
 		limit = 0
 	} else {

@@ -246,6 +246,10 @@ func (o *owner) event(now mono.Time, e *Event) {
 		}
 	case Heard:
 		o.heard(p, e.Source)
+	case Mismatched:
+		if o.guided(p) {
+			o.guide.Mismatch(now, p)
+		}
 	case GaveUp:
 		p.opening = nil
 		o.t.forsake(p, NoSession)

@@ -40,15 +40,15 @@ type Peer struct {
 	waiting waiting
 
 	// What only the owner touches.
-	preshared [32]byte
-	previous  [32]byte // what preshared was before, if a guide has changed it
+	secrets   *secrets // nil: none
 	keepalive time.Duration
 	allowed   []netip.Prefix
 	picker    path.Picker
 	opening   []byte // the latest message that opens a session, while it is unanswered
+	mark      any    // the guide's own
 	known     bool   // the transport has it
 	guided    bool   // the guide looks after it
-	pulse     pulse
+	pulse     *pulse // nil: nothing has flowed lately
 }
 
 // sealing is what a peer's packets are sealed with.
@@ -66,13 +66,41 @@ func (f *flow) add(packets, bytes int) {
 func (p *Peer) Key() key.WGPublic { return p.key }
 
 // Preshared is the pair's symmetric key; zero: none.
-func (p *Peer) Preshared() [32]byte { return p.preshared }
+func (p *Peer) Preshared() (k [32]byte) {
+	if p.secrets != nil {
+		k = p.secrets.current
+	}
+	return k
+}
 
 // Guided reports whether the tunnel's Guide looks after the peer. Then no handshake goes without a preshared key.
 func (p *Peer) Guided() bool { return p.guided }
 
 // Previous is what Preshared was before; zero: nothing.
-func (p *Peer) Previous() [32]byte { return p.previous }
+func (p *Peer) Previous() (k [32]byte) {
+	if p.secrets != nil {
+		k = p.secrets.previous
+	}
+	return k
+}
+
+// secrets are what the pair mixes into its handshakes.
+type secrets struct{ current, previous [32]byte }
+
+// share sets them, and reports whether they have changed.
+func (p *Peer) share(current, previous [32]byte) bool {
+	if p.Preshared() == current && p.Previous() == previous {
+		return false
+	}
+	p.secrets = &secrets{current, previous}
+	return true
+}
+
+// Mark is what SetMark was given last, nil: nothing. Both are for the guide alone.
+func (p *Peer) Mark() any { return p.mark }
+
+// SetMark keeps something with the peer.
+func (p *Peer) SetMark(v any) { p.mark = v }
 
 // Keepalive is how long the tunnel may be silent; 0: for ever.
 func (p *Peer) Keepalive() time.Duration { return p.keepalive }

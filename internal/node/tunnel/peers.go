@@ -106,8 +106,8 @@ func (o *owner) setPeer(c PeerConfig) error {
 		o.guide.Put(now, p)
 		return nil
 	}
-	changed := p.preshared != c.Preshared || p.keepalive != c.Keepalive
-	p.preshared, p.keepalive = c.Preshared, c.Keepalive
+	changed := p.share(c.Preshared, [32]byte{}) || p.keepalive != c.Keepalive
+	p.keepalive = c.Keepalive
 	o.route(p, c.Allowed)
 	if len(c.Candidates) > 0 && !slices.Equal(p.picker.Candidates(), c.Candidates) {
 		p.picker.SetCandidates(now, c.Candidates, &o.picks)
@@ -183,7 +183,7 @@ func (o *owner) doubt() {
 
 func (o *owner) describe(p *Peer) PeerState {
 	s := PeerState{
-		Key: p.key, Allowed: slices.Clone(p.allowed), Preshared: p.preshared != [32]byte{}, Keepalive: p.keepalive,
+		Key: p.key, Allowed: slices.Clone(p.allowed), Preshared: p.Preshared() != [32]byte{}, Keepalive: p.keepalive,
 		RxBytes: p.rx.bytes.Load(), RxPackets: p.rx.packets.Load(), TxBytes: p.tx.bytes.Load(), TxPackets: p.tx.packets.Load(),
 		Waiting: p.waiting.len(), Drops: p.drops.Load().show(),
 	}

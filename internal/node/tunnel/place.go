@@ -80,5 +80,6 @@ func (t *Tunnel) relayed(p *Peer, slot uint8) place {
 // expected is whom a relay's tag stands for.
 type expected struct {
 	from netip.AddrPort // the relay
-	place
+	peer *Peer
+	slot uint8
 }

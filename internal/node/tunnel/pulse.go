@@ -37,7 +37,7 @@ func (o *owner) follow(p *Peer) {
 		p.lively.Store(false)
 		return
 	}
-	p.pulse.last = now
+	p.pulse = &pulse{last: now}
 	o.lively = append(o.lively, p)
 	o.feel(now, p)
 	if len(o.lively) == 1 {
@@ -60,6 +60,7 @@ func (o *owner) pulses(now mono.Time) {
 			kept = append(kept, p)
 			continue
 		}
+		p.pulse = nil
 		p.lively.Store(false)
 	}
 	clear(o.lively[len(kept):])
@@ -68,7 +69,7 @@ func (o *owner) pulses(now mono.Time) {
 }
 
 func (o *owner) feel(now mono.Time, p *Peer) {
-	was := p.pulse
+	was := *p.pulse
 	p.pulse.sent, p.pulse.received = p.tx.packets.Load(), p.rx.packets.Load()
 	sent, received := p.pulse.sent != was.sent, p.pulse.received != was.received
 	if !sent && !received {
