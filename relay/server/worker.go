@@ -23,9 +23,9 @@ type worker struct {
 	book     *shelf
 	stunOnly bool
 	in       [sock.Batch]sock.Train
-	out      []sock.Train
+	out      going
 	answers  []byte
-	run1     route
+	route    route
 }
 
 // route is what is known of the channel that the last frame went through, and of the train that it went into.
@@ -60,13 +60,15 @@ func (w *worker) run(context.Context) error {
 			continue
 		}
 		w.decide(w.s.clock.Now(), n)
-		w.sock.Send(w.out)
+		w.out.join()
+		w.sock.Send(w.out.trains)
 	}
 }
 
 // decide fills out with what is to be sent.
 func (w *worker) decide(now mono.Time, n int) {
-	w.out, w.answers = w.out[:0], w.answers[:0]
+	w.out.reset()
+	w.answers = w.answers[:0]
 	w.s.lock.RLock()
 	defer w.s.lock.RUnlock()
 	w.book.Lock()
@@ -82,7 +84,7 @@ func (w *worker) decide(now mono.Time, n int) {
 // train sorts the datagrams of a train.
 func (w *worker) train(now mono.Time, t *sock.Train) {
 	src := forward.At(t.Remote)
-	w.run1 = route{}
+	w.route = route{}
 	for at := 0; at < len(t.Data); at += t.Segment {
 		end := min(at+t.Segment, len(t.Data))
 		b := t.Data[at:end]
@@ -103,7 +105,7 @@ func (w *worker) train(now mono.Time, t *sock.Train) {
 
 // data forwards t.Data[at:end].
 func (w *worker) data(now mono.Time, src *forward.Place, t *sock.Train, at, end int) {
-	b, r := t.Data[at:end], &w.run1
+	b, r := t.Data[at:end], &w.route
 	if n := numberOf(b); r.lane == nil || n != r.number {
 		r.number, r.open = n, false
 		r.lane = w.s.table.Lane(n)
@@ -119,12 +121,15 @@ func (w *worker) data(now mono.Time, src *forward.Place, t *sock.Train, at, end 
 		w.s.toCarrier(w.book, r.to, b)
 		return
 	}
-	if last := len(w.out) - 1; r.open && r.end == at {
-		w.out[last].Data = w.out[last].Data[:len(w.out[last].Data)+len(b)]
+	if r.open && r.end == at {
+		last := &w.out.trains[len(w.out.trains)-1]
+		last.Data = last.Data[:len(last.Data)+len(b)]
+		r.open = len(b) == last.Segment
 	} else {
-		w.out = append(w.out, sock.Train{Data: b, Segment: len(b), Remote: r.to.Place.AddrPort(), Local: address(r.to.Local)})
+		w.out.add(sock.Train{Data: b, Segment: len(b), Remote: r.to.Place.AddrPort(), Local: address(r.to.Local)}, r.to)
+		r.open = true
 	}
-	r.open, r.end = len(b) == w.out[len(w.out)-1].Segment, end
+	r.end = end
 }
 
 // numberOf is relay.NumberOf for what may be too short to have one.
@@ -187,8 +192,8 @@ func (w *worker) question(t *sock.Train, b []byte) {
 
 // answer sends what has been appended to the answers since at.
 func (w *worker) answer(t *sock.Train, at int) {
-	w.out = append(w.out, sock.Train{Data: w.answers[at:], Remote: t.Remote, Local: t.Local})
-	w.run1.open = false
+	w.out.add(sock.Train{Data: w.answers[at:], Remote: t.Remote, Local: t.Local}, nil)
+	w.route.open = false
 }
 
 // toCarrier hands a frame to a client that is bound to a connection.
