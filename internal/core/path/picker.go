@@ -48,6 +48,9 @@ func (o *Out) Reset() { o.Transmits, o.Events = o.Transmits[:0], o.Events[:0] }
 
 // Picker knows where one peer might be and where it was. It is not safe for concurrent use. The zero Picker is ready.
 type Picker struct {
+	// Refused is where no peer is besides what Forbidden says: the overlay's own addresses, and Loopback unless tunnels of one host may
+	// meet. It may be shared.
+	Refused    []netip.Prefix
 	candidates []netip.AddrPort
 	proven     netip.AddrPort
 	heard      mono.Time // when proven answered last; Never after silence
@@ -67,7 +70,7 @@ func (p *Picker) SetCandidates(now mono.Time, all []netip.AddrPort, out *Out) {
 	p.candidates = make([]netip.AddrPort, 0, min(len(all), MaxCandidates))
 	for _, a := range all {
 		a = netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
-		if len(p.candidates) < MaxCandidates && usable(a) && !slices.Contains(p.candidates, a) {
+		if len(p.candidates) < MaxCandidates && p.takes(a) && !slices.Contains(p.candidates, a) {
 			p.candidates = append(p.candidates, a)
 		}
 	}
@@ -133,6 +136,11 @@ func (p *Picker) Wake(now mono.Time, out *Out) {
 	if !p.asked.IsNever() && now.Sub(p.asked) < Patience {
 		p.all(netip.AddrPort{}, out)
 	}
+}
+
+func (p *Picker) takes(a netip.AddrPort) bool {
+	r := refusal{prefixes: p.Refused, loopback: true}
+	return r.takes(a)
 }
 
 // usable reports whether a peer can be at an address at all.

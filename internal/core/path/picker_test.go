@@ -150,7 +150,8 @@ func TestWakeDoubtsEverything(t *testing.T) {
 
 func TestCandidatesAreBoundedAndSound(t *testing.T) {
 	p, out := new(Picker), new(Out)
-	all := addrs("0.0.0.0:1", "224.0.0.1:1", "192.0.2.1:0", "255.255.255.255:1", "[fe80::1%eth0]:1", "[::]:1", "[::ffff:192.0.2.7]:7", "192.0.2.7:7")
+	p.Refused = append(Loopback(), netip.MustParsePrefix("100.64.0.0/10"))
+	all := addrs("100.64.0.1:1", "127.0.0.1:1", "[::1]:1", "169.254.169.254:80", "0.0.0.0:1", "224.0.0.1:1", "192.0.2.1:0", "255.255.255.255:1", "[fe80::1%eth0]:1", "[::]:1", "[::ffff:192.0.2.7]:7", "192.0.2.7:7")
 	all = append(all, none)
 	p.SetCandidates(start, all, out)
 	if want := addrs("192.0.2.7:7"); !slices.Equal(p.Candidates(), want) {

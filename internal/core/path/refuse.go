@@ -10,6 +10,7 @@ type refusal struct {
 	prefixes   []netip.Prefix // of the overlay
 	near       []netip.Prefix // of our interfaces
 	broadcasts []netip.Addr
+	loopback   bool // is allowed, unless prefixes say otherwise
 }
 
 func (r *refusal) setOwn(o Own) {
@@ -31,7 +32,7 @@ func (r *refusal) takes(a netip.AddrPort) bool {
 }
 
 func (r *refusal) refuses(a netip.Addr) bool {
-	return Forbidden(a) || slices.Contains(r.broadcasts, a) || slices.ContainsFunc(r.prefixes, func(p netip.Prefix) bool { return p.Contains(a) })
+	return Forbidden(a) && !(r.loopback && a.IsLoopback()) || slices.Contains(r.broadcasts, a) || slices.ContainsFunc(r.prefixes, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
 func (r *refusal) isNear(a netip.Addr) bool {
@@ -50,6 +51,11 @@ var nowhere = []netip.Prefix{
 
 // Under these prefixes an IPv4 address stands in the last or the second 32 bits: NAT64 (RFC 6052) and 6to4 (RFC 3056).
 var nat64, sixToFour = netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("2002::/16")
+
+// Loopback returns the prefixes of this host's own addresses.
+func Loopback() []netip.Prefix {
+	return []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+}
 
 // Forbidden reports whether no peer is at an address, whoever says so.
 func Forbidden(a netip.Addr) bool {
