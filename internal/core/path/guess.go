@@ -178,16 +178,11 @@ func (f *Finder) openMany(now mono.Time, s *search, out *Decisions) mono.Time {
 // opener sends the one ping of a socket that was opened for guessing.
 func (f *Finder) opener(now mono.Time, s *search, socket uint16, out *Decisions) {
 	if f.guesses.by != s || !s.guess.opens {
-		f.forsake(s, socket, out)
+		s.forgetSocket(socket)
+		f.shut(s, socket, out)
 		return
 	}
 	f.probe(now, s, Way{Socket: socket, Remote: s.guess.target}, socket, out)
-}
-
-func (f *Finder) forsake(s *search, socket uint16, out *Decisions) {
-	delete(f.owners, socket)
-	s.forgetSocket(socket)
-	out.Events = append(out.Events, Event{Kind: CloseSocket, Peer: s.id, Way: Way{Socket: socket}})
 }
 
 // probePorts pings the next ports.

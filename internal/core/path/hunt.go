@@ -353,11 +353,17 @@ func (f *Finder) closeSockets(s *search, keep Way, out *Decisions) {
 			kept = append(kept, socket)
 			continue
 		}
-		delete(f.owners, socket)
-		s.forget(socket)
-		out.Events = append(out.Events, Event{Kind: CloseSocket, Peer: s.id, Way: Way{Socket: socket}})
+		f.shut(s, socket, out)
 	}
 	s.hunt.open, s.hunt.socket, s.hunt.mapped = kept, 0, netip.AddrPort{}
+}
+
+// shut closes a socket. What this call wanted to send from it stays unsent, in whatever order the owner acts.
+func (f *Finder) shut(s *search, socket uint16, out *Decisions) {
+	delete(f.owners, socket)
+	s.forget(socket)
+	out.Sends = slices.DeleteFunc(out.Sends, func(x Send) bool { return x.Way.Direct() && x.Way.Socket == socket })
+	out.Events = append(out.Events, Event{Kind: CloseSocket, Peer: s.id, Way: Way{Socket: socket}})
 }
 
 // forgetSocket forgets a socket that is gone.
