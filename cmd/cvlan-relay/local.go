@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cvlan/cvlan/relay"
+)
+
+// errAway is why a command ends that finds no relay.
+var errAway = errors.New("no relay runs with this folder, or you may not open it")
+
+// ask sends a request to the relay that runs with a folder, and reads its answer into v.
+func ask(ctx context.Context, data, method, path string, v any) error {
+	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "unix", filepath.Join(data, relay.SocketName))
+	}}}
+	defer client.CloseIdleConnections()
+	q, err := http.NewRequestWithContext(ctx, method, "http://relay"+path, nil)
+	if err != nil {
+		return err
+	}
+	a, err := client.Do(q)
+	if err != nil {
+		return fmt.Errorf("ask the relay: %w (%w); name its folder with --data-dir", errAway, errors.Unwrap(err))
+	}
+	defer a.Body.Close()
+	b, err := io.ReadAll(io.LimitReader(a.Body, 64<<20))
+	switch {
+	case err != nil:
+		return fmt.Errorf("ask the relay: %w", err)
+	case a.StatusCode != http.StatusOK:
+		return input(fmt.Errorf("ask the relay: %s", strings.TrimSpace(string(b))))
+	}
+	return json.Unmarshal(b, v)
+}
+
+func statsCommand() *cobra.Command {
+	var data string
+	var raw bool
+	c := &cobra.Command{
+		Use: "stats", Short: "Show what the relay is doing", Args: none,
+		Long:    "stats shows what the relay that runs on this machine is doing, and has done since it started.",
+		Example: "  cvlan-relay stats\n  cvlan-relay stats --json",
+		RunE: func(c *cobra.Command, _ []string) error {
+			var s relay.Stats
+			if err := ask(c.Context(), data, http.MethodGet, "/stats", &s); err != nil {
+				return err
+			}
+			if raw {
+				e := json.NewEncoder(c.OutOrStdout())
+				e.SetIndent("", "  ")
+				return e.Encode(s)
+			}
+			return show(c.OutOrStdout(), s, time.Now())
+		},
+	}
+	c.Flags().StringVar(&data, "data-dir", defaultData, "the relay's folder")
+	c.Flags().BoolVar(&raw, "json", false, "as JSON")
+	return c
+}
+
+func show(out io.Writer, s relay.Stats, now time.Time) error {
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	row := func(name, format string, args ...any) { fmt.Fprintf(t, name+"\t"+format+"\n", args...) }
+	row("relay", "%s, version %s", s.Relay, s.Version)
+	row("up", "%s", now.Sub(s.Started).Round(time.Second))
+	row("addresses", "%s", strings.Join(s.Addresses, ", "))
+	row("certificate", "ends %s", s.CertUntil.UTC().Format("2006-01-02"))
+	if s.Draining {
+		row("draining", "yes")
+	}
+	row("clients", "%d (%s)", s.Clients, counts(s.ByWay))
+	row("channels", "%d", s.Channels)
+	row("serves", "%d tenants; turns away %d removed nodes", s.Admits.Tenants, s.Admits.Removed)
+	for _, n := range slices.Sorted(maps.Keys(s.Neighbours)) {
+		row("neighbour", "%s at %s", n, strings.Join(s.Neighbours[n], ", "))
+	}
+	for _, id := range slices.Sorted(maps.Keys(s.Tenants)) {
+		row("relayed", "%s: %d bytes in %d packets", id, s.Tenants[id].Bytes, s.Tenants[id].Packets)
+	}
+	for _, reason := range slices.Sorted(maps.Keys(s.Frames)) {
+		if n := s.Frames[reason]; n > 0 && reason != "sent" {
+			row("dropped", "%s: %d", reason, n)
+		}
+	}
+	return t.Flush()
+}
+
+func counts(m map[string]int) string {
+	var all []string
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		if m[k] > 0 {
+			all = append(all, fmt.Sprintf("%s %d", k, m[k]))
+		}
+	}
+	if len(all) == 0 {
+		return "none"
+	}
+	return strings.Join(all, ", ")
+}
+
+func drainCommand() *cobra.Command {
+	var data string
+	var wait time.Duration
+	c := &cobra.Command{
+		Use: "drain", Short: "Move the relay's clients elsewhere, without breaking a flow", Args: none,
+		Long: "drain tells the controller and all clients that the relay is about to stop, and waits until they have gone to another. Flows go on\n" +
+			"meanwhile. The relay lets nobody new in from then on; stop it when drain has returned, or start it again to undo it.",
+		Example: "  cvlan-relay drain && systemctl stop cvlan-relay\n  cvlan-relay drain --timeout 5m",
+		RunE: func(c *cobra.Command, _ []string) error {
+			var d relay.Drained
+			if err := ask(c.Context(), data, http.MethodPost, "/drain?timeout="+url.QueryEscape(wait.String()), &d); err != nil {
+				return err
+			}
+			if d.Left > 0 {
+				return input(fmt.Errorf("%d clients have not gone within %v; they may have no other relay: `cvlan admin relay list` shows which there are", d.Left, wait))
+			}
+			fmt.Fprintln(c.OutOrStdout(), "all clients have gone; the relay can be stopped")
+			return nil
+		},
+	}
+	c.Flags().StringVar(&data, "data-dir", defaultData, "the relay's folder")
+	c.Flags().DurationVar(&wait, "timeout", time.Minute, "how long to wait for the clients, an hour at most")
+	return c
+}

@@ -1,0 +1,277 @@
+// Package admit decides which nodes a relay serves, from what the controller has told it and nothing else: no question leaves the relay
+// while somebody waits.
+//
+// A node is admitted when its certificate chain is its tenant's authority's, that authority is the one that the controller has named for
+// the tenant, the chain is valid by the relay's clock (which never runs behind what a controller has told), the
+// certificate is for a node, and the node has not been removed. Everything else is refused: other roles, tenants that the relay does not
+// serve, whoever has no certificate.
+//
+// What the controller tells comes as updates (proto/control, RelayUpdate), which a List takes whole or not at all, and is kept in a
+// form that the same code reads again at the next start. Removed nodes are forgotten when their certificates have ended.
+package admit
+
+import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/cvlan/cvlan/internal/base/ident"
+	"github.com/cvlan/cvlan/internal/base/trust"
+	"github.com/cvlan/cvlan/proto/control"
+	"github.com/cvlan/cvlan/proto/control/pb"
+)
+
+// Bounds of what a controller can make a relay hold.
+const (
+	MaxTenants   = 20_000
+	MaxRemoved   = 2_000_000
+	maxAuthority = 4 << 10 // bytes of a certificate
+)
+
+// ErrTooLarge is Apply's error for an update beyond the bounds. The list is as before.
+var ErrTooLarge = errors.New("the list of whom to admit is too large")
+
+// List says whom to admit. It may be used from any goroutine.
+type List struct {
+	root *x509.Certificate
+	now  func() trust.Instant
+
+	mu         sync.RWMutex
+	tenants    map[ident.Tenant][]byte // authorities, DER
+	removed    map[ident.Node]removal
+	neighbours []control.Relay
+	open       []*pb.RelayUpdate // pieces that wait for the last one
+}
+
+type removal struct {
+	tenant ident.Tenant
+	until  int64 // seconds since 1970
+}
+
+// New returns a list that admits nobody. root is the relay's own, now its clock.
+func New(root *x509.Certificate, now func() trust.Instant) *List {
+	return &List{root: root, now: now, tenants: map[ident.Tenant][]byte{}, removed: map[ident.Node]removal{}}
+}
+
+// Admit implements the relay's admitter. The handshake has proved that the peer holds the key of its certificate.
+func (l *List) Admit(state *tls.ConnectionState) (ident.Tenant, ident.Node, time.Time, error) {
+	chain := state.PeerCertificates
+	if len(chain) != 2 {
+		return 0, 0, time.Time{}, fmt.Errorf("admit: %d certificates, want the node's and its tenant's authority's", len(chain))
+	}
+	claimed, err := trust.NameOf(chain[1])
+	if err != nil {
+		return 0, 0, time.Time{}, fmt.Errorf("admit: %w", err)
+	}
+	if !l.serves(claimed.Tenant, chain[1]) { // before any signature is checked
+		return 0, 0, time.Time{}, fmt.Errorf("admit: this relay does not serve tenant %s, or that is not its authority", claimed.Tenant)
+	}
+	n, err := trust.VerifyNode(chain, l.root, l.now())
+	if err != nil {
+		return 0, 0, time.Time{}, fmt.Errorf("admit: %w", err)
+	}
+	if l.isRemoved(n.Node) {
+		return 0, 0, time.Time{}, fmt.Errorf("admit: node %s has been removed from its network", n.Node)
+	}
+	return n.Tenant, n.Node, chain[0].NotAfter, nil
+}
+
+func (l *List) serves(t ident.Tenant, authority *x509.Certificate) bool {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	der, ok := l.tenants[t]
+	return ok && bytes.Equal(der, authority.Raw)
+}
+
+func (l *List) isRemoved(n ident.Node) bool {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	_, gone := l.removed[n]
+	return gone
+}
+
+// Neighbours are the other relays of the same nodes.
+func (l *List) Neighbours() []control.Relay {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.neighbours
+}
+
+// Len returns how many tenants and removed nodes there are.
+func (l *List) Len() (tenants, removed int) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return len(l.tenants), len(l.removed)
+}
+
+// Cut says who is to be cut off because of an update.
+type Cut struct {
+	Nodes   []ident.Node
+	Tenants []ident.Tenant
+}
+
+// Begin starts a session: pieces of an update that was not finished are forgotten.
+func (l *List) Begin() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.open = nil
+}
+
+// Apply takes one piece of an update. With the last piece the list changes, changed is true, and cut says who has lost their right.
+func (l *List) Apply(m *pb.RelayUpdate) (cut Cut, changed bool, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if m.Snapshot {
+		l.open = nil
+	}
+	l.open = append(l.open, m)
+	if weight(l.open) > MaxTenants+MaxRemoved {
+		l.open = nil
+		return cut, false, ErrTooLarge
+	}
+	if m.More {
+		return cut, false, nil
+	}
+	all := l.open
+	l.open = nil
+	cut, err = l.apply(all)
+	return cut, err == nil, err
+}
+
+func weight(all []*pb.RelayUpdate) (n int) {
+	for _, m := range all {
+		n += len(m.Tenants) + len(m.RemoveTenants) + len(m.Removed) + 1
+	}
+	return n
+}
+
+// apply works on copies of what is small, and only adds to what is large, so that an error leaves nothing half done.
+func (l *List) apply(all []*pb.RelayUpdate) (cut Cut, err error) {
+	tenants, removed, neighbours := map[ident.Tenant][]byte{}, map[ident.Node]removal{}, l.neighbours
+	if !all[0].Snapshot {
+		for t, der := range l.tenants {
+			tenants[t] = der
+		}
+		removed = l.removed
+	}
+	fresh := map[ident.Node]removal{}
+	for _, m := range all {
+		for _, t := range m.RemoveTenants {
+			delete(tenants, ident.Tenant(t))
+		}
+		for _, t := range m.Tenants {
+			if err := l.check(t); err != nil {
+				return cut, err
+			}
+			tenants[ident.Tenant(t.Id)] = t.Authority
+		}
+		for _, n := range m.Removed {
+			fresh[ident.Node(n.Node)] = removal{ident.Tenant(n.Tenant), n.Until}
+		}
+		if m.Neighbours != nil {
+			neighbours = relaysOf(m.Neighbours)
+		}
+	}
+	if len(tenants) > MaxTenants || len(removed)+len(fresh) > MaxRemoved {
+		return cut, ErrTooLarge
+	}
+	for n, r := range fresh {
+		if _, known := l.removed[n]; !known {
+			cut.Nodes = append(cut.Nodes, n)
+		}
+		removed[n] = r
+	}
+	for t, der := range l.tenants {
+		if now, still := tenants[t]; !still || !bytes.Equal(now, der) {
+			cut.Tenants = append(cut.Tenants, t)
+		}
+	}
+	slices.Sort(cut.Nodes)
+	slices.Sort(cut.Tenants)
+	l.tenants, l.removed, l.neighbours = tenants, removed, neighbours
+	l.expire()
+	return cut, nil
+}
+
+// check refuses what is no authority of the tenant under our root: a mistake of the controller's must not lock everybody out silently.
+func (l *List) check(t *pb.RelayTenant) error {
+	if len(t.Authority) > maxAuthority {
+		return fmt.Errorf("authority of tenant %s: %d bytes", ident.Tenant(t.Id), len(t.Authority))
+	}
+	c, err := x509.ParseCertificate(t.Authority)
+	if err != nil {
+		return fmt.Errorf("authority of tenant %s: %w", ident.Tenant(t.Id), err)
+	}
+	n, err := trust.NameOf(c)
+	if err != nil || n.Role != trust.RoleTenant || n.Tenant != ident.Tenant(t.Id) {
+		return fmt.Errorf("authority of tenant %s: the certificate names somebody else", ident.Tenant(t.Id))
+	}
+	return nil
+}
+
+func relaysOf(m *pb.Relays) (all []control.Relay) {
+	for _, p := range m.Relays[:min(len(m.Relays), control.MaxRelays)] {
+		if r, err := control.ParseRelay(p); err == nil {
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
+// expire forgets removed nodes whose certificates have ended. The lock is held.
+func (l *List) expire() {
+	now := l.now().At.Unix()
+	for n, r := range l.removed {
+		if r.until < now {
+			delete(l.removed, n)
+		}
+	}
+}
+
+// Encode returns the list for the disk: an update. Equal lists give equal bytes.
+func (l *List) Encode() []byte {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	m := &pb.RelayUpdate{Snapshot: true, Neighbours: &pb.Relays{}}
+	for _, r := range l.neighbours {
+		m.Neighbours.Relays = append(m.Neighbours.Relays, r.Message())
+	}
+	for t, der := range l.tenants {
+		m.Tenants = append(m.Tenants, &pb.RelayTenant{Id: uint64(t), Authority: der})
+	}
+	for n, r := range l.removed {
+		m.Removed = append(m.Removed, &pb.RemovedNode{Tenant: uint64(r.tenant), Node: uint64(n), Until: r.until})
+	}
+	slices.SortFunc(m.Tenants, func(a, b *pb.RelayTenant) int { return order(a.Id, b.Id) })
+	slices.SortFunc(m.Removed, func(a, b *pb.RemovedNode) int { return order(a.Node, b.Node) })
+	b, _ := proto.MarshalOptions{Deterministic: true}.Marshal(m) // fails on invalid UTF-8 only, which ParseRelay refuses
+	return b
+}
+
+func order(a, b uint64) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+// Load takes over what Encode wrote.
+func (l *List) Load(b []byte) error {
+	m := new(pb.RelayUpdate)
+	if err := proto.Unmarshal(b, m); err != nil {
+		return fmt.Errorf("whom to admit: %w", err)
+	}
+	m.Snapshot, m.More = true, false
+	_, _, err := l.Apply(m)
+	return err
+}
