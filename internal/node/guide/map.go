@@ -69,7 +69,7 @@ func (g *Guide) SetRouter(mapped []netip.AddrPort) {
 // Punched tells that the controller has a peer and us start at this moment.
 func (g *Guide) Punched(n ident.Node) {
 	g.do(func(now mono.Time) {
-		if m := g.byNode[n]; m != nil {
+		if m := g.byNode[n]; m != nil && g.warm(now, m) {
 			g.finder.Punch(now, m.id, &g.decisions)
 			g.act(now)
 		}
