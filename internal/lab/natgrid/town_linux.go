@@ -138,7 +138,11 @@ func afresh(ctx context.Context, all ...*node) error {
 
 func (n *node) afresh(ctx context.Context) error {
 	if err := n.Proc.Stop(ready); err != nil {
-		return fmt.Errorf("stop the daemon of %s: %w", n.name, err)
+		said := n.Proc.Log()
+		if i := max(strings.Index(said, "\npanic: "), strings.Index(said, "\nfatal error: ")); i >= 0 {
+			said = said[i:]
+		}
+		return fmt.Errorf("stop the daemon of %s: %w; it said:\n%s", n.name, err, said[:min(len(said), 3000)])
 	}
 	n.site.Forget()
 	if err := n.Start(ctx); err != nil {
