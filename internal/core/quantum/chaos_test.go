@@ -10,7 +10,7 @@ import (
 // Whatever is lost, delayed, doubled or recorded and sent again, and whoever restarts: once that has ended, and the tunnel has reported
 // what does not work, both have the same key.
 func TestChaosEndsInAgreement(t *testing.T) {
-	seeds := uint64(600)
+	seeds := uint64(300)
 	if testing.Short() {
 		seeds = 100
 	}
@@ -65,7 +65,7 @@ func (w *world) tunnel() {
 // Without restarts and recordings a pair that has a key can always make a handshake, in either direction: neither loss nor the wishes of
 // both sides, at whatever moment, may leave them without a common key.
 func TestLossNeverLeavesAPairWithoutACommonKey(t *testing.T) {
-	for seed := range uint64(200) {
+	for seed := range uint64(100) {
 		w := newWorld(t, seed)
 		w.want(0)
 		w.run(time.Minute)
