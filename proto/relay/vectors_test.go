@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write testdata/vectors.json")
+var update = flag.Bool("update", false, "write testdata/vectors.json and docs/protocol/relay.md")
 
 type vector struct {
 	Name  string `json:"name"`

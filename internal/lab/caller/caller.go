@@ -15,7 +15,7 @@ import (
 )
 
 // Patience is how long a caller waits for an answer.
-const Patience = 5 * time.Second
+const Patience = 15 * time.Second
 
 // Register sends the Register frame and reads the answer.
 func Register(rw io.ReadWriter) (w relay.Welcome, err error) {
@@ -111,20 +111,26 @@ func (c *Caller) Control(q relay.Control) []byte {
 	return q.Append(nil, &c.Secret)
 }
 
-// Ask sends a control frame and returns its answer; other frames that come meanwhile are lost.
-func (c *Caller) Ask(q relay.Control) (relay.Control, error) {
-	if err := c.Write(c.Control(q)); err != nil {
-		return relay.Control{}, err
-	}
-	for {
-		f, err := c.Read()
-		if err != nil {
-			return relay.Control{}, err
+// tries is how often a caller asks.
+const tries = 4
+
+// Ask sends a control frame and returns its answer; other frames that come meanwhile are lost. Without an answer it asks again.
+func (c *Caller) Ask(q relay.Control) (a relay.Control, err error) {
+	for range tries {
+		if err = c.Write(c.Control(q)); err != nil {
+			return a, err
 		}
-		if a, ok := relay.ReadControl(f, &c.Secret); ok && a.Transaction == c.Transaction {
-			return a, nil
+		for err == nil {
+			var f []byte
+			if f, err = c.Read(); err != nil {
+				break
+			}
+			if a, ok := relay.ReadControl(f, &c.Secret); ok && a.Transaction == c.Transaction {
+				return a, nil
+			}
 		}
 	}
+	return a, err
 }
 
 // Bind binds the client to where its frames come from, with a cookie if it is asked for one.

@@ -25,6 +25,10 @@ type reading struct {
 	Dropped map[string]uint64
 	Mallocs uint64
 	RSS     int // KiB
+	File    int // of it, the program's own pages
+	Heap    uint64
+	Idle    uint64 // bytes of the heap that are kept from the system though nothing is in them
+	Stacks  uint64
 	Clients int
 }
 
@@ -56,12 +60,12 @@ func read(s *server.Server) reading {
 	var use syscall.Rusage
 	syscall.Getrusage(syscall.RUSAGE_SELF, &use)
 	var m runtime.MemStats
-	rss := residentKiB() // before ReadMemStats, which stops the world but frees nothing
+	rss, file := residentKiB("VmRSS:"), residentKiB("RssFile:")
 	runtime.ReadMemStats(&m)
 	st := s.Stats()
 	r := reading{
 		CPU:    float64(use.Utime.Sec+use.Stime.Sec) + float64(use.Utime.Usec+use.Stime.Usec)/1e6,
-		Frames: st.Frames[forward.Sent] - st.Frames[forward.DropQueueFull], Dropped: map[string]uint64{}, Mallocs: m.Mallocs, RSS: rss, Clients: st.Clients,
+		Frames: st.Frames[forward.Sent] - st.Frames[forward.DropQueueFull], Dropped: map[string]uint64{}, Mallocs: m.Mallocs, RSS: rss, File: file, Heap: m.HeapInuse, Idle: m.HeapIdle - m.HeapReleased, Stacks: m.StackInuse, Clients: st.Clients,
 	}
 	for d, n := range st.Frames {
 		r.Dropped[d.String()] = n
@@ -69,10 +73,10 @@ func read(s *server.Server) reading {
 	return r
 }
 
-func residentKiB() (n int) {
+func residentKiB(field string) (n int) {
 	b, _ := os.ReadFile("/proc/self/status")
 	for line := range strings.Lines(string(b)) {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+		if rest, ok := strings.CutPrefix(line, field); ok {
 			fmt.Sscan(rest, &n)
 		}
 	}

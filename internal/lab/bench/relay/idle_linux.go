@@ -59,8 +59,10 @@ func idle(c *child, n int, settle time.Duration, make func(node int) error) (flo
 	if after.Clients != n {
 		return 0, fmt.Errorf("%d clients of %d are left", after.Clients, n)
 	}
-	fmt.Printf("%d clients: %d KiB before, %d when the last had come, %d after %v; %.2f ms of CPU a registration\n", n, before.RSS, during.RSS, after.RSS, settle,
-		(during.CPU-before.CPU)*1e3/float64(n))
+	fmt.Printf("%d clients, %.2f ms of CPU a registration; KiB of memory (of the program; heap, empty heap, stacks):\n", n, (during.CPU-before.CPU)*1e3/float64(n))
+	for when, r := range []reading{before, during, after} {
+		fmt.Printf("  %-24s %d (%d; %d, %d, %d)\n", [...]string{"before", "when the last had come", "after " + settle.String()}[when], r.RSS, r.File, r.Heap>>10, r.Idle>>10, r.Stacks>>10)
+	}
 	return float64(after.RSS-before.RSS) / float64(n), nil
 }
 
