@@ -63,6 +63,7 @@ type Guide struct {
 	byIndex map[uint64]*mate
 
 	decisions path.Decisions
+	acting    bool // upon them
 	relaying  relayed.Out
 	agreeing  quantum.Out
 	asked     stun.Out
@@ -232,22 +233,34 @@ func (g *Guide) Message(now mono.Time, c tunnel.Class, from tunnel.Origin, messa
 	return tunnel.Unclaimed
 }
 
-// act does what the finder decided.
+// act does what the finder decided. What is done may make it decide more: a tunnel that is told of a way may want it at once, and so
+// come back here. Then the first call goes on with that.
 func (g *Guide) act(now mono.Time) {
-	for i := 0; i < len(g.decisions.Events); i++ {
-		g.decided(now, g.decisions.Events[i])
+	if g.acting {
+		return
 	}
-	for i := range g.decisions.Sends {
-		s := &g.decisions.Sends[i]
-		if m := g.talking[s.Peer]; m != nil {
-			g.say(now, m, s.Way, &s.Message)
+	g.acting = true
+	d := &g.decisions
+	for e, s := 0, 0; e < len(d.Events) || s < len(d.Sends); {
+		for ; e < len(d.Events); e++ {
+			g.decided(now, d.Events[e])
+		}
+		for ; s < len(d.Sends); s++ {
+			one := d.Sends[s]
+			if m := g.talking[one.Peer]; m != nil {
+				g.say(now, m, one.Way, &one.Message)
+			}
 		}
 	}
-	g.decisions.Reset()
+	g.acting = false
+	d.Reset()
 }
 
 func (g *Guide) decided(now mono.Time, e path.Event) {
 	m := g.talking[e.Peer]
+	if m == nil && e.Kind != path.CloseSocket && e.Kind != path.Restun {
+		return // the peer was removed meanwhile
+	}
 	switch e.Kind {
 	case path.Chosen:
 		m.using = e.Way
