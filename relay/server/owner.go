@@ -131,12 +131,8 @@ func (o *owner) publish() {
 	for _, v := range out.Vacated {
 		s.retire(v)
 	}
-	for i := range out.Seats {
-		if out.Seats[i].Fresh {
-			for _, b := range s.books {
-				b.Vacate(out.Seats[i].Slot)
-			}
-		}
+	for _, b := range s.books {
+		b.Apply(out)
 	}
 	s.table.Apply(out)
 }

@@ -89,7 +89,7 @@ type shelf struct {
 }
 
 func (s *Server) shelve() *shelf {
-	b := &shelf{Book: forward.NewBook(s.cfg.Forward, s.cfg.NodeRate, s.cfg.TenantRate)}
+	b := &shelf{Book: forward.NewBook(s.cfg.NodeRate, s.cfg.TenantRate)}
 	s.books = append(s.books, b)
 	return b
 }

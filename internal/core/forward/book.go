@@ -19,12 +19,18 @@ func (m *Meter) Add(o Meter) {
 // Book is one worker's: rates, shares, meters and reasons. It is not safe for concurrent use.
 type Book struct {
 	node, tenant     Rate
-	nodes            []account
-	tenants          []account
-	meters           []Meter
+	nodes            slab[account]
+	tenants          slab[ledger]
 	shares           shares
 	dropped          [Drops]uint64
 	controls, notice pace
+}
+
+// ledger is what is counted for a tenant: 48 bytes.
+type ledger struct {
+	account
+	Meter
+	use
 }
 
 // What one worker lets through to the owner, and says to strangers, in a second.
@@ -34,17 +40,24 @@ const (
 	burst       = 100 * time.Millisecond
 )
 
-// NewBook makes a book for as many seats and tenants as the relay may have, 16 and 52 bytes each.
-func NewBook(c Config, node, tenant Rate) *Book {
-	c = c.Filled()
-	return &Book{
-		node: node, tenant: tenant, nodes: make([]account, c.Clients), tenants: make([]account, c.Tenants), meters: make([]Meter, c.Tenants),
-		shares: newShares(c.Tenants),
+// NewBook makes an empty book.
+func NewBook(node, tenant Rate) *Book {
+	return &Book{node: node, tenant: tenant, shares: shares{share: unlimited}}
+}
+
+// Apply makes room for new clients and forgets what was counted for those whose slots they have.
+func (b *Book) Apply(o *Out) {
+	for i := range o.Seats {
+		if s := &o.Seats[i]; s.Fresh {
+			*b.nodes.grow(s.Slot) = account{}
+			b.tenants.grow(s.Seat.Tenant)
+		}
 	}
+	b.shares.room(len(b.tenants.chunks) * slabSize)
 }
 
 // Turn is called once for each call of the system that brought frames; full says that it brought as much as it could.
-func (b *Book) Turn(now mono.Time, full bool) { b.shares.turn(now, full) }
+func (b *Book) Turn(now mono.Time, full bool) { b.shares.turn(now, full, &b.tenants) }
 
 // Decide says whether a Data frame that came from src goes on to the place in to, and counts it. The seats are those that the lane
 // names; any of the three may be the zero value if there is none. On Sent the caller writes the header with relay.PutDeliver(frame, to.Number, lane.Tag).
@@ -54,8 +67,9 @@ func (b *Book) Decide(now mono.Time, src *Place, frame []byte, lane *Lane, from,
 		d = b.admit(now, len(frame), lane.FromSlot, from.Tenant)
 	}
 	if d == Sent {
-		b.meters[from.Tenant].Bytes += uint64(len(frame))
-		b.meters[from.Tenant].Packets++
+		m := &b.tenants.at(from.Tenant).Meter
+		m.Bytes += uint64(len(frame))
+		m.Packets++
 	}
 	b.dropped[d]++
 	return d
@@ -97,31 +111,35 @@ func (b *Book) Refuse(d Drop) { b.dropped[d]++ }
 func (b *Book) Counted(d Drop) uint64 { return b.dropped[d] }
 
 // Metered returns what a tenant has sent through this worker since its slot was settled.
-func (b *Book) Metered(tenant uint32) Meter { return b.meters[tenant] }
-
-// Settle returns what a tenant has sent through this worker, and forgets it, when its slot goes to another.
-func (b *Book) Settle(tenant uint32) (m Meter) {
-	m, b.meters[tenant], b.tenants[tenant] = b.meters[tenant], Meter{}, account{}
+func (b *Book) Metered(tenant uint32) (m Meter) {
+	if l := b.tenants.at(tenant); l != nil {
+		m = l.Meter
+	}
 	return m
 }
 
-// Vacate forgets a client's rates when its slot goes to another.
-func (b *Book) Vacate(seat uint32) { b.nodes[seat] = account{} }
+// Settle returns what a tenant has sent through this worker, and forgets it, when its slot goes to another.
+func (b *Book) Settle(tenant uint32) (m Meter) {
+	if l := b.tenants.at(tenant); l != nil {
+		m, l.Meter, l.account = l.Meter, Meter{}, account{}
+	}
+	return m
+}
 
 // admit charges all accounts or none, so that what the tenant's rate refuses does not cost the node.
 func (b *Book) admit(now mono.Time, n int, seat, tenant uint32) Drop {
-	node, all := &b.nodes[seat], &b.tenants[tenant]
+	node, all := b.nodes.at(seat), b.tenants.at(tenant)
 	switch {
 	case !node.open(now, &b.node):
 		return DropNodePaced
 	case !all.open(now, &b.tenant):
 		return DropTenantPaced
-	case b.shares.over(tenant, n):
+	case b.shares.over(tenant, &all.use, n):
 		return DropShare
 	}
 	node.charge(now, n, &b.node)
 	all.charge(now, n, &b.tenant)
-	b.shares.carry(tenant, n)
+	b.shares.carry(&all.use, n)
 	return Sent
 }
 

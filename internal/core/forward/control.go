@@ -92,8 +92,10 @@ func (m *Machine) bound(now mono.Time, c *client, q *relay.Control, out *Out) Dr
 func (m *Machine) open(c *client, q *relay.Control, out *Out) {
 	a := relay.Control{Kind: relay.Refused, Reason: relay.Absent, Client: c.number, Transaction: q.Transaction}
 	if slot, ok := m.bySelf[owner{c.tenant, q.Node}]; ok && slot != c.slot {
-		if a.Channel, a.Reason = m.openLane(c, m.clients.at(slot), out); a.Channel != 0 {
+		to := m.clients.at(slot)
+		if a.Channel, a.Reason = m.openLane(c, to, out); a.Channel != 0 {
 			a.Kind = relay.Opened
+			a.There = q.Claim.IsValid() && q.Claim.As16() == to.place.IP
 		}
 	}
 	out.control(c.place, c.local, &a, &c.secret)

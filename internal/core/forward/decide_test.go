@@ -28,7 +28,12 @@ func good() call {
 	return call{home, f, l, Seat{Number: 10, Place: home}, Seat{Number: 11, Place: away}}
 }
 
-func newBook(node, tenant Rate) *Book { return NewBook(Config{Clients: 2, Tenants: 2}, node, tenant) }
+// newBook makes one with room for some seats and tenants.
+func newBook(node, tenant Rate) *Book {
+	b := NewBook(node, tenant)
+	b.Apply(&Out{Seats: []SeatAt{{Fresh: true}}})
+	return b
+}
 
 func (c *call) decide(b *Book, now mono.Time) Drop {
 	return b.Decide(now, &c.src, c.frame, &c.lane, &c.from, &c.to)
@@ -75,7 +80,10 @@ func TestAGreedyNodeIsHeldToItsRateAndItsTenantIsNotCharged(t *testing.T) {
 
 func BenchmarkDecide(b *testing.B) {
 	const clients = 10_000
-	book, c := NewBook(Config{Clients: clients, Tenants: 1}, Rate{}, Rate{}), good()
+	book, c := newBook(Rate{}, Rate{}), good()
+	for i := range uint32(clients) {
+		book.Apply(&Out{Seats: []SeatAt{{Slot: i, Fresh: true}}})
+	}
 	lanes, seats, frames := make([]Lane, clients), make([]Seat, clients), make([][]byte, clients)
 	for i := range lanes {
 		n := relay.Number(i + 1)

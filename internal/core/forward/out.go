@@ -7,9 +7,9 @@ import (
 
 // Out is what the shell has to do, in the order of the fields. The caller owns and reuses it; Data is good until Reset.
 type Out struct {
-	Seats     []SeatAt   // for Table.Apply, and for each Book.Vacate where Fresh
+	Seats     []SeatAt   // for Table.Apply and each Book.Apply
 	Lanes     []LaneAt   // for Table.Apply
-	Vacated   []Vacated  // for each Book.Settle, before the changes are applied
+	Vacated   []Vacated  // for each Book.Settle, before anything is applied
 	Transmits []Transmit // frames to send
 	Cut       []uint32   // connections to end
 	bytes     []byte

@@ -1,6 +1,7 @@
 package forward
 
 import (
+	"slices"
 	"time"
 
 	"github.com/cvlan/cvlan/internal/base/mono"
@@ -21,7 +22,6 @@ const (
 
 // shares divides what an overloaded worker carries among the tenants. See the package comment.
 type shares struct {
-	tenants []use
 	active  []uint32 // tenants of this round; never more than there are
 	share   int64    // what each may have carried in a round
 	carried int64    // in this round, of all
@@ -33,13 +33,11 @@ type shares struct {
 // use is what a tenant brought in a round and what of it was carried.
 type use struct{ brought, carried int64 }
 
-func newShares(tenants int) shares {
-	return shares{tenants: make([]use, tenants), active: make([]uint32, 0, tenants), share: unlimited}
-}
+// room lets so many tenants be active without an allocation.
+func (s *shares) room(tenants int) { s.active = slices.Grow(s.active, tenants-len(s.active)) }
 
 // over notes that a tenant brought n bytes, and reports whether that is more than its share.
-func (s *shares) over(t uint32, n int) bool {
-	u := &s.tenants[t]
+func (s *shares) over(t uint32, u *use, n int) bool {
 	if u.brought == 0 {
 		s.active = append(s.active, t)
 	}
@@ -49,14 +47,14 @@ func (s *shares) over(t uint32, n int) bool {
 }
 
 // carry notes that the frame went on.
-func (s *shares) carry(t uint32, n int) {
+func (s *shares) carry(u *use, n int) {
 	cost := int64(n) + perFrame
-	s.tenants[t].carried += cost
+	u.carried += cost
 	s.carried += cost
 }
 
 // turn begins a new round if the last is over. full says that the last call found as much as it could take.
-func (s *shares) turn(now mono.Time, full bool) {
+func (s *shares) turn(now mono.Time, full bool, of *slab[ledger]) {
 	s.idle = s.idle || !full
 	if now < s.ends {
 		return
@@ -69,21 +67,21 @@ func (s *shares) turn(now mono.Time, full bool) {
 	case !s.idle:
 		// Less than was carried, so that there is time to refuse the rest; but if even that does not empty the socket, not ever less.
 		s.peak = max(s.peak-s.peak/64, s.carried)
-		s.share = s.level(max(s.carried-s.carried/ease, s.peak/2))
+		s.share = s.level(max(s.carried-s.carried/ease, s.peak/2), of)
 	case s.share < unlimited:
 		s.share += s.share/(2*ease) + perFrame
-		if s.share > s.most() {
+		if s.share > s.most(of) {
 			s.share = unlimited
 		}
 	}
 	for _, t := range s.active {
-		s.tenants[t] = use{}
+		of.at(t).use = use{}
 	}
 	s.active, s.carried, s.idle, s.ends = s.active[:0], 0, false, now.Add(round)
 }
 
 // level is the share with which all together get so much of what was brought in this round: who brought less keeps it, the others get the same.
-func (s *shares) level(carry int64) int64 {
+func (s *shares) level(carry int64, of *slab[ledger]) int64 {
 	level, left, many := int64(0), carry, int64(len(s.active))
 	for range 16 {
 		if many == 0 {
@@ -92,7 +90,7 @@ func (s *shares) level(carry int64) int64 {
 		next := level + left/many
 		left, many = carry, 0
 		for _, t := range s.active {
-			if b := s.tenants[t].brought; b <= next {
+			if b := of.at(t).brought; b <= next {
 				left -= b
 			} else {
 				left -= next
@@ -107,9 +105,9 @@ func (s *shares) level(carry int64) int64 {
 }
 
 // most is what the greediest tenant brought.
-func (s *shares) most() (most int64) {
+func (s *shares) most(of *slab[ledger]) (most int64) {
 	for _, t := range s.active {
-		most = max(most, s.tenants[t].brought)
+		most = max(most, of.at(t).brought)
 	}
 	return most
 }

@@ -49,11 +49,11 @@ func (o *overload) turn() (took time.Duration) {
 	o.book.Turn(o.now, n == 32)
 	for _, t := range o.queue[:n] {
 		took += time.Second / time.Duration(10*o.carries)
-		if o.book.shares.over(t, frameSize) {
+		if o.book.shares.over(t, &o.book.tenants.at(t).use, frameSize) {
 			continue
 		}
 		took += time.Second * 9 / time.Duration(10*o.carries)
-		o.book.shares.carry(t, frameSize)
+		o.book.shares.carry(&o.book.tenants.at(t).use, frameSize)
 		o.got[t]++
 	}
 	o.queue = o.queue[n:]
@@ -61,7 +61,7 @@ func (o *overload) turn() (took time.Duration) {
 }
 
 func newOverload(rates ...int) *overload {
-	return &overload{book: NewBook(Config{Clients: 1, Tenants: len(rates)}, Rate{}, Rate{}), carries: 100_000, rates: rates, now: 1}
+	return &overload{book: newBook(Rate{}, Rate{}), carries: 100_000, rates: rates, now: 1}
 }
 
 func TestAnOverloadedRelayGivesEachTenantItsShare(t *testing.T) {

@@ -28,7 +28,7 @@ type world struct {
 }
 
 func newWorld(t fails, cfg Config) *world {
-	return &world{fails: t, now: mono.Time(time.Hour), m: New(cfg, rand.NewChaCha8([32]byte{1})), table: NewTable(cfg), book: NewBook(cfg, Rate{}, Rate{})}
+	return &world{fails: t, now: mono.Time(time.Hour), m: New(cfg, rand.NewChaCha8([32]byte{1})), table: NewTable(cfg), book: NewBook(Rate{}, Rate{})}
 }
 
 // caller is a client as a node knows itself.
@@ -45,11 +45,7 @@ type caller struct {
 func (w *world) do(step func(out *Out)) {
 	w.out.Reset()
 	step(&w.out)
-	for _, s := range w.out.Seats {
-		if s.Fresh {
-			w.book.Vacate(s.Slot)
-		}
-	}
+	w.book.Apply(&w.out)
 	w.table.Apply(&w.out)
 }
 
