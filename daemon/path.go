@@ -1,10 +1,16 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
+	"net/netip"
 	"time"
 
 	"github.com/cvlan/cvlan/api/local"
+	"github.com/cvlan/cvlan/internal/base/ident"
+	"github.com/cvlan/cvlan/internal/core/path"
+	"github.com/cvlan/cvlan/internal/node/engine"
+	"github.com/cvlan/cvlan/internal/node/guide"
 	"github.com/cvlan/cvlan/internal/node/tunnel"
 )
 
@@ -16,6 +22,12 @@ func (d *Daemon) Path(_ context.Context, r local.PathRequest) (local.PeerPath, e
 	}
 	p := local.PeerPath{Schema: local.Schema, Peer: t.name, Network: t.s.Network.Name, Address: t.addr, Path: local.PathIdle, Preshared: "none",
 		Candidates: []local.Candidate{}}
+	if g := t.s.Guide(); g != nil {
+		if w, ok := g.Ways(t.key); ok {
+			guidedTo(&p, t.s, &w)
+			return p, nil
+		}
+	}
 	if live, ok := t.s.Live()[t.key]; ok {
 		heardAt(&p, &live)
 	}
@@ -35,4 +47,101 @@ func heardAt(p *local.PeerPath, live *tunnel.PeerState) {
 		c.State, p.Path, p.Why = "proven", local.PathDirect, "it was heard from here last"
 	}
 	p.Candidates = append(p.Candidates, c)
+}
+
+// guidedTo tells of a peer that the guide looks after.
+func guidedTo(p *local.PeerPath, s *engine.Status, w *guide.Ways) {
+	p.Path = kindOf(w.Chosen)
+	if w.Chosen.IsValid() {
+		p.Why, p.Since = why(w), ago(w.Ago(w.Since))
+	}
+	switch {
+	case w.Secret.Shared:
+		p.Preshared = "post-quantum, agreed " + w.Ago(w.Secret.Since).Truncate(time.Second).String() + " ago"
+	case w.Secret.Running:
+		p.Preshared = "post-quantum, being agreed"
+	}
+	for _, c := range w.Candidates {
+		out := local.Candidate{Path: kindOf(c.Way), Kind: "heard", State: c.State.String(), Chosen: c.Way == w.Chosen && w.Chosen.IsValid(),
+			RTT: c.RTT, MTU: c.MTU, Heard: ago(w.Ago(c.Proven))}
+		switch {
+		case c.Way.Relay != 0:
+			out.Kind, out.Relay = "relay", relayName(s, w.Relays[c.Way.Relay])
+		default:
+			at := c.Way.Remote
+			out.Address = &at
+			if c.Kind != 0 {
+				out.Kind = c.Kind.String()
+			}
+		}
+		p.Candidates = append(p.Candidates, out)
+	}
+}
+
+// why says in words why a way was chosen.
+func why(w *guide.Ways) string {
+	switch w.Why {
+	case path.First:
+		return "nothing faster is proven yet"
+	case path.Proven:
+		return "it is the first direct way that answered"
+	case path.Better:
+		return "it is better than the way before"
+	case path.Silent:
+		return "the way before does not answer any more"
+	case path.RelayLost:
+		return "the relay of the way before is gone"
+	case path.Moved:
+		return "this machine's network has changed"
+	case path.Stale:
+		return "the way before does not exist any more"
+	}
+	return w.Why.String()
+}
+
+func kindOf(w path.Way) string {
+	switch {
+	case w.Relay != 0:
+		return local.PathRelay
+	case w.Direct():
+		return local.PathDirect
+	}
+	return local.PathIdle
+}
+
+// relayName is what people call a relay.
+func relayName(s *engine.Status, id ident.Relay) string {
+	for _, r := range s.Relays {
+		if r.ID == id {
+			return cmp.Or(r.Name, id.String())
+		}
+	}
+	return id.String()
+}
+
+// ago is the time of day so long ago; nil for 0.
+func ago(d time.Duration) *time.Time {
+	if d == 0 {
+		return nil
+	}
+	return instant(time.Now().Add(-d))
+}
+
+// taken tells which way a peer's packets take at the moment.
+func taken(s *engine.Status, t *target) (kind, relay string, at *netip.AddrPort) {
+	if g := s.Guide(); g != nil {
+		if w, ok := g.Ways(t.key); ok {
+			if w.Chosen.Relay != 0 {
+				return local.PathRelay, relayName(s, w.Relays[w.Chosen.Relay]), nil
+			}
+			if w.Chosen.Direct() {
+				return local.PathDirect, "", &w.Chosen.Remote
+			}
+			return local.PathIdle, "", nil
+		}
+	}
+	if live, ok := s.Live()[t.key]; ok && live.Endpoint.IsValid() {
+		return local.PathDirect, "", &live.Endpoint
+	}
+	return local.PathIdle, "", nil
 }

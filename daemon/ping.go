@@ -20,8 +20,8 @@ const (
 
 // Ping implements localapi.Backend.
 func (d *Daemon) Ping(ctx context.Context, r local.PingRequest) (local.Pong, error) {
-	if r.Size < 0 || r.Size > maxPayload || r.TimeoutMS < 0 || r.TimeoutMS > int(maxPingTime.Milliseconds()) {
-		return local.Pong{}, local.CodeInvalid.Problem("ping", fmt.Sprintf("size is at most %d bytes, the time at most %v", maxPayload, maxPingTime), "")
+	if r.Size < 0 || r.Size > maxPayload || r.TimeoutMS < 0 || r.TimeoutMS > int(maxPingTime.Milliseconds()) || r.Via != "" && r.Via != local.PathRelay {
+		return local.Pong{}, local.CodeInvalid.Problem("ping", fmt.Sprintf("size is at most %d bytes, the time at most %v, via is relay or nothing", maxPayload, maxPingTime), "")
 	}
 	size, limit := r.Size, time.Duration(r.TimeoutMS)*time.Millisecond
 	if size == 0 {
@@ -40,6 +40,9 @@ func (d *Daemon) Ping(ctx context.Context, r local.PingRequest) (local.Pong, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	if r.Via == local.PathRelay {
+		return d.probe(ctx, &t, limit)
+	}
 	rtt, err := e.Ping(ctx, t.addr, size)
 	switch {
 	case errors.Is(err, engine.ErrDown):
@@ -49,9 +52,31 @@ func (d *Daemon) Ping(ctx context.Context, r local.PingRequest) (local.Pong, err
 	case err != nil:
 		return local.Pong{}, local.CodeUnreachable.Problem("ping "+t.name, err.Error(), "")
 	}
-	p := local.Pong{Schema: local.Schema, Peer: t.name, Network: t.s.Network.Name, Address: t.addr, RTT: rtt, Path: pathDirect, Protocol: protocolWG}
-	if live, ok := e.Status().Live()[t.key]; ok && live.Endpoint.IsValid() {
-		p.Endpoint = &live.Endpoint
+	p := local.Pong{Schema: local.Schema, Peer: t.name, Network: t.s.Network.Name, Address: t.addr, RTT: rtt, Protocol: protocolWG}
+	p.Path, p.Relay, p.Endpoint = taken(e.Status(), &t)
+	return p, nil
+}
+
+// probe asks the peer's daemon through the relay.
+func (d *Daemon) probe(ctx context.Context, t *target, limit time.Duration) (local.Pong, error) {
+	g := t.s.Guide()
+	if g == nil {
+		return local.Pong{}, t.down()
+	}
+	rtt, err := g.Probe(ctx, t.key)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return local.Pong{}, t.silent(limit)
+	case err != nil:
+		return local.Pong{}, local.CodeUnreachable.Problem("ping "+t.name+" through a relay", err.Error(), "see the relays that there are: cvlan netcheck")
+	}
+	p := local.Pong{Schema: local.Schema, Peer: t.name, Network: t.s.Network.Name, Address: t.addr, RTT: rtt, Path: local.PathRelay, Protocol: protocolWG}
+	if w, ok := g.Ways(t.key); ok {
+		for _, c := range w.Candidates {
+			if c.Way.Relay != 0 && p.Relay == "" {
+				p.Relay = relayName(t.s, w.Relays[c.Way.Relay])
+			}
+		}
 	}
 	return p, nil
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/cvlan/cvlan/api/local"
+	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/version"
 	"github.com/cvlan/cvlan/internal/core/netmap"
@@ -17,8 +18,6 @@ import (
 
 const (
 	protocolWG = "wireguard"
-	pathDirect = "direct"
-	pathIdle   = "idle"
 	// sessionLife is how long a WireGuard session serves after its handshake (REJECT_AFTER_TIME).
 	sessionLife = 180 * time.Second
 )
@@ -80,8 +79,19 @@ func (m *member) live(s *engine.Status) local.Network {
 		}
 	}
 	live, now := s.Live(), time.Now()
+	var using map[key.WGPublic]ident.Relay
+	if g := s.Guide(); g != nil {
+		using = g.Using()
+	}
 	for _, p := range s.Peers {
-		n.Peers = append(n.Peers, peer(p, live, now))
+		shown := peer(p, live, now)
+		if r, ok := using[p.Record.WG]; ok {
+			shown.Relay, shown.Endpoint = relayName(s, r), nil
+			if shown.Path != local.PathIdle {
+				shown.Path = local.PathRelay
+			}
+		}
+		n.Peers = append(n.Peers, shown)
 	}
 	for _, p := range s.Plains {
 		n.Peers = append(n.Peers, plain(p, live, now))
@@ -138,7 +148,7 @@ func (m *member) controller(s *engine.Status) local.Controller {
 }
 
 func peer(p *netmap.Peer, live map[key.WGPublic]tunnel.PeerState, now time.Time) local.Peer {
-	out := local.Peer{Node: node(p.Record), Online: p.Soft.Online, LastSeen: instant(p.Soft.LastSeen), Protocol: protocolWG, Path: pathIdle,
+	out := local.Peer{Node: node(p.Record), Online: p.Soft.Online, LastSeen: instant(p.Soft.LastSeen), Protocol: protocolWG, Path: local.PathIdle,
 		Candidates: slices.Clone(p.Soft.Endpoints)}
 	reached(&out, p.Record.WG, live, now)
 	return out
@@ -147,7 +157,7 @@ func peer(p *netmap.Peer, live map[key.WGPublic]tunnel.PeerState, now time.Time)
 // plain tells of a device without an agent what a peer's path is.
 func plain(p *control.Plain, live map[key.WGPublic]tunnel.PeerState, now time.Time) local.Peer {
 	out := local.Peer{Node: local.Node{ID: p.ID.String(), Name: p.Name, Addresses: []netip.Addr{}, Key: p.WG.String()}, Kind: local.PlainPeer,
-		Protocol: protocolWG, Path: pathIdle}
+		Protocol: protocolWG, Path: local.PathIdle}
 	for _, h := range p.Hosts() {
 		out.Addresses = append(out.Addresses, h.Addr())
 	}
@@ -168,7 +178,7 @@ func reached(out *local.Peer, k key.WGPublic, live map[key.WGPublic]tunnel.PeerS
 	if s.Endpoint.IsValid() {
 		out.Endpoint = &s.Endpoint
 		if now.Sub(s.LastHandshake) < sessionLife {
-			out.Path = pathDirect
+			out.Path = local.PathDirect
 		}
 	}
 }

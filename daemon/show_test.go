@@ -16,14 +16,14 @@ func TestAPlainDeviceIsShownAsOne(t *testing.T) {
 	at := netip.MustParseAddrPort("192.0.2.7:51820")
 	p := &control.Plain{ID: 9, Name: "phone", WG: key.WGPublic{1}, Preshared: key.NewPreshared(), Address4: netip.MustParseAddr("10.7.0.9"), Endpoint: at}
 	got := plain(p, nil, now)
-	if got.Kind != local.PlainPeer || got.Name != "phone" || got.Online || got.Path != pathIdle || len(got.Addresses) != 1 || got.Candidates[0] != at || got.Endpoint != nil {
+	if got.Kind != local.PlainPeer || got.Name != "phone" || got.Online || got.Path != local.PathIdle || len(got.Addresses) != 1 || got.Candidates[0] != at || got.Endpoint != nil {
 		t.Errorf("%+v", got)
 	}
 	live := map[key.WGPublic]tunnel.PeerState{p.WG: {Endpoint: at, LastHandshake: now.Add(-time.Minute), RxBytes: 7}}
-	if got = plain(p, live, now); got.Path != pathDirect || *got.Endpoint != at || got.RxBytes != 7 {
+	if got = plain(p, live, now); got.Path != local.PathDirect || *got.Endpoint != at || got.RxBytes != 7 {
 		t.Errorf("%+v", got)
 	}
-	if got = plain(p, live, now.Add(time.Hour)); got.Path != pathIdle {
+	if got = plain(p, live, now.Add(time.Hour)); got.Path != local.PathIdle {
 		t.Errorf("%+v", got)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/cvlan/cvlan/internal/node/relays"
 	"github.com/cvlan/cvlan/internal/node/tunnel"
 	"github.com/cvlan/cvlan/internal/node/wg"
+	"github.com/cvlan/cvlan/internal/sys/portmap"
 	"github.com/cvlan/cvlan/internal/sys/sock"
 	"github.com/cvlan/cvlan/internal/sys/tun"
 )
@@ -34,7 +35,7 @@ func openTunnel(budget *tunnel.Budget) func(engine.TunnelConfig) (engine.Tunnel,
 			Self: c.Private.Public(), TUN: c.TUN, Sockets: sockets, Budget: budget, PathMTU: sock.PathMTU, Log: c.Log,
 			Spare:      func() (sock.Socket, error) { return sock.Open(sock.Config{}) },
 			Transports: map[tunnel.Class]tunnel.Build{tunnel.WireGuard: wg.New(wg.Config{Private: c.Private, Now: c.Now})},
-		}, relays.New(relays.Config{Credentials: c.Credentials, Log: c.Log}))
+		}, engine.Helpers{Ferry: relays.New(relays.Config{Credentials: c.Credentials, Log: c.Log}), Gateway: portmap.System{}})
 	}
 }
 

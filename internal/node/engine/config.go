@@ -94,6 +94,7 @@ type Guide interface {
 	SetOwn(hosts []netip.Addr, prefixes []netip.Prefix)
 	Punched(ident.Node)
 	Ways(key.WGPublic) (guide.Ways, bool)
+	Using() map[key.WGPublic]ident.Relay
 	Links() []relayed.Status
 	Probe(ctx context.Context, peer key.WGPublic) (time.Duration, error)
 }

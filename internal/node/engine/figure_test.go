@@ -28,7 +28,7 @@ func realTunnel(c TunnelConfig) (Tunnel, error) {
 	return Guided(c, tunnel.Config{
 		Self: c.Private.Public(), TUN: c.TUN, Sockets: []sock.Socket{s}, Log: slog.New(slog.DiscardHandler),
 		Transports: map[tunnel.Class]tunnel.Build{tunnel.WireGuard: wg.New(wg.Config{Private: c.Private, Now: c.Now})},
-	}, nil)
+	}, Helpers{})
 }
 
 // crowd makes a piece of a map with n peers: signed records, two addresses and two endpoints each.

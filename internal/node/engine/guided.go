@@ -1,34 +1,74 @@
 package engine
 
 import (
+	"context"
+	"net/netip"
+	"sync"
+
 	"github.com/cvlan/cvlan/internal/node/guide"
 	"github.com/cvlan/cvlan/internal/node/tunnel"
+	"github.com/cvlan/cvlan/internal/sys/portmap"
 )
 
-// Guided starts a tunnel whose ways a guide of its own finds. ferry connects to relays; nil: there are none. It belongs to the tunnel, also
-// when that does not start.
-func Guided(c TunnelConfig, t tunnel.Config, ferry guide.Ferry) (Tunnel, error) {
-	g := guide.New(guide.Config{Private: c.Private, Self: c.Self, Overlay: c.Overlay, Ferry: ferry, Now: c.Now, Report: c.Report, Punch: c.Punch, Log: c.Log})
-	t.Guide = g.Build
-	started, err := tunnel.New(t)
-	if err != nil {
-		g.Close()
+// Helpers are what a guide has besides the tunnel. Each may be missing.
+type Helpers struct {
+	Ferry   guide.Ferry  // connects to relays; it belongs to the tunnel, also when that does not start
+	Gateway portmap.Host // where a router may be asked for a port
+}
+
+// Guided starts a tunnel whose ways a guide of its own finds.
+func Guided(c TunnelConfig, t tunnel.Config, h Helpers) (Tunnel, error) {
+	g := &guided{guide: guide.New(guide.Config{
+		Private: c.Private, Self: c.Self, Overlay: c.Overlay, Ferry: h.Ferry, Now: c.Now, Report: c.Report, Punch: c.Punch, Log: c.Log,
+	})}
+	t.Guide = g.guide.Build
+	var err error
+	if g.Tunnel, err = tunnel.New(t); err != nil {
+		g.guide.Close()
 		return nil, err
 	}
-	return &guided{started, g}, nil
+	ctx, cancel := context.WithCancel(context.Background())
+	g.cancel = cancel
+	if h.Gateway != nil {
+		g.mapper = portmap.New(h.Gateway, portmap.Config{Port: g.Port(), Log: c.Log, Changed: g.mapped})
+		g.helpers.Go(func() { g.mapper.Run(ctx) })
+	}
+	return g, nil
 }
 
 type guided struct {
 	*tunnel.Tunnel
-	guide *guide.Guide
+	guide   *guide.Guide
+	mapper  *portmap.Mapper // nil: no router is asked
+	cancel  context.CancelFunc
+	helpers sync.WaitGroup
+}
+
+// mapped is told what the router promises.
+func (g *guided) mapped(m portmap.Mapping) {
+	var all []netip.AddrPort
+	if m.External.IsValid() && !m.Inner {
+		all = append(all, m.External)
+	}
+	g.guide.SetRouter(all)
 }
 
 // Guide implements Tunnel.
 func (g *guided) Guide() Guide { return g.guide }
 
+// Wake implements Tunnel.
+func (g *guided) Wake() {
+	if g.mapper != nil {
+		g.mapper.Again()
+	}
+	g.Tunnel.Wake()
+}
+
 // Close implements Tunnel.
 func (g *guided) Close() error {
+	g.cancel()
 	err := g.Tunnel.Close()
 	g.guide.Close()
+	g.helpers.Wait()
 	return err
 }

@@ -38,6 +38,7 @@ type Status struct {
 	Self       netmap.Self
 	Peers      []*netmap.Peer   // by name
 	Plains     []*control.Plain // by name
+	Relays     []control.Relay  // by identifier
 	MapVersion uint64
 
 	Interface string // "": there is none
@@ -69,6 +70,14 @@ func (s *Status) Tunnel() (tunnel.State, []tunnel.PeerState) {
 	return s.tunnel.State(), s.tunnel.Peers()
 }
 
+// Guide is who finds the ways to nodes; nil: there is none.
+func (s *Status) Guide() Guide {
+	if s.tunnel == nil {
+		return nil
+	}
+	return s.tunnel.Guide()
+}
+
 // publishEvery is the least time between two snapshots.
 const publishEvery = 100 * time.Millisecond
 
@@ -88,7 +97,7 @@ func (e *Engine) publish() {
 	s := &Status{Session: e.session.State(), MapVersion: e.table.Cursor().GetHard()}
 	s.Network, s.Known = e.table.Network()
 	s.Self, _ = e.table.Self()
-	s.Peers, s.Plains = e.peers(), e.plains()
+	s.Peers, s.Plains, s.Relays = e.peers(), e.plains(), slices.Collect(e.table.Relays())
 	if e.dev != nil {
 		s.Interface, s.Port, s.MTU, s.tunnel = e.dev.name, e.dev.tunnel.Port(), e.dev.mtu, e.dev.tunnel
 	}

@@ -4,7 +4,7 @@
 // # Owners
 //
 // Everything here belongs to the tunnel's owner goroutine, which calls the Guide; other goroutines (the engine, those that dial
-// relays) come in by GuideHost.Post. The cores decide: path.Finder which way, relayed.Links which relay, quantum.Exchange which key. The
+// relays) come in by GuideHost.Post. The cores decide: path.Finder which way, relayed.Links which relay, quantum.Machine which key. The
 // Guide carries messages between them and the sockets.
 //
 // # A peer's life

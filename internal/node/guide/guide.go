@@ -282,6 +282,9 @@ func (g *Guide) decided(now mono.Time, e path.Event) {
 		g.open(now, m, e.Count)
 	case path.CloseSocket:
 		g.host.CloseSocket(e.Way.Socket)
+	case path.AskSeen:
+		g.links.Confirm(now, m.node, e.Way.Remote.Addr(), &g.relaying)
+		g.ferry(now)
 	case path.Restun:
 		g.ask(now)
 	}

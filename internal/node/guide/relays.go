@@ -83,6 +83,10 @@ func (g *Guide) linked(now mono.Time, e relayed.Event) {
 	case relayed.Seen:
 		g.own.seen[e.Slot] = e.Addr
 		g.tell(now)
+	case relayed.Confirmed:
+		if m := g.byNode[e.Node]; m != nil && m.talk != nil {
+			g.finder.Seen(now, m.id, e.Addr)
+		}
 	case relayed.LaneUp, relayed.Lost, relayed.Expect, relayed.Unexpect:
 		g.laned(now, e)
 	}

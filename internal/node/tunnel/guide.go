@@ -122,7 +122,7 @@ func (o *owner) Limit(p *Peer, bytes int) {
 }
 
 // Begin implements GuideHost.
-func (o *owner) Begin(now mono.Time, p *Peer) { o.begin(now, p) }
+func (o *owner) Begin(now mono.Time, p *Peer) { o.after(func() { o.begin(now, p) }) }
 
 // Forsake implements GuideHost.
 func (o *owner) Forsake(p *Peer) { o.t.forsake(p, NoSession) }
@@ -130,7 +130,7 @@ func (o *owner) Forsake(p *Peer) { o.t.forsake(p, NoSession) }
 // Share implements GuideHost.
 func (o *owner) Share(now mono.Time, p *Peer, current, previous [32]byte) {
 	if p.share(current, previous) && p.known {
-		o.put(now, p)
+		o.after(func() { o.put(now, p) })
 	}
 }
 

@@ -24,6 +24,8 @@ type owner struct {
 	spares     map[uint16]*spare
 	lastSpare  uint16
 	ended      chan struct{} // closed when run has returned
+	acting     bool     // act is at work
+	later      []func() // what comes after it
 	lively     []*Peer
 	pulseAt    mono.Time
 
@@ -214,7 +216,9 @@ func (o *owner) wait() time.Duration {
 }
 
 // act does what a transport wants done. Events come first: a session must receive before the message leaves that makes the peer use it.
+// What the guide makes of an event, and would call the transport for, comes after all.
 func (o *owner) act(now mono.Time) {
+	o.acting = true
 	for i := range o.out.Events {
 		o.event(now, &o.out.Events[i])
 	}
@@ -222,6 +226,21 @@ func (o *owner) act(now mono.Time) {
 		o.transmit(now, &o.out.Transmits[i])
 	}
 	o.out.reset()
+	o.acting = false
+	for len(o.later) > 0 {
+		next := o.later[0]
+		o.later = o.later[1:]
+		next()
+	}
+}
+
+// after calls f, now or when what is going on has been done.
+func (o *owner) after(f func()) {
+	if o.acting {
+		o.later = append(o.later, f)
+		return
+	}
+	f()
 }
 
 func (o *owner) event(now mono.Time, e *Event) {

@@ -228,5 +228,5 @@ func (n *Node) tunnel(c engine.TunnelConfig) (engine.Tunnel, error) {
 		Self: c.Private.Public(), TUN: c.TUN, Sockets: []sock.Socket{s}, Log: c.Log,
 		Spare:      func() (sock.Socket, error) { return n.w.udp.Open(sock.Config{}, n.Addr) },
 		Transports: map[tunnel.Class]tunnel.Build{tunnel.WireGuard: wg.New(wg.Config{Private: c.Private, Now: c.Now})},
-	}, nil)
+	}, engine.Helpers{})
 }
