@@ -27,8 +27,8 @@ type elections struct {
 // elect chooses a home if there is none or it does not serve, and tells of one that has come up.
 func (l *Links) elect(now mono.Time, out *Out) {
 	if t := l.target; t == nil || !l.eligible(now, t) {
-		if k := l.choose(now); k != nil {
-			l.target = k
+		if k := l.choose(now); k != nil && k != t {
+			l.target, l.homeUp = k, mono.Never
 		}
 	}
 	if l.target == nil {
@@ -51,6 +51,7 @@ func (l *Links) settleHome(now mono.Time, n *link, out *Out) {
 	if l.homeUp.IsNever() {
 		l.homeUp = now
 		l.wake(now.Add(standbyWait))
+		l.wake(now.Add(leaseLeast)) // links to relays that drain end then
 	}
 	if l.home != l.target {
 		l.home = l.target

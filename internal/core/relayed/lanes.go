@@ -1,6 +1,7 @@
 package relayed
 
 import (
+	"net/netip"
 	"slices"
 	"time"
 
@@ -43,6 +44,8 @@ type channel struct {
 	next   mono.Time // not to be asked for before
 	misses int       // refusals in a row
 	reason relay.Reason
+	claim  netip.Addr // what Confirm asked last
+	asked  uint64     // and the transaction of it
 }
 
 // Put says that a node is in the map, and at which relay it is at home (0: at none).
@@ -240,6 +243,24 @@ func (n *link) open(now mono.Time, p *peer, out *Out) {
 	n.opens[n.send(now, relay.Control{Kind: relay.Open, Node: p.node}, n.way(), out)] = p.node
 }
 
+// Confirm asks the relays in which there are lanes to a node whether they see it at an address: Confirmed follows if one does.
+func (l *Links) Confirm(now mono.Time, node ident.Node, at netip.Addr, out *Out) {
+	for _, n := range l.slots {
+		if n == nil || !n.up() {
+			continue
+		}
+		c := n.channels[node]
+		if c == nil || c.number == 0 {
+			continue
+		}
+		if len(n.opens) >= 2*MaxChannels {
+			clear(n.opens)
+		}
+		c.claim, c.asked = at, n.send(now, relay.Control{Kind: relay.Open, Node: node, Claim: at}, n.way(), out)
+		n.opens[c.asked] = node
+	}
+}
+
 // lanesAt has tickLanes called at a time, or a little later, together with others.
 func (l *Links) lanesAt(at mono.Time) {
 	at = at - at%mono.Time(laneTick) + mono.Time(laneTick)
@@ -274,6 +295,10 @@ func (n *link) answered(now mono.Time, node ident.Node, a *relay.Control, out *O
 	c, p := n.channels[node], n.l.peers[node]
 	if c == nil || p == nil {
 		return
+	}
+	if a.There && a.Transaction == c.asked && c.claim.IsValid() { // not the answer about another address
+		out.tell(Event{Kind: Confirmed, Slot: n.slot, Relay: n.k.id, Node: node, Addr: netip.AddrPortFrom(c.claim, 0)})
+		c.claim = netip.Addr{}
 	}
 	if a.Kind == relay.Opened && a.Channel != 0 {
 		delete(n.numbers, c.number)

@@ -279,7 +279,7 @@ func (n *link) tick(now mono.Time, out *Out) {
 		n.hangup(out)
 		n.tell(now, out)
 	}
-	if !n.serves() && now.Sub(n.used) >= leaseMost {
+	if !n.serves() && now.Sub(n.used) >= n.lease(now) {
 		n.leave(now, out)
 		return
 	}
@@ -291,8 +291,17 @@ func (n *link) tick(now mono.Time, out *Out) {
 	n.l.wake(n.dialEndIf())
 	n.l.wake(n.hangupAt)
 	if !n.serves() {
-		n.l.wake(n.used.Add(leaseMost))
+		n.l.wake(max(n.used.Add(n.lease(now)), now.Add(time.Millisecond)))
 	}
+}
+
+// lease is for how long a link is kept without use. One to a relay that drains ends soon after peers could learn of the new home: it waits for that.
+func (n *link) lease(now mono.Time) time.Duration {
+	l := n.l
+	if !n.k.leaving || l.home != l.target || l.homeUp.IsNever() {
+		return leaseMost
+	}
+	return max(leaseLeast, l.homeUp.Add(leaseLeast).Sub(n.used))
 }
 
 func (n *link) dialEndIf() mono.Time {

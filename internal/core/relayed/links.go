@@ -78,6 +78,8 @@ const (
 	Unexpect
 	// Seen: the relay sees the node's main socket at Addr.
 	Seen
+	// Confirmed: the relay sees Node at the address of Addr, whatever its port. It answers Confirm.
+	Confirmed
 )
 
 // Event is something that the owner has to do, or to know.

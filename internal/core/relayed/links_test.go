@@ -364,3 +364,19 @@ func TestACookieWithoutMoreLeadsBackToTheConnection(t *testing.T) {
 	r.flow(9, 70*time.Second)
 	r.want("UDP is not tried again", !r.lane(9).Carried)
 }
+
+func TestADrainingRelayIsToldWhenWeAreGone(t *testing.T) {
+	r := newRig(t, Config{}, 10*ms, 20*ms)
+	r.start()
+	r.run(5 * time.Second)
+	s := r.relays[0]
+	bye := relay.Control{Kind: relay.Bye, Client: s.number, Reason: relay.Draining}
+	r.l.Frame(r.now, s.addr, 0, bye.Append(nil, &s.secret), &r.out)
+	r.act()
+	begun := r.now
+	for s.asked[relay.Bye] == 0 && r.now.Sub(begun) < time.Minute {
+		r.run(100 * ms)
+	}
+	took := r.now.Sub(begun)
+	r.want("gone after %v", took >= leaseLeast && took <= leaseLeast+time.Second && len(r.l.Status()) == 1, took)
+}

@@ -284,6 +284,7 @@ func (s *station) frame(r *rig, f []byte, from netip.AddrPort) {
 				s.channels[c.Node] = s.last
 			}
 			a.Kind, a.Reason, a.Channel = relay.Opened, relay.NoReason, s.channels[c.Node]
+			a.There = c.Claim == claimed
 		}
 	default:
 		return
