@@ -19,6 +19,8 @@ type Control struct {
 	Idle        uint16         // Bound, Alive: seconds after which a silent client is forgotten
 	Node        ident.Node     // Open
 	Channel     Number         // Opened, Close
+	Claim       netip.Addr     // Open: where the sender has heard that the node is; invalid: nowhere
+	There       bool           // Opened: the relay sees the node at the Claim
 }
 
 // Append appends the frame, sealed with the client's secret, to b.
@@ -40,8 +42,15 @@ func (c *Control) Append(b []byte, s *Secret) []byte {
 		binary.BigEndian.PutUint16(body[18:], c.Idle)
 	case Open:
 		binary.BigEndian.PutUint64(body, uint64(c.Node)^mask(s, c.Transaction))
+		if c.Claim.IsValid() {
+			ip := c.Claim.As16()
+			copy(body[8:], ip[:])
+		}
 	case Opened, Close:
 		binary.BigEndian.PutUint32(body, uint32(c.Channel))
+		if c.There && c.Kind == Opened {
+			body[4] = 1
+		}
 	}
 	sum := derive(s, "cvlan relay control v1", f[:macAt])
 	copy(f[macAt:], sum[:])
@@ -72,8 +81,12 @@ func ReadControl(f []byte, s *Secret) (c Control, ok bool) {
 		c.Idle = binary.BigEndian.Uint16(body[18:])
 	case Open:
 		c.Node = ident.Node(binary.BigEndian.Uint64(body) ^ mask(s, c.Transaction))
+		if a := netip.AddrFrom16([16]byte(body[8:])).Unmap(); !a.IsUnspecified() {
+			c.Claim = a
+		}
 	case Opened, Close:
 		c.Channel = Number(binary.BigEndian.Uint32(body))
+		c.There = c.Kind == Opened && body[4] == 1
 	}
 	return c, true
 }

@@ -60,8 +60,8 @@
 //	Bind       cookie(16) zero(8)                       node -> relay
 //	Cookie     cookie(16) zero(8)                       answer to a Bind without the cookie
 //	Bound      address(16) port(2) idle s(2) zero(4)    answer to a Bind with it: where the relay sees the node
-//	Open       node(8) xor mask, zero(16)               node -> relay: a channel to that node of the same tenant
-//	Opened     channel(4) zero(20)                      answer
+//	Open       node(8) xor mask, address(16)            node -> relay: a channel to that node of the same tenant
+//	Opened     channel(4) there(1) zero(19)             answer; there is 1 if the relay sees the node at the address that was asked about
 //	Close      channel(4) zero(20)                      node -> relay, no answer
 //	Keepalive  zero(24)                                 node -> relay, at least every idle/4 and as often as the NAT asks for
 //	Alive      as Bound                                 answer
@@ -83,6 +83,9 @@
 // channels that others opened to the node go on to its new registration.
 //
 // A channel number belongs to the client that opened it: one direction from one node to another. Frames from elsewhere than the client's address are dropped.
+//
+// The address of an Open is zero, or that at which a peer says that it is (IPv4 mapped): nodes guess ports of an address only if a relay has seen
+// the peer there. The relay says yes or no and never where a node is, for a policy may hide that from the asker.
 //
 // # Notices, 32 bytes
 //

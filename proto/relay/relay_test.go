@@ -77,6 +77,7 @@ func controls() []Control {
 		{Kind: Bind, Client: 1, Transaction: 2}, {Kind: Bind, Client: 1, Transaction: 3, Cookie: [16]byte{1, 2, 3}},
 		{Kind: Cookie, Client: 1, Transaction: 2, Cookie: [16]byte{1, 2, 3}}, {Kind: Bound, Client: 1, Transaction: 3, Seen: at, Idle: 300},
 		{Kind: Open, Client: 1, Transaction: 4, Node: 77}, {Kind: Opened, Client: 1, Transaction: 4, Channel: 12},
+		{Kind: Open, Client: 1, Transaction: 4, Node: 77, Claim: at.Addr()}, {Kind: Opened, Client: 1, Transaction: 4, Channel: 12, There: true},
 		{Kind: Close, Client: 1, Transaction: 5, Channel: 12}, {Kind: Keepalive, Client: 1, Transaction: 6},
 		{Kind: Alive, Client: 1, Transaction: 6, Seen: netip.MustParseAddrPort("[2001:db8::1]:9"), Idle: 300},
 		{Kind: Refused, Reason: Absent, Client: 1, Transaction: 4}, {Kind: Bye, Client: 1, Reason: Draining},

@@ -38,7 +38,7 @@ func current() vectors {
 	add("unknown notice about it", u.Append(nil, nil))
 	PutDeliver(data, 9, TagOf(&secret, 77))
 	add("the same delivered to client 9 from node 77", data)
-	names := []string{"bind without cookie", "bind with cookie", "cookie", "bound at 192.0.2.1:41641, idle 300", "open node 77", "opened channel 12", "close channel 12",
+	names := []string{"bind without cookie", "bind with cookie", "cookie", "bound at 192.0.2.1:41641, idle 300", "open node 77", "opened channel 12", "open node 77, said to be at 192.0.2.1", "opened channel 12, it is there", "close channel 12",
 		"keepalive", "alive at [2001:db8::1]:9, idle 300", "refused, absent", "bye, draining"}
 	for i, c := range controls() {
 		add(names[i], c.Append(nil, &secret))

@@ -81,6 +81,7 @@ const (
 	AskPunch                         // no relay reaches Peer: have the controller tell it to start, and us
 	OpenSockets                      // open Count sockets for Peer, find their outside addresses unless Count > 1, answer with SocketOpened
 	CloseSocket                      // Way.Socket is not needed any more
+	AskSeen                          // ask the relays whether they see Peer at the address of Way; if so, Seen is the answer
 	Restun                           // our outside address may have changed: ask the STUN servers again
 )
 

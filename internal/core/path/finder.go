@@ -167,7 +167,7 @@ func (f *Finder) Message(now mono.Time, id Peer, w Way, m disco.Message, out *De
 // Punch tells that the controller has both sides start now.
 func (f *Finder) Punch(now mono.Time, id Peer, out *Decisions) {
 	if s := f.search(now, id); s != nil {
-		f.start(now, s)
+		f.start(now, now, s, out)
 		f.wake(now, s, now)
 	}
 }

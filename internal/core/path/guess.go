@@ -98,7 +98,7 @@ func (f *Finder) guessing(now mono.Time, s *search, out *Decisions) mono.Time {
 		return mono.Never
 	}
 	if !running {
-		if !f.guess || hard(f.own.Mapping) == hard(s.theirs) || easy(f.own.Mapping) == easy(s.theirs) {
+		if !f.guess || !f.fits(s) {
 			return mono.Never
 		}
 		if now.Before(g.at) {
@@ -122,6 +122,25 @@ func (f *Finder) directWay(s *search) Way {
 		return t.way
 	}
 	return s.chosen
+}
+
+// askSeen has the relays asked about what will be guessed, should plain pings not do.
+func (f *Finder) askSeen(now mono.Time, s *search, out *Decisions) {
+	if !f.guess || !f.fits(s) || f.target(now, s).IsValid() {
+		return
+	}
+	for _, t := range s.tracks {
+		a := t.way.Remote.Addr()
+		if t.way.Direct() && a.Is4() && !a.IsPrivate() && t.offered && t.kind != disco.PortMapped {
+			out.Events = append(out.Events, Event{Kind: AskSeen, Peer: s.id, Way: Way{Remote: t.way.Remote}})
+			return
+		}
+	}
+}
+
+// fits reports whether one of the two NATs, and one only, takes another port for each destination.
+func (f *Finder) fits(s *search) bool {
+	return hard(f.own.Mapping) && easy(s.theirs) || easy(f.own.Mapping) && hard(s.theirs)
 }
 
 // beginGuess reports whether ports of the peer may be guessed now.

@@ -115,7 +115,7 @@ func (f *Finder) advance(now mono.Time, s *search, out *Decisions) {
 		case h.answered && h.rtt > 0 && !h.joined:
 			f.agree(now, s, out)
 		case now.Sub(h.since) >= offerWait:
-			f.start(now, s)
+			f.start(now, now, s, out)
 		case h.times < offerTimes && now.Sub(h.offered) >= offerEvery:
 			f.send(now, s, f.countdown(s), out)
 			f.pingRelay(now, s, out)
@@ -169,7 +169,7 @@ func (f *Finder) offer(now mono.Time, s *search, out *Decisions) {
 			h.punchAt = now
 			out.Events = append(out.Events, Event{Kind: AskPunch, Peer: s.id})
 		}
-		f.start(now, s)
+		f.start(now, now, s, out)
 		return
 	}
 	h.enter(now, offering)
@@ -187,7 +187,7 @@ func (f *Finder) pingRelay(now mono.Time, s *search, out *Decisions) {
 func (f *Finder) agree(now mono.Time, s *search, out *Decisions) {
 	half := s.hunt.rtt / 2
 	f.send(now, s, uint16(min(half.Milliseconds(), answers-1)), out)
-	f.start(now.Add(half), s)
+	f.start(now, now.Add(half), s, out)
 	s.hunt.since = now
 }
 
@@ -217,7 +217,7 @@ func (f *Finder) candidates(s *search) []disco.Candidate {
 }
 
 // start has the pings to all addresses of the peer begin at a time.
-func (f *Finder) start(at mono.Time, s *search) {
+func (f *Finder) start(now, at mono.Time, s *search, out *Decisions) {
 	h := &s.hunt
 	h.enter(at, punching)
 	h.start, h.until = at, at.Add(huntFor)
@@ -228,6 +228,7 @@ func (f *Finder) start(at mono.Time, s *search) {
 		}
 	}
 	s.guess.at = at.Add(max(guessAfter, h.rtt+guessAfter/2))
+	f.askSeen(now, s, out)
 }
 
 // rest ends a hunt. Without a direct way the next one follows later and later.
@@ -258,7 +259,7 @@ func (f *Finder) offered(now mono.Time, s *search, w Way, m disco.Message, out *
 	h := &s.hunt
 	switch {
 	case m.StartIn < answers:
-		f.meet(now, s, time.Duration(m.StartIn)*time.Millisecond)
+		f.meet(now, s, time.Duration(m.StartIn)*time.Millisecond, out)
 	case h.phase == offering || h.phase == opening:
 		h.answered = true
 	case m.StartIn == answers:
@@ -270,7 +271,7 @@ func (f *Finder) offered(now mono.Time, s *search, w Way, m disco.Message, out *
 }
 
 // meet starts together with the peer, which has sent a countdown.
-func (f *Finder) meet(now mono.Time, s *search, in time.Duration) {
+func (f *Finder) meet(now mono.Time, s *search, in time.Duration, out *Decisions) {
 	h := &s.hunt
 	if h.phase == punching && now.Sub(h.start) < max(time.Second, 2*h.rtt) {
 		return // both agreed at once
@@ -281,7 +282,7 @@ func (f *Finder) meet(now mono.Time, s *search, in time.Duration) {
 			travelled = h.rtt / 2
 		}
 	}
-	f.start(now.Add(max(0, min(in-travelled, time.Second))), s)
+	f.start(now, now.Add(max(0, min(in-travelled, time.Second))), s, out)
 }
 
 // replace puts the addresses of a new offer in the place of those of the last one.

@@ -242,6 +242,13 @@ func (n *node) event(e Event) {
 		}
 	case CloseSocket:
 		delete(n.sockets, e.Way.Socket)
+	case AskSeen:
+		o := n.other()
+		n.after(2*n.delay, func() {
+			if seen, ok := o.box.Out(n.now, o.sockets[0], relayAt[1]); ok && seen.Addr() == e.Way.Remote.Addr() {
+				n.f.Seen(n.now, 0, e.Way.Remote)
+			}
+		})
 	case Restun:
 		n.stun()
 	}
@@ -306,9 +313,6 @@ func (n *node) relayed(w Way, arrive func(Way)) {
 	n.after(n.delay+o.delay+n.jitter(), func() {
 		if !n.relays[w.Relay] {
 			return
-		}
-		if seen, ok := n.box.Out(n.now, n.sockets[0], relayAt[w.Relay]); ok {
-			o.f.Seen(n.now, 0, seen)
 		}
 		arrive(Way{Relay: w.Relay})
 	})
