@@ -28,7 +28,9 @@ type Config struct {
 	Log *slog.Logger
 	Now func() time.Time // nil: time.Now
 
-	// Sockets replaces the operating system's, for simulations.
+	// Guests share the controller's port.
+	Guests []stream.Guest
+	// Sockets replaces the operating system's, for simulations and for whom it shares the port with.
 	Sockets Sockets
 }
 

@@ -85,6 +85,7 @@ func (c *Controller) open(ctx context.Context) (err error) {
 	c.listener, err = stream.Listen(ctx, stream.ListenConfig{
 		Addr: c.cfg.Listen, TLS: stream.ServerTLS{Certificate: c.ca.Server, Admit: c.admit},
 		ResetKey: secret, TokenKey: secret, Log: c.cfg.Log, TCP: c.cfg.Sockets.TCP, UDP: c.cfg.Sockets.UDP,
+		Guests: c.cfg.Guests,
 	})
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -27,13 +28,14 @@ const (
 
 // Config is what a relay is made of.
 type Config struct {
-	Data       string         // folder of its identity and what it remembers
-	Key        *ticket.Ticket // its key; needed only until it has joined
-	Controller []string       // host:port of controllers; empty: those in the key
-	Listen     string         // :port for UDP and TCP
-	STUN       string         // :port for STUN alone; empty: none
-	HTTP       string         // host:port of /health and /metrics; empty: none
-	Advertise  []string       // host:port at which nodes reach it, most wanted first; empty: this machine's own addresses
+	Data string // folder of its identity and what it remembers
+	// Key returns its key; it is called if the relay has not joined yet. nil: there is none.
+	Key        func(context.Context) (ticket.Ticket, error)
+	Controller []string // host:port of controllers; empty: those in the key
+	Listen     string   // :port for UDP and TCP
+	STUN       string   // :port for STUN alone; empty: none
+	HTTP       string   // host:port of /health and /metrics; empty: none
+	Advertise  []string // host:port at which nodes reach it, most wanted first; empty: this machine's own addresses
 	Region     string
 	Transport  stream.Transport // to the controller
 
@@ -45,7 +47,7 @@ type Config struct {
 	Log *slog.Logger
 	Now func() time.Time // nil: time.Now
 
-	// Dial and Sockets replace the system's. With Sockets, Listen and STUN only say what is told to nodes.
+	// Dial and Sockets replace the system's. With Sockets, Listen and STUN only say what is told to nodes. See also Guest.
 	Dial    session.Dialer
 	Sockets server.Sockets
 }

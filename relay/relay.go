@@ -24,7 +24,9 @@ import (
 	"github.com/cvlan/cvlan/internal/base/logx"
 	clock "github.com/cvlan/cvlan/internal/node/session"
 	"github.com/cvlan/cvlan/internal/sys/disk"
+	"github.com/cvlan/cvlan/internal/sys/stream"
 	"github.com/cvlan/cvlan/proto/control/pb"
+	"github.com/cvlan/cvlan/proto/relay"
 	"github.com/cvlan/cvlan/relay/admit"
 	"github.com/cvlan/cvlan/relay/server"
 	"github.com/cvlan/cvlan/relay/session"
@@ -77,7 +79,7 @@ func (r *Relay) open() (err error) {
 	if err != nil {
 		r.cfg.Log.Warn("QUIC's reset secret is not kept: clients notice a restart later", logx.Err, err)
 	}
-	c := server.Config{TLS: r.TLS(), Admit: r, Log: r.cfg.Log, NodeRate: r.cfg.NodeRate, TenantRate: r.cfg.TenantRate,
+	c := server.Config{TLS: r.tls(), Admit: r, Log: r.cfg.Log, NodeRate: r.cfg.NodeRate, TenantRate: r.cfg.TenantRate,
 		ResetKey: secret, TokenKey: secret, Sockets: r.cfg.Sockets}
 	if c.Port, err = portOf(r.cfg.Listen); err != nil {
 		return err
@@ -151,8 +153,8 @@ func (r *Relay) show(m session.Membership) error {
 	return nil
 }
 
-// TLS is what the relay proves and asks for, for a listener that serves others too: see Attend. Its ALPN is the server's.
-func (r *Relay) TLS() *tls.Config {
+// tls is what the relay proves and asks for.
+func (r *Relay) tls() *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS13,
 		ClientAuth: tls.RequireAnyClientCert, // not verified by crypto/tls, which knows no roles: Admit does
@@ -165,6 +167,11 @@ func (r *Relay) TLS() *tls.Config {
 	}
 }
 
+// Guest is the relay on somebody else's port, who has given it the UDP sockets beside QUIC's (sock.OpenBeside).
+func (r *Relay) Guest() stream.Guest {
+	return stream.Guest{ALPN: relay.ALPN, TLS: r.tls(), TCP: r.server.Attend, QUIC: r.server.AttendQUIC, Datagrams: true}
+}
+
 // Admit implements server.Admitter.
 func (r *Relay) Admit(state *tls.ConnectionState) (ident.Tenant, ident.Node, time.Time, error) {
 	if l := r.list.Load(); l != nil {
@@ -172,9 +179,6 @@ func (r *Relay) Admit(state *tls.ConnectionState) (ident.Tenant, ident.Node, tim
 	}
 	return 0, 0, time.Time{}, errors.New("the relay has not joined yet")
 }
-
-// Server is what carries frames, for a listener that serves others too.
-func (r *Relay) Server() *server.Server { return r.server }
 
 // Joined reports whether the relay needs no key any more.
 func (r *Relay) Joined() bool { return r.list.Load() != nil }
@@ -214,7 +218,11 @@ func (r *Relay) join(ctx context.Context) error {
 	if r.Joined() {
 		return nil
 	}
-	m, err := session.Join(ctx, *r.cfg.Key, session.JoinConfig{Identity: r.dir.identity, Addrs: r.cfg.Controller, Clock: r.clock,
+	k, err := r.cfg.Key(ctx)
+	if err != nil {
+		return fmt.Errorf("the relay's key: %w", err)
+	}
+	m, err := session.Join(ctx, k, session.JoinConfig{Identity: r.dir.identity, Addrs: r.cfg.Controller, Clock: r.clock,
 		Transport: r.cfg.Transport, Dial: r.cfg.Dial, Log: r.cfg.Log})
 	if err != nil {
 		if ctx.Err() != nil {

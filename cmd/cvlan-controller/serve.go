@@ -25,6 +25,7 @@ const (
 // settings are the flags of serve, and so all settings there are.
 type settings struct {
 	controller.Config
+	relay     relaySettings
 	transport string
 	logLevel  string
 	logJSON   bool
@@ -38,6 +39,7 @@ func (s *settings) flags(fs *pflag.FlagSet) {
 	fs.StringVar(&s.AdminListen, "admin-listen", "", "host:port for the admin API alone; without it the API shares the other one")
 	fs.StringSliceVar(&s.Addresses, "address", nil, "host:port at which nodes reach this controller, most wanted first, 8 at most; without it this machine's own addresses")
 	fs.StringVar(&s.transport, "node-transport", "auto", "what nodes are asked to use: auto, quic or tcp")
+	s.relay.flags(fs)
 	fs.StringVar(&s.logLevel, "log-level", "info", "debug, info, warn or error")
 	fs.BoolVar(&s.logJSON, "log-json", false, "write the log as JSON")
 }
@@ -63,11 +65,19 @@ func serveCommand() *cobra.Command {
 		Short: "Run the controller",
 		Long:  "Runs the controller until it is told to stop (ctrl-C, SIGTERM). The first start makes a database, a certificate\nauthority and an admin key in the data folder.",
 		Example: "  cvlan-controller serve --data ./data\n" +
-			"  cvlan-controller serve --config /etc/cvlan/controller.toml --address vpn.example.com:8443",
+			"  cvlan-controller serve --with-relay --address vpn.example.com:8443\n" +
+			"  cvlan-controller serve --config /etc/cvlan/controller.toml",
 		Args: none,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := s.load(c.Flags()); err != nil {
 				return err
+			}
+			if s.relay.on {
+				b, err := openBox(c.Context(), s.Config, s.relay)
+				if err != nil {
+					return err
+				}
+				return b.run(c.Context(), func() { greet(c, b.ctl) })
 			}
 			ctl, err := controller.New(c.Context(), s.Config)
 			if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -107,7 +108,7 @@ func (s *settings) key(in io.Reader) error {
 	if err != nil {
 		return input(fmt.Errorf("key-file: %w", err))
 	}
-	s.Key = &t
+	s.Key = func(context.Context) (ticket.Ticket, error) { return t, nil }
 	return nil
 }
 

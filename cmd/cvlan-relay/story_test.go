@@ -111,7 +111,11 @@ func (w *town) runs(k *ticket.Ticket) (stop func()) {
 		w.relay = "127.0.0.1:" + freePort(w.T)
 	}
 	_, port, _ := net.SplitHostPort(w.relay)
-	r, err := relay.New(relay.Config{Data: w.dir, Key: k, Listen: ":" + port, Advertise: []string{w.relay}, HTTP: "127.0.0.1:0", Log: slog.New(slog.DiscardHandler)})
+	var redeem func(context.Context) (ticket.Ticket, error)
+	if k != nil {
+		redeem = func(context.Context) (ticket.Ticket, error) { return *k, nil }
+	}
+	r, err := relay.New(relay.Config{Data: w.dir, Key: redeem, Listen: ":" + port, Advertise: []string{w.relay}, HTTP: "127.0.0.1:0", Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		w.Fatal(err)
 	}

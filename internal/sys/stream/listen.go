@@ -2,16 +2,20 @@ package stream
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/quic-go/quic-go"
 
 	"github.com/cvlan/cvlan/internal/base/logx"
 	"github.com/cvlan/cvlan/internal/sys/quicx"
@@ -48,11 +52,24 @@ type ListenConfig struct {
 	ResetKey, TokenKey [32]byte
 	Buffer             int
 	Other              quicx.Other
-	Log                *slog.Logger // nil: silent
+	// Guests are other protocols on the same port.
+	Guests []Guest
+	Log    *slog.Logger // nil: silent
 
 	// TCP and UDP replace the system's sockets; with either, Addr is not used, and what is missing is not served.
 	TCP net.Listener
 	UDP net.PacketConn
+}
+
+// Guest is another protocol on a listener's port, told by its ALPN. Its functions own the connections that they get, whose handshakes
+// are done, and return when they need the caller's goroutine no more (TCP) or the connection has ended (QUIC).
+type Guest struct {
+	ALPN string
+	TLS  *tls.Config // NextProtos is set by the listener
+	TCP  func(context.Context, *tls.Conn)
+	QUIC func(context.Context, *quic.Conn)
+	// Datagrams asks for RFC 9221, which the whole port then offers.
+	Datagrams bool
 }
 
 // Listener accepts node streams over TLS/TCP and QUIC on one port number, and gives what else comes over TLS to Web.
@@ -125,7 +142,8 @@ func (l *Listener) openPort(udp net.PacketConn) (*quicx.Port, error) {
 	if want == 0 {
 		want = 7 << 20
 	}
-	p, err := quicx.Open(quicx.Config{Conn: udp, ResetKey: l.cfg.ResetKey, TokenKey: l.cfg.TokenKey, Buffer: want, Admit: admit, Other: l.cfg.Other})
+	p, err := quicx.Open(quicx.Config{Conn: udp, ResetKey: l.cfg.ResetKey, TokenKey: l.cfg.TokenKey, Buffer: want, Admit: admit, Other: l.cfg.Other,
+		Datagrams: slices.ContainsFunc(l.cfg.Guests, func(g Guest) bool { return g.Datagrams })})
 	if err == nil && p.Buffers.Hint(want) != "" {
 		l.cfg.Log.Warn("UDP buffers are smaller than wanted: many clients at once will lose packets", "bytes", p.Buffers.Read, logx.Hint, p.Buffers.Hint(want))
 	}

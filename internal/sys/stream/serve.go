@@ -48,12 +48,12 @@ func (l *Listener) Serve(parent context.Context, handle Handler) error {
 }
 
 func (l *Listener) acceptQUIC(ctx context.Context, handle Handler) error {
-	return l.port.Serve(ctx, l.cfg.TLS.config(), func(ctx context.Context, c *quic.Conn) { l.greetQUIC(ctx, c, handle) })
+	return l.port.Serve(ctx, hosting(l.cfg.TLS.config(), l.cfg.Guests), func(ctx context.Context, c *quic.Conn) { l.greetQUIC(ctx, c, handle) })
 }
 
 // acceptTCP accepts and does nothing else, so that a slow peer keeps nobody waiting.
 func (l *Listener) acceptTCP(ctx context.Context, handle Handler) error {
-	conf := l.cfg.TLS.routed()
+	conf := hosting(l.cfg.TLS.routed(), l.cfg.Guests)
 	var guests sync.WaitGroup
 	defer guests.Wait()
 	wait := 5 * time.Millisecond
@@ -118,7 +118,12 @@ func (l *Listener) greetTCP(ctx context.Context, raw net.Conn, conf *tls.Config,
 		g.Close()
 		return
 	}
-	if c.ConnectionState().NegotiatedProtocol != control.ALPN {
+	switch alpn := c.ConnectionState().NegotiatedProtocol; {
+	case alpn == control.ALPN:
+	case l.guest(alpn) != nil:
+		l.guest(alpn).TCP(ctx, c)
+		return
+	default:
 		l.web.offer(c, g)
 		return
 	}
@@ -132,6 +137,10 @@ func (l *Listener) greetTCP(ctx context.Context, raw net.Conn, conf *tls.Config,
 
 // greetQUIC waits for the stream in a connection whose handshake is done.
 func (l *Listener) greetQUIC(ctx context.Context, c *quic.Conn, handle Handler) {
+	if g := l.guest(c.ConnectionState().TLS.NegotiatedProtocol); g != nil {
+		g.QUIC(ctx, c)
+		return
+	}
 	if len(c.ConnectionState().TLS.PeerCertificates) == 0 {
 		leave, err := l.strangers.enter(addrPort(c.RemoteAddr()).Addr())
 		if err != nil {
@@ -149,6 +158,16 @@ func (l *Listener) greetQUIC(ctx context.Context, c *quic.Conn, handle Handler) 
 	}
 	cancel()
 	l.attend(ctx, newQUICStream(c, s, nil, l.cfg.Limit), handle)
+}
+
+// guest returns whose a protocol is; nil: ours, or the web's.
+func (l *Listener) guest(alpn string) *Guest {
+	for i := range l.cfg.Guests {
+		if g := &l.cfg.Guests[i]; g.ALPN == alpn {
+			return g
+		}
+	}
+	return nil
 }
 
 // busy is the code with which a QUIC connection is closed that finds no room. (TCP has no word for it: the connection just ends.)

@@ -60,6 +60,31 @@ func (s ServerTLS) routed() *tls.Config {
 	return c
 }
 
+// hosting returns a configuration that becomes a guest's if the client offers its protocol.
+func hosting(c *tls.Config, guests []Guest) *tls.Config {
+	if len(guests) == 0 {
+		return c
+	}
+	configs := map[string]*tls.Config{}
+	for _, g := range guests {
+		configs[g.ALPN] = g.TLS.Clone()
+		configs[g.ALPN].NextProtos = []string{g.ALPN}
+	}
+	ours := c.GetConfigForClient
+	c.GetConfigForClient = func(h *tls.ClientHelloInfo) (*tls.Config, error) {
+		for _, p := range h.SupportedProtos {
+			if theirs := configs[p]; theirs != nil {
+				return theirs, nil
+			}
+		}
+		if ours != nil {
+			return ours(h)
+		}
+		return nil, nil
+	}
+	return c
+}
+
 // ClientTLS is what a node's end proves and asks for.
 type ClientTLS struct {
 	// Pin is the root's, from the join key: see trust.VerifyController.
