@@ -37,6 +37,7 @@ var errRefused = errors.New("not registered")
 
 // admit makes a carrier of a connection whose handshake is done, or says why not in welcome.
 func (s *Server) admit(state *tls.ConnectionState, from netip.AddrPort, via forward.Via, c *carrier) (welcome relay.Welcome) {
+	s.calm.note()
 	tenant, node, notAfter, err := s.cfg.Admit.Admit(state)
 	if err != nil {
 		s.cfg.Log.Debug("not admitted", logx.Peer, from, logx.Err, err)

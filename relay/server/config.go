@@ -39,6 +39,10 @@ type Config struct {
 	// ResetKey and TokenKey are QUIC's: see quicx.Config.
 	ResetKey, TokenKey [32]byte
 
+	// Calm is called when a storm of connections is over and what it has left behind can be cleared away: a program that is a relay and nothing
+	// else gives debug.FreeOSMemory. nil: nothing is called.
+	Calm func()
+
 	// Sockets replace the system's. With any of them Port and STUN are not used, and what is missing is not served.
 	Sockets Sockets
 }

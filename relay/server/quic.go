@@ -30,43 +30,57 @@ func (s *Server) acceptQUIC(ctx context.Context) error {
 	return s.quic.Serve(ctx, s.tls, s.AttendQUIC)
 }
 
-// AttendQUIC serves a QUIC connection whose handshake is done, for callers with a port of their own: see Attend. It returns when the connection has
-// ended.
+// AttendQUIC serves a QUIC connection whose handshake is done, for callers with a port of their own: see Attend. It returns when the client is registered
+// or refused; the connection is the server's.
 func (s *Server) AttendQUIC(ctx context.Context, conn *quic.Conn) {
-	defer conn.CloseWithError(0, "")
 	leave, err := s.doors.open.enter(netip.Addr{})
 	if err != nil {
+		conn.CloseWithError(0, "")
 		return
 	}
-	defer leave()
-	first, cancel := context.WithTimeout(ctx, hurry)
-	str, err := conn.AcceptStream(first)
-	cancel()
+	c, str, err := s.greetQUIC(ctx, conn)
 	if err != nil {
+		conn.CloseWithError(0, "")
+		leave()
 		return
+	}
+	s.carried.Go(func() {
+		c.serveStream(str)
+		c.cut()
+	})
+	s.carried.Go(func() {
+		defer leave()
+		c.serveDatagrams(conn)
+		c.cut()
+		s.forget(c)
+	})
+}
+
+// greetQUIC registers the client of a connection.
+func (s *Server) greetQUIC(ctx context.Context, conn *quic.Conn) (*carrier, *quic.Stream, error) {
+	first, cancel := context.WithTimeout(ctx, hurry)
+	defer cancel()
+	str, err := conn.AcceptStream(first)
+	if err != nil {
+		return nil, nil, err
 	}
 	c := &carrier{cut: func() { conn.CloseWithError(0, "") }}
 	c.box = outbox{start: s.carried.Go, fail: c.cut, write: func(b []byte) error { return sendOver(conn, str, b) }}
 	str.SetDeadline(time.Now().Add(hurry))
 	state := conn.ConnectionState().TLS
 	err = greet(str, func() relay.Welcome { return s.admit(&state, quicx.AddrPort(conn.RemoteAddr()), forward.Datagram, c) })
+	if errors.Is(err, errRefused) {
+		str.Close()
+		lullQUIC(conn)
+	}
 	if err != nil {
-		if errors.Is(err, errRefused) {
-			str.Close()
-			lullQUIC(conn)
-		}
 		if c.client != 0 {
 			s.forget(c)
 		}
-		return
+		return nil, nil, err
 	}
-	defer s.forget(c)
 	str.SetDeadline(time.Time{})
-	s.carried.Go(func() {
-		c.serveStream(str)
-		c.cut()
-	})
-	c.serveDatagrams(conn)
+	return c, str, nil
 }
 
 // lullQUIC waits until the peer has closed, for a second at most: there is no other word that it has read all.

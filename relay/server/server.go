@@ -36,6 +36,7 @@ type Server struct {
 
 	lastConn atomic.Uint32
 	carried  sync.WaitGroup // goroutines of carriers and their handshakes
+	calm     calm
 }
 
 // New opens a relay's sockets.
@@ -55,6 +56,7 @@ func New(cfg Config) (*Server, error) {
 		cfg: cfg, sockets: sockets, clock: mono.NewClock(),
 		table: forward.NewTable(cfg.Forward), carriers: map[uint32]*carrier{}, retired: map[ident.Tenant]forward.Meter{},
 	}
+	s.calm.tell = cfg.Calm
 	s.tls = cfg.TLS.Clone()
 	s.tls.NextProtos, s.tls.MinVersion, s.tls.DynamicRecordSizingDisabled = []string{relay.ALPN}, tls.VersionTLS13, true
 	s.doors.tcp, s.doors.quic = newDoor(cfg.Handshakes, cfg.PerSource), newDoor(cfg.Handshakes, cfg.PerSource)
@@ -141,6 +143,7 @@ func (s *Server) Run(parent context.Context) error {
 	s.closeUDP()
 	parts.Wait()
 	s.carried.Wait()
+	s.calm.stop()
 	stopOwner()
 	ownerDone.Wait()
 	if err := context.Cause(ctx); parent.Err() == nil {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
@@ -38,7 +39,7 @@ func serve() error {
 	if err != nil {
 		return err
 	}
-	s, err := server.New(server.Config{TLS: conf, Admit: caller.Anyone{}, PerSource: 1024, Forward: forward.Config{Idle: time.Hour}})
+	s, err := server.New(server.Config{TLS: conf, Admit: caller.Anyone{}, PerSource: 1024, Calm: debug.FreeOSMemory, Forward: forward.Config{Idle: time.Hour}})
 	if err != nil {
 		return err
 	}
