@@ -83,7 +83,7 @@ func (b *Book) Control(now mono.Time, src *Place, frame []byte, seat *Seat) (d D
 		d = DropMalformed
 	case seat.Number == 0 || seat.Number != relay.NumberOf(frame):
 		d = DropUnknown
-	case kind != relay.Bind && seat.Place != *src:
+	case kind != relay.Bind && src.Via == UDP && seat.Place != *src: // a connection's Bind may have come just before, and is the owner's to judge
 		d = DropElsewhere
 	case !b.controls.open(now, burst):
 		d = DropBusy

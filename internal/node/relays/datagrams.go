@@ -31,7 +31,7 @@ func (s spread) Write(b []byte) (int, error) {
 				return 0, err
 			}
 		}
-		if _, err := (patient{s.raw}).Write(whole); err != nil {
+		if _, err := patient(s).Write(whole); err != nil {
 			return 0, err
 		}
 	}
