@@ -211,3 +211,35 @@ func roundTrip(t *testing.T, a, b *lab.Host) time.Duration {
 	}
 	return best
 }
+
+func TestDirectDatagramsAreCounted(t *testing.T) {
+	t.Parallel()
+	l := lab.New(t)
+	home, far := l.Site("home", "none"), l.Site("far", "none")
+	far.Degrade(lab.Quality{Delay: time.Millisecond})
+	third := newSocket(t, l.Public("third"), netip.MustParseAddrPort("0.0.0.0:5000"))
+	a := newSocket(t, home.Host("a"), netip.MustParseAddrPort("0.0.0.0:5000"))
+	b := newSocket(t, far.Host("b"), netip.MustParseAddrPort("0.0.0.0:5000"))
+	c, err := l.CountUDP(l.Host("a"), l.Host("b"), 'x')
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := func(h string) netip.AddrPort { return netip.AddrPortFrom(l.Host(h).Addr(), 5000) }
+	for range 3 {
+		a.WriteToUDPAddrPort([]byte("x1"), to("b"))
+	}
+	a.WriteToUDPAddrPort([]byte("y1"), to("b"))
+	b.WriteToUDPAddrPort([]byte("x2"), to("a"))
+	b.WriteToUDPAddrPort([]byte("x2"), to("third"))
+	for i, s := range []*socket{a, b, b, b, b, third} {
+		if !s.receives() {
+			t.Fatalf("datagram %d did not come", i)
+		}
+	}
+	if there, back, err := c.Read(); there != 3 || back != 1 || err != nil {
+		t.Errorf("%d there, %d back, %v; want 3 and 1", there, back, err)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+}

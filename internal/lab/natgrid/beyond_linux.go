@@ -52,7 +52,7 @@ func (t *town) beyond(ctx context.Context, runs int) ([]*meeting, error) {
 	for i, p := range places {
 		all = append(all, &meeting{a: made[2*i], b: made[2*i+1], long: p.direct})
 	}
-	meetAll(ctx, all, runs, func(m *meeting) {
+	meetAll(ctx, t.lab, all, runs, func(m *meeting) {
 		for i := range all {
 			if all[i] == m {
 				fmt.Printf("%s: %s\n", places[i].what, m)

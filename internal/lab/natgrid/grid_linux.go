@@ -56,7 +56,7 @@ func (g *grid) measure(ctx context.Context, pairs []pair, runs int) ([]*meeting,
 		all = append(all, &meeting{a: a, b: b, long: p.fate() != relayed})
 	}
 	done := 0
-	meetAll(ctx, all, runs, func(m *meeting) {
+	meetAll(ctx, g.town.lab, all, runs, func(m *meeting) {
 		done++
 		p := pairs[slices.Index(all, m)]
 		fmt.Printf("%2d/%d %-32s %s\n", done, len(all), p, m)
@@ -65,6 +65,14 @@ func (g *grid) measure(ctx context.Context, pairs []pair, runs int) ([]*meeting,
 }
 
 func (m *meeting) String() string {
+	text := m.outcome()
+	if n := m.wrongs(); n > 0 {
+		text += fmt.Sprintf(" (the nodes said otherwise %d times)", n)
+	}
+	return text
+}
+
+func (m *meeting) outcome() string {
 	switch directs, firsts := m.directs(), m.firsts(); {
 	case m.err != nil:
 		return "FAILED: " + m.err.Error()
@@ -78,7 +86,7 @@ func (m *meeting) String() string {
 
 // figures prints what is quoted of a whole grid.
 func figures(pairs []pair, all []*meeting, delay time.Duration) {
-	var directs, expected int
+	var directs, expected, wrong int
 	var quick, first []time.Duration
 	for i, m := range all {
 		p := pairs[i]
@@ -92,10 +100,12 @@ func figures(pairs []pair, all []*meeting, delay time.Duration) {
 			quick = append(quick, m.directs()...)
 		}
 		first = append(first, m.firsts()...)
+		wrong += m.wrongs()
 	}
 	figure.Print(os.Stdout, "natgrid_direct_pairs", float64(directs), "pairs", "")
 	figure.Print(os.Stdout, "natgrid_expected_pairs", float64(expected), "pairs", "(by punching and by guessing)")
 	figure.Print(os.Stdout, "natgrid_total_pairs", float64(len(pairs)), "pairs", "")
+	figure.Print(os.Stdout, "natgrid_wrong_reports", float64(wrong), "tries", "(after which nodes named another way than was seen on the wire)")
 	tail("eim_direct", quick, fmt.Sprintf("from the first datagram; the round trip is %v", 2*delay))
 	tail("first_answer", first, "through the relay or directly")
 }

@@ -142,7 +142,7 @@ func (n *node) afresh(ctx context.Context) error {
 		if i := max(strings.Index(said, "\npanic: "), strings.Index(said, "\nfatal error: ")); i >= 0 {
 			said = said[i:]
 		}
-		return fmt.Errorf("stop the daemon of %s: %w; it said:\n%s", n.name, err, said[:min(len(said), 3000)])
+		return fmt.Errorf("stop the daemon of %s: %w; it said:\n%s", n.name, err, said[:min(len(said), 6000)])
 	}
 	n.site.Forget()
 	if err := n.Start(ctx); err != nil {

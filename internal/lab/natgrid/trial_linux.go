@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/cvlan/cvlan/internal/lab"
 )
 
 // Limits of a trial: how long one that should become direct is watched, and one that need not.
@@ -17,15 +19,21 @@ const (
 // trial is one meeting of two nodes that have just started.
 type trial struct {
 	first  time.Duration // from the first datagram to the first answer; 0: none came
-	direct time.Duration // until both ends had chosen the direct way; 0: they have not
+	direct time.Duration // until traffic went directly both ways, and went on so; 0: it did not
 	relay  string        // the relay of the way in use at the end, if it is not direct
+	wrong  bool          // the nodes say something else of their way than what was seen on the wire
 }
 
-// meet lets two fresh nodes speak.
-func meet(ctx context.Context, a, b *node, patience time.Duration) (t trial, err error) {
+// meet lets two fresh nodes speak. Whether they do so directly is counted where their ways meet; what they say is only compared.
+func meet(ctx context.Context, l *lab.Lab, a, b *node, patience time.Duration) (t trial, err error) {
 	if err := afresh(ctx, a, b); err != nil {
 		return t, err
 	}
+	w, err := watch(l, a, b)
+	if err != nil {
+		return t, err
+	}
+	defer func() { err = errors.Join(err, w.close()) }()
 	f, err := begin(a.Host, b.inner)
 	if err != nil {
 		return t, err
@@ -38,28 +46,70 @@ func meet(ctx context.Context, a, b *node, patience time.Duration) (t trial, err
 			t.first, answered = time.Since(f.began), nil
 		default:
 		}
-		if answered == nil && direct(ctx, a, b) {
-			t.direct = time.Since(f.began)
-			return t, holds(ctx, f, a, b)
+		if answered == nil && w.direct(ctx) {
+			at := time.Since(f.began)
+			if w.holds(ctx) {
+				t.direct = at
+				break
+			}
 		}
 		if err := sleep(ctx, pace/2); err != nil {
 			return t, err
 		}
 	}
-	_, t.relay = a.path(ctx, b)
+	if t.direct == 0 {
+		_, t.relay = a.path(ctx, b)
+	}
+	t.wrong = t.first > 0 && direct(ctx, a, b) != (t.direct > 0)
 	return t, nil
 }
 
-// holds checks that the direct way carries what it promises.
-func holds(ctx context.Context, f *flow, a, b *node) error {
-	since := time.Now()
-	if err := sleep(ctx, 300*time.Millisecond); err != nil {
-		return err
+// watcher looks at the wire between two nodes.
+type watcher struct {
+	a, b    *node
+	counter *lab.Counter // nil on one LAN, where nothing can be seen: the nodes are believed
+}
+
+// tunnelled is the first byte of a WireGuard datagram that carries something; what goes through a relay begins otherwise.
+const tunnelled = 4
+
+func watch(l *lab.Lab, a, b *node) (w watcher, err error) {
+	w = watcher{a: a, b: b}
+	if a.site != b.site {
+		w.counter, err = l.CountUDP(a.Host, b.Host, tunnelled)
 	}
-	if _, quiet := f.silence(since); quiet > 250*time.Millisecond {
-		return fmt.Errorf("%s and %s say that their way is direct, and nothing passes", a.name, b.name)
+	return w, err
+}
+
+func (w *watcher) close() error {
+	if w.counter == nil {
+		return nil
 	}
-	return nil
+	return w.counter.Close()
+}
+
+// direct reports whether anything went directly, both ways.
+func (w *watcher) direct(ctx context.Context) bool {
+	if w.counter == nil {
+		return direct(ctx, w.a, w.b)
+	}
+	there, back, err := w.counter.Read()
+	return err == nil && there > 0 && back > 0
+}
+
+// holds checks that most of the traffic of some time goes directly.
+func (w *watcher) holds(ctx context.Context) bool {
+	const some = 300 * time.Millisecond
+	if w.counter == nil {
+		return sleep(ctx, some) == nil && w.direct(ctx)
+	}
+	there, back, err := w.counter.Read()
+	if err != nil || sleep(ctx, some) != nil {
+		return false
+	}
+	there2, back2, err := w.counter.Read()
+	least := uint64(some / pace / 2)
+	return err == nil && there2-there >= least && back2-back >= least
 }
 
 // meeting is a pair to be tried on two nodes.
@@ -71,7 +121,7 @@ type meeting struct {
 }
 
 // meetAll tries all meetings, each the given times, two at once where they share no node.
-func meetAll(ctx context.Context, all []*meeting, runs int, told func(*meeting)) {
+func meetAll(ctx context.Context, l *lab.Lab, all []*meeting, runs int, told func(*meeting)) {
 	var (
 		mu   sync.Mutex
 		free = sync.NewCond(&mu)
@@ -97,7 +147,7 @@ func meetAll(ctx context.Context, all []*meeting, runs int, told func(*meeting))
 	for range 2 {
 		done.Go(func() {
 			for m := take(); m != nil; m = take() {
-				m.run(ctx, runs)
+				m.run(ctx, l, runs)
 				mu.Lock()
 				delete(busy, m.a)
 				delete(busy, m.b)
@@ -110,13 +160,13 @@ func meetAll(ctx context.Context, all []*meeting, runs int, told func(*meeting))
 	done.Wait()
 }
 
-func (m *meeting) run(ctx context.Context, runs int) {
+func (m *meeting) run(ctx context.Context, l *lab.Lab, runs int) {
 	patience := short
 	if m.long {
 		patience = long
 	}
 	for range runs {
-		t, err := meet(ctx, m.a, m.b, patience)
+		t, err := meet(ctx, l, m.a, m.b, patience)
 		if err != nil {
 			m.err = err
 			return
@@ -143,4 +193,14 @@ func (m *meeting) firsts() (all []time.Duration) {
 		}
 	}
 	return all
+}
+
+// wrongs counts the tries after which the nodes said something else than what was seen.
+func (m *meeting) wrongs() (n int) {
+	for _, t := range m.tries {
+		if t.wrong {
+			n++
+		}
+	}
+	return n
 }
