@@ -11,7 +11,7 @@ GOBUILD  := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 FUZZTIME ?= 20s
 
-.PHONY: help build test race e2e interop-wg uml demo natgrid bench bench-engine bench-tools flame fuzz lint cross generate clean
+.PHONY: help build test race e2e interop-wg uml demo natgrid bench bench-engine bench-relay bench-tools flame fuzz lint cross generate clean
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -56,6 +56,11 @@ bench-engine: bench-tools ## the packet engine's figures, likewise; ARGS="-only 
 	$(GO) run ./internal/lab/bench/engine -bin $(abspath $(BIN)) $(if $(PERF),-perf $(abspath $(PERF))) $(ARGS)
 	@$(if $(findstring -only,$(ARGS)),,p=$$(grep -rlE --include='*_test.go' '^func Test.*Figure' internal | xargs -n1 dirname | sort -u | sed 's,^,./,'); \
 	  $(GO) test -count=1 -v -run Figure $$p 2>&1 | grep -o 'FIGURE engine_.*' || true)
+
+bench-relay: ## what a packet and a client cost a relay; ARGS="-only udp" for one part
+	@mkdir -p $(BIN)/tools
+	$(GOBUILD) -o $(BIN)/tools/bench-relay ./internal/lab/bench/relay
+	$(BIN)/tools/bench-relay $(ARGS)
 
 flame: ## pictures of the profiles that make bench-engine PERF=DIR has taken, beside them
 	@for f in $(PERF)/*.perf; do p=$${f%.perf}; echo "$$p.svg"; perf script -i $$f 2>/dev/null | tee $$p.stacks | $(GO) run ./internal/lab/flame -title "$${p##*/}" > $$p.svg; \
