@@ -125,8 +125,11 @@ func greet(rw io.ReadWriter, register func() relay.Welcome) error {
 	return err
 }
 
+// readSize is how much is read of a stream at a time, in bytes.
+const readSize = 64 << 10
+
 // readers are buffers that frames are read into while they come.
-var readers = sync.Pool{New: func() any { return new([boxSize]byte) }}
+var readers = sync.Pool{New: func() any { return new([readSize]byte) }}
 
 // glance is how much a carrier at rest waits for. What comes is read on into a buffer that it has only then.
 const glance = 32
@@ -139,7 +142,7 @@ func (c *carrier) serveStream(r io.Reader) error {
 		if err != nil {
 			return err
 		}
-		b := readers.Get().(*[boxSize]byte)
+		b := readers.Get().(*[readSize]byte)
 		err = c.burst(r, b, copy(b[:], first[:n]))
 		readers.Put(b)
 		if err != nil {
@@ -149,7 +152,7 @@ func (c *carrier) serveStream(r io.Reader) error {
 }
 
 // burst handles frames until nothing is left of what has been read; b[:n] has.
-func (c *carrier) burst(r io.Reader, b *[boxSize]byte, n int) error {
+func (c *carrier) burst(r io.Reader, b *[readSize]byte, n int) error {
 	var batch [64][]byte
 	for n > 0 {
 		rest, count := b[:n], 0

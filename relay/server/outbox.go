@@ -9,7 +9,7 @@ import (
 )
 
 // boxSize is how many bytes wait for a peer, and how many more are on their way to it.
-const boxSize = 64 << 10
+const boxSize = 128 << 10
 
 // boxes are buffers that no outbox uses now.
 var boxes = sync.Pool{New: func() any { return new([boxSize]byte) }}

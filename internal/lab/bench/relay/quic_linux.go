@@ -83,8 +83,11 @@ func quicBulk(c *child, o options) error {
 			return err
 		}
 		frame := ch.Frame(make([]byte, payload))
+		var w window
 		l.send = append(l.send, func(stop *atomic.Bool) error {
 			for !stop.Load() {
+				w.wait(stop)
+				w.sent.Add(1)
 				if err := ac.SendDatagram(frame); err != nil {
 					time.Sleep(10 * time.Millisecond) // the path's MTU is not found yet
 				}
@@ -96,6 +99,7 @@ func quicBulk(c *child, o options) error {
 				if _, err := bc.ReceiveDatagram(context.Background()); err != nil {
 					return err
 				}
+				w.got.Add(1)
 			}
 		})
 	}
