@@ -1,6 +1,7 @@
 package path
 
 import (
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -70,12 +71,14 @@ func (s *sim) flow() bool {
 	return true
 }
 
+var worlds = flag.Int("worlds", 150, "how many random stories are played")
+
 // TestWhateverHappensItEndsWell plays random stories between random NATs. However bad they were, data flows within five seconds of their
 // end, and directly in the end where the reference model says that this is possible.
 func TestWhateverHappensItEndsWell(t *testing.T) {
-	worlds := 400
+	worlds := *worlds
 	if testing.Short() {
-		worlds = 60
+		worlds = 30
 	}
 	direct := 0
 	for seed := range worlds {

@@ -57,7 +57,7 @@ func (f *Finder) SetPeer(now mono.Time, id Peer, known Known, out *Decisions) {
 	p.known = known
 	if s := p.search; s != nil {
 		f.learn(s, known.Candidates)
-		s.mapRelays(f)
+		s.mapRelays()
 		f.choose(now, s, out)
 		f.wake(now, s, now)
 	}
@@ -95,7 +95,7 @@ func (f *Finder) Relay(now mono.Time, slot uint8, up bool, out *Decisions) {
 	}
 	f.links[slot] = up
 	for _, s := range f.queue.all() {
-		s.mapRelays(f)
+		s.mapRelays()
 		f.choose(now, s, out)
 		f.wake(now, s, now)
 	}
@@ -115,7 +115,7 @@ func (f *Finder) Sent(now mono.Time, id Peer, out *Decisions) {
 	if s == nil {
 		return
 	}
-	if s.quietBefore(now) {
+	if s.unanswered.IsNever() {
 		s.unanswered = now
 	}
 	s.sent = now

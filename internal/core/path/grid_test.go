@@ -60,6 +60,28 @@ func percentile(all []time.Duration, p float64) time.Duration {
 	return all[min(len(all)-1, int(float64(len(all))*p))]
 }
 
+// Relays that are slower in one direction spoil the agreed moment, and one NAT that gives its ports away spoils the hunt. If both do,
+// that is a race which only luck wins.
+func TestSpoiledMappingsAreReplaced(t *testing.T) {
+	for _, kinds := range [][2]string{{"linux+openinput", "port"}, {"port+rand", "linux+openinput"}} {
+		for _, skew := range []time.Duration{60 * time.Millisecond, 150 * time.Millisecond} {
+			var took []time.Duration
+			for seed := range 20 {
+				s := newSim(t, uint64(seed), kinds[0], kinds[1])
+				s.skew = skew
+				began := s.now
+				if !s.bothTalk(2 * time.Minute) {
+					t.Errorf("%v, skew %v, seed %d: never direct", kinds, skew, seed)
+					s.tellHistory()
+					return
+				}
+				took = append(took, s.now.Sub(began))
+			}
+			t.Logf("%v, skew %v: p50 %v, p95 %v", kinds, skew, percentile(took, 0.5), percentile(took, 0.95))
+		}
+	}
+}
+
 func TestEveryPairOfNATs(t *testing.T) {
 	seeds := 20
 	if testing.Short() {

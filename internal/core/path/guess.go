@@ -93,7 +93,7 @@ func (f *Finder) guessing(now mono.Time, s *search, out *Decisions) mono.Time {
 	if s.hunt.phase != punching || s.direct() != nil {
 		if running {
 			f.guesses.end()
-			f.closeSockets(s, f.directWay(s), out)
+			f.closeSockets(now, s, out)
 		}
 		return mono.Never
 	}
@@ -115,13 +115,6 @@ func (f *Finder) guessing(now mono.Time, s *search, out *Decisions) mono.Time {
 		return f.openMany(now, s, out)
 	}
 	return f.probePorts(now, s, out)
-}
-
-func (f *Finder) directWay(s *search) Way {
-	if t := f.bestDirect(s); t != nil {
-		return t.way
-	}
-	return s.chosen
 }
 
 // askSeen has the relays asked about what will be guessed, should plain pings not do.

@@ -345,94 +345,126 @@ func FuzzFinder(f *testing.F) {
 	f.Fuzz(func(t *testing.T, in []byte) { play(t, in) })
 }
 
+// game is a Finder among enemies.
+type game struct {
+	*testing.T
+	f     *Finder
+	out   Decisions
+	now   mono.Time
+	g     *guard
+	asked []Send // pings that nobody has answered
+}
+
+var places = addrs("203.0.113.5:9", "203.0.113.5:10", "192.168.7.3:1", "[2001:db8::7]:2", "127.0.0.1:3", "100.64.0.1:4", "198.51.100.1:5", "198.51.100.2:6")
+
 // play decodes bytes to inputs, four a step.
 func play(t *testing.T, in []byte) {
-	f, out, now := finder(true), &Decisions{}, start
-	g := newGuard(t, f)
-	asked := map[uint64]Send{}
-	places := addrs("203.0.113.5:9", "203.0.113.5:10", "192.168.7.3:1", "[2001:db8::7]:2", "127.0.0.1:3", "100.64.0.1:4", "198.51.100.1:5", "198.51.100.2:6")
+	f := finder(true)
+	p := &game{T: t, f: f, now: start, g: newGuard(t, f)}
 	for ; len(in) >= 4; in = in[4:] {
-		id, where, x := Peer(in[1]%4), places[in[2]%8], in[3]
-		w := Way{Remote: where, Socket: uint16(x % 3)}
-		if in[2]&0x80 != 0 {
-			w = Way{Relay: in[2] % 11}
+		p.now = p.now.Add(time.Duration(in[3]) * time.Duration(in[1]>>2) * 100 * time.Microsecond)
+		if !p.own(in) {
+			p.theirs(in)
 		}
-		now = now.Add(time.Duration(x) * time.Duration(in[1]>>2) * 100 * time.Microsecond)
-		switch in[0] % 20 {
-		case 0:
-			f.SetPeer(now, id, Known{Candidates: candidates(where.String()), Relays: [4]uint8{x % 10, in[2] % 10}}, out)
-		case 1:
-			f.RemovePeer(now, id, out)
-		case 2:
-			f.Own(now, Own{Candidates: candidates(where.String()), Mapping: disco.Mapping(x % 6), Lifetime: time.Duration(x) * time.Second}, out)
-		case 3:
-			f.Relay(now, x%10, in[2]&1 == 0, out)
-		case 4, 5:
-			f.Wanted(now, id, out)
-		case 6, 7:
-			f.Sent(now, id, out)
-		case 8:
-			f.Heard(now, id, w, out)
-		case 9:
-			f.Message(now, id, w, disco.Message{Kind: disco.Ping, ID: uint64(x), Size: 100 * int(in[2])}, out)
-		case 10:
-			f.Message(now, id, w, disco.Message{Kind: disco.Pong, ID: uint64(x), Size: 100 * int(in[2])}, out)
-		case 11, 12:
-			f.Message(now, id, w, disco.Message{Kind: disco.Offer, ID: uint64(now), Candidates: candidates(where.String(), places[x%8].String()), Mapping: disco.Mapping(x % 7), StartIn: uint16(x) << 8}, out)
-		case 13:
-			f.Message(now, id, w, disco.Message{Kind: disco.Kind(x), ID: uint64(x), StartIn: asks, Size: int(x)}, out)
-		case 14:
-			f.Punch(now, id, out)
-		case 15:
-			f.Wake(now, Cause(x), out)
-		case 16:
-			f.SocketOpened(now, id, uint16(x%3), where, out)
-		case 17:
-			f.SocketClosed(now, uint16(x%3), out)
-		case 18:
-			f.Seen(now, id, where)
-			f.TooBig(now, id, w, out)
-		case 19: // answer what was asked last, as an honest peer does
-			for _, s := range asked {
-				if s.Way.Direct() {
-					g.proven[s.Way.Remote] = true
-				}
-				f.Message(now, s.Peer, s.Way, disco.Message{Kind: disco.Pong, ID: s.Message.ID, Size: s.Message.Size}, out)
-				break
-			}
-			clear(asked)
-		}
-		for range 100 {
-			at := f.Deadline()
-			if at.IsNever() || at > now {
-				break
-			}
-			f.Tick(now, out)
-		}
-		if at := f.Deadline(); !at.IsNever() && at <= now {
-			t.Fatal("a Finder that wants to be woken for ever")
-		}
-		for _, s := range out.Sends {
-			if s.Message.Kind == disco.Ping && len(asked) < 2 {
-				asked[s.Message.ID] = s
-			}
-		}
-		guessing := f.guesses.by != nil
-		if !guessing {
-			g.look(now, out)
-		}
-		out.Reset()
-		for _, p := range f.peers {
-			if s := p.search; s != nil && (len(s.tracks) > maxTracks || s.index >= len(f.queue.heap) || f.queue.heap[s.index] != s) {
-				t.Fatalf("%d ways, index %d", len(s.tracks), s.index)
-			}
-			if s := p.search; s != nil && s.chosen.IsValid() && s.find(s.chosen) == nil {
-				t.Fatalf("the way in use is not known: %v", s.chosen)
-			}
-		}
-		f.Status(id)
+		p.settle()
+		f.Status(Peer(in[1] % 4))
 	}
-	g.judge()
+	p.g.judge()
+}
+
+// own is an input of our own side.
+func (p *game) own(in []byte) bool {
+	id, where, x := Peer(in[1]%4), places[in[2]%8], in[3]
+	switch in[0] % 20 {
+	case 0:
+		p.f.SetPeer(p.now, id, Known{Candidates: candidates(where.String()), Relays: [4]uint8{x % 10, in[2] % 10}}, &p.out)
+	case 1:
+		p.f.RemovePeer(p.now, id, &p.out)
+	case 2:
+		p.f.Own(p.now, Own{Candidates: candidates(where.String()), Mapping: disco.Mapping(x % 6), Lifetime: time.Duration(x) * time.Second}, &p.out)
+	case 3:
+		p.f.Relay(p.now, x%10, in[2]&1 == 0, &p.out)
+	case 4, 5:
+		p.f.Wanted(p.now, id, &p.out)
+	case 6, 7:
+		p.f.Sent(p.now, id, &p.out)
+	case 14:
+		p.f.Punch(p.now, id, &p.out)
+	case 15:
+		p.f.Wake(p.now, Cause(x), &p.out)
+	case 16:
+		p.f.SocketOpened(p.now, id, uint16(x%3), where, &p.out)
+	case 17:
+		p.f.SocketClosed(p.now, uint16(x%3), &p.out)
+	default:
+		return false
+	}
+	return true
+}
+
+// theirs is what a peer says, or a relay.
+func (p *game) theirs(in []byte) {
+	id, where, x := Peer(in[1]%4), places[in[2]%8], in[3]
+	w := Way{Remote: where, Socket: uint16(x % 3)}
+	if in[2]&0x80 != 0 {
+		w = Way{Relay: in[2] % 11}
+	}
+	say := func(m disco.Message) { p.f.Message(p.now, id, w, m, &p.out) }
+	switch in[0] % 20 {
+	case 8:
+		p.f.Heard(p.now, id, w, &p.out)
+	case 9:
+		say(disco.Message{Kind: disco.Ping, ID: uint64(x), Size: 100 * int(in[2])})
+	case 10:
+		say(disco.Message{Kind: disco.Pong, ID: uint64(x), Size: 100 * int(in[2])})
+	case 11, 12:
+		say(disco.Message{Kind: disco.Offer, ID: uint64(p.now), Candidates: candidates(where.String(), places[x%8].String()), Mapping: disco.Mapping(x % 7), StartIn: uint16(x) << 8})
+	case 13:
+		say(disco.Message{Kind: disco.Kind(x), ID: uint64(x), StartIn: asks, Size: int(x)})
+	case 18:
+		p.f.Seen(p.now, id, where)
+		p.f.TooBig(p.now, id, w, &p.out)
+	case 19: // as an honest peer does
+		for _, s := range p.asked {
+			if s.Way.Direct() {
+				p.g.proven[s.Way.Remote] = true
+			}
+			p.f.Message(p.now, s.Peer, s.Way, disco.Message{Kind: disco.Pong, ID: s.Message.ID, Size: s.Message.Size}, &p.out)
+		}
+		p.asked = nil
+	}
+}
+
+// settle does what is due and looks whether all is as it must be.
+func (p *game) settle() {
+	for range 100 {
+		if at := p.f.Deadline(); at.IsNever() || at > p.now {
+			break
+		}
+		p.f.Tick(p.now, &p.out)
+	}
+	if at := p.f.Deadline(); !at.IsNever() && at <= p.now {
+		p.Fatal("a Finder that wants to be woken for ever")
+	}
+	for _, s := range p.out.Sends {
+		if s.Message.Kind == disco.Ping && len(p.asked) < 3 {
+			p.asked = append(p.asked, s)
+		}
+	}
+	if p.f.guesses.by == nil {
+		p.g.look(p.now, &p.out)
+	}
+	p.out.Reset()
+	for _, one := range p.f.peers {
+		s := one.search
+		switch {
+		case s == nil:
+		case len(s.tracks) > maxTracks || s.index >= len(p.f.queue.heap) || p.f.queue.heap[s.index] != s:
+			p.Fatalf("%d ways, index %d", len(s.tracks), s.index)
+		case s.chosen.IsValid() && s.find(s.chosen) == nil:
+			p.Fatalf("the way in use is not known: %v", s.chosen)
+		}
+	}
 }
 
 func TestQueueKeepsOrder(t *testing.T) {

@@ -26,6 +26,10 @@ const (
 // backoff is how long a peer without a direct way waits for the next hunt.
 var backoff = [...]time.Duration{time.Second, 3 * time.Second, 10 * time.Second, 30 * time.Second, time.Minute}
 
+// leads are by how much one side begins earlier than agreed in each of a row of hunts (if negative, the other): relays may be slower in
+// one direction.
+var leads = [...]time.Duration{0, 0, 150 * time.Millisecond, -150 * time.Millisecond, 40 * time.Millisecond, -40 * time.Millisecond}
+
 // Countdowns of offers that are none.
 const (
 	asks    = 65535 // when to start is not agreed yet: answer with an offer
@@ -137,17 +141,18 @@ func (f *Finder) countdown(s *search) uint16 {
 	return asks
 }
 
-// attempt begins a hunt. Every second one uses a fresh socket, because a NAT may have spoiled the mapping of the one before.
+// attempt begins a hunt. All but each fourth use a fresh socket after the first has failed, because a NAT may have spoiled the mapping of
+// the one before.
 func (f *Finder) attempt(now mono.Time, s *search, joined bool, out *Decisions) {
 	h := &s.hunt
 	h.end()
 	h.n++
 	h.joined, h.answered = joined, joined
-	f.closeSockets(s, s.chosen, out)
+	f.closeSockets(now, s, out)
 	if now.Sub(f.ownAt) >= ownFresh {
 		f.askRestun(now, out)
 	}
-	if h.n%2 == 0 && f.own.Mapping != disco.MappingNone && f.own.Mapping != disco.MappingUnknown {
+	if h.n%4 != 1 && f.own.Mapping != disco.MappingNone && f.own.Mapping != disco.MappingUnknown {
 		h.awaits = 1
 		h.enter(now, opening)
 		out.Events = append(out.Events, Event{Kind: OpenSockets, Peer: s.id, Count: 1})
@@ -183,12 +188,25 @@ func (f *Finder) pingRelay(now mono.Time, s *search, out *Decisions) {
 	}
 }
 
-// agree tells the peer when we start: when the message arrives there, as far as the round trip tells.
+// agree tells the peer when we start: when the message arrives there, as far as the round trip tells. It may tell wrong, if one
+// direction takes longer than the other; later hunts therefore have one side begin earlier than agreed, then the other.
 func (f *Finder) agree(now mono.Time, s *search, out *Decisions) {
 	half := s.hunt.rtt / 2
-	f.send(now, s, uint16(min(half.Milliseconds(), answers-1)), out)
-	f.start(now, now.Add(half), s, out)
+	ours, theirs := half, half
+	lead := leads[(max(s.hunt.n, 1)-1)%len(leads)]
+	if f.outranks(s) {
+		lead = -lead
+	}
+	ours, theirs = ours+max(0, lead), theirs+max(0, -lead)
+	f.send(now, s, uint16(min(theirs.Milliseconds(), answers-1)), out)
+	f.start(now, now.Add(ours), s, out)
 	s.hunt.since = now
+}
+
+// outranks decides between us and the peer, so that both come to the same result: the last address of an offer is its sender's alone.
+func (f *Finder) outranks(s *search) bool {
+	all := f.candidates(s)
+	return len(all) > 0 && all[len(all)-1].Addr.Compare(s.lastNamed) > 0
 }
 
 // send sends an offer through a relay, or on a direct way that is proven.
@@ -235,7 +253,7 @@ func (f *Finder) start(now, at mono.Time, s *search, out *Decisions) {
 func (f *Finder) rest(now mono.Time, s *search, out *Decisions) {
 	h := &s.hunt
 	h.end()
-	f.closeSockets(s, s.chosen, out)
+	f.closeSockets(now, s, out)
 	if s.direct() != nil {
 		h.n = 0
 		return
@@ -255,6 +273,9 @@ func (f *Finder) offered(now mono.Time, s *search, w Way, m disco.Message, out *
 		return
 	}
 	s.offer, s.offerAt, s.theirs, s.touched = m.ID, now, m.Mapping, now
+	if n := len(m.Candidates); n > 0 {
+		s.lastNamed = m.Candidates[n-1].Addr
+	}
 	f.replace(now, s, m.Candidates)
 	h := &s.hunt
 	switch {
@@ -346,11 +367,18 @@ func (f *Finder) opened(now mono.Time, s *search, socket uint16, mapped netip.Ad
 	}
 }
 
-// closeSockets closes all sockets of a search but that of a way, and forgets what they led to.
-func (f *Finder) closeSockets(s *search, keep Way, out *Decisions) {
+// inUse reports whether we or the peer send on a socket.
+func (s *search) inUse(now mono.Time, socket uint16) bool {
+	return slices.ContainsFunc(s.tracks, func(t *track) bool {
+		return t.way.Direct() && t.way.Socket == socket && (t.way.same(s.chosen) || now.Sub(max(t.heard, t.proven)) < socketWait)
+	})
+}
+
+// closeSockets closes the sockets of a search that nobody uses, and forgets what they led to.
+func (f *Finder) closeSockets(now mono.Time, s *search, out *Decisions) {
 	kept := s.hunt.open[:0]
 	for _, socket := range s.hunt.open {
-		if socket == keep.Socket && keep.Direct() {
+		if s.inUse(now, socket) {
 			kept = append(kept, socket)
 			continue
 		}

@@ -1,6 +1,8 @@
 package path
 
 import (
+	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/cvlan/cvlan/internal/base/mono"
@@ -37,6 +39,7 @@ type search struct {
 	theirs      disco.Mapping
 	offer       uint64 // generation of the peer's latest
 	offerAt     mono.Time
+	lastNamed   netip.AddrPort // the last address in it
 	guess       guess
 	vouched     []vouched
 }
@@ -51,23 +54,20 @@ func (f *Finder) search(now mono.Time, id Peer) *search {
 		s := &search{id: id, peer: p, at: now, touched: now}
 		p.search = s
 		f.queue.add(s)
-		s.mapRelays(f)
+		s.mapRelays()
 		f.learn(s, p.known.Candidates)
 	}
 	return p.search
 }
 
 // mapRelays makes tracks of the relays through which the map says that the peer can be reached.
-func (s *search) mapRelays(*Finder) {
+func (s *search) mapRelays() {
 	for _, slot := range s.peer.known.Relays {
 		if slot != 0 && slot <= MaxSlots {
 			s.track(Way{Relay: slot})
 		}
 	}
 }
-
-// quietBefore reports whether nothing that was sent is still without an answer.
-func (s *search) quietBefore(mono.Time) bool { return s.unanswered.IsNever() }
 
 // flows reports whether there was traffic within a time.
 func (s *search) flows(now mono.Time, within time.Duration) bool {
@@ -139,7 +139,9 @@ func (f *Finder) sleep(now mono.Time, s *search, out *Decisions) {
 
 // drop forgets a search and closes its sockets.
 func (f *Finder) drop(s *search, out *Decisions) {
-	f.closeSockets(s, Way{}, out)
+	for _, socket := range slices.Clone(s.hunt.open) {
+		f.shut(s, socket, out)
+	}
 	if f.guesses.by == s {
 		f.guesses.end()
 	}

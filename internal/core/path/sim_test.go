@@ -26,6 +26,7 @@ type sim struct {
 	relays [3]bool // by slot: alive
 	loss   float64
 	cut    [2]bool              // from node i: nothing passes directly
+	skew   time.Duration        // by so much longer a message of node 0 takes through relays
 	limit  int                  // datagrams longer than that do not pass directly; 0: all do
 	sentTo map[netip.Addr]int   // probes that left for an address
 	spam   func(netip.AddrPort) // sees where every direct datagram goes
@@ -310,7 +311,11 @@ func (n *node) relayed(w Way, arrive func(Way)) {
 		return
 	}
 	o := n.other()
-	n.after(n.delay+o.delay+n.jitter(), func() {
+	longer := time.Duration(0)
+	if n.side == 0 {
+		longer = n.skew
+	}
+	n.after(n.delay+o.delay+longer+n.jitter(), func() {
 		if !n.relays[w.Relay] {
 			return
 		}
