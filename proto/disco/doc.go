@@ -30,6 +30,8 @@
 // The countdown of an offer lets both sides send their first pings at the same moment, which some pairs of NATs need: it runs from
 // when the offer was sent, so a receiver takes off half the round trip of the way that the offer came.
 //
+// Two countdowns are none: 65535 asks for an offer in answer, for the sender does not know yet when to begin, and 65534 is in that answer.
+//
 // # What it gives
 //
 //   - Only the peer can have sealed a datagram, and only this node can open it. A datagram that is sent back to its sender does not
