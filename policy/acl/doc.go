@@ -35,8 +35,8 @@
 //     autogroup:self            as a destination: the source user's own nodes
 //     autogroup:internet        as a destination: public addresses, through an exit node
 //
-// A rule that names no protocol means TCP, UDP, ICMP and ICMPv6. Ports select only TCP, UDP, UDP-Lite, DCCP and SCTP; ICMP goes with
-// every port list. A window ("when") is local wall time of its zone. A rule with require ["ipsec"] that allows anything between two
+// A rule that names no protocol means TCP, UDP, ICMP and ICMPv6; ICMP, which has no ports, goes with every list of ports. A rule that
+// denies and names none means every protocol, or, with ports, those that have ports: it does not deny ICMP by the way. A window ("when") is local wall time of its zone. A rule with require ["ipsec"] that allows anything between two
 // nodes makes IPsec the only way for everything between them.
 //
 // Time zones come through Options, because a core reads no files.

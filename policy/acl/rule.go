@@ -2,6 +2,7 @@ package acl
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/tailscale/hujson"
@@ -90,8 +91,10 @@ func (p *parser) acl(v *hujson.Value, path string) {
 	}
 	p.denying = d.Deny
 	defer func() { p.denying = false }()
-	numbers, every := byDefault, false
-	if d.hasProto && d.proto.string != "" {
+	var numbers []uint8
+	var every bool
+	named := d.hasProto && d.proto.string != ""
+	if named {
 		var problem string
 		if numbers, every, problem = protocol(d.proto.string); problem != "" {
 			p.failText(d.proto, problem, "")
@@ -103,11 +106,14 @@ func (p *parser) acl(v *hujson.Value, path string) {
 		if !ok {
 			continue
 		}
-		switch whole := len(list) == 1 && list[0] == everyPort; {
+		if !named {
+			numbers, every = unnamed(d.Deny, list)
+		}
+		switch whole := slices.Contains(list, everyPort); {
 		case every && !whole:
 			p.failText(t, "every protocol has no ports in common", "write :*, or name a protocol")
 			continue
-		case d.hasProto && portless(numbers, list):
+		case named && portless(numbers, list):
 			p.failText(t, "protocol "+d.proto.string+" has no ports", "write :*")
 			continue
 		}
@@ -161,7 +167,7 @@ func (p *parser) grant(v *hujson.Value, path string) {
 	}
 	var list []Service
 	for _, t := range d.ip {
-		s, problem := service(t.string)
+		s, problem := service(t.string, d.Deny)
 		if problem != "" {
 			p.failText(t, problem, `such as "tcp:443", "80-90", "icmp:*", "*"`)
 		}

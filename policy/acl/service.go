@@ -17,6 +17,20 @@ var protocols = map[string][]uint8{
 // byDefault are the protocols of a rule that names none: TCP, UDP, ICMP, ICMPv6.
 var byDefault = []uint8{6, 17, 1, 58}
 
+// withPorts are those that a rule which denies ports means when it names none: it must not deny ICMP by the way.
+var withPorts = []uint8{6, 17, 33, 132, 136}
+
+// unnamed are the protocols of a rule that names none: one that denies all ports denies everything.
+func unnamed(deny bool, list []span) (numbers []uint8, every bool) {
+	switch {
+	case !deny:
+		return byDefault, false
+	case slices.Contains(list, everyPort):
+		return nil, true
+	}
+	return withPorts, false
+}
+
 // HasPorts reports whether a protocol's packets begin with a source and a destination port.
 func HasPorts(protocol uint8) bool {
 	switch protocol {
@@ -128,23 +142,25 @@ func merge(list []Service) []Service {
 }
 
 // service reads an entry of a grant's "ip": "*", "443", "80-90", "tcp:443", "icmp:*", "udp:*".
-func service(s string) (out []Service, problem string) {
+func service(s string, deny bool) (out []Service, problem string) {
 	name, list, both := strings.Cut(s, ":")
 	if !both {
 		name, list = "", s
 	}
-	numbers, every := byDefault, false
+	if both && name == "" {
+		return nil, "no protocol before the colon"
+	}
+	spans, problem := ports(list)
+	if problem != "" {
+		return nil, problem
+	}
+	numbers, every := unnamed(deny, spans)
 	if name != "" {
 		if numbers, every, problem = protocol(name); problem != "" {
 			return nil, problem
 		}
-	} else if both {
-		return nil, "no protocol before the colon"
 	}
-	spans, problem := ports(list)
 	switch {
-	case problem != "":
-		return nil, problem
 	case every && list != "*":
 		return nil, "every protocol has no ports in common, write *:*"
 	case portless(numbers, spans) && !every:
