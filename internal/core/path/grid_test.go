@@ -132,3 +132,17 @@ func TestEveryPairOfNATs(t *testing.T) {
 		t.Errorf("%d of %d guesses within 3 s", quick, tried)
 	}
 }
+
+func TestSameSeedTellsTheSameStory(t *testing.T) {
+	tell := func() []string {
+		s := newSim(t, 11, "sym", "port")
+		s.loss = 0.05
+		s.bothTalk(5 * time.Second)
+		s.nodes[1].box.Reboot()
+		s.run(20*time.Second, nil)
+		return append(s.nodes[0].history, s.nodes[1].history...)
+	}
+	if a, b := tell(), tell(); !slices.Equal(a, b) {
+		t.Errorf("%v\n%v", a, b)
+	}
+}
