@@ -111,6 +111,33 @@ func TestANodeGetsACertificateThatItsControllerTrusts(t *testing.T) {
 	}
 }
 
+func TestARelayGetsACertificateForBothEnds(t *testing.T) {
+	var m Memory
+	c := &clock{birth}
+	a := open(t, &m, c)
+	k, err := newKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, until, err := a.IssueRelay(5, request(t, k, &x509.CertificateRequest{Subject: pkix.Name{CommonName: "controller"}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	chain := parse(t, [][]byte{der, a.Root()})
+	if n, err := trust.VerifyRelay(chain, a.Pin(), c.instant()); err != nil || n != trust.RelayName("k7mplant", 5) || !until.Equal(birth.Add(RelayLife)) {
+		t.Fatal(n, until, err)
+	}
+	if _, err := trust.VerifyController(chain, a.Pin(), c.instant()); !errors.Is(err, trust.ErrRole) {
+		t.Error("a relay passes for the controller:", err)
+	}
+	if u := chain[0].ExtKeyUsage; len(u) != 2 || chain[0].Subject.CommonName != ident.Relay(5).String() {
+		t.Error(u, chain[0].Subject)
+	}
+	if _, _, err := a.IssueRelay(5, []byte("no request")); err == nil {
+		t.Error("issued for no request")
+	}
+}
+
 func TestATenantsAuthorityCannotNameAnotherDomain(t *testing.T) {
 	var m Memory
 	c := &clock{birth}

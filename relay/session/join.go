@@ -40,7 +40,10 @@ func (r *Refused) Error() string {
 	return "the controller refuses: " + r.Message + "; " + r.Hint
 }
 
-const joinAnswer = 30 * time.Second
+const (
+	joinAnswer = 30 * time.Second
+	farewell   = 500 * time.Millisecond
+)
 
 // Join redeems a relay's key. It is idempotent for the pair of key and identity. What may pass by itself is tried again until ctx is
 // done; a *Refused comes at once.
@@ -121,5 +124,11 @@ func exchange(ctx context.Context, t ticket.Ticket, cfg JoinConfig, f *pb.Frame)
 	if err != nil {
 		return nil, err
 	}
-	return st.Recv()
+	answer, err := st.Recv()
+	if err == nil { // the controller closes after its answer; then our Close has nothing to wait for
+		last := time.AfterFunc(farewell, func() { st.Close() })
+		defer last.Stop()
+		_, _ = st.Recv()
+	}
+	return answer, err
 }
