@@ -44,6 +44,9 @@ type Config struct {
 	// DrainTime is how long a relay that is told to stop waits for its clients to go elsewhere, if there is another relay.
 	DrainTime time.Duration
 
+	// Calm is called when a storm of connections is over: see server.Config.
+	Calm func()
+
 	Log *slog.Logger
 	Now func() time.Time // nil: time.Now
 

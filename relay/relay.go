@@ -80,7 +80,7 @@ func (r *Relay) open() (err error) {
 		r.cfg.Log.Warn("QUIC's reset secret is not kept: clients notice a restart later", logx.Err, err)
 	}
 	c := server.Config{TLS: r.tls(), Admit: r, Log: r.cfg.Log, NodeRate: r.cfg.NodeRate, TenantRate: r.cfg.TenantRate,
-		ResetKey: secret, TokenKey: secret, Sockets: r.cfg.Sockets}
+		ResetKey: secret, TokenKey: secret, Sockets: r.cfg.Sockets, Calm: r.cfg.Calm}
 	if c.Port, err = portOf(r.cfg.Listen); err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -76,6 +77,7 @@ func (s *settings) load(fs *pflag.FlagSet) error {
 		return input(err)
 	}
 	s.NodeRate, s.TenantRate = rate(s.nodeRate), rate(s.tenantRate)
+	s.Calm = debug.FreeOSMemory
 	return nil
 }
 

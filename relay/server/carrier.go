@@ -4,7 +4,9 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"maps"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -49,9 +51,9 @@ func (s *Server) admit(state *tls.ConnectionState, from netip.AddrPort, via forw
 	}
 	c.s, c.place = s, remote(from, via, id)
 	c.book = s.books[len(s.sockets.UDP)+int(id)%carrierShelves]
-	s.lock.Lock()
-	s.carriers[id] = c
-	s.lock.Unlock()
+	if !s.carry(c) {
+		return relay.Welcome{Reason: relay.Draining, Version: relay.Version}
+	}
 	who := forward.Admitted{Tenant: tenant, Node: node}
 	if !notAfter.IsZero() {
 		who.Expires = max(1, s.clock.Now().Add(time.Until(notAfter)))
@@ -84,11 +86,23 @@ func (s *Server) carrier(id uint32) *carrier {
 	return s.carriers[id]
 }
 
-// cutAll ends all connections.
+// carry remembers a carrier; false if the server has ended.
+func (s *Server) carry(c *carrier) bool {
+	s.lock.Lock()
+	defer s.lock.Unlock()
+	if !s.ended {
+		s.carriers[c.place.Conn] = c
+	}
+	return !s.ended
+}
+
+// cutAll ends all connections, and lets none in from now on.
 func (s *Server) cutAll() {
-	s.lock.RLock()
-	defer s.lock.RUnlock()
-	for _, c := range s.carriers {
+	s.lock.Lock()
+	s.ended = true
+	all := slices.Collect(maps.Values(s.carriers))
+	s.lock.Unlock()
+	for _, c := range all {
 		c.cut()
 	}
 }

@@ -31,6 +31,7 @@ type Server struct {
 	table    *forward.Table
 	books    []*shelf // of workers, then of carriers
 	carriers map[uint32]*carrier
+	ended    bool                           // no carriers any more
 	retired  map[ident.Tenant]forward.Meter // of tenants whose slot went to another
 	refused  [forward.Drops]uint64          // control frames that the owner refused
 

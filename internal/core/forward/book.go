@@ -42,7 +42,7 @@ const (
 
 // NewBook makes an empty book.
 func NewBook(node, tenant Rate) *Book {
-	return &Book{node: node, tenant: tenant, shares: shares{share: unlimited}}
+	return &Book{node: node.filled(), tenant: tenant.filled(), shares: shares{share: unlimited}}
 }
 
 // Apply makes room for new clients and forgets what was counted for those whose slots they have.

@@ -19,14 +19,13 @@ const (
 	DropShare            // the relay is overloaded and its tenant over its share
 	DropReplayed         // a control frame that is no newer than the last
 	DropBusy             // more control frames than the relay takes
-	DropTooBig           // no datagram to the receiver holds it, and there is no stream
 
 	Drops // how many there are
 )
 
 // String returns a short name that is fit for a counter's label.
 func (d Drop) String() string {
-	names := [Drops]string{"sent", "malformed", "unknown_channel", "unbound", "elsewhere", "forged", "gone", "unreachable", "node_paced", "tenant_paced", "queue_full", "share", "replayed", "busy", "too_big"}
+	names := [Drops]string{"sent", "malformed", "unknown_channel", "unbound", "elsewhere", "forged", "gone", "unreachable", "node_paced", "tenant_paced", "queue_full", "share", "replayed", "busy"}
 	if d >= Drops {
 		return "invalid"
 	}

@@ -9,7 +9,14 @@ import (
 // Rate is what a node or a tenant may send through one worker. Zero bounds nothing.
 type Rate struct {
 	Bytes, Packets int           // a second
-	Burst          time.Duration // how much of a second may come at once
+	Burst          time.Duration // how much of a second may come at once; 0: 100 ms
+}
+
+func (r Rate) filled() Rate {
+	if r.Burst == 0 {
+		r.Burst = 100 * time.Millisecond
+	}
+	return r
 }
 
 // pace is a rate limit in eight bytes (the generic cell rate algorithm): the instant at which everything allowed so far would have
