@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/cvlan/cvlan/internal/base/ident"
@@ -70,6 +71,7 @@ type Guide struct {
 	buf       []byte
 	told      Reach
 	probes    map[uint64]*probe
+	asking    []*asking // spare sockets that do not know yet where they are seen
 }
 
 var _ tunnel.Guide = (*Guide)(nil)
@@ -203,6 +205,9 @@ func (g *Guide) Deadline() mono.Time {
 	if g.own.asking != nil {
 		d = mono.Earlier(d, g.own.asking.Deadline())
 	}
+	for _, a := range g.asking {
+		d = mono.Earlier(d, a.client.Deadline())
+	}
 	return d
 }
 
@@ -217,6 +222,10 @@ func (g *Guide) Tick(now mono.Time) {
 	if g.own.asking != nil {
 		g.own.asking.Tick(now, &g.asked)
 		g.mapped(now)
+	}
+	for _, a := range slices.Clone(g.asking) {
+		a.client.Tick(now, &g.asked)
+		g.asks(now, a)
 	}
 }
 
@@ -319,16 +328,4 @@ func (g *Guide) flush(now mono.Time, m *mate) {
 		g.host.Transmit(b, to)
 	}
 	m.backlog = nil
-}
-
-// open opens sockets for a peer. One alone finds out first where it is seen from outside.
-func (g *Guide) open(now mono.Time, m *mate, n int) {
-	for range n {
-		s, err := g.host.OpenSocket()
-		if err != nil {
-			g.cfg.Log.Debug("no socket to look for a way", logx.Err, err)
-			return
-		}
-		g.finder.SocketOpened(now, m.id, s, netip.AddrPort{}, &g.decisions)
-	}
 }

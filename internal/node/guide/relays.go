@@ -85,7 +85,7 @@ func (g *Guide) linked(now mono.Time, e relayed.Event) {
 		g.tell(now)
 	case relayed.Confirmed:
 		if m := g.byNode[e.Node]; m != nil && m.talk != nil {
-			g.finder.Seen(now, m.id, e.Addr)
+			g.finder.Seen(now, m.id, netip.AddrPortFrom(e.Addr.Addr(), max(e.Addr.Port(), 1))) // whatever the port
 		}
 	case relayed.LaneUp, relayed.Lost, relayed.Expect, relayed.Unexpect:
 		g.laned(now, e)

@@ -82,6 +82,13 @@ func (g *Guide) said(now mono.Time, from tunnel.Origin, b []byte) tunnel.Reason 
 
 // answered takes what a STUN server says, to the tunnel's own sockets.
 func (g *Guide) answered(now mono.Time, from tunnel.Origin, b []byte) tunnel.Reason {
+	if a := g.askedOf(from.Socket); a != nil && from.Socket != 0 {
+		if !a.client.Datagram(now, from.Addr, b, &g.asked) {
+			return tunnel.Unclaimed
+		}
+		g.asks(now, a)
+		return tunnel.OK
+	}
 	if from.Socket == 0 && g.links.STUN(now, from.Addr, b, &g.relaying) {
 		g.ferry(now)
 		return tunnel.OK
