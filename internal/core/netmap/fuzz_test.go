@@ -55,9 +55,14 @@ func seeds() [][]*pb.Map {
 	devices := withPlain(deltaOf(10, 11, peer(4, fixed)), plain(2), plain(5), plain(6, func(p *control.Plain) { p.Address4 = recordOf(4).Address4 }), &pb.Plain{Id: 7}, &pb.Plain{})
 	fewer := withPlain(deltaOf(11, 12), plain(6, revised))
 	fewer.RemovePlain, fewer.Remove = []uint64{5}, []uint64{4}
+	relayed := deltaOf(10, 11)
+	relayed.Relays = relaysOf(relay(8), relay(3), relay(3), &pb.Relay{Id: 4})
+	relayed.Soft = []*pb.Soft{{Node: 1, HomeRelay: 8, Endpoints: [][]byte{{192, 0, 2, 1, 0, 80}, {1}}, Kinds: []byte{1, 2}}}
+	none := deltaOf(11, 12)
+	none.Relays = relaysOf()
 	forged := peer(5, fixed)
 	forged.Signature[0]++
-	return [][]*pb.Map{{}, {devices, fewer}, {deltaOf(10, 11, rival), gone}, {first, second, gone}, {restart}, {restored}, {narrow}, {deltaOf(10, 11, forged, &pb.Peer{Record: (&pbRecord{6}).bytes()}, &pb.Peer{})}}
+	return [][]*pb.Map{{}, {devices, fewer}, {relayed, none}, {deltaOf(10, 11, rival), gone}, {first, second, gone}, {restart}, {restored}, {narrow}, {deltaOf(10, 11, forged, &pb.Peer{Record: (&pbRecord{6}).bytes()}, &pb.Peer{})}}
 }
 
 func joined(maps []*pb.Map) (b []byte) {
