@@ -120,8 +120,11 @@ func TestARelayThatTakesNothingCostsAFewHundredKilobytesAndIsGivenUp(t *testing.
 		for i := range 10_000 {
 			out.Carry(data(i, 1000))
 		}
-		if out.dropped.Load() < 9000 || cap(out.frames) > 2*outboxBytes {
-			w.Error(out.dropped.Load(), cap(out.frames))
+		out.mu.Lock()
+		room := cap(out.frames)
+		out.mu.Unlock()
+		if out.dropped.Load() < 9000 || room > 2*outboxBytes {
+			w.Error(out.dropped.Load(), room)
 		}
 		time.Sleep(stall + time.Second)
 		synctest.Wait()
@@ -146,7 +149,7 @@ func TestAReceiverThatIsClosedEndsTheConnection(t *testing.T) {
 
 func TestCloseEndsWhatIsUnderWay(t *testing.T) {
 	story(t, theRealm().relay, welcomes(holds), func(w *world) {
-		w.blocked = true
+		w.blocked.Store(true)
 		r := &rider{}
 		w.f.dial(1, theRelay, r)
 		time.Sleep(time.Second)
@@ -160,12 +163,13 @@ func TestCloseEndsWhatIsUnderWay(t *testing.T) {
 
 func TestHangupGivesUpDialing(t *testing.T) {
 	story(t, theRealm().relay, welcomes(holds), func(w *world) {
-		w.blocked = true
+		w.blocked.Store(true)
 		r := &rider{}
 		w.f.dial(1, theRelay, r)
 		time.Sleep(time.Second)
 		w.f.Hangup(1)
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if len(r.failed) != 0 || r.welcome.Client != 0 {
 			w.Error(r.failed)
 		}
@@ -174,7 +178,7 @@ func TestHangupGivesUpDialing(t *testing.T) {
 
 // proxies is an HTTP proxy that lets through who knows the password.
 func (w *world) proxies() {
-	w.proxied = true
+	w.proxied.Store(true)
 	w.listen(proxy, func(c net.Conn) {
 		r := bufio.NewReader(c)
 		q, err := http.ReadRequest(r)
@@ -202,7 +206,7 @@ func (w *world) proxies() {
 
 func TestAProxyHelpsWhereTheWayIsBlocked(t *testing.T) {
 	story(t, theRealm().relay, welcomes(echoes), func(w *world) {
-		w.blocked = true
+		w.blocked.Store(true)
 		w.proxies()
 		r := &rider{}
 		w.f.dial(1, theRelay, r)
@@ -225,12 +229,13 @@ func TestAProxyHelpsWhereTheWayIsBlocked(t *testing.T) {
 			w.Error("what worked last is not tried first:", w.since(again))
 		}
 		w.f.Moved()
-		w.blocked = false
+		w.blocked.Store(false)
 		third := &rider{}
 		w.f.dial(3, theRelay, third)
-		before := w.dials
+		before := w.dials.Load()
 		time.Sleep(time.Second)
-		if third.welcome.Client != 5 || w.dials != before+1 {
+		synctest.Wait()
+		if third.welcome.Client != 5 || w.dials.Load() != before+1 {
 			w.Error("elsewhere the direct way comes first")
 		}
 	})
@@ -238,7 +243,8 @@ func TestAProxyHelpsWhereTheWayIsBlocked(t *testing.T) {
 
 func TestAProxyThatRefusesIsNamed(t *testing.T) {
 	story(t, theRealm().relay, welcomes(echoes), func(w *world) {
-		w.blocked, w.proxied = true, true
+		w.blocked.Store(true)
+		w.proxied.Store(true)
 		w.listen(proxy, func(c net.Conn) {
 			_, _ = io.WriteString(c, "HTTP/1.1 403 Not \x1b[31mhere\r\n\r\n")
 			time.Sleep(time.Second)
@@ -246,6 +252,7 @@ func TestAProxyThatRefusesIsNamed(t *testing.T) {
 		r := &rider{}
 		w.f.dial(1, theRelay, r)
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if len(r.failed) != 1 {
 			w.Error(r.failed)
 		}

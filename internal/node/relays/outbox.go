@@ -62,11 +62,12 @@ func (o *outbox) empty(w io.Writer) error {
 	for range o.fill {
 		o.mu.Lock()
 		full := o.frames
-		o.frames = spare[:0]
-		o.mu.Unlock()
-		if len(full) == 0 {
+		if len(full) == 0 { // they went with those before
+			o.mu.Unlock()
 			continue
 		}
+		o.frames = spare[:0]
+		o.mu.Unlock()
 		if _, err := w.Write(full); err != nil {
 			return err
 		}

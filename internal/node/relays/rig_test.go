@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -70,9 +71,9 @@ type world struct {
 	ended   sync.WaitGroup
 	quit    []io.Closer
 	begun   time.Time
-	blocked bool // the way to the relay swallows everything
-	proxied bool // the environment names a proxy
-	dials   int
+	blocked atomic.Bool // the way to the relay swallows everything
+	proxied atomic.Bool // the environment names a proxy
+	dials   atomic.Int32
 }
 
 // story tells one in a bubble; serve is what the relay does with a connection whose handshake is done.
@@ -89,7 +90,7 @@ func story(t *testing.T, as *party, serve func(net.Conn), tell func(*world)) {
 			Credentials: credentials, DialTCP: w.dialTCP,
 			ListenUDP: func(context.Context, netip.AddrPort) (net.PacketConn, error) { return nil, errors.New("no UDP here") },
 			Proxy: func(*url.URL) (*url.URL, error) {
-				if !w.proxied {
+				if !w.proxied.Load() {
 					return nil, nil
 				}
 				return url.Parse("http://me:secret@" + proxy.String())
@@ -106,8 +107,8 @@ func story(t *testing.T, as *party, serve func(net.Conn), tell func(*world)) {
 }
 
 func (w *world) dialTCP(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
-	w.dials++
-	if to == here && w.blocked {
+	w.dials.Add(1)
+	if to == here && w.blocked.Load() {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}

@@ -112,8 +112,8 @@ func TestAPeerAtAnotherRelayCostsFewRoundTrips(t *testing.T) {
 		s.serve(2)
 		a := s.launch(9)
 		time.Sleep(time.Second)
-		if a.home != 2 || b.home != 1 {
-			s.Fatal(a.home, b.home)
+		if a.at() != 2 || b.at() != 1 {
+			s.Fatal(a.at(), b.at())
 		}
 		s.relays = append(s.relays, s.relays[0])
 		s.relays[0].ID, s.relays[0].Addresses = 1, []string{relayAt(1).String()}
@@ -140,16 +140,16 @@ func TestTheDeathOfARelayIsASecondOrTwo(t *testing.T) {
 			a, b := s.pair()
 			talk(a, b, 5*time.Second)
 			since := time.Now()
-			home := a.home
-			if b.home != home {
-				home = b.home
+			home := a.at()
+			if b.at() != home {
+				home = b.at()
 			}
 			s.block(relayAt(home).Addr(), true)
 			s.servers[home].stop() // it is not there any more, and its connections end
 			talk(a, b, 10*time.Second)
 			s.atMost("gap", max(a.gap(since), b.gap(since)), 2*time.Second)
-			if a.home == home || b.home == home {
-				s.Error("still at home at the dead relay", a.home, b.home)
+			if a.at() == home || b.at() == home {
+				s.Error("still at home at the dead relay", a.at(), b.at())
 			}
 		})
 	}
@@ -174,7 +174,7 @@ func TestADrainBreaksNoFlow(t *testing.T) {
 		s.serve(2)
 		a, b := s.pair()
 		talk(a, b, 5*time.Second)
-		was := a.home
+		was := a.at()
 		since := time.Now()
 		drained := make(chan error, 1)
 		go func() {
@@ -195,8 +195,8 @@ func TestADrainBreaksNoFlow(t *testing.T) {
 		default:
 			s.Error("clients stay at a relay that drains", a.status(), b.status())
 		}
-		if a.home == was || b.home == was {
-			s.Error("still at home there", a.home, b.home)
+		if a.at() == was || b.at() == was {
+			s.Error("still at home there", a.at(), b.at())
 		}
 	})
 }

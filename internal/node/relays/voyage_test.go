@@ -325,9 +325,17 @@ func (b boarding) Frames(frames [][]byte) error {
 	return nil
 }
 
+// at is where the node is at home.
+func (x *ship) at() ident.Relay {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.home
+}
+
 // meets has the map tell of another node.
 func (x *ship) meets(y *ship) {
-	x.do(func(now mono.Time) { x.l.Put(now, y.id, y.home, &x.out) })
+	home := y.at()
+	x.do(func(now mono.Time) { x.l.Put(now, y.id, home, &x.out) })
 }
 
 // write sends a packet in the best lane, and reports whether there is one.
@@ -404,7 +412,7 @@ func TestNodesTalkThroughARealRelay(t *testing.T) {
 	voyage(t, func(s *sea) {
 		h := s.serve(1)
 		a, b := s.pair()
-		if len(a.status()) != 1 || !a.status()[0].Up || a.status()[0].Carried || a.home != 1 {
+		if len(a.status()) != 1 || !a.status()[0].Up || a.status()[0].Carried || a.at() != 1 {
 			s.Fatal(a.status())
 		}
 		begun := time.Now()
