@@ -101,6 +101,7 @@ func (s *Server) cutAll() {
 	s.lock.Lock()
 	s.ended = true
 	all := slices.Collect(maps.Values(s.carriers))
+	s.doors.open.shut()
 	s.lock.Unlock()
 	for _, c := range all {
 		c.cut()

@@ -41,6 +41,13 @@ func (d *door) enter(from netip.Addr) (leave func(), err error) {
 	return func() { d.leave(p) }, nil
 }
 
+// shut lets nobody in any more.
+func (d *door) shut() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.total = 0
+}
+
 func (d *door) leave(p netip.Prefix) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
