@@ -21,6 +21,7 @@ type event struct {
 	way  string // what the path has to be before it happens
 	// happens makes it happen; back undoes it.
 	happens, back func(ctx context.Context) error
+	talks         bool // show what the daemons say of it
 }
 
 // givenUp is what an outage counts as that had not ended by then.
@@ -37,17 +38,20 @@ func (t *town) events(ctx context.Context) ([]event, error) {
 	a, b, c, d := made[0], made[1], made[2], made[3]
 	nothing := func(context.Context) error { return nil }
 	did := func(f func()) func(context.Context) error { return func(context.Context) error { f(); return nil } }
+	direct := func(name, what string, goal time.Duration, happens, back func(context.Context) error) event {
+		return event{name: name, what: what, goal: goal, a: a, b: b, way: local.PathDirect, happens: happens, back: back}
+	}
 	all := []event{
-		{"failover", "the direct path is cut; the relay takes over", 2 * time.Second, a, b, local.PathDirect,
-			did(func() { t.lab.Cut(a.Host, b.Host) }), did(func() { t.lab.Heal(a.Host, b.Host) })},
-		{"reboot", "the home router restarts within a second and has forgotten all", 3 * time.Second, a, b, local.PathDirect,
-			did(func() { home.Reboot(time.Second) }), nothing},
-		{"roam", "a computer goes from the home network to a phone's", time.Second, a, b, local.PathDirect,
-			did(func() { a.Host.Roam(phone) }), did(func() { a.Host.Roam(home) })},
-		{"roam_noevent", "the home network gets another outside address; nothing on the computer tells", 3 * time.Second, a, b, local.PathDirect,
-			did(home.Renumber), nothing},
-		{"udp_blocked", "the home router drops all UDP from now on; TLS takes over", time.Second, a, b, local.PathDirect,
-			did(func() { home.BlockUDP(true) }), did(func() { home.BlockUDP(false) })},
+		direct("failover", "the direct path is cut; the relay takes over", 2*time.Second,
+			did(func() { t.lab.Cut(a.Host, b.Host) }), did(func() { t.lab.Heal(a.Host, b.Host) })),
+		direct("reboot", "the home router restarts within a second and has forgotten all", 3*time.Second,
+			did(func() { home.Reboot(time.Second) }), nothing),
+		direct("roam", "a computer goes from the home network to a phone's", time.Second,
+			did(func() { a.Host.Roam(phone) }), did(func() { a.Host.Roam(home) })),
+		direct("roam_noevent", "the home network gets another outside address; nothing on the computer tells", 3*time.Second,
+			did(home.Renumber), nothing),
+		direct("udp_blocked", "the home router drops all UDP from now on; TLS takes over", time.Second,
+			did(func() { home.BlockUDP(true) }), did(func() { home.BlockUDP(false) })),
 	}
 	if len(t.relays) > 1 {
 		all = append(all, t.relayDeath(c, d))
@@ -76,7 +80,7 @@ func (t *town) relayDeath(a, b *node) event {
 		victims = nil
 		return err
 	}
-	return event{"relay_death", "the relay in use is killed; another one takes over", 2 * time.Second, a, b, local.PathRelay, kill, again}
+	return event{name: "relay_death", what: "the relay in use is killed; another one takes over", goal: 2 * time.Second, a: a, b: b, way: local.PathRelay, happens: kill, back: again}
 }
 
 // outage is what an event cost.
@@ -128,11 +132,14 @@ func (e event) once(ctx context.Context) (took time.Duration, err error) {
 	if err != nil {
 		return 0, err
 	}
-	since := time.Now()
+	since, said := time.Now(), [2]int{len(e.a.Proc.Log()), len(e.b.Proc.Log())}
 	if err := e.happens(ctx); err != nil {
 		return 0, err
 	}
 	took, err = f.outage(ctx, since)
+	if e.talks {
+		fmt.Printf("%s at %s: %v\n%s:\n%s%s:\n%s", e.name, since.Format("05.000"), took, e.a.name, e.a.Proc.Log()[said[0]:], e.b.name, e.b.Proc.Log()[said[1]:])
+	}
 	return took, errors.Join(err, e.back(ctx))
 }
 

@@ -26,6 +26,7 @@ type options struct {
 	times int // of each event and of the guessing pair
 	delay time.Duration
 	write string
+	talks bool
 }
 
 func main() {
@@ -37,6 +38,7 @@ func main() {
 	flag.StringVar(&o.only, "only", "", "only one part: grid, beyond, guess, events, or the name of one event")
 	flag.DurationVar(&o.delay, "delay", 20*time.Millisecond, "what each site's way to the internet takes; 0: nothing")
 	flag.StringVar(&o.write, "write", "", "file to write the page to")
+	flag.BoolVar(&o.talks, "v", false, "show what the daemons say of each event")
 	flag.Parse()
 	os.Exit(lab.Main(func(ctx context.Context, l *lab.Lab) (err error) {
 		if err := lab.CheckTUN(); err != nil {
@@ -118,6 +120,7 @@ func (o *options) happenings(ctx context.Context, t *town, r *report) error {
 		if single && e.name != o.only {
 			continue
 		}
+		e.talks = o.talks
 		done, err := e.suffer(ctx, o.times)
 		if err != nil {
 			fmt.Println("FAILED:", err) // the other events may still tell something
