@@ -70,6 +70,7 @@ type Guide struct {
 	asked     stun.Out
 	buf       []byte
 	told      Reach
+	ferrying  bool // the links' decisions are being done
 	probes    map[uint64]*probe
 	asking    []*asking // spare sockets that do not know yet where they are seen
 }

@@ -37,6 +37,7 @@ type talk struct {
 	pair    *disco.Pair
 	lanes   []relayed.Lane             // through relays to it, best first
 	through [maxSlots + 1]*tunnel.Path // the same for the tunnel, by slot
+	conns   [maxSlots + 1]uint32       // which connections carry the lanes that one does
 	using   path.Way
 	held    bool     // the tunnel waits for the preshared key
 	backlog [][]byte // sealed messages that wait for a way

@@ -43,24 +43,36 @@ func (g *Guide) relay(now mono.Time, from tunnel.Origin, frame []byte) tunnel.Re
 	return tunnel.OK
 }
 
-// ferry does what the links decided.
+// ferry does what the links decided; like act it goes on with what that makes them decide.
 func (g *Guide) ferry(now mono.Time) {
-	for i := 0; i < len(g.relaying.Events); i++ {
-		g.linked(now, g.relaying.Events[i])
+	if g.ferrying {
+		return
 	}
-	for i := range g.relaying.Transmits {
-		t := &g.relaying.Transmits[i]
-		switch {
-		case !t.Carried:
-			g.host.Transmit(t.Data, g.host.Direct(t.To, netip.Addr{}, 0))
-		case g.cfg.Ferry != nil:
-			if c := g.cfg.Ferry.Carrier(g.conns[t.Slot]); c != nil {
-				c.Carry(t.Data)
-			}
+	g.ferrying = true
+	o := &g.relaying
+	for e, t := 0, 0; e < len(o.Events) || t < len(o.Transmits); {
+		for ; e < len(o.Events); e++ {
+			g.linked(now, o.Events[e])
+		}
+		for ; t < len(o.Transmits); t++ {
+			g.frame(o.Transmits[t])
 		}
 	}
-	g.relaying.Reset()
+	g.ferrying = false
+	o.Reset()
 	g.act(now)
+}
+
+// frame sends a frame to a relay.
+func (g *Guide) frame(t relayed.Transmit) {
+	switch {
+	case !t.Carried:
+		g.host.Transmit(t.Data, g.host.Direct(t.To, netip.Addr{}, 0))
+	case g.cfg.Ferry != nil:
+		if c := g.cfg.Ferry.Carrier(g.conns[t.Slot]); c != nil {
+			c.Carry(t.Data)
+		}
+	}
 }
 
 func (g *Guide) linked(now mono.Time, e relayed.Event) {
@@ -72,6 +84,7 @@ func (g *Guide) linked(now mono.Time, e relayed.Event) {
 			g.cfg.Ferry.Hangup(e.Conn)
 		}
 	case relayed.Up:
+		g.again(now, e.Slot)
 		g.finder.Relay(now, e.Slot, true, &g.decisions)
 	case relayed.Down:
 		g.finder.Relay(now, e.Slot, false, &g.decisions)
@@ -127,15 +140,25 @@ func (g *Guide) lay(m *mate, lanes []relayed.Lane) {
 	before, was := m.lanes, m.through
 	m.lanes, m.through = slices.Clone(lanes), [maxSlots + 1]*tunnel.Path{}
 	for _, l := range lanes {
-		if slices.Contains(before, l) {
+		if slices.Contains(before, l) && (!l.Carried || m.conns[l.Slot] == g.conns[l.Slot]) {
 			m.through[l.Slot] = was[l.Slot]
 			continue
 		}
 		to := tunnel.Lane{Remote: l.Remote, Channel: l.Channel, Key: l.Key}
 		if l.Carried && g.cfg.Ferry != nil {
-			to.Carrier = g.cfg.Ferry.Carrier(g.conns[l.Slot])
+			to.Carrier, m.conns[l.Slot] = g.cfg.Ferry.Carrier(g.conns[l.Slot]), g.conns[l.Slot]
 		}
 		m.through[l.Slot] = g.host.Through(m.tunnel, l.Slot, to)
+	}
+}
+
+// again lays the lanes anew that a link's connection carries: it may be another than before.
+func (g *Guide) again(now mono.Time, slot uint8) {
+	for _, m := range g.talking {
+		if m != nil && slices.ContainsFunc(m.lanes, func(l relayed.Lane) bool { return l.Slot == slot && l.Carried }) {
+			g.lay(m, m.lanes)
+			g.use(now, m)
+		}
 	}
 }
 

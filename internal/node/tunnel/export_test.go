@@ -27,7 +27,7 @@ func (t *Tunnel) Outbound(q tun.Queue, s sock.Socket) func() error {
 
 // Inbound is the same in the other direction.
 func (t *Tunnel) Inbound(s sock.Socket, q tun.Queue) func() error {
-	return newInbound(t, s, &exit{Queue: q}, inboundTrains, inboundBuffer).run
+	return newInbound(t, s, &exit{Queue: q}, inboundTrains, inboundBuffer, inboundPackets).run
 }
 
 // Handle has the owner answer control messages that came from one place, one after another, on its own goroutine.

@@ -86,7 +86,7 @@ func FuzzInbound(f *testing.F) {
 	f.Add([]byte{4, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, 0, inner)
 	f.Add([]byte{0x30, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0}, 5, append(inner, 0, 0, 0))
 	host := &sink{host: twin.Queues()[0], twin: twin}
-	w := newInbound(tunnel, tunnel.sockets[0], &exit{Queue: host}, inboundTrains, inboundBuffer)
+	w := newInbound(tunnel, tunnel.sockets[0], &exit{Queue: host}, inboundTrains, inboundBuffer, inboundPackets)
 	f.Fuzz(func(t *testing.T, datagrams []byte, segment int, packet []byte) {
 		if host.t = t; len(datagrams)+len(packet) > 1<<15 {
 			return

@@ -68,8 +68,8 @@ type receiving struct {
 	used atomic.Bool // something was received
 }
 
-func newInbound(t *Tunnel, s sock.Socket, q *exit, trains, buffer int) *inbound {
-	return &inbound{t: t, sock: s, exit: q, trains: newTrains(trains, buffer), joiner: offload.NewJoiner(inboundPackets, t.joins...)}
+func newInbound(t *Tunnel, s sock.Socket, q *exit, trains, buffer, joins int) *inbound {
+	return &inbound{t: t, sock: s, exit: q, trains: newTrains(trains, buffer), joiner: offload.NewJoiner(joins, t.joins...)}
 }
 
 func newTrains(n, buffer int) []sock.Train {

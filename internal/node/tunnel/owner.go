@@ -24,8 +24,8 @@ type owner struct {
 	spares     map[uint16]*spare
 	lastSpare  uint16
 	ended      chan struct{} // closed when run has returned
-	acting     bool     // act is at work
-	later      []func() // what comes after it
+	acting     bool          // act is at work
+	later      []func()      // what comes after it
 	lively     []*Peer
 	pulseAt    mono.Time
 

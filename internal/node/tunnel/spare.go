@@ -14,6 +14,8 @@ const MaxSpare = 512
 const (
 	// spareBuffer is for messages: few other than those come to a socket that looks for a hole in a NAT.
 	spareBuffer = maxMessage
+	// spareJoins is how many packets are joined at most.
+	spareJoins = 64
 	// usedTrains is for packets, once the socket is part of a way.
 	usedTrains = 8
 )
@@ -70,7 +72,7 @@ func (o *owner) SocketPort(number uint16) uint16 {
 
 // runSpare reads until the socket ends, which ends nothing else.
 func (t *Tunnel) runSpare(x *spare) {
-	w := newInbound(t, x, t.exits[0], 1, spareBuffer)
+	w := newInbound(t, x, t.exits[0], 1, spareBuffer, spareJoins)
 	w.spare = x
 	_ = w.run()
 }

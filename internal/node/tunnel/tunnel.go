@@ -149,7 +149,7 @@ func (t *Tunnel) start(c Config) error {
 	t.workers.Go(o.run)
 	for i := range queues {
 		x := t.exits[i]
-		out, in := newOutbound(t, x, newBatch(t.sockets[i])), newInbound(t, t.sockets[i], x, inboundTrains, inboundBuffer)
+		out, in := newOutbound(t, x, newBatch(t.sockets[i])), newInbound(t, t.sockets[i], x, inboundTrains, inboundBuffer, inboundPackets)
 		t.workers.Go(func() { t.ended(out.run()) })
 		t.workers.Go(func() { t.ended(in.run()) })
 	}
