@@ -27,7 +27,8 @@ type daemon struct {
 	now     local.Status
 	tunnels json.RawMessage // what wg show is answered
 	path    json.RawMessage
-	then    []local.Status // what a watch shows next
+	check   json.RawMessage // what netcheck is answered
+	then    []local.Status  // what a watch shows next
 	refusal *local.Error
 	busy    bool // somebody else watches
 	brief   bool // watches end when there is nothing more to show
@@ -120,6 +121,8 @@ func (d *daemon) answer(r local.Route, in map[string]any) any {
 		return d.tunnels
 	case local.PostPath.Path:
 		return d.path
+	case local.GetNetCheck.Path:
+		return d.check
 	case local.GetVersion.Path:
 		return local.About{Schema: local.Schema, Daemon: version.Info{Version: "1.2.3", Go: "go1.26"}}
 	default:
@@ -151,7 +154,7 @@ func state(ts *testscript.TestScript, file string) (s local.Status) {
 }
 
 // daemonState sets what the daemon shows from now on: daemon up.json. "daemon stops" ends it, and
-// "daemon tunnels wg.json" sets its tunnels, "daemon path path.json" the ways to every peer, "daemon ends-watches" makes it end each watch when there is nothing more to show; "daemon is-watched" makes it refuse watches.
+// "daemon tunnels wg.json" sets its tunnels, "daemon path path.json" the ways to every peer, "daemon check check.json" the report of netcheck, "daemon ends-watches" makes it end each watch when there is nothing more to show; "daemon is-watched" makes it refuse watches.
 func daemonState(ts *testscript.TestScript, _ bool, args []string) {
 	d := theDaemon(ts)
 	if args[0] == "stops" {
@@ -170,6 +173,10 @@ func daemonState(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	if args[0] == "path" {
 		d.path = json.RawMessage(ts.ReadFile(args[1]))
+		return
+	}
+	if args[0] == "check" {
+		d.check = json.RawMessage(ts.ReadFile(args[1]))
 		return
 	}
 	if args[0] == "tunnels" {

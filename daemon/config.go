@@ -7,6 +7,7 @@ import (
 
 	"github.com/cvlan/cvlan/daemon/localapi"
 	"github.com/cvlan/cvlan/internal/node/engine"
+	"github.com/cvlan/cvlan/internal/node/netcheck"
 	"github.com/cvlan/cvlan/internal/node/session"
 	"github.com/cvlan/cvlan/internal/node/tunnel"
 	"github.com/cvlan/cvlan/internal/sys/osnet"
@@ -27,6 +28,8 @@ type Config struct {
 	Log        *slog.Logger
 	// Outside is the world; the zero Outside is the real one.
 	Outside engine.Outside
+	// Check is what network checks need of the world; what is nil is the real one's. Its Relays come from the networks' maps.
+	Check netcheck.Config
 	// Cleanup removes from the host what a daemon that was killed left there; nil: what the real host knows of.
 	Cleanup func() error
 	// Quiet is called, from a goroutine of its own, when nothing has changed for 15 s since something last did: the moment to tidy up.
@@ -58,6 +61,7 @@ func (c *Config) fill() {
 	if c.Outside.Tunnel == nil {
 		c.Outside.Tunnel = openTunnel(tunnel.NewBudget(c.DataMemory))
 	}
+	fillCheck(&c.Check)
 	if c.Outside.Dial == nil {
 		c.Outside.Dial = dialer(new(stream.Recent))
 	}

@@ -25,8 +25,9 @@ type Daemon struct {
 	ledger engine.Ledger
 	since  time.Time
 
-	ops     sync.Mutex      // one start or stop of engines at a time
-	running context.Context // of Run; nil before and after
+	checking sync.Mutex      // one check of the network at a time
+	ops      sync.Mutex      // one start or stop of engines at a time
+	running  context.Context // of Run; nil before and after
 
 	mu      sync.Mutex
 	members []*member // in the order of their networks' identifiers

@@ -53,6 +53,11 @@ func (c *Client) Path(ctx context.Context, r PathRequest) (PeerPath, error) {
 	return call(ctx, c, PostPath, r)
 }
 
+// NetCheck has the machine's network checked, which takes up to three seconds.
+func (c *Client) NetCheck(ctx context.Context) (NetCheck, error) {
+	return call(ctx, c, GetNetCheck, None{})
+}
+
 // WireGuard returns the tunnels as they are now.
 func (c *Client) WireGuard(ctx context.Context) (WireGuard, error) {
 	return call(ctx, c, GetWireGuard, None{})

@@ -71,6 +71,10 @@ func (b *backend) Path(context.Context, local.PathRequest) (local.PeerPath, erro
 	return local.PeerPath{Schema: local.Schema}, nil
 }
 
+func (b *backend) NetCheck(context.Context) (local.NetCheck, error) {
+	return local.NetCheck{Schema: local.Schema}, nil
+}
+
 func (b *backend) WireGuard() local.WireGuard { return local.WireGuard{Schema: local.Schema} }
 func (b *backend) Ping(context.Context, local.PingRequest) (local.Pong, error) {
 	at := netip.MustParseAddrPort("203.0.113.5:7")

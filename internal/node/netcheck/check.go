@@ -28,6 +28,7 @@ type Relay struct {
 	Hosts        []string // names or addresses
 	Port         uint16   // of UDP and TLS, the main port
 	STUN         uint16   // of STUN; 0: only at the main port
+	Number       int      // the caller's own, for Secure
 }
 
 // ErrForeign is the error of Config.Secure when somebody else than the relay answers.

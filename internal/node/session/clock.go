@@ -13,7 +13,9 @@ type Clock struct {
 	local func() time.Time
 
 	mu    sync.Mutex
-	heard time.Time // without a monotonic reading
+	heard time.Time     // without a monotonic reading
+	ahead time.Duration // the controller's clock less ours, when it last told the time
+	told  bool
 	since time.Time // our own clock at that moment, for the time that has passed
 }
 
@@ -42,15 +44,23 @@ func (c *Clock) Now() time.Time { return c.Instant().At }
 // Learn takes a controller's word for what time it is. bound is the end of the node's own certificate: a controller whose clock runs
 // years ahead must not make this node throw its certificate away, so such a word is not taken and Learn reports false.
 func (c *Clock) Learn(t, bound time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ahead, c.told = t.Sub(c.local()), true
 	if t.After(bound) {
 		return false
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	if t.After(c.heard) {
 		c.heard, c.since = t.Round(0), time.Now()
 	}
 	return true
+}
+
+// Ahead is the controller's clock less ours, when it last told the time, and late by the way from there; false: it has not.
+func (c *Clock) Ahead() (time.Duration, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ahead, c.told
 }
 
 // Heard is what to keep for the next start; zero if no controller was ever heard.

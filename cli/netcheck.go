@@ -1,0 +1,126 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cvlan/cvlan/api/local"
+	"github.com/cvlan/cvlan/cli/iox"
+)
+
+type netcheckOptions struct {
+	*Env
+	client  *local.Client
+	timeout span
+	out     iox.Output
+}
+
+func newNetcheck(env *Env) *cobra.Command {
+	o := &netcheckOptions{Env: env}
+	c := &cobra.Command{
+		Use:   "netcheck",
+		Short: "See what this machine's network lets through",
+		Long: "netcheck asks the relays of this machine's networks, over UDP and TLS, and the router: whether UDP passes, what kind of NAT there is, " +
+			"whether the router opens ports, how far away each relay is, and what that means for direct connections. It takes up to three seconds, and " +
+			"needs the rights of an operator.",
+		Example: "  sudo cvlan netcheck\n  sudo cvlan netcheck --json",
+		Args:    takes(),
+		RunE: func(c *cobra.Command, _ []string) error {
+			o.client = env.daemon(c)
+			return o.run(c)
+		},
+	}
+	timeoutFlag(c, &o.timeout, 10*time.Second, "how long to wait for the daemon")
+	outputFlags(c, &o.out)
+	return c
+}
+
+func (o *netcheckOptions) run(c *cobra.Command) error {
+	ctx, cancel := o.timeout.within(c.Context())
+	defer cancel()
+	p := o.progress(ctx, "checking the network")
+	r, err := o.client.NetCheck(ctx)
+	p.stop()
+	if err != nil {
+		return err
+	}
+	return o.out.Write(o.IO, r, func() { o.print(&r) })
+}
+
+func (o *netcheckOptions) print(r *local.NetCheck) {
+	for _, m := range r.Meaning {
+		o.IO.Printf("%s", m)
+	}
+	o.IO.Printf("")
+	t := iox.Table{}
+	family(&t, "IPv4", &r.IPv4)
+	family(&t, "IPv6", &r.IPv6)
+	t.Row("hairpin", r.Hairpin)
+	t.Row("port mapping", portMapping(&r.Ports))
+	if r.Captive {
+		t.Row("login page", iox.Cell(iox.Amber, "likely"))
+	}
+	if r.Clock != nil {
+		t.Row("clock", clockWords(*r.Clock))
+	}
+	t.Print(o.IO)
+	if len(r.Relays) == 0 {
+		return
+	}
+	o.IO.Printf("")
+	relays := iox.Table{Heads: []string{"RELAY", "REGION", "UDP", "TLS", "MTU", "PROBLEM"}}
+	for _, x := range r.Relays {
+		relays.Row(x.Name, x.Region, milliseconds(x.UDP), milliseconds(x.TLS), size(x.MTU), x.Problem)
+	}
+	relays.Print(o.IO)
+}
+
+// family adds the rows of IPv4 or IPv6.
+func family(t *iox.Table, name string, f *local.NetFamily) {
+	if !f.UDP {
+		t.Row(name, iox.Cell(iox.Dim, "no UDP"))
+		return
+	}
+	var at []string
+	for _, a := range f.Outside {
+		at = append(at, a.String())
+	}
+	t.Row(name, iox.Cell(iox.Green, "UDP, seen at "+strings.Join(at, ", ")))
+	nat := "none"
+	if f.Mapping != "none" {
+		nat = "mapping " + f.Mapping + "; port kept: " + f.KeptPort
+	}
+	t.Row(name+" NAT", nat+"; filtering "+f.Filtering)
+}
+
+func portMapping(p *local.NetPorts) string {
+	if len(p.Protocols) == 0 {
+		return "none"
+	}
+	s := strings.Join(p.Protocols, ", ")
+	if p.Outside != nil {
+		s += ", outside " + p.Outside.String()
+	}
+	if p.External != nil {
+		s += ", mapped " + p.External.String()
+	}
+	if p.DoubleNAT {
+		s += ", behind another NAT"
+	}
+	return s
+}
+
+// clockWords says how a clock goes; what the way from the controller takes is not worth a word.
+func clockWords(ahead time.Duration) string {
+	switch d := ahead.Abs().Round(100 * time.Millisecond); {
+	case d < time.Second:
+		return "right"
+	case ahead > 0:
+		return fmt.Sprintf("%v behind the controller's", d)
+	default:
+		return fmt.Sprintf("%v ahead of the controller's", d)
+	}
+}
