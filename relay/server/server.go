@@ -72,6 +72,14 @@ func New(cfg Config) (*Server, error) {
 	for _, u := range sockets.STUN {
 		s.workers = append(s.workers, newWorker(s, u, s.books[0], true))
 	}
+	if len(sockets.UDP) > 0 && len(sockets.STUN) > 0 {
+		for _, w := range s.workers {
+			w.other = sockets.STUN[0]
+			if w.stunOnly {
+				w.other = sockets.UDP[0]
+			}
+		}
+	}
 	if sockets.QUIC != nil {
 		if err := s.openQUIC(); err != nil {
 			sockets.QUIC = nil // closed with the port

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"github.com/cvlan/cvlan/internal/core/forward"
 	"github.com/cvlan/cvlan/internal/core/stun"
 	"github.com/cvlan/cvlan/internal/lab/caller"
+	"github.com/cvlan/cvlan/internal/sys/sock"
 	"github.com/cvlan/cvlan/proto/relay"
 )
 
@@ -202,6 +204,35 @@ func TestQuestionsOfSTUNAreAnswered(t *testing.T) {
 	m, err := stun.Parse(b[:n])
 	if err != nil || m.Mapped.String() != u.LocalAddr().String() {
 		t.Error(m, err)
+	}
+}
+
+func TestWhoAsksIsAnsweredFromTheOtherPort(t *testing.T) {
+	two := make([]sock.Socket, 2)
+	for i := range two {
+		u, err := sock.Open(sock.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		two[i] = u
+	}
+	start(t, func(c *Config) { c.Sockets = Sockets{UDP: two[:1], STUN: two[1:]} })
+	u, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer u.Close()
+	for i, asked := range two {
+		u.WriteToUDPAddrPort(stun.AppendRequest(nil, stun.TxID{byte(i)}, stun.ChangePort), netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), asked.Port()))
+		b := make([]byte, 500)
+		u.SetReadDeadline(time.Now().Add(caller.Patience))
+		n, from, err := u.ReadFromUDPAddrPort(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m, err := stun.Parse(b[:n]); err != nil || m.Tx != (stun.TxID{byte(i)}) || from.Port() != two[1-i].Port() || n > stun.RequestSize {
+			t.Error(m, from, err)
+		}
 	}
 }
 

@@ -25,6 +25,8 @@ type worker struct {
 	in       [sock.Batch]sock.Train
 	out      going
 	answers  []byte
+	other    sock.Socket  // at another port, for who asks to be answered from elsewhere; nil: there is none
+	aside    []sock.Train // that leave from there
 	route    route
 }
 
@@ -62,13 +64,16 @@ func (w *worker) run(context.Context) error {
 		w.decide(w.s.clock.Now(), n)
 		w.out.join()
 		w.sock.Send(w.out.trains)
+		if len(w.aside) > 0 {
+			w.other.Send(w.aside)
+		}
 	}
 }
 
 // decide fills out with what is to be sent.
 func (w *worker) decide(now mono.Time, n int) {
 	w.out.reset()
-	w.answers = w.answers[:0]
+	w.answers, w.aside = w.answers[:0], w.aside[:0]
 	w.s.lock.RLock()
 	defer w.s.lock.RUnlock()
 	w.book.Lock()
@@ -178,16 +183,22 @@ func (w *worker) control(now mono.Time, src *forward.Place, t *sock.Train, b []b
 	}
 }
 
-// question answers a STUN request.
+// question answers a STUN request, from the other port if it is asked to: so a node finds out how its NAT filters (RFC 5780, section 4.4).
 func (w *worker) question(t *sock.Train, b []byte) {
 	at := len(w.answers)
 	if at+max(len(b), stun.BareAnswer) > answers {
 		return
 	}
-	if a, _, ok := (stun.Server{}).Answer(w.answers, b, t.Remote); ok {
-		w.answers = a
-		w.answer(t, at)
+	a, change, ok := stun.Server{TwoPorts: w.other != nil}.Answer(w.answers, b, t.Remote)
+	if !ok {
+		return
 	}
+	w.answers = a
+	if change == 0 {
+		w.answer(t, at)
+		return
+	}
+	w.aside = append(w.aside, sock.Train{Data: a[at:], Remote: t.Remote, Local: t.Local})
 }
 
 // answer sends what has been appended to the answers since at.
