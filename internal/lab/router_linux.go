@@ -1,10 +1,12 @@
 package lab
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"time"
 
+	"github.com/google/nftables"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
@@ -72,26 +74,41 @@ func (s *Site) on() error {
 	return s.router.plug()
 }
 
-// forget voids what the router knows of connections.
-func (s *Site) forget() error {
+// forget voids what the router knows of connections. Nothing passes meanwhile: a packet of an old connection would teach its mapping to
+// the new tables.
+func (s *Site) forget() (err error) {
 	conn, err := s.router.firewall()
 	if err != nil {
 		return err
 	}
+	closed := conn.AddTable(&nftables.Table{Family: nftables.TableFamilyINet, Name: "closed"})
+	chain := conn.AddChain(&nftables.Chain{Table: closed, Name: "pre", Type: nftables.ChainTypeFilter, Hooknum: nftables.ChainHookPrerouting,
+		Priority: nftables.ChainPriorityRaw})
+	conn.AddRule(&nftables.Rule{Table: closed, Chain: chain, Exprs: drop()})
+	if err := conn.Flush(); err != nil {
+		return fmt.Errorf("close %s: %w", s.router.name, err)
+	}
+	defer func() {
+		conn.DelTable(closed)
+		err = errors.Join(err, conn.Flush())
+	}()
 	if err := s.writeNAT(conn); err != nil {
 		return err
 	}
-	return s.router.on(func() error {
-		nl, err := netlink.NewHandle(unix.NETLINK_NETFILTER)
-		if err != nil {
-			return fmt.Errorf("open the connection table of %s: %w", s.router.name, err)
-		}
-		defer nl.Close()
-		if err := nl.ConntrackTableFlush(netlink.ConntrackTable); err != nil {
-			return fmt.Errorf("empty the connection table of %s: %w", s.router.name, err)
-		}
-		return nil
-	})
+	return s.router.on(s.flushConnections)
+}
+
+// flushConnections empties the kernel's connection table. It runs on the router's own thread.
+func (s *Site) flushConnections() error {
+	nl, err := netlink.NewHandle(unix.NETLINK_NETFILTER)
+	if err != nil {
+		return fmt.Errorf("open the connection table of %s: %w", s.router.name, err)
+	}
+	defer nl.Close()
+	if err := nl.ConntrackTableFlush(netlink.ConntrackTable); err != nil {
+		return fmt.Errorf("empty the connection table of %s: %w", s.router.name, err)
+	}
+	return nil
 }
 
 // Forget voids what the site's router knows of connections, as a reboot that takes no time.

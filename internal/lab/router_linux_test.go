@@ -31,6 +31,38 @@ func TestARenumberedSiteAppearsElsewhere(t *testing.T) {
 	}
 }
 
+// A conversation that goes on must not teach the new tables what the old ones knew.
+func TestATalkingHostIsRenumberedToo(t *testing.T) {
+	t.Parallel()
+	l := lab.New(t)
+	servers := newServers(t, l)
+	s := l.Site("home", "port")
+	c := newSocket(t, s.Host("a"), netip.MustParseAddrPort("0.0.0.0:40000"))
+	servers.mapped(c, 0)
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				c.WriteToUDPAddrPort([]byte("still there"), servers.sockets[0].at)
+			}
+		}
+	}()
+	for range 5 { // an odd number: from the first address to the second
+		s.Renumber()
+	}
+	close(stop)
+	<-stopped
+	for servers.sockets[0].receives() { // what was under way
+	}
+	if seen := servers.mapped(c, 0).Addr(); seen != netip.MustParseAddr("198.51.100.121") {
+		t.Errorf("it appears as %v", seen)
+	}
+}
+
 func TestARebootedRouterHasForgotten(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t)
