@@ -14,17 +14,20 @@ func TestTheEndOfAStormIsToldOnce(t *testing.T) {
 			c.note()
 		}
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		if told != 0 {
 			t.Error("a few connections are no storm")
 		}
 		for range 100 {
 			c.note()
 			time.Sleep(calmAfter / 2)
+			synctest.Wait()
 		}
 		if told != 0 {
 			t.Error("told while it blows")
 		}
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		if told != 1 {
 			t.Error("told", told, "times")
 		}
@@ -33,6 +36,7 @@ func TestTheEndOfAStormIsToldOnce(t *testing.T) {
 		}
 		c.stop()
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		if told != 1 {
 			t.Error("told after the end")
 		}
