@@ -133,7 +133,7 @@ func answer(w http.ResponseWriter, v any) {
 // Stats is what GET /stats answers with.
 type Stats struct {
 	Schema      int                 `json:"schema"`
-	Relay       ident.Relay         `json:"relay"`
+	Relay       ident.Relay         `json:"relay,omitzero"`
 	Version     string              `json:"version"`
 	Started     time.Time           `json:"started"`
 	Addresses   []string            `json:"addresses"`
@@ -166,7 +166,7 @@ func (d *doors) showStats(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (r *Relay) stats(st server.Stats) Stats {
-	out := Stats{Schema: 1, Relay: r.dir.member.Relay, Version: version.Get().Version, Started: r.started, Addresses: r.Addresses(),
+	out := Stats{Schema: 1, Relay: ident.Relay(r.id.Load()), Version: version.Get().Version, Started: r.started, Addresses: r.Addresses(),
 		CertUntil: r.CertificateEnd(), Draining: st.Draining, Clients: st.Clients, ByWay: map[string]int{}, Connections: st.Connections,
 		Channels: st.Channels, Tenants: map[string]Relayed{}, Frames: map[string]uint64{}, Neighbours: map[string][]string{}}
 	for v, n := range st.Bound {

@@ -42,6 +42,7 @@ type Relay struct {
 	list     atomic.Pointer[admit.List]      // nil until it has joined
 	cert     atomic.Pointer[tls.Certificate] // likewise
 	session  atomic.Pointer[session.Session] // likewise
+	id       atomic.Uint64                   // likewise zero
 	draining atomic.Bool
 	doors    *doors
 
@@ -139,6 +140,7 @@ func (r *Relay) takeUp(m session.Membership) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		r.cfg.Log.Warn("whom to admit is not known until the controller has told it", logx.Err, err)
 	}
+	r.id.Store(uint64(m.Relay))
 	r.list.Store(list)
 	return nil
 }
@@ -192,7 +194,7 @@ func (r *Relay) Run(ctx context.Context, ready func()) error {
 	g.Go(func() error { return r.doors.run(serving) })
 	g.Go(func() error {
 		defer stop()
-		if err := r.join(ctx); err != nil {
+		if err := r.join(ctx); err != nil || !r.Joined() { // told to stop before it had joined
 			return err
 		}
 		if ready != nil {

@@ -257,6 +257,25 @@ func TestARelayAdmitsNodesWithAndWithoutItsController(t *testing.T) {
 	}
 }
 
+// A relay whose controller cannot be reached waits for it, and can be told to stop meanwhile.
+func TestARelayThatCannotJoinStopsWhenTold(t *testing.T) {
+	k := ticket.Ticket{Kind: ticket.Relay, Addrs: []string{"127.0.0.1:1"}, ID: 5, Secret: key.NewSecret()}
+	dir := filepath.Join(t.TempDir(), "relay")
+	r, err := relay.New(relay.Config{Data: dir, Key: func(context.Context) (ticket.Ticket, error) { return k, nil }, Listen: ":" + freePort(t), Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- r.Run(ctx, func() { t.Error("is ready") }) }()
+	w := &town{T: t, dir: dir}
+	w.soon("stats", func() bool { code, said := w.command("stats"); return code == 0 && strings.Contains(said, "clients") })
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestARelaysKeyIsOfUseOnce(t *testing.T) {
 	w := newTown(t)
 	made := call(w, admin.CreateRelay, admin.CreateRelayIn{Body: admin.NewRelay{Name: "fra-1"}}).Body
