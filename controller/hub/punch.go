@@ -99,3 +99,6 @@ func (p *punches) due() []byte {
 	p.waiting = nil
 	return b
 }
+
+// putBack takes what the stream did not: its next readiness is the next try. The lock is held.
+func (p *punches) putBack(b []byte) { p.waiting = append(b, p.waiting...) }

@@ -115,11 +115,14 @@ func (t *tenant) settle(offers []offer) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for i := range offers {
-		if offers[i].taken {
-			if !offers[i].aside {
-				offers[i].n.has.Sent()
-			}
-			t.markLocked(offers[i].n.node)
+		switch o := &offers[i]; {
+		case o.taken && !o.aside:
+			o.n.has.Sent()
+			t.markLocked(o.n.node)
+		case o.taken:
+			t.markLocked(o.n.node)
+		case o.aside:
+			o.n.punches.putBack(o.frame)
 		}
 	}
 }
