@@ -30,6 +30,7 @@ type sizes struct {
 	low, high int // low passes, high does not, or is more than anybody needs
 	probe     int // under way; 0: none
 	tries     int
+	ended     bool      // all is known; at is when the search begins anew
 	at        mono.Time // the next probe
 	topped    mono.Time // when the longest was tried last
 	told      int
@@ -45,7 +46,7 @@ func (z *sizes) passed(now mono.Time, size int) {
 
 // again begins a search that finds out whether less passes than before (or more, if wide).
 func (z *sizes) again(now mono.Time, top int, wide bool) {
-	z.low, z.high, z.tries, z.at = leastSize, top+1, 0, now
+	z.low, z.high, z.tries, z.ended, z.at = leastSize, top+1, 0, false, now
 	if !wide && z.known > 0 {
 		z.high = z.known + 1
 	}
@@ -86,13 +87,13 @@ func (f *Finder) measure(now mono.Time, s *search, out *Decisions) mono.Time {
 	if now.Before(z.at) {
 		return z.at
 	}
-	if z.probe == 0 && z.tries == 0 && z.high-z.low <= exactness && z.known == z.low {
+	if z.ended {
 		z.again(now, top, now.Sub(z.topped) >= sizeRetop)
 	}
 	size := z.advance()
 	f.tellSize(s, t, out)
 	if size == 0 {
-		z.known = z.low
+		z.known, z.ended = z.low, true
 		z.at = now.Add(sizeRecheck)
 		f.tellSize(s, t, out)
 		return z.at

@@ -77,3 +77,39 @@ func TestICMPIsOnlyAHint(t *testing.T) {
 		t.Errorf("size %d", n.size)
 	}
 }
+
+// A search that finds what was known ends, and the next begins when its time has come.
+func TestSearchThatFindsNothingNewEnds(t *testing.T) {
+	z := sizes{}
+	z.again(0, top4, true)
+	for probes := range 100 {
+		size := z.advance()
+		if size == 0 {
+			break
+		}
+		if probes == 99 {
+			t.Fatal("the first search does not end")
+		}
+		z.tries++
+		z.passed(0, size)
+	}
+	s := newSim(t, 5, "port", "port")
+	if !s.bothTalk(5 * time.Second) {
+		t.Fatal("never direct")
+	}
+	s.run(5*time.Second, nil)
+	f := s.nodes[0].f
+	var out Decisions
+	for _, p := range f.peers {
+		w := p.search.chosen
+		for id := range f.peers {
+			f.TooBig(s.now, id, w, &out)
+		}
+	}
+	s.run(30*time.Second, nil)
+	for _, p := range f.peers {
+		if c := p.search.find(p.search.chosen).carries; !c.ended || c.known != top4 {
+			t.Errorf("it goes on: %+v", c)
+		}
+	}
+}

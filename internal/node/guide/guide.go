@@ -71,6 +71,7 @@ type Guide struct {
 	buf       []byte
 	told      Reach
 	ferrying  bool // the links' decisions are being done
+	greetings []greeting
 	probes    map[uint64]*probe
 	asking    []*asking // spare sockets that do not know yet where they are seen
 }
@@ -206,6 +207,9 @@ func (g *Guide) Deadline() mono.Time {
 	if g.own.asking != nil {
 		d = mono.Earlier(d, g.own.asking.Deadline())
 	}
+	if len(g.greetings) > 0 {
+		d = mono.Earlier(d, g.greetings[0].at)
+	}
 	for _, a := range g.asking {
 		d = mono.Earlier(d, a.client.Deadline())
 	}
@@ -224,6 +228,7 @@ func (g *Guide) Tick(now mono.Time) {
 		g.own.asking.Tick(now, &g.asked)
 		g.mapped(now)
 	}
+	g.greet(now)
 	for _, a := range slices.Clone(g.asking) {
 		a.client.Tick(now, &g.asked)
 		g.asks(now, a)

@@ -60,12 +60,16 @@ func (g *Guide) said(now mono.Time, from tunnel.Origin, b []byte) tunnel.Reason 
 	if from.Peer != nil && from.Peer != m.tunnel {
 		return tunnel.Spoofed // the relay says that somebody else sent it
 	}
+	first := m.talk == nil
 	if !g.warm(now, m) {
 		return tunnel.Forged
 	}
 	msg, err := m.pair.Open(b)
 	if err != nil {
 		return tunnel.Forged
+	}
+	if first {
+		g.greeted(now, m)
 	}
 	if msg.Kind == disco.Part {
 		g.secrets.Part(now, m.key(), &msg, &g.agreeing)

@@ -53,6 +53,8 @@ type GuideHost interface {
 	Use(now mono.Time, p *Peer, to *Path)
 	// Limit tells how large a datagram may be that passes a peer's way whole, without IP, UDP and relay headers, in bytes.
 	Limit(p *Peer, bytes int)
+	// Connected reports whether there is a session with a peer.
+	Connected(p *Peer) bool
 	// Begin makes the handshake that Wanted put off.
 	Begin(now mono.Time, p *Peer)
 	// Forsake drops what waits for a peer.
@@ -120,6 +122,9 @@ func (o *owner) Limit(p *Peer, bytes int) {
 		o.limit(to, bytes-dataOverhead)
 	}
 }
+
+// Connected implements GuideHost.
+func (o *owner) Connected(p *Peer) bool { return p.sealer.Load() != nil }
 
 // Begin implements GuideHost.
 func (o *owner) Begin(now mono.Time, p *Peer) { o.after(func() { o.begin(now, p) }) }
