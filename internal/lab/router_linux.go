@@ -77,6 +77,8 @@ func (s *Site) on() error {
 // forget voids what the router knows of connections. Nothing passes meanwhile: a packet of an old connection would teach its mapping to
 // the new tables.
 func (s *Site) forget() (err error) {
+	s.voids.Lock()
+	defer s.voids.Unlock()
 	conn, err := s.router.firewall()
 	if err != nil {
 		return err
@@ -111,5 +113,5 @@ func (s *Site) flushConnections() error {
 	return nil
 }
 
-// Forget voids what the site's router knows of connections, as a reboot that takes no time.
+// Forget voids what the site's router knows of connections, as a reboot that takes no time. It may be called from any goroutine.
 func (s *Site) Forget() { s.lab.must("make "+s.name+" forget", s.forget()) }

@@ -131,6 +131,21 @@ func TestARouterOpensPortsOnRequest(t *testing.T) {
 	}
 }
 
+func TestAHomeBehindACarrierForgets(t *testing.T) {
+	t.Parallel()
+	l := lab.New(t)
+	servers := newServers(t, l)
+	home := l.Site("carrier", "port+rand").Site("home", "port")
+	c := newSocket(t, home.Host("a"), netip.MustParseAddrPort("0.0.0.0:40000"))
+	servers.mapped(c, 0)
+	for i := range 3 {
+		home.Forget()
+		if m := servers.mapped(c, 0); !m.IsValid() {
+			t.Fatalf("nothing passes after the router forgot for time %d", i+1)
+		}
+	}
+}
+
 // ask sends one question to the router's port mapping service, and returns its answer.
 func ask(t *testing.T, h *lab.Host, question []byte) []byte {
 	t.Helper()

@@ -3,6 +3,7 @@ package lab
 import (
 	"fmt"
 	"net/netip"
+	"sync"
 )
 
 // maxSites keeps the third byte of a LAN's IPv4 range in bounds.
@@ -90,6 +91,7 @@ type Site struct {
 	lan6   netip.Prefix // the zero Prefix without IPv6
 	last   int          // host number given out last; the router is 1
 	mapper *portMapper  // nil without +pm
+	voids  sync.Mutex   // held while the router forgets
 }
 
 // Site makes a LAN behind a router on the internet. What the router does is written as [Spec] says.

@@ -34,7 +34,6 @@ var places = []place{
 		return c.Site("w1a", "port"), c.Site("w1b", "port")
 	}},
 	{"port with mappings of 10 s × port", true, func(t *town) (_, _ *lab.Site) { return t.site("t1", "port+t10"), t.site("t2", "port") }},
-	{"only TCP 443 × port", false, func(t *town) (_, _ *lab.Site) { return t.site("w2", "port+tcp443"), t.site("w3", "port") }},
 }
 
 // beyond tries the places that are no pair of two plain kinds.

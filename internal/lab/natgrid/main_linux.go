@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -79,19 +80,16 @@ func (o *options) run(ctx context.Context, l *lab.Lab) error {
 			return err
 		}
 	}
+	err = nil // of a part that failed; the others still tell something
 	if o.wants("beyond") {
-		if r.beyond, err = t.beyond(ctx, o.runs); err != nil {
-			return err
-		}
+		r.beyond, err = t.beyond(ctx, o.runs)
 	}
-	if err := o.happenings(ctx, t, &r); err != nil {
-		return err
-	}
+	err = errors.Join(err, o.happenings(ctx, t, &r))
 	fmt.Println(r.page())
-	if o.write == "" {
-		return nil
+	if o.write != "" {
+		err = errors.Join(err, os.WriteFile(o.write, []byte(r.page()), 0o644))
 	}
-	return os.WriteFile(o.write, []byte(r.page()), 0o644)
+	return err
 }
 
 func (o *options) meetings(ctx context.Context, g *grid, r *report) (err error) {
