@@ -208,3 +208,12 @@ func ProtocolName(p uint8) string {
 	}
 	return strconv.Itoa(int(p))
 }
+
+// ProtocolNumber finds one protocol by the name that documents use, or by its number.
+func ProtocolNumber(name string) (uint8, bool) {
+	numbers, every, problem := protocol(name)
+	if every || problem != "" {
+		return 0, false
+	}
+	return numbers[0], true
+}

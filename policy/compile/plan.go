@@ -334,3 +334,14 @@ func (n *Network) named(list []acl.Selector, x *Node) bool {
 	}
 	return !l.of(x, u, nil).empty()
 }
+
+// Opens reports whether a profile may allow something at some time: with windows that allow open, and those that deny closed.
+func (p *Plan) Opens(profile uint32) bool {
+	var entries []*Entry
+	for _, e := range p.Profiles[profile] {
+		if x := &p.Entries[e]; !x.Deny || x.Window == 0 {
+			entries = append(entries, x)
+		}
+	}
+	return slices.ContainsFunc(paint(entries), func(s filter.Span) bool { return !s.Deny })
+}

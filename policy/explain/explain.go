@@ -1,0 +1,246 @@
+package explain
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cvlan/cvlan/policy/acl"
+	"github.com/cvlan/cvlan/policy/compile"
+	"github.com/cvlan/cvlan/policy/filter"
+)
+
+// Question asks whether Src may begin to talk to a service of Dst.
+type Question struct {
+	Src, Dst compile.Side
+	Service  uint32 // protocol<<16 | port, see acl.Service
+	At       time.Time
+}
+
+// Answer is what the filters say, and why.
+type Answer struct {
+	Allowed bool
+	Reason  filter.Reason
+	Side    string // who drops the packet first: "sender", "receiver"; empty if nobody
+	Rule    *Rule  // the one that decides; nil if none does
+	Visible bool   // whether the two nodes see each other at all
+	IPsec   bool   // they talk through IPsec only
+	Until   time.Time
+	Steps   []Step
+	Others  int // rules that name neither end, or only one: not among the steps
+}
+
+// Rule names a rule of the document.
+type Rule struct {
+	Number      int
+	Path        string // "acls[3]"
+	Pos         acl.Pos
+	Deny        bool
+	Priority    int
+	Description string
+}
+
+// Step is a rule that was looked at.
+type Step struct {
+	Rule
+	Matches bool
+	Decides bool
+	Missing []string // what does not match: "source", "destination", "port", "posture", "window"
+}
+
+// maxNear bounds the steps that are told when no rule names both ends.
+const maxNear = 20
+
+// Explain answers a question.
+func Explain(n *compile.Network, q Question) Answer {
+	out, outRule := ask(n, q, true)
+	in, inRule := ask(n, q, false)
+	a := Answer{Reason: out.reason, Visible: out.visible, IPsec: out.ipsec, Until: out.until}
+	number := outRule
+	switch {
+	case out.reason != filter.Allowed:
+		a.Side = "sender"
+	case in.reason != filter.Allowed:
+		a.Side, a.Reason, number = "receiver", in.reason, inRule
+	}
+	a.Allowed = a.Reason == filter.Allowed
+	if number >= 0 {
+		r := ruleOf(n, number)
+		a.Rule = &r
+	}
+	a.Steps, a.Others = steps(n, q, number)
+	return a
+}
+
+// verdict is what one end's filter says.
+type verdict struct {
+	reason  filter.Reason
+	ipsec   bool
+	visible bool
+	until   time.Time
+}
+
+// Stand-ins for nodes without an address: documentation addresses, which no selector is asked about.
+var (
+	standIn4 = [2]netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")}
+	standIn6 = [2]netip.Addr{netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::2")}
+)
+
+// ask makes the filter of one end and asks it about the packet. The rule is -1 if none decides.
+func ask(n *compile.Network, q Question, sender bool) (v verdict, rule int) {
+	local, remote := q.Src, q.Dst
+	if !sender {
+		local, remote = q.Dst, q.Src
+	}
+	plan := n.PlanBetween(local.Node, remote.Node)
+	src, dst := addresses(q.Src, q.Dst)
+	mine, other := src, dst
+	if !sender {
+		mine, other = dst, src
+	}
+	if !local.Addr.IsValid() {
+		plan.Local = append(plan.Local, filter.Place{Prefix: netip.PrefixFrom(mine, mine.BitLen())})
+	}
+	if !remote.Addr.IsValid() {
+		plan.Remote = append(plan.Remote, filter.Place{Prefix: netip.PrefixFrom(other, other.BitLen())})
+	}
+	spec, until := plan.At(q.At)
+	v.until = until
+	v.visible = visible(plan)
+	set, err := filter.New(spec)
+	if err != nil { // the compiler made what the filter refuses: nothing passes
+		return verdict{reason: filter.Malformed}, -1
+	}
+	p := filter.Packet{Src: src, Dst: dst, Proto: uint8(q.Service >> 16), DstPort: uint16(q.Service)}
+	var number uint32
+	var known bool
+	if sender {
+		v.reason = set.Out(&p, true)
+		v.ipsec = v.reason == filter.Allowed && set.Out(&p, false) == filter.NeedsIPsec
+		number, known = set.RuleOut(&p)
+	} else {
+		v.reason = set.In(&p, true)
+		v.ipsec = v.reason == filter.Allowed && set.In(&p, false) == filter.NeedsIPsec
+		number, known = set.RuleIn(&p)
+	}
+	if !known {
+		return v, -1
+	}
+	return v, int(number)
+}
+
+// visible reports whether a Plan for one peer allows anything at any time.
+func visible(p *compile.Plan) bool {
+	for _, pairs := range [][]filter.Pair{p.In, p.Out} {
+		for _, pair := range pairs {
+			if p.Opens(pair.List) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// addresses picks those of the packet: of one family, real ones if there are.
+func addresses(src, dst compile.Side) (from, to netip.Addr) {
+	for _, v6 := range []bool{false, true} {
+		a, ok := addressOf(src, v6, 0)
+		b, ok2 := addressOf(dst, v6, 1)
+		if ok && ok2 {
+			return a, b
+		}
+	}
+	return standIn4[0], standIn4[1]
+}
+
+func addressOf(s compile.Side, v6 bool, i int) (netip.Addr, bool) {
+	if s.Addr.IsValid() {
+		return s.Addr, s.Addr.Is6() == v6
+	}
+	for _, a := range s.Node.Addrs {
+		if a.Is6() == v6 {
+			return a, true
+		}
+	}
+	if v6 {
+		return standIn6[i], true
+	}
+	return standIn4[i], true
+}
+
+func ruleOf(n *compile.Network, number int) Rule {
+	r := &n.Document().Rules[number]
+	return Rule{number, r.Path, r.Pos, r.Deny, r.Priority, r.Description}
+}
+
+// steps tells which rules were near, and why they do not match.
+func steps(n *compile.Network, q Question, decides int) (out []Step, others int) {
+	matches := n.Trace(q.Src, q.Dst, q.Service, q.At)
+	both := slices.ContainsFunc(matches, func(m compile.Match) bool { return m.Src && m.Dst })
+	for _, m := range matches {
+		near := m.Src && m.Dst
+		if !both {
+			near = (m.Src || m.Dst) && len(out) < maxNear
+		}
+		if !near {
+			others++
+			continue
+		}
+		s := Step{Rule: ruleOf(n, m.Rule), Matches: m.All(), Decides: m.Rule == decides}
+		for _, part := range []struct {
+			ok   bool
+			name string
+		}{{m.Src, "source"}, {m.Dst, "destination"}, {m.Service, "port"}, {m.Posture, "posture"}, {m.Active, "window"}} {
+			if !part.ok {
+				s.Missing = append(s.Missing, part.name)
+			}
+		}
+		out = append(out, s)
+	}
+	return out, others
+}
+
+// String writes the answer in a few lines for people.
+func (a Answer) String() string {
+	var b strings.Builder
+	switch {
+	case a.Allowed:
+		fmt.Fprintf(&b, "allowed by %s at line %d", a.Rule.Path, a.Rule.Pos.Line)
+		if a.IPsec {
+			b.WriteString(", through IPsec only")
+		}
+	case a.Rule != nil:
+		fmt.Fprintf(&b, "denied by %s at line %d, at the %s", a.Rule.Path, a.Rule.Pos.Line, a.Side)
+	case a.Visible:
+		fmt.Fprintf(&b, "denied: no rule allows it; dropped at the %s", a.Side)
+	default:
+		b.WriteString("denied: no rule allows anything between them, so that they do not see each other")
+	}
+	if !a.Until.IsZero() {
+		fmt.Fprintf(&b, "; a window opens or closes %s", a.Until.Format(time.RFC3339))
+	}
+	for _, s := range a.Steps {
+		word := "allows"
+		if s.Deny {
+			word = "denies"
+		}
+		fmt.Fprintf(&b, "\n  %s (line %d) %s", s.Path, s.Pos.Line, word)
+		switch {
+		case s.Decides:
+			b.WriteString(": decides")
+		case s.Matches:
+			b.WriteString(": matches, but another decides")
+		default:
+			b.WriteString(": another " + strings.Join(s.Missing, ", another "))
+		}
+		if s.Priority != 0 {
+			fmt.Fprintf(&b, " (priority %d)", s.Priority)
+		}
+	}
+	if a.Others > 0 {
+		fmt.Fprintf(&b, "\n  %d other rules are about others", a.Others)
+	}
+	return b.String()
+}
