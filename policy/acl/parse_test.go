@@ -145,6 +145,14 @@ func fields(n int) string {
 	return b.String()
 }
 
+func TestTheReferencesExampleIsGood(t *testing.T) {
+	_, rest, _ := strings.Cut(string(read(t, "../../docs/reference/policy.md")), "```jsonc\n")
+	example, _, ok := strings.Cut(rest, "```")
+	if d, problems := Parse([]byte(example), Options{}); !ok || d == nil || len(problems) > 0 {
+		t.Errorf("docs/reference/policy.md: %v", problems)
+	}
+}
+
 func TestGroupsOfTheDirectoryAreKnown(t *testing.T) {
 	doc := []byte(`{"acls": [{"src": ["group:sales"], "dst": ["*:*"]}]}`)
 	if d, _ := Parse(doc, Options{}); d != nil {

@@ -1,18 +1,14 @@
 package filter
 
-import "sort"
-
 // Set is a compiled Spec. It never changes.
 type Set struct {
 	generation    uint64
 	local, remote side
 	remotes       uint32
 	in, out       []uint32 // [local*remotes + remote]: list<<1, and 1 if only through IPsec
-	allows        [][]span // for a decision: only what is allowed, merged
+	allows        []allow  // for a decision: only what is allowed, merged
 	lists         [][]Span // for a reason: by rule
 }
-
-type span struct{ first, last uint32 }
 
 // New makes a Set of a valid Spec. It keeps the Spec's lists.
 func New(spec *Spec) (*Set, error) {
@@ -27,7 +23,7 @@ func New(spec *Spec) (*Set, error) {
 		lists: spec.Lists,
 	}
 	for _, l := range spec.Lists {
-		s.allows = append(s.allows, allowed(l))
+		s.allows = append(s.allows, newAllow(l))
 	}
 	return s, nil
 }
@@ -39,21 +35,6 @@ func pack(pairs []Pair) []uint32 {
 		if p.IPsec {
 			out[i] |= 1
 		}
-	}
-	return out
-}
-
-// allowed merges what a list allows.
-func allowed(list []Span) (out []span) {
-	for _, x := range list {
-		if x.Deny {
-			continue
-		}
-		if n := len(out); n > 0 && out[n-1].last+1 == x.First {
-			out[n-1].last = x.Last
-			continue
-		}
-		out = append(out, span{x.First, x.Last})
 	}
 	return out
 }
@@ -88,12 +69,14 @@ func (s *Set) Out(p *Packet, ipsec bool) Reason {
 }
 
 func (s *Set) decide(pair uint32, p *Packet, ipsec bool) Reason {
-	first := p.Service()
-	last := first
+	a, service := &s.allows[pair>>1], p.Service()
+	ok := false
 	if p.Fragment == Later {
-		last |= 0xffff
+		ok = covers(a.spans, service, service|0xffff)
+	} else {
+		ok = a.has(service)
 	}
-	if !covers(s.allows[pair>>1], first, last) {
+	if !ok {
 		return s.why(pair, p)
 	}
 	if pair&1 != 0 && !ipsec {
@@ -102,28 +85,13 @@ func (s *Set) decide(pair uint32, p *Packet, ipsec bool) Reason {
 	return Allowed
 }
 
-// covers reports whether one of the spans holds all services from first to last.
-func covers(spans []span, first, last uint32) bool {
-	at, n := 0, len(spans)
-	if n == 0 {
-		return false
-	}
-	for n > 1 { // the first span that does not end before first; without a branch to mispredict
-		half := n >> 1
-		next := at + half
-		if spans[next-1].last < first {
-			at = next
-		}
-		n -= half
-	}
-	x := spans[at]
-	return x.first <= first && last <= x.last
-}
-
 // why is the reason for a packet that is not allowed.
 func (s *Set) why(pair uint32, p *Packet) Reason {
 	if p.Fragment == Later {
 		return LaterFragment
+	}
+	if !s.allows[pair>>1].denies {
+		return NoRule
 	}
 	if r, found := s.rule(pair, p.Service()); found && r.Deny {
 		return Denied
@@ -134,11 +102,20 @@ func (s *Set) why(pair uint32, p *Packet) Reason {
 // rule finds the span of a service.
 func (s *Set) rule(pair uint32, service uint32) (Span, bool) {
 	list := s.lists[pair>>1]
-	i := sort.Search(len(list), func(i int) bool { return list[i].Last >= service })
-	if i == len(list) || list[i].First > service {
+	at, n := 0, len(list)
+	if n == 0 {
 		return Span{}, false
 	}
-	return list[i], true
+	for n > 1 {
+		half := n >> 1
+		next := at + half
+		if list[next-1].Last < service {
+			at = next
+		}
+		n -= half
+	}
+	x := list[at]
+	return x, x.First <= service && service <= x.Last
 }
 
 // RuleIn tells which rule decides about a packet from the network; ok is false where none does. It is for counters and people: the
@@ -150,7 +127,10 @@ func (s *Set) RuleIn(p *Packet) (rule uint32, ok bool) {
 		return 0, false
 	}
 	x, ok := s.rule(s.in[to*s.remotes+from], p.Service())
-	return x.Rule, ok
+	if !ok {
+		return 0, false
+	}
+	return x.Rule, true
 }
 
 // RuleOut is RuleIn for a packet to the network.
@@ -161,5 +141,8 @@ func (s *Set) RuleOut(p *Packet) (rule uint32, ok bool) {
 		return 0, false
 	}
 	x, ok := s.rule(s.out[from*s.remotes+to], p.Service())
-	return x.Rule, ok
+	if !ok {
+		return 0, false
+	}
+	return x.Rule, true
 }

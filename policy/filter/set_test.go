@@ -200,7 +200,7 @@ func TestDecidingAllocatesNothing(t *testing.T) {
 	}
 }
 
-// BenchmarkIn judges packets of random peers under lists of 1,000 rules.
+// BenchmarkIn judges packets of random peers under lists of 1,000 rules: such as pass, and such as do not.
 func BenchmarkIn(b *testing.B) {
 	for _, c := range []struct {
 		name            string
@@ -211,22 +211,27 @@ func BenchmarkIn(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		packets := make([]Packet, 4096)
-		for i := range packets {
-			a := netip.AddrFrom4([4]byte{10, 1, byte(r.IntN(c.hosts) >> 8), byte(r.IntN(min(c.hosts, 256)))})
-			if c.prefixes > 0 {
-				a = netip.AddrFrom4([4]byte{10, byte(r.IntN(4)), byte(r.IntN(256)), byte(1 + r.IntN(255))})
+		for _, passes := range []bool{true, false} {
+			var packets []Packet
+			for len(packets) < 4096 {
+				a := netip.AddrFrom4([4]byte{10, 1, byte(r.IntN(c.hosts) >> 8), byte(r.IntN(min(c.hosts, 256)))})
+				if c.prefixes > 0 {
+					a = netip.AddrFrom4([4]byte{10, byte(r.IntN(4)), byte(r.IntN(256)), byte(1 + r.IntN(255))})
+				}
+				p := Packet{Src: a, Dst: netip.AddrFrom4([4]byte{10, 0, 0, 1}), Proto: TCP, DstPort: uint16(r.IntN(65536))}
+				if (s.In(&p, true) == Allowed) == passes {
+					packets = append(packets, p)
+				}
 			}
-			packets[i] = Packet{Src: a, Dst: netip.AddrFrom4([4]byte{10, 0, 0, 1}), Proto: TCP, DstPort: uint16(r.IntN(65536))}
+			b.Run(fmt.Sprintf("%s/passes=%v", c.name, passes), func(b *testing.B) {
+				b.ReportAllocs()
+				i := 0
+				for b.Loop() {
+					s.In(&packets[i&4095], true)
+					i++
+				}
+			})
 		}
-		b.Run(fmt.Sprintf("%s/decide", c.name), func(b *testing.B) {
-			b.ReportAllocs()
-			i := 0
-			for b.Loop() {
-				s.In(&packets[i&4095], false)
-				i++
-			}
-		})
 	}
 	raw := packet4("10.1.0.7", "10.0.0.1", TCP, tcp(1, 443))
 	b.Run("parse", func(b *testing.B) {
