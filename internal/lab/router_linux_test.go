@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"net"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -140,6 +141,9 @@ func TestAHomeBehindACarrierForgets(t *testing.T) {
 	servers.mapped(c, 0)
 	for i := range 3 {
 		home.Forget()
+		if out, err := home.Router().Run(t.Context(), "ip", "route"); err == nil && !strings.Contains(out, "default via 192.0.2.2 ") {
+			t.Errorf("the home router's gateway is the internet's, too:\n%s", out)
+		}
 		if m := servers.mapped(c, 0); !m.IsValid() {
 			t.Fatalf("nothing passes after the router forgot for time %d", i+1)
 		}

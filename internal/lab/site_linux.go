@@ -42,7 +42,7 @@ func (h *Host) join(link string, to *Host, addr4 netip.Addr, net6 netip.Prefix) 
 	if err := h.upstream4(); err != nil {
 		return err
 	}
-	if err := to.addAddr(far, netip.MustParsePrefix("192.0.2.1/32")); err != nil {
+	if err := to.addAddr(far, host32(to.gateway())); err != nil {
 		return err
 	}
 	if err := to.addRoute(path{to: host32(addr4), link: far}); err != nil {
@@ -60,9 +60,19 @@ func (h *Host) join(link string, to *Host, addr4 netip.Addr, net6 netip.Prefix) 
 	return h.upstream6()
 }
 
+// gateway is the address that a router has for those below it: 192.0.2.1 on the internet, and another at each level behind it, for a
+// router that has its own gateway's address does not answer when that one asks for its link-layer address.
+func (h *Host) gateway() netip.Addr {
+	level := byte(1)
+	for up := h.up; up != nil; up = up.to.up {
+		level++
+	}
+	return netip.AddrFrom4([4]byte{192, 0, 2, level})
+}
+
 // upstream4 sets the host's own side of its uplink.
 func (h *Host) upstream4() error {
-	u, gateway := h.up, netip.MustParseAddr("192.0.2.1")
+	u, gateway := h.up, h.up.to.gateway()
 	if err := h.addAddr(u.link, host32(u.addr4)); err != nil {
 		return err
 	}
