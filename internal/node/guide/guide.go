@@ -69,6 +69,7 @@ type Guide struct {
 	agreeing  quantum.Out
 	asked     stun.Out
 	buf       []byte
+	is        ownAs
 	told      Reach
 	ferrying  bool // the links' decisions are being done
 	greetings []greeting

@@ -174,13 +174,23 @@ func (g *Guide) reach(now mono.Time, m *mate) {
 // tell says where we are: to the finder, which tells peers, and to the controller.
 func (g *Guide) tell(now mono.Time) {
 	all := g.own.candidates()
-	g.finder.Own(now, path.Own{Candidates: all, Mapping: g.own.mapping(), Prefixes: g.own.prefixes}, &g.decisions)
+	if is := (path.Own{Candidates: all, Mapping: g.own.mapping(), Prefixes: g.own.prefixes}); !g.is.same(is) {
+		g.is = ownAs(is)
+		g.finder.Own(now, is, &g.decisions)
+	}
 	if r := (Reach{Candidates: all, Home: g.home}); !r.equal(g.told) {
 		g.told = r
 		if g.cfg.Report != nil {
 			g.cfg.Report(r)
 		}
 	}
+}
+
+// ownAs is what the finder was told of us last.
+type ownAs path.Own
+
+func (o ownAs) same(p path.Own) bool {
+	return o.Mapping == p.Mapping && o.Lifetime == p.Lifetime && slices.Equal(o.Candidates, p.Candidates) && slices.Equal(o.Prefixes, p.Prefixes)
 }
 
 func (r Reach) equal(o Reach) bool {

@@ -13,25 +13,14 @@ func (g *Guide) Mismatch(now mono.Time, p *tunnel.Peer) {
 	g.agree(now, path.Way{})
 }
 
-// agree does what the exchanges of keys decided. Answers go back on the way that their question came.
+// agree does what the exchanges of keys decided: first new keys are taken, then messages leave, and then begins what waited, so that the other
+// side hears that we have a key before we use it. Answers go back on the way that their question came.
 func (g *Guide) agree(now mono.Time, from path.Way) {
 	for i := range g.agreeing.Events {
-		e := &g.agreeing.Events[i]
-		m := g.find(e.Peer)
-		if m == nil || m.talk == nil {
-			continue
-		}
-		switch e.Kind {
-		case quantum.EventKeys:
-			g.host.Share(now, m.tunnel, e.Keys.Current.Raw(), e.Keys.Other.Raw())
-		case quantum.EventShared:
-			if m.held {
-				m.held = false
-				g.host.Begin(now, m.tunnel)
+		if e := &g.agreeing.Events[i]; e.Kind == quantum.EventKeys {
+			if m := g.find(e.Peer); m != nil {
+				g.host.Share(now, m.tunnel, e.Keys.Current.Raw(), e.Keys.Other.Raw())
 			}
-		case quantum.EventGaveUp:
-			m.held = false
-			g.host.Forsake(m.tunnel)
 		}
 	}
 	for i := range g.agreeing.Transmits {
@@ -45,5 +34,23 @@ func (g *Guide) agree(now mono.Time, from path.Way) {
 			g.say(now, m, m.using, &t.Message)
 		}
 	}
+	for i := range g.agreeing.Events {
+		e := &g.agreeing.Events[i]
+		if m := g.find(e.Peer); m != nil && m.talk != nil && e.Kind != quantum.EventKeys {
+			g.agreed(now, m, e.Kind)
+		}
+	}
 	g.agreeing.Reset()
+}
+
+// agreed lets go what waited for a key.
+func (g *Guide) agreed(now mono.Time, m *mate, k quantum.EventKind) {
+	held := m.held
+	m.held = false
+	switch {
+	case k == quantum.EventGaveUp:
+		g.host.Forsake(m.tunnel)
+	case held:
+		g.host.Begin(now, m.tunnel)
+	}
 }
