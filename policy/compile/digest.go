@@ -19,8 +19,10 @@ type userSum struct {
 	src []uint64 // by position in rules.selfs: nodes that are sources of the entry
 }
 
-func (n *Network) digester() *digester {
-	d := &digester{n: n, mains: map[uint32]uint64{}, users: map[string]*userSum{}}
+func (n *Network) digester() *digester { return n.digesterOf(n.faceSums()) }
+
+// faceSums adds up the numbers of the nodes of each face.
+func (n *Network) faceSums() []uint64 {
 	faces := make([]uint64, len(n.faces))
 	for i := range n.classes {
 		c := &n.classes[i]
@@ -35,6 +37,11 @@ func (n *Network) digester() *digester {
 			}
 		}
 	}
+	return faces
+}
+
+func (n *Network) digesterOf(faces []uint64) *digester {
+	d := &digester{n: n, mains: map[uint32]uint64{}, users: map[string]*userSum{}}
 	sum := func(s set) (total uint64) {
 		for f := range s.all() {
 			total += faces[f]
@@ -69,12 +76,7 @@ func (d *digester) face(f uint32) (total uint64) {
 }
 
 func (d *digester) node(r *record) uint64 {
-	c := &d.n.classes[r.class]
-	total, known := d.mains[c.main]
-	if !known {
-		total = d.face(c.main)
-		d.mains[c.main] = total
-	}
+	total := d.main(d.n.classes[r.class].main)
 	for _, route := range r.Routes {
 		for _, p := range d.n.rules.labels.split(route) {
 			total += mix(d.face(d.n.face(d.n.rules.labels.behind(p))) + prefixHash(p))
@@ -82,6 +84,16 @@ func (d *digester) node(r *record) uint64 {
 	}
 	if owner := r.owner(); owner != "" && len(d.n.rules.selfs) > 0 {
 		total += d.self(owner, r)
+	}
+	return total
+}
+
+// main is the digest of a node that has that face, routes nothing and has no user to share.
+func (d *digester) main(f uint32) uint64 {
+	total, known := d.mains[f]
+	if !known {
+		total = d.face(f)
+		d.mains[f] = total
 	}
 	return total
 }

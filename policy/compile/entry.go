@@ -3,7 +3,6 @@ package compile
 import (
 	"fmt"
 	"hash/fnv"
-	"net/netip"
 	"slices"
 
 	"github.com/cvlan/cvlan/policy/acl"
@@ -29,8 +28,9 @@ type rules struct {
 	selfs   []uint32 // entries for autogroup:self
 }
 
-func compileRules(doc *acl.Document, overlay []netip.Prefix) *rules {
-	r := &rules{labels: newLabels(overlay)}
+// compileRules compiles a document, with the labels of another if they are its own as well.
+func compileRules(doc *acl.Document, l *labels) *rules {
+	r := &rules{labels: l}
 	groups := make(map[string]*acl.Group, len(doc.Groups))
 	for i := range doc.Groups {
 		groups[doc.Groups[i].Name] = &doc.Groups[i]

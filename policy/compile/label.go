@@ -1,7 +1,6 @@
 package compile
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -46,14 +45,11 @@ func newLabels(overlay []netip.Prefix) *labels {
 
 // label numbers a selector; none for what nobody has by itself.
 func (l *labels) label(s *acl.Selector, groups map[string]*acl.Group) int {
-	if s.Kind == acl.Nobody || s.Kind == acl.Self {
+	key := keyOf(s)
+	if key == "" {
 		return none
 	}
-	name := s.Name
-	if s.Kind == acl.Address {
-		name = fmt.Sprint(s.Prefixes)
-	}
-	id, fresh := l.number(fmt.Sprintf("%d %s", s.Kind, name))
+	id, fresh := l.number(key)
 	if !fresh {
 		return id
 	}
@@ -131,7 +127,7 @@ func (l *labels) place(p netip.Prefix, id int) {
 }
 
 func (l *labels) posture(p *acl.Posture) int {
-	id, fresh := l.number("posture " + p.Name)
+	id, fresh := l.number(postureKey(p.Name))
 	if fresh {
 		l.postures = append(l.postures, posture{p, id})
 	}

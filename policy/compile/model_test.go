@@ -141,10 +141,13 @@ func needsAny(ref *reference, a *Node, nodes []Node, p party) bool {
 // TestChangesAddUp makes random changes, and compares with a network that was made at once; whoever's plan changed must have been
 // told.
 func TestChangesAddUp(t *testing.T) {
+	total := 0
 	for seed := range uint64(25) {
 		w := world{rand.New(rand.NewPCG(seed, 2))}
-		doc := parse(t, w.document())
+		text := w.document()
+		doc := parse(t, text)
 		n := New(doc, overlay...)
+		rebased := 0
 		nodes := map[ident.Node]Node{}
 		users := map[string]User{}
 		before := map[ident.Node]*Plan{}
@@ -159,7 +162,14 @@ func TestChangesAddUp(t *testing.T) {
 				users[u.Login] = u
 				told = n.PutUser(u, nil)
 			case 2:
-				doc = parse(t, w.document())
+				text = w.edited(text)
+				if w.IntN(3) == 0 {
+					text = w.document()
+				}
+				doc = parse(t, text)
+				if n.rules.labels.serve(n.Document(), doc) {
+					rebased++
+				}
 				n, told = n.Replace(doc, nil)
 			default:
 				nodes[id] = w.node(int(id))
@@ -185,6 +195,10 @@ func TestChangesAddUp(t *testing.T) {
 			}
 			before = after
 		}
+		total += rebased
+	}
+	if total == 0 {
+		t.Error("no document was served by the labels of another")
 	}
 }
 

@@ -2,7 +2,6 @@ package compile
 
 import (
 	"encoding/binary"
-	"maps"
 	"net/netip"
 	"slices"
 
@@ -47,7 +46,7 @@ type record struct {
 // address in them is ever behind a router.
 func New(doc *acl.Document, overlay ...netip.Prefix) *Network {
 	n := &Network{
-		doc: doc, rules: compileRules(doc, overlay), faceIndex: map[string]uint32{}, classOf: map[string]uint32{},
+		doc: doc, rules: compileRules(doc, newLabels(overlay)), faceIndex: map[string]uint32{}, classOf: map[string]uint32{},
 		nodes: map[ident.Node]*record{}, owned: map[string][]ident.Node{}, addrs: map[netip.Addr]ident.Node{},
 		users: map[string]User{}, opened: map[string]bool{},
 	}
@@ -91,11 +90,17 @@ func (n *Network) face(labels set) uint32 {
 	if id, ok := n.faceIndex[key]; ok {
 		return id
 	}
+	id := n.match(labels)
+	n.holders = append(n.holders, nil)
+	n.faceIndex[key] = id
+	return id
+}
+
+// match adds a face and finds the entries that it is a source or destination of.
+func (n *Network) match(labels set) uint32 {
 	id := uint32(len(n.faces))
 	f := n.rules.face(labels)
 	n.faces = append(n.faces, f)
-	n.holders = append(n.holders, nil)
-	n.faceIndex[key] = id
 	for _, e := range f.src {
 		n.faceSets[e] = n.faceSets[e].add(int(id))
 	}
@@ -200,11 +205,16 @@ func (n *Network) again(login string, affected []ident.Node) []ident.Node {
 	return affected
 }
 
-func (n *Network) join(r *record) {
+// place puts a record into its class.
+func (n *Network) place(r *record) {
 	c := &n.classes[r.class]
 	r.at = len(c.members)
 	c.members = append(c.members, r.ID)
 	n.nodes[r.ID] = r
+}
+
+func (n *Network) join(r *record) {
+	n.place(r)
 	if o := r.owner(); o != "" {
 		n.owned[o] = append(n.owned[o], r.ID)
 	}
@@ -228,25 +238,6 @@ func (n *Network) leave(r *record) {
 		}
 	}
 	delete(n.nodes, r.ID)
-}
-
-// Replace compiles another document for the same directory, and appends the nodes for which something changed, in the order of their
-// numbers.
-func (n *Network) Replace(doc *acl.Document, affected []ident.Node) (*Network, []ident.Node) {
-	next := New(doc, n.rules.labels.overlay...)
-	next.users = maps.Clone(n.users)
-	ids := slices.Sorted(maps.Keys(n.nodes))
-	for _, id := range ids {
-		x := n.nodes[id].Node
-		next.join(&record{Node: x, class: next.classify(&x)})
-	}
-	before, after := n.digester(), next.digester()
-	for _, id := range ids {
-		if before.node(n.nodes[id]) != after.node(next.nodes[id]) {
-			affected = append(affected, id)
-		}
-	}
-	return next, affected
 }
 
 // Load adds many nodes at once, without asking whom each affects.

@@ -83,6 +83,22 @@ func (w world) document() string {
 		"acls": [` + strings.Join(rules, ",\n") + `]}`
 }
 
+// edited is a document that mentions nothing which the given one does not: a rule less, or in another place.
+func (w world) edited(text string) string {
+	head, tail, _ := strings.Cut(text, `"acls": [`)
+	rules := strings.Split(strings.TrimSuffix(tail, "]}"), ",\n")
+	if i := w.IntN(len(rules)); len(rules) > 1 && w.IntN(2) == 0 {
+		rules = slices.Delete(rules, i, i+1)
+	} else {
+		rules = append(rules, strings.Replace(rules[i], `"src"`, `"priority": 3, "src"`, 1))
+		if strings.Contains(rules[i], `"priority"`) {
+			rules = rules[:len(rules)-1]
+		}
+	}
+	w.Shuffle(len(rules), func(i, j int) { rules[i], rules[j] = rules[j], rules[i] })
+	return head + `"acls": [` + strings.Join(rules, ",\n") + "]}"
+}
+
 func (w world) users() []User {
 	return []User{{"ann@a.org", Role(w.IntN(3)), nil}, {"dot@b.org", Role(w.IntN(3)), []string{"group:dir"}}, {"eve@b.org", Member, []string{"group:g"}[:w.IntN(2)]}}
 }
