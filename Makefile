@@ -57,10 +57,10 @@ bench-engine: bench-tools ## the packet engine's figures, likewise; ARGS="-only 
 	@$(if $(findstring -only,$(ARGS)),,p=$$(grep -rlE --include='*_test.go' '^func Test.*Figure' internal | xargs -n1 dirname | sort -u | sed 's,^,./,'); \
 	  $(GO) test -count=1 -v -run Figure $$p 2>&1 | grep -o 'FIGURE engine_.*' || true)
 
-bench-relay: ## what a packet and a client cost a relay; ARGS="-only udp" for one part
-	@mkdir -p $(BIN)/tools
+bench-relay: bench-tools ## what a packet and a client cost a relay, and relayed against direct traffic; ARGS="-only udp" for one part
 	$(GOBUILD) -o $(BIN)/tools/bench-relay ./internal/lab/bench/relay
 	$(BIN)/tools/bench-relay $(ARGS)
+	$(if $(findstring -only,$(ARGS)),,$(GO) run ./internal/lab/bench/relayed -bin $(abspath $(BIN)))
 
 flame: ## pictures of the profiles that make bench-engine PERF=DIR has taken, beside them
 	@for f in $(PERF)/*.perf; do p=$${f%.perf}; echo "$$p.svg"; perf script -i $$f 2>/dev/null | tee $$p.stacks | $(GO) run ./internal/lab/flame -title "$${p##*/}" > $$p.svg; \
