@@ -126,11 +126,9 @@ func TestARouterOfEverythingSpeaksForNoNode(t *testing.T) {
 
 // listFrom is what an address may send to the node itself.
 func listFrom(s *filter.Spec, a netip.Addr) []filter.Span {
-	best := filter.Place{}
-	for _, p := range s.Remote {
-		if p.Prefix.Contains(a) && (!best.Prefix.IsValid() || p.Prefix.Bits() > best.Prefix.Bits()) {
-			best = p
-		}
+	p, ok := placeOf(s.Remote, a)
+	if !ok {
+		return nil
 	}
-	return s.Lists[s.In[best.Class].List]
+	return s.Lists[s.In[p.Class].List]
 }

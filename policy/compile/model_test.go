@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"net/netip"
@@ -214,9 +215,20 @@ func samePlan(a, b *Plan) bool {
 	return true
 }
 
-// meaning spells a Spec out: for each pair of places what is allowed.
-func meaning(s *filter.Spec) map[[2]netip.Prefix][2][]filter.Span {
-	out := map[[2]netip.Prefix][2][]filter.Span{}
+// probed are the addresses at which plans are compared: all nodes', and one in each piece of their routes.
+var probed = func() (list []netip.Addr) {
+	for i := range 7 {
+		list = append(list, netip.AddrFrom4([4]byte{10, 1, 0, byte(i + 1)}), netip.MustParseAddr(fmt.Sprintf("fd00::%x", i+1)))
+	}
+	for _, a := range samples {
+		list = append(list, netip.MustParseAddr(a))
+	}
+	return list
+}()
+
+// meaning spells a Spec out: for each pair of addresses what is allowed. Pairs without anything do not stand in it.
+func meaning(s *filter.Spec) map[[2]netip.Addr][2][]filter.Span {
+	out := map[[2]netip.Addr][2][]filter.Span{}
 	plain := func(p filter.Pair) (list []filter.Span) {
 		for _, x := range s.Lists[p.List] {
 			if x.Deny {
@@ -230,13 +242,29 @@ func meaning(s *filter.Spec) map[[2]netip.Prefix][2][]filter.Span {
 		}
 		return list
 	}
-	for _, l := range s.Local {
-		for _, r := range s.Remote {
+	for _, a := range probed {
+		l, ok := placeOf(s.Local, a)
+		for _, b := range probed {
+			r, ok2 := placeOf(s.Remote, b)
+			if !ok || !ok2 {
+				continue
+			}
 			i := int(l.Class)*s.Remotes + int(r.Class)
-			out[[2]netip.Prefix{l.Prefix, r.Prefix}] = [2][]filter.Span{plain(s.In[i]), plain(s.Out[i])}
+			if v := [2][]filter.Span{plain(s.In[i]), plain(s.Out[i])}; v[0] != nil || v[1] != nil {
+				out[[2]netip.Addr{a, b}] = v
+			}
 		}
 	}
 	return out
+}
+
+func placeOf(places []filter.Place, a netip.Addr) (best filter.Place, ok bool) {
+	for _, p := range places {
+		if p.Prefix.Contains(a) && (!ok || p.Prefix.Bits() > best.Prefix.Bits()) {
+			best, ok = p, true
+		}
+	}
+	return best, ok
 }
 
 func TestTheSameCallsGiveTheSamePlans(t *testing.T) {
