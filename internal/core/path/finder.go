@@ -58,6 +58,7 @@ func (f *Finder) SetPeer(now mono.Time, id Peer, known Known, out *Decisions) {
 	if s := p.search; s != nil {
 		f.learn(s, known.Candidates)
 		s.mapRelays()
+		f.see(now, s)
 		f.choose(now, s, out)
 		f.wake(now, s, now)
 	}
@@ -96,6 +97,7 @@ func (f *Finder) Relay(now mono.Time, slot uint8, up bool, out *Decisions) {
 	f.links[slot] = up
 	for _, s := range f.queue.all() {
 		s.mapRelays()
+		f.see(now, s)
 		f.choose(now, s, out)
 		f.wake(now, s, now)
 	}

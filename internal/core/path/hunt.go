@@ -54,6 +54,7 @@ type hunt struct {
 	offered  mono.Time // our latest offer
 	times    int       // offers of this hunt
 	joined   bool      // the peer asked
+	blind    bool      // no relay led to the peer: nothing is agreed
 	answered bool      // the peer's offer is here
 	rtt      time.Duration
 	start    mono.Time
@@ -67,7 +68,7 @@ type hunt struct {
 
 // end leaves off an attempt.
 func (h *hunt) end() {
-	h.phase, h.joined, h.answered, h.times, h.awaits, h.rtt = resting, false, false, 0, 0, 0
+	h.phase, h.joined, h.answered, h.blind, h.times, h.awaits, h.rtt = resting, false, false, false, 0, 0, 0
 }
 
 func (h *hunt) enter(now mono.Time, p phase) { h.phase, h.since = p, now }
@@ -134,6 +135,16 @@ func (f *Finder) advance(now mono.Time, s *search, out *Decisions) {
 	}
 }
 
+// see begins a blind hunt anew, now that a relay leads to the peer: as a rule the relay comes some milliseconds after the wish.
+func (f *Finder) see(now mono.Time, s *search) {
+	h := &s.hunt
+	if h.blind && h.phase == punching && s.direct() == nil && f.bestRelay(s) != nil {
+		h.end()
+		h.n--
+		h.at = now
+	}
+}
+
 func (f *Finder) countdown(s *search) uint16 {
 	if s.hunt.joined {
 		return answers
@@ -174,6 +185,7 @@ func (f *Finder) offer(now mono.Time, s *search, out *Decisions) {
 			h.punchAt = now
 			out.Events = append(out.Events, Event{Kind: AskPunch, Peer: s.id})
 		}
+		h.blind = true
 		f.start(now, now, s, out)
 		return
 	}
