@@ -55,7 +55,7 @@ func (p *parser) fill(s *Selector) {
 	}
 }
 
-const maxSuggestions = 500 // names that are compared for a hint
+const maxSuggestions = 100 // names that are compared for a hint
 
 func (p *parser) references() {
 	known := make(map[string]bool, len(p.opt.Groups))

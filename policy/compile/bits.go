@@ -42,15 +42,6 @@ func (s set) meets(t set) bool {
 	return false
 }
 
-func (s set) empty() bool {
-	for _, w := range s {
-		if w != 0 {
-			return false
-		}
-	}
-	return true
-}
-
 // all goes through the numbers upwards.
 func (s set) all() iter.Seq[int] {
 	return func(yield func(int) bool) {

@@ -298,43 +298,6 @@ func (p *Plan) At(t time.Time) (*filter.Spec, time.Time) {
 	return s, next
 }
 
-// Approves reports whether a route that a node offers is approved without being asked: all of it stands in a prefix of "autoApprovers"
-// that names the node's owner or tags.
-func (n *Network) Approves(x *Node, route netip.Prefix) bool {
-	if route.Bits() == 0 {
-		return n.named(n.doc.ExitNode, x)
-	}
-	return slices.ContainsFunc(n.doc.Routes, func(a acl.RouteApprover) bool {
-		return a.Prefix.Bits() <= route.Bits() && a.Prefix.Contains(route.Addr()) && n.named(a.Approvers, x)
-	})
-}
-
-// MayTag reports whether a user may give a tag to a node.
-func (n *Network) MayTag(login, tag string) bool {
-	x := &Node{User: login}
-	return slices.ContainsFunc(n.doc.TagOwners, func(o acl.TagOwner) bool { return o.Tag == tag && n.named(o.Owners, x) })
-}
-
-// named reports whether selectors select a node by its owner or tags.
-func (n *Network) named(list []acl.Selector, x *Node) bool {
-	if len(list) == 0 {
-		return false
-	}
-	l := newLabels(nil)
-	groups := make(map[string]*acl.Group, len(n.doc.Groups))
-	for i := range n.doc.Groups {
-		groups[n.doc.Groups[i].Name] = &n.doc.Groups[i]
-	}
-	for i := range list {
-		l.label(&list[i], groups)
-	}
-	var u *User
-	if known, ok := n.users[x.owner()]; ok {
-		u = &known
-	}
-	return !l.of(x, u, nil).empty()
-}
-
 // Opens reports whether a profile may allow something at some time: with windows that allow open, and those that deny closed.
 func (p *Plan) Opens(profile uint32) bool {
 	var entries []*Entry

@@ -111,3 +111,29 @@ func (n *Network) NodesOf(login string) (out []Node) {
 	}
 	return out
 }
+
+// Idle returns the rules that concern nobody now: none of their sources exists, or none of their destinations. An author may want to know.
+func (n *Network) Idle() (out []int) {
+	var used set
+	for i := range n.classes {
+		if c := &n.classes[i]; len(c.members) > 0 {
+			used = used.add(int(c.main))
+			for _, f := range c.routed {
+				used = used.add(int(f))
+			}
+		}
+	}
+	busy := make([]bool, len(n.doc.Rules))
+	for i := range n.rules.entries {
+		e := &n.rules.entries[i]
+		if n.faceSets[i].meets(used) && (e.self || n.faceDsts[i].meets(used)) {
+			busy[e.Rule] = true
+		}
+	}
+	for i, b := range busy {
+		if !b {
+			out = append(out, i)
+		}
+	}
+	return out
+}
