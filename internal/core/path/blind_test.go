@@ -46,3 +46,18 @@ func (c *counter) Read(b []byte) (int, error) {
 	}
 	return len(b), nil
 }
+
+// The controller's word to start, which one side asked for before it had a relay, comes when both have one already.
+func TestLatePunchDoesNotDisturbWhatIsAgreed(t *testing.T) {
+	f := NewFinder(Config{}, 1, &counter{})
+	now, out := mono.Time(time.Second), Decisions{}
+	peer := []disco.Candidate{{Addr: netip.MustParseAddrPort("198.51.100.7:41641"), Kind: disco.ServerReflexive}}
+	f.Relay(now, 1, true, &out)
+	f.SetPeer(now, 1, Known{Candidates: peer, Relays: [4]uint8{1}}, &out)
+	f.Wanted(now, 1, &out)
+	f.Tick(now, &out)
+	f.Punch(now.Add(20*time.Millisecond), 1, &out)
+	if h := &f.peers[1].search.hunt; h.phase != offering {
+		t.Fatalf("phase %d", h.phase)
+	}
+}

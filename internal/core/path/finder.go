@@ -168,10 +168,13 @@ func (f *Finder) Message(now mono.Time, id Peer, w Way, m disco.Message, out *De
 
 // Punch tells that the controller has both sides start now.
 func (f *Finder) Punch(now mono.Time, id Peer, out *Decisions) {
-	if s := f.search(now, id); s != nil {
-		f.start(now, now, s, out)
-		f.wake(now, s, now)
+	s := f.search(now, id)
+	if s == nil || s.hunt.phase != resting && f.bestRelay(s) != nil { // what is agreed through a relay is better
+		return
 	}
+	f.start(now, now, s, out)
+	s.hunt.blind = f.bestRelay(s) == nil
+	f.wake(now, s, now)
 }
 
 // TooBig tells that the system says that a datagram was too long for a way. It is a hint only: probes decide.

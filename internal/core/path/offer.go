@@ -27,7 +27,7 @@ func (f *Finder) offered(now mono.Time, s *search, w Way, m disco.Message, out *
 	case h.phase == offering || h.phase == opening:
 		h.answered = true
 	case m.StartIn == answers:
-	case s.direct() == nil && (h.phase == resting || now.Sub(h.start) >= tellEvery):
+	case s.direct() == nil && (h.phase == resting || h.blind || now.Sub(h.start) >= tellEvery):
 		f.attempt(now, s, true, out)
 	case h.offered.IsNever() || now.Sub(h.offered) >= tellEvery:
 		f.send(now, s, answers, out)
@@ -37,7 +37,7 @@ func (f *Finder) offered(now mono.Time, s *search, w Way, m disco.Message, out *
 // meet starts together with the peer, which has sent a countdown.
 func (f *Finder) meet(now mono.Time, s *search, in time.Duration, out *Decisions) {
 	h := &s.hunt
-	if h.phase == punching && now.Sub(h.start) < max(time.Second, 2*h.rtt) {
+	if h.phase == punching && !h.blind && now.Sub(h.start) < max(time.Second, 2*h.rtt) {
 		return // both agreed at once
 	}
 	travelled := in
