@@ -6,8 +6,9 @@ type Set struct {
 	local, remote side
 	remotes       uint32
 	in, out       []uint32 // [local*remotes + remote]: list<<1, and 1 if only through IPsec
-	allows        []allow  // for a decision: only what is allowed, merged
-	lists         [][]Span // for a reason: by rule
+	allows        []ranges // for a decision
+	denies        []ranges // for its reason
+	lists         [][]Span // for its rule
 }
 
 // New makes a Set of a valid Spec. It keeps the Spec's lists.
@@ -23,7 +24,7 @@ func New(spec *Spec) (*Set, error) {
 		lists: spec.Lists,
 	}
 	for _, l := range spec.Lists {
-		s.allows = append(s.allows, newAllow(l))
+		s.allows, s.denies = append(s.allows, newRanges(l, false)), append(s.denies, newRanges(l, true))
 	}
 	return s, nil
 }
@@ -90,10 +91,7 @@ func (s *Set) why(pair uint32, p *Packet) Reason {
 	if p.Fragment == Later {
 		return LaterFragment
 	}
-	if !s.allows[pair>>1].denies {
-		return NoRule
-	}
-	if r, found := s.rule(pair, p.Service()); found && r.Deny {
+	if s.denies[pair>>1].has(p.Service()) {
 		return Denied
 	}
 	return NoRule

@@ -1,10 +1,10 @@
 package filter
 
-// allow is what a list allows: sorted ranges that do not touch. A long one has an index, so that a search ends after a few steps.
-type allow struct {
-	spans  []span
-	index  *index
-	denies bool // the list denies something by a rule
+// ranges are the services that a list allows, or those that it denies by a rule: sorted, and not touching. Many have an index, so that a
+// search ends after a few steps.
+type ranges struct {
+	spans []span
+	index *index
 }
 
 type span struct{ first, last uint32 }
@@ -15,11 +15,8 @@ type index [2][257]uint32
 
 const indexed = 8 // spans from which on a list has an index: 2 KB that spare it some steps
 
-func newAllow(list []Span) allow {
-	a := allow{spans: merged(list)}
-	for _, x := range list {
-		a.denies = a.denies || x.Deny
-	}
+func newRanges(list []Span, deny bool) ranges {
+	a := ranges{spans: merged(list, deny)}
 	if len(a.spans) < indexed {
 		return a
 	}
@@ -36,10 +33,10 @@ func newAllow(list []Span) allow {
 	return a
 }
 
-// merged joins what a list allows.
-func merged(list []Span) (out []span) {
+// merged joins what a list allows, or denies.
+func merged(list []Span, deny bool) (out []span) {
 	for _, x := range list {
-		if x.Deny {
+		if x.Deny != deny {
 			continue
 		}
 		if n := len(out); n > 0 && out[n-1].last+1 == x.First {
@@ -51,8 +48,8 @@ func merged(list []Span) (out []span) {
 	return out
 }
 
-// has reports whether a service is allowed.
-func (a *allow) has(service uint32) bool {
+// has reports whether a service is among them.
+func (a *ranges) has(service uint32) bool {
 	if a.index == nil {
 		return covers(a.spans, service, service)
 	}
