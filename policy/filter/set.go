@@ -6,8 +6,7 @@ type Set struct {
 	local, remote side
 	remotes       uint32
 	in, out       []uint32 // [local*remotes + remote]: list<<1, and 1 if only through IPsec
-	allows        []ranges // for a decision
-	denies        []ranges // for its reason
+	ranges        []ranges // for a decision
 	lists         [][]Span // for its rule
 }
 
@@ -24,7 +23,7 @@ func New(spec *Spec) (*Set, error) {
 		lists: spec.Lists,
 	}
 	for _, l := range spec.Lists {
-		s.allows, s.denies = append(s.allows, newRanges(l, false)), append(s.denies, newRanges(l, true))
+		s.ranges = append(s.ranges, newRanges(l))
 	}
 	return s, nil
 }
@@ -70,31 +69,21 @@ func (s *Set) Out(p *Packet, ipsec bool) Reason {
 }
 
 func (s *Set) decide(pair uint32, p *Packet, ipsec bool) Reason {
-	a, service := &s.allows[pair>>1], p.Service()
-	ok := false
+	first := p.Service()
+	last := first
 	if p.Fragment == Later {
-		ok = covers(a.spans, service, service|0xffff)
-	} else {
-		ok = a.has(service)
+		last |= 0xffff
 	}
-	if !ok {
-		return s.why(pair, p)
+	if r := s.ranges[pair>>1].decide(first, last); r != Allowed {
+		if p.Fragment == Later {
+			return LaterFragment
+		}
+		return r
 	}
 	if pair&1 != 0 && !ipsec {
 		return NeedsIPsec
 	}
 	return Allowed
-}
-
-// why is the reason for a packet that is not allowed.
-func (s *Set) why(pair uint32, p *Packet) Reason {
-	if p.Fragment == Later {
-		return LaterFragment
-	}
-	if s.denies[pair>>1].has(p.Service()) {
-		return Denied
-	}
-	return NoRule
 }
 
 // rule finds the span of a service.
