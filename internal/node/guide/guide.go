@@ -279,6 +279,10 @@ func (g *Guide) decided(now mono.Time, e path.Event) {
 	}
 	switch e.Kind {
 	case path.Chosen:
+		if e.Why == path.Silent && m.using.Direct() { // it may be our own address that has changed: relays are to know
+			g.links.Moved(now, &g.relaying)
+			g.ferry(now)
+		}
 		m.using = e.Way
 		g.cfg.Log.Debug("way to peer", logx.Peer, m.key().Short(), logx.Addr, e.Way, logx.Reason, e.Why)
 		g.use(now, m)
