@@ -22,6 +22,7 @@ type event struct {
 	// happens makes it happen; back undoes it.
 	happens, back func(ctx context.Context) error
 	talks         bool // show what the daemons say of it
+	starts        bool // it is measured from the start of a's daemon
 }
 
 // givenUp is what an outage counts as that had not ended by then.
@@ -50,9 +51,13 @@ func (t *town) events(ctx context.Context) ([]event, error) {
 			did(func() { a.Host.Roam(phone) }), did(func() { a.Host.Roam(home) })),
 		direct("roam_noevent", "the home network gets another outside address; nothing on the computer tells", 3*time.Second,
 			did(home.Renumber), nothing),
-		direct("udp_blocked", "the home router drops all UDP from now on; TLS takes over", time.Second,
+		direct("udp_cut", "the home router drops all UDP from now on, in mid-flow; TLS takes over", 5*time.Second,
 			did(func() { home.BlockUDP(true) }), did(func() { home.BlockUDP(false) })),
 	}
+	blocked := direct("udp_blocked", "a daemon starts where no UDP passes; until its first echo is back, by TLS", time.Second,
+		did(func() { home.BlockUDP(true) }), did(func() { home.BlockUDP(false) }))
+	blocked.starts = true
+	all = append(all, blocked)
 	if len(t.relays) > 1 {
 		all = append(all, t.relayDeath(c, d))
 	}
@@ -111,7 +116,32 @@ func (e event) suffer(ctx context.Context, runs int) (outage, error) {
 	return o, nil
 }
 
+// start measures from the start of a daemon, after what happens, to its first answered echo.
+func (e event) start(ctx context.Context) (took time.Duration, err error) {
+	if err := e.happens(ctx); err != nil {
+		return 0, err
+	}
+	if err := e.a.Proc.Stop(ready); err != nil {
+		return 0, err
+	}
+	e.a.site.Forget()
+	since := time.Now()
+	if err := e.a.Start(ctx); err != nil {
+		return 0, err
+	}
+	for took < givenUp {
+		_, err = e.a.CLI(ctx, "ping", "-c", "1", "--timeout", "500ms", e.b.name)
+		if took = time.Since(since); err == nil {
+			break
+		}
+	}
+	return min(took, givenUp), e.back(ctx)
+}
+
 func (e event) once(ctx context.Context) (took time.Duration, err error) {
+	if e.starts {
+		return e.start(ctx)
+	}
 	if err := afresh(ctx, e.a, e.b); err != nil {
 		return 0, err
 	}
