@@ -119,7 +119,7 @@ func (o *owner) Use(now mono.Time, p *Peer, to *Path) {
 // Limit implements GuideHost.
 func (o *owner) Limit(p *Peer, bytes int) {
 	if to := p.path.Load(); to != nil {
-		o.limit(to, bytes-dataOverhead)
+		o.limit(to, bytes-dataOverhead, minProbed)
 	}
 }
 

@@ -14,6 +14,8 @@ import (
 const (
 	// minInner is what IPv6 asks of every link (RFC 8200, section 5). On narrower paths the outer datagrams are fragmented.
 	minInner = 1280
+	// minProbed is the least that IPv4 is told where probes find a black hole: nobody fragments on such a path.
+	minProbed = 576
 	// dataOverhead is what the protocols add to a packet of the inside's full size: WireGuard 32, ESP with AES-GCM 16 + 2 + 16 and padding.
 	dataOverhead = 37
 	udpHeader    = 8
@@ -32,15 +34,15 @@ func (o *owner) measure(p *Peer) {
 	if err != nil {
 		return
 	}
-	o.limit(to, wide-ipHeader(to.remote.Addr())-udpHeader-dataOverhead-to.head())
+	o.limit(to, wide-ipHeader(to.remote.Addr())-udpHeader-dataOverhead-to.head(), minInner)
 }
 
 // limit has a way carry inner packets of at most so many bytes.
-func (o *owner) limit(to *Path, limit int) {
+func (o *owner) limit(to *Path, limit, least int) {
 	if limit >= o.t.mtu {
 		limit = 0
 	} else {
-		limit = max(limit&^(padding-1), minInner) // a packet that fits still does when it has been padded
+		limit = max(limit&^(padding-1), least) // a packet that fits still does when it has been padded
 	}
 	to.limit.Store(int32(limit))
 }

@@ -80,7 +80,7 @@ func (w *outbound) super(now mono.Time, s *offload.Super) error {
 		return nil
 	}
 	if s.Protocol == offload.None {
-		fit.ClampMSS(s.Packet, w.t.fits(p), s.Partial)
+		fit.ClampMSS(s.Packet, w.t.fitsFor(p, s.Packet), s.Partial)
 	}
 	if !w.fits(now, s, p) {
 		return nil
@@ -102,7 +102,7 @@ func packets(s *offload.Super) int {
 
 // fits reports whether a packet, or each of a train, passes the path. If not, its sender is told how much does.
 func (w *outbound) fits(now mono.Time, s *offload.Super, p *Peer) bool {
-	limit := w.t.fits(p)
+	limit := w.t.fitsFor(p, s.Packet)
 	if fit.Size(s) <= limit || mayFragment(s.Packet) { // it is the outer datagram that is fragmented
 		return true
 	}

@@ -238,6 +238,15 @@ func (t *Tunnel) fits(p *Peer) int {
 	return t.mtu
 }
 
+// fitsFor is the same for a packet: IPv6 allows none of them to be told less than minInner.
+func (t *Tunnel) fitsFor(p *Peer, packet []byte) int {
+	limit := t.fits(p)
+	if limit < minInner && packet[0]>>4 == 6 {
+		return min(minInner, t.mtu)
+	}
+	return limit
+}
+
 // drop counts packets of nobody that is known.
 func (t *Tunnel) drop(r Reason, n int) { t.drops.add(r, n) }
 
