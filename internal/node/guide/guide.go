@@ -291,7 +291,7 @@ func (g *Guide) decided(now mono.Time, e path.Event) {
 		g.cfg.Log.Debug("no way to peer", logx.Peer, m.key().Short(), logx.Reason, e.Why)
 		g.use(now, m)
 	case path.MTU:
-		if m.using == e.Way {
+		if w := m.using; w.Relay == e.Way.Relay && w.Socket == e.Way.Socket && w.Remote == e.Way.Remote { // wherever it leaves from
 			g.host.Limit(m.tunnel, e.Bytes)
 		}
 	case path.AskPunch:

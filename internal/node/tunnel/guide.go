@@ -99,8 +99,12 @@ func (o *owner) Transmit(data []byte, to *Path) { o.send(data, to.place) }
 
 // Use implements GuideHost.
 func (o *owner) Use(now mono.Time, p *Peer, to *Path) {
-	before := p.path.Swap(to)
-	if to == nil || before == to {
+	before := p.path.Load()
+	if before != nil && to != nil && before.id == to.id && before.lane == to.lane {
+		return // what is known of it stays known
+	}
+	p.path.Store(to)
+	if to == nil {
 		return
 	}
 	if to.spare != nil {
@@ -119,6 +123,7 @@ func (o *owner) Use(now mono.Time, p *Peer, to *Path) {
 // Limit implements GuideHost.
 func (o *owner) Limit(p *Peer, bytes int) {
 	if to := p.path.Load(); to != nil {
+		to.probed = true
 		o.limit(to, bytes-dataOverhead, minProbed)
 	}
 }

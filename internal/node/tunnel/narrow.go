@@ -27,7 +27,7 @@ const (
 // never smaller than minInner; it is asked for again with every new session.
 func (o *owner) measure(p *Peer) {
 	to := p.path.Load()
-	if to == nil || o.t.pathMTU == nil || !to.remote.IsValid() {
+	if to == nil || to.probed || o.t.pathMTU == nil || !to.remote.IsValid() {
 		return
 	}
 	wide, err := o.t.pathMTU(to.remote.Addr())

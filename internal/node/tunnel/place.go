@@ -24,7 +24,8 @@ type place struct {
 // Path is a way to a peer.
 type Path struct {
 	place
-	limit atomic.Int32 // the largest inner packet that passes whole, in bytes; 0: not known to be limited
+	limit  atomic.Int32 // the largest inner packet that passes whole, in bytes; 0: not known to be limited
+	probed bool         // the guide has found it out, which the system's hint does not change; the owner's
 }
 
 // Slot is that of the relay which the way leads through; 0: it is direct.
