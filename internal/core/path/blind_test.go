@@ -36,6 +36,30 @@ func TestBlindHuntEndsWhenARelayComes(t *testing.T) {
 	}
 }
 
+// While nothing leads to the peer any more, an offer that is due must not be due again at once.
+func TestRelayLostInTheMiddleOfAnOfferIsNoSpin(t *testing.T) {
+	f := NewFinder(Config{}, 1, &counter{})
+	now, out := mono.Time(time.Second), Decisions{}
+	f.Relay(now, 1, true, &out)
+	f.SetPeer(now, 1, Known{Relays: [4]uint8{1}}, &out)
+	f.Wanted(now, 1, &out)
+	f.Tick(now, &out)
+	if h := &f.peers[1].search.hunt; h.phase != offering {
+		t.Fatalf("phase %d", h.phase)
+	}
+	now = now.Add(50 * time.Millisecond)
+	f.Relay(now, 1, false, &out)
+	ticks := 0
+	for end := now.Add(offerWait); now < end && ticks < 100; ticks++ {
+		out.Reset()
+		f.Tick(now, &out)
+		now = max(now, f.Deadline())
+	}
+	if ticks > 20 {
+		t.Errorf("%d calls in %v", ticks, now.Sub(mono.Time(time.Second)))
+	}
+}
+
 // counter is a source of numbers that are all different.
 type counter struct{ n byte }
 

@@ -52,6 +52,7 @@ type hunt struct {
 	at       mono.Time // when the next one may begin
 	since    mono.Time // this phase
 	offered  mono.Time // our latest offer
+	tried    mono.Time // likewise, also if nothing led to the peer
 	times    int       // offers of this hunt
 	joined   bool      // the peer asked
 	blind    bool      // no relay led to the peer: nothing is agreed
@@ -79,7 +80,7 @@ func (h *hunt) deadline(now mono.Time, s *search) mono.Time {
 		return h.since.Add(socketWait)
 	case offering:
 		if h.times < offerTimes {
-			return h.offered.Add(offerEvery)
+			return h.tried.Add(offerEvery)
 		}
 		return h.since.Add(offerWait)
 	case punching:
@@ -121,7 +122,7 @@ func (f *Finder) advance(now mono.Time, s *search, out *Decisions) {
 			f.agree(now, s, out)
 		case now.Sub(h.since) >= offerWait:
 			f.start(now, now, s, out)
-		case h.times < offerTimes && now.Sub(h.offered) >= offerEvery:
+		case h.times < offerTimes && now.Sub(h.tried) >= offerEvery:
 			f.send(now, s, f.countdown(s), out)
 			f.pingRelay(now, s, out)
 		}
@@ -223,6 +224,7 @@ func (f *Finder) outranks(s *search) bool {
 
 // send sends an offer through a relay, or on a direct way that is proven.
 func (f *Finder) send(now mono.Time, s *search, startIn uint16, out *Decisions) {
+	s.hunt.tried = now
 	t := f.bestRelay(s)
 	if t == nil {
 		t = f.bestDirect(s)
