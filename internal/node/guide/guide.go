@@ -139,6 +139,7 @@ func (g *Guide) Wanted(now mono.Time, p *tunnel.Peer) bool {
 	if m == nil || !g.warm(now, m) {
 		return false
 	}
+	m.met = true
 	g.want(now, m)
 	m.held = !g.secrets.Want(now, p.Key(), &g.agreeing)
 	begin := !m.held
@@ -157,6 +158,7 @@ func (g *Guide) want(now mono.Time, m *mate) {
 // Heard implements tunnel.Guide.
 func (g *Guide) Heard(now mono.Time, p *tunnel.Peer, from tunnel.Origin) {
 	if m := mateOf(p); m != nil && g.warm(now, m) {
+		m.met = true
 		g.finder.Heard(now, m.id, wayOf(from), &g.decisions)
 		g.act(now)
 	}

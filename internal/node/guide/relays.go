@@ -116,6 +116,10 @@ func (g *Guide) dial(now mono.Time, e relayed.Event) {
 
 // laned takes news of one peer behind a relay.
 func (g *Guide) laned(now mono.Time, e relayed.Event) {
+	if e.Kind == relayed.Unexpect { // also of a peer that has just been removed
+		g.host.Unexpect(e.Number, e.Tag)
+		return
+	}
 	m := g.byNode[e.Node]
 	if m == nil {
 		return
@@ -123,8 +127,6 @@ func (g *Guide) laned(now mono.Time, e relayed.Event) {
 	switch e.Kind {
 	case relayed.Expect:
 		g.host.Expect(e.Slot, e.Addr, e.Number, e.Tag, m.tunnel)
-	case relayed.Unexpect:
-		g.host.Unexpect(e.Number, e.Tag)
 	case relayed.LaneUp, relayed.Lost:
 		if m.talk == nil {
 			return

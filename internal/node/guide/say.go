@@ -60,7 +60,6 @@ func (g *Guide) said(now mono.Time, from tunnel.Origin, b []byte) tunnel.Reason 
 	if from.Peer != nil && from.Peer != m.tunnel {
 		return tunnel.Spoofed // the relay says that somebody else sent it
 	}
-	first := m.talk == nil
 	if !g.warm(now, m) {
 		return tunnel.Forged
 	}
@@ -68,7 +67,8 @@ func (g *Guide) said(now mono.Time, from tunnel.Origin, b []byte) tunnel.Reason 
 	if err != nil {
 		return tunnel.Forged
 	}
-	if first {
+	if !m.met {
+		m.met = true
 		g.greeted(now, m)
 	}
 	if msg.Kind == disco.Part {

@@ -28,10 +28,12 @@ func (g *Guide) open(now mono.Time, m *mate, n int) {
 			continue
 		}
 		a := &asking{s, m, stun.NewClient(g.own.servers, g.cfg.Rand)}
-		g.asking = append(g.asking, a)
-		if err := a.client.Start(now, &g.asked); err != nil {
+		if err := a.client.Start(now, &g.asked); err != nil { // it goes without
 			g.asked.Reset()
+			g.finder.SocketOpened(now, m.id, s, netip.AddrPort{}, &g.decisions)
+			continue
 		}
+		g.asking = append(g.asking, a)
 		g.asks(now, a)
 	}
 }

@@ -1,0 +1,61 @@
+package guide
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+)
+
+func TestFirstPacketGoesThroughTheRelayAndThenDirectly(t *testing.T) {
+	tell(t, func(r *realm) {
+		r.serve(1)
+		a, b := r.pair()
+		r.block(a.addr, b.addr, true)
+		a.says(b, 1)
+		time.Sleep(time.Second)
+		if n := b.heard(); n != 1 {
+			t.Fatalf("%d packets have come through the relay", n)
+		}
+		if a.direct(b) || a.g.Using()[b.private.Public()] != 1 {
+			t.Errorf("relays in use: %v", a.g.Using())
+		}
+		for _, p := range a.Peers() {
+			if !p.Preshared {
+				t.Error("the handshake did not wait for the preshared key")
+			}
+		}
+		r.block(a.addr, b.addr, false)
+		chat(a, b, 20*time.Second)
+		if !a.direct(b) || !b.direct(a) || len(a.g.Using()) != 0 {
+			t.Errorf("not direct: %v %v", a.g.Using(), b.g.Using())
+		}
+	})
+}
+
+func TestProbeGoesThroughTheRelay(t *testing.T) {
+	tell(t, func(r *realm) {
+		r.serve(1)
+		a, b := r.pair()
+		chat(a, b, 5*time.Second)
+		if !a.direct(b) {
+			t.Fatal("not direct")
+		}
+		took, err := a.g.Probe(r.Context(), b.private.Public())
+		if err != nil || took != 4*delay {
+			t.Error(took, err)
+		}
+		r.stops[1]()
+		ctx, cancel := context.WithTimeout(r.Context(), time.Second)
+		defer cancel()
+		if _, err := a.g.Probe(ctx, b.private.Public()); !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, ErrNoRelay) {
+			t.Error(err)
+		}
+		if _, err := a.g.Probe(r.Context(), a.private.Public()); !errors.Is(err, ErrUnknown) {
+			t.Error(err)
+		}
+		if len(a.g.probes) != 0 {
+			t.Errorf("%d probes are kept", len(a.g.probes))
+		}
+	})
+}
