@@ -5,7 +5,6 @@ import (
 
 	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/base/mono"
-	"github.com/cvlan/cvlan/internal/core/path"
 	"github.com/cvlan/cvlan/internal/core/relayed"
 	"github.com/cvlan/cvlan/internal/core/stun"
 	"github.com/cvlan/cvlan/proto/control"
@@ -73,16 +72,6 @@ func (g *Guide) Punched(n ident.Node) {
 			g.finder.Punch(now, m.id, &g.decisions)
 			g.act(now)
 		}
-	})
-}
-
-// Resumed tells that the machine has slept.
-func (g *Guide) Resumed() {
-	g.do(func(now mono.Time) {
-		g.links.Moved(now, &g.relaying)
-		g.ferry(now)
-		g.finder.Wake(now, path.Resumed, &g.decisions)
-		g.act(now)
 	})
 }
 
