@@ -63,7 +63,7 @@ func guidedTo(p *local.PeerPath, s *engine.Status, w *guide.Ways) {
 	}
 	for _, c := range w.Candidates {
 		out := local.Candidate{Path: kindOf(c.Way), Kind: "heard", State: c.State.String(), Chosen: c.Way == w.Chosen && w.Chosen.IsValid(),
-			RTT: c.RTT, MTU: c.MTU, Heard: ago(w.Ago(c.Proven))}
+			RTT: c.RTT, MTU: packetOf(c), Heard: ago(w.Ago(c.Proven))}
 		switch {
 		case c.Way.Relay != 0:
 			out.Kind, out.Relay = "relay", relayName(s, w.Relays[c.Way.Relay])
@@ -76,6 +76,17 @@ func guidedTo(p *local.PeerPath, s *engine.Status, w *guide.Ways) {
 		}
 		p.Candidates = append(p.Candidates, out)
 	}
+}
+
+// packetOf is the IP packet in which the longest datagram travels that a way carries; 0: it is not known.
+func packetOf(c path.Candidate) int {
+	switch {
+	case c.MTU == 0:
+		return 0
+	case c.Way.Remote.Addr().Is4():
+		return c.MTU + 28
+	}
+	return c.MTU + 48
 }
 
 // why says in words why a way was chosen.

@@ -40,6 +40,6 @@ type Candidate struct {
 	State   string          `json:"state"`           // untried, probing, proven, silent
 	Chosen  bool            `json:"chosen"`
 	RTT     time.Duration   `json:"rtt_ns,omitempty"` // of the last answer; absent: none
-	MTU     int             `json:"mtu,omitempty"`    // largest inner packet that passes, in bytes; absent: not measured
+	MTU     int             `json:"mtu,omitempty"`    // of the way, in bytes of the IP packet; absent: not measured
 	Heard   *time.Time      `json:"heard,omitempty"`  // last answer
 }
