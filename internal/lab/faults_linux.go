@@ -5,6 +5,7 @@ import (
 	"sort"
 
 	"github.com/google/nftables"
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -59,8 +60,52 @@ func (s *Site) BlackHole(n int) {
 	var f fault
 	if n > 0 {
 		f.rules = []words{rule(longer(n), drop())}
+		s.lab.must("cut trains at "+s.name, s.cutTrains())
 	}
 	s.lab.must("make a black hole at "+s.name, s.router.spoil("mtu", f))
+}
+
+// cutTrains has everything come to the site's router packet by packet, as over a wire. Else a train of packets, which the kernel hands from
+// host to host in one piece, would be taken for one long packet there.
+func (s *Site) cutTrains() error {
+	up := s.router.up
+	if err := up.to.cutTrains(up.far); err != nil {
+		return err
+	}
+	for _, h := range s.lab.Hosts() {
+		if err := s.cutTrainsOf(h); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// cutTrainsIfHollow is the same for a site that was made with a black hole, whenever something is joined to it.
+func (s *Site) cutTrainsIfHollow() error {
+	if s.spec.BlackHole == 0 {
+		return nil
+	}
+	return s.cutTrains()
+}
+
+// cutTrainsOf is the same for what one host sends to the router, if it stands below it.
+func (s *Site) cutTrainsOf(h *Host) error {
+	if h.up != nil && h.up.to == s.router {
+		return h.cutTrains(h.up.link)
+	}
+	for _, l := range h.legs {
+		if l.site != s {
+			continue
+		}
+		if err := h.cutTrains(l.link); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (h *Host) cutTrains(link string) error {
+	return h.setLink(link, func(l netlink.Link) error { return h.nl.LinkSetGSOMaxSegs(l, 1) })
 }
 
 // Unplug takes the host's own link down: it notices. Plug brings it up again, with its addresses and routes.

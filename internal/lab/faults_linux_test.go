@@ -1,9 +1,13 @@
 package lab_test
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"testing"
 	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/cvlan/cvlan/internal/lab"
 )
@@ -112,6 +116,48 @@ func TestNarrowUplinkAndBlackHole(t *testing.T) {
 	if !passes(t, n, c, 1400) {
 		t.Error("the sender was not told of the narrow link")
 	}
+}
+
+// What a kernel hands over in one piece is many packets on a wire.
+func TestATrainOfShortPacketsPassesABlackHole(t *testing.T) {
+	for name, hole := range map[string]func(l *lab.Lab) *lab.Host{
+		"made later": func(l *lab.Lab) *lab.Host {
+			s := l.Site("home", "port")
+			h := s.Host("a")
+			s.BlackHole(1280)
+			return h
+		},
+		"from the beginning": func(l *lab.Lab) *lab.Host { return l.Site("home", "port+mtu1280").Host("a") },
+		"behind a site":      func(l *lab.Lab) *lab.Host { return l.Site("isp", "port+mtu1280").Site("home", "port").Host("a") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := lab.New(t)
+			from, to := pair(t, hole(l), l.Public("b"))
+			if _, _, err := from.WriteMsgUDPAddrPort(make([]byte, 3*1200), segments(1200), to.at); err != nil {
+				t.Skipf("send a train: %v", err)
+			}
+			for i := range 3 {
+				back := to.receive(2 * silence)
+				if !back.IsValid() {
+					t.Fatalf("%d of 3 packets pass", i)
+				}
+				to.WriteMsgUDPAddrPort(make([]byte, 1200), nil, back)
+				if !from.receive(2 * silence).IsValid() {
+					t.Fatal("the answer does not pass")
+				}
+			}
+		})
+	}
+}
+
+// segments is the control message that has the kernel cut a train.
+func segments(size uint16) []byte {
+	b := make([]byte, unix.CmsgSpace(2))
+	h := (*unix.Cmsghdr)(unsafe.Pointer(&b[0]))
+	h.Level, h.Type = unix.IPPROTO_UDP, unix.UDP_SEGMENT
+	h.SetLen(unix.CmsgLen(2))
+	binary.NativeEndian.PutUint16(b[unix.CmsgLen(0):], size)
+	return b
 }
 
 func TestDelayLineHoldsPackets(t *testing.T) {

@@ -165,6 +165,11 @@ func (s *Site) build() error {
 	if err := r.join("wan", upstream, r.v4, behind6); err != nil {
 		return err
 	}
+	if s.above != nil {
+		if err := s.above.cutTrainsIfHollow(); err != nil {
+			return err
+		}
+	}
 	if !s.spec.translates() && s.lan4.IsValid() {
 		if err := upstream.addRoute(path{to: s.lan4, via: r.v4, link: r.up.far, onlink: true}); err != nil {
 			return err
@@ -208,6 +213,9 @@ func (s *Site) attach(h *Host, link, port string) error {
 		leg.v6 = nth(s.lan6, s.last)
 	}
 	h.legs = append(h.legs, leg)
+	if err := s.cutTrainsIfHollow(); err != nil {
+		return err
+	}
 	return h.stand(leg)
 }
 

@@ -1,0 +1,21 @@
+//go:build e2e && linux
+
+package e2e
+
+import (
+	"testing"
+
+	"github.com/cvlan/cvlan/api/local"
+)
+
+// A router that drops long packets without a word is found out by probes, and TCP goes on.
+func TestALargeTransferPassesABlackHole(t *testing.T) {
+	w := begin(t)
+	_, n, s, _ := w.apart(0, "port", "port")
+	n[0].reaches("n2", soon)
+	n[0].reachesBy("n2", local.PathDirect, heals)
+	n[1].reachesBy("n1", local.PathDirect, heals)
+	s[0].BlackHole(1300)
+	w.must(w.conversation(n[0].Host, n[1].Host, n[1].in(office).Self.Addresses[0], 1<<20))
+	w.must(w.conversation(n[1].Host, n[0].Host, n[0].in(office).Self.Addresses[0], 1<<20))
+}
