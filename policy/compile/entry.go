@@ -26,6 +26,15 @@ type rules struct {
 	srcOf   [][]uint32 // label -> entries
 	dstOf   [][]uint32
 	selfs   []uint32 // entries for autogroup:self
+	names   []string // label -> its key; "" for what no rule mentions
+}
+
+// name is a label's key; "" for what no rule mentions any more.
+func (r *rules) name(label int) string {
+	if label >= len(r.names) {
+		return ""
+	}
+	return r.names[label]
 }
 
 // compileRules compiles a document, with the labels of another if they are its own as well.
@@ -55,7 +64,22 @@ func compileRules(doc *acl.Document, l *labels) *rules {
 			r.selfs = append(r.selfs, uint32(i))
 		}
 	}
+	r.nameLabels()
 	return r
+}
+
+// nameLabels notes what the rules mention.
+func (r *rules) nameLabels() {
+	var used set
+	for i := range r.entries {
+		used = used.or(r.entries[i].src).or(r.entries[i].dst).or(r.entries[i].postures)
+	}
+	r.names = make([]string, r.labels.n)
+	for key, l := range r.labels.known {
+		if used.has(l) {
+			r.names[l] = key
+		}
+	}
 }
 
 func (r *rules) rule(doc *acl.Document, x *acl.Rule, number uint32, groups map[string]*acl.Group, postures map[string]*acl.Posture) {

@@ -27,6 +27,7 @@ type Network struct {
 	addrs  map[netip.Addr]ident.Node
 	users  map[string]User
 	opened map[string]bool // memory of open
+	vista  *Sight          // the newest; nil: there is none
 }
 
 // class is a set of nodes that are the same to policy.
@@ -34,6 +35,7 @@ type class struct {
 	main    uint32   // face
 	routed  []uint32 // faces of what its nodes route, ascending
 	members []ident.Node
+	name    uint64 // see ClassName; 0: not known yet
 }
 
 type record struct {

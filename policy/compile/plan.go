@@ -74,15 +74,19 @@ type remote struct {
 }
 
 func (n *Network) plan(local *Node, peers []*Node, generation uint64) *Plan {
-	p := &planner{
-		n: n, plan: &Plan{Generation: generation, Profiles: [][]uint32{nil}}, me: n.classRef(local), meNode: local,
-		index: map[remote]uint32{}, profiles: map[string]uint32{"": 0}, entries: map[uint32]uint32{}, windows: map[uint32]uint32{},
-		ipsec: map[remote]bool{},
-	}
+	p := n.planner(n.classRef(local), local, &Plan{Generation: generation, Profiles: [][]uint32{nil}})
 	p.local()
 	p.peers(peers)
 	p.pairs()
 	return p.plan
+}
+
+func (n *Network) planner(me *class, node *Node, plan *Plan) *planner {
+	return &planner{
+		n: n, plan: plan, me: me, meNode: node,
+		index: map[remote]uint32{}, profiles: map[string]uint32{"": 0}, entries: map[uint32]uint32{}, windows: map[uint32]uint32{},
+		ipsec: map[remote]bool{},
+	}
 }
 
 // classRef is the class of a node that may not be in the directory.

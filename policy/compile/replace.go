@@ -42,7 +42,10 @@ func (n *Network) rebase(doc *acl.Document, affected []ident.Node) (*Network, []
 		next.match(n.faces[i].labels)
 	}
 	next.faceIndex, next.classOf = maps.Clone(n.faceIndex), maps.Clone(n.classOf) // questions about nodes that do not exist add to them
-	next.classes, next.holders = slices.Clone(n.classes), slices.Clone(n.holders)
+	next.classes, next.holders, next.vista = slices.Clone(n.classes), slices.Clone(n.holders), nil
+	for i := range next.classes {
+		next.classes[i].name = 0
+	}
 	for i, h := range next.holders {
 		next.holders[i] = slices.Clone(h)
 	}

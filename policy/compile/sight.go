@@ -80,17 +80,8 @@ type sight struct {
 }
 
 func (n *Network) sight(r *record) *sight {
-	s := &sight{owner: r.owner()}
 	c := &n.classes[r.class]
-	faces := n.row(c.main, nil)
-	for _, f := range c.routed {
-		faces = faces.or(n.row(f, nil))
-	}
-	for f := range faces.all() {
-		for _, holder := range n.holders[f] {
-			s.classes = s.classes.add(int(holder))
-		}
-	}
+	s := &sight{owner: r.owner(), classes: n.classesSeen(c)}
 	if s.owner != "" && len(n.rules.selfs) > 0 {
 		s.related = map[ident.Node]bool{}
 		for _, id := range n.owned[s.owner] {
@@ -100,6 +91,21 @@ func (n *Network) sight(r *record) *sight {
 		}
 	}
 	return s
+}
+
+// classesSeen are the classes that a class sees, users left aside. It is never nil.
+func (n *Network) classesSeen(c *class) set {
+	faces := n.row(c.main, nil)
+	for _, f := range c.routed {
+		faces = faces.or(n.row(f, nil))
+	}
+	classes := newSet(len(n.classes))
+	for f := range faces.all() {
+		for _, holder := range n.holders[f] {
+			classes = classes.add(int(holder))
+		}
+	}
+	return classes
 }
 
 // between reports whether anything is open between nodes of two classes.

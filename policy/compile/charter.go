@@ -1,0 +1,209 @@
+package compile
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/binary"
+	"iter"
+	"net/netip"
+	"slices"
+
+	"github.com/cvlan/cvlan/policy/acl"
+	"github.com/cvlan/cvlan/policy/filter"
+)
+
+// Charter is what the nodes of one class may do, in the form in which they are told: rules by the class of the peer, without anybody's
+// address. So it stays the same when nodes come and go, and all nodes of a class are told the same. With the class and the user of
+// each peer, which its map shows, a node makes its Plan of it.
+//
+// It does not speak of prefixes behind routers: as long as nodes route nothing there are none.
+type Charter struct {
+	Number   uint64 // of the document in which Entry.Rule counts; not part of the charter's name
+	Rows     []Row  // ascending by class; a row for nodes of one user follows the general one
+	Profiles [][]uint32
+	Entries  []Entry
+	Windows  []acl.Window
+}
+
+// Row is what is allowed between this node's class and another.
+type Row struct {
+	Class   uint64 // see Network.ClassName
+	Self    bool   // in place of the general row between nodes of one user
+	IPsec   bool   // through IPsec only
+	In, Out uint32 // indexes of Profiles
+}
+
+func (r Row) compare(o Row) int {
+	self := func(r Row) int {
+		if r.Self {
+			return 1
+		}
+		return 0
+	}
+	return cmp.Or(cmp.Compare(r.Class, o.Class), cmp.Compare(self(r), self(o)))
+}
+
+// Class returns the class of a node; it is a number that holds until Replace.
+func (n *Network) Class(x *Node) (uint32, bool) {
+	r := n.nodes[x.ID]
+	if r == nil {
+		return 0, false
+	}
+	return r.class, true
+}
+
+// ClassName names a class: a hash of the labels that its nodes have and what they route has, as far as the document's rules mention
+// them. It depends on nothing else, so that it survives a restart, and another document that tells the same nodes apart.
+func (n *Network) ClassName(class uint32) uint64 {
+	c := &n.classes[class]
+	if c.name == 0 {
+		c.name = n.nameClass(c)
+	}
+	return c.name
+}
+
+func (n *Network) nameClass(c *class) uint64 {
+	h := sha256.New()
+	for _, f := range append([]uint32{c.main}, c.routed...) {
+		var names []string
+		for l := range n.faces[f].labels.all() {
+			if name := n.rules.name(l); name != "" {
+				names = append(names, name)
+			}
+		}
+		slices.Sort(names)
+		for _, s := range names {
+			h.Write(binary.BigEndian.AppendUint32(nil, uint32(len(s))))
+			h.Write([]byte(s))
+		}
+		h.Write([]byte{0xff, 0xff, 0xff, 0xff})
+	}
+	return nonzero(h.Sum(nil))
+}
+
+// nonzero makes a name of a hash: zero means that there is none.
+func nonzero(sum []byte) uint64 { return max(binary.BigEndian.Uint64(sum), 1) }
+
+// Charter makes the charter of a class. Classes without nodes do not stand in it.
+func (n *Network) Charter(class uint32, number uint64) *Charter {
+	me := &n.classes[class]
+	p := n.planner(me, nil, &Plan{Profiles: [][]uint32{nil}})
+	c := &Charter{Number: number}
+	named := map[uint64]bool{}
+	for j := range n.classes {
+		other := &n.classes[j]
+		name := n.ClassName(uint32(j))
+		if len(other.members) == 0 || named[name] {
+			continue
+		}
+		named[name] = true
+		general, shown := p.row(other, name, false)
+		if shown {
+			c.Rows = append(c.Rows, general)
+		}
+		if len(n.rules.selfs) == 0 {
+			continue
+		}
+		if own, seen := p.row(other, name, true); (seen || shown) && (own.In != general.In || own.Out != general.Out || own.IPsec != general.IPsec) {
+			c.Rows = append(c.Rows, own)
+		}
+	}
+	slices.SortFunc(c.Rows, Row.compare)
+	c.Profiles, c.Entries, c.Windows = p.plan.Profiles, p.plan.Entries, p.plan.Windows
+	c.tidy()
+	return c
+}
+
+// row is what holds between the planner's class and another; ok is false if nodes of the two do not see each other.
+func (p *planner) row(other *class, name uint64, self bool) (r Row, ok bool) {
+	r = Row{Class: name, Self: self}
+	if !p.n.between(p.me, other, self) {
+		return r, false
+	}
+	mine, theirs := &p.n.faces[p.me.main], &p.n.faces[other.main]
+	r.In, r.Out = p.profile(theirs, mine, self), p.profile(mine, theirs, self)
+	r.IPsec = p.needsIPsec(other, self)
+	return r, true
+}
+
+// tidy numbers profiles in the order of rows, and entries in the order of profiles, so that equal charters are equal bytes. It leaves out
+// what no row needs.
+func (c *Charter) tidy() {
+	profiles := map[uint32]uint32{0: 0}
+	out := &Charter{Number: c.Number, Rows: c.Rows, Profiles: [][]uint32{nil}}
+	entries, windows := map[uint32]uint32{}, map[uint32]uint32{0: 0}
+	window := func(w uint32) uint32 {
+		if _, ok := windows[w]; !ok {
+			out.Windows = append(out.Windows, c.Windows[w-1])
+			windows[w] = uint32(len(out.Windows))
+		}
+		return windows[w]
+	}
+	entry := func(e uint32) uint32 {
+		if _, ok := entries[e]; !ok {
+			x := c.Entries[e]
+			x.Window = window(x.Window)
+			entries[e] = uint32(len(out.Entries))
+			out.Entries = append(out.Entries, x)
+		}
+		return entries[e]
+	}
+	profile := func(id uint32) uint32 {
+		if _, ok := profiles[id]; !ok {
+			list := make([]uint32, len(c.Profiles[id]))
+			for i, e := range c.Profiles[id] {
+				list[i] = entry(e)
+			}
+			profiles[id] = uint32(len(out.Profiles))
+			out.Profiles = append(out.Profiles, list)
+		}
+		return profiles[id]
+	}
+	for i := range out.Rows {
+		r := &out.Rows[i]
+		r.In, r.Out = profile(r.In), profile(r.Out)
+	}
+	*c = *out
+}
+
+// Allows reports whether the charter may allow anything at all.
+func (c *Charter) Allows() bool { return len(c.Rows) > 0 }
+
+// Other is a peer as a node's map shows it.
+type Other struct {
+	Addrs []netip.Addr
+	Class uint64
+	User  string // "" for a node with tags, or without an owner
+}
+
+// Plan makes the Plan of a node that has these addresses, belongs to a user ("" for none) and sees these others. Who is of a class that
+// the charter does not know may do nothing.
+func (c *Charter) Plan(generation uint64, user string, own []netip.Addr, others iter.Seq[Other]) *Plan {
+	type relation struct {
+		class uint64
+		self  bool
+	}
+	p := &Plan{Generation: generation, Locals: 1, Remotes: len(c.Rows) + 1, Profiles: c.Profiles, Entries: c.Entries, Windows: c.Windows}
+	rows := make(map[relation]uint32, len(c.Rows))
+	for i, r := range c.Rows {
+		rows[relation{r.Class, r.Self}] = uint32(i)
+		p.In, p.Out = append(p.In, filter.Pair{List: r.In, IPsec: r.IPsec}), append(p.Out, filter.Pair{List: r.Out, IPsec: r.IPsec})
+	}
+	nothing := uint32(len(c.Rows))
+	p.In, p.Out = append(p.In, filter.Pair{}), append(p.Out, filter.Pair{})
+	for _, a := range own {
+		p.Local = append(p.Local, filter.Place{Prefix: netip.PrefixFrom(a, a.BitLen())})
+	}
+	for o := range others {
+		at, ok := rows[relation{o.Class, true}]
+		if !ok || user == "" || user != o.User {
+			if at, ok = rows[relation{o.Class, false}]; !ok {
+				at = nothing
+			}
+		}
+		for _, a := range o.Addrs {
+			p.Remote = append(p.Remote, filter.Place{Prefix: netip.PrefixFrom(a, a.BitLen()), Class: at})
+		}
+	}
+	return p
+}
