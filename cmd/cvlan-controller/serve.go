@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/cvlan/cvlan/cmd/internal/conf"
+	"github.com/cvlan/cvlan/cmd/internal/verbs"
 	"github.com/cvlan/cvlan/controller"
 	"github.com/cvlan/cvlan/internal/base/logx"
 	"github.com/cvlan/cvlan/internal/base/version"
@@ -47,13 +48,13 @@ func (s *settings) flags(fs *pflag.FlagSet) {
 // load fills in environment and file and checks everything.
 func (s *settings) load(fs *pflag.FlagSet) error {
 	if err := conf.Apply(fs, envPrefix, defaultFile); err != nil {
-		return input(err)
+		return verbs.Input(err)
 	}
 	s.Transport = stream.Transport(s.transport)
 	log, err := logx.New(os.Stderr, s.logLevel, s.logJSON)
 	s.Log = log
 	if err := errors.Join(s.Validate(), err); err != nil {
-		return input(err)
+		return verbs.Input(err)
 	}
 	return nil
 }
@@ -67,7 +68,7 @@ func serveCommand() *cobra.Command {
 		Example: "  cvlan-controller serve --data ./data\n" +
 			"  cvlan-controller serve --with-relay --address vpn.example.com:8443\n" +
 			"  cvlan-controller serve --config /etc/cvlan/controller.toml",
-		Args: none,
+		Args: verbs.None,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := s.load(c.Flags()); err != nil {
 				return err

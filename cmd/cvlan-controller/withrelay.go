@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/cvlan/cvlan/cmd/internal/verbs"
 	"github.com/cvlan/cvlan/controller"
 	"github.com/cvlan/cvlan/internal/base/ticket"
 	"github.com/cvlan/cvlan/internal/sys/sock"
@@ -48,7 +49,7 @@ type box struct {
 func openBox(ctx context.Context, cfg controller.Config, s relaySettings) (*box, error) {
 	port, err := sharedPort(cfg.Listen)
 	if err != nil {
-		return nil, input(err)
+		return nil, verbs.Input(err)
 	}
 	workers, quic, err := sock.OpenBeside(sock.Config{Port: port}, runtime.GOMAXPROCS(0))
 	if err != nil {
@@ -93,7 +94,7 @@ func openBox(ctx context.Context, cfg controller.Config, s relaySettings) (*box,
 func openSTUN(s *server.Sockets, listen string) error {
 	port, err := sharedPort(listen)
 	if err != nil {
-		return input(fmt.Errorf("relay_stun: %w", err))
+		return verbs.Input(fmt.Errorf("relay_stun: %w", err))
 	}
 	u, err := sock.Open(sock.Config{Port: port})
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cvlan/cvlan/cmd/internal/verbs"
 	"github.com/cvlan/cvlan/relay"
 )
 
@@ -45,7 +46,7 @@ func ask(ctx context.Context, data, method, path string, v any) error {
 	case err != nil:
 		return fmt.Errorf("ask the relay: %w", err)
 	case a.StatusCode != http.StatusOK:
-		return input(fmt.Errorf("ask the relay: %s", strings.TrimSpace(string(b))))
+		return verbs.Input(fmt.Errorf("ask the relay: %s", strings.TrimSpace(string(b))))
 	}
 	return json.Unmarshal(b, v)
 }
@@ -54,7 +55,7 @@ func statsCommand() *cobra.Command {
 	var data string
 	var raw bool
 	c := &cobra.Command{
-		Use: "stats", Short: "Show what the relay is doing", Args: none,
+		Use: "stats", Short: "Show what the relay is doing", Args: verbs.None,
 		Long:    "stats shows what the relay that runs on this machine is doing, and has done since it started.",
 		Example: "  cvlan-relay stats\n  cvlan-relay stats --json",
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -119,7 +120,7 @@ func drainCommand() *cobra.Command {
 	var data string
 	var wait time.Duration
 	c := &cobra.Command{
-		Use: "drain", Short: "Move the relay's clients elsewhere, without breaking a flow", Args: none,
+		Use: "drain", Short: "Move the relay's clients elsewhere, without breaking a flow", Args: verbs.None,
 		Long: "drain tells the controller and all clients that the relay is about to stop, and waits until they have gone to another. Flows go on\n" +
 			"meanwhile. The relay lets nobody new in from then on; stop it when drain has returned, or start it again to undo it.",
 		Example: "  cvlan-relay drain && systemctl stop cvlan-relay\n  cvlan-relay drain --timeout 5m",
@@ -129,7 +130,7 @@ func drainCommand() *cobra.Command {
 				return err
 			}
 			if d.Left > 0 {
-				return input(fmt.Errorf("%d clients have not gone within %v; they may have no other relay: `cvlan admin relay list` shows which there are", d.Left, wait))
+				return verbs.Input(fmt.Errorf("%d clients have not gone within %v; they may have no other relay: `cvlan admin relay list` shows which there are", d.Left, wait))
 			}
 			fmt.Fprintln(c.OutOrStdout(), "all clients have gone; the relay can be stopped")
 			return nil

@@ -1,36 +1,23 @@
 package main
 
 import (
-	"bytes"
-	"flag"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/spf13/pflag"
 
-	"github.com/cvlan/cvlan/cmd/internal/conf"
+	"github.com/cvlan/cvlan/cli/iox"
+	"github.com/cvlan/cvlan/cmd/internal/verbs/verbstest"
 )
 
-var update = flag.Bool("update", false, "write the reference of settings anew")
-
-const reference = "../../docs/reference/config/cvlan-relay.md"
+var line = verbstest.Line{Name: "cvlan-relay", Run: run}
 
 func TestTheReferenceNamesEverySetting(t *testing.T) {
 	var s settings
 	fs := pflag.NewFlagSet("serve", pflag.ContinueOnError)
 	s.flags(fs)
-	var want bytes.Buffer
-	conf.Reference(&want, "cvlan-relay", envPrefix, defaultFile, fs)
-	if *update {
-		if err := os.WriteFile(reference, want.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if got, _ := os.ReadFile(reference); !bytes.Equal(got, want.Bytes()) {
-		t.Errorf("%s is not what the program says; write it anew: go test ./cmd/cvlan-relay -update", reference)
-	}
+	verbstest.Reference(t, "cvlan-relay", envPrefix, defaultFile, fs)
 }
 
 func TestMistakesAreToldInOneLineWithAWayOut(t *testing.T) {
@@ -39,37 +26,26 @@ func TestMistakesAreToldInOneLineWithAWayOut(t *testing.T) {
 	if err := os.WriteFile(wrong, []byte("cvlan-join-1-AAAA"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for want, c := range map[string]struct {
-		code int
-		args []string
-	}{
-		"see cvlan-relay serve --help":      {exitUsage, []string{"serve", "--dato", data}},
-		"\"sevre\" is not expected":         {exitUsage, []string{"sevre"}},
-		"data: is empty":                    {exitConflict, []string{"serve", "--data-dir", ""}},
-		"want :port alone":                  {exitConflict, []string{"serve", "--data-dir", data, "--listen", "192.0.2.1:8443"}},
-		"stun: \"3478\"":                    {exitConflict, []string{"serve", "--data-dir", data, "--stun", "3478"}},
-		"advertise: address \"example\"":    {exitConflict, []string{"serve", "--data-dir", data, "--advertise", "example"}},
-		"want a label":                      {exitConflict, []string{"serve", "--data-dir", data, "--region", "E U"}},
-		"are negative":                      {exitConflict, []string{"serve", "--data-dir", data, "--node-rate", "-1"}},
-		"cvlan admin relay create NAME":     {exitConflict, []string{"serve", "--data-dir", data}},
-		"this is a join key":                {exitConflict, []string{"serve", "--data-dir", data, "--key-file", wrong}},
-		"no such file":                      {exitConflict, []string{"serve", "--data-dir", data, "--key-file", wrong + "x"}},
-		"no relay runs with this folder":    {exitAway, []string{"stats", "--data-dir", data}},
-		"name its folder with --data-dir":   {exitAway, []string{"drain", "--data-dir", data}},
-		"configuration file: open /nowhere": {exitConflict, []string{"config", "check", "--config", "/nowhere"}},
-	} {
-		var out, errs bytes.Buffer
-		if code := run(c.args, &out, &errs); code != c.code || !strings.Contains(errs.String(), want) || !strings.HasPrefix(errs.String(), "cvlan-relay: ") {
-			t.Errorf("%v: exit %d, %q; want exit %d and %q", c.args, code, errs.String(), c.code, want)
-		}
-	}
+	line.Tells(t, iox.Usage, map[string][]string{
+		"see cvlan-relay serve --help": {"serve", "--dato", data},
+		"\"sevre\" is not expected":    {"sevre"},
+	})
+	line.Tells(t, iox.Invalid, map[string][]string{
+		"data: is empty":                    {"serve", "--data-dir", ""},
+		"want :port alone":                  {"serve", "--data-dir", data, "--listen", "192.0.2.1:8443"},
+		"stun: \"3478\"":                    {"serve", "--data-dir", data, "--stun", "3478"},
+		"advertise: address \"example\"":    {"serve", "--data-dir", data, "--advertise", "example"},
+		"want a label":                      {"serve", "--data-dir", data, "--region", "E U"},
+		"are negative":                      {"serve", "--data-dir", data, "--node-rate", "-1"},
+		"cvlan admin relay create NAME":     {"serve", "--data-dir", data},
+		"this is a join key":                {"serve", "--data-dir", data, "--key-file", wrong},
+		"no such file":                      {"serve", "--data-dir", data, "--key-file", wrong + "x"},
+		"configuration file: open /nowhere": {"config", "check", "--config", "/nowhere"},
+	})
+	line.Tells(t, iox.NoDaemon, map[string][]string{
+		"no relay runs with this folder":  {"stats", "--data-dir", data},
+		"name its folder with --data-dir": {"drain", "--data-dir", data},
+	})
 }
 
-func TestVersionAndHelp(t *testing.T) {
-	for _, args := range [][]string{{"version"}, nil} {
-		var out, errs bytes.Buffer
-		if code := run(args, &out, &errs); code != 0 || !strings.Contains(out.String(), "cvlan-relay") {
-			t.Errorf("%v: %d %q", args, code, out.String())
-		}
-	}
-}
+func TestVersionAndHelp(t *testing.T) { line.TellsVersionAndHelp(t, "serve --key-file FILE") }

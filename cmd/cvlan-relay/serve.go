@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/cvlan/cvlan/cmd/internal/conf"
+	"github.com/cvlan/cvlan/cmd/internal/verbs"
 	"github.com/cvlan/cvlan/internal/base/logx"
 	"github.com/cvlan/cvlan/internal/base/ticket"
 	"github.com/cvlan/cvlan/internal/base/version"
@@ -65,7 +66,7 @@ func (s *settings) flags(fs *pflag.FlagSet) {
 // load fills in environment and file and checks everything but the key.
 func (s *settings) load(fs *pflag.FlagSet) error {
 	if err := conf.Apply(fs, envPrefix, defaultFile); err != nil {
-		return input(err)
+		return verbs.Input(err)
 	}
 	s.Transport = stream.Transport(s.transport)
 	log, err := logx.New(os.Stderr, s.logLevel, s.logJSON)
@@ -74,7 +75,7 @@ func (s *settings) load(fs *pflag.FlagSet) error {
 		err = errors.Join(err, errors.New("node_rate, tenant_rate: are negative"))
 	}
 	if err := errors.Join(s.Validate(), err); err != nil {
-		return input(err)
+		return verbs.Input(err)
 	}
 	s.NodeRate, s.TenantRate = rate(s.nodeRate), rate(s.tenantRate)
 	s.Calm = debug.FreeOSMemory
@@ -97,18 +98,18 @@ func (s *settings) key(in io.Reader) error {
 	if s.keyFile != "-" {
 		f, err := os.Open(s.keyFile)
 		if err != nil {
-			return input(fmt.Errorf("key-file: %w", err))
+			return verbs.Input(fmt.Errorf("key-file: %w", err))
 		}
 		defer f.Close()
 		in = f
 	}
 	text, err := io.ReadAll(io.LimitReader(in, maxKeyFile))
 	if err != nil {
-		return input(fmt.Errorf("key-file: %w", err))
+		return verbs.Input(fmt.Errorf("key-file: %w", err))
 	}
 	t, err := ticket.Parse(ticket.Relay, string(text))
 	if err != nil {
-		return input(fmt.Errorf("key-file: %w", err))
+		return verbs.Input(fmt.Errorf("key-file: %w", err))
 	}
 	s.Key = func(context.Context) (ticket.Ticket, error) { return t, nil }
 	return nil
@@ -122,7 +123,7 @@ func serveCommand() *cobra.Command {
 		Long:  "Runs the relay until it is told to stop (ctrl-C, SIGTERM). The first start redeems the key; later ones need neither the key\nnor the controller.",
 		Example: "  cvlan-relay serve --key-file fra-1.relay.key --advertise fra-1.example.com:8443\n" +
 			"  cvlan-relay serve --config /etc/cvlan/relay.toml",
-		Args: none,
+		Args: verbs.None,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := s.load(c.Flags()); err != nil {
 				return err
@@ -144,10 +145,9 @@ func serveCommand() *cobra.Command {
 }
 
 func configCommand() *cobra.Command {
-	c := &cobra.Command{Use: "config", Short: "Look after the settings", Args: none, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
 	var s settings
 	check := &cobra.Command{
-		Use: "check", Short: "Check the settings and the relay's folder", Args: none,
+		Use: "check", Short: "Check the settings and the relay's folder", Args: verbs.None,
 		Long:    "check reads the settings as serve would, and says what is wrong with them, all at once. It changes nothing.",
 		Example: "  cvlan-relay config check --config /etc/cvlan/relay.toml",
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -156,13 +156,12 @@ func configCommand() *cobra.Command {
 			}
 			said, err := relay.Check(s.Config)
 			if err != nil {
-				return input(err)
+				return verbs.Input(err)
 			}
 			fmt.Fprintln(c.OutOrStdout(), said)
 			return nil
 		},
 	}
 	s.flags(check.Flags())
-	c.AddCommand(check)
-	return c
+	return verbs.Group("config", "Look after the settings", "", check)
 }

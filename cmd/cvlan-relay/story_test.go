@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -15,6 +13,8 @@ import (
 	"time"
 
 	"github.com/cvlan/cvlan/api/admin"
+	"github.com/cvlan/cvlan/cli/iox"
+	"github.com/cvlan/cvlan/cmd/internal/verbs/verbstest"
 	"github.com/cvlan/cvlan/controller"
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/ticket"
@@ -35,72 +35,15 @@ type town struct {
 	dir   string // the relay's folder
 }
 
-// freePort finds one that nobody has, UDP and TCP.
-func freePort(t *testing.T) string {
-	t.Helper()
-	for range 20 {
-		l, err := net.Listen("tcp", ":0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, port, _ := net.SplitHostPort(l.Addr().String())
-		u, err := net.ListenPacket("udp", ":"+port)
-		l.Close()
-		if err == nil {
-			u.Close()
-			return port
-		}
-	}
-	t.Fatal("no free port")
-	return ""
-}
-
-// inBackground runs something until stop, which waits for it.
-func (w *town) inBackground(run func(context.Context, func()) error) (stop func()) {
-	w.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	ready, done := make(chan struct{}), make(chan error, 1)
-	go func() { done <- run(ctx, func() { close(ready) }) }()
-	select {
-	case <-ready:
-	case err := <-done:
-		w.Fatalf("ended at once: %v", err)
-	case <-time.After(30 * time.Second):
-		w.Fatal("does not get ready")
-	}
-	stopped := false
-	stop = func() {
-		if stopped {
-			return
-		}
-		stopped = true
-		cancel()
-		if err := <-done; err != nil {
-			w.Errorf("ends with %v", err)
-		}
-	}
-	w.Cleanup(stop)
-	return stop
-}
-
 func newTown(t *testing.T) *town {
-	w := &town{T: t, data: t.TempDir(), dir: filepath.Join(t.TempDir(), "relay"), addr: "127.0.0.1:" + freePort(t)}
+	w := &town{T: t, data: t.TempDir(), dir: filepath.Join(t.TempDir(), "relay"), addr: "127.0.0.1:" + verbstest.Port(t)}
 	ctl, err := controller.New(t.Context(), controller.Config{Data: w.data, Listen: w.addr, Addresses: []string{w.addr}, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.stop = w.inBackground(ctl.Run)
+	w.stop = verbstest.Run(t, ctl.Run)
 	path, _ := ctl.AdminKey()
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	k, err := ticket.Parse(ticket.Admin, string(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.admin = admin.NewClient(k)
-	t.Cleanup(w.admin.Close)
+	w.admin = verbstest.Admin(t, path)
 	return w
 }
 
@@ -108,7 +51,7 @@ func newTown(t *testing.T) *town {
 func (w *town) runs(k *ticket.Ticket) (stop func()) {
 	w.Helper()
 	if w.relay == "" {
-		w.relay = "127.0.0.1:" + freePort(w.T)
+		w.relay = "127.0.0.1:" + verbstest.Port(w.T)
 	}
 	_, port, _ := net.SplitHostPort(w.relay)
 	var redeem func(context.Context) (ticket.Ticket, error)
@@ -119,100 +62,46 @@ func (w *town) runs(k *ticket.Ticket) (stop func()) {
 	if err != nil {
 		w.Fatal(err)
 	}
-	return w.inBackground(r.Run)
+	return verbstest.Run(w.T, r.Run)
 }
 
 func call[In, Out any](w *town, op admin.Op[In, Out], in In) Out {
 	w.Helper()
-	out, err := admin.Call(w.Context(), w.admin, op, in)
-	if err != nil {
-		w.Fatal(err)
-	}
-	return out
+	return verbstest.Call(w.T, w.admin, op, in)
 }
 
-var tenant = admin.InTenant{Tenant: "default"}
+var tenant = verbstest.Tenant
 
 // node joins the network.
 func (w *town) node(name string) (session.Membership, *tls.Certificate) {
 	w.Helper()
 	made := call(w, admin.CreateJoinKey, admin.CreateJoinKeyIn{InTenant: tenant, Body: admin.NewJoinKey{Network: "office"}})
-	t, err := ticket.Parse(ticket.Join, made.Body.Key)
-	if err != nil {
-		w.Fatal(err)
-	}
-	id, err := key.NewIdentity()
-	if err != nil {
-		w.Fatal(err)
-	}
-	m, err := session.Join(w.Context(), t, session.JoinConfig{Identity: id, WG: key.NewWGPrivate().Public(), Hostname: name, Clock: session.NewClock(nil, time.Time{}),
-		Dial: func(ctx context.Context, to session.Target) (stream.Stream, error) {
-			return stream.Dial(ctx, stream.DialConfig{Addrs: to.Addrs, TLS: to.TLS, Transport: stream.TCP})
-		}})
-	if err != nil {
-		w.Fatal(err)
-	}
-	return m, &tls.Certificate{Certificate: m.Chain, PrivateKey: id.Signer()}
+	return verbstest.Join(w.T, made.Body.Key, name, stream.TCP)
 }
 
-// registers asks the relay for a registration over TLS and returns its answer; the relay must be the one that the controller named.
+// registers asks the relay for a registration over TLS and returns its answer.
 func (w *town) registers(cert *tls.Certificate) wire.Reason {
 	w.Helper()
-	c, err := tls.Dial("tcp", w.relay, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{wire.ALPN}, MinVersion: tls.VersionTLS13,
-		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return cert, nil }})
-	if err != nil {
-		w.Fatal(err)
-	}
-	defer c.Close()
-	c.SetDeadline(time.Now().Add(10 * time.Second))
-	b, err := wire.AppendStream(nil, wire.Hello{Min: wire.Version, Max: wire.Version}.Append(nil))
-	if err != nil {
-		w.Fatal(err)
-	}
-	if _, err := c.Write(b); err != nil {
-		w.Fatal(err)
-	}
-	var room [1024]byte
-	n, err := io.ReadAtLeast(c, room[:], 2)
-	if err != nil {
-		w.Fatal(err)
-	}
-	frame, _, err := wire.NextStream(room[:n])
-	if err != nil {
-		w.Fatal(err)
-	}
-	welcome, err := wire.ReadWelcome(frame)
-	if err != nil {
-		w.Fatal(err)
-	}
-	return welcome.Reason
+	_, answer := verbstest.Register(w.T, w.relay, cert)
+	return answer
 }
 
 // soon waits until something holds, for two seconds: what the protocol promises.
 func (w *town) soon(what string, holds func() bool) {
 	w.Helper()
-	for end := time.Now().Add(2 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if holds() {
-			return
-		}
-	}
-	w.Fatalf("not within two seconds: %s", what)
+	verbstest.Soon(w.T, 2*time.Second, what, holds)
 }
 
-func (w *town) command(args ...string) (int, string) {
-	var out, errs bytes.Buffer
-	code := run(append(args, "--data-dir", w.dir), &out, &errs)
-	return code, out.String() + errs.String()
+func (w *town) command(args ...string) (iox.Exit, string) {
+	code, out, errs := line.Type(append(args, "--data-dir", w.dir)...)
+	return code, out + errs
 }
 
 func TestARelayAdmitsNodesWithAndWithoutItsController(t *testing.T) {
 	w := newTown(t)
 	call(w, admin.CreateNetwork, admin.CreateNetworkIn{InTenant: tenant, Body: admin.NewNetwork{Name: "office"}})
 	made := call(w, admin.CreateRelay, admin.CreateRelayIn{Body: admin.NewRelay{Name: "fra-1", Region: "eu"}}).Body
-	k, err := ticket.Parse(ticket.Relay, made.Key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	k := verbstest.Ticket(t, ticket.Relay, made.Key)
 	stop := w.runs(&k)
 	stays, stayCert := w.node("stays")
 	leaves, leaveCert := w.node("leaves")
@@ -245,14 +134,14 @@ func TestARelayAdmitsNodesWithAndWithoutItsController(t *testing.T) {
 	if a, b := w.registers(stayCert), w.registers(leaveCert); a != wire.NoReason || b != wire.NotPermitted {
 		t.Errorf("without the controller: %v for %s, %v for a removed node", a, stays.Node, b)
 	}
-	if code, said := w.command("drain", "--timeout", "0s"); code != exitConflict || !strings.Contains(said, "clients have not gone") {
+	if code, said := w.command("drain", "--timeout", "0s"); code != iox.Invalid || !strings.Contains(said, "clients have not gone") {
 		t.Errorf("%d %s", code, said)
 	}
 	if r := w.registers(stayCert); r == wire.NoReason {
 		t.Error("a relay that drains lets somebody in")
 	}
 	stop()
-	if code, said := w.command("stats"); code != exitAway {
+	if code, said := w.command("stats"); code != iox.NoDaemon {
 		t.Errorf("%d %s", code, said)
 	}
 }
@@ -261,7 +150,7 @@ func TestARelayAdmitsNodesWithAndWithoutItsController(t *testing.T) {
 func TestARelayThatCannotJoinStopsWhenTold(t *testing.T) {
 	k := ticket.Ticket{Kind: ticket.Relay, Addrs: []string{"127.0.0.1:1"}, ID: 5, Secret: key.NewSecret()}
 	dir := filepath.Join(t.TempDir(), "relay")
-	r, err := relay.New(relay.Config{Data: dir, Key: func(context.Context) (ticket.Ticket, error) { return k, nil }, Listen: ":" + freePort(t), Log: slog.New(slog.DiscardHandler)})
+	r, err := relay.New(relay.Config{Data: dir, Key: func(context.Context) (ticket.Ticket, error) { return k, nil }, Listen: ":" + verbstest.Port(t), Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -279,19 +168,16 @@ func TestARelayThatCannotJoinStopsWhenTold(t *testing.T) {
 func TestARelaysKeyIsOfUseOnce(t *testing.T) {
 	w := newTown(t)
 	made := call(w, admin.CreateRelay, admin.CreateRelayIn{Body: admin.NewRelay{Name: "fra-1"}}).Body
-	k, err := ticket.Parse(ticket.Relay, made.Key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	k := verbstest.Ticket(t, ticket.Relay, made.Key)
 	w.runs(&k)
 	file := filepath.Join(t.TempDir(), "key")
 	if err := os.WriteFile(file, []byte(made.Key), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var out, errs bytes.Buffer
-	code := run([]string{"serve", "--data-dir", filepath.Join(t.TempDir(), "thief"), "--key-file", file, "--listen", ":" + freePort(t), "--http", "", "--stun", "", "--log-level", "error"}, &out, &errs)
-	if code != exitRefused || !strings.Contains(errs.String(), "another machine has used this relay key") {
-		t.Errorf("%d %s", code, errs.String())
+	code, _, errs := line.Type("serve", "--data-dir", filepath.Join(t.TempDir(), "thief"), "--key-file", file, "--listen", ":"+verbstest.Port(t),
+		"--http", "", "--stun", "", "--log-level", "error")
+	if code != iox.NeedsLogin || !strings.Contains(errs, "another machine has used this relay key") {
+		t.Errorf("%d %s", code, errs)
 	}
 	if fmt.Sprint(k) == made.Key {
 		t.Error("the key prints itself")
