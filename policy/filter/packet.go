@@ -2,6 +2,7 @@ package filter
 
 import (
 	"encoding/binary"
+	"math"
 	"net/netip"
 )
 
@@ -43,6 +44,8 @@ type Packet struct {
 	Code             uint8 // of ICMP
 	Fragment         Fragment
 	ID               uint32 // of a fragment
+	From, To         uint16 // the bytes that a fragment has of the whole's payload, To excluded
+	More             bool   // others follow a fragment
 	Payload          int    // offset of the transport header
 	Length           int    // of the whole packet as its header says
 }
@@ -72,33 +75,35 @@ func hasPorts(proto uint8) bool {
 	return false
 }
 
-// Parse reads the headers of b into p, all of it or, for a train of segments, the headers of the first. It returns Allowed if p can
-// be judged.
-func (p *Packet) Parse(b []byte) Reason { return p.parse(b, false) }
+// Parse reads the headers of a packet into p. It returns Allowed if p can be judged.
+func (p *Packet) Parse(b []byte) Reason { return p.parse(b, len(b), false) }
+
+// ParseHead is Parse for a packet, or a train of segments whose headers are there once, of size bytes; b is its beginning.
+func (p *Packet) ParseHead(b []byte, size int) Reason { return p.parse(b, size, false) }
 
 // ParseQuoted reads the packet that an ICMP error quotes: it may be cut off behind the first eight bytes of its transport header.
-func (p *Packet) ParseQuoted(b []byte) Reason { return p.parse(b, true) }
+func (p *Packet) ParseQuoted(b []byte) Reason { return p.parse(b, math.MaxInt, true) }
 
-func (p *Packet) parse(b []byte, quoted bool) Reason {
+func (p *Packet) parse(b []byte, size int, quoted bool) Reason {
 	*p = Packet{}
 	if len(b) == 0 {
 		return Truncated
 	}
 	switch b[0] >> 4 {
 	case 4:
-		return p.parse4(b, quoted)
+		return p.parse4(b, size, quoted)
 	case 6:
-		return p.parse6(b, quoted)
+		return p.parse6(b, size, quoted)
 	}
 	return NotIP
 }
 
-func (p *Packet) parse4(b []byte, quoted bool) Reason {
+func (p *Packet) parse4(b []byte, size int, quoted bool) Reason {
 	if len(b) < 20 {
 		return Truncated
 	}
 	header, total := int(b[0]&15)*4, int(binary.BigEndian.Uint16(b[2:]))
-	if header < 20 || total < header || total > len(b) && !quoted {
+	if header < 20 || total < header || total > size {
 		return Malformed
 	}
 	if header > len(b) {
@@ -144,11 +149,11 @@ func options4(o []byte) Reason {
 
 // part notes which fragment this is, offset in units of eight bytes, and refuses those that are made to mislead.
 func (p *Packet) part(offset int, more bool, payload int) Reason {
+	if offset*8+payload > 65535 || more && payload%8 != 0 || payload == 0 {
+		return Malformed
+	}
+	p.From, p.To, p.More = uint16(offset*8), uint16(offset*8+payload), more
 	switch {
-	case offset*8+payload > 65535:
-		return Malformed
-	case more && payload%8 != 0 || payload == 0:
-		return Malformed
 	case offset == 0:
 		p.Fragment = First
 	case offset == 1 && p.Proto == TCP:
@@ -161,12 +166,12 @@ func (p *Packet) part(offset int, more bool, payload int) Reason {
 
 const maxExtensions = 8
 
-func (p *Packet) parse6(b []byte, quoted bool) Reason {
+func (p *Packet) parse6(b []byte, size int, quoted bool) Reason {
 	if len(b) < 40 {
 		return Truncated
 	}
 	total := 40 + int(binary.BigEndian.Uint16(b[4:]))
-	if total > len(b) && !quoted {
+	if total > size {
 		return Malformed
 	}
 	p.Src, p.Dst = netip.AddrFrom16([16]byte(b[8:])), netip.AddrFrom16([16]byte(b[24:]))

@@ -19,11 +19,12 @@ const (
 	OverlapFragment           // would be written over a header that was judged already
 	SourceRouted              // wants to choose its way
 	TooManyHeaders            // more extension headers than anybody needs
+	Closed                    // there are no rules yet
 	Reasons                   // their number
 )
 
 var reasonNames = [Reasons]string{"allowed", "no_rule", "denied", "unknown_source", "unknown_destination", "needs_ipsec",
-	"later_fragment", "malformed", "truncated", "not_ip", "tiny_fragment", "overlap_fragment", "source_routed", "too_many_headers"}
+	"later_fragment", "malformed", "truncated", "not_ip", "tiny_fragment", "overlap_fragment", "source_routed", "too_many_headers", "closed"}
 
 // String is the reason's name in counters.
 func (r Reason) String() string {

@@ -1,5 +1,7 @@
 package filter
 
+import "slices"
+
 // Set is a compiled Spec. It never changes.
 type Set struct {
 	generation    uint64
@@ -41,6 +43,18 @@ func pack(pairs []Pair) []uint32 {
 
 // Generation is the Spec's. Flows that were allowed under another are to be judged again.
 func (s *Set) Generation() uint64 { return s.generation }
+
+// Rules are the numbers of all rules that decide about something, sorted.
+func (s *Set) Rules() []uint32 {
+	var all []uint32
+	for _, l := range s.lists {
+		for _, x := range l {
+			all = append(all, x.Rule)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
 
 // In judges a packet from the network. ipsec says whether it came through IPsec.
 func (s *Set) In(p *Packet, ipsec bool) Reason {

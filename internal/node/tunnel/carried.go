@@ -21,5 +21,5 @@ func (c *Carried) Frames(frames [][]byte) error {
 		c.w.datagram(now, f, &c.w.place, &b)
 	}
 	c.w.received(now, &b)
-	return c.w.flush()
+	return c.w.flush(now)
 }

@@ -100,7 +100,7 @@ func FuzzInbound(f *testing.F) {
 			good = binary.BigEndian.AppendUint32(append(good, d...), crc32.ChecksumIEEE(d))
 		}
 		w.train(now, &sock.Train{Data: good, Segment: len(good) / 3, Remote: from})
-		if err := w.flush(); err != nil {
+		if err := w.flush(now); err != nil {
 			t.Fatal(err)
 		}
 	})

@@ -103,12 +103,12 @@ func (w *inbound) run() error {
 		for i := range n {
 			w.train(now, &w.trains[i])
 			if w.joiner.Bytes() >= inboundEnough {
-				if err := w.flush(); err != nil {
+				if err := w.flush(now); err != nil {
 					return err
 				}
 			}
 		}
-		if err := w.flush(); err != nil {
+		if err := w.flush(now); err != nil {
 			return err
 		}
 	}
@@ -210,7 +210,7 @@ func (w *inbound) data(now mono.Time, c Class, datagram []byte, at *place, b *ba
 	}
 	fit.ClampMSS(packet, w.t.fitsFor(b.from.peer, packet), false)
 	if !w.joiner.Add(packet) {
-		w.flush() // the next flush sees an error again, should there be one
+		w.flush(now) // the next flush sees an error again, should there be one
 		w.joiner.Add(packet)
 	}
 }
@@ -279,19 +279,19 @@ func (w *inbound) tell(now mono.Time, r *receiving, moved bool) {
 }
 
 // flush writes what has been joined to the host.
-func (w *inbound) flush() error {
+func (w *inbound) flush(now mono.Time) error {
 	w.owner = nil // routes may change from now on
 	runs := w.joiner.Runs()
 	if len(runs) == 0 {
 		return nil
 	}
 	allowed := runs[:0]
-	for _, r := range runs {
-		if !w.t.allowsIn(r.Parts[0]) {
-			w.t.drop(FilteredIn, len(r.Parts))
+	for i := range runs {
+		if !w.t.allowsIn(now, &runs[i]) {
+			w.t.drop(FilteredIn, len(runs[i].Parts))
 			continue
 		}
-		allowed = append(allowed, r)
+		allowed = append(allowed, runs[i])
 	}
 	err := w.exit.write(allowed)
 	w.joiner.Reset()

@@ -50,10 +50,11 @@ type Host interface {
 	Clock() mono.Clock
 }
 
-// Filter decides about packets. Several workers ask at once, once for a packet or a train, of which it sees the headers of the first.
+// Filter decides about packets; it is a *flow.Table. Several workers ask at once, once for a packet or a train. size is the length of all
+// of it in bytes, as its IP header says; packet may be the beginning of a train only, with all headers.
 type Filter interface {
-	Out(packet []byte) bool
-	In(packet []byte) bool
+	Out(now mono.Time, packet []byte, size int) bool
+	In(now mono.Time, packet []byte, size int) bool
 }
 
 // Tunnel carries the packets of one membership. Its methods may be called from any goroutine.
@@ -218,14 +219,21 @@ func (t *Tunnel) mine(a address) bool {
 	return own == nil || slices.Contains(*own, a)
 }
 
-func (t *Tunnel) allowsOut(packet []byte) bool {
+func (t *Tunnel) allowsOut(now mono.Time, packet []byte) bool {
 	f := t.filter.Load()
-	return f == nil || (*f).Out(packet)
+	return f == nil || (*f).Out(now, packet, len(packet))
 }
 
-func (t *Tunnel) allowsIn(packet []byte) bool {
+func (t *Tunnel) allowsIn(now mono.Time, r *offload.Run) bool {
 	f := t.filter.Load()
-	return f == nil || (*f).In(packet)
+	if f == nil {
+		return true
+	}
+	size := 0
+	for _, part := range r.Parts {
+		size += len(part)
+	}
+	return (*f).In(now, r.Parts[0], size)
 }
 
 // fits is the size of the largest inner packet that reaches a peer whole, in bytes.
