@@ -19,3 +19,17 @@ func TestALargeTransferPassesABlackHole(t *testing.T) {
 	w.must(w.conversation(n[0].Host, n[1].Host, n[1].in(office).Self.Addresses[0], 1<<20))
 	w.must(w.conversation(n[1].Host, n[0].Host, n[0].in(office).Self.Addresses[0], 1<<20))
 }
+
+// The same between a node and the relay, on its way there and from there.
+func TestALargeTransferPassesABlackHoleBeforeTheRelay(t *testing.T) {
+	w := begin(t)
+	_, n, s, _ := w.apart(0, "sym", "sym+mtu1300")
+	n[0].reachesBy("n2", local.PathRelay, soon)
+	w.must(w.conversation(n[0].Host, n[1].Host, n[1].in(office).Self.Addresses[0], 1<<20))
+	w.must(w.conversation(n[1].Host, n[0].Host, n[0].in(office).Self.Addresses[0], 1<<20))
+	s[0].BlackHole(1300)
+	w.must(w.conversation(n[0].Host, n[1].Host, n[1].in(office).Self.Addresses[0], 1<<20))
+	if path, _ := n[0].by("n2"); path != local.PathRelay {
+		t.Errorf("it goes %q", path)
+	}
+}

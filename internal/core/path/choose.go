@@ -189,7 +189,6 @@ func (f *Finder) take(now mono.Time, s *search, t *track, why Why, out *Decision
 	}
 	s.chosen, s.chosenAt, s.why, s.unanswered = t.way, now, why, mono.Never
 	out.Events = append(out.Events, Event{Kind: Chosen, Peer: s.id, Way: t.way, Why: why})
-	if t.way.Direct() {
-		f.tellSize(s, t, out)
-	}
+	t.carries.told = 0 // the owner knows nothing of a way that is taken anew
+	f.tellSize(s, t, out)
 }

@@ -12,6 +12,8 @@ const (
 	leastSize  = 1280 - 48 // fits every path that may carry IPv6
 	top4, top6 = 1500 - 28, 1500 - 48
 	exactness  = 8 // a search ends when no more is to be won
+
+	relayHeader = 16 // stands before each datagram on its way to a relay and from there
 )
 
 // Times of the search for a path's size.
@@ -22,6 +24,7 @@ const (
 	sizeRetop   = 10 * time.Minute
 	sizeSuspect = time.Second
 	sizeCalm    = 10 * time.Second
+	sizeSettle  = 400 * time.Millisecond // a relay that soon makes room for a direct way is not measured
 )
 
 // sizes is the search for the longest datagram that a way carries, as in RFC 8899: probes only, ICMP is a hint.
@@ -45,8 +48,8 @@ func (z *sizes) passed(now mono.Time, size int) {
 }
 
 // again begins a search that finds out whether less passes than before (or more, if wide).
-func (z *sizes) again(now mono.Time, top int, wide bool) {
-	z.low, z.high, z.tries, z.ended, z.at = leastSize, top+1, 0, false, now
+func (z *sizes) again(now mono.Time, least, top int, wide bool) {
+	z.low, z.high, z.tries, z.ended, z.at = least, top+1, 0, false, now
 	if !wide && z.known > 0 {
 		z.high = z.known + 1
 	}
@@ -70,25 +73,46 @@ func (z *sizes) advance() int {
 	return z.probe
 }
 
-// measure looks for the size of the direct way in use, and returns when it wants to go on.
+// bounds are the sizes between which that of a way is looked for. A relay may be reached over IPv6 on either side.
+func (t *track) bounds() (least, top int) {
+	switch {
+	case t.way.Relay != 0:
+		return leastSize - relayHeader, top6 - relayHeader
+	case t.way.Remote.Addr().Is4():
+		return leastSize, top4
+	}
+	return leastSize, top6
+}
+
+// size is what a way carries as far as is known; 0: no reason is known why it should not carry everything. A direct way is taken for narrow
+// until it was measured. A relay carries the first packets, so that it is taken for wide until a long ping was not answered.
+func (t *track) size() int {
+	least, top := t.bounds()
+	if z := &t.carries; t.way.Relay != 0 && z.known == 0 && (z.high == 0 || z.high > top) {
+		return 0
+	}
+	return max(t.carries.known, least)
+}
+
+// measure looks for the size of the way in use, and returns when it wants to go on.
 func (f *Finder) measure(now mono.Time, s *search, out *Decisions) mono.Time {
 	t := s.find(s.chosen)
-	if t == nil || !t.way.Direct() || t.proven.IsNever() || !t.doubt.IsNever() || !s.flows(now, active) {
+	if t == nil || t.proven.IsNever() || !t.doubt.IsNever() || !s.flows(now, active) {
 		return mono.Never
 	}
 	z := &t.carries
-	top := top6
-	if t.way.Remote.Addr().Is4() {
-		top = top4
-	}
+	least, top := t.bounds()
 	if z.high == 0 {
-		z.again(now, top, true)
+		if t.way.Relay != 0 && now.Sub(s.chosenAt) < sizeSettle {
+			return s.chosenAt.Add(sizeSettle)
+		}
+		z.again(now, least, top, true)
 	}
 	if now.Before(z.at) {
 		return z.at
 	}
 	if z.ended {
-		z.again(now, top, now.Sub(z.topped) >= sizeRetop)
+		z.again(now, least, top, now.Sub(z.topped) >= sizeRetop)
 	}
 	size := z.advance()
 	f.tellSize(s, t, out)
@@ -106,8 +130,7 @@ func (f *Finder) measure(now mono.Time, s *search, out *Decisions) mono.Time {
 
 // tellSize tells what the way in use carries, if the owner does not know.
 func (f *Finder) tellSize(s *search, t *track, out *Decisions) {
-	size := max(t.carries.known, leastSize)
-	if t.carries.told != size {
+	if size := t.size(); size != 0 && t.carries.told != size {
 		t.carries.told = size
 		out.Events = append(out.Events, Event{Kind: MTU, Peer: s.id, Way: t.way, Bytes: size})
 	}
@@ -138,8 +161,9 @@ func (f *Finder) suspect(now mono.Time, s *search, t *track) {
 // tooBig has the size of a way measured again. size is what the peer says arrived; 0: it is not known.
 func (f *Finder) tooBig(now mono.Time, s *search, w Way, size int) {
 	t := s.find(w)
-	if t == nil || !t.way.Direct() || t.carries.known == 0 || t.carries.probe != 0 || size >= t.carries.known {
+	if t == nil || t.carries.known == 0 || t.carries.probe != 0 || size >= t.carries.known {
 		return
 	}
-	t.carries.again(now, t.carries.known, false)
+	least, _ := t.bounds()
+	t.carries.again(now, least, t.carries.known, false)
 }

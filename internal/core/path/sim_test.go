@@ -28,6 +28,7 @@ type sim struct {
 	cut    [2]bool              // from node i: nothing passes directly
 	skew   time.Duration        // by so much longer a message of node 0 takes through relays
 	limit  int                  // datagrams longer than that do not pass directly; 0: all do
+	narrow int                  // the same of relays, their header not counted
 	sentTo map[netip.Addr]int   // probes that left for an address
 	spam   func(netip.AddrPort) // sees where every direct datagram goes
 }
@@ -233,7 +234,7 @@ func (n *node) event(e Event) {
 		if e.Way == n.using && e.Why != First {
 			n.t.Errorf("node %d: chosen again: %v", n.side, e.Way)
 		}
-		n.using = e.Way
+		n.using, n.size = e.Way, top4
 		n.history = append(n.history, fmt.Sprintf("%v %v %v", time.Duration(n.now), e.Way, e.Why))
 	case MTU:
 		n.size = e.Bytes
@@ -274,7 +275,9 @@ func (n *node) open(many bool) {
 // transmit carries a datagram; arrive is called with the way that it came on.
 func (n *node) transmit(w Way, size int, arrive func(Way)) {
 	if w.Relay != 0 {
-		n.relayed(w, arrive)
+		if n.narrow == 0 || size <= n.narrow {
+			n.relayed(w, arrive)
+		}
 		return
 	}
 	inside, ok := n.sockets[w.Socket]

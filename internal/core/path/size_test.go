@@ -56,6 +56,70 @@ func TestBlackHoleIsFoundWhileDataFlows(t *testing.T) {
 	}
 }
 
+// Behind a relay nothing is held back until it turns out that long datagrams vanish on their way there or from there.
+func TestBlackHoleOfARelayIsFoundWhileDataFlows(t *testing.T) {
+	const whole = top6 - relayHeader
+	for _, limit := range []int{0, whole, whole - 1, 1300, leastSize - relayHeader} {
+		s := newSim(t, 5, "sym", "sym")
+		s.narrow = limit
+		for _, n := range s.nodes {
+			n.dataSize = whole
+		}
+		want := limit
+		if limit == 0 {
+			want = whole
+		}
+		found := func() bool {
+			for _, n := range s.nodes {
+				if n.using.Relay == 0 || n.size < want-exactness || limit > 0 && n.size > want {
+					return false
+				}
+			}
+			return true
+		}
+		s.bothTalk(0)
+		began := s.now
+		if !s.run(5*time.Second, found) {
+			t.Errorf("limit %d: %d and %d", limit, s.nodes[0].size, s.nodes[1].size)
+		}
+		t.Logf("limit %d: %d after %v", limit, s.nodes[0].size, s.now.Sub(began))
+	}
+}
+
+func TestBlackHoleThatComesBeforeARelayIsFound(t *testing.T) {
+	s := newSim(t, 5, "sym", "sym")
+	for _, n := range s.nodes {
+		n.dataSize = top6 - relayHeader
+	}
+	s.bothTalk(5 * time.Second)
+	s.narrow = 1300
+	began := s.now
+	if !s.run(10*time.Second, func() bool { return s.nodes[0].size <= 1300 && s.nodes[1].size <= 1300 }) {
+		t.Fatalf("sizes %d and %d", s.nodes[0].size, s.nodes[1].size)
+	}
+	t.Logf("found after %v", s.now.Sub(began))
+}
+
+// Who leaves a way and comes back is told again what it carries: the owner has forgotten.
+func TestSizeIsToldAgainWhenAWayIsTakenAgain(t *testing.T) {
+	s := newSim(t, 5, "port", "port")
+	s.limit = 1300
+	if !s.bothTalk(5 * time.Second) {
+		t.Fatal("never direct")
+	}
+	s.run(5*time.Second, nil)
+	n := s.nodes[0]
+	x := n.f.peers[0].search
+	direct, relay := x.find(n.using), x.find(Way{Relay: 1})
+	n.f.take(s.now, x, relay, Better, &n.out)
+	n.flush()
+	n.f.take(s.now, x, direct, Better, &n.out)
+	n.flush()
+	if n.size > 1300 {
+		t.Errorf("it takes it for %d", n.size)
+	}
+}
+
 func TestICMPIsOnlyAHint(t *testing.T) {
 	s := newSim(t, 5, "port", "port")
 	if !s.bothTalk(5 * time.Second) {
@@ -81,7 +145,7 @@ func TestICMPIsOnlyAHint(t *testing.T) {
 // A search that finds what was known ends, and the next begins when its time has come.
 func TestSearchThatFindsNothingNewEnds(t *testing.T) {
 	z := sizes{}
-	z.again(0, top4, true)
+	z.again(0, leastSize, top4, true)
 	for probes := range 100 {
 		size := z.advance()
 		if size == 0 {

@@ -285,7 +285,7 @@ func (g *Guide) decided(now mono.Time, e path.Event) {
 			g.links.Moved(now, &g.relaying)
 			g.ferry(now)
 		}
-		m.using = e.Way
+		m.using, m.carries = e.Way, 0
 		g.cfg.Log.Debug("way to peer", logx.Peer, m.key().Short(), logx.Addr, e.Way, logx.Reason, e.Why)
 		g.use(now, m)
 	case path.Lost:
@@ -294,6 +294,7 @@ func (g *Guide) decided(now mono.Time, e path.Event) {
 		g.use(now, m)
 	case path.MTU:
 		if w := m.using; w.Relay == e.Way.Relay && w.Socket == e.Way.Socket && w.Remote == e.Way.Remote { // wherever it leaves from
+			m.carries = e.Bytes
 			g.host.Limit(m.tunnel, e.Bytes)
 		}
 	case path.AskPunch:
@@ -321,6 +322,9 @@ func (g *Guide) use(now mono.Time, m *mate) {
 		g.host.Use(now, m.tunnel, g.host.Direct(m.using.Remote, m.using.Local, m.using.Socket))
 	default:
 		g.host.Use(now, m.tunnel, nil)
+	}
+	if m.carries > 0 { // also a lane that was laid anew
+		g.host.Limit(m.tunnel, m.carries)
 	}
 	g.flush(now, m)
 }

@@ -39,6 +39,7 @@ type talk struct {
 	through [maxSlots + 1]*tunnel.Path // the same for the tunnel, by slot
 	conns   [maxSlots + 1]uint32       // which connections carry the lanes that one does
 	using   path.Way
+	carries int      // datagrams of so many bytes pass the way in use; 0: not known
 	met     bool     // we wanted the peer, or it has said something authentic
 	held    bool     // the tunnel waits for the preshared key
 	backlog [][]byte // sealed messages that wait for a way

@@ -123,8 +123,8 @@ func (o *owner) Use(now mono.Time, p *Peer, to *Path) {
 // Limit implements GuideHost.
 func (o *owner) Limit(p *Peer, bytes int) {
 	if to := p.path.Load(); to != nil {
-		to.probed = true
-		o.limit(to, bytes-dataOverhead, minProbed)
+		to.probed = bytes
+		o.measure(p)
 	}
 }
 

@@ -24,27 +24,43 @@ const (
 )
 
 // measure asks the system how wide a peer's path is. The answer is a hint (ICMP may be lost or lie) that can only make packets smaller, and
-// never smaller than minInner; it is asked for again with every new session.
+// never smaller than minInner; it is asked for again with every new session. Where the system knows that a path is narrow it fragments what
+// is longer, so that probes of the guide pass which are longer than the path is wide: its hint counts beside what they found.
 func (o *owner) measure(p *Peer) {
 	to := p.path.Load()
-	if to == nil || to.probed || o.t.pathMTU == nil || !to.remote.IsValid() {
+	if to == nil {
 		return
 	}
-	wide, err := o.t.pathMTU(to.remote.Addr())
-	if err != nil {
-		return
+	o.hint(to)
+	limit := o.t.mtu
+	if to.probed > 0 {
+		limit = atMost(limit, to.probed-dataOverhead, minProbed)
 	}
-	o.limit(to, wide-ipHeader(to.remote.Addr())-udpHeader-dataOverhead-to.head(), minInner)
-}
-
-// limit has a way carry inner packets of at most so many bytes.
-func (o *owner) limit(to *Path, limit, least int) {
-	if limit >= o.t.mtu {
+	if to.hinted {
+		limit = atMost(limit, to.wide-ipHeader(to.remote.Addr())-udpHeader-dataOverhead-to.head(), minInner)
+	}
+	if limit == o.t.mtu {
 		limit = 0
-	} else {
-		limit = max(limit&^(padding-1), least) // a packet that fits still does when it has been padded
 	}
 	to.limit.Store(int32(limit))
+}
+
+// atMost lowers a limit to a size, such that what fits still does when it has been padded.
+func atMost(limit, size, least int) int {
+	if size >= limit {
+		return limit
+	}
+	return min(limit, max(size&^(padding-1), least))
+}
+
+// hint asks the system for the MTU on the way to where a path's datagrams go. To a connection none matters.
+func (o *owner) hint(to *Path) {
+	if o.t.pathMTU == nil || !to.remote.IsValid() || to.lane != nil && to.lane.Carrier != nil {
+		return
+	}
+	if wide, err := o.t.pathMTU(to.remote.Addr()); err == nil {
+		to.wide, to.hinted = wide, true
+	}
 }
 
 func ipHeader(a netip.Addr) int {

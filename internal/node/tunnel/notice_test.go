@@ -89,6 +89,41 @@ func TestWidthOfAPathBoundsWhatPasses(t *testing.T) {
 	})
 }
 
+// Where the system fragments what is longer than it knows the path to be, long probes pass all the same.
+func TestWhatProbesFindAndWhatTheSystemSaysBothCount(t *testing.T) {
+	inBubble(t, func(t *testing.T, a, b *end) {
+		p, wide := &Peer{}, 1500
+		a.pathMTU = func(netip.Addr) (int, error) { return wide, nil }
+		p.path.Store(&Path{place: place{remote: b.at}})
+		for _, c := range []struct{ probed, wide, want int }{
+			{1472, 1500, 1380}, {1269, 1500, 1232}, {1472, 1400, 1328}, {1269, 1400, 1232}, {1300, 1300, 1263 &^ 15}, {1472, 1500, 1380}, {300, 1500, 576},
+		} {
+			wide = c.wide
+			a.owner.Limit(p, c.probed)
+			if got := a.fits(p); got != c.want {
+				t.Errorf("of %d bytes probed and %d said %d are for the packet, want %d", c.probed, c.wide, got, c.want)
+			}
+		}
+		relayed := &Path{place: place{remote: b.at, lane: &Lane{}}}
+		p.path.Store(relayed)
+		wide = 1420
+		a.owner.measure(p)
+		if got := a.fits(p); got != 1328 {
+			t.Errorf("through a relay %d", got)
+		}
+		carried := &Path{place: place{remote: b.at, lane: &Lane{Carrier: carrier{}}}}
+		p.path.Store(carried)
+		a.owner.measure(p)
+		if got := a.fits(p); got != 1380 {
+			t.Errorf("on a connection %d", got)
+		}
+	})
+}
+
+type carrier struct{}
+
+func (carrier) Carry([]byte) {}
+
 func TestOnlyIPv4WithoutDFMayBeFragmented(t *testing.T) {
 	four := numbered(netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2"), 0)
 	if mayFragment(four) {

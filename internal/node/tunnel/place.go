@@ -24,8 +24,12 @@ type place struct {
 // Path is a way to a peer.
 type Path struct {
 	place
-	limit  atomic.Int32 // the largest inner packet that passes whole, in bytes; 0: not known to be limited
-	probed bool         // the guide has found it out, which the system's hint does not change; the owner's
+	limit atomic.Int32 // the largest inner packet that passes whole, in bytes; 0: not known to be limited
+
+	// What only the owner touches.
+	probed int  // the longest datagram that passes, without the relay's header, as the guide has found out; 0: it has not
+	wide   int  // the MTU of the way, as the system says,
+	hinted bool // if it has said so
 }
 
 // Slot is that of the relay which the way leads through; 0: it is direct.

@@ -21,6 +21,9 @@ const (
 	handshakeIdle = 5 * time.Second
 	// connectionIDs in bytes: see the package comment.
 	connectionIDs = 8
+	// leastPacket, in bytes, is what QUIC asks of every path (RFC 9000, section 14). Packets begin with it, so that a path that drops longer
+	// ones without a word is no obstacle; path MTU discovery finds out what more there is.
+	leastPacket = 1200
 )
 
 // server is the profile of who accepts. It hears little (reports, renewals) from many, so its windows are small.
@@ -47,5 +50,5 @@ func client(datagrams bool) *quic.Config {
 }
 
 func shared(datagrams bool) *quic.Config {
-	return &quic.Config{HandshakeIdleTimeout: handshakeIdle, MaxIdleTimeout: IdleTimeout, MaxIncomingUniStreams: -1, EnableDatagrams: datagrams}
+	return &quic.Config{HandshakeIdleTimeout: handshakeIdle, MaxIdleTimeout: IdleTimeout, MaxIncomingUniStreams: -1, EnableDatagrams: datagrams, InitialPacketSize: leastPacket}
 }

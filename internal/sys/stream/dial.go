@@ -99,7 +99,7 @@ func (cfg *DialConfig) fill() {
 }
 
 func dialTCP(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
-	d := net.Dialer{KeepAlive: -1} // tuneClient sets it
+	d := net.Dialer{KeepAlive: -1, Control: shorten} // tuneClient sets keepalives
 	return d.DialContext(ctx, "tcp", to.String())
 }
 
