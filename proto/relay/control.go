@@ -17,10 +17,12 @@ type Control struct {
 	Cookie      [16]byte       // Bind, Cookie
 	Seen        netip.AddrPort // Bound, Alive; IPv4 is mapped on the wire
 	Idle        uint16         // Bound, Alive: seconds after which a silent client is forgotten
-	Node        ident.Node     // Open
-	Channel     Number         // Opened, Close
-	Claim       netip.Addr     // Open: where the sender has heard that the node is; invalid: nowhere
+	Node        ident.Node     // Open, Ask: whom the channel is to lead to
+	Channel     Number         // Opened, Close, See
+	Claim       netip.Addr     // Open, See: where the sender has heard that the node is; invalid: nowhere
 	There       bool           // Opened: the relay sees the node at the Claim
+	Tenant      ident.Tenant   // Ask
+	From        ident.Node     // Ask: who sends
 }
 
 // Append appends the frame, sealed with the client's secret, to b.
@@ -46,8 +48,17 @@ func (c *Control) Append(b []byte, s *Secret) []byte {
 			ip := c.Claim.As16()
 			copy(body[8:], ip[:])
 		}
-	case Opened, Close:
+	case Ask:
+		binary.BigEndian.PutUint64(body, uint64(c.Tenant))
+		binary.BigEndian.PutUint64(body[8:], uint64(c.From))
+		binary.BigEndian.PutUint64(body[16:], uint64(c.Node))
+		hide(body, s, c.Transaction)
+	case Opened, Close, See:
 		binary.BigEndian.PutUint32(body, uint32(c.Channel))
+		if c.Kind == See && c.Claim.IsValid() {
+			ip := c.Claim.As16()
+			copy(body[8:], ip[:])
+		}
 		if c.There && c.Kind == Opened {
 			body[4] = 1
 		}
@@ -59,7 +70,16 @@ func (c *Control) Append(b []byte, s *Secret) []byte {
 
 // IsControl reports whether b has the form of a control frame. Bytes that must be zero are covered by the MAC and ignored.
 func IsControl(b []byte) bool {
-	return len(b) == ControlSize && b[0] == Type && Kind(b[1]) >= Bind && Kind(b[1]) <= Bye
+	return len(b) == ControlSize && b[0] == Type && (Kind(b[1]) >= Bind && Kind(b[1]) <= Bye || Kind(b[1]) == Ask || Kind(b[1]) == See)
+}
+
+// IsAnswer reports whether only relays send frames of the kind, and only because of another frame.
+func IsAnswer(k Kind) bool {
+	switch k {
+	case Cookie, Bound, Opened, Alive, Refused, Closed, Unknown:
+		return true
+	}
+	return false
 }
 
 // ReadControl opens a control frame with the client's secret; false if it is none or its MAC is wrong.
@@ -81,14 +101,37 @@ func ReadControl(f []byte, s *Secret) (c Control, ok bool) {
 		c.Idle = binary.BigEndian.Uint16(body[18:])
 	case Open:
 		c.Node = ident.Node(binary.BigEndian.Uint64(body) ^ mask(s, c.Transaction))
-		if a := netip.AddrFrom16([16]byte(body[8:])).Unmap(); !a.IsUnspecified() {
-			c.Claim = a
-		}
-	case Opened, Close:
+		c.Claim = claimed(body)
+	case Ask:
+		var plain [macAt - bodyAt]byte
+		copy(plain[:], body)
+		hide(plain[:], s, c.Transaction)
+		c.Tenant, c.From = ident.Tenant(binary.BigEndian.Uint64(plain[:])), ident.Node(binary.BigEndian.Uint64(plain[8:]))
+		c.Node = ident.Node(binary.BigEndian.Uint64(plain[16:]))
+	case Opened, Close, See:
 		c.Channel = Number(binary.BigEndian.Uint32(body))
+		if c.Kind == See {
+			c.Claim = claimed(body)
+		}
 		c.There = c.Kind == Opened && body[4] == 1
 	}
 	return c, true
+}
+
+// claimed reads the address of a node from a body; invalid: there is none.
+func claimed(body []byte) netip.Addr {
+	if a := netip.AddrFrom16([16]byte(body[8:])).Unmap(); !a.IsUnspecified() {
+		return a
+	}
+	return netip.Addr{}
+}
+
+// hide masks a whole body, and unmasks it.
+func hide(body []byte, s *Secret, transaction uint64) {
+	sum := derive(s, "cvlan relay mask v1", binary.BigEndian.AppendUint64(nil, transaction))
+	for i := range body {
+		body[i] ^= sum[i]
+	}
 }
 
 func mask(s *Secret, transaction uint64) uint64 {

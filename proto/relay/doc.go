@@ -1,4 +1,4 @@
-// Package relay is the protocol that a node and a relay speak. This comment is its specification; testdata/vectors.json holds
+// Package relay is the protocol that a node and a relay speak, and that two relays of a region speak. This comment is its specification; testdata/vectors.json holds
 // frames that another implementation can compare itself with. All numbers are big endian unless said.
 //
 // # Transport
@@ -21,6 +21,7 @@
 //	channel key  "cvlan relay channel v1" number(4)             first 16 bytes: the SipHash key, little endian
 //	control MAC  "cvlan relay control v1" frame[:40]            first 16 bytes
 //	notice MAC   "cvlan relay notice v1"  frame[:16]            first 16 bytes
+//	link key     "cvlan relay link v1"                          of a client that is a relay: in place of channel keys
 //	tag          "cvlan relay from v1"    node(8)               first 8 bytes
 //	mask         "cvlan relay mask v1"    transaction(8)        first 8 bytes
 //
@@ -86,6 +87,31 @@
 //
 // The address of an Open is zero, or that at which a peer says that it is (IPv4 mapped): nodes guess ports of an address only if a relay has seen
 // the peer there. The relay says yes or no and never where a node is, for a policy may hide that from the asker.
+//
+// # Between relays of a region
+//
+// The controller tells a relay which other relays of its region serve the same nodes: its neighbours. A relay is a client of each of its neighbours. It registers with
+// its own certificate, which the neighbour compares with what its controller has told; it hangs up, binds over UDP and keeps alive as a node does. So there are two registrations
+// between two relays, one for each direction, and neither needs the other.
+//
+//	Ask          tenant(8) from(8) to(8), xor mask      relay -> relay: a channel for what node from sends to node to, of that tenant
+//	See          channel(4) zero(4) address(16)         relay -> relay: is the receiver of that channel at the address?
+//
+// Both are answered with Opened or Refused. The mask of Ask is 24 bytes long. A relay acts on Ask, See and Close of a neighbour's whatever their
+// transaction: they may be repeated as they are, and change nothing then. Only Bind has to be newer.
+//
+// A node opens a channel at its own relay, as ever. Where the destination is not registered there, or has been silent there for half of the idle time, the relay asks all its neighbours at once, for
+// half a second at most, and answers the node when one has opened, or all have refused. Nobody is told who is where: a relay knows of its neighbours' clients
+// those that its own clients talk to. A neighbour opens only to nodes that are registered and bound there and not silent, never to a
+// relay. Hence a frame crosses at most two relays, and there is no loop.
+//
+// A Data frame that goes on gets the neighbour's channel as its number, and a MAC under the link key, which is one for all channels of a relay; for the number is
+// covered. The neighbour delivers it under the tag of the node that sent it. Its payload is never touched. The sender's relay charges the sender and its tenant, and meters; the neighbour only
+// gives the tenant its share if it is overloaded.
+//
+// When the receiver leaves the neighbour, or registers at another, the neighbour answers the next frame with Closed, or Unknown; the relay asks again and lets
+// the sender's channel lead to where the receiver is now. If it is nowhere the sender gets Closed. A neighbour is asked for a sign of life every half second while channels
+// lead there, else every ten seconds; after three questions in vain, 1.2 s, it is down, and its channels are looked for elsewhere.
 //
 // # Notices, 32 bytes
 //

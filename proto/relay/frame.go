@@ -45,6 +45,8 @@ const (
 	Unknown
 	Register
 	Registered
+	Ask // between relays, as See
+	See
 
 	kinds
 )

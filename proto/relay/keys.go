@@ -21,6 +21,12 @@ func ChannelKey(s *Secret, channel Number) Key {
 	return Key{binary.LittleEndian.Uint64(sum[:]), binary.LittleEndian.Uint64(sum[8:])}
 }
 
+// LinkKey computes the key of all channels of a relay that is another's client and has the secret.
+func LinkKey(s *Secret) Key {
+	sum := derive(s, "cvlan relay link v1", nil)
+	return Key{binary.LittleEndian.Uint64(sum[:]), binary.LittleEndian.Uint64(sum[8:])}
+}
+
 func derive(s *Secret, label string, over []byte) (sum [sha256.Size]byte) {
 	h := hmac.New(sha256.New, s[:])
 	h.Write([]byte(label))

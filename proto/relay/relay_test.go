@@ -81,6 +81,7 @@ func controls() []Control {
 		{Kind: Close, Client: 1, Transaction: 5, Channel: 12}, {Kind: Keepalive, Client: 1, Transaction: 6},
 		{Kind: Alive, Client: 1, Transaction: 6, Seen: netip.MustParseAddrPort("[2001:db8::1]:9"), Idle: 300},
 		{Kind: Refused, Reason: Absent, Client: 1, Transaction: 4}, {Kind: Bye, Client: 1, Reason: Draining},
+		{Kind: Ask, Client: 1, Transaction: 7, Tenant: 5, From: 76, Node: 77}, {Kind: See, Client: 1, Transaction: 8, Channel: 12, Claim: at.Addr()},
 	}
 }
 
@@ -108,6 +109,12 @@ func TestAnObserverSeesNoName(t *testing.T) {
 	b := (&Control{Kind: Open, Transaction: 2, Node: 77}).Append(nil, &secret)
 	if bytes.Equal(a[16:24], b[16:24]) || binary.BigEndian.Uint64(a[16:]) == 77 {
 		t.Error("the destination of Open can be followed")
+	}
+	q := (&Control{Kind: Ask, Transaction: 1, Tenant: 5, From: 76, Node: 77}).Append(nil, &secret)
+	for at, name := range map[int]uint64{16: 5, 24: 76, 32: 77} {
+		if binary.BigEndian.Uint64(q[at:]) == name {
+			t.Error("Ask shows a name")
+		}
 	}
 	if TagOf(&secret, 77) == TagOf(&Secret{}, 77) {
 		t.Error("the tag of a sender is the same for two receivers")

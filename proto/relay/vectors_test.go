@@ -18,13 +18,15 @@ type vector struct {
 type vectors struct {
 	Secret     string   `json:"secret"`
 	ChannelKey string   `json:"channel_7_key_k0_k1"`
+	LinkKey    string   `json:"link_key_k0_k1"`
 	Tag        string   `json:"tag_of_node_77"`
 	Frames     []vector `json:"frames"`
 }
 
 func current() vectors {
-	k := ChannelKey(&secret, 7)
-	v := vectors{Secret: hex.EncodeToString(secret[:]), ChannelKey: hexWord(k.K0) + hexWord(k.K1), Tag: hexWord(uint64(TagOf(&secret, 77)))}
+	k, link := ChannelKey(&secret, 7), LinkKey(&secret)
+	v := vectors{Secret: hex.EncodeToString(secret[:]), ChannelKey: hexWord(k.K0) + hexWord(k.K1), LinkKey: hexWord(link.K0) + hexWord(link.K1),
+		Tag: hexWord(uint64(TagOf(&secret, 77)))}
 	add := func(name string, f []byte) { v.Frames = append(v.Frames, vector{name, hex.EncodeToString(f)}) }
 	data := make([]byte, MinData+4)
 	for i := range data {
@@ -38,8 +40,11 @@ func current() vectors {
 	add("unknown notice about it", u.Append(nil, nil))
 	PutDeliver(data, 9, TagOf(&secret, 77))
 	add("the same delivered to client 9 from node 77", data)
+	PutData(data, 12, link)
+	add("the same sent on by a relay on channel 12 of another", data)
 	names := []string{"bind without cookie", "bind with cookie", "cookie", "bound at 192.0.2.1:41641, idle 300", "open node 77", "opened channel 12", "open node 77, said to be at 192.0.2.1", "opened channel 12, it is there", "close channel 12",
-		"keepalive", "alive at [2001:db8::1]:9, idle 300", "refused, absent", "bye, draining"}
+		"keepalive", "alive at [2001:db8::1]:9, idle 300", "refused, absent", "bye, draining",
+		"ask for a channel of tenant 5 from node 76 to node 77", "see whether the node of channel 12 is at 192.0.2.1"}
 	for i, c := range controls() {
 		add(names[i], c.Append(nil, &secret))
 	}

@@ -16,6 +16,11 @@ func (m *Meter) Add(o Meter) {
 	m.Packets += o.Packets
 }
 
+func (m *Meter) count(n int) {
+	m.Bytes += uint64(n)
+	m.Packets++
+}
+
 // Book is one worker's: rates, shares, meters and reasons. It is not safe for concurrent use.
 type Book struct {
 	node, tenant     Rate
@@ -23,6 +28,7 @@ type Book struct {
 	tenants          slab[ledger]
 	shares           shares
 	dropped          [Drops]uint64
+	went, came       Meter // to neighbours, and from them
 	controls, notice pace
 }
 
@@ -48,7 +54,7 @@ func NewBook(node, tenant Rate) *Book {
 // Apply makes room for new clients and forgets what was counted for those whose slots they have.
 func (b *Book) Apply(o *Out) {
 	for i := range o.Seats {
-		if s := &o.Seats[i]; s.Fresh {
+		if s := &o.Seats[i]; s.Fresh && s.Seat.Tenant != noTenant {
 			*b.nodes.grow(s.Slot) = account{}
 			b.tenants.grow(s.Seat.Tenant)
 		}
@@ -60,20 +66,45 @@ func (b *Book) Apply(o *Out) {
 func (b *Book) Turn(now mono.Time, full bool) { b.shares.turn(now, full, &b.tenants) }
 
 // Decide says whether a Data frame that came from src goes on to the place in to, and counts it. The seats are those that the lane
-// names; any of the three may be the zero value if there is none. On Sent the caller writes the header with relay.PutDeliver(frame, to.Number, lane.Tag).
+// names; any of the three may be the zero value if there is none. On Sent the caller writes the header with Table.Readdress.
 func (b *Book) Decide(now mono.Time, src *Place, frame []byte, lane *Lane, from, to *Seat) Drop {
 	d := check(src, frame, lane, from, to)
-	if d == Sent {
-		d = b.admit(now, len(frame), lane.FromSlot, from.Tenant)
-	}
-	if d == Sent {
-		m := &b.tenants.at(from.Tenant).Meter
-		m.Bytes += uint64(len(frame))
-		m.Packets++
+	switch {
+	case d != Sent:
+	case from.Tenant == noTenant:
+		d = b.receive(len(frame), to.Tenant)
+	default:
+		d = b.send(now, len(frame), lane.FromSlot, from.Tenant, to.Tenant)
 	}
 	b.dropped[d]++
 	return d
 }
+
+// send charges and meters what a client sends.
+func (b *Book) send(now mono.Time, n int, seat, tenant, to uint32) Drop {
+	d := b.admit(now, n, seat, tenant)
+	if d == Sent {
+		b.tenants.at(tenant).count(n)
+		if to == noTenant {
+			b.went.count(n)
+		}
+	}
+	return d
+}
+
+// receive counts what a neighbour sends on. Its sender has been charged and metered there, but the worker is shared here too.
+func (b *Book) receive(n int, tenant uint32) Drop {
+	all := b.tenants.at(tenant)
+	if b.shares.over(tenant, &all.use, n) {
+		return DropShare
+	}
+	b.shares.carry(&all.use, n)
+	b.came.count(n)
+	return Sent
+}
+
+// Region returns what went to neighbours, and what came from them.
+func (b *Book) Region() (went, came Meter) { return b.went, b.came }
 
 // Control says whether a control frame that came from src is worth the owner's time: seat is the one in its number's slot.
 func (b *Book) Control(now mono.Time, src *Place, frame []byte, seat *Seat) (d Drop) {
@@ -93,6 +124,16 @@ func (b *Book) Control(now mono.Time, src *Place, frame []byte, seat *Seat) (d D
 	}
 	b.dropped[d]++
 	return d
+}
+
+// Answer says whether what a neighbour answers is worth the owner's time.
+func (b *Book) Answer(now mono.Time) Drop {
+	if !b.controls.open(now, burst) {
+		b.dropped[DropBusy]++
+		return DropBusy
+	}
+	b.controls.charge(now, 1, controlRate)
+	return Sent
 }
 
 // Notice reports whether one more notice may be sent.
@@ -143,6 +184,11 @@ func (b *Book) admit(now mono.Time, n int, seat, tenant uint32) Drop {
 	return Sent
 }
 
+// reaches reports whether what one sends may go to another: inside a tenant, or to a relay or from one, but never from relay to relay.
+func reaches(from, to uint32) bool {
+	return (from == to) != (from == noTenant || to == noTenant)
+}
+
 func check(src *Place, frame []byte, lane *Lane, from, to *Seat) Drop {
 	switch {
 	case !relay.IsData(frame):
@@ -155,7 +201,7 @@ func check(src *Place, frame []byte, lane *Lane, from, to *Seat) Drop {
 		return DropElsewhere
 	case src.Via == UDP && !relay.Authentic(frame, lane.Key):
 		return DropForged
-	case to.Number == 0 || to.Number != lane.To || to.Tenant != from.Tenant:
+	case to.Number == 0 || to.Number != lane.To || !reaches(from.Tenant, to.Tenant):
 		return DropGone
 	case to.Place.Via == Nowhere:
 		return DropUnreachable

@@ -3,6 +3,7 @@ package forward
 import (
 	"time"
 
+	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/base/mono"
 	"github.com/cvlan/cvlan/proto/relay"
 )
@@ -28,6 +29,9 @@ func (m *Machine) Control(now mono.Time, src Place, local [16]byte, frame []byte
 	}
 	if c.place != src {
 		return DropElsewhere
+	}
+	if c.tenant == noTenant {
+		return m.guest(now, c, &q, out)
 	}
 	return m.bound(now, c, &q, out)
 }
@@ -74,7 +78,7 @@ func (m *Machine) bound(now mono.Time, c *client, q *relay.Control, out *Out) Dr
 	case relay.Open:
 		c.transaction = q.Transaction
 		m.touch(now, c)
-		m.open(c, q, out)
+		m.open(now, c, q, out)
 	case relay.Close:
 		c.transaction = q.Transaction
 		m.touch(now, c)
@@ -82,17 +86,38 @@ func (m *Machine) bound(now mono.Time, c *client, q *relay.Control, out *Out) Dr
 			m.closeLane(c, l, out)
 		}
 	case relay.Bye:
-		m.leave(c, out)
+		m.depart(now, c, out)
 	default:
-		return DropMalformed // an answer
+		return DropMalformed // an answer, or a question that only neighbours ask
 	}
 	return Sent
 }
 
-func (m *Machine) open(c *client, q *relay.Control, out *Out) {
+// open opens a channel to a node that is here, or has the region asked for it.
+func (m *Machine) open(now mono.Time, c *client, q *relay.Control, out *Out) {
+	to := m.here(c.tenant, q.Node)
+	if to == c || to != nil && m.present(now, to) || !m.openAbroad(now, c, q, out) {
+		m.openHere(c, to, q, out)
+	}
+}
+
+// here finds a node that is registered; nil: it is not.
+func (m *Machine) here(tenant uint32, node ident.Node) *client {
+	if slot, ok := m.bySelf[owner{tenant, node}]; ok {
+		return m.clients.at(slot)
+	}
+	return nil
+}
+
+// present reports whether a client surely is still there: it keeps alive at least every quarter of the idle time.
+func (m *Machine) present(now mono.Time, c *client) bool {
+	return c.place.Via != Nowhere && now.Sub(c.heard) < m.cfg.Idle/2
+}
+
+// openHere answers an Open with a channel to a client; to may be nil.
+func (m *Machine) openHere(c, to *client, q *relay.Control, out *Out) {
 	a := relay.Control{Kind: relay.Refused, Reason: relay.Absent, Client: c.number, Transaction: q.Transaction}
-	if slot, ok := m.bySelf[owner{c.tenant, q.Node}]; ok && slot != c.slot {
-		to := m.clients.at(slot)
+	if to != nil && to != c {
 		if a.Channel, a.Reason = m.openLane(c, to, out); a.Channel != 0 {
 			a.Kind = relay.Opened
 			a.There = q.Claim.IsValid() && q.Claim.As16() == to.place.IP
@@ -149,7 +174,7 @@ func (m *Machine) sayBye(now mono.Time, out *Out) {
 			d.slot, d.next = 0, now.Add(byeAgain)
 			return
 		}
-		if c := m.clients.at(d.slot); c.live && c.place.Via != Nowhere {
+		if c := m.clients.at(d.slot); c.live && c.place.Via != Nowhere && c.tenant != noTenant {
 			out.control(c.place, c.local, &relay.Control{Kind: relay.Bye, Reason: relay.Draining, Client: c.number}, &c.secret)
 			told++
 		}

@@ -23,6 +23,16 @@
 // whichever is less (max-min). Refusing a frame costs a small part of forwarding it; a load of some times what a worker carries is shared fairly,
 // beyond that the socket's buffer decides.
 //
+// # The region
+//
+// A relay of the region is a neighbour in two ways (see the specification, proto/relay): as a client of ours it has a Seat without tenant, whose lanes lead to nodes here;
+// and it has a seat among those abroad, because we are a client of its: what a lane leads to whose receiver is registered there. No lane leads from one to the other, Decide
+// refuses it too, so that no frame crosses twice. The owner keeps what only such channels have beside the lanes, so that others do not pay for it.
+//
+// Who is where is asked when somebody wants to know, and kept as long as a channel leads there: 32 relays that told each other of all their clients would hold a million
+// records that nobody uses, and be wrong as often. Questions are bounded in all and for each client. A channel whose receiver is lost, because it left, its relay died,
+// or says that it is gone, is looked for again under its old number; its owner is told only if it sends meanwhile.
+//
 // # A relay is no weapon
 //
 // Cookies are computed, not kept: a stranger costs one hash and no memory. Answers are as long as their questions. Only what its client's secret has sealed

@@ -1,18 +1,22 @@
 package forward
 
-import "github.com/cvlan/cvlan/proto/relay"
+import (
+	"github.com/cvlan/cvlan/internal/base/ident"
+	"github.com/cvlan/cvlan/proto/relay"
+)
 
 // lane is what the owner knows of a channel: 36 bytes, and the pair that it is found by.
 type lane struct {
 	number             relay.Number // zero: free
 	slot               uint32
-	from, to           uint32 // clients' slots
+	from, to           uint32 // clients' slots; to may be a neighbour's, with abroad
 	prevFrom, nextFrom uint32 // in the list of the client that opened it, as slot + 1; of a free slot nextFrom is the next free one
-	prevTo, nextTo     uint32 // in the list of the client that it leads to
+	prevTo, nextTo     uint32 // in the list of the client or neighbour that it leads to
 	gone               bool   // it leads nowhere: its receiver has left
 	live               bool
 }
 
+// pair is what a lane is found by, if it does not cross the region.
 type pair struct{ from, to uint32 }
 
 // openLane finds or makes the channel between two clients; zero and a reason if there is no room.
@@ -20,24 +24,109 @@ func (m *Machine) openLane(from, to *client, out *Out) (relay.Number, relay.Reas
 	if slot, ok := m.byPair[pair{from.slot, to.slot}]; ok {
 		return m.lanes.at(slot).number, relay.NoReason
 	}
-	if int(from.channels) >= m.cfg.Channels {
+	if slot, ok := m.region.abroad[crossing{from.slot, to.node}]; ok { // it has come here
+		m.lead(m.lanes.at(slot), to.slot, far{}, out)
+		return m.lanes.at(slot).number, relay.NoReason
+	}
+	l, why := m.newLane(from, out)
+	if l == nil {
+		return 0, why
+	}
+	m.lead(l, to.slot, far{}, out)
+	return l.number, relay.NoReason
+}
+
+// newLane makes a channel that leads nowhere yet; nil and a reason if there is no room.
+func (m *Machine) newLane(from *client, out *Out) (*lane, relay.Reason) {
+	most := m.cfg.Channels
+	if from.tenant == noTenant {
+		most = m.cfg.Transit
+	}
+	if int(from.channels) >= most {
 		m.reclaim(from, out)
 	}
+	for from.tenant == noTenant && int(from.channels) >= most && from.from != 0 { // it asks again for those that it uses
+		m.closeLane(from, m.lanes.at(from.from-1), out)
+	}
 	switch {
-	case int(from.channels) >= m.cfg.Channels:
-		return 0, relay.TooMany
+	case int(from.channels) >= most:
+		return nil, relay.TooMany
 	case m.laneLive >= m.cfg.Lanes:
-		return 0, relay.Busy
+		return nil, relay.Busy
 	}
 	l := m.takeLane()
-	l.live, l.from, l.to = true, from.slot, to.slot
+	l.live, l.gone, l.from = true, true, from.slot
 	l.nextFrom, from.from = m.insert(from.from, l.slot, func(l *lane, at uint32) { l.prevFrom = at }), l.slot+1
-	l.nextTo, to.to = m.insert(to.to, l.slot, func(l *lane, at uint32) { l.prevTo = at }), l.slot+1
 	from.channels++
 	m.laneLive++
-	m.byPair[pair{from.slot, to.slot}] = l.slot
+	return l, relay.NoReason
+}
+
+// lead lets a channel lead to a client, or to a neighbour.
+func (m *Machine) lead(l *lane, to uint32, f far, out *Out) {
+	m.unlink(l, out)
+	l.to, l.gone = to, false
+	head := m.head(to)
+	l.nextTo, *head = m.insert(*head, l.slot, func(l *lane, at uint32) { l.prevTo = at }), l.slot+1
+	m.index(l, f)
 	m.laneOut(l, out)
-	return l.number, relay.NoReason
+}
+
+// head is where the list of the channels begins that lead to a client or a neighbour.
+func (m *Machine) head(to uint32) *uint32 {
+	if n := to &^ abroad; n != to {
+		return &m.region.all[n].to
+	}
+	return &m.clients.at(to).to
+}
+
+// index makes a channel be found.
+func (m *Machine) index(l *lane, f far) {
+	r := &m.region
+	switch {
+	case l.to&abroad != 0:
+		n := &r.all[l.to&^abroad]
+		r.far[l.slot], r.abroad[crossing{l.from, f.node}], n.channels[f.there] = f, l.slot, l.slot
+	case m.clients.at(l.from).tenant == noTenant:
+		r.far[l.slot], r.transit[transit{l.from, l.to, f.node}] = f, l.slot
+	default:
+		m.byPair[pair{l.from, l.to}] = l.slot
+	}
+}
+
+// unlink takes a channel from what it leads to; one that leads nowhere is left alone.
+func (m *Machine) unlink(l *lane, out *Out) {
+	if l.gone {
+		return
+	}
+	r := &m.region
+	switch f := r.far[l.slot]; {
+	case l.to&abroad != 0:
+		n := &r.all[l.to&^abroad]
+		delete(r.abroad, crossing{l.from, f.node})
+		delete(n.channels, f.there)
+		n.say(relay.Control{Kind: relay.Close, Channel: f.there}, r.next(), out)
+	case m.clients.at(l.from).tenant == noTenant:
+		delete(r.transit, transit{l.from, l.to, f.node})
+	default:
+		delete(m.byPair, pair{l.from, l.to})
+	}
+	delete(r.far, l.slot)
+	if l.prevTo != 0 {
+		m.lanes.at(l.prevTo - 1).nextTo = l.nextTo
+	} else {
+		*m.head(l.to) = l.nextTo
+	}
+	if l.nextTo != 0 {
+		m.lanes.at(l.nextTo - 1).prevTo = l.prevTo
+	}
+	l.prevTo, l.nextTo, l.gone = 0, 0, true
+}
+
+// lost lets a channel lead nowhere, so that its owner is told when it sends.
+func (m *Machine) lost(l *lane, out *Out) {
+	m.unlink(l, out)
+	m.laneOut(l, out)
 }
 
 // insert makes a lane the one before the first of a list, and returns that.
@@ -63,10 +152,7 @@ func (m *Machine) takeLane() *lane {
 
 // closeLane ends a channel of c's.
 func (m *Machine) closeLane(c *client, l *lane, out *Out) {
-	if !l.gone {
-		delete(m.byPair, pair{l.from, l.to})
-		m.unlinkTo(l)
-	}
+	m.unlink(l, out)
 	if l.prevFrom != 0 {
 		m.lanes.at(l.prevFrom - 1).nextFrom = l.nextFrom
 	} else {
@@ -80,19 +166,6 @@ func (m *Machine) closeLane(c *client, l *lane, out *Out) {
 	l.live = false
 	l.nextFrom, m.freeLane = m.freeLane, l.slot+1
 	out.Lanes = append(out.Lanes, LaneAt{Slot: l.slot})
-}
-
-// unlinkTo takes a channel out of the list of the client that it leads to.
-func (m *Machine) unlinkTo(l *lane) {
-	if l.prevTo != 0 {
-		m.lanes.at(l.prevTo - 1).nextTo = l.nextTo
-	} else {
-		m.clients.at(l.to).to = l.nextTo
-	}
-	if l.nextTo != 0 {
-		m.lanes.at(l.nextTo - 1).prevTo = l.prevTo
-	}
-	l.prevTo, l.nextTo = 0, 0
 }
 
 // reclaim closes the channels of a client that lead nowhere.
@@ -116,11 +189,29 @@ func (m *Machine) follow(c *client, out *Out) {
 // laneOut publishes a channel.
 func (m *Machine) laneOut(l *lane, out *Out) {
 	from := m.clients.at(l.from)
-	pub := Lane{Number: l.number, FromSlot: l.from, ToSlot: l.to, From: from.number, Key: relay.ChannelKey(&from.secret, l.number)}
-	if to := m.clients.at(l.to); !l.gone {
-		pub.To, pub.Tag = to.number, relay.TagOf(&to.secret, from.node)
+	pub := Lane{Number: l.number, FromSlot: l.from, ToSlot: l.to, From: from.number}
+	if from.tenant == noTenant {
+		pub.Key = relay.LinkKey(&from.secret)
+	} else {
+		pub.Key = relay.ChannelKey(&from.secret, l.number)
+	}
+	switch {
+	case l.gone:
+	case l.to&abroad != 0:
+		pub.To, pub.Tag = m.region.all[l.to&^abroad].number, relay.Tag(m.region.far[l.slot].there)
+	default:
+		to := m.clients.at(l.to)
+		pub.To, pub.Tag = to.number, relay.TagOf(&to.secret, m.sender(l, from))
 	}
 	out.Lanes = append(out.Lanes, LaneAt{l.slot, pub})
+}
+
+// sender is the node that sends on a channel.
+func (m *Machine) sender(l *lane, from *client) ident.Node {
+	if from.tenant == noTenant {
+		return m.region.far[l.slot].node
+	}
+	return from.node
 }
 
 // lane finds a channel by its number.

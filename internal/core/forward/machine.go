@@ -1,6 +1,7 @@
 package forward
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +20,7 @@ type Config struct {
 	TenantClients int           // of one tenant at a time; as many as Clients
 	Lanes         int           // channels in all; 1,000,000
 	Channels      int           // of one client; 1,024
+	Transit       int           // channels of one neighbour; a quarter of Lanes
 	Idle          time.Duration // after which a silent client is forgotten; 2 min
 }
 
@@ -40,6 +42,7 @@ func (c Config) Filled() Config {
 	fill(&c.TenantClients, c.Clients)
 	fill(&c.Lanes, 1_000_000)
 	fill(&c.Channels, 1024)
+	fill(&c.Transit, max(1, c.Lanes/4))
 	if c.Idle == 0 {
 		c.Idle = 2 * time.Minute
 	}
@@ -60,6 +63,7 @@ func (c Config) Validate() error {
 	within("the bound of a tenant's clients", c.TenantClients, MaxClients)
 	within("the bound of channels", c.Lanes, MaxLanes)
 	within("the bound of a client's channels", c.Channels, 1<<16-1)
+	within("the bound of a neighbour's channels", c.Transit, MaxLanes)
 	within("the idle time in seconds", int(c.Idle/time.Second), 1<<16-1)
 	return errors.Join(errs...)
 }
@@ -82,7 +86,8 @@ type Machine struct {
 	idle     list             // of clients, the longest unheard first
 	free     uint32           // first of the clients' slots that are free, as slot + 1
 	made     uint32           // slots that there are
-	live     int              // clients
+	live     int              // clients that are nodes
+	guests   int              // clients that are neighbours
 	bySelf   map[owner]uint32 // slots
 	expiry   mono.Time        // of the first certificate that expires; Never: none does
 	tenants  map[ident.Tenant]uint32
@@ -93,6 +98,8 @@ type Machine struct {
 	laneMade uint32
 	laneLive int
 	byPair   map[pair]uint32 // lanes' slots
+
+	region region
 }
 
 // New makes a relay without clients. rnd is where secrets come from.
@@ -100,12 +107,14 @@ func New(cfg Config, rnd io.Reader) *Machine {
 	cfg = cfg.Filled()
 	m := &Machine{
 		cfg: cfg, slots: cfg.slots(), rnd: rnd,
-		bySelf: map[owner]uint32{}, tenants: map[ident.Tenant]uint32{}, byPair: map[pair]uint32{},
+		bySelf: map[owner]uint32{}, tenants: map[ident.Tenant]uint32{}, byPair: map[pair]uint32{}, region: newRegion(),
 	}
 	var seed [32]byte
 	m.fill(seed[:])
 	m.epoch = relay.Number(rand.New(rand.NewChaCha8(seed)).Uint32())
 	m.fill(m.jar.secret[:])
+	m.fill(seed[:8])
+	m.region.transaction = binary.BigEndian.Uint64(seed[:]) >> 2
 	return m
 }
 
@@ -128,18 +137,19 @@ func (m *Machine) Deadline() mono.Time {
 	if c := m.first(); c != nil {
 		d = mono.Earlier(d, c.heard.Add(m.cfg.Idle))
 	}
-	return d
+	return mono.Earlier(d, m.regionDeadline())
 }
 
-// Tick forgets who is silent or expired, and goes on telling clients that the relay drains.
+// Tick forgets who is silent or expired, goes on telling clients that the relay drains, and looks after the region.
 func (m *Machine) Tick(now mono.Time, out *Out) {
 	for c := m.first(); c != nil && now.Sub(c.heard) >= m.cfg.Idle; c = m.first() {
-		m.leave(c, out)
+		m.depart(now, c, out)
 	}
 	if m.expiry != mono.Never && m.expiry <= now {
 		m.expire(now, out)
 	}
 	m.sayBye(now, out)
+	m.tickRegion(now, out)
 }
 
 // expire evicts whose certificate is no longer good.

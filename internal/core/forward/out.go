@@ -7,12 +7,14 @@ import (
 
 // Out is what the shell has to do, in the order of the fields. The caller owns and reuses it; Data is good until Reset.
 type Out struct {
-	Seats     []SeatAt   // for Table.Apply and each Book.Apply
-	Lanes     []LaneAt   // for Table.Apply
-	Vacated   []Vacated  // for each Book.Settle, before anything is applied
-	Transmits []Transmit // frames to send
-	Cut       []uint32   // connections to end
-	bytes     []byte
+	Seats      []SeatAt      // for Table.Apply and each Book.Apply
+	Neighbours []NeighbourAt // for Table.Apply
+	Lanes      []LaneAt      // for Table.Apply
+	Vacated    []Vacated     // for each Book.Settle, before anything is applied
+	Transmits  []Transmit    // frames to send
+	Cut        []uint32      // connections to end
+	Visits     []ident.Relay // neighbours to register at: Visited or Unvisited answers
+	bytes      []byte
 }
 
 // SeatAt is a changed seat. Fresh says that the slot has a new client: what Books count for it begins anew.
@@ -26,6 +28,13 @@ type SeatAt struct {
 type LaneAt struct {
 	Slot uint32
 	Lane Lane
+}
+
+// NeighbourAt is a changed neighbour.
+type NeighbourAt struct {
+	Slot uint32
+	Seat Seat
+	Key  relay.Key
 }
 
 // Vacated is a tenant's slot in Books that is about to become another's.
@@ -44,6 +53,7 @@ type Transmit struct {
 // Reset empties o and keeps its memory.
 func (o *Out) Reset() {
 	o.Seats, o.Lanes, o.Vacated, o.Transmits, o.Cut, o.bytes = o.Seats[:0], o.Lanes[:0], o.Vacated[:0], o.Transmits[:0], o.Cut[:0], o.bytes[:0]
+	o.Neighbours, o.Visits = o.Neighbours[:0], o.Visits[:0]
 }
 
 // control adds a control frame.

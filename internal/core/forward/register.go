@@ -28,10 +28,15 @@ func (m *Machine) Register(now mono.Time, who Admitted, conn uint32, out *Out) r
 	if c == nil {
 		return relay.Welcome{Reason: why, Version: relay.Version}
 	}
-	c.heard, c.expires, c.conn = now, who.Expires, conn
+	return m.welcome(now, who.Expires, c, conn, out)
+}
+
+// welcome begins a registration of a client that has a slot.
+func (m *Machine) welcome(now, expires mono.Time, c *client, conn uint32, out *Out) relay.Welcome {
+	c.heard, c.expires, c.conn = now, expires, conn
 	m.fill(c.secret[:])
 	m.idle.push(m, c)
-	m.expiry = mono.Earlier(m.expiry, who.Expires)
+	m.expiry = mono.Earlier(m.expiry, expires)
 	out.seat(c, true)
 	m.follow(c, out)
 	return relay.Welcome{Version: relay.Version, Client: c.number, Idle: uint16(m.cfg.Idle / time.Second), Channels: uint16(m.cfg.Channels), Secret: c.secret}
@@ -98,7 +103,7 @@ func (m *Machine) Tenants(f func(slot uint32, id ident.Tenant, clients int)) {
 // Bound calls f for each client with the way that it is reached.
 func (m *Machine) Bound(f func(Via)) {
 	for slot := range m.made {
-		if c := m.clients.at(slot); c.live {
+		if c := m.clients.at(slot); c.live && c.tenant != noTenant {
 			f(c.place.Via)
 		}
 	}
@@ -106,7 +111,7 @@ func (m *Machine) Bound(f func(Via)) {
 
 // Revoke cuts a node off at once, whichever tenant's it is.
 func (m *Machine) Revoke(node ident.Node, out *Out) {
-	m.evict(func(c *client) bool { return c.node == node }, out)
+	m.evict(func(c *client) bool { return c.node == node && c.tenant != noTenant }, out)
 }
 
 // RevokeTenant cuts all nodes of a tenant off at once.
