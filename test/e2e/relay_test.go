@@ -31,15 +31,23 @@ func (w *world) apart(relays int, first, second string) (*controller, [2]*node, 
 		w.must(err)
 		all = append(all, r)
 	}
-	key := c.key("--uses", "2")
-	var nodes [2]*node
 	var sites [2]*lab.Site
 	for i, spec := range []string{first, second} {
 		sites[i] = w.lab.Site(fmt.Sprintf("s%d", i+1), spec)
-		nodes[i] = w.node(sites[i].Host(fmt.Sprintf("n%d", i+1)))
-		nodes[i].join(key)
 	}
-	return c, nodes, sites, all
+	return c, [2]*node(w.places(c, sites[:]...)), sites, all
+}
+
+// places puts a node on each site, n1, n2 and so on, all joined to the office.
+func (w *world) places(c *controller, sites ...*lab.Site) (all []*node) {
+	w.t.Helper()
+	key := c.key("--uses", fmt.Sprint(len(sites)))
+	for i, s := range sites {
+		n := w.node(s.Host(fmt.Sprintf("n%d", i+1)))
+		n.join(key)
+		all = append(all, n)
+	}
+	return all
 }
 
 // by tells which way an answered echo to a peer took, and through which relay; "" if none came back.

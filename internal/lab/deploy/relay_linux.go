@@ -45,3 +45,8 @@ func (r *Relay) Start(ctx context.Context) error {
 	r.Proc = r.Host.Start(r.set.Path("cvlan-relay"), append([]string{"serve", "--data-dir", relayData, "--listen", fmt.Sprintf(":%d", Port)}, r.args...)...)
 	return ready(ctx, r.Proc, "is ready")
 }
+
+// Run runs `cvlan-relay …` on the relay's folder.
+func (r *Relay) Run(ctx context.Context, verb string, args ...string) (string, error) {
+	return r.set.run(r.Host.Command(ctx, r.set.Path("cvlan-relay"), append([]string{verb, "--data-dir", relayData}, args...)...))
+}

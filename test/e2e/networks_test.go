@@ -1,0 +1,78 @@
+//go:build e2e && linux
+
+package e2e
+
+import (
+	"testing"
+	"time"
+
+	"github.com/cvlan/cvlan/api/local"
+)
+
+// Homes whose routers stand behind a carrier's NAT (RFC 6598) meet each other, and one that has an address of its own.
+func TestHomesBehindACarriersNATMeetDirectly(t *testing.T) {
+	w := begin(t)
+	c := w.controller(w.lab.Public("ctl"), "--with-relay")
+	carrier := w.lab.Site("carrier", "port+hairpin")
+	homes := w.places(c, carrier.Site("home1", "port"), carrier.Site("home2", "port"), w.lab.Site("flat", "port"))
+	homes[0].reaches("n3", soon)
+	w.directly(homes[0], homes[2], heals)
+	homes[0].reaches("n2", soon)
+	w.directly(homes[0], homes[1], heals)
+}
+
+// A laptop is taken from one network to another while it talks.
+func TestALaptopChangesNetworks(t *testing.T) {
+	w := begin(t)
+	_, n, home, _ := w.apart(0, "port", "port")
+	phone := w.lab.Site("phone", "port+rand")
+	w.directly(n[0], n[1], soon)
+	s := n[0].sends(n[1])
+	w.flows(s, time.Now(), heals)
+	for _, where := range []struct {
+		name string
+		move func()
+	}{
+		{"to the phone's network", func() { n[0].Host.Roam(phone) }},
+		{"home again", func() { n[0].Host.Roam(home[0]) }},
+	} {
+		at := time.Now()
+		where.move()
+		t.Logf("%s: %v", where.name, w.flows(s, at, heals))
+		w.directly(n[0], n[1], 2*heals)
+	}
+	s.End(late)
+}
+
+// A home router starts anew and has forgotten what it had mapped for whom.
+func TestAHomeRouterRestarts(t *testing.T) {
+	w := begin(t)
+	_, n, home, _ := w.apart(0, "port+rand", "port")
+	w.directly(n[0], n[1], soon)
+	s := n[0].sends(n[1])
+	w.flows(s, time.Now(), heals)
+	at := time.Now()
+	home[0].Reboot(time.Second)
+	t.Logf("with a second without a router: %v", w.flows(s, at, heals))
+	w.directly(n[0], n[1], 2*heals)
+	s.End(late)
+}
+
+// Without the controller, and after both have started anew, each has only what is on its disk and what the relay tells.
+func TestBothRestartWithoutTheControllerAndMeet(t *testing.T) {
+	w := begin(t)
+	c, n, _, _ := w.apart(1, "port+rand", "port+rand")
+	w.directly(n[0], n[1], soon)
+	n[0].keeps("n2", soon)
+	n[1].keeps("n1", soon)
+	c.Proc.Kill()
+	n[0].Proc.Kill()
+	n[1].stop()
+	n[1].start()
+	n[0].start()
+	n[0].reaches("n2", heals)
+	w.directly(n[0], n[1], heals)
+	if m := n[0].in(office); m.State != local.Offline {
+		t.Errorf("with the controller away it is %s", m.State)
+	}
+}
