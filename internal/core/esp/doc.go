@@ -1,0 +1,57 @@
+// Package esp is the Encapsulating Security Payload as a pure core: it decides, and the engine that owns it moves the bytes. IKE, or
+// whoever else agrees on keys, hands them in.
+//
+// Sections such as §3.4.3 are those of RFC 4303. What is spoken is tunnel mode with IPv4 and IPv6 inside, always in UDP (RFC 3948): a
+// datagram begins with the SPI.
+//
+//	0        4        8              8+iv                                      n-icv       n
+//	| SPI    | seq    | IV           | packet, TFC padding, 1 2 3 .. , length, next | ICV    |
+//	'------ header ---'              '---------------- encrypted -------------------'
+//
+// Two kinds of object share the work, so that no packet ever waits for a key exchange:
+//
+//   - A Machine owns every peer's pairs of SAs, their lifetimes and the choice among them. One goroutine owns it (the owner loop is its
+//     lock). It takes keys, wishes and the time, and fills an Out with datagrams to send and events to act upon.
+//   - A Pair is one SA in each direction, what IKE calls a Child SA. Machines make them; the engine publishes them to its workers by
+//     pointer, and any number of workers seal and open with one at the same time, without locks and without allocation.
+//
+// # The life of a pair
+//
+//	owner                                            workers
+//	SPI               the SPI that we offer
+//	Install           -> EventInstalled: publish under Local     Open, then Received once a batch
+//	                  -> EventCurrent: the peer's sender         Reserve, Seal, then Sent once a batch
+//	                  <- EventDue: make another pair
+//	Install (another) -> both receive, the newer one sends
+//	Delete            -> after Linger EventRetired: unpublish
+//
+// Who asked for a pair sends with it at once, and begins with a dummy packet. Who answered waits to hear it used (Keys.Waits), because the
+// answer may still be under way (RFC 7296 §2.8), but not for ever: then packets would wait for a peer that has nothing to say.
+//
+// Sent and Received leave marks in a few shared words (see activity) and report whether the owner should be told. The report is
+// level-triggered: it is repeated with every batch until the owner has called Machine.Attend, so an engine may drop one when a queue is full.
+//
+// # Sequence numbers
+//
+// The sequence number is the one counter of a sending SA: Reserve hands it out, it is never used twice, and at the end of its range, or of
+// a lifetime, Reserve refuses (§3.3.3). The IV of AES-GCM and of ChaCha20-Poly1305 is that number (RFC 4106 §3.1), that of AES-CBC is the
+// number encrypted (NIST SP 800-38A, appendix C), so nothing here depends on random numbers but SPIs.
+//
+// Extended sequence numbers (§2.2.1) have 64 bits, of which a packet carries the lower 32. A receiver takes the upper ones from the highest
+// number that has proved authentic: the window is the lowest stretch of 2^32 numbers that a packet may be from.
+//
+// # What differs from other implementations, on purpose
+//
+//   - Padding is as short as alignment allows, and TFC padding is never sent. The content of received padding is not looked at: it is
+//     authenticated.
+//   - Transport mode, ESP without encryption, and ESP without integrity do not exist here, nor SAs without a replay window.
+//   - Roaming is reported (EventHeard), never acted upon: the path layer decides where a peer is.
+//   - A deleted pair receives for Linger longer, so that what the peer sent before it agreed, and the network held back, is not lost.
+//
+// # FIPS
+//
+// AES-GCM is the Go Cryptographic Module's, made where its own rule for nonces is not enforced: that rule knows TLS and random nonces
+// only. The nonce is RFC 4106's, unique because Reserve is. The module's service indicator does not call this use approved.
+//
+// Keys that are no longer needed are left to the garbage collector: neither crypto/aes nor x/crypto's ciphers can be wiped.
+package esp

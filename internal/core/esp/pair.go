@@ -1,0 +1,207 @@
+package esp
+
+import (
+	"encoding/binary"
+	"sync/atomic"
+	"time"
+
+	"github.com/cvlan/cvlan/internal/base/key"
+	"github.com/cvlan/cvlan/internal/base/mono"
+)
+
+// Pair is an SA in each direction, with their counters. Apart from those, the replay window and a few marks, which are atomic, it never
+// changes. All its methods may be called by any number of goroutines at once, and none allocates.
+type Pair struct {
+	form          form
+	seal          sealer
+	open          opener
+	suite         Suite
+	local, remote SPI
+	esn           bool
+	counted       bool // bytes are
+	peer          key.WGPublic
+	born, due     mono.Time // due is when another is wanted
+	dies          mono.Time // Never: not because of its age
+	life          Life
+	selectors     selectors
+	activity      *activity
+
+	proven atomic.Bool // a worker has received something
+	stale  atomic.Bool // a worker has found it due for replacement
+	waits  atomic.Bool // the owner wants to know when it is proven
+	noted  atomic.Bool // the owner knows that it is stale
+	ended  atomic.Bool // the owner has deleted it: it seals no more
+
+	_     [64]byte // senders and receivers shall not share a cache line
+	next  atomic.Uint64
+	sent  atomic.Uint64 // bytes, if counted
+	_     [64]byte
+	taken atomic.Uint64 // likewise
+	window
+}
+
+// Local is the SPI that the peer sends to. It is unique among a machine's pairs.
+func (p *Pair) Local() SPI { return p.local }
+
+// Remote is the SPI that we send to.
+func (p *Pair) Remote() SPI { return p.remote }
+
+// Peer is whom the pair is with.
+func (p *Pair) Peer() key.WGPublic { return p.peer }
+
+// Born is when it was installed.
+func (p *Pair) Born() mono.Time { return p.born }
+
+// Suite is how it protects packets.
+func (p *Pair) Suite() Suite { return p.suite }
+
+// Usable reports whether the pair may still seal: it is neither too old nor used up.
+func (p *Pair) Usable(now mono.Time) bool {
+	return !p.stopped(now) && p.next.Load() <= p.life.Hard.Packets
+}
+
+// Reserve takes n consecutive sequence numbers for sealing and returns the first. It takes none and returns false when the pair is too old
+// or used up. A number may stay unused, but must never be used twice.
+func (p *Pair) Reserve(now mono.Time, n int) (first uint64, ok bool) {
+	if p.stopped(now) {
+		return 0, false
+	}
+	for {
+		first := p.next.Load()
+		if left := p.life.Hard.Packets + 1 - first; uint64(n) > left {
+			return 0, false
+		}
+		if p.next.CompareAndSwap(first, first+uint64(n)) {
+			return first, true
+		}
+	}
+}
+
+// stopped reports whether the pair seals no more, whatever its numbers.
+func (p *Pair) stopped(now mono.Time) bool {
+	return p.expired(now) || p.ended.Load() || p.counted && p.sent.Load() >= p.life.Hard.Bytes
+}
+
+// Seal appends the datagram for a packet of IPv4 or IPv6, or of no bytes for a dummy, to dst, whose room beyond the packet's length is
+// Overhead; without it Seal allocates. The packet must not lie in that room.
+func (p *Pair) Seal(dst []byte, seq uint64, packet []byte) []byte {
+	start, header, n := len(dst), p.form.header(), p.form.body(len(packet))
+	end := start + header + n + p.form.icv
+	if end+mostData > cap(dst) {
+		dst = append(dst, make([]byte, end+mostData-start)...)
+	}
+	dst = dst[:end]
+	msg := dst[start:]
+	binary.BigEndian.PutUint32(msg, uint32(p.remote))
+	binary.BigEndian.PutUint32(msg[4:], uint32(seq))
+	body := msg[header : header+n]
+	copy(body, packet)
+	finish(body, len(packet))
+	p.seal.seal(msg, n, seq)
+	if p.counted {
+		p.sent.Add(uint64(len(packet)))
+	}
+	return dst
+}
+
+// Open returns the packet in a datagram for this pair, in place, if it is authentic and new. A dummy is a packet of no bytes. Whatever the
+// result, the datagram's content is lost.
+func (p *Pair) Open(now mono.Time, datagram []byte) ([]byte, Drop) {
+	if len(datagram) < p.form.least() {
+		return nil, DropMalformed
+	}
+	if p.expired(now) || p.counted && p.taken.Load() >= p.life.Hard.Bytes {
+		return nil, DropExpired
+	}
+	low := binary.BigEndian.Uint32(datagram[4:])
+	seq := uint64(low)
+	if p.esn {
+		seq = p.window.whole(low)
+	}
+	switch {
+	case !p.fresh(seq):
+		return nil, DropReplayed
+	case seq > p.life.Hard.Packets:
+		return nil, DropExpired
+	}
+	body, ok := p.open.open(datagram, seq)
+	if !ok {
+		return nil, DropForged
+	}
+	if !p.accept(seq) {
+		return nil, DropReplayed
+	}
+	return p.inner(body)
+}
+
+// inner is the packet in an authentic and new datagram.
+func (p *Pair) inner(body []byte) ([]byte, Drop) {
+	inner, ok := packet(body)
+	switch {
+	case !ok:
+		return nil, DropMalformed
+	case len(inner) > 0 && !p.selectors.allow(inner):
+		return nil, DropSelector
+	}
+	if p.counted {
+		p.taken.Add(uint64(len(inner)))
+	}
+	return inner, Taken
+}
+
+// Sent marks that packets were sealed and sent, once for a batch. It reports whether the owner should be told, by Machine.Attend.
+func (p *Pair) Sent(now mono.Time) (tell bool) {
+	p.activity.send(now)
+	if p.next.Load() > p.life.Soft.Packets || p.counted && p.sent.Load() >= p.life.Soft.Bytes {
+		p.wear()
+	}
+	return p.tell()
+}
+
+// Received marks that packets were opened, once for a batch; from is where they came from. It reports whether the owner should be
+// told, by Machine.Attend.
+func (p *Pair) Received(now mono.Time, from Source) (tell bool) {
+	p.activity.receive(now)
+	p.activity.heard.set(from)
+	if !p.proven.Load() {
+		p.proven.Store(true)
+	}
+	if p.top.Load() >= p.life.Soft.Packets || p.counted && p.taken.Load() >= p.life.Soft.Bytes {
+		p.wear()
+	}
+	return p.tell()
+}
+
+func (p *Pair) wear() {
+	if !p.stale.Load() {
+		p.stale.Store(true)
+	}
+}
+
+// tell reports whether something waits that the owner does not know of.
+func (p *Pair) tell() bool {
+	a := p.activity
+	return !a.armed.Load() || p.waits.Load() && p.proven.Load() || p.stale.Load() && !p.noted.Load() || a.heard.get() != a.announced.get()
+}
+
+func (p *Pair) expired(now mono.Time) bool { return !p.dies.IsNever() && now >= p.dies }
+
+// newPair makes a pair of what IKE has agreed on.
+func newPair(k Keys, now mono.Time, early time.Duration, a *activity) (*Pair, error) {
+	p := &Pair{
+		form: forms[k.Suite], suite: k.Suite, local: k.Local, remote: k.Remote, esn: k.ESN, born: now, life: k.Life.with(k.ESN), activity: a,
+		window: newWindow(orElse(k.Window, DefaultWindow)),
+	}
+	p.counted = k.Life.counted()
+	p.next.Store(1)
+	p.dies, p.due = now.Add(p.life.Hard.Time), now.Add(p.life.Soft.Time-early)
+	var err error
+	if p.selectors, err = newSelectors(k.Theirs, k.Ours); err != nil {
+		return nil, err
+	}
+	if p.seal, err = k.sealer(); err != nil {
+		return nil, err
+	}
+	p.open, err = k.opener()
+	return p, err
+}

@@ -1,0 +1,92 @@
+package esp
+
+import (
+	"crypto/aes"
+	"crypto/sha256"
+	"fmt"
+)
+
+// Suite is how packets are protected.
+type Suite uint8
+
+// The suites. Those of CBC are for gear that knows nothing better: they cost ten times as much.
+const (
+	AES256GCM        Suite = iota + 1 // RFC 4106, 16 bytes of ICV
+	AES128GCM                         // likewise
+	AES192GCM                         // likewise
+	ChaCha20Poly1305                  // RFC 7634
+	AES256CBC                         // RFC 3602, then HMAC-SHA2-256-128 (RFC 4868)
+	AES128CBC                         // likewise
+)
+
+const (
+	plainHeader = 8 // SPI and sequence number
+	trailer     = 2 // padding's length and the next header
+	saltSize    = 4 // at the end of an AEAD's keying material; first part of its nonce
+	counterSize = 8 // an AEAD's IV, the rest of its nonce
+	tagSize     = 16
+	macKey      = sha256.Size
+	alignment   = 4 // of what is encrypted, at least (§2.4)
+)
+
+// Overhead is the most that a suite adds to a packet, what Seal scribbles behind it while it works included, in bytes.
+const Overhead = 64
+
+// form is a suite's sizes in bytes.
+type form struct {
+	key, salt, mac int // of the keying material, in this order
+	iv, block, icv int
+}
+
+var forms = [...]form{
+	AES256GCM:        {32, saltSize, 0, counterSize, alignment, tagSize},
+	AES128GCM:        {16, saltSize, 0, counterSize, alignment, tagSize},
+	AES192GCM:        {24, saltSize, 0, counterSize, alignment, tagSize},
+	ChaCha20Poly1305: {32, saltSize, 0, counterSize, alignment, tagSize},
+	AES256CBC:        {32, 0, macKey, aes.BlockSize, aes.BlockSize, tagSize},
+	AES128CBC:        {16, 0, macKey, aes.BlockSize, aes.BlockSize, tagSize},
+}
+
+// String names the suite as people know it.
+func (s Suite) String() string {
+	names := [...]string{"none", "aes256gcm16", "aes128gcm16", "aes192gcm16", "chacha20poly1305", "aes256-sha256", "aes128-sha256"}
+	if int(s) >= len(names) {
+		return "invalid"
+	}
+	return names[s]
+}
+
+// Valid reports whether there is such a suite.
+func (s Suite) Valid() bool { return s > 0 && int(s) < len(forms) }
+
+// KeySize is the keying material that one direction needs: the key, then an AEAD's salt, or the key of the integrity check
+// (RFC 7296 §2.17).
+func (s Suite) KeySize() int {
+	if !s.Valid() {
+		return 0
+	}
+	return forms[s].keying()
+}
+
+func (f form) keying() int { return f.key + f.salt + f.mac }
+
+// header is what precedes the encrypted part.
+func (f form) header() int { return plainHeader + f.iv }
+
+// body is the size of the encrypted part for a packet of n bytes.
+func (f form) body(n int) int { return (n + trailer + f.block - 1) / f.block * f.block }
+
+// least is the size of the smallest datagram that can be right.
+func (f form) least() int { return f.header() + f.block + f.icv }
+
+// cut splits keying material.
+func (s Suite) cut(material []byte) (key, salt, mac []byte, err error) {
+	if !s.Valid() {
+		return nil, nil, nil, fmt.Errorf("there is no suite %d", s)
+	}
+	f := forms[s]
+	if len(material) != f.keying() {
+		return nil, nil, nil, fmt.Errorf("%d bytes of keying material, %s needs %d", len(material), s, f.keying())
+	}
+	return material[:f.key], material[f.key : f.key+f.salt], material[f.key+f.salt:], nil
+}

@@ -1,0 +1,88 @@
+package esp
+
+import "sync/atomic"
+
+// Sizes of a replay window, in packets. 4,096 packets are 50 ms of 1 Gbit/s, which is what a move from a relay to a direct path reorders.
+const (
+	LeastWindow   = 1024
+	MostWindow    = 4096
+	DefaultWindow = 2048
+)
+
+const slotBits = 32
+
+// window remembers which sequence numbers were received (§3.4.3), RFC 6479 with a twist: each slot of the ring carries, beside 32 bits for
+// 32 numbers, the lap that they belong to. A slot is one word, so one compare-and-swap both moves it to a newer lap and marks a number,
+// and any number of workers may accept at once without a lock. Laps only grow, so a number once marked stays refused: its slot holds
+// either its mark or a newer lap.
+type window struct {
+	top  atomic.Uint64 // the highest number that was accepted
+	size uint64        // a power of two
+	ring []atomic.Uint64
+}
+
+func newWindow(size int) window {
+	return window{size: uint64(size), ring: make([]atomic.Uint64, size/slotBits)}
+}
+
+// bottom is the least number that is not too old.
+func (w *window) bottom(top uint64) uint64 {
+	if top < w.size {
+		return 1
+	}
+	return top - w.size + 1
+}
+
+// whole is the extended number of which a packet carries the lower half: the only one from bottom on whose lower half it is, within 2^32
+// (appendix A2.2).
+func (w *window) whole(low uint32) uint64 {
+	bottom := w.bottom(w.top.Load())
+	return bottom + uint64(low-uint32(bottom))
+}
+
+// limit bounds the numbers that laps can tell apart. No honest sender comes near: it would take days of 10 million packets a second with
+// one key.
+func (w *window) limit() uint64 { return w.size << 32 }
+
+// fresh reports whether seq may be accepted, as far as can be told before the packet has proved authentic.
+func (w *window) fresh(seq uint64) bool {
+	if seq < w.bottom(w.top.Load()) || seq >= w.limit() {
+		return false
+	}
+	slot, lap := w.ring[seq%w.size/slotBits].Load(), seq/w.size
+	return slot>>slotBits < lap || slot>>slotBits == lap && slot&(1<<(seq%slotBits)) == 0
+}
+
+// accept reports whether seq is new, and marks it. Call it only after the packet has proved authentic. For one number it returns true
+// once in the life of the window, whoever calls and when.
+func (w *window) accept(seq uint64) bool {
+	if seq < w.bottom(w.top.Load()) || seq >= w.limit() {
+		return false
+	}
+	slot, lap, mark := &w.ring[seq%w.size/slotBits], seq/w.size, uint64(1)<<(seq%slotBits)
+	for {
+		old, mine := slot.Load(), lap<<slotBits|mark
+		switch oldLap := old >> slotBits; {
+		case oldLap > lap:
+			return false
+		case oldLap == lap:
+			if old&mark != 0 {
+				return false
+			}
+			mine |= old
+		}
+		if slot.CompareAndSwap(old, mine) {
+			w.raise(seq)
+			return true
+		}
+	}
+}
+
+func (w *window) raise(seq uint64) {
+	for {
+		top := w.top.Load()
+		if seq <= top || w.top.CompareAndSwap(top, seq) {
+			return
+		}
+	}
+}
