@@ -109,7 +109,7 @@ func (t *tenant) arrive(n *session, hello *pb.Hello) error {
 	case t.nodes[n.node] == nil:
 		return &removed
 	}
-	has, err := t.view.Resume(n.node, hello.Cursor)
+	has, err := t.view.Resume(n.node, hello.Cursor, hello.RulesName)
 	if err != nil {
 		return err
 	}

@@ -38,6 +38,7 @@
 //	                        <------   Map ... Map
 //	Signed{record, signature} ---->   (whenever Self shows a record that it has not signed)
 //	Report{endpoints}       ------>   (whenever they change)
+//	RulesApplied{name}      ------>   (whenever its filter has other rules)
 //	Renew{csr}              ------>
 //	                        <------   Renewed{chain}                     or Refused
 //	Punch{peer, generation} ---->   Punch to both                      (see Punching)
@@ -64,12 +65,28 @@
 // Deltas carry state, not history: an object that changed five times comes once, in its last form. Soft state of a node that
 // the receiver does not know is ignored.
 //
+// # Policy
+//
+// Policy puts every node into a class; nodes of one class are the same to it. A node is shown the peers whose class its own may have to do
+// with, and nobody else; who is hidden is not named to it at all, not even when it goes. What is told to many alike may show the receiver
+// itself among the peers; it ignores that.
+//
+// What a node may do travels as a charter: rules by the class of the peer, without anybody's address, as package policy/compile
+// specifies. So a node that joins changes nobody's rules: its class is already there, and its address comes with its record. Rules are hard
+// state, but they are not told by cursors: the controller compares names. Hello says which rules the node has, the controller sends the
+// charter when that is another one, and RulesApplied says that the node's filter has it. A snapshot that brings no rules leaves those that
+// the node has. A charter is at most 8 MiB. A node that cannot read one treats the map as malformed. A node without rules lets
+// nothing pass.
+//
+// Classes and users (Peer, Self, Plain) are what the controller says and are not signed by the node: policy is the controller's. A node
+// enforces its rules on what it sends and on what it gets, whatever the other side does.
+//
 // # Plain devices
 //
 // A plain device is a WireGuard peer that runs no agent of ours: it has keys and addresses, and no certificate, session or
 // signature. It is hard state and travels like a peer: with snapshots, deltas and cursors as above, removed by remove_plain. But only
 // the nodes that an admin has named for it are told of it, and only while they may see peers at all: not while they are pending,
-// nor in a closed network. A node lets a plain device use the addresses in its entry and no others. It does not use an entry whose
+// nor in a network without rules. It has a class as a node has, and the rules apply to it. A node lets a plain device use the addresses in its entry and no others. It does not use an entry whose
 // addresses lie outside of the network's ranges, whose endpoint lies inside of them, or whose address, name or key belongs to itself, to
 // another node, or to a plain device with a lower id.
 //

@@ -27,11 +27,12 @@ type Plain struct {
 	Endpoint  netip.AddrPort // invalid: none; it calls
 	Keepalive uint16         // seconds between those that the node sends; 0: none
 	Revision  uint64
+	Class     uint64 // that policy puts it into; 0: none
 }
 
 // Encode returns the body of the message. It holds the preshared key.
 func (p Plain) Encode() []byte {
-	m := &pb.Plain{Id: uint64(p.ID), Name: p.Name, WgKey: p.WG[:], PresharedKey: p.Preshared.Bytes(), Keepalive: uint32(p.Keepalive), Revision: p.Revision}
+	m := &pb.Plain{Id: uint64(p.ID), Name: p.Name, WgKey: p.WG[:], PresharedKey: p.Preshared.Bytes(), Keepalive: uint32(p.Keepalive), Revision: p.Revision, Class: p.Class}
 	if p.Address4.IsValid() {
 		m.Address4 = p.Address4.AsSlice()
 	}
@@ -50,7 +51,8 @@ func (p Plain) Encode() []byte {
 
 // ParsePlain reads an entry and refuses whatever no controller of ours would send.
 func ParsePlain(m *pb.Plain) (Plain, error) {
-	p := Plain{ID: ident.Plain(m.GetId()), Name: m.GetName(), Keepalive: uint16(m.GetKeepalive()), Revision: m.GetRevision()}
+	p := Plain{ID: ident.Plain(m.GetId()), Name: m.GetName(), Keepalive: uint16(m.GetKeepalive()), Revision: m.GetRevision(),
+		Class: m.GetClass()}
 	n := copy(p.WG[:], m.GetWgKey())
 	var ok4, ok6 bool
 	p.Address4, ok4 = address(m.GetAddress4(), 4)

@@ -21,6 +21,7 @@ type stage struct {
 	gone      map[ident.Plain]bool
 	relays    []control.Relay
 	newRelays bool    // a list of relays came
+	rules     Rules   // without a name while parts of them are missing
 	strays    []Event // faults of what cannot be named or kept
 	bytes     int
 }
@@ -45,7 +46,7 @@ func (s *stage) stray(kind Kind, why string) {
 
 // hard reports whether the stage changes anything but soft state.
 func (s *stage) hard() bool {
-	return s.snapshot || s.network != nil || s.self != nil || len(s.upsert)+len(s.remove)+len(s.devices)+len(s.gone) > 0
+	return s.snapshot || s.rules.Name != 0 || s.network != nil || s.self != nil || len(s.upsert)+len(s.remove)+len(s.devices)+len(s.gone) > 0
 }
 
 // Begin starts a session: the pieces of a map that was not finished are forgotten.
@@ -108,6 +109,9 @@ func (t *Table) collect(s *stage, m *pb.Map, verified bool) (err error) {
 		s.remove[ident.Node(id)] = true
 	}
 	for _, p := range m.Upsert {
+		if peekNode(p.Record) == t.cfg.Node {
+			continue // many are told the same, and the node is one of them
+		}
 		e := t.examine(p, verified)
 		if e.id == 0 {
 			s.stray(PeerRefused, e.fault)
@@ -127,7 +131,24 @@ func (t *Table) collect(s *stage, m *pb.Map, verified bool) (err error) {
 	if err := s.collectRelays(m); err != nil {
 		return err
 	}
+	if err := s.collectRules(m); err != nil {
+		return err
+	}
 	return t.collectPlains(s, m)
+}
+
+// collectRules puts the parts of the rules together.
+func (s *stage) collectRules(m *pb.Map) error {
+	for _, part := range m.Rules {
+		if len(s.rules.Bytes)+len(part) > MaxRules {
+			return ErrTooLarge
+		}
+		s.rules.Bytes = append(s.rules.Bytes, part...)
+	}
+	if s.rules.Name == 0 {
+		s.rules.Name = m.RulesName
+	}
+	return nil
 }
 
 // commit applies a whole snapshot or delta, or nothing.
@@ -151,8 +172,17 @@ func (t *Table) commit(s *stage, out *Out) error {
 	if err := t.bounded(s); err != nil {
 		return err
 	}
+	if s.rules.Name != 0 && t.cfg.Rules != nil {
+		if err := t.cfg.Rules(s.rules.Bytes); err != nil {
+			return fmt.Errorf("%w: %w", ErrMalformed, err)
+		}
+	}
 	otherBoot := t.has && s.to.boot != t.at.boot
 	t.applyOwn(network, self, out)
+	if s.rules.Name != 0 && s.rules.Name != t.rules.Name {
+		t.rules = s.rules
+		out.add(Event{Kind: RulesChanged})
+	}
 	t.applyPeers(s)
 	t.applySoft(s, otherBoot)
 	t.at, t.has = s.to, true

@@ -20,7 +20,7 @@ import (
 // whoever writes the state folder has the node's keys. Therefore the signatures of the first part are not verified again, which would take
 // a core about a second for ten thousand peers; everything else is.
 const (
-	magic    = "cvlan netmap\x002"
+	magic    = "cvlan netmap\x003"
 	maxCache = 4 * MaxBytes // endpoints and plain devices come to the records and signatures
 )
 
@@ -49,15 +49,22 @@ func (t *Table) Encode() []byte {
 func (t *Table) messages() (good, rest *pb.Map) {
 	n := &pb.Network{Name: t.network.Name, Tenant: t.network.Tenant, Domain: t.network.Domain, Closed: t.network.Closed,
 		Range4: control.AppendRange(nil, t.network.Range4), Range6: control.AppendRange(nil, t.network.Range6)}
-	self := &pb.Self{Record: t.self.Bytes, Signature: t.self.signature, Pending: t.self.Pending}
+	self := &pb.Self{Record: t.self.Bytes, Signature: t.self.signature, Pending: t.self.Pending, User: t.self.User}
 	good, rest = &pb.Map{To: t.at.message(), Snapshot: true, Network: n, Self: self, Relays: t.relaysMessage()}, &pb.Map{}
+	if good.RulesName = t.rules.Name; good.RulesName != 0 {
+		good.Rules = [][]byte{t.rules.Bytes}
+	}
 	for _, id := range t.ids() {
 		e := t.entries[id]
 		m := rest
 		if e.believed {
 			m = good
 		}
-		m.Upsert = append(m.Upsert, &pb.Peer{Record: e.raw, Signature: e.signature})
+		p := &pb.Peer{Record: e.raw, Signature: e.signature}
+		if e.peer != nil {
+			p.Class, p.User = e.peer.Class, e.peer.User
+		}
+		m.Upsert = append(m.Upsert, p)
 		if !e.soft.equal(Soft{}) {
 			m.Soft = append(m.Soft, e.soft.message(uint64(id)))
 		}

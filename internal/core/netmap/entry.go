@@ -5,6 +5,7 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"github.com/cvlan/cvlan/internal/base/clean"
 	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/proto/control"
@@ -40,7 +41,7 @@ func (t *Table) examine(p *pb.Peer, verified bool) *entry {
 	}
 	id := peekNode(p.Record)
 	if old := t.entries[id]; old != nil && old.same(p) {
-		return old
+		return old.placed(p)
 	}
 	e := &entry{id: id, raw: p.Record}
 	if len(p.Signature) <= key.SignatureSize {
@@ -51,7 +52,7 @@ func (t *Table) examine(p *pb.Peer, verified bool) *entry {
 		e.fault = err.Error()
 		return e
 	}
-	e.id, e.peer = r.Node, &Peer{Record: r}
+	e.id, e.peer = r.Node, &Peer{Record: r, Class: p.Class, User: login(p.User)}
 	switch {
 	case r.Node == t.cfg.Node:
 		e.fault = "it has this node's own identifier"
@@ -59,6 +60,28 @@ func (t *Table) examine(p *pb.Peer, verified bool) *entry {
 		e.fault = "its signature does not hold"
 	}
 	return e
+}
+
+// placed returns the entry with the place that policy gives the node, which is not signed.
+func (e *entry) placed(p *pb.Peer) *entry {
+	user := login(p.User)
+	if e.peer == nil || e.peer.Class == p.Class && e.peer.User == user {
+		return e
+	}
+	o := *e
+	o.peer, o.staked = &Peer{Record: e.peer.Record, Soft: e.peer.Soft, Class: p.Class, User: user}, false
+	return &o
+}
+
+// maxUser bounds the name of an owner in bytes.
+const maxUser = 254
+
+// login is an owner's name if it may be shown as it is; a strange one is none.
+func login(s string) string {
+	if clean.Line(s, maxUser) != s {
+		return ""
+	}
+	return s
 }
 
 // verify reports whether a signature is the one over record in this network.

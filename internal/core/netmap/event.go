@@ -26,6 +26,7 @@ const (
 	PlainAdded    // Plain
 	RelayRefused  // a relay is left out; Why
 	RelaysChanged // the table of relays differs; see Table.Relays
+	RulesChanged  // see Table.Rules
 )
 
 // Event is one thing that a map changed.

@@ -314,7 +314,7 @@ func (w *world) resume(t *rapid.T, e *end) {
 		}
 		e.table = x
 	}
-	s, err := w.view.Resume(e.id, e.table.Cursor())
+	s, err := w.view.Resume(e.id, e.table.Cursor(), e.table.Rules().Name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -415,7 +415,7 @@ func (w *world) quiesce(t *rapid.T) {
 
 // unchanged holds a resume with nothing new to what it may cost.
 func (w *world) unchanged(t *rapid.T, e *end) {
-	s, err := w.view.Resume(e.id, e.table.Cursor())
+	s, err := w.view.Resume(e.id, e.table.Cursor(), e.table.Rules().Name)
 	if err != nil {
 		t.Fatal(err)
 	}

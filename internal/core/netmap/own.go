@@ -33,12 +33,13 @@ type Self struct {
 	Bytes   []byte // the record as it travels: what is to be signed
 	Signed  bool   // with a signature that holds
 	Pending bool   // waits for approval
+	User    string // its owner; "" for a node with tags, or without an owner
 
 	signature []byte
 }
 
 func (s Self) equal(o Self) bool {
-	return bytes.Equal(s.Bytes, o.Bytes) && bytes.Equal(s.signature, o.signature) && s.Pending == o.Pending
+	return s.User == o.User && bytes.Equal(s.Bytes, o.Bytes) && bytes.Equal(s.signature, o.signature) && s.Pending == o.Pending
 }
 
 // stranger returns an address of a record that is not in the network; an invalid one if there is none.
@@ -90,7 +91,7 @@ func (t *Table) parseSelf(m *pb.Self) (*Self, error) {
 	if r.Node != t.cfg.Node {
 		return nil, fmt.Errorf("%w: it is the map of node %s, not of %s", ErrMalformed, r.Node, t.cfg.Node)
 	}
-	s := &Self{Record: r, Bytes: m.Record, Pending: m.Pending}
+	s := &Self{Record: r, Bytes: m.Record, Pending: m.Pending, User: login(m.User)}
 	if old := t.self; bytes.Equal(old.Bytes, m.Record) && bytes.Equal(old.signature, m.Signature) {
 		s.Signed = old.Signed
 	} else {

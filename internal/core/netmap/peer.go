@@ -15,6 +15,8 @@ import (
 type Peer struct {
 	Record control.Record
 	Soft   Soft
+	Class  uint64 // that policy puts it into: where it stands in the rules; 0: none
+	User   string // its owner; "" for a node with tags, or without an owner
 }
 
 // Soft is what is known of a peer for the moment.

@@ -127,7 +127,9 @@ func (t *Table) decide(e *entry) {
 	}
 	e.believed = e.why == ""
 	if e.peer != nil && !e.peer.Soft.equal(e.soft) {
-		e.peer = &Peer{Record: e.peer.Record, Soft: e.soft}
+		changed := *e.peer
+		changed.Soft = e.soft
+		e.peer = &changed
 	}
 }
 
@@ -141,7 +143,7 @@ func tell(id ident.Node, e *entry, b *before, out *Out) {
 		out.add(Event{Kind: PeerAdded, Node: id, Peer: now})
 	case was != nil && now == nil:
 		out.add(Event{Kind: PeerRemoved, Node: id, Was: was})
-	case was != nil && !bytes.Equal(b.raw, e.raw):
+	case was != nil && (!bytes.Equal(b.raw, e.raw) || was.Class != now.Class || was.User != now.User):
 		out.add(Event{Kind: PeerChanged, Node: id, Peer: now, Was: was})
 	case was != nil && !was.Soft.equal(now.Soft):
 		out.add(Event{Kind: SoftChanged, Node: id, Peer: now, Was: was})

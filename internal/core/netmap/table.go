@@ -22,6 +22,8 @@ const (
 	MaxEndpoints = 16
 	// MaxPlains is how many plain devices a table holds, those that are left out included.
 	MaxPlains = 10_000
+	// MaxRules is how long the rules may be, in bytes.
+	MaxRules = 8 << 20
 )
 
 // Errors of Apply and Decode. They arrive wrapped in a sentence.
@@ -43,6 +45,8 @@ type Config struct {
 	Node    ident.Node
 	// Verify reports whether signature is that of message; nil: key.IdentityPublic.Verify.
 	Verify func(by key.IdentityPublic, message, signature []byte) bool
+	// Rules reports what is wrong with rules; nil: nothing is. Rules that are wrong make a map malformed.
+	Rules func([]byte) error
 }
 
 // Table is one membership's netmap. It is not safe for concurrent use.
@@ -60,6 +64,7 @@ type Table struct {
 	sorted  bool
 	devices map[ident.Plain]*device
 	relays  []control.Relay // in the order of identifiers; replaced, never changed
+	rules   Rules
 
 	addresses  claims[netip.Addr]
 	names      claims[string]
@@ -109,6 +114,15 @@ func (t *Table) Network() (n Network, ok bool) { return t.network, t.has }
 
 // Self returns the node itself; ok is false without a map.
 func (t *Table) Self() (s Self, ok bool) { return t.self, t.has }
+
+// Rules are what the node may do, as the controller told it. They never change.
+type Rules struct {
+	Name  uint64 // zero: there are none, and nothing may pass
+	Bytes []byte // a charter; see package policy/compile
+}
+
+// Rules returns the rules that are in force.
+func (t *Table) Rules() Rules { return t.rules }
 
 // Len returns the number of peers.
 func (t *Table) Len() int { return t.peers }

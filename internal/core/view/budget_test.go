@@ -53,7 +53,7 @@ func crowd(b *testing.B, n int) (*stage, []*Session) {
 	}
 	var sessions []*Session
 	for id := range ident.Node(n) {
-		r, err := s.view.Resume(id+1, cursorMessage(s.view.Cursor()))
+		r, err := s.view.Resume(id+1, cursorMessage(s.view.Cursor()), 0)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -96,7 +96,7 @@ func BenchmarkResumeWithNothingNew(b *testing.B) {
 	have := cursorMessage(s.view.Cursor())
 	b.ReportAllocs()
 	for b.Loop() {
-		r, _ := s.view.Resume(77, have)
+		r, _ := s.view.Resume(77, have, 0)
 		r.Next()
 		r.Sent()
 	}
@@ -114,7 +114,7 @@ func BenchmarkNewcomer(b *testing.B) {
 				if _, err := s.view.PutNode(nodeOf(id), s.next()); err != nil {
 					b.Fatal(err)
 				}
-				r, _ := s.view.Resume(id, nil)
+				r, _ := s.view.Resume(id, nil, 0)
 				for r.Next() != nil {
 					r.Sent()
 				}

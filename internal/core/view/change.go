@@ -11,6 +11,7 @@ import (
 type Change struct {
 	network *network
 	node    ident.Node
+	m       *member // that node's
 	device  *device
 	scope   scope
 }
@@ -50,11 +51,27 @@ func (v *View) Audience(dst []ident.Node, c Change) []ident.Node {
 		return dst
 	}
 	for _, m := range c.network.members {
-		if m.id != c.node && (c.node.IsZero() || m.sees()) {
+		if m.id != c.node && (c.node.IsZero() || m.sees() && c.concerns(m)) {
 			dst = append(dst, m.id)
 		}
 	}
 	return dst
+}
+
+// concerns reports whether a member is shown the node of the change, or may have been before it.
+func (c Change) concerns(m *member) bool {
+	sight := m.network.sight
+	if sight == nil || shows(sight, m.stand, c.m.stand) {
+		return true
+	}
+	if c.scope == everyone {
+		for i := range c.m.past {
+			if shows(sight, m.stand, c.m.past[i].stand) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // seers appends everybody who sees peers.

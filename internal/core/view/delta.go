@@ -2,62 +2,77 @@ package view
 
 // delta is what changed between two positions, as frames.
 type delta struct {
-	from   Cursor
-	sees   bool // for those who see peers
 	some   bool // false: the frame is empty
 	pieces [][]byte
 }
 
-// sharedDeltas is how many deltas to the present position a network keeps: one for each position where many nodes stand.
-const sharedDeltas = 8
+// audience are those who are told the same of what does not speak of them: they stand at one position and at one place in policy.
+type audience struct {
+	from  Cursor // where they stand
+	base  Cursor // the same or later: until then nothing concerned them
+	sees  bool   // they see peers
+	now   stand
+	was   stand  // at the position
+	rules uint64 // the name of the rules that they lack; 0: none
+}
+
+// Bounds of the deltas to the present position that a network keeps.
+const (
+	maxShared      = 1024
+	maxSharedBytes = 16 << 20
+)
 
 // maxSharedPieces bounds what is kept of one; a longer delta is made for each who needs it.
 const maxSharedPieces = 16
 
-// shared are the deltas that do not speak of their receiver, so that all who stand at one position get the same bytes.
+// shared are the deltas that do not speak of their receiver, so that all of one audience get the same bytes.
 type shared struct {
 	to     Cursor
-	deltas [sharedDeltas]delta
-	n      int // how many have been kept; the next one goes to n modulo sharedDeltas
+	deltas map[audience]*delta
+	bytes  int
 }
 
-func (s *shared) find(from, to Cursor, sees bool) *delta {
+func (s *shared) find(a audience, to Cursor) *delta {
 	if s.to != to {
 		return nil
 	}
-	for i := range min(s.n, sharedDeltas) {
-		if d := &s.deltas[i]; d.from == from && d.sees == sees {
-			return d
+	return s.deltas[a]
+}
+
+func (s *shared) keep(a audience, d *delta, to Cursor) {
+	if s.to != to || s.bytes > maxSharedBytes || len(s.deltas) >= maxShared {
+		clear(s.deltas)
+		s.to, s.bytes = to, 0
+		if s.deltas == nil {
+			s.deltas = map[audience]*delta{}
 		}
 	}
-	return nil
-}
-
-func (s *shared) keep(d delta, to Cursor) *delta {
-	if s.to != to {
-		*s = shared{to: to}
+	for _, p := range d.pieces {
+		s.bytes += len(p)
 	}
-	at := &s.deltas[s.n%sharedDeltas]
-	*at = d
-	s.n++
-	return at
+	s.deltas[a] = d
 }
 
-// delta returns what changed for m since a position from which a delta is possible.
-func (v *View) delta(m *member, from Cursor) *delta {
+// delta returns what changed for m since a position from which a delta is possible, as a frame for who stands at from; between the two
+// nothing did. rules are what m may do if it does not know, under their name.
+func (v *View) delta(m *member, from, base Cursor, name uint64, rules []byte) *delta {
 	w, to := m.network, v.Cursor()
-	if v.concerns(m, from) {
-		d := v.build(w, m, from, to, m.sees())
-		return &d
+	g := m.gaze(base.Hard)
+	a := audience{from: from, base: base, sees: m.sees(), now: g.now, was: g.was}
+	if rules != nil {
+		a.rules = name
 	}
-	if d := w.shared.find(from, to, m.sees()); d != nil {
+	if v.concerns(m, base) {
+		return v.build(w, m, &a, &g, rules, to)
+	}
+	if d := w.shared.find(a, to); d != nil {
 		return d
 	}
-	d := v.build(w, nil, from, to, m.sees())
-	if len(d.pieces) > maxSharedPieces {
-		return &d
+	d := v.build(w, nil, &a, &g, rules, to)
+	if len(d.pieces) <= maxSharedPieces {
+		w.shared.keep(a, d, to)
 	}
-	return w.shared.keep(d, to)
+	return d
 }
 
 // quiet reports, without a walk, that a delta since a position would be empty. It may miss that.
@@ -66,12 +81,24 @@ func (v *View) quiet(m *member, from Cursor) bool {
 	if w.version > from.Hard || m.version > from.Hard || m.sees() && (from.Hard < m.floor() || from.Hard < m.shelf.newest()) {
 		return false
 	}
+	if n := len(w.turns); n > 0 && from.Hard < w.turns[n-1].until || from.Hard < w.blind {
+		return false
+	}
+	if n := len(m.past); n > 0 && from.Hard < m.past[n-1].until {
+		return false
+	}
 	return !m.sees() || v.relays.version <= from.Soft && w.list[byHard].newest() <= from.Hard && w.list[bySoft].newest() <= from.Soft
+}
+
+// lags reports whether a position is so far behind that it is better to move a node on that lacks nothing, before what it saw then is
+// forgotten.
+func (w *network) lags(hard uint64) bool {
+	return len(w.turns) > maxPast/2 && hard < w.turns[len(w.turns)-1-maxPast/2].until
 }
 
 // concerns reports whether the delta since a position speaks of m or of its plain devices, or would if it were not the receiver.
 func (v *View) concerns(m *member, from Cursor) bool {
-	return m.version > from.Hard || m.versions[bySoft] > v.softSince(from) || m.sees() && m.shelf.newest() > from.Hard
+	return m.version > from.Hard || m.versions[byHard] > from.Hard || m.versions[bySoft] > v.softSince(from) || m.sees() && m.shelf.newest() > from.Hard
 }
 
 // softSince returns the soft version from which the holder of a cursor has to be told.
@@ -85,44 +112,70 @@ func (v *View) softSince(from Cursor) uint64 {
 func (v *View) otherBoot(from Cursor) bool { return from.Boot != v.cfg.Boot || from.Soft > v.soft }
 
 // build encodes a delta, for m alone or, if m is nil, for all of whom it does not speak.
-func (v *View) build(w *network, m *member, from, to Cursor, sees bool) delta {
+func (v *View) build(w *network, m *member, a *audience, g *gaze, rules []byte, to Cursor) *delta {
 	p := &v.pieces
-	p.begin(v.cfg.Piece, &from, to)
-	if w.version > from.Hard {
+	p.begin(v.cfg.Piece, &a.from, to)
+	if w.version > a.base.Hard {
 		p.network(w.field)
 	}
-	if m != nil && m.version > from.Hard {
+	if m != nil && max(m.version, m.versions[byHard]) > a.base.Hard {
 		p.self(m)
 	}
-	if sees {
-		v.buildPeers(p, w, m, from)
+	if rules != nil {
+		p.rules(a.rules, rules)
 	}
-	if sees && m != nil {
-		for _, d := range m.shelf.since(from.Hard) {
+	if a.sees {
+		v.buildPeers(p, w, m, a.base, g)
+	}
+	if a.sees && m != nil {
+		for _, d := range m.shelf.since(a.base.Hard) {
 			p.plain(d)
 		}
 	}
-	return delta{from, sees, p.some, p.end(false)}
+	return &delta{p.some, p.end(false)}
 }
 
-func (v *View) buildPeers(p *pieces, w *network, m *member, from Cursor) {
+func (v *View) buildPeers(p *pieces, w *network, m *member, from Cursor, g *gaze) {
 	if v.relays.version > v.softSince(from) || v.otherBoot(from) {
 		p.relays(&v.relays)
 	}
+	v.builds++
 	v.walk = w.list[byHard].since(v.walk[:0], from.Hard)
 	for _, peer := range v.walk {
-		switch {
-		case peer == m:
-		case peer.shown:
-			p.upsert(peer)
-		default:
-			p.remove(peer)
+		if peer != m {
+			v.buildPeer(p, peer, g, true)
+		}
+	}
+	if g.turned(w) { // what many are told alike may show each of them itself, which it ignores
+		for _, peer := range w.members {
+			if peer != m && peer.versions[byHard] <= from.Hard {
+				v.buildPeer(p, peer, g, false)
+			}
 		}
 	}
 	v.walk = w.list[bySoft].since(v.walk[:0], v.softSince(from))
 	for _, peer := range v.walk {
-		if peer != m && peer.shown && (peer.soft != nil || !v.otherBoot(from)) {
+		if peer != m && peer.gained != v.builds && peer.viewed(g.now) && (peer.soft != nil || !v.otherBoot(from)) {
 			p.soft(peer)
 		}
+	}
+}
+
+// buildPeer tells of a peer what a viewer lacks. changed says that the peer itself has changed since.
+func (v *View) buildPeer(p *pieces, peer *member, g *gaze, changed bool) {
+	saw := g.saw(peer)
+	switch {
+	case !peer.viewed(g.now):
+		if saw != no && (changed || peer.shown) {
+			p.remove(peer)
+		}
+	case saw != yes:
+		p.upsert(peer)
+		if peer.soft != nil {
+			p.soft(peer)
+			peer.gained = v.builds
+		}
+	case changed:
+		p.upsert(peer)
 	}
 }

@@ -6,8 +6,8 @@
 //
 // # Who sees what
 //
-// Every node sees its network and itself. A member of an open network that is not pending sees as peers all others of the
-// network that are neither pending nor have never signed. Everybody else sees no peers.
+// Every node sees its network and itself. A member of an open network that is not pending sees as peers those others of the network that
+// are neither pending nor have never signed, and whose class the network's Sight shows to its own. Everybody else sees no peers.
 //
 // A plain device is shown to the nodes that are named for it, while they may see peers, and to nobody else.
 //
@@ -25,6 +25,15 @@
 // A position of another epoch, from the future, older than a forgotten deletion, or older than the moment when the node's
 // right to see peers last changed, leads to a snapshot; so does a change of that right during a session. After a restart the
 // View does not know when that was and takes the version of the network and of the node itself: too many snapshots then, but none too few.
+//
+// # Policy
+//
+// A Sight is what a policy document says of classes, and a Turn replaces it by that of another document. The network remembers its
+// former sights, and a member its former classes, so that a delta knows what its receiver saw at its position and what it sees now: who
+// is shown anew comes whole, who is hidden goes, and who was never shown is not named. Members of one class at one position are told the
+// same bytes. A turn that changes nothing for a node is no frame: its session notes that until there nothing concerned it.
+//
+// Rules are not told by versions but by their name: a session knows which ones its node has.
 //
 // # Frames
 //

@@ -20,6 +20,9 @@ type Node struct {
 	Signature []byte        // the node's; empty while it has never signed, which hides it
 	Signed    []byte        // the older record that Signature is over, if it is not over Record yet: others see that one meanwhile
 	Pending   bool          // waits for approval: sees nobody and is shown to nobody
+	Class     uint32        // of the network's Sight
+	ClassName uint64        // the same, as it is told
+	User      string        // its owner as it is told; "": none
 }
 
 // Soft is what changes often and is forgotten with the controller's process. The zero Soft is the default.
@@ -53,12 +56,21 @@ type member struct {
 	versions [lists]uint64 // of its newest change that is in the list
 	link     [lists]link
 	flip     uint64 // when pending last changed, or may have
-	chunk    int    // where network.first has it: index + 1
+	gained   uint64 // the build that has shown it anew; see View.builds
 	shelf    *shelf // its plain devices
 	pending  bool
 	shown    bool // to those who see peers
 	known    bool // somebody may have been shown it
 	gone     bool
+
+	stand     stand
+	user      string
+	className uint64
+	head      int // where in peer and own it begins what policy adds
+	ownHead   int
+	past      []stance // former stands, oldest first
+	since     uint64   // from this version on past is complete
+	born      uint64   // it was not there before; 0: it may have been
 }
 
 // sees reports whether the member is shown peers.
@@ -81,27 +93,42 @@ func (v *View) PutNode(n Node, version uint64) (Change, error) {
 	if len(n.Signed) > 0 && len(n.Signature) > 0 {
 		peer, own = peerBody(n.Signed, n.Signature), peerBody(n.Record, nil)
 	}
+	here := stand{n.Class, n.User}
 	if m == nil {
-		m = &member{id: n.ID, network: w, at: len(w.members), flip: version, known: v.loading(version), shelf: w.shelves[n.ID]}
+		m = &member{id: n.ID, network: w, at: len(w.members), flip: version, known: v.loading(version), shelf: w.shelves[n.ID], stand: here, since: version}
+		if !v.loading(version) {
+			m.born = version
+		}
 		v.members[n.ID] = m
 		w.members = append(w.members, m)
+	} else if m.stand != here {
+		m.move(here, version)
+		w.firsts.clear()
+	}
+	m.user, m.className = n.User, n.ClassName
+	head, ownHead := len(peer), len(own)
+	if peer = appendPolicy(peer, n.ClassName, n.User); own != nil {
+		own = appendPolicy(own, n.ClassName, n.User)
+	}
+	if m.peer == nil {
+		// it is new
 	} else if m.pending == n.Pending && bytes.Equal(m.peer, peer) {
 		if bytes.Equal(m.own, own) {
 			return Change{}, nil
 		}
-		m.own, m.version = own, version
-		return Change{network: w, node: m.id, scope: itself}, nil
+		m.own, m.ownHead, m.version = own, ownHead, version
+		return Change{network: w, node: m.id, m: m, scope: itself}, nil
 	}
 	if m.pending != n.Pending {
 		m.flip = version
 	}
-	m.peer, m.own, m.pending, m.version = peer, own, n.Pending, version
+	m.peer, m.head, m.own, m.ownHead, m.pending, m.version = peer, head, own, ownHead, n.Pending, version
 	return v.show(m, len(n.Signature) > 0 && !n.Pending), nil
 }
 
 func valid(n Node) bool {
 	signed := len(n.Signature) == key.SignatureSize || len(n.Signature) == 0
-	return !n.ID.IsZero() && signed && len(n.Record) > 0 && max(len(n.Record), len(n.Signed)) <= control.MaxRecord
+	return !n.ID.IsZero() && signed && len(n.User) <= maxUser && len(n.Record) > 0 && max(len(n.Record), len(n.Signed)) <= control.MaxRecord
 }
 
 // self is what the node itself sees of itself.
@@ -123,16 +150,16 @@ func (v *View) show(m *member, shown bool) Change {
 		w.list[byHard].push(m)
 		w.moves++
 	}
-	if shown && !was && m.soft != nil {
+	if shown && !was && (m.soft != nil || m.versions[bySoft] > 0) {
 		v.touch(m) // whoever had the node hidden has its soft state to learn, whatever the version it had
 	}
 	if was && !shown {
-		w.first = nil
+		w.firsts.clear()
 	}
 	if was || shown {
-		return Change{network: w, node: m.id, scope: everyone}
+		return Change{network: w, node: m.id, m: m, scope: everyone}
 	}
-	return Change{network: w, node: m.id, scope: itself}
+	return Change{network: w, node: m.id, m: m, scope: itself}
 }
 
 // RemoveNode deletes a node. One that is not there leaves its tombstone all the same: so the load tells of former deletions.
@@ -151,8 +178,9 @@ func (v *View) RemoveNode(t Tombstone) (Change, error) {
 	w.abandon(t.Node)
 	c := Change{network: w, node: t.Node, scope: itself}
 	if m == nil {
-		m = &member{id: t.Node, network: w, known: true}
+		m = &member{id: t.Node, network: w, known: true, since: t.Version}
 	} else {
+		c.m = m
 		if m.shown {
 			c.scope = everyone
 		}
@@ -181,7 +209,7 @@ func (v *View) leave(m *member) {
 	w.list[bySoft].drop(m)
 	m.peer, m.own, m.soft, m.shelf = nil, nil, nil, nil
 	if m.shown {
-		w.first = nil
+		w.firsts.clear()
 	}
 }
 
@@ -204,7 +232,7 @@ func (v *View) SetSoft(id ident.Node, s Soft) Change {
 		return Change{}
 	}
 	v.touch(m)
-	return Change{network: m.network, node: id, scope: others}
+	return Change{network: m.network, node: id, m: m, scope: others}
 }
 
 // touch gives a member's soft state a new version.

@@ -101,6 +101,10 @@ type reader struct {
 	plain   map[ident.Plain]*pb.Plain
 	bytes   int // of the last call of read
 	frames  int
+	snapped bool // the last call of read brought a snapshot
+
+	rules     []byte
+	rulesName uint64
 }
 
 func (s *stage) reader(id ident.Node) *reader {
@@ -112,7 +116,7 @@ func (s *stage) reader(id ident.Node) *reader {
 
 func (r *reader) resume(id ident.Node) {
 	r.t.Helper()
-	session, err := r.view.Resume(id, r.cursor)
+	session, err := r.view.Resume(id, r.cursor, r.rulesName)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -122,7 +126,7 @@ func (r *reader) resume(id ident.Node) {
 // read takes frames until there are none, and returns the last map as a whole.
 func (r *reader) read() *pb.Map {
 	r.t.Helper()
-	r.bytes, r.frames = 0, 0
+	r.bytes, r.frames, r.snapped = 0, 0, false
 	var last *pb.Map
 	for b := r.session.Next(); b != nil; b = r.session.Next() {
 		r.session.Sent()
@@ -170,7 +174,11 @@ func (r *reader) apply(m *pb.Map) {
 	if m.Snapshot || r.soft == nil || m.From.Boot != m.To.Boot {
 		r.soft = map[ident.Node]*pb.Soft{}
 	}
+	if m.RulesName != 0 {
+		r.rules, r.rulesName = bytes.Join(m.Rules, nil), m.RulesName
+	}
 	if m.Snapshot {
+		r.snapped = true
 		r.peers = map[ident.Node]*pb.Peer{}
 		r.plain = map[ident.Plain]*pb.Plain{}
 	}
@@ -189,7 +197,9 @@ func (r *reader) apply(m *pb.Map) {
 		if err := proto.Unmarshal(p.Record, rec); err != nil {
 			r.t.Fatal(err)
 		}
-		r.peers[ident.Node(rec.Node)] = p
+		if id := ident.Node(rec.Node); id != r.session.Node() {
+			r.peers[id] = p
+		}
 	}
 	for _, s := range m.Soft {
 		r.soft[ident.Node(s.Node)] = s

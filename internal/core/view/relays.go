@@ -41,5 +41,5 @@ func (p *pieces) relays(r *relays) {
 // Mutual reports whether two nodes are shown to each other.
 func (v *View) Mutual(a, b ident.Node) bool {
 	m, n := v.members[a], v.members[b]
-	return m != nil && n != nil && m != n && m.network == n.network && m.sees() && n.sees() && m.shown && n.shown
+	return m != nil && n != nil && m != n && m.network == n.network && m.sees() && n.sees() && m.shown && n.viewed(m.stand)
 }

@@ -13,24 +13,29 @@ type Session struct {
 	m     *member
 	has   bool   // the node has a map, and stands at
 	at    Cursor // the position that its last frame led to
+	base  Cursor // from there to here nothing concerned it
 	sees  bool   // the map has peers, or would have if there were any
 	fresh bool   // nothing was sent yet
 	queue [][]byte
 	to    Cursor // where the queue leads to
 	begun bool   // a part of the queue was sent
+	rules uint64 // the name of the rules that the node has; 0: none
+	next  uint64 // that of those in the queue, or of those it has
 }
 
-// Resume starts a session for a node that shows a cursor (nil if it has no map). The error is ErrUnknown for a node that is not there.
-func (v *View) Resume(id ident.Node, have *pb.Cursor) (*Session, error) {
+// Resume starts a session for a node that shows a cursor (nil if it has no map) and the name of its rules. The error is ErrUnknown for a
+// node that is not there.
+func (v *View) Resume(id ident.Node, have *pb.Cursor, rules uint64) (*Session, error) {
 	m := v.members[id]
 	if m == nil {
 		return nil, fmt.Errorf("%w: node %s", ErrUnknown, id)
 	}
-	s := &Session{view: v, m: m, sees: m.sees(), fresh: true}
+	s := &Session{view: v, m: m, sees: m.sees(), fresh: true, rules: rules}
 	s.at, s.has = cursorOf(have)
 	if s.at.Epoch != v.cfg.Epoch || s.at.Hard > v.hard || s.at.Hard < max(m.flip, m.network.flip) {
 		s.has = false
 	}
+	s.base = s.at
 	return s, nil
 }
 
@@ -59,14 +64,21 @@ func (s *Session) Next() []byte {
 // fill makes the queue from the present state.
 func (s *Session) fill() bool {
 	v := s.view
-	if s.has && !s.fresh && v.quiet(s.m, s.at) {
+	name, body := s.m.rules()
+	if name == s.rules {
+		body = nil
+	}
+	if s.has && !s.fresh && name == s.rules && v.quiet(s.m, s.base) {
 		return false
 	}
-	if !s.has || s.sees && s.at.Hard < s.m.floor() {
-		s.queue, s.to = v.snapshot(s.m)
+	s.next = name
+	if !s.has || s.sees && (s.base.Hard < s.m.floor() || !s.m.reaches(s.base.Hard)) {
+		s.queue, s.to = v.snapshot(s.m, name, body)
 	} else {
-		d := v.delta(s.m, s.at)
-		if !d.some && !s.fresh {
+		d := v.delta(s.m, s.at, s.base, name, body)
+		if !d.some && !s.fresh && !s.m.network.lags(s.at.Hard) {
+			s.base = v.Cursor()
+			v.told = max(v.told, v.hard)
 			return false
 		}
 		s.queue, s.to = d.pieces, v.Cursor()
@@ -81,6 +93,6 @@ func (s *Session) Sent() {
 	if len(s.queue) > 0 {
 		return
 	}
-	s.queue, s.begun, s.fresh = nil, false, false
-	s.has, s.at = true, s.to
+	s.queue, s.begun, s.fresh, s.rules = nil, false, false, s.next
+	s.has, s.at, s.base = true, s.to, s.to
 }

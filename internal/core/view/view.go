@@ -56,6 +56,7 @@ type View struct {
 	told     uint64 // the newest hard version that a session was given
 	soft     uint64
 
+	builds uint64    // counts deltas
 	pieces pieces    // scratch
 	walk   []*member // scratch
 	bytes  []byte    // scratch
@@ -84,7 +85,10 @@ type network struct {
 	moves   uint64      // counts changes to the lists
 	shelves map[ident.Node]*shelf
 	shared  shared
-	first   *snapshot // nil if there is none that may still be used
+	firsts  snapshots
+	sight   Sight  // nil: everybody sees everybody
+	turns   []turn // former sights, oldest first
+	blind   uint64 // before this version it is not known who saw whom
 }
 
 // New makes an empty View. The load follows, before the first session: networks, then nodes, plain devices and former deletions
@@ -124,7 +128,7 @@ func (v *View) PutNetwork(n Network, version uint64) (Change, error) {
 		return Change{}, nil
 	case w.Open != n.Open:
 		w.flip = version
-		w.first = nil
+		w.firsts.clear()
 	}
 	w.Network, w.field, w.version = n, field, version
 	return Change{network: w, scope: everyone}, nil

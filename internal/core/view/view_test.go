@@ -208,7 +208,7 @@ func TestARemovedNodeGoesEverywhere(t *testing.T) {
 	if r.wants(""); !gone.session.Gone() || gone.session.Next() != nil {
 		t.Fatal("the removed node's session goes on")
 	}
-	if _, err := s.view.Resume(2, nil); !errors.Is(err, ErrUnknown) {
+	if _, err := s.view.Resume(2, nil, 0); !errors.Is(err, ErrUnknown) {
 		t.Fatal(err)
 	}
 	s.node(3, pending)
@@ -316,7 +316,7 @@ func TestAStrangeCursorLeadsToASnapshot(t *testing.T) {
 		"before the node": {Epoch: 4, Hard: 11, Boot: 1}, "zero": {},
 	} {
 		r := s.reader(1)
-		session, err := s.view.Resume(1, cursorMessage(c))
+		session, err := s.view.Resume(1, cursorMessage(c), 0)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -16,22 +16,26 @@ import (
 const (
 	frameMap = 7
 
-	mapFrom     = 1
-	mapTo       = 2
-	mapSnapshot = 3
-	mapMore     = 4
-	mapNetwork  = 5
-	mapSelf     = 6
-	mapUpsert   = 7
-	mapRemove   = 8
-	mapSoft     = 9
-	mapPlain    = 10
-	mapNoPlain  = 11
-	mapRelays   = 12
+	mapFrom      = 1
+	mapTo        = 2
+	mapSnapshot  = 3
+	mapMore      = 4
+	mapNetwork   = 5
+	mapSelf      = 6
+	mapUpsert    = 7
+	mapRemove    = 8
+	mapSoft      = 9
+	mapPlain     = 10
+	mapNoPlain   = 11
+	mapRelays    = 12
+	mapRules     = 13
+	mapRulesName = 14
 
 	peerRecord    = 1
 	peerSignature = 2
 	selfPending   = 3
+	peerClass     = 4
+	peerUser      = 5
 
 	softNode     = 1
 	softOnline   = 2
@@ -63,12 +67,24 @@ func appendBytes(b []byte, field protowire.Number, v []byte) []byte {
 
 func appendTrue(b []byte, field protowire.Number) []byte { return appendVarint(b, field, 1) }
 
-// peerBody is the body of a Peer. A Self begins with the same fields, so the same bytes serve both.
+// maxUser bounds the name of an owner in bytes.
+const maxUser = 254
+
+// peerBody is how the body of a Peer begins. A Self has the same fields, so the same bytes serve both.
 func peerBody(record, signature []byte) []byte {
-	b := make([]byte, 0, len(record)+len(signature)+8)
+	b := make([]byte, 0, len(record)+len(signature)+24)
 	b = appendBytes(b, peerRecord, record)
 	if len(signature) > 0 {
 		b = appendBytes(b, peerSignature, signature)
+	}
+	return b
+}
+
+// appendPolicy appends what policy adds to it.
+func appendPolicy(b []byte, class uint64, user string) []byte {
+	b = appendFixed64(b, peerClass, class)
+	if user != "" {
+		b = protowire.AppendString(protowire.AppendTag(b, peerUser, protowire.BytesType), user)
 	}
 	return b
 }
@@ -191,6 +207,19 @@ func (p *pieces) soft(m *member) {
 		return
 	}
 	p.buf = appendBytes(p.buf, mapSoft, m.soft)
+}
+
+// rules appends what the receiver may do, cut into parts if need be.
+func (p *pieces) rules(name uint64, body []byte) {
+	for {
+		part := body[:min(len(body), p.limit/2)]
+		p.room(len(part) + 16)
+		p.buf = appendBytes(p.buf, mapRules, part)
+		if body = body[len(part):]; len(body) == 0 {
+			p.buf = appendFixed64(p.buf, mapRulesName, name)
+			return
+		}
+	}
 }
 
 // plain tells that a device is there, or that it is gone.

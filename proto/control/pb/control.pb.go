@@ -240,6 +240,7 @@ type Frame struct {
 	//	*Frame_RelayWelcome
 	//	*Frame_RelayStatus
 	//	*Frame_RelayUpdate
+	//	*Frame_RulesApplied
 	Body          isFrame_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -462,6 +463,15 @@ func (x *Frame) GetRelayUpdate() *RelayUpdate {
 	return nil
 }
 
+func (x *Frame) GetRulesApplied() *RulesApplied {
+	if x != nil {
+		if x, ok := x.Body.(*Frame_RulesApplied); ok {
+			return x.RulesApplied
+		}
+	}
+	return nil
+}
+
 type isFrame_Body interface {
 	isFrame_Body()
 }
@@ -546,6 +556,10 @@ type Frame_RelayUpdate struct {
 	RelayUpdate *RelayUpdate `protobuf:"bytes,20,opt,name=relay_update,json=relayUpdate,proto3,oneof"`
 }
 
+type Frame_RulesApplied struct {
+	RulesApplied *RulesApplied `protobuf:"bytes,21,opt,name=rules_applied,json=rulesApplied,proto3,oneof"`
+}
+
 func (*Frame_Hello) isFrame_Body() {}
 
 func (*Frame_Welcome) isFrame_Body() {}
@@ -586,6 +600,8 @@ func (*Frame_RelayStatus) isFrame_Body() {}
 
 func (*Frame_RelayUpdate) isFrame_Body() {}
 
+func (*Frame_RulesApplied) isFrame_Body() {}
+
 // Hello opens a session (node to controller).
 type Hello struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -602,7 +618,9 @@ type Hello struct {
 	// The node's signature over its record, when it has one; see Signed.
 	Signed *Signed `protobuf:"bytes,7,opt,name=signed,proto3" json:"signed,omitempty"`
 	// What the node would otherwise report first; see Report.
-	Report        *Report `protobuf:"bytes,8,opt,name=report,proto3" json:"report,omitempty"`
+	Report *Report `protobuf:"bytes,8,opt,name=report,proto3" json:"report,omitempty"`
+	// The rules that the node applies, as in RulesApplied; 0: it has none.
+	RulesName     uint64 `protobuf:"fixed64,9,opt,name=rules_name,json=rulesName,proto3" json:"rules_name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -691,6 +709,13 @@ func (x *Hello) GetReport() *Report {
 		return x.Report
 	}
 	return nil
+}
+
+func (x *Hello) GetRulesName() uint64 {
+	if x != nil {
+		return x.RulesName
+	}
+	return 0
 }
 
 // Software describes the sender's build and machine, for people.
@@ -1263,7 +1288,12 @@ type Map struct {
 	Plain       []*Plain `protobuf:"bytes,10,rep,name=plain,proto3" json:"plain,omitempty"`
 	RemovePlain []uint64 `protobuf:"fixed64,11,rep,packed,name=remove_plain,json=removePlain,proto3" json:"remove_plain,omitempty"`
 	// All relays that the receiver may use, in place of those before; absent: as before.
-	Relays        *Relays `protobuf:"bytes,12,opt,name=relays,proto3" json:"relays,omitempty"`
+	Relays *Relays `protobuf:"bytes,12,opt,name=relays,proto3" json:"relays,omitempty"`
+	// What the receiver may do, in place of what it could before: a charter, as package policy/compile specifies it. One that is long is
+	// cut, and its parts stand in the fields of several pieces in their order. Absent: as before.
+	Rules [][]byte `protobuf:"bytes,13,rep,name=rules,proto3" json:"rules,omitempty"`
+	// The charter's name, beside its last part.
+	RulesName     uint64 `protobuf:"fixed64,14,opt,name=rules_name,json=rulesName,proto3" json:"rules_name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1382,6 +1412,20 @@ func (x *Map) GetRelays() *Relays {
 	return nil
 }
 
+func (x *Map) GetRules() [][]byte {
+	if x != nil {
+		return x.Rules
+	}
+	return nil
+}
+
+func (x *Map) GetRulesName() uint64 {
+	if x != nil {
+		return x.RulesName
+	}
+	return 0
+}
+
 // Network is what a node may know of the network that it is in.
 type Network struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
@@ -1472,10 +1516,13 @@ func (x *Network) GetClosed() bool {
 
 // Self is the receiver's own node.
 type Self struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Record        []byte                 `protobuf:"bytes,1,opt,name=record,proto3" json:"record,omitempty"`
-	Signature     []byte                 `protobuf:"bytes,2,opt,name=signature,proto3" json:"signature,omitempty"`
-	Pending       bool                   `protobuf:"varint,3,opt,name=pending,proto3" json:"pending,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Record    []byte                 `protobuf:"bytes,1,opt,name=record,proto3" json:"record,omitempty"`
+	Signature []byte                 `protobuf:"bytes,2,opt,name=signature,proto3" json:"signature,omitempty"`
+	Pending   bool                   `protobuf:"varint,3,opt,name=pending,proto3" json:"pending,omitempty"`
+	// As in Peer.
+	Class         uint64 `protobuf:"fixed64,4,opt,name=class,proto3" json:"class,omitempty"`
+	User          string `protobuf:"bytes,5,opt,name=user,proto3" json:"user,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1531,11 +1578,29 @@ func (x *Self) GetPending() bool {
 	return false
 }
 
+func (x *Self) GetClass() uint64 {
+	if x != nil {
+		return x.Class
+	}
+	return 0
+}
+
+func (x *Self) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
 // Peer is another node. Labels are not in the record, because the controller decides them.
 type Peer struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Record        []byte                 `protobuf:"bytes,1,opt,name=record,proto3" json:"record,omitempty"`
-	Signature     []byte                 `protobuf:"bytes,2,opt,name=signature,proto3" json:"signature,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Record    []byte                 `protobuf:"bytes,1,opt,name=record,proto3" json:"record,omitempty"`
+	Signature []byte                 `protobuf:"bytes,2,opt,name=signature,proto3" json:"signature,omitempty"`
+	// The class that policy puts the node into: where it stands in the receiver's rules. 0: in none.
+	Class uint64 `protobuf:"fixed64,4,opt,name=class,proto3" json:"class,omitempty"`
+	// Whose node it is; empty: it has tags, or no owner.
+	User          string `protobuf:"bytes,5,opt,name=user,proto3" json:"user,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1582,6 +1647,20 @@ func (x *Peer) GetSignature() []byte {
 		return x.Signature
 	}
 	return nil
+}
+
+func (x *Peer) GetClass() uint64 {
+	if x != nil {
+		return x.Class
+	}
+	return 0
+}
+
+func (x *Peer) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
 }
 
 // Record is what a node signs of itself: the bytes that travel are the bytes that were signed. Tenant and network are part of
@@ -1794,7 +1873,9 @@ type Plain struct {
 	// Seconds between keepalives that the receiver sends to it; 0: none.
 	Keepalive uint32 `protobuf:"varint,8,opt,name=keepalive,proto3" json:"keepalive,omitempty"`
 	// Rises with every change that the controller makes to this entry.
-	Revision      uint64 `protobuf:"varint,9,opt,name=revision,proto3" json:"revision,omitempty"`
+	Revision uint64 `protobuf:"varint,9,opt,name=revision,proto3" json:"revision,omitempty"`
+	// As in Peer.
+	Class         uint64 `protobuf:"fixed64,10,opt,name=class,proto3" json:"class,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1888,6 +1969,13 @@ func (x *Plain) GetKeepalive() uint32 {
 func (x *Plain) GetRevision() uint64 {
 	if x != nil {
 		return x.Revision
+	}
+	return 0
+}
+
+func (x *Plain) GetClass() uint64 {
+	if x != nil {
+		return x.Class
 	}
 	return 0
 }
@@ -2595,7 +2683,10 @@ type RelayUpdate struct {
 	RemoveTenants []uint64       `protobuf:"fixed64,4,rep,packed,name=remove_tenants,json=removeTenants,proto3" json:"remove_tenants,omitempty"`
 	Removed       []*RemovedNode `protobuf:"bytes,5,rep,name=removed,proto3" json:"removed,omitempty"`
 	// All other relays of the same clients, in place of those before; absent: as before.
-	Neighbours    *Relays `protobuf:"bytes,6,opt,name=neighbours,proto3" json:"neighbours,omitempty"`
+	Neighbours *Relays `protobuf:"bytes,6,opt,name=neighbours,proto3" json:"neighbours,omitempty"`
+	// Those of the neighbours that frames are exchanged with: of the same region, for exactly the same clients. They come with neighbours, in place of
+	// those before.
+	Region        []uint64 `protobuf:"fixed64,7,rep,packed,name=region,proto3" json:"region,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2668,6 +2759,13 @@ func (x *RelayUpdate) GetRemoved() []*RemovedNode {
 func (x *RelayUpdate) GetNeighbours() *Relays {
 	if x != nil {
 		return x.Neighbours
+	}
+	return nil
+}
+
+func (x *RelayUpdate) GetRegion() []uint64 {
+	if x != nil {
+		return x.Region
 	}
 	return nil
 }
@@ -2788,6 +2886,51 @@ func (x *RemovedNode) GetUntil() int64 {
 	return 0
 }
 
+// RulesApplied says which rules the node's filter applies from now on (node to controller).
+type RulesApplied struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	RulesName     uint64                 `protobuf:"fixed64,1,opt,name=rules_name,json=rulesName,proto3" json:"rules_name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RulesApplied) Reset() {
+	*x = RulesApplied{}
+	mi := &file_control_control_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RulesApplied) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RulesApplied) ProtoMessage() {}
+
+func (x *RulesApplied) ProtoReflect() protoreflect.Message {
+	mi := &file_control_control_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RulesApplied.ProtoReflect.Descriptor instead.
+func (*RulesApplied) Descriptor() ([]byte, []int) {
+	return file_control_control_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *RulesApplied) GetRulesName() uint64 {
+	if x != nil {
+		return x.RulesName
+	}
+	return 0
+}
+
 // Signed carries the node's signature over its record (node to controller).
 type Signed struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2799,7 +2942,7 @@ type Signed struct {
 
 func (x *Signed) Reset() {
 	*x = Signed{}
-	mi := &file_control_control_proto_msgTypes[29]
+	mi := &file_control_control_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2811,7 +2954,7 @@ func (x *Signed) String() string {
 func (*Signed) ProtoMessage() {}
 
 func (x *Signed) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[29]
+	mi := &file_control_control_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2824,7 +2967,7 @@ func (x *Signed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Signed.ProtoReflect.Descriptor instead.
 func (*Signed) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{29}
+	return file_control_control_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Signed) GetRecord() []byte {
@@ -2851,7 +2994,7 @@ type Renew struct {
 
 func (x *Renew) Reset() {
 	*x = Renew{}
-	mi := &file_control_control_proto_msgTypes[30]
+	mi := &file_control_control_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2863,7 +3006,7 @@ func (x *Renew) String() string {
 func (*Renew) ProtoMessage() {}
 
 func (x *Renew) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[30]
+	mi := &file_control_control_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2876,7 +3019,7 @@ func (x *Renew) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Renew.ProtoReflect.Descriptor instead.
 func (*Renew) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{30}
+	return file_control_control_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Renew) GetCsr() []byte {
@@ -2896,7 +3039,7 @@ type Renewed struct {
 
 func (x *Renewed) Reset() {
 	*x = Renewed{}
-	mi := &file_control_control_proto_msgTypes[31]
+	mi := &file_control_control_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2908,7 +3051,7 @@ func (x *Renewed) String() string {
 func (*Renewed) ProtoMessage() {}
 
 func (x *Renewed) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[31]
+	mi := &file_control_control_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2921,7 +3064,7 @@ func (x *Renewed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Renewed.ProtoReflect.Descriptor instead.
 func (*Renewed) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{31}
+	return file_control_control_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Renewed) GetChain() [][]byte {
@@ -2941,7 +3084,7 @@ type Ping struct {
 
 func (x *Ping) Reset() {
 	*x = Ping{}
-	mi := &file_control_control_proto_msgTypes[32]
+	mi := &file_control_control_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2953,7 +3096,7 @@ func (x *Ping) String() string {
 func (*Ping) ProtoMessage() {}
 
 func (x *Ping) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[32]
+	mi := &file_control_control_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2966,7 +3109,7 @@ func (x *Ping) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ping.ProtoReflect.Descriptor instead.
 func (*Ping) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{32}
+	return file_control_control_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Ping) GetNonce() uint64 {
@@ -2986,7 +3129,7 @@ type Pong struct {
 
 func (x *Pong) Reset() {
 	*x = Pong{}
-	mi := &file_control_control_proto_msgTypes[33]
+	mi := &file_control_control_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2998,7 +3141,7 @@ func (x *Pong) String() string {
 func (*Pong) ProtoMessage() {}
 
 func (x *Pong) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[33]
+	mi := &file_control_control_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3011,7 +3154,7 @@ func (x *Pong) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pong.ProtoReflect.Descriptor instead.
 func (*Pong) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{33}
+	return file_control_control_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Pong) GetNonce() uint64 {
@@ -3025,7 +3168,7 @@ var File_control_control_proto protoreflect.FileDescriptor
 
 const file_control_control_proto_rawDesc = "" +
 	"\n" +
-	"\x15control/control.proto\x12\x10cvlan.control.v1\"\xec\b\n" +
+	"\x15control/control.proto\x12\x10cvlan.control.v1\"\xb3\t\n" +
 	"\x05Frame\x12/\n" +
 	"\x05hello\x18\x01 \x01(\v2\x17.cvlan.control.v1.HelloH\x00R\x05hello\x125\n" +
 	"\awelcome\x18\x02 \x01(\v2\x19.cvlan.control.v1.WelcomeH\x00R\awelcome\x122\n" +
@@ -3049,8 +3192,9 @@ const file_control_control_proto_rawDesc = "" +
 	"relayHello\x12E\n" +
 	"\rrelay_welcome\x18\x12 \x01(\v2\x1e.cvlan.control.v1.RelayWelcomeH\x00R\frelayWelcome\x12B\n" +
 	"\frelay_status\x18\x13 \x01(\v2\x1d.cvlan.control.v1.RelayStatusH\x00R\vrelayStatus\x12B\n" +
-	"\frelay_update\x18\x14 \x01(\v2\x1d.cvlan.control.v1.RelayUpdateH\x00R\vrelayUpdateB\x06\n" +
-	"\x04bodyJ\f\b\xff\xff\xff\xff\x01\x10\x80\x80\x80\x80\x02\"\xd4\x02\n" +
+	"\frelay_update\x18\x14 \x01(\v2\x1d.cvlan.control.v1.RelayUpdateH\x00R\vrelayUpdate\x12E\n" +
+	"\rrules_applied\x18\x15 \x01(\v2\x1e.cvlan.control.v1.RulesAppliedH\x00R\frulesAppliedB\x06\n" +
+	"\x04bodyJ\f\b\xff\xff\xff\xff\x01\x10\x80\x80\x80\x80\x02\"\xf3\x02\n" +
 	"\x05Hello\x12\x1f\n" +
 	"\vversion_min\x18\x01 \x01(\rR\n" +
 	"versionMin\x12\x1f\n" +
@@ -3062,7 +3206,9 @@ const file_control_control_proto_rawDesc = "" +
 	"instanceId\x126\n" +
 	"\bsoftware\x18\x06 \x01(\v2\x1a.cvlan.control.v1.SoftwareR\bsoftware\x120\n" +
 	"\x06signed\x18\a \x01(\v2\x18.cvlan.control.v1.SignedR\x06signed\x120\n" +
-	"\x06report\x18\b \x01(\v2\x18.cvlan.control.v1.ReportR\x06report\"d\n" +
+	"\x06report\x18\b \x01(\v2\x18.cvlan.control.v1.ReportR\x06report\x12\x1d\n" +
+	"\n" +
+	"rules_name\x18\t \x01(\x06R\trulesName\"d\n" +
 	"\bSoftware\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x0e\n" +
 	"\x02os\x18\x02 \x01(\tR\x02os\x12\x12\n" +
@@ -3106,7 +3252,7 @@ const file_control_control_proto_rawDesc = "" +
 	"\aRefused\x127\n" +
 	"\x06reason\x18\x01 \x01(\x0e2\x1f.cvlan.control.v1.RefusedReasonR\x06reason\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x12\n" +
-	"\x04hint\x18\x03 \x01(\tR\x04hint\"\xe6\x03\n" +
+	"\x04hint\x18\x03 \x01(\tR\x04hint\"\x9b\x04\n" +
 	"\x03Map\x12,\n" +
 	"\x04from\x18\x01 \x01(\v2\x18.cvlan.control.v1.CursorR\x04from\x12(\n" +
 	"\x02to\x18\x02 \x01(\v2\x18.cvlan.control.v1.CursorR\x02to\x12\x1a\n" +
@@ -3120,21 +3266,28 @@ const file_control_control_proto_rawDesc = "" +
 	"\x05plain\x18\n" +
 	" \x03(\v2\x17.cvlan.control.v1.PlainR\x05plain\x12!\n" +
 	"\fremove_plain\x18\v \x03(\x06R\vremovePlain\x120\n" +
-	"\x06relays\x18\f \x01(\v2\x18.cvlan.control.v1.RelaysR\x06relays\"\x95\x01\n" +
+	"\x06relays\x18\f \x01(\v2\x18.cvlan.control.v1.RelaysR\x06relays\x12\x14\n" +
+	"\x05rules\x18\r \x03(\fR\x05rules\x12\x1d\n" +
+	"\n" +
+	"rules_name\x18\x0e \x01(\x06R\trulesName\"\x95\x01\n" +
 	"\aNetwork\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06tenant\x18\x02 \x01(\tR\x06tenant\x12\x16\n" +
 	"\x06range4\x18\x03 \x01(\fR\x06range4\x12\x16\n" +
 	"\x06range6\x18\x04 \x01(\fR\x06range6\x12\x16\n" +
 	"\x06domain\x18\x05 \x01(\tR\x06domain\x12\x16\n" +
-	"\x06closed\x18\x06 \x01(\bR\x06closed\"V\n" +
+	"\x06closed\x18\x06 \x01(\bR\x06closed\"\x80\x01\n" +
 	"\x04Self\x12\x16\n" +
 	"\x06record\x18\x01 \x01(\fR\x06record\x12\x1c\n" +
 	"\tsignature\x18\x02 \x01(\fR\tsignature\x12\x18\n" +
-	"\apending\x18\x03 \x01(\bR\apending\"<\n" +
+	"\apending\x18\x03 \x01(\bR\apending\x12\x14\n" +
+	"\x05class\x18\x04 \x01(\x06R\x05class\x12\x12\n" +
+	"\x04user\x18\x05 \x01(\tR\x04user\"l\n" +
 	"\x04Peer\x12\x16\n" +
 	"\x06record\x18\x01 \x01(\fR\x06record\x12\x1c\n" +
-	"\tsignature\x18\x02 \x01(\fR\tsignature\"\xd2\x01\n" +
+	"\tsignature\x18\x02 \x01(\fR\tsignature\x12\x14\n" +
+	"\x05class\x18\x04 \x01(\x06R\x05class\x12\x12\n" +
+	"\x04user\x18\x05 \x01(\tR\x04userJ\x04\b\x03\x10\x04\"\xd2\x01\n" +
 	"\x06Record\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\x06R\x04node\x12!\n" +
 	"\fidentity_key\x18\x02 \x01(\fR\videntityKey\x12\x15\n" +
@@ -3151,7 +3304,7 @@ const file_control_control_proto_rawDesc = "" +
 	"\tlast_seen\x18\x04 \x01(\x03R\blastSeen\x12\x1d\n" +
 	"\n" +
 	"home_relay\x18\x05 \x01(\x06R\thomeRelay\x12\x14\n" +
-	"\x05kinds\x18\x06 \x01(\fR\x05kinds\"\xf5\x01\n" +
+	"\x05kinds\x18\x06 \x01(\fR\x05kinds\"\x8b\x02\n" +
 	"\x05Plain\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x06R\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x15\n" +
@@ -3161,7 +3314,9 @@ const file_control_control_proto_rawDesc = "" +
 	"\baddress6\x18\x06 \x01(\fR\baddress6\x12\x1a\n" +
 	"\bendpoint\x18\a \x01(\fR\bendpoint\x12\x1c\n" +
 	"\tkeepalive\x18\b \x01(\rR\tkeepalive\x12\x1a\n" +
-	"\brevision\x18\t \x01(\x04R\brevision\"[\n" +
+	"\brevision\x18\t \x01(\x04R\brevision\x12\x14\n" +
+	"\x05class\x18\n" +
+	" \x01(\x06R\x05class\"[\n" +
 	"\x06Report\x12\x1c\n" +
 	"\tendpoints\x18\x01 \x03(\fR\tendpoints\x12\x1d\n" +
 	"\n" +
@@ -3218,7 +3373,7 @@ const file_control_control_proto_rawDesc = "" +
 	"\ametered\x18\x06 \x03(\v2\x19.cvlan.control.v1.MeteredR\ametered\"7\n" +
 	"\aMetered\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\x06R\x06tenant\x12\x14\n" +
-	"\x05bytes\x18\x02 \x01(\x04R\x05bytes\"\x90\x02\n" +
+	"\x05bytes\x18\x02 \x01(\x04R\x05bytes\"\xa8\x02\n" +
 	"\vRelayUpdate\x12\x1a\n" +
 	"\bsnapshot\x18\x01 \x01(\bR\bsnapshot\x12\x12\n" +
 	"\x04more\x18\x02 \x01(\bR\x04more\x127\n" +
@@ -3227,14 +3382,18 @@ const file_control_control_proto_rawDesc = "" +
 	"\aremoved\x18\x05 \x03(\v2\x1d.cvlan.control.v1.RemovedNodeR\aremoved\x128\n" +
 	"\n" +
 	"neighbours\x18\x06 \x01(\v2\x18.cvlan.control.v1.RelaysR\n" +
-	"neighbours\";\n" +
+	"neighbours\x12\x16\n" +
+	"\x06region\x18\a \x03(\x06R\x06region\";\n" +
 	"\vRelayTenant\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x06R\x02id\x12\x1c\n" +
 	"\tauthority\x18\x02 \x01(\fR\tauthority\"O\n" +
 	"\vRemovedNode\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\x06R\x06tenant\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\x06R\x04node\x12\x14\n" +
-	"\x05until\x18\x03 \x01(\x03R\x05until\">\n" +
+	"\x05until\x18\x03 \x01(\x03R\x05until\"-\n" +
+	"\fRulesApplied\x12\x1d\n" +
+	"\n" +
+	"rules_name\x18\x01 \x01(\x06R\trulesName\">\n" +
 	"\x06Signed\x12\x16\n" +
 	"\x06record\x18\x01 \x01(\fR\x06record\x12\x1c\n" +
 	"\tsignature\x18\x02 \x01(\fR\tsignature\"\x19\n" +
@@ -3283,7 +3442,7 @@ func file_control_control_proto_rawDescGZIP() []byte {
 }
 
 var file_control_control_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_control_control_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
+var file_control_control_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
 var file_control_control_proto_goTypes = []any{
 	(Transport)(0),       // 0: cvlan.control.v1.Transport
 	(GoawayReason)(0),    // 1: cvlan.control.v1.GoawayReason
@@ -3317,11 +3476,12 @@ var file_control_control_proto_goTypes = []any{
 	(*RelayUpdate)(nil),  // 29: cvlan.control.v1.RelayUpdate
 	(*RelayTenant)(nil),  // 30: cvlan.control.v1.RelayTenant
 	(*RemovedNode)(nil),  // 31: cvlan.control.v1.RemovedNode
-	(*Signed)(nil),       // 32: cvlan.control.v1.Signed
-	(*Renew)(nil),        // 33: cvlan.control.v1.Renew
-	(*Renewed)(nil),      // 34: cvlan.control.v1.Renewed
-	(*Ping)(nil),         // 35: cvlan.control.v1.Ping
-	(*Pong)(nil),         // 36: cvlan.control.v1.Pong
+	(*RulesApplied)(nil), // 32: cvlan.control.v1.RulesApplied
+	(*Signed)(nil),       // 33: cvlan.control.v1.Signed
+	(*Renew)(nil),        // 34: cvlan.control.v1.Renew
+	(*Renewed)(nil),      // 35: cvlan.control.v1.Renewed
+	(*Ping)(nil),         // 36: cvlan.control.v1.Ping
+	(*Pong)(nil),         // 37: cvlan.control.v1.Pong
 }
 var file_control_control_proto_depIdxs = []int32{
 	4,  // 0: cvlan.control.v1.Frame.hello:type_name -> cvlan.control.v1.Hello
@@ -3332,11 +3492,11 @@ var file_control_control_proto_depIdxs = []int32{
 	11, // 5: cvlan.control.v1.Frame.refused:type_name -> cvlan.control.v1.Refused
 	12, // 6: cvlan.control.v1.Frame.map:type_name -> cvlan.control.v1.Map
 	19, // 7: cvlan.control.v1.Frame.report:type_name -> cvlan.control.v1.Report
-	32, // 8: cvlan.control.v1.Frame.signed:type_name -> cvlan.control.v1.Signed
-	33, // 9: cvlan.control.v1.Frame.renew:type_name -> cvlan.control.v1.Renew
-	34, // 10: cvlan.control.v1.Frame.renewed:type_name -> cvlan.control.v1.Renewed
-	35, // 11: cvlan.control.v1.Frame.ping:type_name -> cvlan.control.v1.Ping
-	36, // 12: cvlan.control.v1.Frame.pong:type_name -> cvlan.control.v1.Pong
+	33, // 8: cvlan.control.v1.Frame.signed:type_name -> cvlan.control.v1.Signed
+	34, // 9: cvlan.control.v1.Frame.renew:type_name -> cvlan.control.v1.Renew
+	35, // 10: cvlan.control.v1.Frame.renewed:type_name -> cvlan.control.v1.Renewed
+	36, // 11: cvlan.control.v1.Frame.ping:type_name -> cvlan.control.v1.Ping
+	37, // 12: cvlan.control.v1.Frame.pong:type_name -> cvlan.control.v1.Pong
 	20, // 13: cvlan.control.v1.Frame.punch:type_name -> cvlan.control.v1.Punch
 	23, // 14: cvlan.control.v1.Frame.relay_join:type_name -> cvlan.control.v1.RelayJoin
 	24, // 15: cvlan.control.v1.Frame.relay_joined:type_name -> cvlan.control.v1.RelayJoined
@@ -3344,35 +3504,36 @@ var file_control_control_proto_depIdxs = []int32{
 	26, // 17: cvlan.control.v1.Frame.relay_welcome:type_name -> cvlan.control.v1.RelayWelcome
 	27, // 18: cvlan.control.v1.Frame.relay_status:type_name -> cvlan.control.v1.RelayStatus
 	29, // 19: cvlan.control.v1.Frame.relay_update:type_name -> cvlan.control.v1.RelayUpdate
-	6,  // 20: cvlan.control.v1.Hello.cursor:type_name -> cvlan.control.v1.Cursor
-	5,  // 21: cvlan.control.v1.Hello.software:type_name -> cvlan.control.v1.Software
-	32, // 22: cvlan.control.v1.Hello.signed:type_name -> cvlan.control.v1.Signed
-	19, // 23: cvlan.control.v1.Hello.report:type_name -> cvlan.control.v1.Report
-	0,  // 24: cvlan.control.v1.Welcome.transport:type_name -> cvlan.control.v1.Transport
-	1,  // 25: cvlan.control.v1.Goaway.reason:type_name -> cvlan.control.v1.GoawayReason
-	5,  // 26: cvlan.control.v1.Join.software:type_name -> cvlan.control.v1.Software
-	2,  // 27: cvlan.control.v1.Refused.reason:type_name -> cvlan.control.v1.RefusedReason
-	6,  // 28: cvlan.control.v1.Map.from:type_name -> cvlan.control.v1.Cursor
-	6,  // 29: cvlan.control.v1.Map.to:type_name -> cvlan.control.v1.Cursor
-	13, // 30: cvlan.control.v1.Map.network:type_name -> cvlan.control.v1.Network
-	14, // 31: cvlan.control.v1.Map.self:type_name -> cvlan.control.v1.Self
-	15, // 32: cvlan.control.v1.Map.upsert:type_name -> cvlan.control.v1.Peer
-	17, // 33: cvlan.control.v1.Map.soft:type_name -> cvlan.control.v1.Soft
-	18, // 34: cvlan.control.v1.Map.plain:type_name -> cvlan.control.v1.Plain
-	21, // 35: cvlan.control.v1.Map.relays:type_name -> cvlan.control.v1.Relays
-	22, // 36: cvlan.control.v1.Relays.relays:type_name -> cvlan.control.v1.Relay
-	5,  // 37: cvlan.control.v1.RelayJoin.software:type_name -> cvlan.control.v1.Software
-	5,  // 38: cvlan.control.v1.RelayHello.software:type_name -> cvlan.control.v1.Software
-	27, // 39: cvlan.control.v1.RelayHello.status:type_name -> cvlan.control.v1.RelayStatus
-	28, // 40: cvlan.control.v1.RelayStatus.metered:type_name -> cvlan.control.v1.Metered
-	30, // 41: cvlan.control.v1.RelayUpdate.tenants:type_name -> cvlan.control.v1.RelayTenant
-	31, // 42: cvlan.control.v1.RelayUpdate.removed:type_name -> cvlan.control.v1.RemovedNode
-	21, // 43: cvlan.control.v1.RelayUpdate.neighbours:type_name -> cvlan.control.v1.Relays
-	44, // [44:44] is the sub-list for method output_type
-	44, // [44:44] is the sub-list for method input_type
-	44, // [44:44] is the sub-list for extension type_name
-	44, // [44:44] is the sub-list for extension extendee
-	0,  // [0:44] is the sub-list for field type_name
+	32, // 20: cvlan.control.v1.Frame.rules_applied:type_name -> cvlan.control.v1.RulesApplied
+	6,  // 21: cvlan.control.v1.Hello.cursor:type_name -> cvlan.control.v1.Cursor
+	5,  // 22: cvlan.control.v1.Hello.software:type_name -> cvlan.control.v1.Software
+	33, // 23: cvlan.control.v1.Hello.signed:type_name -> cvlan.control.v1.Signed
+	19, // 24: cvlan.control.v1.Hello.report:type_name -> cvlan.control.v1.Report
+	0,  // 25: cvlan.control.v1.Welcome.transport:type_name -> cvlan.control.v1.Transport
+	1,  // 26: cvlan.control.v1.Goaway.reason:type_name -> cvlan.control.v1.GoawayReason
+	5,  // 27: cvlan.control.v1.Join.software:type_name -> cvlan.control.v1.Software
+	2,  // 28: cvlan.control.v1.Refused.reason:type_name -> cvlan.control.v1.RefusedReason
+	6,  // 29: cvlan.control.v1.Map.from:type_name -> cvlan.control.v1.Cursor
+	6,  // 30: cvlan.control.v1.Map.to:type_name -> cvlan.control.v1.Cursor
+	13, // 31: cvlan.control.v1.Map.network:type_name -> cvlan.control.v1.Network
+	14, // 32: cvlan.control.v1.Map.self:type_name -> cvlan.control.v1.Self
+	15, // 33: cvlan.control.v1.Map.upsert:type_name -> cvlan.control.v1.Peer
+	17, // 34: cvlan.control.v1.Map.soft:type_name -> cvlan.control.v1.Soft
+	18, // 35: cvlan.control.v1.Map.plain:type_name -> cvlan.control.v1.Plain
+	21, // 36: cvlan.control.v1.Map.relays:type_name -> cvlan.control.v1.Relays
+	22, // 37: cvlan.control.v1.Relays.relays:type_name -> cvlan.control.v1.Relay
+	5,  // 38: cvlan.control.v1.RelayJoin.software:type_name -> cvlan.control.v1.Software
+	5,  // 39: cvlan.control.v1.RelayHello.software:type_name -> cvlan.control.v1.Software
+	27, // 40: cvlan.control.v1.RelayHello.status:type_name -> cvlan.control.v1.RelayStatus
+	28, // 41: cvlan.control.v1.RelayStatus.metered:type_name -> cvlan.control.v1.Metered
+	30, // 42: cvlan.control.v1.RelayUpdate.tenants:type_name -> cvlan.control.v1.RelayTenant
+	31, // 43: cvlan.control.v1.RelayUpdate.removed:type_name -> cvlan.control.v1.RemovedNode
+	21, // 44: cvlan.control.v1.RelayUpdate.neighbours:type_name -> cvlan.control.v1.Relays
+	45, // [45:45] is the sub-list for method output_type
+	45, // [45:45] is the sub-list for method input_type
+	45, // [45:45] is the sub-list for extension type_name
+	45, // [45:45] is the sub-list for extension extendee
+	0,  // [0:45] is the sub-list for field type_name
 }
 
 func init() { file_control_control_proto_init() }
@@ -3401,6 +3562,7 @@ func file_control_control_proto_init() {
 		(*Frame_RelayWelcome)(nil),
 		(*Frame_RelayStatus)(nil),
 		(*Frame_RelayUpdate)(nil),
+		(*Frame_RulesApplied)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -3408,7 +3570,7 @@ func file_control_control_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_control_control_proto_rawDesc), len(file_control_control_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   34,
+			NumMessages:   35,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
