@@ -18,6 +18,7 @@ import (
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/mono"
 	"github.com/cvlan/cvlan/internal/base/trust"
+	"github.com/cvlan/cvlan/internal/base/trust/trusttest"
 	"github.com/cvlan/cvlan/internal/core/offload"
 	"github.com/cvlan/cvlan/internal/core/relayed"
 	"github.com/cvlan/cvlan/internal/node/relays"
@@ -39,8 +40,8 @@ type realm struct {
 	*testing.T
 	twin    stream.Twin
 	net     *sock.Network
-	root    *party
-	tenant  *party
+	root    *trusttest.Party
+	tenant  *trusttest.Party
 	relays  []control.Relay
 	stops   map[ident.Relay]func()
 	nodes   []*node
@@ -55,8 +56,8 @@ func tell(t *testing.T, story func(r *realm)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		r := &realm{T: t, stops: map[ident.Relay]func(){}, cut: map[[2]netip.Addr]bool{}, flown: map[[2]netip.Addr]int{}}
-		r.root = mint(t, nil, trust.Name{})
-		r.tenant = mint(t, r.root, trust.TenantName(domain, 7))
+		r.root = trusttest.Root()
+		r.tenant = r.root.Mint(trust.TenantName(trusttest.Domain, 7))
 		r.net = sock.NewNetwork(r.carry)
 		defer func() {
 			for _, n := range r.nodes {
@@ -101,7 +102,7 @@ func relayAt(id ident.Relay) netip.AddrPort {
 
 // Admit implements server.Admitter.
 func (r *realm) Admit(cs *tls.ConnectionState) (ident.Tenant, ident.Node, time.Time, error) {
-	n, err := trust.VerifyNode(cs.PeerCertificates, r.root.cert, trust.Clock{}.Now())
+	n, err := trust.VerifyNode(cs.PeerCertificates, r.root.Cert, trust.Clock{}.Now())
 	if err != nil {
 		return 0, 0, time.Time{}, err
 	}
@@ -121,7 +122,7 @@ func (r *realm) serve(id ident.Relay) {
 		r.Fatal(err)
 	}
 	srv, err := server.New(server.Config{
-		TLS: &tls.Config{Certificates: []tls.Certificate{*mint(r.T, r.root, trust.RelayName(domain, id)).tls()}, ClientAuth: tls.RequireAnyClientCert,
+		TLS: &tls.Config{Certificates: []tls.Certificate{*r.root.Mint(trust.RelayName(trusttest.Domain, id)).TLS()}, ClientAuth: tls.RequireAnyClientCert,
 			VerifyPeerCertificate: func([][]byte, [][]*x509.Certificate) error { return nil }},
 		Admit: r, Workers: 1, Sockets: server.Sockets{UDP: []sock.Socket{udp}, TCP: tcp},
 	})
@@ -173,10 +174,10 @@ func (r *realm) node(id ident.Node) *node {
 func (n *node) start() {
 	r := n.r
 	r.Helper()
-	cert := mint(r.T, r.tenant, trust.NodeName(domain, 7, n.id))
+	cert := r.tenant.Mint(trust.NodeName(trusttest.Domain, 7, n.id))
 	ferry := relays.New(relays.Config{
 		Credentials: func() session.Credentials {
-			return session.Credentials{Certificate: cert.tls(), Pin: key.Fingerprint(r.root.cert)}
+			return session.Credentials{Certificate: cert.TLS(), Pin: r.root.Pin()}
 		},
 		DialTCP:   r.twin.DialTCP,
 		ListenUDP: func(context.Context, netip.AddrPort) (net.PacketConn, error) { return nil, errors.New("no QUIC here") },

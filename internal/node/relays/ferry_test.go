@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/cvlan/cvlan/internal/base/trust/trusttest"
 	"github.com/cvlan/cvlan/proto/relay"
 )
 
@@ -55,7 +56,7 @@ func TestTheRelayMayEndAConnection(t *testing.T) {
 }
 
 func TestWhoIsNotTheRelayIsNotBelieved(t *testing.T) {
-	for name, as := range map[string]*party{"a controller": theRealm().controller, "another relay": theRealm().node, "a stranger": stranger()} {
+	for name, as := range map[string]*trusttest.Party{"a controller": theRealm().controller, "another relay": theRealm().node, "a stranger": stranger()} {
 		t.Run(name, func(t *testing.T) {
 			story(t, as, welcomes(holds), func(w *world) {
 				r := &rider{}

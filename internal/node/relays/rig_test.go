@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/cvlan/cvlan/internal/base/trust/trusttest"
 	"github.com/cvlan/cvlan/internal/sys/stream"
 	"github.com/cvlan/cvlan/proto/control"
 	"github.com/cvlan/cvlan/proto/relay"
@@ -77,11 +78,11 @@ type world struct {
 }
 
 // story tells one in a bubble; serve is what the relay does with a connection whose handshake is done.
-func story(t *testing.T, as *party, serve func(net.Conn), tell func(*world)) {
+func story(t *testing.T, as *trusttest.Party, serve func(net.Conn), tell func(*world)) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{T: t, begun: time.Now()}
 		w.listen(here, func(raw net.Conn) {
-			c := tls.Server(raw, &tls.Config{Certificates: []tls.Certificate{*as.tls()}, NextProtos: []string{relay.ALPN}, ClientAuth: tls.RequireAnyClientCert})
+			c := tls.Server(raw, &tls.Config{Certificates: []tls.Certificate{*as.TLS()}, NextProtos: []string{relay.ALPN}, ClientAuth: tls.RequireAnyClientCert})
 			if c.Handshake() == nil {
 				serve(c)
 			}

@@ -15,9 +15,9 @@ import (
 	"time"
 
 	"github.com/cvlan/cvlan/internal/base/ident"
-	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/mono"
 	"github.com/cvlan/cvlan/internal/base/trust"
+	"github.com/cvlan/cvlan/internal/base/trust/trusttest"
 	"github.com/cvlan/cvlan/internal/core/relayed"
 	"github.com/cvlan/cvlan/internal/node/session"
 	"github.com/cvlan/cvlan/internal/sys/sock"
@@ -34,8 +34,8 @@ type sea struct {
 	net     *sock.Network
 	relays  []control.Relay
 	servers map[ident.Relay]*harbour
-	root    *party
-	tenant  *party
+	root    *trusttest.Party
+	tenant  *trusttest.Party
 	all     []*ship
 
 	mu      sync.Mutex
@@ -54,8 +54,8 @@ type harbour struct {
 func voyage(t *testing.T, tell func(*sea)) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &sea{T: t, servers: make(map[ident.Relay]*harbour), blocked: make(map[netip.Addr]bool)}
-		s.root = mint(nil, trust.Name{})
-		s.tenant = mint(s.root, trust.TenantName(domain, 7))
+		s.root = trusttest.Root()
+		s.tenant = s.root.Mint(trust.TenantName(trusttest.Domain, 7))
 		s.net = sock.NewNetwork(func(from, to netip.AddrPort) []time.Duration {
 			s.mu.Lock()
 			defer s.mu.Unlock()
@@ -86,7 +86,7 @@ func relayAt(id ident.Relay) netip.AddrPort {
 
 // Admit implements server.Admitter.
 func (s *sea) Admit(cs *tls.ConnectionState) (ident.Tenant, ident.Node, time.Time, error) {
-	n, err := trust.VerifyNode(cs.PeerCertificates, s.root.cert, trust.Clock{}.Now())
+	n, err := trust.VerifyNode(cs.PeerCertificates, s.root.Cert, trust.Clock{}.Now())
 	if err != nil {
 		return 0, 0, time.Time{}, err
 	}
@@ -105,9 +105,9 @@ func (s *sea) serve(id ident.Relay) *harbour {
 	if err != nil {
 		s.Fatal(err)
 	}
-	cert := mint(s.root, trust.RelayName(domain, id))
+	cert := s.root.Mint(trust.RelayName(trusttest.Domain, id))
 	srv, err := server.New(server.Config{
-		TLS:   &tls.Config{Certificates: []tls.Certificate{*cert.tls()}, ClientAuth: tls.RequireAnyClientCert, VerifyPeerCertificate: func([][]byte, [][]*x509.Certificate) error { return nil }},
+		TLS:   &tls.Config{Certificates: []tls.Certificate{*cert.TLS()}, ClientAuth: tls.RequireAnyClientCert, VerifyPeerCertificate: func([][]byte, [][]*x509.Certificate) error { return nil }},
 		Admit: s, Workers: 1, Sockets: server.Sockets{UDP: []sock.Socket{udp}, TCP: tcp},
 	})
 	if err != nil {
@@ -170,10 +170,10 @@ func (s *sea) launch(id ident.Node) *ship {
 	if x.sock, err = s.net.Open(sock.Config{Port: 4444}, x.addr); err != nil {
 		s.Fatal(err)
 	}
-	cert := mint(s.tenant, trust.NodeName(domain, 7, id))
+	cert := s.tenant.Mint(trust.NodeName(trusttest.Domain, 7, id))
 	x.f = New(Config{
 		Credentials: func() session.Credentials {
-			return session.Credentials{Certificate: cert.tls(), Pin: key.Fingerprint(s.root.cert)}
+			return session.Credentials{Certificate: cert.TLS(), Pin: s.root.Pin()}
 		},
 		DialTCP:   s.twin.DialTCP,
 		ListenUDP: func(context.Context, netip.AddrPort) (net.PacketConn, error) { return nil, errors.New("no QUIC here") },

@@ -11,20 +11,21 @@ import (
 	"time"
 
 	"github.com/cvlan/cvlan/internal/base/trust"
+	"github.com/cvlan/cvlan/internal/base/trust/trusttest"
 )
 
 func TestOnlyTheControllerIsTheController(t *testing.T) {
 	r := theRealm()
-	other := mint(nil, trust.Name{}, forever)
+	other := trusttest.Root()
 	for name, c := range map[string]struct {
-		poser *party
+		poser *trusttest.Party
 		want  error
 	}{
 		"a node":                    {r.node, trust.ErrPin},
 		"a relay":                   {r.relay, trust.ErrRole},
-		"another authority's":       {mint(other, trust.ControllerName(domain, 3), forever), trust.ErrPin},
-		"a tenant's own controller": {mint(r.inter7, trust.ControllerName(domain, 3), forever), trust.ErrPin},
-		"an expired one":            {mint(r.root, trust.ControllerName(domain, 3), time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)), trust.ErrExpired},
+		"another authority's":       {other.Mint(trust.ControllerName(trusttest.Domain, 3)), trust.ErrPin},
+		"a tenant's own controller": {r.inter7.Mint(trust.ControllerName(trusttest.Domain, 3)), trust.ErrPin},
+		"an expired one":            {r.root.MintUntil(trust.ControllerName(trusttest.Domain, 3), time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)), trust.ErrExpired},
 	} {
 		t.Run(name, func(t *testing.T) {
 			each(t, func(t *testing.T, transport Transport) {
@@ -47,11 +48,11 @@ func TestOnlyTheControllerIsTheController(t *testing.T) {
 
 func TestNodesThatAreNoneAreRefused(t *testing.T) {
 	r := theRealm()
-	for name, poser := range map[string]*party{
-		"tenant 7's authority naming tenant 8": mint(r.inter7, trust.NodeName(domain, 8, 9), forever),
+	for name, poser := range map[string]*trusttest.Party{
+		"tenant 7's authority naming tenant 8": r.inter7.Mint(trust.NodeName(trusttest.Domain, 8, 9)),
 		"a relay":                              r.relay,
-		"expired":                              mint(r.inter7, trust.NodeName(domain, 7, 9), time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)),
-		"of another authority":                 mint(mint(mint(nil, trust.Name{}, forever), trust.TenantName(domain, 7), forever), trust.NodeName(domain, 7, 9), forever),
+		"expired":                              r.inter7.MintUntil(trust.NodeName(trusttest.Domain, 7, 9), time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)),
+		"of another authority":                 trusttest.Root().Mint(trust.TenantName(trusttest.Domain, 7)).Mint(trust.NodeName(trusttest.Domain, 7, 9)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			each(t, func(t *testing.T, transport Transport) {

@@ -14,8 +14,6 @@ import (
 	"runtime/debug"
 	"sync"
 	"testing"
-
-	"github.com/cvlan/cvlan/internal/base/key"
 )
 
 // crowd is how many clients the benchmark connects, from a process of their own so that only the server's half is measured.
@@ -58,11 +56,11 @@ func measureCrowd(b *testing.B, transport Transport) {
 	runtime.ReadMemStats(&before)
 	empty := resident(b)
 
-	der, err := x509.MarshalPKCS8PrivateKey(r.node.key)
+	der, err := x509.MarshalPKCS8PrivateKey(r.node.Key)
 	if err != nil {
 		b.Fatal(err)
 	}
-	told, err := json.Marshal(errand{l.Addr().String(), transport, r.node.chain, der, key.Fingerprint(r.root.cert)})
+	told, err := json.Marshal(errand{l.Addr().String(), transport, r.node.Chain, der, r.root.Pin()})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -2,112 +2,52 @@ package stream
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"math/big"
 	"net/netip"
-	"net/url"
 	"sync"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
-	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/trust"
+	"github.com/cvlan/cvlan/internal/base/trust/trusttest"
 	"github.com/cvlan/cvlan/proto/control"
 	"github.com/cvlan/cvlan/proto/control/pb"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const domain = "k7mplant"
-
-// party is a certificate with its key and what is presented behind it.
-type party struct {
-	cert  *x509.Certificate
-	key   *ecdsa.PrivateKey
-	chain [][]byte
-}
-
-func (p *party) tls() *tls.Certificate {
-	return &tls.Certificate{Certificate: p.chain, PrivateKey: p.key, Leaf: p.cert}
-}
-
 // realm is one trust domain: a controller, a relay, tenant 7 with node 9, and tenant 8.
 type realm struct {
-	root, controller, relay, inter7, inter8, node *party
+	root, controller, relay, inter7, inter8, node *trusttest.Party
 }
 
 var theRealm = sync.OnceValue(func() *realm {
-	r := &realm{root: mint(nil, trust.Name{}, forever)}
-	r.controller = mint(r.root, trust.ControllerName(domain, 3), forever)
-	r.relay = mint(r.root, trust.RelayName(domain, 4), forever)
-	r.inter7 = mint(r.root, trust.TenantName(domain, 7), forever)
-	r.inter8 = mint(r.root, trust.TenantName(domain, 8), forever)
-	r.node = mint(r.inter7, trust.NodeName(domain, 7, 9), forever)
+	r := &realm{root: trusttest.Root()}
+	r.controller = r.root.Mint(trust.ControllerName(trusttest.Domain, 3))
+	r.relay = r.root.Mint(trust.RelayName(trusttest.Domain, 4))
+	r.inter7 = r.root.Mint(trust.TenantName(trusttest.Domain, 7))
+	r.inter8 = r.root.Mint(trust.TenantName(trusttest.Domain, 8))
+	r.node = r.inter7.Mint(trust.NodeName(trusttest.Domain, 7, 9))
 	return r
 })
 
-// forever covers both the real clock and a bubble's, which starts in the year 2000, and the floor of trusted time.
-var forever = time.Date(2090, 1, 1, 0, 0, 0, 0, time.UTC)
-
-func mint(by *party, n trust.Name, until time.Time) *party {
-	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		panic(err)
-	}
-	c := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: domain}, NotBefore: time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC), NotAfter: until, BasicConstraintsValid: true}
-	switch n.Role {
-	case 0, trust.RoleTenant:
-		c.IsCA, c.KeyUsage = true, x509.KeyUsageCertSign
-		c.Subject.CommonName = domain + n.String()
-		if n.Role == 0 {
-			c.Subject.CommonName = domain
-		}
-	default:
-		c.Subject.CommonName = "leaf"
-		c.KeyUsage, c.ExtKeyUsage = x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
-	}
-	if n.Role != 0 {
-		c.URIs = []*url.URL{n.URI()}
-	}
-	signer := by
-	if by == nil {
-		signer = &party{cert: c, key: k}
-	}
-	der, err := x509.CreateCertificate(rand.Reader, c, signer.cert, &k.PublicKey, signer.key)
-	if err != nil {
-		panic(err)
-	}
-	p := &party{key: k, chain: [][]byte{der}}
-	if p.cert, err = x509.ParseCertificate(der); err != nil {
-		panic(err)
-	}
-	if by != nil {
-		p.chain = append(p.chain, by.cert.Raw)
-	}
-	return p
-}
-
-func (r *realm) serverTLS(as *party) ServerTLS {
+func (r *realm) serverTLS(as *trusttest.Party) ServerTLS {
 	return ServerTLS{
-		Certificate: func() (*tls.Certificate, error) { return as.tls(), nil },
+		Certificate: func() (*tls.Certificate, error) { return as.TLS(), nil },
 		Admit: func(chain []*x509.Certificate) error {
-			_, err := trust.VerifyNode(chain, r.root.cert, trust.Clock{}.Now())
+			_, err := trust.VerifyNode(chain, r.root.Cert, trust.Clock{}.Now())
 			return err
 		},
 	}
 }
 
-func (r *realm) clientTLS(as *party) *tls.Config {
-	c := ClientTLS{Pin: key.Fingerprint(r.root.cert)}
+func (r *realm) clientTLS(as *trusttest.Party) *tls.Config {
+	c := ClientTLS{Pin: r.root.Pin()}
 	if as != nil {
-		c.Certificate = as.tls()
+		c.Certificate = as.TLS()
 	}
 	return c.Config()
 }

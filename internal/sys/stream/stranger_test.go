@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/cvlan/cvlan/internal/base/trust/trusttest"
 	"github.com/cvlan/cvlan/proto/control"
 )
 
@@ -82,7 +83,7 @@ func bubbled(t *testing.T, twin *Twin, cfg ListenConfig, handle Handler) (stop f
 
 func TestWhoSaysNothingIsNotWaitedFor(t *testing.T) {
 	for name, story := range map[string]struct {
-		as    *party
+		as    *trusttest.Party
 		head  int // 2: begins a frame, then sends a byte a second
 		after time.Duration
 	}{

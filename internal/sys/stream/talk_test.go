@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cvlan/cvlan/internal/base/trust"
+	"github.com/cvlan/cvlan/internal/base/trust/trusttest"
 	"github.com/cvlan/cvlan/proto/control"
 )
 
@@ -30,7 +31,7 @@ func TestNodeAndControllerTalk(t *testing.T) {
 		if here.Local.Port() != there.Remote.Port() || there.Remote.Addr() != at.Addr() {
 			t.Error(here.Local, there.Remote)
 		}
-		if n, err := trust.NameOf(there.Chain[0]); err != nil || n != trust.NodeName(domain, 7, 9) {
+		if n, err := trust.NameOf(there.Chain[0]); err != nil || n != trust.NodeName(trusttest.Domain, 7, 9) {
 			t.Error(n, err)
 		}
 		if n, err := trust.NameOf(here.Chain[0]); err != nil || n.Role != trust.RoleController {
