@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/cvlan/cvlan/api/admin"
@@ -51,7 +52,7 @@ func (s *server) createJoinKey(ctx context.Context, t *tenant, in *admin.CreateJ
 	now := s.Now()
 	k := store.JoinKey{
 		ID: ident.New[ident.JoinKey](), Network: n.ID, Hash: secret.Hash(), Uses: or(in.Body.Uses, admin.DefaultUses),
-		Ephemeral: in.Body.Ephemeral, Approve: in.Body.Approve, Tags: in.Body.Tags, Created: now, CreatedBy: t.actor(),
+		Ephemeral: in.Body.Ephemeral, Approve: in.Body.Approve, Tags: tagged(in.Body.Tags), Created: now, CreatedBy: t.actor(),
 	}
 	k.Expires = expiry(now, or(in.Body.TTLSeconds, admin.DefaultTTLSeconds))
 	if k, err = t.CreateJoinKey(ctx, t.actor(), k); err != nil {
@@ -108,6 +109,18 @@ func or[T any](given *T, otherwise T) T {
 		return otherwise
 	}
 	return *given
+}
+
+// tagged returns tags as the store has them: the prefix may be left out.
+func tagged(tags []string) []string {
+	var all []string
+	for _, t := range tags {
+		if !strings.HasPrefix(t, store.TagPrefix) {
+			t = store.TagPrefix + t
+		}
+		all = append(all, t)
+	}
+	return all
 }
 
 // list returns s, never nil, so that JSON shows [].

@@ -104,7 +104,7 @@ func TestAJoinKeyIsShownOnce(t *testing.T) {
 	list := func() []admin.JoinKey {
 		return must(admin.Call(ctx, w.owner, admin.ListJoinKeys, admin.ListJoinKeysIn{InTenant: in, Page: admin.Page{Limit: 10}, Network: "office"}))(t).Body.Items
 	}
-	if l := list(); len(l) != 1 || l[0].State != "valid" || l[0].NetworkName != "office" || l[0].Tags[0] != "server" {
+	if l := list(); len(l) != 1 || l[0].State != "valid" || l[0].NetworkName != "office" || l[0].Tags[0] != "tag:server" {
 		t.Fatalf("listed: %+v", l)
 	}
 	must(admin.Call(ctx, w.owner, admin.RevokeJoinKey, admin.OneJoinKeyIn{InTenant: in, Key: made.Body.ID.String()}))(t)

@@ -125,7 +125,7 @@ func admission(j *pb.Join) (store.Admission, error) {
 		return store.Admission{}, err
 	}
 	a := store.Admission{Key: ident.JoinKey(j.KeyId), Secret: secret, Wish: clean.Label(j.Hostname), Identity: id,
-		OS: clean.Line(j.GetSoftware().GetOs(), 64), Software: clean.Line(j.GetSoftware().GetVersion(), 64)}
+		OS: clean.Line(j.GetSoftware().GetOs(), 64), Arch: clean.Line(j.GetSoftware().GetArch(), 64), Software: clean.Line(j.GetSoftware().GetVersion(), 64)}
 	if copy(a.WG[:], j.WgKey) != len(j.WgKey) || len(j.WgKey) != len(a.WG) || a.WG.IsZero() {
 		return store.Admission{}, errInvalid
 	}

@@ -105,8 +105,10 @@ func (t *tenant) put(v *view.View, c store.Change) (view.Change, error) {
 	case c.RemovedPlain != nil:
 		p := c.RemovedPlain
 		return v.RemovePlain(view.Tombstone{Plain: p.ID, Nodes: p.Nodes, Network: p.Network, Version: p.Version, At: c.At})
-	default:
+	case !c.Gone.IsZero():
 		return v.RemoveNetwork(c.Gone, c.Version)
+	default: // people and policies: nodes are not told of them yet
+		return view.Change{}, nil
 	}
 }
 

@@ -73,24 +73,6 @@ func pick(rnd io.Reader, n Network, taken []ipam.Named) (Network, error) {
 	return n, nil
 }
 
-// CheckTags reports why tags cannot be a node's, or nil.
-func CheckTags(tags []string) error {
-	if len(tags) > control.MaxTags {
-		return fmt.Errorf("tags: %w: %d, at most %d are allowed", ErrLimit, len(tags), control.MaxTags)
-	}
-	seen := make(map[string]bool, len(tags))
-	for _, t := range tags {
-		if err := CheckName("tag", t); err != nil {
-			return err
-		}
-		if seen[t] {
-			return fmt.Errorf("tag %q: %w: named twice", t, ErrInvalid)
-		}
-		seen[t] = true
-	}
-	return nil
-}
-
 // CheckScopes reports why scopes cannot be an API key's, or nil. What each means is for the API to know.
 func CheckScopes(scopes []string) error {
 	if len(scopes) > MaxScopes {
@@ -119,8 +101,10 @@ func (k JoinKey) Usable(now time.Time) error {
 
 // Newcomer is the node that a key admits at an instant, but for its id, its name and its addresses.
 func (k JoinKey) Newcomer(a Admission, now time.Time) Node {
-	return Node{Network: k.Network, Identity: a.Identity, WG: a.WG, Tags: k.Tags, Pending: k.Approve, Ephemeral: k.Ephemeral,
-		JoinedBy: k.ID, Created: now, OS: clean.Line(a.OS, maxText), Software: clean.Line(a.Software, maxText)}
+	r := Report{OS: a.OS, Arch: a.Arch, Software: a.Software}.Tidy()
+	return Node{Network: k.Network, Identity: a.Identity, WG: a.WG, User: k.User, Tags: k.Tags, Pending: k.Approve, Ephemeral: k.Ephemeral,
+		JoinedBy: k.ID, Created: now, OS: r.OS, Software: r.Software,
+		Attrs: r.Attrs()}
 }
 
 // Revise gives a node its next record, which it has not signed. What it signed last stays what others see.
@@ -130,7 +114,7 @@ func (n *Node) Revise() {
 	}
 	n.Revision++
 	n.Record = control.Record{Node: n.ID, Identity: n.Identity, WG: n.WG, Address4: n.Address4, Address6: n.Address6,
-		Name: n.Name, Tags: n.Tags, Revision: n.Revision}.Encode()
+		Name: n.Name, Tags: signedTags(n.Tags), Revision: n.Revision}.Encode()
 }
 
 // Current reports whether ifVersion, when it is given, is the version of what the caller wants to change.

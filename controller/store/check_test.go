@@ -117,12 +117,12 @@ func TestWrongNamesSayWhatWasMeant(t *testing.T) {
 	if err := CheckName("network", "office-1"); err != nil {
 		t.Error(err)
 	}
-	for _, tags := range [][]string{{"A"}, {"a", "a"}, {""}, make([]string, control.MaxTags+1)} {
+	for _, tags := range [][]string{{"tag:A"}, {"tag:a", "tag:a"}, {"a"}, {"tag:"}, {""}, make([]string, control.MaxTags+1)} {
 		if CheckTags(tags) == nil {
 			t.Errorf("tags %q pass", tags)
 		}
 	}
-	if err := errors.Join(CheckTags(nil), CheckTags([]string{"a", "b-1"})); err != nil {
+	if err := errors.Join(CheckTags(nil), CheckTags([]string{"tag:a", "tag:b-1"})); err != nil {
 		t.Error(err)
 	}
 	for _, scopes := range [][]string{{""}, {"a\x1b"}, {strings.Repeat("a", 65)}, make([]string, MaxScopes+1)} {

@@ -12,6 +12,16 @@ const (
 	MaxRules    = 1_000   // a network
 	MaxScopes   = 64      // an API key
 	MaxRelays   = 256
+	MaxUsers    = 200_000 // a tenant
+	MaxGroups   = 10_000  // a tenant
+	// MaxUserGroups is how many groups one user may be in.
+	MaxUserGroups = 256
+	// MaxComment bounds what is said of a version of a policy, in runes.
+	MaxComment = 500
+	// A network remembers its newest versions of its policy, at most MaxPolicies and at most so many that they have MaxPolicyBytes together; the
+	// current one always.
+	MaxPolicies    = 1_000
+	MaxPolicyBytes = 64 << 20
 	// MaxPlainNodes is how many nodes may be named for a plain device.
 	MaxPlainNodes = 64
 

@@ -78,15 +78,17 @@ type Node struct {
 	WG        key.WGPublic
 	Address4  netip.Addr
 	Address6  netip.Addr
-	Tags      []string
-	Pending   bool // waits for approval: sees nobody and is shown to nobody
-	Ephemeral bool // goes 30 minutes after its session ended
+	User      string   // its owner's login, fixed when it joined; empty: none
+	Tags      []string // "tag:web"; a node that has one is nobody's to policy, whoever owns it
+	Pending   bool     // waits for approval: sees nobody and is shown to nobody
+	Ephemeral bool     // goes 30 minutes after its session ended
 	JoinedBy  ident.JoinKey
 	Created   time.Time
 	LastSeen  time.Time // as of the last flush; the hub knows better
 	CertUntil time.Time // NotAfter of its newest certificate
 	OS        string
-	Software  string // version of its daemon
+	Software  string            // version of its daemon
+	Attrs     map[string]string // what it reports, for postures; see Report
 	// Record is what the node is to sign (control.Record, encoded), Signature what it signed last: Record, or while Signed is not
 	// empty that older record, which others see until the node has signed the new one. Both are empty while it has never signed.
 	Record    []byte
@@ -105,7 +107,8 @@ type JoinKey struct {
 	Used      int
 	Expires   time.Time // zero: never
 	Ephemeral bool
-	Approve   bool // its nodes wait for approval
+	Approve   bool   // its nodes wait for approval
+	User      string // whose its nodes are; empty: nobody's
 	Tags      []string
 	Revoked   bool
 	Created   time.Time
@@ -157,6 +160,8 @@ type Load struct {
 	Networks   []Network
 	Nodes      []Node      // in the order of versions
 	Plains     []Plain     // in the order of versions
+	Users      []User      // in the order of versions
+	Policies   []Policy    // those in force, one a network, in the order of versions
 	Tombstones []Tombstone // in the order of versions
 	Floor      uint64      // version of the newest deletion that has been forgotten; 0: none has
 }
@@ -171,7 +176,7 @@ type Tombstone struct {
 	At      time.Time
 }
 
-// Change is one thing that a commit changed, as the hub must tell it. One of the first six is set.
+// Change is one thing that a commit changed, as the hub must tell it. One of the first nine is set.
 type Change struct {
 	Network      *Network      // created or changed
 	Gone         ident.Network // deleted, with Version
@@ -179,6 +184,9 @@ type Change struct {
 	Removed      *Node         // deleted, At; its Version is the deletion's
 	Plain        *Plain        // created or changed
 	RemovedPlain *Plain        // deleted, At; its Version is the deletion's
+	User         *User         // created or changed
+	UserGone     string        // login of one that was deleted, with Version
+	Policy       *Policy       // now in force; the first one of a network follows the network, the last one goes with it
 	Version      uint64
 	At           time.Time
 }
@@ -235,13 +243,39 @@ type Handle interface {
 	// Load returns what the hub begins with, read in one moment.
 	Load(ctx context.Context) (Load, error)
 
-	// CreateNetwork gives the network an id and, if it has none, a free range of each family.
+	// CreateNetwork gives the network an id and, if it has none, a free range of each family, and puts FirstPolicy in force.
 	CreateNetwork(ctx context.Context, actor string, n Network) (Network, error)
+	// SetRules also puts FirstPolicy in force, so that the two never contradict each other.
 	SetRules(ctx context.Context, actor string, id ident.Network, rules []Rule, ifVersion uint64) (Network, error)
 	DeleteNetwork(ctx context.Context, actor string, id ident.Network, ifVersion uint64) error // ErrConflict while it has nodes or plain devices
 	Networks(ctx context.Context) ([]Network, error)
 	Network(ctx context.Context, id ident.Network) (Network, error)
 	NetworkByName(ctx context.Context, name string) (Network, error)
+
+	// Policy returns the one in force, PolicyAt one by its number, PolicyHistory those below a number (0: all) from the newest on, without
+	// their texts. PutPolicy puts a text in force as the next number; the text that is in force already changes nothing. ifMatch is the ETag that
+	// must be in force, or else ErrConflict, which names the present one; empty: whatever it is.
+	Policy(ctx context.Context, network ident.Network) (Policy, error)
+	PolicyAt(ctx context.Context, network ident.Network, number uint64) (Policy, error)
+	PolicyHistory(ctx context.Context, network ident.Network, below uint64, limit int) ([]Policy, error)
+	PutPolicy(ctx context.Context, network ident.Network, text []byte, author, comment, ifMatch string) (Policy, error)
+
+	// CreateUser refuses a login that there is with ErrExists; PutUser makes the user or changes role and groups. The groups must exist.
+	CreateUser(ctx context.Context, actor string, u User) (User, error)
+	PutUser(ctx context.Context, actor string, u User, ifVersion uint64) (User, error)
+	// DeleteUser revokes the join keys that were made for the user. While the user owns nodes without tags it is ErrConflict, unless force is
+	// set: then they are deleted too. Nodes with tags stay, as nobody's.
+	DeleteUser(ctx context.Context, actor, login string, force bool, ifVersion uint64) (Leaver, error)
+	Users(ctx context.Context, after string, limit int) ([]User, error) // those after a login, in the order of logins
+	User(ctx context.Context, login string) (User, error)
+	// CreateGroup, DeleteGroup: the members of a group that is deleted leave it. Members that are in the group already, or are not, change nothing.
+	CreateGroup(ctx context.Context, actor, name string) (Group, error)
+	DeleteGroup(ctx context.Context, actor, name string) error
+	AddMembers(ctx context.Context, actor, group string, logins []string) error
+	RemoveMembers(ctx context.Context, actor, group string, logins []string) error
+	Groups(ctx context.Context) ([]Group, error)
+	Group(ctx context.Context, name string) (Group, error)
+	Members(ctx context.Context, group, after string, limit int) ([]string, error) // those after a login, in the order of logins
 
 	// CreateJoinKey and CreateAPIKey give the key an id if it has none.
 	CreateJoinKey(ctx context.Context, actor string, k JoinKey) (JoinKey, error)
@@ -257,6 +291,10 @@ type Handle interface {
 	Node(ctx context.Context, id ident.Node) (Node, error)
 	ApproveNode(ctx context.Context, actor string, id ident.Node, ifVersion uint64) (Node, error) // ifVersion 0: whatever it is
 	RenameNode(ctx context.Context, actor string, id ident.Node, name string, ifVersion uint64) (Node, error)
+	// SetNodeTags replaces the node's tags. Whether they may be given is for the caller to know.
+	SetNodeTags(ctx context.Context, actor string, id ident.Node, tags []string, ifVersion uint64) (Node, error)
+	// ReportNode notes what the node says of itself, which is a change only if it is news.
+	ReportNode(ctx context.Context, id ident.Node, r Report) (Node, error)
 	// DeleteNode also takes the node off the lists of plain devices.
 	DeleteNode(ctx context.Context, actor string, id ident.Node, ifVersion uint64) error
 	// SignNode stores the node's signature if record is still its current one, else ErrConflict.
@@ -287,5 +325,13 @@ type Admission struct {
 	Identity key.IdentityPublic
 	WG       key.WGPublic
 	OS       string
+	Arch     string
 	Software string
+}
+
+// Leaver is what went with a user.
+type Leaver struct {
+	Nodes   int // deleted
+	Orphans int // with tags, nobody's now
+	Keys    int // revoked
 }

@@ -95,7 +95,7 @@ func TestAnEphemeralKeyMarksItsNodes(t *testing.T) {
 	n := w.node(r.Nodes[0])
 	n.join(c.key("--ephemeral", "--tag", "build"))
 	n.becomes(local.Up, soon)
-	if got := c.called("n1"); !got.Ephemeral || len(got.Tags) != 1 || got.Tags[0] != "build" || !got.Online {
+	if got := c.called("n1"); !got.Ephemeral || len(got.Tags) != 1 || got.Tags[0] != "tag:build" || !got.Online {
 		t.Errorf("the node is %+v", got)
 	}
 	n.stop()

@@ -58,7 +58,7 @@ func TestABackupIsWholeWhileTheStoreIsBusy(t *testing.T) {
 		t.Fatal(err)
 	}
 	l, err := openTest(t, Config{Dir: other}).For(tenant.ID).Load(t.Context())
-	if err != nil || l.Tenant.Hard > tenant.Hard || r.Nodes != len(l.Nodes) || uint64(len(l.Nodes)) != l.Tenant.Hard-1 {
+	if err != nil || l.Tenant.Hard > tenant.Hard || r.Nodes != len(l.Nodes) || uint64(len(l.Nodes)) != l.Tenant.Hard-2 {
 		t.Errorf("%d nodes at %d of %d, restored %+v: %v", len(l.Nodes), l.Tenant.Hard, tenant.Hard, r, err)
 	}
 }

@@ -25,6 +25,11 @@ func (h handle) CreateJoinKey(ctx context.Context, actor string, k store.JoinKey
 		if _, err := w.network(k.Network, 0); err != nil {
 			return err
 		}
+		if k.User != "" {
+			if _, err := w.user(k.User, 0); err != nil {
+				return err
+			}
+		}
 		if err := w.room("join key", buryJoinKeys, countJoinKeys); err != nil {
 			return err
 		}
@@ -55,7 +60,7 @@ func (w *work) room(noun string, bury, count statement) error {
 
 func (w *work) insertJoinKey(actor string, k store.JoinKey) error {
 	born, err := w.audit(actor, "key.create", k.ID, slog.String("network", k.Network.String()), slog.Int("uses", k.Uses), slog.Time("expires", k.Expires),
-		slog.Bool("ephemeral", k.Ephemeral), slog.Bool("approve", k.Approve), slog.Any("tags", k.Tags))
+		slog.Bool("ephemeral", k.Ephemeral), slog.Bool("approve", k.Approve), slog.String("user", k.User), slog.Any("tags", k.Tags))
 	if err != nil {
 		return err
 	}
@@ -63,7 +68,7 @@ func (w *work) insertJoinKey(actor string, k store.JoinKey) error {
 	if err != nil {
 		return err
 	}
-	return w.exec(insertJoinKey, int64(k.ID), int64(k.Network), k.Hash[:], k.Uses, k.Used, micro(k.Expires), k.Ephemeral, k.Approve, string(tags),
+	return w.exec(insertJoinKey, int64(k.ID), int64(k.Network), k.Hash[:], k.Uses, k.Used, micro(k.Expires), k.Ephemeral, k.Approve, k.User, string(tags),
 		k.Revoked, micro(k.Created), k.CreatedBy, int64(born), micro(w.now))
 }
 
@@ -74,11 +79,15 @@ func (h handle) RevokeJoinKey(ctx context.Context, actor string, id ident.JoinKe
 		if err != nil || k.Revoked {
 			return missing(err, "join key", id)
 		}
-		if _, err := w.audit(actor, "key.revoke", id); err != nil {
-			return err
-		}
-		return w.exec(revokeJoinKey, int64(id), micro(w.now))
+		return w.revokeJoinKey(actor, id)
 	})
+}
+
+func (w *work) revokeJoinKey(actor string, id ident.JoinKey) error {
+	if _, err := w.audit(actor, "key.revoke", id); err != nil {
+		return err
+	}
+	return w.exec(revokeJoinKey, int64(id), micro(w.now))
 }
 
 // JoinKeys implements store.Handle.
@@ -99,7 +108,7 @@ func scanJoinKey(rows *sql.Rows) (k store.JoinKey, err error) {
 	var hash []byte
 	var expires, created int64
 	var tags string
-	if err := rows.Scan(&k.ID, &k.Network, &hash, &k.Uses, &k.Used, &expires, &k.Ephemeral, &k.Approve, &tags, &k.Revoked, &created, &k.CreatedBy); err != nil {
+	if err := rows.Scan(&k.ID, &k.Network, &hash, &k.Uses, &k.Used, &expires, &k.Ephemeral, &k.Approve, &k.User, &tags, &k.Revoked, &created, &k.CreatedBy); err != nil {
 		return k, err
 	}
 	copy(k.Hash[:], hash)

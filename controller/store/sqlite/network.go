@@ -59,7 +59,8 @@ func (w *work) insertNetwork(actor string, n *store.Network) error {
 	}
 	told := *n
 	w.tell(n.Version, store.Change{Network: &told})
-	return nil
+	_, err = w.enact(store.Policy{Network: n.ID, Number: 1, Text: store.FirstPolicy(n.Open()), Author: actor, Comment: "the network's first"})
+	return err
 }
 
 // SetRules implements store.Handle.
@@ -84,12 +85,29 @@ func (h handle) SetRules(ctx context.Context, actor string, id ident.Network, ru
 		}
 		told := n
 		w.tell(n.Version, store.Change{Network: &told})
-		return w.exec(updateRules, int64(id), string(text), int64(n.Version))
+		if err := w.exec(updateRules, int64(id), string(text), int64(n.Version)); err != nil {
+			return err
+		}
+		return w.follow(actor, n)
 	})
 	return n, err
 }
 
-// DeleteNetwork implements store.Handle. The network's join keys go with it.
+// follow puts the policy in force that says what the network's rules do.
+func (w *work) follow(actor string, n store.Network) error {
+	p, err := own(w, scanPolicy, selectPolicy, int64(n.ID))
+	if err != nil {
+		return missing(err, "policy of network", n.ID)
+	}
+	text := store.FirstPolicy(n.Open())
+	if string(p.Text) == string(text) {
+		return nil
+	}
+	_, err = w.enact(store.Policy{Network: n.ID, Number: p.Number + 1, Text: text, Author: actor, Comment: "the network's rules were set"})
+	return err
+}
+
+// DeleteNetwork implements store.Handle. The network's join keys and policies go with it.
 func (h handle) DeleteNetwork(ctx context.Context, actor string, id ident.Network, ifVersion uint64) error {
 	return h.write(ctx, func(w *work) error {
 		n, err := w.network(id, ifVersion)
@@ -104,7 +122,7 @@ func (h handle) DeleteNetwork(ctx context.Context, actor string, id ident.Networ
 		if _, err := w.audit(actor, "network.delete", id, slog.String("name", n.Name)); err != nil {
 			return err
 		}
-		for _, s := range []statement{deleteJoinKeysOf, deleteNetwork} {
+		for _, s := range []statement{deleteJoinKeysOf, deletePolicies, deleteNetwork} {
 			if err := w.exec(s, int64(id)); err != nil {
 				return err
 			}

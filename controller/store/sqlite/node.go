@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"time"
 
@@ -87,6 +89,52 @@ func (h handle) RenameNode(ctx context.Context, actor string, id ident.Node, nam
 	})
 }
 
+// SetNodeTags implements store.Handle. Tags stand in the record, which the node signs anew.
+func (h handle) SetNodeTags(ctx context.Context, actor string, id ident.Node, tags []string, ifVersion uint64) (store.Node, error) {
+	tags = slices.Sorted(slices.Values(tags))
+	if err := store.CheckTags(tags); err != nil {
+		return store.Node{}, err
+	}
+	return h.change(ctx, id, ifVersion, func(w *work, n *store.Node) error {
+		if slices.Equal(slices.Sorted(slices.Values(n.Tags)), tags) {
+			return errUnchanged
+		}
+		if _, err := w.audit(actor, "node.tag", id, slog.String("name", n.Name), slog.Any("from", n.Tags), slog.Any("to", tags)); err != nil {
+			return err
+		}
+		n.Tags = tags
+		n.Revise()
+		text, err := json.Marshal(tags)
+		if err != nil {
+			return err
+		}
+		return w.exec(tagNode, int64(id), string(text), n.Record, n.Signed, int64(n.Revision), int64(n.Version))
+	})
+}
+
+// ReportNode implements store.Handle. What is no news is found by reading, without the writer.
+func (h handle) ReportNode(ctx context.Context, id ident.Node, r store.Report) (store.Node, error) {
+	r = r.Tidy()
+	attrs := r.Attrs()
+	if n, err := h.Node(ctx, id); err != nil || maps.Equal(n.Attrs, attrs) {
+		return n, err
+	}
+	text, err := json.Marshal(attrs)
+	if err != nil {
+		return store.Node{}, err
+	}
+	return h.change(ctx, id, 0, func(w *work, n *store.Node) error {
+		if maps.Equal(n.Attrs, attrs) {
+			return errUnchanged
+		}
+		n.Attrs, n.OS, n.Software = attrs, r.OS, r.Software
+		if _, err := w.audit("node "+id.String(), "node.report", id, slog.String("os", n.OS), slog.String("arch", r.Arch), slog.String("software", n.Software)); err != nil {
+			return err
+		}
+		return w.exec(reportNode, int64(id), n.OS, n.Software, string(text), int64(n.Version))
+	})
+}
+
 // SignNode implements store.Handle. That the signature is the node's is for the caller to know.
 func (h handle) SignNode(ctx context.Context, id ident.Node, record, signature []byte) (store.Node, error) {
 	if len(signature) != key.SignatureSize {
@@ -149,33 +197,37 @@ func (h handle) DeleteNode(ctx context.Context, actor string, id ident.Node, ifV
 		if err != nil {
 			return err
 		}
-		devices, err := allOwn(w, scanPlain, selectPlainsWith, int64(n.Network), id.String())
-		if err != nil {
-			return err
-		}
-		detail := []slog.Attr{slog.String("name", n.Name), slog.String("network", n.Network.String())}
-		if len(devices) > 0 {
-			detail = append(detail, slog.Int("peers", len(devices)))
-		}
-		if _, err := w.audit(actor, "node.delete", id, detail...); err != nil {
-			return err
-		}
-		if err := w.exec(deleteNode, int64(id)); err != nil {
-			return err
-		}
-		if err := w.outlaw(n); err != nil {
-			return err
-		}
-		w.giveBack(n.Network, n.Address4, n.Address6)
-		if n.Version, err = w.version(); err != nil {
-			return err
-		}
-		w.tell(n.Version, store.Change{Removed: &n})
-		if err := w.bury(store.Tombstone{Node: n.ID, Network: n.Network, Version: n.Version}); err != nil {
-			return err
-		}
-		return w.leave(n, devices)
+		return w.deleteNode(actor, n)
 	})
+}
+
+func (w *work) deleteNode(actor string, n store.Node) error {
+	devices, err := allOwn(w, scanPlain, selectPlainsWith, int64(n.Network), n.ID.String())
+	if err != nil {
+		return err
+	}
+	detail := []slog.Attr{slog.String("name", n.Name), slog.String("network", n.Network.String())}
+	if len(devices) > 0 {
+		detail = append(detail, slog.Int("peers", len(devices)))
+	}
+	if _, err := w.audit(actor, "node.delete", n.ID, detail...); err != nil {
+		return err
+	}
+	if err := w.exec(deleteNode, int64(n.ID)); err != nil {
+		return err
+	}
+	if err := w.outlaw(n); err != nil {
+		return err
+	}
+	w.giveBack(n.Network, n.Address4, n.Address6)
+	if n.Version, err = w.version(); err != nil {
+		return err
+	}
+	w.tell(n.Version, store.Change{Removed: &n})
+	if err := w.bury(store.Tombstone{Node: n.ID, Network: n.Network, Version: n.Version}); err != nil {
+		return err
+	}
+	return w.leave(n, devices)
 }
 
 // tidyAfter is how much longer than they must tombstones may stay: forgetting them a day at a time is cheap.

@@ -20,10 +20,10 @@ type nodeRow struct {
 func scanNode(rows *sql.Rows) (r nodeRow, err error) {
 	var identity, wg []byte
 	var a4, a6 sql.NullString
-	var tags string
+	var tags, attrs string
 	var created, seen, until int64
-	if err := rows.Scan(&r.ID, &r.Network, &r.Name, &identity, &wg, &a4, &a6, &tags, &r.Pending, &r.Ephemeral, &r.JoinedBy, &created, &seen, &until,
-		&r.OS, &r.Software, &r.Record, &r.Signature, &r.Signed, &r.Revision, &r.Version, &r.born); err != nil {
+	if err := rows.Scan(&r.ID, &r.Network, &r.Name, &identity, &wg, &a4, &a6, &r.User, &tags, &r.Pending, &r.Ephemeral, &r.JoinedBy, &created, &seen, &until,
+		&r.OS, &r.Software, &attrs, &r.Record, &r.Signature, &r.Signed, &r.Revision, &r.Version, &r.born); err != nil {
 		return r, err
 	}
 	if copy(r.Identity[:], identity) != len(r.Identity) || copy(r.WG[:], wg) != len(r.WG) {
@@ -33,11 +33,13 @@ func scanNode(rows *sql.Rows) (r nodeRow, err error) {
 	if r.Address4, r.Address6, err = addresses(a4, a6); err != nil {
 		return r, fmt.Errorf("node %s: %w", r.ID, err)
 	}
-	if tags == "null" {
-		return r, nil
+	if tags != "null" {
+		if err := json.Unmarshal([]byte(tags), &r.Tags); err != nil {
+			return r, fmt.Errorf("node %s: its tags: %w", r.ID, err)
+		}
 	}
-	if err := json.Unmarshal([]byte(tags), &r.Tags); err != nil {
-		return r, fmt.Errorf("node %s: its tags: %w", r.ID, err)
+	if err := json.Unmarshal([]byte(attrs), &r.Attrs); err != nil {
+		return r, fmt.Errorf("node %s: its attributes: %w", r.ID, err)
 	}
 	return r, nil
 }
@@ -68,8 +70,12 @@ func (w *work) insertNode(n store.Node, born uint64) error {
 	if err != nil {
 		return err
 	}
-	return w.exec(insertNode, int64(n.ID), int64(n.Network), n.Name, n.Identity[:], n.WG[:], nullable(n.Address4), nullable(n.Address6), string(tags),
-		n.Pending, n.Ephemeral, int64(n.JoinedBy), micro(n.Created), micro(n.LastSeen), micro(n.CertUntil), n.OS, n.Software, n.Record, n.Signature, n.Signed,
+	attrs, err := json.Marshal(n.Attrs)
+	if err != nil {
+		return err
+	}
+	return w.exec(insertNode, int64(n.ID), int64(n.Network), n.Name, n.Identity[:], n.WG[:], nullable(n.Address4), nullable(n.Address6), n.User, string(tags),
+		n.Pending, n.Ephemeral, int64(n.JoinedBy), micro(n.Created), micro(n.LastSeen), micro(n.CertUntil), n.OS, n.Software, string(attrs), n.Record, n.Signature, n.Signed,
 		int64(n.Revision), int64(n.Version), int64(born))
 }
 

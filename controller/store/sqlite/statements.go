@@ -57,21 +57,25 @@ const (
 	networkIsUsed       statement = `SELECT EXISTS (SELECT 1 FROM node WHERE tenant = ?1 AND network = ?2 UNION ALL SELECT 1 FROM plain WHERE tenant = ?1 AND network = ?2)`
 )
 
-const nodeColumns = `id, network, name, identity, wg, address4, address6, tags, pending, ephemeral, joined_by, created, last_seen, cert_until, os, software, record, signature, signed, revision, version`
+const nodeColumns = `id, network, name, identity, wg, address4, address6, user, tags, pending, ephemeral, joined_by, created, last_seen, cert_until, os, software, attrs, record, signature, signed, revision, version`
 
 // Of nodes.
 const (
 	selectNodes          statement = `SELECT ` + nodeColumns + `, born FROM node WHERE tenant = ?1`
 	selectNodesOf        statement = `SELECT ` + nodeColumns + `, born FROM node WHERE tenant = ?1 AND network = ?2`
 	selectEphemeralNodes statement = `SELECT ` + nodeColumns + `, born FROM node WHERE tenant = ?1 AND ephemeral = 1`
+	selectNodesOwned     statement = `SELECT ` + nodeColumns + `, born FROM node WHERE tenant = ?1 AND user = ?2`
 	selectNode           statement = `SELECT ` + nodeColumns + `, born FROM node WHERE tenant = ?1 AND id = ?2`
 	selectTwins          statement = `SELECT id, name, identity, wg, joined_by FROM node WHERE tenant = ?1 AND (identity = ?2 OR wg = ?3)`
 	selectAddresses      statement = `SELECT address4, address6 FROM node WHERE tenant = ?1 AND network = ?2 UNION ALL SELECT address4, address6 FROM plain WHERE tenant = ?1 AND network = ?2`
 	nameIsTaken          statement = `SELECT EXISTS (SELECT 1 FROM node WHERE tenant = ?1 AND network = ?2 AND name = ?3 UNION ALL SELECT 1 FROM plain WHERE tenant = ?1 AND network = ?2 AND name = ?3)`
 
-	insertNode  statement = `INSERT INTO node (tenant, ` + nodeColumns + `, born) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)`
+	insertNode  statement = `INSERT INTO node (tenant, ` + nodeColumns + `, born) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25)`
 	approveNode statement = `UPDATE node SET pending = 0, version = ?3 WHERE tenant = ?1 AND id = ?2`
 	renameNode  statement = `UPDATE node SET name = ?3, record = ?4, signed = ?5, revision = ?6, version = ?7 WHERE tenant = ?1 AND id = ?2`
+	tagNode     statement = `UPDATE node SET tags = ?3, record = ?4, signed = ?5, revision = ?6, version = ?7 WHERE tenant = ?1 AND id = ?2`
+	reportNode  statement = `UPDATE node SET os = ?3, software = ?4, attrs = ?5, version = ?6 WHERE tenant = ?1 AND id = ?2`
+	disownNode  statement = `UPDATE node SET user = '', version = ?3 WHERE tenant = ?1 AND id = ?2`
 	signNode    statement = `UPDATE node SET signature = ?3, signed = NULL, version = ?4 WHERE tenant = ?1 AND id = ?2`
 	renewNode   statement = `UPDATE node SET cert_until = ?3 WHERE tenant = ?1 AND id = ?2`
 	nodeWasSeen statement = `UPDATE node SET last_seen = ?3 WHERE tenant = ?1 AND id = ?2 AND last_seen < ?3`
@@ -82,6 +86,29 @@ const (
 	staleTombs  statement = `SELECT coalesce(max(version), 0) FROM tombstone WHERE tenant = ?1 AND at < ?2`
 	nthTomb     statement = `SELECT version FROM tombstone WHERE tenant = ?1 ORDER BY version LIMIT 1 OFFSET ?2`
 	deleteTombs statement = `DELETE FROM tombstone WHERE tenant = ?1 AND version <= ?2`
+)
+
+// userColumns end in the user's groups, a JSON list.
+const userColumns = `login, role, created, version, (SELECT json_group_array(name) FROM membership WHERE tenant = ?1 AND login = user.login)`
+
+// Of people. A group counts its members.
+const (
+	selectUsers          statement = `SELECT ` + userColumns + ` FROM user WHERE tenant = ?1 AND login > ?2 ORDER BY login LIMIT ?3`
+	selectUsersByVersion statement = `SELECT ` + userColumns + ` FROM user WHERE tenant = ?1 ORDER BY version`
+	selectUser           statement = `SELECT ` + userColumns + ` FROM user WHERE tenant = ?1 AND login = ?2`
+	countUsers           statement = `SELECT count(*) FROM user WHERE tenant = ?1`
+	putUser              statement = `INSERT INTO user (tenant, login, role, created, version) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (tenant, login) DO UPDATE SET role = excluded.role, version = excluded.version`
+	deleteUser           statement = `DELETE FROM user WHERE tenant = ?1 AND login = ?2`
+
+	selectGroups  statement = `SELECT name, members, created FROM user_group WHERE tenant = ?1 ORDER BY born`
+	selectGroup   statement = `SELECT name, members, created FROM user_group WHERE tenant = ?1 AND name = ?2`
+	countGroups   statement = `SELECT count(*) FROM user_group WHERE tenant = ?1`
+	insertGroup   statement = `INSERT INTO user_group (tenant, name, created, born) VALUES (?1, ?2, ?3, ?4)`
+	deleteGroup   statement = `DELETE FROM user_group WHERE tenant = ?1 AND name = ?2`
+	growGroup     statement = `UPDATE user_group SET members = members + ?3 WHERE tenant = ?1 AND name = ?2`
+	selectMembers statement = `SELECT login FROM membership WHERE tenant = ?1 AND name = ?2 AND login > ?3 ORDER BY login LIMIT ?4`
+	insertMember  statement = `INSERT INTO membership (tenant, login, name) VALUES (?1, ?2, ?3)`
+	deleteMember  statement = `DELETE FROM membership WHERE tenant = ?1 AND login = ?2 AND name = ?3`
 )
 
 const plainColumns = `id, network, name, wg, preshared, address4, address6, nodes, endpoint, keepalive, created, created_by, revision, version`
@@ -100,7 +127,25 @@ const (
 	deletePlain           statement = `DELETE FROM plain WHERE tenant = ?1 AND id = ?2`
 )
 
-const joinKeyColumns = `id, network, hash, uses, used, expires, ephemeral, approve, tags, revoked, created, created_by`
+const (
+	policyColumns = `network, number, sum, author, comment, at, version`
+	// inForce says that no number of the network is higher. It is one step in the index.
+	inForce = `number = (SELECT max(number) FROM policy AS p WHERE p.tenant = ?1 AND p.network = policy.network)`
+)
+
+// Of policies.
+const (
+	selectPolicy          statement = `SELECT ` + policyColumns + `, text FROM policy WHERE tenant = ?1 AND network = ?2 ORDER BY number DESC LIMIT 1`
+	selectPolicyAt        statement = `SELECT ` + policyColumns + `, text FROM policy WHERE tenant = ?1 AND network = ?2 AND number = ?3`
+	selectPolicies        statement = `SELECT ` + policyColumns + `, NULL FROM policy WHERE tenant = ?1 AND network = ?2 AND number < ?3 ORDER BY number DESC LIMIT ?4`
+	selectPoliciesInForce statement = `SELECT ` + policyColumns + `, text FROM policy WHERE tenant = ?1 AND ` + inForce + ` ORDER BY version`
+	insertPolicy          statement = `INSERT INTO policy (tenant, network, number, size, sum, author, comment, at, version, text) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)`
+	deletePolicies        statement = `DELETE FROM policy WHERE tenant = ?1 AND network = ?2`
+	policySizes           statement = `SELECT number, size FROM policy WHERE tenant = ?1 AND network = ?2 ORDER BY number DESC`
+	forgetPolicies        statement = `DELETE FROM policy WHERE tenant = ?1 AND network = ?2 AND number <= ?3`
+)
+
+const joinKeyColumns = `id, network, hash, uses, used, expires, ephemeral, approve, user, tags, revoked, created, created_by`
 
 // Of join keys.
 const (
@@ -108,9 +153,10 @@ const (
 	selectJoinKeysOf statement = `SELECT ` + joinKeyColumns + ` FROM join_key WHERE tenant = ?1 AND network = ?2 ORDER BY born`
 	selectJoinKey    statement = `SELECT ` + joinKeyColumns + ` FROM join_key WHERE tenant = ?1 AND id = ?2`
 	countJoinKeys    statement = `SELECT count(*) FROM join_key WHERE tenant = ?1`
-	insertJoinKey    statement = `INSERT INTO join_key (tenant, ` + joinKeyColumns + `, born, touched) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)`
+	insertJoinKey    statement = `INSERT INTO join_key (tenant, ` + joinKeyColumns + `, born, touched) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)`
 	useJoinKey       statement = `UPDATE join_key SET used = used + 1, touched = ?3 WHERE tenant = ?1 AND id = ?2`
 	revokeJoinKey    statement = `UPDATE join_key SET revoked = 1, touched = ?3 WHERE tenant = ?1 AND id = ?2`
+	selectUsersKeys  statement = `SELECT ` + joinKeyColumns + ` FROM join_key WHERE tenant = ?1 AND user = ?2 AND revoked = 0 ORDER BY born`
 	buryJoinKeys     statement = `DELETE FROM join_key WHERE tenant = ?1 AND touched < ?2 AND (revoked = 1 OR expires > 0 AND expires < ?2 OR uses > 0 AND used >= uses)`
 	deleteJoinKeysOf statement = `DELETE FROM join_key WHERE tenant = ?1 AND network = ?2`
 )

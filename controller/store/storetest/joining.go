@@ -14,7 +14,7 @@ import (
 func keysAdmitAsLongAsTheyMay(t *testing.T, b *bench) {
 	acme, h := b.tenant("acme")
 	n := b.network(h, "office")
-	two, s := b.joinKey(h, store.JoinKey{Network: n.ID, Uses: 2, Expires: b.now.Add(time.Hour), Tags: []string{"server"}, Approve: true})
+	two, s := b.joinKey(h, store.JoinKey{Network: n.ID, Uses: 2, Expires: b.now.Add(time.Hour), Tags: []string{"tag:server"}, Approve: true})
 	if got := must[[]store.JoinKey](t)(h.JoinKeys(ctx(), n.ID)); !reflect.DeepEqual(got, []store.JoinKey{two}) || two.CreatedBy != admin {
 		t.Errorf("listed %+v, want %+v", got, two)
 	}
@@ -23,7 +23,7 @@ func keysAdmitAsLongAsTheyMay(t *testing.T, b *bench) {
 	}
 	for i := range 2 {
 		node := must[store.Node](t)(h.Admit(ctx(), machine(two, s, "web")))
-		if !node.Pending || node.Ephemeral || !reflect.DeepEqual(node.Tags, []string{"server"}) || node.JoinedBy != two.ID || node.OS != "linux" {
+		if !node.Pending || node.Ephemeral || !reflect.DeepEqual(node.Tags, []string{"tag:server"}) || node.JoinedBy != two.ID || node.OS != "linux" {
 			t.Errorf("node %d: %+v", i, node)
 		}
 	}

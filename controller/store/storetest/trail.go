@@ -60,7 +60,7 @@ func everyChangeIsInTheTrail(t *testing.T, b *bench) {
 	acme, h := b.tenant("acme")
 	n := must[store.Network](t)(h.CreateNetwork(ctx(), admin, store.Network{Name: "office"}))
 	must[store.Network](t)(h.SetRules(ctx(), admin, n.ID, []store.Rule{{Src: store.Members, Dst: store.Members}}, 0))
-	k, s := b.joinKey(h, store.JoinKey{Network: n.ID, Uses: 1, Approve: true, Tags: []string{"server"}})
+	k, s := b.joinKey(h, store.JoinKey{Network: n.ID, Uses: 1, Approve: true, Tags: []string{"tag:server"}})
 	node := must[store.Node](t)(h.Admit(ctx(), machine(k, s, "web")))
 	must[store.Node](t)(h.ApproveNode(ctx(), admin, node.ID, 0))
 	must[store.Node](t)(h.SignNode(ctx(), node.ID, node.Record, make([]byte, key.SignatureSize)))
@@ -80,7 +80,7 @@ func everyChangeIsInTheTrail(t *testing.T, b *bench) {
 		actor, action string
 		target        fmt.Stringer
 	}{
-		{admin, "tenant.create", acme.ID}, {admin, "network.create", n.ID}, {admin, "network.rules", n.ID}, {admin, "key.create", k.ID}, {byNode, "node.join", node.ID},
+		{admin, "tenant.create", acme.ID}, {admin, "network.create", n.ID}, {admin, "network.rules", n.ID}, {admin, "policy.put", n.ID}, {admin, "key.create", k.ID}, {byNode, "node.join", node.ID},
 		{admin, "node.approve", node.ID}, {byNode, "node.sign", node.ID}, {admin, "node.rename", node.ID}, {"controller", "node.renew", node.ID},
 		{admin, "peer.create", p.ID}, {admin, "peer.delete", p.ID},
 		{admin, "node.delete", node.ID}, {admin, "key.revoke", k.ID}, {"evil�[2J", "apikey.create", a.ID}, {admin, "apikey.revoke", a.ID}, {admin, "network.delete", n.ID},
@@ -115,6 +115,8 @@ type mirror struct {
 	network map[ident.Network]store.Network
 	node    map[ident.Node]store.Node
 	plain   map[ident.Plain]store.Plain
+	user    map[string]store.User
+	policy  map[ident.Network]store.Policy
 }
 
 func (m *mirror) hear(id ident.Tenant, changes []store.Change) {
@@ -137,8 +139,15 @@ func (m *mirror) hear(id ident.Tenant, changes []store.Change) {
 		case c.RemovedPlain != nil:
 			delete(m.plain, c.RemovedPlain.ID)
 			own = c.RemovedPlain.Version
+		case c.User != nil:
+			m.user[c.User.Login], own = *c.User, c.User.Version
+		case c.UserGone != "":
+			delete(m.user, c.UserGone)
+		case c.Policy != nil:
+			m.policy[c.Policy.Network], own = *c.Policy, c.Policy.Version
 		default:
 			delete(m.network, c.Gone)
+			delete(m.policy, c.Gone)
 		}
 		if own != c.Version {
 			m.t.Errorf("change %d carries something of version %d", c.Version, own)
@@ -148,7 +157,7 @@ func (m *mirror) hear(id ident.Tenant, changes []store.Change) {
 
 // theSinkHearsWhatLoadShows lets many callers change two tenants at once; a mirror that only hears the sink ends equal to a load.
 func theSinkHearsWhatLoadShows(t *testing.T, b *bench) {
-	m := &mirror{t, map[ident.Tenant]uint64{}, map[ident.Network]store.Network{}, map[ident.Node]store.Node{}, map[ident.Plain]store.Plain{}}
+	m := &mirror{t, map[ident.Tenant]uint64{}, map[ident.Network]store.Network{}, map[ident.Node]store.Node{}, map[ident.Plain]store.Plain{}, map[string]store.User{}, map[ident.Network]store.Policy{}}
 	b.s.Listen(m.hear)
 	type place struct {
 		h store.Handle

@@ -1,0 +1,181 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+
+	"github.com/cvlan/cvlan/controller/store"
+	"github.com/cvlan/cvlan/internal/base/clean"
+)
+
+// CreateGroup implements store.Handle.
+func (h handle) CreateGroup(ctx context.Context, actor, name string) (g store.Group, err error) {
+	if err := store.CheckGroup(name); err != nil {
+		return g, err
+	}
+	if h.tenant == store.Provider {
+		return g, fmt.Errorf("group %q: %w: it needs a tenant", name, store.ErrInvalid)
+	}
+	err = h.write(ctx, func(w *work) error {
+		switch _, err := w.group(name); {
+		case err == nil:
+			return fmt.Errorf("group %q: %w", name, store.ErrExists)
+		case !errors.Is(err, store.ErrNotFound):
+			return err
+		}
+		if n, err := own(w, value[int], countGroups); err != nil {
+			return err
+		} else if n >= store.MaxGroups {
+			return fmt.Errorf("group %q: %w: the tenant has %d", name, store.ErrLimit, n)
+		}
+		born, err := w.audit(actor, "group.create", word(name))
+		if err != nil {
+			return err
+		}
+		g = store.Group{Name: name, Created: w.now}
+		return w.exec(insertGroup, name, micro(w.now), int64(born))
+	})
+	return g, err
+}
+
+// memberChunk is how many members are read at once.
+const memberChunk = 1000
+
+// DeleteGroup implements store.Handle.
+func (h handle) DeleteGroup(ctx context.Context, actor, name string) error {
+	return h.write(ctx, func(w *work) error {
+		g, err := w.group(name)
+		if err != nil {
+			return err
+		}
+		if _, err := w.audit(actor, "group.delete", word(name), slog.Int("members", g.Members)); err != nil {
+			return err
+		}
+		for {
+			logins, err := allOwn(w, value[string], selectMembers, name, "", memberChunk)
+			if err != nil {
+				return err
+			}
+			if len(logins) == 0 {
+				return w.exec(deleteGroup, name)
+			}
+			for _, login := range logins {
+				if _, err := w.regroup(login, name, false); err != nil {
+					return err
+				}
+			}
+		}
+	})
+}
+
+// AddMembers implements store.Handle.
+func (h handle) AddMembers(ctx context.Context, actor, group string, logins []string) error {
+	return h.regroup(ctx, actor, group, logins, true)
+}
+
+// RemoveMembers implements store.Handle.
+func (h handle) RemoveMembers(ctx context.Context, actor, group string, logins []string) error {
+	return h.regroup(ctx, actor, group, logins, false)
+}
+
+func (h handle) regroup(ctx context.Context, actor, group string, logins []string, in bool) error {
+	action := map[bool]string{true: "group.add", false: "group.remove"}[in]
+	clean := make([]string, len(logins))
+	for i, l := range logins {
+		var err error
+		if clean[i], err = store.ParseLogin(l); err != nil {
+			return err
+		}
+	}
+	return h.write(ctx, func(w *work) error {
+		if _, err := w.group(group); err != nil {
+			return err
+		}
+		var moved []string
+		for _, login := range clean {
+			changed, err := w.regroup(login, group, in)
+			if err != nil {
+				return err
+			}
+			if changed {
+				moved = append(moved, login)
+			}
+		}
+		if len(moved) == 0 {
+			return nil
+		}
+		_, err := w.audit(actor, action, word(group), slog.Int("count", len(moved)), slog.Any("users", moved))
+		return err
+	})
+}
+
+// regroup puts a user into a group, or takes it out, and reports whether that changed anything.
+func (w *work) regroup(login, group string, in bool) (changed bool, err error) {
+	u, err := w.user(login, 0)
+	if err != nil {
+		return false, err
+	}
+	at, is := slices.BinarySearch(u.Groups, group)
+	switch {
+	case is == in:
+		return false, nil
+	case in && len(u.Groups) >= store.MaxUserGroups:
+		return false, fmt.Errorf("user %s: %w: in %d groups already", login, store.ErrLimit, len(u.Groups))
+	case in:
+		u.Groups = slices.Insert(u.Groups, at, group)
+		err = w.joinGroup(login, group)
+	default:
+		u.Groups = slices.Delete(u.Groups, at, at+1)
+		err = w.leaveGroup(login, group)
+	}
+	if err != nil {
+		return false, err
+	}
+	if len(u.Groups) == 0 {
+		u.Groups = nil
+	}
+	return true, w.writeUser(&u)
+}
+
+// group reads one to be changed.
+func (w *work) group(name string) (store.Group, error) {
+	g, err := own(w, scanGroup, selectGroup, name)
+	return g, noGroup(err, name)
+}
+
+func noGroup(err error, name string) error {
+	if errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("group %q: %w", clean.Line(name, 80), err)
+	}
+	return err
+}
+
+// Groups implements store.Handle.
+func (h handle) Groups(ctx context.Context) ([]store.Group, error) {
+	return readAll(ctx, h, scanGroup, selectGroups)
+}
+
+// Group implements store.Handle.
+func (h handle) Group(ctx context.Context, name string) (store.Group, error) {
+	g, err := read(ctx, h, scanGroup, selectGroup, name)
+	return g, noGroup(err, name)
+}
+
+// Members implements store.Handle.
+func (h handle) Members(ctx context.Context, group, after string, limit int) ([]string, error) {
+	if _, err := h.Group(ctx, group); err != nil {
+		return nil, err
+	}
+	return readAll(ctx, h, value[string], selectMembers, group, after, max(limit, 0))
+}
+
+func scanGroup(rows *sql.Rows) (g store.Group, err error) {
+	var created int64
+	err = rows.Scan(&g.Name, &g.Members, &created)
+	g.Created = instant(created)
+	return g, err
+}
