@@ -147,6 +147,23 @@ type Stats struct {
 	Frames      map[string]uint64   `json:"frames"`
 	Admits      Admits              `json:"admits"`
 	Neighbours  map[string][]string `json:"neighbours"`
+	Region      Region              `json:"region"`
+}
+
+// Region is what is exchanged with other relays of the region.
+type Region struct {
+	Relays []Neighbour `json:"relays"`
+	Sent   Relayed     `json:"sent"`     // to them; counted for the tenants here
+	Came   Relayed     `json:"received"` // from them; counted there
+}
+
+// Neighbour is one of them.
+type Neighbour struct {
+	Relay   ident.Relay `json:"relay"`
+	Name    string      `json:"name"`
+	Up      bool        `json:"up"`
+	Sending int         `json:"sending"`   // channels that lead there
+	Coming  int         `json:"receiving"` // channels that it has opened here
 }
 
 // Relayed is what was carried for one tenant since the relay's start.
@@ -168,7 +185,8 @@ func (d *doors) showStats(w http.ResponseWriter, _ *http.Request) {
 func (r *Relay) stats(st server.Stats) Stats {
 	out := Stats{Schema: 1, Relay: ident.Relay(r.id.Load()), Version: version.Get().Version, Started: r.started, Addresses: r.Addresses(),
 		CertUntil: r.CertificateEnd(), Draining: st.Draining, Clients: st.Clients, ByWay: map[string]int{}, Connections: st.Connections,
-		Channels: st.Channels, Tenants: map[string]Relayed{}, Frames: map[string]uint64{}, Neighbours: map[string][]string{}}
+		Channels: st.Channels, Tenants: map[string]Relayed{}, Frames: map[string]uint64{}, Neighbours: map[string][]string{},
+		Region: Region{Relays: []Neighbour{}, Sent: Relayed(st.Went), Came: Relayed(st.Came)}}
 	for v, n := range st.Bound {
 		out.ByWay[way(v)] = n
 	}
@@ -180,8 +198,12 @@ func (r *Relay) stats(st server.Stats) Stats {
 	}
 	if l := r.list.Load(); l != nil {
 		out.Admits.Tenants, out.Admits.Removed = l.Len()
+		names := map[ident.Relay]string{}
 		for _, n := range l.Neighbours() {
-			out.Neighbours[n.Name] = n.Addresses
+			out.Neighbours[n.Name], names[n.ID] = n.Addresses, n.Name
+		}
+		for _, n := range st.Region {
+			out.Region.Relays = append(out.Region.Relays, Neighbour{n.ID, names[n.ID], n.Up, n.Channels, n.Transit})
 		}
 	}
 	return out

@@ -35,6 +35,20 @@ func (p page) row(name, label, is string, value uint64) {
 	fmt.Fprintf(p.w, "%s{%s=%q} %d\n", name, label, is, value)
 }
 
+func (r *Relay) writeRegion(p page, st server.Stats) {
+	up := uint64(0)
+	for _, n := range st.Region {
+		if n.Up {
+			up++
+		}
+	}
+	p.one("cvlan_relay_region_relays", "gauge", "Other relays of the region that frames are exchanged with.", uint64(len(st.Region)))
+	p.one("cvlan_relay_region_relays_up", "gauge", "Of them, those that take frames now.", up)
+	p.family("cvlan_relay_region_bytes_total", "counter", "Bytes that went to other relays of the region, and that came from them.")
+	p.row("cvlan_relay_region_bytes_total", "direction", "sent", st.Went.Bytes)
+	p.row("cvlan_relay_region_bytes_total", "direction", "received", st.Came.Bytes)
+}
+
 func (r *Relay) writeMetrics(w io.Writer, st server.Stats) {
 	p := page{w}
 	p.family("cvlan_relay_build_info", "gauge", "Which build this is.")
@@ -63,6 +77,7 @@ func (r *Relay) writeMetrics(w io.Writer, st server.Stats) {
 	for _, t := range tenants {
 		p.row("cvlan_relay_packets_relayed_total", "tenant", t.String(), st.Relayed[t].Packets)
 	}
+	r.writeRegion(p, st)
 	p.family("cvlan_relay_packets_dropped_total", "counter", "Frames that went nowhere, by reason.")
 	for d := forward.Sent + 1; d < forward.Drops; d++ {
 		p.row("cvlan_relay_packets_dropped_total", "reason", d.String(), st.Frames[d])

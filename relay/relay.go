@@ -80,7 +80,7 @@ func (r *Relay) open() (err error) {
 	if err != nil {
 		r.cfg.Log.Warn("QUIC's reset secret is not kept: clients notice a restart later", logx.Err, err)
 	}
-	c := server.Config{TLS: r.tls(), Admit: r, Log: r.cfg.Log, NodeRate: r.cfg.NodeRate, TenantRate: r.cfg.TenantRate,
+	c := server.Config{TLS: r.tls(), Admit: r, Region: r, Log: r.cfg.Log, NodeRate: r.cfg.NodeRate, TenantRate: r.cfg.TenantRate,
 		ResetKey: secret, TokenKey: secret, Sockets: r.cfg.Sockets, Calm: r.cfg.Calm}
 	if c.Port, err = portOf(r.cfg.Listen); err != nil {
 		return err
@@ -200,6 +200,7 @@ func (r *Relay) Run(ctx context.Context, ready func()) error {
 		if ready != nil {
 			ready()
 		}
+		r.server.SetRegion(r.list.Load().Region())
 		s := r.newSession()
 		r.session.Store(s)
 		var talks sync.WaitGroup
@@ -279,6 +280,7 @@ func (r *Relay) update(m *pb.RelayUpdate) error {
 	for _, t := range cut.Tenants {
 		r.server.RevokeTenant(t)
 	}
+	r.server.SetRegion(list.Region())
 	if err := disk.Write(r.dir.file(admitFile), list.Encode()); err != nil {
 		r.cfg.Log.Error("whom to admit is not kept: a restart without the controller would not know it", logx.Err, err)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -91,6 +92,16 @@ func show(out io.Writer, s relay.Stats, now time.Time) error {
 	row("serves", "%d tenants; turns away %d removed nodes", s.Admits.Tenants, s.Admits.Removed)
 	for _, n := range slices.Sorted(maps.Keys(s.Neighbours)) {
 		row("neighbour", "%s at %s", n, strings.Join(s.Neighbours[n], ", "))
+	}
+	for _, n := range s.Region.Relays {
+		state := "down"
+		if n.Up {
+			state = "up"
+		}
+		row("region", "%s is %s; %d channels lead there, %d come from there", cmp.Or(n.Name, n.Relay.String()), state, n.Sending, n.Coming)
+	}
+	if r := s.Region; len(r.Relays) > 0 {
+		row("region", "sent on %d packets, took %d", r.Sent.Packets, r.Came.Packets)
 	}
 	for _, id := range slices.Sorted(maps.Keys(s.Tenants)) {
 		row("relayed", "%s: %d bytes in %d packets", id, s.Tenants[id].Bytes, s.Tenants[id].Packets)

@@ -152,6 +152,18 @@ func (f *Fleet) listLocked(t ident.Tenant, but ident.Relay) (all []control.Relay
 	return all
 }
 
+// regionLocked are the relays that a relay exchanges frames with: of its region and for exactly its clients, so that none learns of nodes that it does not serve.
+func (f *Fleet) regionLocked(of store.Relay) (all []ident.Relay) {
+	own, _ := of.Entry()
+	for _, r := range f.relays {
+		if e, ok := r.Entry(); ok && r.ID != of.ID && r.Tenant == of.Tenant && e.Region != "" && e.Region == own.Region {
+			all = append(all, r.ID)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
 // serves reports whether nodes of a tenant may use the relay.
 func (r *relay) serves(t ident.Tenant) bool { return r.Tenant.IsZero() || r.Tenant == t }
 

@@ -25,12 +25,16 @@ func (p *pieces) room(n int) *pb.RelayUpdate {
 	return p.out[len(p.out)-1]
 }
 
-func (p *pieces) neighbours(all []control.Relay) {
+func (p *pieces) neighbours(all []control.Relay, region []ident.Relay) {
 	m := &pb.Relays{}
 	for _, r := range all {
 		m.Relays = append(m.Relays, r.Message())
 	}
-	p.room(proto.Size(m)).Neighbours = m
+	piece := p.room(proto.Size(m) + 9*len(region))
+	piece.Neighbours = m
+	for _, id := range region {
+		piece.Region = append(piece.Region, uint64(id))
+	}
 }
 
 func (p *pieces) tenant(id ident.Tenant, authority []byte) {

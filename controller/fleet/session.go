@@ -261,13 +261,14 @@ func (s *session) tellOnce(ctx context.Context) error {
 	neighbours := s.neighbours || fresh
 	s.fresh, s.tenants, s.removed, s.neighbours = false, nil, nil, false
 	var list []control.Relay
+	var region []ident.Relay
 	if neighbours {
-		list = f.listLocked(record.Tenant, s.id)
+		list, region = f.listLocked(record.Tenant, s.id), f.regionLocked(record)
 	}
 	f.mu.Unlock()
 	p := pieces{snapshot: fresh}
 	if neighbours {
-		p.neighbours(list)
+		p.neighbours(list, region)
 	}
 	if fresh {
 		var err error

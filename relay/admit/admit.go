@@ -23,6 +23,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/cvlan/cvlan/internal/base/ident"
+	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/trust"
 	"github.com/cvlan/cvlan/proto/control"
 	"github.com/cvlan/cvlan/proto/control/pb"
@@ -47,6 +48,7 @@ type List struct {
 	tenants    map[ident.Tenant][]byte // authorities, DER
 	removed    map[ident.Node]removal
 	neighbours []control.Relay
+	region     []ident.Relay     // those of them that frames are exchanged with
 	open       []*pb.RelayUpdate // pieces that wait for the last one
 }
 
@@ -104,6 +106,29 @@ func (l *List) Neighbours() []control.Relay {
 	return l.neighbours
 }
 
+// Region are those of the neighbours that frames are exchanged with.
+func (l *List) Region() []ident.Relay {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.region
+}
+
+// AdmitRelay says which relay of the region has connected. The handshake has proved that the peer holds the key of its certificate.
+func (l *List) AdmitRelay(state *tls.ConnectionState) (ident.Relay, time.Time, error) {
+	chain := state.PeerCertificates
+	if len(chain) != 2 || !bytes.Equal(chain[1].Raw, l.root.Raw) {
+		return 0, time.Time{}, errors.New("admit: not a relay's certificate")
+	}
+	n, err := trust.VerifyRelay(chain, key.Fingerprint(l.root), l.now())
+	if err != nil {
+		return 0, time.Time{}, fmt.Errorf("admit: %w", err)
+	}
+	if !slices.Contains(l.Region(), n.Relay) {
+		return 0, time.Time{}, fmt.Errorf("admit: relay %s is not of this region", n.Relay)
+	}
+	return n.Relay, chain[0].NotAfter, nil
+}
+
 // Len returns how many tenants and removed nodes there are.
 func (l *List) Len() (tenants, removed int) {
 	l.mu.RLock()
@@ -154,7 +179,7 @@ func weight(all []*pb.RelayUpdate) (n int) {
 
 // apply works on copies of what is small, and only adds to what is large, so that an error leaves nothing half done.
 func (l *List) apply(all []*pb.RelayUpdate) (cut Cut, err error) {
-	tenants, removed, neighbours := map[ident.Tenant][]byte{}, map[ident.Node]removal{}, l.neighbours
+	tenants, removed, neighbours, region := map[ident.Tenant][]byte{}, map[ident.Node]removal{}, l.neighbours, l.region
 	if !all[0].Snapshot {
 		for t, der := range l.tenants {
 			tenants[t] = der
@@ -176,7 +201,10 @@ func (l *List) apply(all []*pb.RelayUpdate) (cut Cut, err error) {
 			fresh[ident.Node(n.Node)] = removal{ident.Tenant(n.Tenant), n.Until}
 		}
 		if m.Neighbours != nil {
-			neighbours = relaysOf(m.Neighbours)
+			neighbours, region = relaysOf(m.Neighbours), nil
+			for _, id := range m.Region[:min(len(m.Region), control.MaxRelays)] {
+				region = append(region, ident.Relay(id))
+			}
 		}
 	}
 	if len(tenants) > MaxTenants || len(removed)+len(fresh) > MaxRemoved {
@@ -195,7 +223,7 @@ func (l *List) apply(all []*pb.RelayUpdate) (cut Cut, err error) {
 	}
 	slices.Sort(cut.Nodes)
 	slices.Sort(cut.Tenants)
-	l.tenants, l.removed, l.neighbours = tenants, removed, neighbours
+	l.tenants, l.removed, l.neighbours, l.region = tenants, removed, neighbours, region
 	l.expire()
 	return cut, nil
 }
@@ -242,6 +270,9 @@ func (l *List) Encode() []byte {
 	m := &pb.RelayUpdate{Snapshot: true, Neighbours: &pb.Relays{}}
 	for _, r := range l.neighbours {
 		m.Neighbours.Relays = append(m.Neighbours.Relays, r.Message())
+	}
+	for _, id := range l.region {
+		m.Region = append(m.Region, uint64(id))
 	}
 	for t, der := range l.tenants {
 		m.Tenants = append(m.Tenants, &pb.RelayTenant{Id: uint64(t), Authority: der})

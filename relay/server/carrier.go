@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/base/logx"
 	"github.com/cvlan/cvlan/internal/base/mono"
 	"github.com/cvlan/cvlan/internal/core/forward"
@@ -40,7 +41,7 @@ var errRefused = errors.New("not registered")
 // admit makes a carrier of a connection whose handshake is done, or says why not in welcome.
 func (s *Server) admit(state *tls.ConnectionState, from netip.AddrPort, via forward.Via, c *carrier) (welcome relay.Welcome) {
 	s.calm.note()
-	tenant, node, notAfter, err := s.cfg.Admit.Admit(state)
+	who, err := s.whose(state)
 	if err != nil {
 		s.cfg.Log.Debug("not admitted", logx.Peer, from, logx.Err, err)
 		return relay.Welcome{Reason: relay.NotPermitted, Version: relay.Version}
@@ -54,19 +55,42 @@ func (s *Server) admit(state *tls.ConnectionState, from netip.AddrPort, via forw
 	if !s.carry(c) {
 		return relay.Welcome{Reason: relay.Draining, Version: relay.Version}
 	}
-	who := forward.Admitted{Tenant: tenant, Node: node}
-	if !notAfter.IsZero() {
-		who.Expires = max(1, s.clock.Now().Add(time.Until(notAfter)))
-	}
 	welcome.Reason = relay.Busy // if the owner has ended
 	s.owner.call(func(m *forward.Machine, now mono.Time, out *forward.Out) {
-		welcome = m.Register(now, who, id, out)
+		if who.relay != 0 {
+			welcome = m.RegisterNeighbour(now, who.relay, who.Expires, id, out)
+		} else {
+			welcome = m.Register(now, who.Admitted, id, out)
+		}
 	})
 	c.client = welcome.Client
 	if welcome.Reason != relay.NoReason {
 		s.forget(c)
 	}
 	return welcome
+}
+
+// guest is who has connected: a node, or a relay of the region.
+type guest struct {
+	forward.Admitted
+	relay ident.Relay // zero: a node
+}
+
+// whose says who the peer's certificate speaks for.
+func (s *Server) whose(state *tls.ConnectionState) (g guest, err error) {
+	var end time.Time
+	err = errors.ErrUnsupported
+	if s.cfg.Region != nil {
+		g.relay, end, err = s.cfg.Region.AdmitRelay(state)
+	}
+	if err != nil {
+		g.relay = 0
+		g.Tenant, g.Node, end, err = s.cfg.Admit.Admit(state)
+	}
+	if !end.IsZero() {
+		g.Expires = max(1, s.clock.Now().Add(time.Until(end)))
+	}
+	return g, err
 }
 
 // forget ends a carrier's part in the relay, when its connection has ended.
@@ -224,7 +248,7 @@ func (c *carrier) decide(now mono.Time, batch [][]byte, out []sock.Train) []sock
 			c.fault(b, d)
 			continue
 		}
-		relay.PutDeliver(b, to.Number, lane.Tag)
+		s.table.Readdress(b, lane, to)
 		if to.Place.Via != forward.UDP {
 			s.toCarrier(c.book, to, b)
 		} else if len(s.sockets.UDP) > 0 {
@@ -257,7 +281,7 @@ func (c *carrier) fault(b []byte, d forward.Drop) {
 			c.box.push(n.Append(nil, nil))
 		}
 	case forward.DropGone:
-		p := post{src: c.place, fault: true}
+		p := post{src: c.place, about: aFault}
 		copy(p.frame[:], b[:relay.MinData])
 		c.s.owner.offer(&p)
 	}

@@ -1,22 +1,33 @@
 package server
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
+	"net/netip"
 	"runtime"
 	"time"
 
 	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/core/forward"
 	"github.com/cvlan/cvlan/internal/sys/sock"
+	"github.com/cvlan/cvlan/proto/relay"
 )
 
 // Admitter says who has connected. It is called once a connection, after the handshake, from many goroutines.
 type Admitter interface {
 	// Admit returns who the peer's certificate speaks for and until when. An error turns the peer away; it learns NotPermitted.
 	Admit(state *tls.ConnectionState) (tenant ident.Tenant, node ident.Node, notAfter time.Time, err error)
+}
+
+// Region is how a relay meets the others of its region (see internal/core/forward).
+type Region interface {
+	// AdmitRelay returns which relay the peer's certificate speaks for, and until when. An error says that it is none of the region. It is called as Admit is.
+	AdmitRelay(state *tls.ConnectionState) (id ident.Relay, notAfter time.Time, err error)
+	// Register registers us at another, and returns where that takes UDP. The connection has ended then. It may be called for several at a time.
+	Register(ctx context.Context, id ident.Relay) (w relay.Welcome, at netip.AddrPort, err error)
 }
 
 // Config says what a relay is made of. Sockets belong to the server from New on, also when New fails.
@@ -27,7 +38,9 @@ type Config struct {
 	// TLS shows the relay's certificate and asks for the client's (tls.RequireAnyClientCert at least). The server sets ALPN and version.
 	TLS   *tls.Config
 	Admit Admitter
-	Log   *slog.Logger // nil: silent
+	// Region is how others are met whom SetRegion names; nil: none are.
+	Region Region
+	Log    *slog.Logger // nil: silent
 
 	// Port is the port for UDP, QUIC and TLS alike; 0: one that is free. STUN is one more for STUN alone; 0: none.
 	Port, STUN uint16

@@ -27,13 +27,23 @@ type owner struct {
 	trains  []sock.Train
 }
 
-// post is a control frame, or the beginning of a Data frame whose channel leads nowhere.
+// post is a control frame or a notice, or the beginning of a Data frame whose channel leads nowhere.
 type post struct {
 	src   forward.Place
 	local [16]byte
-	fault bool
+	about about
+	size  uint8
 	frame [relay.ControlSize]byte
 }
+
+// about says what a post is about.
+type about uint8
+
+const (
+	aClient    about = iota
+	aFault           // the frame led nowhere
+	aNeighbour       // what a relay of the region answers
+)
 
 type call struct {
 	do   func(*forward.Machine, mono.Time, *forward.Out)
@@ -109,11 +119,16 @@ func (o *owner) more() {
 }
 
 func (o *owner) act(p *post) {
-	if p.fault {
+	var d forward.Drop
+	switch p.about {
+	case aFault:
 		o.machine.Fault(p.src, p.frame[:relay.MinData], &o.out)
-		return
+	case aNeighbour:
+		d = o.machine.Answer(o.s.clock.Now(), p.src, p.frame[:p.size], &o.out)
+	default:
+		d = o.machine.Control(o.s.clock.Now(), p.src, p.local, p.frame[:], &o.out)
 	}
-	if d := o.machine.Control(o.s.clock.Now(), p.src, p.local, p.frame[:], &o.out); d != forward.Sent {
+	if d != forward.Sent {
 		o.s.lock.Lock()
 		o.s.refused[d]++
 		o.s.lock.Unlock()
@@ -123,7 +138,7 @@ func (o *owner) act(p *post) {
 // publish applies what has changed, with all workers out of the way.
 func (o *owner) publish() {
 	s, out := o.s, &o.out
-	if len(out.Seats)+len(out.Lanes)+len(out.Vacated) == 0 {
+	if len(out.Seats)+len(out.Lanes)+len(out.Vacated)+len(out.Neighbours) == 0 {
 		return
 	}
 	s.lock.Lock()
@@ -150,6 +165,13 @@ func (o *owner) send() {
 	}
 	if len(o.trains) > 0 && len(o.s.sockets.UDP) > 0 {
 		o.s.sockets.UDP[0].Send(o.trains)
+	}
+	for _, id := range o.out.Visits {
+		select {
+		case o.s.visits <- id:
+		default: // the server ends
+			o.machine.Unvisited(o.s.clock.Now(), id)
+		}
 	}
 	for _, id := range o.out.Cut {
 		if c := o.s.carrier(id); c != nil {

@@ -35,6 +35,7 @@ type Server struct {
 	retired  map[ident.Tenant]forward.Meter // of tenants whose slot went to another
 	refused  [forward.Drops]uint64          // control frames that the owner refused
 
+	visits   chan ident.Relay // that the owner wants to be registered at
 	lastConn atomic.Uint32
 	carried  sync.WaitGroup // goroutines of carriers and their handshakes
 	calm     calm
@@ -56,6 +57,7 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{
 		cfg: cfg, sockets: sockets, clock: mono.NewClock(),
 		table: forward.NewTable(cfg.Forward), carriers: map[uint32]*carrier{}, retired: map[ident.Tenant]forward.Meter{},
+		visits: make(chan ident.Relay, forward.MaxNeighbours),
 	}
 	s.calm.tell = cfg.Calm
 	s.tls = cfg.TLS.Clone()
@@ -138,6 +140,7 @@ func (s *Server) Run(parent context.Context) error {
 	for _, w := range s.workers {
 		part(w.run)
 	}
+	part(s.visit)
 	if s.sockets.TCP != nil {
 		part(s.acceptTCP)
 	}

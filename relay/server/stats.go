@@ -17,6 +17,8 @@ type Stats struct {
 	Relayed     map[ident.Tenant]forward.Meter // never goes down while the relay runs
 	Frames      map[forward.Drop]uint64        // by what became of them
 	UDP         []sock.Stats                   // of each worker's socket
+	Region      []forward.Neighbour            // relays that frames are exchanged with
+	Went, Came  forward.Meter                  // to them, and from them
 }
 
 // retiredTenants bounds how many tenants are remembered whose slot went to another.
@@ -51,6 +53,12 @@ func (s *Server) count(st *Stats, m *forward.Machine) {
 		}
 		st.Relayed[id] = sum
 	})
+	m.Neighbours(func(n forward.Neighbour) { st.Region = append(st.Region, n) })
+	for _, b := range s.books {
+		went, came := b.Region()
+		st.Went.Add(went)
+		st.Came.Add(came)
+	}
 	for d := range forward.Drops {
 		n := s.refused[d]
 		for _, b := range s.books {

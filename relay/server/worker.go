@@ -121,7 +121,7 @@ func (w *worker) data(now mono.Time, src *forward.Place, t *sock.Train, at, end 
 		w.fault(now, src, t, b, d)
 		return
 	}
-	relay.PutDeliver(b, r.to.Number, r.lane.Tag)
+	w.s.table.Readdress(b, r.lane, r.to)
 	if r.to.Place.Via != forward.UDP {
 		w.s.toCarrier(w.book, r.to, b)
 		return
@@ -152,7 +152,7 @@ func (w *worker) fault(now mono.Time, src *forward.Place, t *sock.Train, b []byt
 		w.unknown(now, t, b)
 	case forward.DropGone:
 		if w.book.Notice(now) {
-			p := post{src: *src, fault: true}
+			p := post{src: *src, about: aFault}
 			copy(p.frame[:], b[:relay.MinData])
 			w.s.owner.offer(&p)
 		}
@@ -170,6 +170,10 @@ func (w *worker) unknown(now mono.Time, t *sock.Train, b []byte) {
 
 // control passes a control frame on to the owner.
 func (w *worker) control(now mono.Time, src *forward.Place, t *sock.Train, b []byte) {
+	if kind, _ := relay.KindOf(b); relay.IsAnswer(kind) && len(b) <= relay.ControlSize && w.s.table.Neighbour(src) {
+		w.answered(now, src, b)
+		return
+	}
 	_, seat := w.s.table.SeatOf(numberOf(b))
 	switch w.book.Control(now, src, b, seat) {
 	case forward.Sent:
@@ -180,6 +184,18 @@ func (w *worker) control(now mono.Time, src *forward.Place, t *sock.Train, b []b
 		}
 	case forward.DropUnknown:
 		w.unknown(now, t, b)
+	}
+}
+
+// answered passes on to the owner what a neighbour answers.
+func (w *worker) answered(now mono.Time, src *forward.Place, b []byte) {
+	if w.book.Answer(now) != forward.Sent {
+		return
+	}
+	p := post{src: *src, about: aNeighbour, size: uint8(len(b))}
+	copy(p.frame[:], b)
+	if !w.s.owner.offer(&p) {
+		w.book.Refuse(forward.DropBusy)
 	}
 }
 
