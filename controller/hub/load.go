@@ -4,11 +4,14 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/cvlan/cvlan/controller/store"
+	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/base/logx"
 	"github.com/cvlan/cvlan/internal/core/view"
+	"github.com/cvlan/cvlan/policy/compile"
 )
 
 // Domain is where the names of all networks live; .internal is reserved for private use.
@@ -26,7 +29,7 @@ func (t *tenant) load(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("hub: load tenant %s: %w", t.id, err)
 	}
-	t.name = l.Tenant.Name
+	t.name, t.loaded = l.Tenant.Name, l.Tenant.Hard
 	v := view.New(view.Config{Epoch: t.hub.meta.Epoch, Boot: t.hub.Boot, Hard: l.Tenant.Hard, Floor: l.Floor})
 	for _, c := range inOrder(l) {
 		if _, err := t.put(v, c); err != nil {
@@ -38,15 +41,24 @@ func (t *tenant) load(ctx context.Context) error {
 	return nil
 }
 
-// inOrder merges a load into the changes that would lead to it, in the order of versions but for networks, which go first: the rest needs theirs.
+// inOrder merges a load into the changes that would lead to it, in the order of versions but for networks, their policies and users, which
+// go first: the rest needs them.
 func inOrder(l store.Load) []store.Change {
 	var all []store.Change
 	for i := range l.Networks {
-		all = append(all, store.Change{Network: &l.Networks[i]})
+		all = append(all, store.Change{Network: &l.Networks[i], Version: l.Networks[i].Version})
 	}
-	networks := len(all)
+	for i := range l.Policies {
+		all = append(all, store.Change{Policy: &l.Policies[i], Version: l.Policies[i].Version})
+	}
+	moved := map[string]uint64{} // a node's class is as new as what is known of its owner
+	for i := range l.Users {
+		all = append(all, store.Change{User: &l.Users[i], Version: l.Users[i].Version})
+		moved[l.Users[i].Login] = l.Users[i].Version
+	}
+	first := len(all)
 	for i := range l.Nodes {
-		all = append(all, store.Change{Node: &l.Nodes[i], Version: l.Nodes[i].Version})
+		all = append(all, store.Change{Node: &l.Nodes[i], Version: max(l.Nodes[i].Version, moved[owner(&l.Nodes[i])])})
 	}
 	for i := range l.Plains {
 		all = append(all, store.Change{Plain: &l.Plains[i], Version: l.Plains[i].Version})
@@ -60,7 +72,7 @@ func inOrder(l store.Load) []store.Change {
 		}
 		all = append(all, c)
 	}
-	slices.SortFunc(all[networks:], func(a, b store.Change) int { return cmp.Compare(a.Version, b.Version) })
+	slices.SortStableFunc(all[first:], func(a, b store.Change) int { return cmp.Compare(a.Version, b.Version) })
 	return all
 }
 
@@ -72,44 +84,91 @@ func (t *tenant) committed(changes []store.Change) {
 		return
 	}
 	for _, c := range changes {
-		if c.Version <= t.view.Cursor().Hard {
+		if c.Version <= t.loaded {
 			continue
 		}
-		change, err := t.put(t.view, c)
+		all, err := t.put(t.view, c)
 		if err != nil {
 			t.hub.Log.Error("a committed change does not fit the view", logx.Tenant, t.id, logx.Err, err)
-			continue
 		}
-		t.markAll(change)
+		if c.Policy != nil {
+			t.owe(c.Policy)
+		}
+		for _, change := range all {
+			t.markAll(change)
+		}
 	}
 }
 
 // put applies one change. The lock is held.
-func (t *tenant) put(v *view.View, c store.Change) (view.Change, error) {
+func (t *tenant) put(v *view.View, c store.Change) ([]view.Change, error) {
+	var change view.Change
+	var err error
 	switch {
 	case c.Network != nil:
-		return v.PutNetwork(t.describe(c.Network), c.Network.Version)
+		return t.putNetwork(v, c.Network)
+	case c.Policy != nil:
+		return t.newPolicy(v, c.Policy)
+	case c.User != nil:
+		return t.newUser(v, user(c.User), false, c.Version)
+	case c.UserGone != "":
+		return t.newUser(v, compile.User{Login: c.UserGone}, true, c.Version)
 	case c.Node != nil:
-		n := c.Node
-		t.remember(n)
-		return v.PutNode(view.Node{ID: n.ID, Network: n.Network, Record: n.Record, Signature: n.Signature, Signed: n.Signed, Pending: n.Pending}, n.Version)
+		t.remember(c.Node)
+		change, err = t.putNode(v, c.Node, c.Version)
 	case c.Removed != nil:
 		id := c.Removed.ID
 		delete(t.nodes, id)
 		delete(t.seen, id)
 		delete(t.parting, id)
-		return v.RemoveNode(view.Tombstone{Node: id, Network: c.Removed.Network, Version: c.Removed.Version, At: c.At})
+		if b := t.books[c.Removed.Network]; b != nil {
+			b.remove(id)
+		}
+		change, err = v.RemoveNode(view.Tombstone{Node: id, Network: c.Removed.Network, Version: c.Removed.Version, At: c.At})
 	case c.Plain != nil:
-		p := c.Plain
-		return v.PutPlain(view.Plain{ID: p.ID, Network: p.Network, Entry: p.Entry(), Nodes: p.Nodes}, p.Version)
+		change, err = t.putPlain(v, c.Plain)
 	case c.RemovedPlain != nil:
 		p := c.RemovedPlain
-		return v.RemovePlain(view.Tombstone{Plain: p.ID, Nodes: p.Nodes, Network: p.Network, Version: p.Version, At: c.At})
-	case !c.Gone.IsZero():
-		return v.RemoveNetwork(c.Gone, c.Version)
-	default: // people and policies: nodes are not told of them yet
-		return view.Change{}, nil
+		delete(t.plains, p.ID)
+		if b := t.books[p.Network]; b != nil {
+			b.remove(ident.Node(p.ID))
+		}
+		change, err = v.RemovePlain(view.Tombstone{Plain: p.ID, Nodes: p.Nodes, Network: p.Network, Version: p.Version, At: c.At})
+	default:
+		t.dropNetwork(c.Gone)
+		change, err = v.RemoveNetwork(c.Gone, c.Version)
 	}
+	return []view.Change{change}, err
+}
+
+// putNetwork takes over a network. A new one has the document that its kind begins with until its own comes.
+func (t *tenant) putNetwork(v *view.View, n *store.Network) ([]view.Change, error) {
+	t.networks[n.ID] = n
+	fresh := t.books[n.ID] == nil
+	if fresh {
+		b := newBook(n)
+		doc, err := parse(store.FirstPolicy(n.Open()))
+		if err != nil {
+			return nil, err
+		}
+		b.replace(doc, 0)
+		for i := range t.users {
+			b.network.PutUser(t.users[i], nil)
+		}
+		t.books[n.ID] = b
+	}
+	change, err := v.PutNetwork(t.describe(n), n.Version)
+	if err == nil && fresh {
+		err = v.SetSight(n.ID, sight{t.books[n.ID].network.Sight(), t.books[n.ID]})
+	}
+	return []view.Change{change}, err
+}
+
+// dropNetwork forgets a network, and what was in it: the view forgets its nodes likewise.
+func (t *tenant) dropNetwork(id ident.Network) {
+	delete(t.networks, id)
+	delete(t.books, id)
+	maps.DeleteFunc(t.plains, func(_ ident.Plain, p *store.Plain) bool { return p.Network == id })
 }
 
 func (t *tenant) remember(n *store.Node) {
@@ -118,11 +177,11 @@ func (t *tenant) remember(n *store.Node) {
 		known = &node{soft: view.Soft{LastSeen: n.LastSeen}}
 		t.nodes[n.ID] = known
 	}
-	known.ephemeral = n.Ephemeral
+	known.ephemeral, known.network = n.Ephemeral, n.Network
 	t.part(n.ID)
 }
 
 func (t *tenant) describe(n *store.Network) view.Network {
 	return view.Network{ID: n.ID, Name: n.Name, Tenant: t.name, Range4: n.Range4, Range6: n.Range6,
-		Domain: n.Name + "." + t.name + "." + Domain, Open: n.Open()}
+		Domain: n.Name + "." + t.name + "." + Domain, Open: t.books[n.ID].allows}
 }

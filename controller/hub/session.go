@@ -35,7 +35,10 @@ type session struct {
 	punches  punches
 	pace     pace // the reader's
 
-	has *view.Session // what the node has been sent; nil until it has arrived; the tenant's lock guards it
+	// The tenant's lock guards these.
+	has     *view.Session // what the node has been sent; nil until it has arrived
+	applied uint64        // the name of the rules that it applies
+	owes    bool          // it has to be told of the newest document, and has not said yet that it applies it
 }
 
 // Serve runs one node's session until it ends. The chain of the stream has been verified and names this tenant and node.
@@ -151,6 +154,8 @@ func (n *session) handle(ctx context.Context, f *pb.Frame) error {
 		return n.send(ctx, &pb.Frame{Body: &pb.Frame_Pong{Pong: &pb.Pong{Nonce: b.Ping.Nonce}}})
 	case *pb.Frame_Pong:
 		n.doubt.settle(b.Pong.Nonce)
+	case *pb.Frame_RulesApplied:
+		n.tenant.applies(n, b.RulesApplied.RulesName)
 	case *pb.Frame_Punch:
 		n.tenant.punch(n, b.Punch)
 	case *pb.Frame_Goaway:

@@ -6,9 +6,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cvlan/cvlan/controller/store"
 	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/base/logx"
 	"github.com/cvlan/cvlan/internal/core/view"
+	"github.com/cvlan/cvlan/policy/compile"
 	"github.com/cvlan/cvlan/proto/control/pb"
 )
 
@@ -30,17 +32,25 @@ type tenant struct {
 	closed   bool                     // the hub stops: no more sessions
 	wake     chan struct{}            // holds one
 	audience []ident.Node             // scratch
+
+	loaded   uint64 // version that the load has brought
+	networks map[ident.Network]*store.Network
+	books    map[ident.Network]*book // one for each network
+	users    map[string]compile.User // by login
+	plains   map[ident.Plain]*store.Plain
 }
 
 // node is what the hub remembers of a node besides what the view tells others.
 type node struct {
+	network   ident.Network
 	ephemeral bool
 	soft      view.Soft
 }
 
 func newTenant(h *Hub, id ident.Tenant) *tenant {
 	return &tenant{id: id, hub: h, nodes: map[ident.Node]*node{}, sessions: map[ident.Node]*session{}, marked: map[ident.Node]struct{}{},
-		seen: map[ident.Node]time.Time{}, parting: map[ident.Node]time.Time{}, wake: make(chan struct{}, 1)}
+		seen: map[ident.Node]time.Time{}, parting: map[ident.Node]time.Time{}, wake: make(chan struct{}, 1),
+		networks: map[ident.Network]*store.Network{}, books: map[ident.Network]*book{}, users: map[string]compile.User{}, plains: map[ident.Plain]*store.Plain{}}
 }
 
 // claim makes n the node's session and returns the one that it displaces, if any; or says why not. Of two that show the same
@@ -89,6 +99,7 @@ func (t *tenant) release(n *session) {
 		return
 	}
 	delete(t.sessions, n.node)
+	t.forgive(n)
 	known := t.nodes[n.node]
 	if known == nil {
 		return
@@ -113,7 +124,7 @@ func (t *tenant) arrive(n *session, hello *pb.Hello) error {
 	if err != nil {
 		return err
 	}
-	n.has = has
+	n.has, n.applied = has, hello.RulesName
 	delete(t.parting, n.node)
 	t.seen[n.node] = t.hub.Now()
 	t.soft(n.node, reported(hello.Report))

@@ -223,3 +223,26 @@ func (g *gaze) saw(m *member) sighted {
 	}
 	return no
 }
+
+// Move puts one node into another class, without a change to the node itself.
+func (v *View) Move(id ident.Node, p Place, version uint64) (Change, error) {
+	m := v.members[id]
+	if m == nil {
+		return Change{}, fmt.Errorf("%w: node %s", ErrUnknown, id)
+	}
+	if err := v.advance(version, true); err != nil {
+		return Change{}, err
+	}
+	here := stand{p.Class, m.user}
+	if m.stand == here && m.className == p.Name {
+		return Change{}, nil
+	}
+	m.move(here, version)
+	if m.rename(p.Name); m.shown {
+		m.versions[byHard] = version
+		m.network.list[byHard].push(m)
+		m.network.moves++
+	}
+	m.network.firsts.clear()
+	return Change{network: m.network, node: id, m: m, scope: everyone}, nil
+}
