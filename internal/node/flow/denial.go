@@ -1,65 +1,141 @@
 package flow
 
 import (
+	"math"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/cvlan/cvlan/internal/base/mono"
 	"github.com/cvlan/cvlan/policy/filter"
 )
 
 // Denial is one packet, or train, that was not let pass.
 type Denial struct {
 	At               time.Time
-	In               bool // from the network
-	Src, Dst         netip.Addr
+	In               bool       // from the network
+	Src, Dst         netip.Addr // invalid in what is no IP packet
 	SrcPort, DstPort uint16
 	Proto            uint8
+	Type             uint8 // of ICMP
 	Reason           filter.Reason
-	Rule             uint32 // that denies it; 0 and ByRule false where none allows it
+	Rule             uint32 // that denies it, if ByRule: else no rule allows it
 	ByRule           bool
-	Missed           uint32 // denials of the same source before it that are not told
+	Missed           uint32 // denials since the last one that is told, of sources that share this one's allowance
 }
 
-// remembered is how many denials are kept.
-const remembered = 1024
+// Remembered is how many denials are kept.
+const Remembered = 1024
 
-// log keeps recent denials.
-type log struct {
+// A source may have so many denials told at once, and from then on one a tick. Sources that share a purse share its coins.
+const (
+	purses   = 256
+	allowed  = 8
+	coinBits = 8
+)
+
+// denials keeps recent ones.
+type denials struct {
+	purses [purses]atomic.Uint64 // tick of the last coin<<32 | missed<<coinBits | coins
+
 	mu    sync.Mutex
-	ring  [remembered]Denial
-	count uint64 // of all that ever were
+	ring  [Remembered]Denial
+	count uint64        // of all that were ever told
+	wake  chan struct{} // closed at the next; nil: nobody waits
 }
 
-func (l *log) add(d Denial) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.ring[l.count%remembered] = d
-	l.count++
+// spend takes a coin from a purse. Without one the denial is missed; with one it is told how many were.
+func (d *denials) spend(hash uint64, now tick) (missed uint32, ok bool) {
+	p := &d.purses[hash%purses]
+	for {
+		old := p.Load()
+		last, missed, coins := tick(old>>32), uint32(old)>>coinBits, uint32(old)&(1<<coinBits-1)
+		if old == 0 {
+			last, coins = now, allowed
+		}
+		if since := now - last; since > 0 && since <= math.MaxInt32 {
+			coins, last = min(allowed, coins+min(uint32(since), allowed)), now
+		}
+		fresh := uint64(last)<<32 | uint64(coins-1)
+		if ok = coins > 0; !ok {
+			fresh = uint64(last)<<32 | uint64(min(missed+1, math.MaxUint32>>coinBits))<<coinBits
+		}
+		if p.CompareAndSwap(old, fresh) {
+			return missed, ok
+		}
+	}
+}
+
+func (d *denials) add(x Denial) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.ring[d.count%Remembered] = x
+	d.count++
+	if d.wake != nil {
+		close(d.wake)
+		d.wake = nil
+	}
 }
 
 // Denials returns what was denied since, oldest first, as far as it is remembered, and what to ask with next. It begins with 0.
 func (t *Table) Denials(since uint64) (all []Denial, next uint64) {
-	l := &t.log
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if since > l.count || l.count-since > remembered {
-		since = max(l.count, remembered) - remembered
+	d := &t.log
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if since > d.count || d.count-since > Remembered {
+		since = max(d.count, Remembered) - Remembered
 	}
-	for ; since < l.count; since++ {
-		all = append(all, l.ring[since%remembered])
+	for ; since < d.count; since++ {
+		all = append(all, d.ring[since%Remembered])
 	}
-	return all, l.count
+	return all, d.count
 }
 
-func (t *Table) deny(_ mono.Time, r *rules, in bool, p *filter.Packet, reason filter.Reason) {
-	t.tally.dropped[way(in)][reason].Add(1)
-	d := Denial{At: time.Now(), In: in, Src: p.Src, Dst: p.Dst, SrcPort: p.SrcPort, DstPort: p.DstPort, Proto: p.Proto, Reason: reason}
-	if reason == filter.Denied && in {
-		d.Rule, d.ByRule = r.set.RuleIn(p)
-	} else if reason == filter.Denied {
-		d.Rule, d.ByRule = r.set.RuleOut(p)
+// Denied is closed when Denials(since) has something to tell.
+func (t *Table) Denied(since uint64) <-chan struct{} {
+	d := &t.log
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if since != d.count {
+		now := make(chan struct{})
+		close(now)
+		return now
+	}
+	if d.wake == nil {
+		d.wake = make(chan struct{})
+	}
+	return d.wake
+}
+
+// deny counts a denial, and tells it if its source has not had too many told.
+func (t *Table) deny(q *question, reason filter.Reason) {
+	t.tally.dropped[way(q.out)][reason].Add(1)
+	rule, byRule := q.denier(reason)
+	if byRule {
+		q.r.usage.denied(rule)
+	}
+	var who key
+	if q.p.Src.IsValid() {
+		a := addressOf(q.p.Src)
+		who = key{a.hi, a.lo}
+	}
+	missed, ok := t.log.spend(who.hash(&t.seed), q.now)
+	if !ok {
+		t.tally.missed.Add(1)
+		return
+	}
+	d := Denial{At: time.Now(), In: !q.out, Src: q.p.Src, Dst: q.p.Dst, SrcPort: q.p.SrcPort, DstPort: q.p.DstPort, Proto: q.p.Proto,
+		Reason: reason, Rule: rule, ByRule: byRule, Missed: missed}
+	if isICMP(d.Proto) {
+		d.Type, d.SrcPort, d.DstPort = q.p.Flags, 0, 0
 	}
 	t.log.add(d)
+}
+
+// denier is the rule that has denied the packet.
+func (q *question) denier(reason filter.Reason) (rule uint32, ok bool) {
+	if reason != filter.Denied {
+		return 0, false
+	}
+	return q.rule(&q.judged, q.judgedOut)
 }

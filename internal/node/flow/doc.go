@@ -1,3 +1,59 @@
-// Package flow decides about packets of one membership with a memory: it asks a filter.Set about what begins something, and lets pass
-// what belongs to that.
+// Package flow is the packet filter of one membership: it asks a filter.Set about what begins something, remembers what was allowed, and
+// lets pass what belongs to that. It stands between the tunnel's workers and policy; both ends of a tunnel have one.
+//
+// # Flows
+//
+// A flow is what two ends say to each other: TCP, UDP and other protocols with ports by both addresses and ports; ICMP echo by addresses,
+// identifier and who asks; anything else by addresses and protocol. It has an opener, and is judged as its opener's packet: by the Set's
+// Out if that end is on our side, else by In. What the other end says belongs to it and needs no rule of its own.
+//
+//	phase     TCP                            others              forgotten when idle for
+//	single    SYN                            one way             2 min (ICMP echo 1 min, without ports 10 min)
+//	answered  SYN and ACK                    -                   1 min
+//	settled   the opener has acknowledged    both ways           2 h 4 min TCP (RFC 5382, REQ-5); 5 min (RFC 4787, REQ-5); 1 min; 10 min
+//	closing   FIN from one end               -                   4 min
+//	closed    RST, or FIN from both          -                   10 s
+//
+// Numbers of TCP are not checked: both ends do that. A SYN of the other end is no answer unless the flow is single (RFC 9293, section
+// 3.5: both may open at once); it is judged as what it is, a beginning. Segments without SYN, ACK and RST, and those with SYN and FIN or RST,
+// are nothing that TCP sends, and are dropped.
+//
+// # Segments without a flow
+//
+// After a restart of ours, or an eviction, TCP goes on in the middle. Whoever opened it can no longer be known, so it is guessed: the end
+// with a port from 32768 on, if the other's is lower; else the sender of the segment; of a SYN with ACK its receiver. The segment passes if
+// the rules let that end open it. So a connection that policy has cut does not come back through a rule of the other direction, and one that
+// policy allows goes on, whichever end speaks first. Nothing can be opened this way: it takes a SYN, which is always judged as what it is.
+// UDP is not guessed at: an end that does not know an answer's question drops it until it asks again.
+//
+// # Change
+//
+// Swap puts another Set in force. Flows are stamped with the Set that has judged them, and judged again at their next packet, of either
+// direction and with the same opener. One that is no longer allowed stays as cut: what either end says is dropped, and counted, until it
+// has been idle for as long as above, or a Set allows it again. Swap costs nothing a flow.
+//
+// # ICMP errors
+//
+// An error passes if it quotes, and is sent to, the sender of a packet of a flow that came the other way and is allowed. Who sends it does
+// not matter: it may be a router anywhere behind the other end. One that quotes nothing known is judged by the rules, as all ICMP that is
+// neither error nor echo is; an answer to an echo that nobody has sent too. None of these makes a flow.
+//
+// # Fragments
+//
+// The first fragment has the ports and is judged. The others follow it for 30 s, if their bytes lie beside those that have passed: what
+// would overlap is dropped, also where it only repeats. A fragment that comes before the first is dropped, unless the rules allow all ports
+// of its protocol; nothing is held back, because systems send fragments in order and the tunnel keeps it. 1,024 fragmented packets are
+// known at once, of 8 pieces with gaps between them each; among more of one bucket of 8 the oldest is forgotten. Swap forgets all.
+//
+// # Bounds
+//
+// There are Config.Flows flows, 80 bytes each. When there is no room, the oldest idle one of the shard goes: first those that are not
+// settled, or cut; then those that are not TCP, while they have more than an eighth of the shard; settled TCP last. Another eighth is for
+// those that are not settled, so that a port scan, whatever it is allowed, evicts only its like. Denied packets make no flow.
+//
+// # Cost
+//
+// A packet of a settled flow takes no lock: it finds its flow by a version number that tells whether it was changed meanwhile. Everything
+// else takes the lock of one of 16 shards for some 100 ns. Nothing is allocated a packet, but where a denial is told somebody who waits.
+// A train of segments is one packet here.
 package flow

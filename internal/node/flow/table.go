@@ -1,6 +1,8 @@
 package flow
 
 import (
+	"math/bits"
+	"math/rand/v2"
 	"sync/atomic"
 
 	"github.com/cvlan/cvlan/internal/base/mono"
@@ -9,28 +11,41 @@ import (
 
 // Config bounds a Table. The zero Config is useful.
 type Config struct {
-	Flows int // at most; 0: DefaultFlows
+	Flows int // at most, 80 bytes each; 0: DefaultFlows
 }
 
-// DefaultFlows is how many flows a Table knows at most.
+// DefaultFlows is how many flows a Table knows at most, unless Config says otherwise: 5 MB once they are used.
 const DefaultFlows = 1 << 16
 
-// Table decides about packets and remembers what it allowed. Any number of goroutines may use it at once.
+// Table decides about packets and remembers what it has allowed. Any number of goroutines may use it at once.
 type Table struct {
-	rules atomic.Pointer[rules]
-	tally tally
-	log   log
+	rules     atomic.Pointer[rules]
+	seed      [5]uint64
+	shards    [shards]shard
+	fragments fragments
+	tally     tally
+	log       denials
 }
 
 // rules are a Set in force.
 type rules struct {
 	set   *filter.Set
 	epoch uint32 // how many Sets there were before
+	usage usage
 }
 
 // New makes a Table without rules: it lets nothing pass until Swap.
-func New(Config) *Table {
+func New(c Config) *Table {
+	if c.Flows <= 0 {
+		c.Flows = DefaultFlows
+	}
 	t := &Table{}
+	for i := range t.seed {
+		t.seed[i] = rand.Uint64()
+	}
+	for i := range t.shards {
+		t.shards[i].init(max(8, (c.Flows+shards-1)/shards))
+	}
 	t.rules.Store(&rules{})
 	return t
 }
@@ -39,34 +54,32 @@ func New(Config) *Table {
 func (t *Table) Swap(set *filter.Set) {
 	for {
 		old := t.rules.Load()
-		if t.rules.CompareAndSwap(old, &rules{set: set, epoch: old.epoch + 1}) {
+		if t.rules.CompareAndSwap(old, &rules{set: set, epoch: old.epoch + 1, usage: usageOf(set, old)}) {
 			return
 		}
 	}
 }
 
 // In decides about a packet from the network, or about a train of size bytes of which head is the beginning, with all headers.
-func (t *Table) In(now mono.Time, head []byte, size int) bool { return t.pass(now, true, head, size) }
+func (t *Table) In(now mono.Time, head []byte, size int) bool { return t.pass(now, false, head, size) }
 
 // Out is In for a packet to the network.
-func (t *Table) Out(now mono.Time, head []byte, size int) bool { return t.pass(now, false, head, size) }
+func (t *Table) Out(now mono.Time, head []byte, size int) bool { return t.pass(now, true, head, size) }
 
-func (t *Table) pass(now mono.Time, in bool, head []byte, size int) bool {
+// pass lets plain packets of settled flows pass at once, and has all others judged.
+func (t *Table) pass(now mono.Time, out bool, head []byte, size int) bool {
 	r := t.rules.Load()
-	var p filter.Packet
-	reason := filter.Closed
-	if r.set != nil {
-		if reason = p.ParseHead(head, size); reason == filter.Allowed {
-			if in {
-				reason = r.set.In(&p, false)
-			} else {
-				reason = r.set.Out(&p, false)
+	var g glance
+	if g.read(head, size) && g.quiet() {
+		k, high := keyOf(g.src, g.dst, uint16(g.ports>>16), uint16(g.ports), g.proto, out)
+		hash := k.hash(&t.seed)
+		if mood, seen, ok := t.shard(hash).glimpse(&k, hash); ok && uint32(mood>>32) == r.epoch && tickOf(now)-seen < fresh {
+			if s := state(mood); s&cut == 0 && (s.phase() >= settled || g.proto != filter.TCP && s.by(high)) {
+				return true
 			}
 		}
 	}
-	if reason == filter.Allowed {
-		return true
-	}
-	t.deny(now, r, in, &p, reason)
-	return false
+	return t.judge(now, r, out, head, size)
 }
+
+func (t *Table) shard(hash uint64) *shard { return &t.shards[hash>>(64-bits.Len(shards-1))] }

@@ -1,0 +1,135 @@
+package flow
+
+import (
+	"testing"
+	"time"
+
+	"github.com/cvlan/cvlan/policy/filter"
+)
+
+func TestAPortScanEvictsNoConnection(t *testing.T) {
+	s := newStory(t)
+	s.a.Table, s.b.Table = New(Config{Flows: 4096}), New(Config{Flows: 4096})
+	s.policy(allow{s.a, s.b, filter.TCP, 0, 65535, false}, allow{s.a, s.b, filter.UDP, 0, 65535, false})
+	for i := range uint16(1000) {
+		s.connect(s.a, 40000+i, 443)
+	}
+	s.pass(time.Hour)
+	for port := range uint16(30000) { // SYNs to everything, and datagrams; every tenth is refused
+		s.arrives(s.a, s.tcp(s.a, 39999, port, syn))
+		s.arrives(s.a, s.send(s.a, filter.UDP, udp(39999, port, 8)))
+		if port%10 == 0 {
+			s.arrives(s.b, s.tcp(s.b, port, 39999, rst|ack))
+		}
+	}
+	c := s.a.Counters()
+	if c.Flows > 4096 || c.Flows < 3500 || c.Evicted < 50000 {
+		t.Errorf("%+v", c)
+	}
+	for _, e := range []*end{s.a, s.b} {
+		for i := range e.shards {
+			e.shards[i].check(t, e.Table)
+		}
+		known := 0
+		for i := range uint16(1000) {
+			k, _ := keyOf(addressOf(s.a.addr), addressOf(s.b.addr), 40000+i, 443, filter.TCP, e == s.a)
+			hash := k.hash(&e.seed)
+			if _, _, ok := e.shard(hash).glimpse(&k, hash); ok {
+				known++
+			}
+		}
+		e.wants(t, "connections that are known", known, 1000)
+	}
+}
+
+func TestConnectionsMakeRoomForEachOther(t *testing.T) {
+	s := newStory(t)
+	s.a.Table = New(Config{Flows: 256})
+	s.policy(allow{s.a, s.b, filter.TCP, 0, 65535, false}, rule(s.a, s.b, filter.UDP, 53))
+	for i := range uint16(2000) {
+		s.connect(s.a, 40000+i, 443)
+		s.pass(time.Second)
+	}
+	for range 20 { // a conversation gets a place among them, and keeps it
+		s.arrives(s.a, s.send(s.a, filter.UDP, udp(5, 53, 1)))
+		s.arrives(s.b, s.send(s.b, filter.UDP, udp(53, 5, 1)))
+		s.arrives(s.b, s.send(s.b, filter.UDP, udp(53, 5, 1)))
+		s.pass(2 * time.Second)
+	}
+	s.arrives(s.a, s.tcp(s.a, 41999, 443, ack)) // the newest stands
+	if c := s.a.Counters(); c.Flows > 256 || c.Evicted < 1700 {
+		t.Errorf("%+v", c)
+	}
+}
+
+func TestDeniedPacketsMakeNoFlow(t *testing.T) {
+	s := newStory(t)
+	s.policy()
+	for port := range uint16(1000) {
+		s.dropped(s.a, s.tcp(s.a, 39999, port, syn), "out: no_rule")
+	}
+	s.a.wants(t, "flows", s.a.Counters().Flows, 0)
+}
+
+// Every list and chain is whole after much coming and going.
+func (s *shard) check(t *testing.T, table *Table) {
+	t.Helper()
+	flows := uint32(0)
+	for rank := range s.ranks {
+		n, older := uint32(0), uint32(0)
+		for name := s.ranks[rank].oldest; name != 0; name = s.links[name-1].newer {
+			x := s.at(name)
+			k := x.load()
+			if s.links[name-1].older != older || x.state().rank(k.proto()) != rank {
+				t.Fatalf("flow %d stands wrongly in list %d", name, rank)
+			}
+			hash, found := k.hash(&table.seed), false
+			for at := s.chain(hash).Load(); at != 0; at = s.at(at).next.Load() {
+				found = found || at == name
+			}
+			if !found {
+				t.Fatalf("flow %d is in no chain", name)
+			}
+			older = name
+			n++
+		}
+		if s.ranks[rank].newest != older || s.ranks[rank].n != n {
+			t.Fatalf("list %d has %d flows, says %d", rank, n, s.ranks[rank].n)
+		}
+		flows += n
+	}
+	spare := uint32(0)
+	for name := s.spare; name != 0; name = s.at(name).next.Load() {
+		spare++
+	}
+	if flows+spare != s.taken {
+		t.Fatalf("%d flows and %d spare of %d", flows, spare, s.taken)
+	}
+}
+
+func TestNoPacketAllocates(t *testing.T) {
+	s := newStory(t)
+	s.policy(allow{s.a, s.b, filter.TCP, 0, 65535, false}, rule(s.a, s.b, filter.UDP, 53), rule(s.a, s.b, filter.ICMP, 0))
+	s.connect(s.a, 40000, 443)
+	fragments := s.whole(s.a, false, 53, 7)
+	settled, opens, denied := s.tcp(s.a, 40000, 443, ack), s.tcp(s.a, 40001, 443, syn), s.tcp(s.b, 40001, 443, syn)
+	ping, report := s.send(s.a, filter.ICMP, icmp(8, 0, 1)), about(s.b.addr, settled, 28)
+	port := uint16(0)
+	if n := testing.AllocsPerRun(1000, func() {
+		port++
+		opens[22], opens[23] = byte(port>>8), byte(port)
+		s.now = s.now.Add(10 * time.Millisecond)
+		for _, b := range [][]byte{settled, opens, fragments[0], fragments[1], ping} {
+			if !s.a.Out(s.now, b, len(b)) {
+				t.Fatal("dropped")
+			}
+		}
+		s.a.In(s.now, report, len(report))
+		s.a.In(s.now, denied, len(denied))
+		if port%100 == 0 {
+			s.a.rules.Load().epoch++ // everything is judged again
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}

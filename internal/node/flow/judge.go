@@ -1,0 +1,237 @@
+package flow
+
+import (
+	"github.com/cvlan/cvlan/internal/base/mono"
+	"github.com/cvlan/cvlan/policy/filter"
+)
+
+// judge decides about a packet with all that is known.
+func (t *Table) judge(now mono.Time, r *rules, out bool, head []byte, size int) bool {
+	q := question{t: t, r: r, now: tickOf(now), out: out}
+	reason := filter.Closed
+	if r.set != nil {
+		if reason = q.p.ParseHead(head, size); reason == filter.Allowed {
+			reason = q.decide(head)
+		}
+	}
+	if reason == filter.Allowed {
+		return true
+	}
+	t.deny(&q, reason)
+	return false
+}
+
+// question is a packet about which is to be decided.
+type question struct {
+	t   *Table
+	r   *rules
+	now tick
+	out bool
+	p   filter.Packet
+
+	// What the rules were asked about last: the packet, or one by which its flow would begin.
+	judged    filter.Packet
+	judgedOut bool
+}
+
+func (q *question) decide(head []byte) filter.Reason {
+	switch q.p.Fragment {
+	case filter.Later:
+		if reason, known := q.t.fragments.follow(q); known {
+			return reason
+		}
+		return q.ask(&q.p, q.out)
+	case filter.First:
+		reason := q.first(head)
+		if reason == filter.Allowed {
+			q.t.fragments.begin(q)
+		}
+		return reason
+	}
+	return q.first(head)
+}
+
+// first decides about a packet that has its transport header.
+func (q *question) first(head []byte) filter.Reason {
+	p := &q.p
+	switch {
+	case p.IsError():
+		if q.quotes(head) {
+			return filter.Allowed
+		}
+		return q.ask(p, q.out)
+	case isICMP(p.Proto) && !isEcho(p):
+		return q.ask(p, q.out)
+	case p.Proto == filter.TCP && !sane(p.Flags):
+		return filter.Malformed
+	}
+	return q.flow()
+}
+
+// sane is false for flags that TCP never sends.
+func sane(flags uint8) bool {
+	if flags&filter.SYN != 0 {
+		return flags&(filter.FIN|filter.RST) == 0
+	}
+	return flags&(filter.ACK|filter.RST) != 0
+}
+
+// ask has the rules judge a packet as one that begins something.
+func (q *question) ask(p *filter.Packet, out bool) filter.Reason {
+	q.judged, q.judgedOut = *p, out
+	if out {
+		return q.r.set.Out(p, false)
+	}
+	return q.r.set.In(p, false)
+}
+
+// flow decides about a packet that belongs to a flow, or begins one.
+func (q *question) flow() filter.Reason {
+	k, high := keyOfPacket(&q.p, q.out)
+	hash := k.hash(&q.t.seed)
+	s := q.t.shard(hash)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if name := s.find(&k, hash, q.now); name != 0 {
+		return q.known(s, name, &k, high)
+	}
+	return q.unknown(s, &k, hash, high)
+}
+
+// known decides about a packet of a flow.
+func (q *question) known(s *shard, name uint32, k *key, high bool) filter.Reason {
+	st := s.at(name).state()
+	if q.begins(st, high) {
+		if reason := q.ask(&q.p, q.out); reason != filter.Allowed {
+			return reason
+		}
+		q.count(&q.p, q.out)
+		s.update(q.t, name, q.now, q.r.epoch, opened(high))
+		return filter.Allowed
+	}
+	reason := q.review(s, name, k)
+	st = s.at(name).state()
+	if st&cut != 0 {
+		if q.p.Proto == filter.TCP || isICMP(q.p.Proto) || st.by(high) || q.ask(&q.p, q.out) != filter.Allowed {
+			return asSeen(reason, st.by(high))
+		}
+		q.count(&q.p, q.out)
+		st = opened(high)
+	}
+	if q.p.Proto == filter.TCP {
+		st = st.segment(q.p.Flags, high)
+	} else {
+		st = st.heard(high)
+	}
+	s.update(q.t, name, q.now, q.r.epoch, st)
+	return filter.Allowed
+}
+
+// begins reports whether a packet of a known flow begins another one instead, from the other end.
+func (q *question) begins(st state, high bool) bool {
+	return q.p.Proto == filter.TCP && q.p.Flags&(filter.SYN|filter.ACK) == filter.SYN && !st.by(high) && (st.phase() != single || st&cut != 0)
+}
+
+// review has a flow judged by the rules in force, if others have judged it or it is cut.
+func (q *question) review(s *shard, name uint32, k *key) filter.Reason {
+	x := s.at(name)
+	st := x.state()
+	if uint32(x.mood.Load()>>32) == q.r.epoch && st&cut == 0 {
+		return filter.Allowed
+	}
+	p, out := k.opening(st&openerHigh != 0)
+	reason := q.ask(&p, out)
+	after := st &^ cut
+	if reason != filter.Allowed {
+		after |= cut
+	}
+	s.update(q.t, name, q.now, q.r.epoch, after)
+	return reason
+}
+
+// unknown decides about a packet that belongs to nothing.
+func (q *question) unknown(s *shard, k *key, hash uint64, high bool) filter.Reason {
+	opener := q.opener(high)
+	p, out := &q.p, q.out
+	var turned filter.Packet
+	if opener != high {
+		turned, out = k.opening(opener)
+		p = &turned
+	}
+	if reason := q.ask(p, out); reason != filter.Allowed || q.passing() {
+		return asSeen(reason, opener == high)
+	}
+	q.count(p, out)
+	st := opened(opener)
+	switch {
+	case p.Proto != filter.TCP:
+	case q.p.Flags&filter.FIN != 0:
+		st = st.fin(high)
+	case opener != high:
+		st = st.with(answered)
+	}
+	s.add(q.t, k, hash, q.now, q.r.epoch, st)
+	return filter.Allowed
+}
+
+// asSeen is a reason for an opener's packet as it is told of this one, which may be the other end's.
+func asSeen(r filter.Reason, same bool) filter.Reason {
+	switch {
+	case same:
+	case r == filter.UnknownSource:
+		return filter.UnknownDestination
+	case r == filter.UnknownDestination:
+		return filter.UnknownSource
+	}
+	return r
+}
+
+// passing reports whether a packet makes no flow: it ends one, or answers what was not asked.
+func (q *question) passing() bool {
+	switch {
+	case q.p.Proto == filter.TCP:
+		return q.p.Flags&filter.RST != 0
+	case isICMP(q.p.Proto):
+		return !asks(&q.p)
+	}
+	return false
+}
+
+// highPort is where the ports begin that systems give to those who open (Linux; others from 49152 on: RFC 6335, section 6).
+const highPort = 32768
+
+// opener tells which end may have opened the flow of a packet that belongs to none: the higher one, or not.
+func (q *question) opener(high bool) bool {
+	if q.p.Proto != filter.TCP {
+		return high
+	}
+	switch q.p.Flags & (filter.SYN | filter.ACK) {
+	case filter.SYN:
+		return high
+	case filter.SYN | filter.ACK:
+		return !high
+	}
+	if q.p.SrcPort < highPort && q.p.DstPort >= highPort {
+		return !high
+	}
+	return high
+}
+
+// quotes reports whether an ICMP error is about a packet of a flow that is allowed, and is sent to that packet's sender.
+func (q *question) quotes(head []byte) bool {
+	var inner filter.Packet
+	from := q.p.Payload + 8
+	if len(head) < from || inner.ParseQuoted(head[from:min(len(head), q.p.Length)]) != filter.Allowed {
+		return false
+	}
+	if inner.Src != q.p.Dst || inner.Fragment == filter.Later || isICMP(inner.Proto) && !isEcho(&inner) {
+		return false
+	}
+	k, _ := keyOfPacket(&inner, !q.out)
+	hash := k.hash(&q.t.seed)
+	s := q.t.shard(hash)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	name := s.find(&k, hash, q.now)
+	return name != 0 && q.review(s, name, &k) == filter.Allowed
+}
