@@ -25,7 +25,8 @@
 //
 // # Lanes
 //
-// A lane is an open channel to a node. Want opens one at the peer's home; and, while the link there is not up yet or no longer, or refuses, also at our
+// A lane is an open channel to a node. Want opens one at our own home if the peer's is in the same region, for relays of a region forward to each other; else, or if
+// our home refuses, at the peer's home; and, while the link there is not up yet or no longer, or refuses, also at our
 // own home and standby, where the peer may be registered too. The open lanes are ordered, best first: those of links without doubt, then the peer's home,
 // our own, the standby. LaneUp says that something has changed in that, Lost that there is none.
 //

@@ -186,9 +186,9 @@ func (l *Links) pursueAll(now mono.Time, out *Out) {
 	}
 }
 
-// pursue has a channel opened at the peer's home, and where else it may be while that does not serve.
+// pursue has a channel opened at our own home if that can forward to the peer's, else at the peer's home, and where else it may be while that does not serve.
 func (l *Links) pursue(now mono.Time, p *peer, out *Out) {
-	if p.until.IsNever() || !now.Before(p.until) {
+	if p.until.IsNever() || !now.Before(p.until) || l.nearby(now, p, out) {
 		return
 	}
 	if k := l.relay(p.home); k != nil {
@@ -205,6 +205,25 @@ func (l *Links) pursue(now mono.Time, p *peer, out *Out) {
 			n.open(now, p, out)
 		}
 	}
+}
+
+// nearby has our own home forward to the peer's, if both are in one region, and reports whether that serves or may yet. If the home refuses, the peer has to be
+// reached at its own.
+func (l *Links) nearby(now mono.Time, p *peer, out *Out) bool {
+	h, k := l.home, l.relay(p.home)
+	if h == nil || k == nil || h == k || h.region == "" || h.region != k.region || h.link == nil || !h.link.up() {
+		return false
+	}
+	n := h.link
+	n.open(now, p, out)
+	c := n.channels[p.node]
+	switch {
+	case c == nil || n.pulse.doubtful():
+		return false
+	case c.number != 0:
+		return true
+	}
+	return c.reason == relay.NoReason || c.reason == relay.Gone // it has been asked, anew if the peer has moved
 }
 
 // open asks for a channel if there is none and it is time.

@@ -33,6 +33,7 @@ type Config struct {
 type Relay struct {
 	ID       ident.Relay
 	Addrs    []netip.AddrPort // where it takes UDP, most wanted first
+	Region   string           // relays of a region forward to each other; empty: it is in none
 	Draining bool             // it is about to stop
 }
 

@@ -13,6 +13,7 @@ import (
 type known struct {
 	id      ident.Relay
 	addrs   []netip.AddrPort
+	region  string
 	gone    bool // not in the map any more
 	leaving bool // it drains
 	link    *link
@@ -41,7 +42,7 @@ func (l *Links) Relays(now mono.Time, all []Relay, out *Out) {
 			k, fresh = &known{id: r.ID}, true
 			l.relays = append(l.relays, k)
 		}
-		k.gone, k.leaving = false, r.Draining || k.leaving && k.link != nil
+		k.region, k.gone, k.leaving = r.Region, false, r.Draining || k.leaving && k.link != nil
 		k.meet(r.Addrs)
 	}
 	l.relays = slices.DeleteFunc(l.relays, func(k *known) bool { return k.gone && k.link == nil })

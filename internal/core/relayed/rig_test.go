@@ -48,6 +48,7 @@ type station struct {
 	addr   netip.AddrPort
 	delay  time.Duration // one way
 	dead   bool          // answers nothing, takes no connections
+	region string
 	noUDP  bool
 	refuse relay.Reason // of registrations
 	nodes  map[ident.Node]bool
@@ -103,7 +104,7 @@ func (r *rig) start() { r.l.Relays(r.now, r.mapped(), &r.out); r.act() }
 
 func (r *rig) mapped() (all []Relay) {
 	for _, s := range r.relays {
-		all = append(all, Relay{ID: s.id, Addrs: []netip.AddrPort{s.addr}})
+		all = append(all, Relay{ID: s.id, Region: s.region, Addrs: []netip.AddrPort{s.addr}})
 	}
 	return all
 }

@@ -37,7 +37,7 @@ func (e *Engine) relays() {
 	var servers []netip.AddrPort
 	missing := map[string]bool{}
 	for r := range e.table.Relays() {
-		known := relayed.Relay{ID: r.ID}
+		known := relayed.Relay{ID: r.ID, Region: r.Region}
 		for _, at := range r.Addresses {
 			known.Addrs = append(known.Addrs, e.addressesOf(at, missing)...)
 		}
