@@ -42,6 +42,8 @@ func NewMethod(id msg.TransformID) (Method, error) {
 		return kem768{}, nil
 	case msg.KEMLKEM1024:
 		return kem1024{}, nil
+	case msg.KEModp1024:
+		return newModp(modp1024)
 	case msg.KEModp2048:
 		return newModp(modp2048)
 	case msg.KEModp3072:

@@ -16,7 +16,7 @@ import (
 var sizes = map[msg.TransformID][3]int{
 	msg.KECurve25519: {32, 32, 32}, msg.KEP256: {64, 64, 32}, msg.KEP384: {96, 96, 48}, msg.KEP521: {132, 132, 66},
 	msg.KEMLKEM768: {1184, 1088, 32}, msg.KEMLKEM1024: {1568, 1568, 32},
-	msg.KEModp2048: {256, 256, 256}, msg.KEModp3072: {384, 384, 384}, msg.KEModp4096: {512, 512, 512},
+	msg.KEModp1024: {128, 128, 128}, msg.KEModp2048: {256, 256, 256}, msg.KEModp3072: {384, 384, 384}, msg.KEModp4096: {512, 512, 512},
 }
 
 func method(t testing.TB, id msg.TransformID) Method {
@@ -130,7 +130,7 @@ func TestPrimesAreThoseOfTheRFC(t *testing.T) {
 		hex  string
 		bits uint
 		k    int64
-	}{{modp2048, 2048, 124476}, {modp3072, 3072, 1690314}, {modp4096, 4096, 240904}} {
+	}{{modp1024, 1024, 129093}, {modp2048, 2048, 124476}, {modp3072, 3072, 1690314}, {modp4096, 4096, 240904}} {
 		one := big.NewInt(1)
 		want := new(big.Int).Lsh(one, c.bits)
 		want.Sub(want, new(big.Int).Lsh(one, c.bits-64))
@@ -167,7 +167,7 @@ func arccot(x int64, unit *big.Int) *big.Int {
 }
 
 func TestUnknownMethodsAreRefused(t *testing.T) {
-	for _, id := range []msg.TransformID{msg.KENone, msg.KEModp1024, msg.KEMLKEM512, 999} {
+	for _, id := range []msg.TransformID{msg.KENone, msg.KEModp1536, msg.KEMLKEM512, 999} {
 		if _, err := NewMethod(id); err == nil {
 			t.Errorf("method %d is taken", id)
 		}

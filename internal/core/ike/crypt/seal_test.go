@@ -285,7 +285,7 @@ func TestUnfitTransformsAndKeysAreRefused(t *testing.T) {
 	odd := func(t msg.Transform) msg.Transform { t.Unknown = []msg.Attribute{{Type: 1}}; return t }
 	bits := func(t msg.Transform, n uint16) msg.Transform { t.KeyBits = n; return t }
 	for _, c := range [][2]msg.Transform{
-		{}, {gcm, sha}, {cbc, {}}, {cbc, {Type: msg.Integrity}}, {cbc, {Type: msg.Integrity, ID: msg.IntegSHA1}}, {sha, gcm},
+		{}, {gcm, sha}, {cbc, {}}, {cbc, {Type: msg.Integrity}}, {cbc, {Type: msg.Integrity, ID: msg.IntegXCBC}}, {sha, gcm},
 		{bits(gcm, 0), {}}, {bits(gcm, 257), {}}, {bits(cbc, 512), sha}, {cbc, bits(sha, 256)}, {odd(gcm), {}}, {cbc, odd(sha)},
 		{{Type: msg.Encryption, ID: msg.EncrChaCha20, KeyBits: 256}, {}}, {{Type: msg.Encryption, ID: msg.EncrNull}, sha},
 	} {

@@ -1,6 +1,8 @@
 package crypt
 
 import (
+	"crypto/fips140"
+	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/sha512"
 	"fmt"
@@ -53,8 +55,8 @@ func (s Suite) KeySizes() (encr, auth int) { return s.encr, s.auth }
 // mac is an integrity transform.
 type mac struct {
 	hash func() hash.Hash
-	key  int // bytes: all of the hash (RFC 4868)
-	icv  int // bytes: half of it
+	key  int // bytes: all of the hash (RFC 4868, RFC 2404)
+	icv  int // bytes: half of it, of SHA-1 12
 }
 
 func newMAC(t msg.Transform) (mac, bool) {
@@ -62,6 +64,8 @@ func newMAC(t msg.Transform) (mac, bool) {
 		return mac{}, false
 	}
 	switch t.ID {
+	case msg.IntegSHA1: // for Windows as it comes; strict FIPS mode has no such HMAC
+		return mac{sha1.New, sha1.Size, 12}, !fips140.Enabled()
 	case msg.IntegSHA256:
 		return mac{sha256.New, sha256.Size, sha256.Size / 2}, true
 	case msg.IntegSHA384:
