@@ -59,6 +59,7 @@ type TunnelConfig struct {
 	Private key.WGPrivate
 	Port    uint16 // UDP; 0: any
 	TUN     tun.Device
+	Filter  tunnel.Filter    // what every packet has to pass
 	Now     func() time.Time // the time of day as far as it can be trusted
 	Log     *slog.Logger
 

@@ -142,7 +142,7 @@ func (e *Engine) make(port uint16) (*device, *session.Problem) {
 	n, _ := e.table.Network()
 	self, _ := e.table.Self()
 	_, overlay := addresses(n, self)
-	t, err := e.cfg.Outside.Tunnel(TunnelConfig{Private: e.cfg.WG, Port: port, TUN: dev, Now: e.clock.Now, Log: e.log,
+	t, err := e.cfg.Outside.Tunnel(TunnelConfig{Private: e.cfg.WG, Port: port, TUN: dev, Filter: e.rules.table, Now: e.clock.Now, Log: e.log,
 		Self: e.cfg.Membership.Node, Overlay: overlay, Credentials: e.session.Credentials, Report: e.reached, Punch: e.session.Punch})
 	if err != nil {
 		p := problemOf("tunnel-failed", err)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/cvlan/cvlan/internal/base/logx"
 	"github.com/cvlan/cvlan/internal/core/netmap"
+	"github.com/cvlan/cvlan/internal/node/flow"
 	"github.com/cvlan/cvlan/internal/node/session"
 	"github.com/cvlan/cvlan/proto/control/pb"
 )
@@ -52,6 +53,7 @@ type Engine struct {
 	life      context.Context // ends when Run is to
 	helpers   sync.WaitGroup
 	came      came
+	rules     rules
 }
 
 // New makes an engine from what is known. A cache that cannot be read is no error: it is logged, and the controller sends the map
@@ -63,7 +65,9 @@ func New(cfg Config) *Engine {
 		asks: make(chan func()), news: make(chan struct{}, 1), written: make(chan error, 1), kept: cfg.Heard,
 		names: names{known: map[string][]netip.Addr{}, found: make(chan map[string][]netip.Addr)},
 	}
-	e.table = e.recall(netmap.Config{Tenant: m.Tenant, Network: m.Network, Node: m.Node})
+	e.table = e.recall(netmap.Config{Tenant: m.Tenant, Network: m.Network, Node: m.Node, Rules: checkRules})
+	e.rules.table = flow.New(flow.Config{})
+	e.rule()
 	e.saver = newSaver(cfg.Keep.Map, e.wrote)
 	e.session = session.New(session.Config{
 		Membership: *m, Identity: cfg.Identity, WG: cfg.WG.Public(), Software: cfg.Software, Transport: cfg.Transport,
@@ -174,6 +178,9 @@ func (e *Engine) tick() {
 	if due(e.names.again) {
 		e.renewNames()
 	}
+	if due(e.rules.again) {
+		e.turn()
+	}
 	if due(e.publishAt) || now.Sub(e.published) >= idleCheck {
 		e.publish()
 	}
@@ -181,7 +188,7 @@ func (e *Engine) tick() {
 
 func (e *Engine) deadline() time.Time {
 	d := e.published.Add(idleCheck)
-	for _, t := range []time.Time{e.retryAt, e.saveAt, e.publishAt, e.names.again} {
+	for _, t := range []time.Time{e.retryAt, e.saveAt, e.publishAt, e.names.again, e.rules.again} {
 		if !t.IsZero() && t.Before(d) {
 			d = t
 		}
@@ -228,6 +235,9 @@ func (e *Engine) apply(m *pb.Map) error {
 		return nil
 	}
 	e.listed = nil
+	if slices.ContainsFunc(e.out.Events, ofRules) {
+		e.rule() // before the peers may speak
+	}
 	e.follow(e.out.Events)
 	if e.dev == nil || slices.ContainsFunc(e.out.Events, ofOwn) {
 		e.raise()
@@ -268,6 +278,12 @@ func (p *pages) Self() (record []byte, signed bool) {
 		record, signed = s.Bytes, s.Signed
 	})
 	return record, signed
+}
+
+// Rules implements session.Table.
+func (p *pages) Rules() (name uint64) {
+	p.do(context.Background(), func(e *Engine) { name = e.rules.name })
+	return name
 }
 
 // do has the loop call f. The loop answers for as long as the session lives, so only Apply, whose turn may come late, needs a way out.

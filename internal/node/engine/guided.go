@@ -27,6 +27,7 @@ func Guided(c TunnelConfig, t tunnel.Config, h Helpers) (Tunnel, error) {
 		g.guide.Close()
 		return nil, err
 	}
+	g.SetFilter(c.Filter) // nothing passes before: there are no peers
 	ctx, cancel := context.WithCancel(context.Background())
 	g.cancel = cancel
 	if h.Gateway != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/core/netmap"
+	"github.com/cvlan/cvlan/internal/node/flow"
 	"github.com/cvlan/cvlan/internal/node/session"
 	"github.com/cvlan/cvlan/internal/node/tunnel"
 	"github.com/cvlan/cvlan/proto/control"
@@ -40,6 +41,7 @@ type Status struct {
 	Plains     []*control.Plain // by name
 	Relays     []control.Relay  // by identifier
 	MapVersion uint64
+	Rules      Rules
 
 	Interface string // "": there is none
 	Port      uint16
@@ -47,6 +49,13 @@ type Status struct {
 	Session   session.State
 
 	tunnel Tunnel
+}
+
+// Rules are what policy lets the node do.
+type Rules struct {
+	Name   uint64 // of the charter that the filter applies; 0: it has none, and nothing passes
+	Number uint64 // of the document that the rules are numbered in
+	Filter *flow.Table
 }
 
 // Live returns what the tunnel knows of its peers now; nil without a tunnel.
@@ -98,6 +107,10 @@ func (e *Engine) publish() {
 	s.Network, s.Known = e.table.Network()
 	s.Self, _ = e.table.Self()
 	s.Peers, s.Plains, s.Relays = e.peers(), e.plains(), slices.Collect(e.table.Relays())
+	s.Rules = Rules{Name: e.rules.name, Filter: e.rules.table}
+	if e.rules.charter != nil {
+		s.Rules.Number = e.rules.charter.Number
+	}
 	if e.dev != nil {
 		s.Interface, s.Port, s.MTU, s.tunnel = e.dev.name, e.dev.tunnel.Port(), e.dev.mtu, e.dev.tunnel
 	}

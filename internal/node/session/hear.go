@@ -83,6 +83,12 @@ func (l *link) piece(ctx context.Context, m *pb.Map) *ending {
 		return nil
 	}
 	l.distrust = 0
+	if name := l.cfg.Table.Rules(); name != l.sentRules {
+		l.sentRules = name
+		if end := l.sendOr(ctx, &pb.Frame{Body: &pb.Frame_RulesApplied{RulesApplied: &pb.RulesApplied{RulesName: name}}}); end != nil {
+			return end
+		}
+	}
 	signed, err := l.current()
 	if err != nil {
 		l.log.Warn("own record not signed", logx.Err, err)

@@ -44,6 +44,7 @@ type link struct {
 	reportAt   time.Time
 	lastReport time.Time
 	sentSigned []byte // the record whose signature the controller has been sent
+	sentRules  uint64 // the rules that the controller knows the node to apply
 }
 
 // once lives through one connection. lived is how long it was welcomed.

@@ -22,7 +22,8 @@ func (l *link) hello(ctx context.Context) error {
 	reach := l.latest()
 	h := &pb.Hello{VersionMin: control.VersionMin, VersionMax: control.Version, InstanceId: l.instance, Software: l.cfg.Software, Signed: signed}
 	if l.distrust < 2 { // refused twice: ask for everything
-		h.Cursor = l.cfg.Table.Cursor()
+		h.Cursor, h.RulesName = l.cfg.Table.Cursor(), l.cfg.Table.Rules()
+		l.sentRules = h.RulesName
 	}
 	if reach != nil {
 		h.Report = reach

@@ -39,6 +39,8 @@ type Table interface {
 	Apply(context.Context, *pb.Map) error
 	// Self returns the node's own record as the map shows it, and whether it is signed there; nil while the map has none.
 	Self() (record []byte, signed bool)
+	// Rules names the rules that the node applies; 0: it has none.
+	Rules() uint64
 }
 
 // Config is what a session needs. The functions must not block for long and must not call the session's Run.

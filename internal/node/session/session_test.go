@@ -29,6 +29,8 @@ type table struct {
 	applied int
 }
 
+func (t *table) Rules() uint64 { return 0 }
+
 func (t *table) Cursor() *pb.Cursor {
 	t.mu.Lock()
 	defer t.mu.Unlock()
