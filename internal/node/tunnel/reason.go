@@ -29,6 +29,7 @@ const (
 	Expired       // for a session that is too old
 	Spoofed       // from an inner address that is not its sender's
 	FilteredIn    // policy says no
+	Unselected    // not of the traffic that was agreed on with its sender
 
 	// Control messages.
 	Unaddressed  // the sender does not know our public key
@@ -48,7 +49,7 @@ const (
 var reasonNames = [reasons]string{
 	"ok",
 	"no_route", "foreign_source", "filtered_out", "no_session", "no_path", "too_big", "bad_packet",
-	"unclaimed", "unknown_sender", "malformed", "unknown_index", "forged", "replayed", "expired", "spoofed_source", "filtered_in",
+	"unclaimed", "unknown_sender", "malformed", "unknown_index", "forged", "replayed", "expired", "spoofed_source", "filtered_in", "unselected",
 	"unaddressed", "challenged", "paced", "unknown_peer", "too_many_peers", "unshared", "crossed", "crowded",
 	"no_memory",
 }

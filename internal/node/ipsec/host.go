@@ -1,0 +1,41 @@
+package ipsec
+
+import (
+	"github.com/cvlan/cvlan/internal/base/mono"
+	"github.com/cvlan/cvlan/internal/core/esp"
+	"github.com/cvlan/cvlan/internal/node/tunnel"
+)
+
+// SPI implements Host.
+func (t *transport) SPI() (esp.SPI, error) { return t.machine.SPI() }
+
+// Release implements Host.
+func (t *transport) Release(s esp.SPI) { t.machine.Release(s) }
+
+// Install implements Host.
+func (t *transport) Install(now mono.Time, p *tunnel.Peer, k esp.Keys) error {
+	t.know(p)
+	return t.machine.Install(now, p.Key(), k, &t.esp)
+}
+
+// Delete implements Host.
+func (t *transport) Delete(now mono.Time, s esp.SPI) { t.machine.Delete(now, s, &t.esp) }
+
+// Pairs implements Host.
+func (t *transport) Pairs(p *tunnel.Peer) []esp.Status { return t.machine.Status(p.Key()) }
+
+// Send implements Host.
+func (t *transport) Send(m Message) {
+	data := append(make([]byte, esp.MarkerSize, esp.MarkerSize+len(m.Data)), m.Data...)
+	t.out.Transmits = append(t.out.Transmits, tunnel.Transmit{Peer: m.Peer, To: m.To, Opening: m.Opening, Data: data})
+}
+
+// Heard implements Host.
+func (t *transport) Heard(p *tunnel.Peer, from tunnel.Source) {
+	t.out.Events = append(t.out.Events, tunnel.Event{Kind: tunnel.Heard, Peer: p, Source: from})
+}
+
+// GiveUp implements Host.
+func (t *transport) GiveUp(p *tunnel.Peer) {
+	t.out.Events = append(t.out.Events, tunnel.Event{Kind: tunnel.GaveUp, Peer: p})
+}

@@ -1,0 +1,225 @@
+package ipsec_test
+
+import (
+	"bytes"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/cvlan/cvlan/internal/core/esp"
+	"github.com/cvlan/cvlan/internal/core/offload"
+	"github.com/cvlan/cvlan/internal/node/tunnel"
+)
+
+func TestFirstPacketWaitsForKeysAndIsAnswered(t *testing.T) {
+	for _, s := range []esp.Suite{esp.AES256GCM, esp.AES128GCM, esp.ChaCha20Poly1305, esp.AES256CBC} {
+		inWorld(t, esp.Keys{Suite: s}, func(w *world) {
+			w.a.says(w.b, 0, 10)
+			w.pass(rtt / 2 * 3) // question, answer, packets
+			w.b.wantHeard(0, 10)
+			w.b.says(w.a, 0, 10)
+			w.pass(rtt / 2)
+			w.a.wantHeard(0, 10)
+			w.a.wantDrops(nil)
+			w.b.wantDrops(nil)
+			if st := w.a.of(w.b); st.Attempting || st.SessionSince.IsZero() || st.LastHandshake.IsZero() || st.Endpoint.Addr() != w.b.home {
+				w.Errorf("%+v", st)
+			}
+		})
+	}
+}
+
+func TestTrainsArriveAsOneRun(t *testing.T) {
+	inWorld(t, gcm(), func(w *world) {
+		w.a.says(w.b, 0, 1)
+		w.pass(time.Second)
+		w.b.wantHeard(0, 1)
+		tap := w.b.twin.Tap()
+		sent := tcpTrain(w.a.addr, w.b.addr, 45, 1340)
+		w.a.twin.SendTrain(sent)
+		w.pass(rtt)
+		select {
+		case got := <-tap:
+			if !bytes.Equal(got.Packet, sent.Packet) || got.Segment != sent.Segment {
+				t.Error("the train is another")
+			}
+		default:
+			t.Error("the train has not arrived")
+		}
+		if n := len(tap); n > 0 {
+			t.Errorf("%d more runs", n)
+		}
+	})
+}
+
+// tcpTrain is a train of n segments.
+func tcpTrain(from, to netip.Addr, n, segment int) offload.Super {
+	p := numbered(from, to, 0)[:20]
+	size := 20 + n*segment
+	p[2], p[3], p[9] = byte((20+size)>>8), byte(20+size), 6
+	p[10], p[11] = 0, 0
+	sum := offload.Sum(0).Bytes(p).Checksum()
+	p[10], p[11] = byte(sum>>8), byte(sum)
+	h := []byte{0x10, 0, 0x20, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0x50, 0x10, 0x40, 0, 0, 0, 0, 0}
+	fold := offload.PseudoHeader(p[12:20], 6, size).Fold()
+	h[16], h[17] = byte(fold>>8), byte(fold)
+	p = append(append(p, h...), bytes.Repeat([]byte{0xa5}, n*segment)...)
+	return offload.Super{Packet: p, Layout: offload.Layout{Protocol: offload.TCP, Segment: segment, Headers: 40, Partial: true, Start: 20, Offset: 16}}
+}
+
+// Both ends talk, packets overtake each other, and keys change every ten seconds. Nothing is lost and nothing comes twice.
+func TestChangeOfKeysInFlowLosesNothing(t *testing.T) {
+	k := gcm()
+	k.Life = esp.Life{Soft: esp.Limit{Time: 10 * time.Second}, Hard: esp.Limit{Time: 20 * time.Second}}
+	inWorld(t, k, func(w *world) {
+		w.change(func() { w.jitter = rtt })
+		const n, per = 600, 100
+		for i := range n {
+			w.a.says(w.b, i*per, per)
+			w.b.says(w.a, i*per, per)
+			w.pass(100 * time.Millisecond)
+			if i%10 == 9 {
+				w.pass(rtt * 2)
+				w.b.wantHeard((i-9)*per, 10*per)
+				w.a.wantHeard((i-9)*per, 10*per)
+			}
+		}
+		if w.a.keyer.Pairs < 6 || w.a.keyer.Pairs > 20 {
+			w.Errorf("%d pairs", w.a.keyer.Pairs)
+		}
+		w.a.wantDrops(nil)
+		w.b.wantDrops(nil)
+	})
+}
+
+// A pair's numbers end at a thousand. The next is there before that, also when one train takes all that is left.
+func TestNumbersThatEndAreReplacedInTime(t *testing.T) {
+	k := gcm()
+	k.Life.Hard.Packets = 1000
+	inWorld(t, k, func(w *world) {
+		const n = 6000
+		for i := range n {
+			w.a.says(w.b, i, 1)
+			if time.Sleep(rtt / 40); i%500 == 499 {
+				w.pass(rtt)
+				w.b.wantHeard(i-499, 500)
+			}
+		}
+		before := w.a.keyer.Pairs
+		for range 6 {
+			for range 20 {
+				w.a.twin.SendTrain(tcpTrain(w.a.addr, w.b.addr, 40, 1340))
+				time.Sleep(rtt / 8)
+			}
+			w.pass(time.Second)
+			if got := len(w.b.heard()); got != 20*40 {
+				w.Errorf("%d of %d packets of trains have arrived", got, 20*40)
+			}
+		}
+		if w.a.keyer.Pairs-before < 3 || w.a.keyer.Pairs > 20 {
+			w.Errorf("%d pairs, and %d after", before, w.a.keyer.Pairs)
+		}
+		w.b.wantDrops(nil)
+	})
+}
+
+func TestDuplicatesAreDropped(t *testing.T) {
+	inWorld(t, gcm(), func(w *world) {
+		w.a.says(w.b, 0, 1)
+		w.pass(time.Second)
+		w.b.wantHeard(0, 1)
+		w.change(func() { w.twice, w.jitter = 1, rtt })
+		const n = 1000
+		for i := range n {
+			w.a.says(w.b, i, 1)
+			time.Sleep(rtt / 100)
+		}
+		w.pass(time.Second)
+		w.b.wantHeard(0, n)
+		w.b.wantDrops(map[tunnel.Reason]uint64{tunnel.Replayed: n})
+	})
+}
+
+// A peer that has restarted knows no pair. What is sent to it goes nowhere until its silence is noticed.
+func TestPeerThatRestartsIsFoundAgain(t *testing.T) {
+	inWorld(t, gcm(), func(w *world) {
+		w.a.says(w.b, 0, 1)
+		w.pass(time.Second)
+		w.b.wantHeard(0, 1)
+		port := w.b.Port()
+		w.b.Close()
+		w.b.boot()
+		w.b.knows(w.a)
+		w.a.knows(w.b)
+		for i := range 200 {
+			w.a.says(w.b, i, 1)
+			w.pass(100 * time.Millisecond)
+		}
+		w.pass(time.Second)
+		got := w.b.heard()
+		if len(got) == 0 || got[len(got)-1] != 199 || w.a.keyer.Silences == 0 {
+			w.Errorf("after the restart (ports %d, %d) arrive %d packets; %d silences", port, w.b.Port(), len(got), w.a.keyer.Silences)
+		}
+	})
+}
+
+func TestKeepaliveIsADummy(t *testing.T) {
+	inWorld(t, gcm(), func(w *world) {
+		w.a.knows(w.b, func(c *tunnel.PeerConfig) { c.Keepalive = 25 * time.Second })
+		w.a.says(w.b, 0, 1)
+		w.pass(time.Second)
+		w.b.wantHeard(0, 1)
+		before := w.b.of(w.a).RxPackets
+		w.pass(10 * time.Minute)
+		if n := w.b.of(w.a).RxPackets - before; n != 24 {
+			w.Errorf("%d datagrams in ten minutes", n)
+		}
+		w.b.wantHeard(0, 0)
+		w.b.wantDrops(nil)
+	})
+}
+
+func TestTrafficOutsideOfTheSelectorsIsDropped(t *testing.T) {
+	k := gcm()
+	k.Theirs = []esp.Selector{{ToPort: 65535, From: netip.MustParseAddr("10.77.0.0"), To: netip.MustParseAddr("10.77.0.1")}}
+	inWorld(t, k, func(w *world) {
+		w.a.says(w.b, 0, 5)
+		w.pass(time.Second)
+		w.b.wantHeard(0, 5)
+		w.b.says(w.a, 0, 5)
+		w.pass(time.Second)
+		w.a.wantHeard(0, 0)
+		w.a.wantDrops(map[tunnel.Reason]uint64{tunnel.Unselected: 5})
+	})
+}
+
+func TestRemovedPeerIsForgottenAtOnce(t *testing.T) {
+	inWorld(t, gcm(), func(w *world) {
+		w.a.says(w.b, 0, 1)
+		w.pass(time.Second)
+		w.b.wantHeard(0, 1)
+		w.b.RemovePeer(w.a.name())
+		w.a.says(w.b, 1, 3)
+		w.pass(rtt)
+		w.b.wantHeard(0, 0)
+		w.b.wantDrops(map[tunnel.Reason]uint64{tunnel.UnknownIndex: 3})
+	})
+}
+
+func TestLossyLinkStillMakesPairs(t *testing.T) {
+	k := gcm()
+	k.Life.Soft.Time, k.Life.Hard.Time = 10*time.Second, 30*time.Second
+	inWorld(t, k, func(w *world) {
+		w.change(func() { w.loss, w.twice, w.jitter = 0.3, 0.1, rtt })
+		heard := 0
+		for i := range 1200 {
+			w.a.says(w.b, i, 1)
+			w.b.says(w.a, i, 1)
+			w.pass(100 * time.Millisecond)
+			heard += len(w.b.heard()) + len(w.a.heard())
+		}
+		if heard < 2*1200/2 {
+			w.Errorf("%d packets have arrived", heard)
+		}
+	})
+}
