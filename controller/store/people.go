@@ -73,7 +73,7 @@ func ParseLogin(s string) (string, error) {
 	login := strings.ToLower(strings.TrimSpace(s))
 	name, domain, _ := strings.Cut(login, "@")
 	bad := func(r rune) bool {
-		return unicode.IsSpace(r) || strings.ContainsRune(`,*"'\:@`, r)
+		return unicode.IsSpace(r) || strings.ContainsRune(`,*"\:@`, r)
 	}
 	switch {
 	case name == "" || domain == "":

@@ -50,6 +50,23 @@ func PolicyETag(network ident.Network, number uint64, sum [32]byte) string {
 	return base64.RawURLEncoding.EncodeToString(h[:12])
 }
 
+// PolicySize is what one version of a policy takes.
+type PolicySize struct {
+	Number uint64
+	Bytes  int
+}
+
+// OldPolicies returns those of a network's policies, given from the newest on, for which there is no room. There is always room for the one in force.
+func OldPolicies(all []PolicySize) []PolicySize {
+	total := 0
+	for i, p := range all {
+		if total += p.Bytes; i > 0 && (i >= MaxPolicies || total > MaxPolicyBytes) {
+			return all[i:]
+		}
+	}
+	return nil
+}
+
 // FirstPolicy is the document that a new network begins with.
 func FirstPolicy(open bool) []byte {
 	if open {

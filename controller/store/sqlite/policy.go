@@ -63,23 +63,14 @@ func (w *work) forgetPolicies(network ident.Network) error {
 	if err != nil {
 		return err
 	}
-	total := 0
-	for i, p := range all {
-		if total += p.size; i > 0 && (i >= store.MaxPolicies || total > store.MaxPolicyBytes) {
-			return w.exec(forgetPolicies, int64(network), int64(p.number))
-		}
+	if old := store.OldPolicies(all); len(old) > 0 {
+		return w.exec(forgetPolicies, int64(network), int64(old[0].Number))
 	}
 	return nil
 }
 
-// size is what one version of a policy takes.
-type size struct {
-	number uint64
-	size   int
-}
-
-func scanSize(rows *sql.Rows) (s size, err error) {
-	err = rows.Scan(&s.number, &s.size)
+func scanSize(rows *sql.Rows) (s store.PolicySize, err error) {
+	err = rows.Scan(&s.Number, &s.Bytes)
 	return s, err
 }
 

@@ -84,6 +84,8 @@ type estate struct {
 	api     store.APIKey
 	node    store.Node
 	plain   store.Plain
+	user    string
+	group   string
 }
 
 // tenantsNeverMeet has two tenants with equal names, ranges and even keys of machines: neither can see or touch what is the other's.
@@ -96,6 +98,9 @@ func tenantsNeverMeet(t *testing.T, b *bench) {
 		e.id, e.h = tenant.ID, h
 		e.network = must[store.Network](t)(h.CreateNetwork(ctx(), admin, store.Network{Name: "office", Range4: r4, Range6: r6}))
 		e.key, e.secret = b.joinKey(h, store.JoinKey{Network: e.network.ID})
+		e.user, e.group = name+"@example.com", "group:"+name
+		b.group(h, e.group)
+		b.user(h, e.user, e.group)
 		e.api = must[store.APIKey](t)(h.CreateAPIKey(ctx(), admin, store.APIKey{Name: "ci", Hash: key.NewSecret().Hash(), Scopes: []string{"read"}}))
 		if m.Wish == "" {
 			m = machine(e.key, e.secret, "web")
@@ -134,6 +139,12 @@ func tenantsNeverMeet(t *testing.T, b *bench) {
 	if k := must[[]store.JoinKey](t)(a.h.JoinKeys(ctx(), z.network.ID)); len(k) != 0 {
 		t.Errorf("another tenant's network shows keys: %v", k)
 	}
+	if p := must[[]store.Policy](t)(a.h.PolicyHistory(ctx(), z.network.ID, 0, 10)); len(p) != 0 || len(l.Policies) != 1 {
+		t.Errorf("another tenant's network shows policies: %v", p)
+	}
+	if u := must[[]store.User](t)(a.h.Users(ctx(), "", 10)); len(u) != 1 || len(l.Users) != 1 || u[0].Login != a.user || len(must[[]store.Group](t)(a.h.Groups(ctx()))) != 1 {
+		t.Errorf("users: %v", u)
+	}
 	if k := must[[]store.APIKey](t)(a.h.APIKeys(ctx())); len(k) != 1 || k[0].ID != a.api.ID {
 		t.Errorf("API keys: %v", k)
 	}
@@ -158,6 +169,20 @@ func (e estate) raid(o estate) map[string]error {
 	errs["DeletePlain"] = e.h.DeletePlain(ctx(), admin, o.plain.ID, 0)
 	_, errs["CreatePlain"] = e.h.CreatePlain(ctx(), admin, phone(o.network, "spy", e.node))
 	_, errs["CreatePlain with a node"] = e.h.CreatePlain(ctx(), admin, phone(e.network, "spy", o.node))
+	_, errs["SetNodeTags"] = e.h.SetNodeTags(ctx(), admin, o.node.ID, nil, 0)
+	_, errs["ReportNode"] = e.h.ReportNode(ctx(), o.node.ID, store.Report{OS: "spy"})
+	_, errs["Policy"] = e.h.Policy(ctx(), o.network.ID)
+	_, errs["PolicyAt"] = e.h.PolicyAt(ctx(), o.network.ID, 1)
+	_, errs["PutPolicy"] = e.h.PutPolicy(ctx(), o.network.ID, []byte("{}"), admin, "", "")
+	_, errs["User"] = e.h.User(ctx(), o.user)
+	_, errs["DeleteUser"] = e.h.DeleteUser(ctx(), admin, o.user, true, 0)
+	_, errs["Members"] = e.h.Members(ctx(), o.group, "", 10)
+	errs["DeleteGroup"] = e.h.DeleteGroup(ctx(), admin, o.group)
+	errs["AddMembers"] = e.h.AddMembers(ctx(), admin, o.group, []string{e.user})
+	errs["AddMembers of another's user"] = e.h.AddMembers(ctx(), admin, e.group, []string{o.user})
+	errs["RemoveMembers"] = e.h.RemoveMembers(ctx(), admin, o.group, []string{e.user})
+	_, errs["CreateUser in a group"] = e.h.CreateUser(ctx(), admin, store.User{Login: "spy@example.com", Groups: []string{o.group}})
+	_, errs["CreateJoinKey for a user"] = e.h.CreateJoinKey(ctx(), admin, store.JoinKey{Network: e.network.ID, Hash: [32]byte{1}, User: o.user})
 	errs["RevokeAPIKey"] = e.h.RevokeAPIKey(ctx(), admin, o.api.ID)
 	return errs
 }

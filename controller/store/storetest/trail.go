@@ -55,6 +55,11 @@ func aRefusalLeavesNoTrace(t *testing.T, b *bench) {
 	}
 }
 
+// named is a target that has a name and no number.
+type named string
+
+func (n named) String() string { return string(n) }
+
 // everyChangeIsInTheTrail does everything once and finds one event for each, in a chain, without a secret.
 func everyChangeIsInTheTrail(t *testing.T, b *bench) {
 	acme, h := b.tenant("acme")
@@ -66,6 +71,17 @@ func everyChangeIsInTheTrail(t *testing.T, b *bench) {
 	must[store.Node](t)(h.SignNode(ctx(), node.ID, node.Record, make([]byte, key.SignatureSize)))
 	must[store.Node](t)(h.RenameNode(ctx(), admin, node.ID, "db", 0))
 	b.ok(h.Renewed(ctx(), node.ID, b.now.Add(time.Hour)))
+	b.group(h, "group:dev")
+	u := b.user(h, alice)
+	b.ok(h.AddMembers(ctx(), admin, "group:dev", []string{alice}))
+	b.ok(h.RemoveMembers(ctx(), admin, "group:dev", []string{alice}))
+	u.Role = store.Admin
+	must[store.User](t)(h.PutUser(ctx(), admin, u, 0))
+	must[store.Leaver](t)(h.DeleteUser(ctx(), admin, alice, false, 0))
+	b.ok(h.DeleteGroup(ctx(), admin, "group:dev"))
+	must[store.Node](t)(h.SetNodeTags(ctx(), admin, node.ID, nil, 0))
+	must[store.Node](t)(h.ReportNode(ctx(), node.ID, store.Report{OS: "plan9"}))
+	must[store.Policy](t)(h.PutPolicy(ctx(), n.ID, []byte("{}"), admin, "empty", ""))
 	p := b.plain(h, phone(n, "phone", node))
 	b.ok(h.DeletePlain(ctx(), admin, p.ID, 0))
 	b.ok(h.DeleteNode(ctx(), admin, node.ID, 0))
@@ -75,6 +91,7 @@ func everyChangeIsInTheTrail(t *testing.T, b *bench) {
 	b.ok(h.RevokeAPIKey(ctx(), admin, a.ID))
 	b.ok(h.DeleteNetwork(ctx(), admin, n.ID, 0))
 
+	person, dev := named(alice), named("group:dev")
 	byNode := "node " + node.ID.String()
 	want := []struct {
 		actor, action string
@@ -82,6 +99,8 @@ func everyChangeIsInTheTrail(t *testing.T, b *bench) {
 	}{
 		{admin, "tenant.create", acme.ID}, {admin, "network.create", n.ID}, {admin, "network.rules", n.ID}, {admin, "policy.put", n.ID}, {admin, "key.create", k.ID}, {byNode, "node.join", node.ID},
 		{admin, "node.approve", node.ID}, {byNode, "node.sign", node.ID}, {admin, "node.rename", node.ID}, {"controller", "node.renew", node.ID},
+		{admin, "group.create", dev}, {admin, "user.create", person}, {admin, "group.add", dev}, {admin, "group.remove", dev}, {admin, "user.change", person},
+		{admin, "user.delete", person}, {admin, "group.delete", dev}, {admin, "node.tag", node.ID}, {byNode, "node.report", node.ID}, {admin, "policy.put", n.ID},
 		{admin, "peer.create", p.ID}, {admin, "peer.delete", p.ID},
 		{admin, "node.delete", node.ID}, {admin, "key.revoke", k.ID}, {"evil�[2J", "apikey.create", a.ID}, {admin, "apikey.revoke", a.ID}, {admin, "network.delete", n.ID},
 	}
@@ -169,6 +188,7 @@ func theSinkHearsWhatLoadShows(t *testing.T, b *bench) {
 	for _, name := range []string{"a", "z"} {
 		_, h := b.tenant(name)
 		n := b.network(h, "office")
+		b.group(h, "group:dev")
 		k, s := b.joinKey(h, store.JoinKey{Network: n.ID})
 		places = append(places, place{h, n, k, s})
 	}
@@ -184,6 +204,19 @@ func theSinkHearsWhatLoadShows(t *testing.T, b *bench) {
 				if err == nil {
 					_, err = p.h.CreatePlain(ctx(), admin, phone(p.n, fmt.Sprintf("phone-%d-%d", i, j), node))
 				}
+				login := fmt.Sprintf("u%d-%d@example.com", i, j)
+				if err == nil {
+					_, err = p.h.CreateUser(ctx(), admin, store.User{Login: login})
+				}
+				if err == nil && j%2 == 0 {
+					err = p.h.AddMembers(ctx(), admin, "group:dev", []string{login})
+				}
+				if err == nil && j%3 == 0 {
+					_, err = p.h.DeleteUser(ctx(), admin, login, false, 0)
+				}
+				if err == nil {
+					_, err = p.h.PutPolicy(ctx(), p.n.ID, fmt.Appendf(nil, "{}//%s", login), admin, "", "")
+				}
 				if err == nil && j%3 == 0 {
 					err = p.h.DeleteNode(ctx(), admin, node.ID, 0)
 				}
@@ -197,7 +230,7 @@ func theSinkHearsWhatLoadShows(t *testing.T, b *bench) {
 		})
 	}
 	wg.Wait()
-	nodes, networks, plains := 0, 0, 0
+	nodes, networks, plains, users := 0, 0, 0, 0
 	for _, p := range places {
 		l := must[store.Load](t)(p.h.Load(ctx()))
 		nodes, networks, plains = nodes+len(l.Nodes), networks+len(l.Networks), plains+len(l.Plains)
@@ -213,6 +246,17 @@ func theSinkHearsWhatLoadShows(t *testing.T, b *bench) {
 			}
 			last = n.Version
 		}
+		users += len(l.Users)
+		for _, u := range l.Users {
+			if !reflect.DeepEqual(u, m.user[u.Login]) {
+				t.Errorf("load has %+v, the mirror %+v", u, m.user[u.Login])
+			}
+		}
+		for _, o := range l.Policies {
+			if !reflect.DeepEqual(o, m.policy[o.Network]) {
+				t.Errorf("load has %+v, the mirror %+v", o, m.policy[o.Network])
+			}
+		}
 		for _, n := range l.Networks {
 			if !reflect.DeepEqual(n, m.network[n.ID]) {
 				t.Errorf("load has %+v, the mirror %+v", n, m.network[n.ID])
@@ -222,6 +266,9 @@ func theSinkHearsWhatLoadShows(t *testing.T, b *bench) {
 			t.Errorf("%d tombstones, at %d; heard %d", len(l.Tombstones), l.Tenant.Hard, m.hard[l.Tenant.ID])
 		}
 		b.trail(l.Tenant.ID)
+	}
+	if users != len(m.user) || users != 2*8*4 || len(m.policy) != networks {
+		t.Errorf("%d users; the mirror has %d, and %d policies", users, len(m.user), len(m.policy))
 	}
 	if plains != len(m.plain) || plains != 2*8*6 {
 		t.Errorf("%d plain devices; the mirror has %d", plains, len(m.plain))
