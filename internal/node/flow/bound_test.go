@@ -32,7 +32,10 @@ func TestAPortScanEvictsNoConnection(t *testing.T) {
 		}
 		known := 0
 		for i := range uint16(1000) {
-			k, _ := keyOf(addressOf(s.a.addr), addressOf(s.b.addr), 40000+i, 443, filter.TCP, e == s.a)
+			k := keyOfPacket(&filter.Packet{Src: s.a.addr, Dst: s.b.addr, SrcPort: 40000 + i, DstPort: 443, Proto: filter.TCP}, true)
+			if e == s.b {
+				k = keyOfPacket(&filter.Packet{Src: s.a.addr, Dst: s.b.addr, SrcPort: 40000 + i, DstPort: 443, Proto: filter.TCP}, false)
+			}
 			hash := k.hash(&e.seed)
 			if _, _, ok := e.shard(hash).glimpse(&k, hash); ok {
 				known++

@@ -2,78 +2,68 @@ package flow
 
 import (
 	"encoding/binary"
+	"math/bits"
 
 	"github.com/cvlan/cvlan/policy/filter"
 )
 
-// glance is what a packet of TCP or UDP shows at fixed places. It agrees with filter.Packet.ParseHead, and leaves to it whatever is less plain.
-type glance struct {
-	src, dst address
-	ports    uint32 // source, destination
-	proto    uint8
-	flags    uint8 // of TCP
-}
-
-// read reports whether the packet is a plain one that can be judged.
-func (g *glance) read(b []byte, size int) bool {
+// glance reads the key of a plain packet of TCP or UDP at fixed places. It is false for what may change a flow, and for whatever is less
+// plain; where it is true, filter.Packet.ParseHead finds the same.
+func glance(b []byte, size int, out bool, k *key) bool {
 	if len(b) < 28 {
 		return false
 	}
-	if b[0] == 0x45 {
-		return g.read4(b, size)
-	}
-	return b[0]>>4 == 6 && g.read6(b, size)
-}
-
-func (g *glance) read4(b []byte, size int) bool {
-	first := binary.BigEndian.Uint64(b)
-	total := int(first >> 32 & 0xffff)
-	if total > size || first&0x3fff != 0 { // any fragment
-		return false
-	}
-	both := binary.BigEndian.Uint64(b[12:])
-	g.src, g.dst = address{0, mapped4 | both>>32}, address{0, mapped4 | both&0xffffffff}
-	g.proto = b[9]
-	return g.transport(b[20:min(len(b), max(total, 20))])
-}
-
-func (g *glance) read6(b []byte, size int) bool {
-	if len(b) < 48 {
-		return false
-	}
-	total := 40 + int(binary.BigEndian.Uint16(b[4:]))
-	g.src = address{binary.BigEndian.Uint64(b[8:]), binary.BigEndian.Uint64(b[16:])}
-	g.dst = address{binary.BigEndian.Uint64(b[24:]), binary.BigEndian.Uint64(b[32:])}
-	g.proto = b[6]
-	return total <= size && g.src.native6() && g.dst.native6() && g.transport(b[40:min(len(b), total)])
-}
-
-// native6 is false for IPv4 that is mapped.
-func (a address) native6() bool { return a.hi != 0 || a.lo>>32 != mapped4>>32 }
-
-func (g *glance) transport(t []byte) bool {
-	switch g.proto {
-	case filter.TCP:
-		if len(t) < 20 {
+	var t []byte
+	var proto uint64
+	switch first := binary.BigEndian.Uint64(b); b[0] {
+	case 0x45:
+		total := int(first >> 32 & 0xffff)
+		if total > size || total < 20 || first&0x3fff != 0 { // any fragment
 			return false
 		}
-		g.flags = t[13]
-		if header := int(t[12]>>4) * 4; header < 20 || header > len(t) {
+		both := binary.BigEndian.Uint64(b[12:])
+		if !out {
+			both = bits.RotateLeft64(both, 32)
+		}
+		k[0], k[1], k[2], k[3] = 0, mapped4|both>>32, 0, mapped4|both&0xffffffff
+		proto, t = uint64(b[9]), b[20:min(len(b), total)]
+	case 0x60, 0x61, 0x62, 0x63, 0x64, 0x65, 0x66, 0x67, 0x68, 0x69, 0x6a, 0x6b, 0x6c, 0x6d, 0x6e, 0x6f:
+		total := 40 + int(first>>16&0xffff)
+		if total > size || len(b) < 48 {
 			return false
 		}
-	case filter.UDP:
-		if len(t) < 8 {
+		ours, other := b[8:24], b[24:40]
+		if !out {
+			ours, other = other, ours
+		}
+		k[0], k[1] = binary.BigEndian.Uint64(ours), binary.BigEndian.Uint64(ours[8:])
+		k[2], k[3] = binary.BigEndian.Uint64(other), binary.BigEndian.Uint64(other[8:])
+		if k[0] == 0 || k[2] == 0 { // where IPv4 may be mapped
 			return false
 		}
-		g.flags = 0
+		proto, t = first>>8&0xff, b[40:min(len(b), total)]
 	default:
 		return false
 	}
-	g.ports = binary.BigEndian.Uint32(t)
+	if !quiet(proto, t) {
+		return false
+	}
+	ports := binary.BigEndian.Uint32(t)
+	if !out {
+		ports = bits.RotateLeft32(ports, 16)
+	}
+	k[4] = uint64(ports)<<32 | proto<<8
 	return true
 }
 
-// quiet reports whether a segment of TCP changes nothing about a connection that stands; a datagram never does.
-func (g *glance) quiet() bool {
-	return g.proto != filter.TCP || g.flags&(filter.SYN|filter.ACK|filter.FIN|filter.RST) == filter.ACK
+// quiet reports whether there is a whole header of UDP, or of a segment of TCP that changes nothing about a connection that stands.
+func quiet(proto uint64, t []byte) bool {
+	switch proto {
+	case filter.TCP:
+		const all = filter.SYN | filter.ACK | filter.FIN | filter.RST
+		return len(t) >= 20 && t[12] >= 5<<4 && int(t[12]>>4)*4 <= len(t) && t[13]&all == filter.ACK
+	case filter.UDP:
+		return len(t) >= 8
+	}
+	return false
 }

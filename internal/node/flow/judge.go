@@ -87,49 +87,49 @@ func (q *question) ask(p *filter.Packet, out bool) filter.Reason {
 
 // flow decides about a packet that belongs to a flow, or begins one.
 func (q *question) flow() filter.Reason {
-	k, high := keyOfPacket(&q.p, q.out)
+	k := keyOfPacket(&q.p, q.out)
 	hash := k.hash(&q.t.seed)
 	s := q.t.shard(hash)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if name := s.find(&k, hash, q.now); name != 0 {
-		return q.known(s, name, &k, high)
+		return q.known(s, name, &k)
 	}
-	return q.unknown(s, &k, hash, high)
+	return q.unknown(s, &k, hash)
 }
 
 // known decides about a packet of a flow.
-func (q *question) known(s *shard, name uint32, k *key, high bool) filter.Reason {
+func (q *question) known(s *shard, name uint32, k *key) filter.Reason {
 	st := s.at(name).state()
-	if q.begins(st, high) {
+	if q.begins(st) {
 		if reason := q.ask(&q.p, q.out); reason != filter.Allowed {
 			return reason
 		}
 		q.count(&q.p, q.out)
-		s.update(q.t, name, q.now, q.r.epoch, opened(high))
+		s.update(q.t, name, q.now, q.r.epoch, opened(q.out))
 		return filter.Allowed
 	}
 	reason := q.review(s, name, k)
 	st = s.at(name).state()
 	if st&cut != 0 {
-		if q.p.Proto == filter.TCP || isICMP(q.p.Proto) || st.by(high) || q.ask(&q.p, q.out) != filter.Allowed {
-			return asSeen(reason, st.by(high))
+		if q.p.Proto == filter.TCP || isICMP(q.p.Proto) || st.by(q.out) || q.ask(&q.p, q.out) != filter.Allowed {
+			return asSeen(reason, st.by(q.out))
 		}
 		q.count(&q.p, q.out)
-		st = opened(high)
+		st = opened(q.out)
 	}
 	if q.p.Proto == filter.TCP {
-		st = st.segment(q.p.Flags, high)
+		st = st.segment(q.p.Flags, q.out)
 	} else {
-		st = st.heard(high)
+		st = st.heard(q.out)
 	}
 	s.update(q.t, name, q.now, q.r.epoch, st)
 	return filter.Allowed
 }
 
 // begins reports whether a packet of a known flow begins another one instead, from the other end.
-func (q *question) begins(st state, high bool) bool {
-	return q.p.Proto == filter.TCP && q.p.Flags&(filter.SYN|filter.ACK) == filter.SYN && !st.by(high) && (st.phase() != single || st&cut != 0)
+func (q *question) begins(st state) bool {
+	return q.p.Proto == filter.TCP && q.p.Flags&(filter.SYN|filter.ACK) == filter.SYN && !st.by(q.out) && (st.phase() != single || st&cut != 0)
 }
 
 // review has a flow judged by the rules in force, if others have judged it or it is cut.
@@ -139,7 +139,8 @@ func (q *question) review(s *shard, name uint32, k *key) filter.Reason {
 	if uint32(x.mood.Load()>>32) == q.r.epoch && st&cut == 0 {
 		return filter.Allowed
 	}
-	p, out := k.opening(st&openerHigh != 0)
+	out := st&opener != 0
+	p := k.opening(out)
 	reason := q.ask(&p, out)
 	after := st &^ cut
 	if reason != filter.Allowed {
@@ -150,24 +151,22 @@ func (q *question) review(s *shard, name uint32, k *key) filter.Reason {
 }
 
 // unknown decides about a packet that belongs to nothing.
-func (q *question) unknown(s *shard, k *key, hash uint64, high bool) filter.Reason {
-	opener := q.opener(high)
-	p, out := &q.p, q.out
-	var turned filter.Packet
-	if opener != high {
-		turned, out = k.opening(opener)
+func (q *question) unknown(s *shard, k *key, hash uint64) filter.Reason {
+	p, out := &q.p, q.opens()
+	if out != q.out {
+		turned := k.opening(out)
 		p = &turned
 	}
 	if reason := q.ask(p, out); reason != filter.Allowed || q.passing() {
-		return asSeen(reason, opener == high)
+		return asSeen(reason, out == q.out)
 	}
 	q.count(p, out)
-	st := opened(opener)
+	st := opened(out)
 	switch {
 	case p.Proto != filter.TCP:
 	case q.p.Flags&filter.FIN != 0:
-		st = st.fin(high)
-	case opener != high:
+		st = st.fin(q.out)
+	case out != q.out:
 		st = st.with(answered)
 	}
 	s.add(q.t, k, hash, q.now, q.r.epoch, st)
@@ -200,21 +199,21 @@ func (q *question) passing() bool {
 // highPort is where the ports begin that systems give to those who open (Linux; others from 49152 on: RFC 6335, section 6).
 const highPort = 32768
 
-// opener tells which end may have opened the flow of a packet that belongs to none: the higher one, or not.
-func (q *question) opener(high bool) bool {
+// opens tells which end may have opened the flow of a packet that belongs to none: true if it is ours.
+func (q *question) opens() bool {
 	if q.p.Proto != filter.TCP {
-		return high
+		return q.out
 	}
 	switch q.p.Flags & (filter.SYN | filter.ACK) {
 	case filter.SYN:
-		return high
+		return q.out
 	case filter.SYN | filter.ACK:
-		return !high
+		return !q.out
 	}
 	if q.p.SrcPort < highPort && q.p.DstPort >= highPort {
-		return !high
+		return !q.out
 	}
-	return high
+	return q.out
 }
 
 // quotes reports whether an ICMP error is about a packet of a flow that is allowed, and is sent to that packet's sender.
@@ -227,7 +226,7 @@ func (q *question) quotes(head []byte) bool {
 	if inner.Src != q.p.Dst || inner.Fragment == filter.Later || isICMP(inner.Proto) && !isEcho(&inner) {
 		return false
 	}
-	k, _ := keyOfPacket(&inner, !q.out)
+	k := keyOfPacket(&inner, !q.out)
 	hash := k.hash(&q.t.seed)
 	s := q.t.shard(hash)
 	s.mu.Lock()

@@ -25,53 +25,41 @@ func (a address) netip() netip.Addr {
 	return netip.AddrFrom16(b).Unmap()
 }
 
-func (a address) above(b address) bool { return a.hi > b.hi || a.hi == b.hi && a.lo > b.lo }
-
-// key names a flow, the same for both directions: the lower address, the higher one, and then both ports, the protocol and marks.
+// key names a flow, the same for both directions: the address on our side, the other one, and then our port, the other one, the protocol,
+// and of ICMP echo who asks.
 type key [5]uint64
 
-// Marks of a key.
-const (
-	localHigh = 1 << iota // the higher address is on our side
-	askerHigh             // of ICMP echo: the higher address asks
-)
+const weAsk = 1
 
-// keyOf makes the key of a packet, and tells whether its source is the higher end. Where both addresses are equal ports decide.
-func keyOf(src, dst address, srcPort, dstPort uint16, proto uint8, out bool) (k key, high bool) {
-	high = src.above(dst) || src == dst && srcPort > dstPort
-	if high {
-		k = key{dst.hi, dst.lo, src.hi, src.lo, uint64(dstPort)<<48 | uint64(srcPort)<<32}
-	} else {
-		k = key{src.hi, src.lo, dst.hi, dst.lo, uint64(srcPort)<<48 | uint64(dstPort)<<32}
+// keyOf makes the key of a packet.
+func keyOf(src, dst address, srcPort, dstPort uint16, proto uint8, out bool) key {
+	if !out {
+		src, dst, srcPort, dstPort = dst, src, dstPort, srcPort
 	}
-	k[4] |= uint64(proto) << 8
-	if high == out {
-		k[4] |= localHigh
-	}
-	return k, high
+	return key{src.hi, src.lo, dst.hi, dst.lo, uint64(srcPort)<<48 | uint64(dstPort)<<32 | uint64(proto)<<8}
 }
 
 // keyOfPacket is the same for one that was taken apart.
-func keyOfPacket(p *filter.Packet, out bool) (k key, high bool) {
-	k, high = keyOf(addressOf(p.Src), addressOf(p.Dst), p.SrcPort, p.DstPort, p.Proto, out)
-	if isEcho(p) && high == asks(p) {
-		k[4] |= askerHigh
+func keyOfPacket(p *filter.Packet, out bool) key {
+	k := keyOf(addressOf(p.Src), addressOf(p.Dst), p.SrcPort, p.DstPort, p.Proto, out)
+	if isEcho(p) && out == asks(p) {
+		k[4] |= weAsk
 	}
-	return k, high
+	return k
 }
 
 func (k *key) proto() uint8 { return uint8(k[4] >> 8) }
 
-// opening is a packet by which one end of the flow would begin it, and whether it goes out.
-func (k *key) opening(high bool) (p filter.Packet, out bool) {
+// opening is a packet by which an end of the flow would begin it: ours, which goes out, or the other.
+func (k *key) opening(out bool) (p filter.Packet) {
 	p = filter.Packet{
 		Src: address{k[0], k[1]}.netip(), SrcPort: uint16(k[4] >> 48),
 		Dst: address{k[2], k[3]}.netip(), DstPort: uint16(k[4] >> 32), Proto: k.proto(),
 	}
-	if high {
+	if !out {
 		p.Src, p.Dst, p.SrcPort, p.DstPort = p.Dst, p.Src, p.DstPort, p.SrcPort
 	}
-	return p, high == (k[4]&localHigh != 0)
+	return p
 }
 
 // hash spreads keys. The seed is secret, so that nobody can aim at one chain.

@@ -23,60 +23,60 @@ const (
 type state uint32
 
 const (
-	phaseMask  state = 7
-	openerHigh state = 1 << (iota + 2) // the higher end has opened it
-	finLow                             // the lower end has sent FIN
-	finHigh
-	cut // a Set denies it
+	phaseMask state = 7
+	opener    state = 1 << (iota + 2) // our end has opened it
+	finOut                            // and has sent FIN
+	finIn                             // the other has
+	cut                               // a Set denies it
 )
 
 func (s state) phase() phase { return phase(s & phaseMask) }
 
 func (s state) with(p phase) state { return s&^phaseMask | state(p) }
 
-// opened is the state of a flow that one end has begun.
-func opened(high bool) state {
-	if high {
-		return openerHigh
+// opened is the state of a flow that one end has begun: ours, if the packet goes out.
+func opened(out bool) state {
+	if out {
+		return opener
 	}
 	return 0
 }
 
-// by reports whether the opener has sent a packet of the flow.
-func (s state) by(high bool) bool { return high == (s&openerHigh != 0) }
+// by reports whether a packet of the flow, out or in, is the opener's.
+func (s state) by(out bool) bool { return out == (s&opener != 0) }
 
 // heard is the state after a packet that is no TCP.
-func (s state) heard(high bool) state {
-	if s.phase() == single && !s.by(high) {
+func (s state) heard(out bool) state {
+	if s.phase() == single && !s.by(out) {
 		return s.with(settled)
 	}
 	return s
 }
 
 // segment is the state after a segment of TCP. A SYN without ACK that begins something else has been sorted out.
-func (s state) segment(flags uint8, high bool) state {
+func (s state) segment(flags uint8, out bool) state {
 	switch {
 	case flags&filter.RST != 0:
 		return s.with(closed)
-	case flags&(filter.SYN|filter.ACK) == filter.SYN && s.by(high):
-		return opened(high)
+	case flags&(filter.SYN|filter.ACK) == filter.SYN && s.by(out):
+		return opened(out)
 	case flags&filter.FIN != 0:
-		return s.fin(high)
-	case s.phase() == single && !s.by(high):
+		return s.fin(out)
+	case s.phase() == single && !s.by(out):
 		return s.with(answered)
-	case s.phase() == answered && s.by(high) && flags&filter.SYN == 0:
+	case s.phase() == answered && s.by(out) && flags&filter.SYN == 0:
 		return s.with(settled)
 	}
 	return s
 }
 
-func (s state) fin(high bool) state {
-	if high {
-		s |= finHigh
+func (s state) fin(out bool) state {
+	if out {
+		s |= finOut
 	} else {
-		s |= finLow
+		s |= finIn
 	}
-	if s&(finHigh|finLow) == finHigh|finLow {
+	if s&(finOut|finIn) == finOut|finIn {
 		return s.with(closed)
 	}
 	return s.with(closing)

@@ -69,12 +69,11 @@ func (t *Table) Out(now mono.Time, head []byte, size int) bool { return t.pass(n
 // pass lets plain packets of settled flows pass at once, and has all others judged.
 func (t *Table) pass(now mono.Time, out bool, head []byte, size int) bool {
 	r := t.rules.Load()
-	var g glance
-	if g.read(head, size) && g.quiet() {
-		k, high := keyOf(g.src, g.dst, uint16(g.ports>>16), uint16(g.ports), g.proto, out)
+	var k key
+	if glance(head, size, out, &k) {
 		hash := k.hash(&t.seed)
 		if mood, seen, ok := t.shard(hash).glimpse(&k, hash); ok && uint32(mood>>32) == r.epoch && tickOf(now)-seen < fresh {
-			if s := state(mood); s&cut == 0 && (s.phase() >= settled || g.proto != filter.TCP && s.by(high)) {
+			if s := state(mood); s&cut == 0 && (s.phase() >= settled || k.proto() != filter.TCP && s.by(out)) {
 				return true
 			}
 		}
