@@ -29,6 +29,7 @@ type machine struct {
 	mute     bool                              // answers no ping
 	thinks   time.Duration                     // answers pings after so long
 	unsigned bool                              // signs nothing
+	lazy     bool                              // does not say which rules it applies
 	wrap     func(stream.Stream) stream.Stream // what the hub gets instead of its end
 
 	mu    sync.Mutex
@@ -68,7 +69,7 @@ func (m *machine) hello() *pb.Hello {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.line = nil
-	h := &pb.Hello{VersionMin: 1, VersionMax: 1, InstanceId: m.instance, Cursor: m.table.Cursor(), Report: report(1)}
+	h := &pb.Hello{VersionMin: 1, VersionMax: 1, InstanceId: m.instance, Cursor: m.table.Cursor(), RulesName: m.table.Rules().Name, Report: report(1)}
 	if !m.unsigned && h.Cursor == nil {
 		h.Signed = m.sign(m.node.Record)
 	}
@@ -190,9 +191,13 @@ func (l *line) apply(p *pb.Map) {
 	if m.line != l {
 		return
 	}
+	before := m.table.Rules().Name
 	if err := m.table.Apply(p, new(netmap.Out)); err != nil {
 		m.s.Errorf("%s: %v", m.name, err)
 		return
+	}
+	if name := m.table.Rules().Name; name != before && !m.lazy {
+		l.say(&pb.Frame{Body: &pb.Frame_RulesApplied{RulesApplied: &pb.RulesApplied{RulesName: name}}})
 	}
 	if self := p.Self; self != nil && len(self.Signature) == 0 && !l.unsigned {
 		l.say(&pb.Frame{Body: &pb.Frame_Signed{Signed: m.sign(self.Record)}})
