@@ -1,0 +1,84 @@
+package wg_test
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/cvlan/cvlan/internal/node/flow"
+	"github.com/cvlan/cvlan/internal/node/tunnel"
+	"github.com/cvlan/cvlan/policy/filter"
+)
+
+// opens are the rules of an end: what it may open at another, and what the other may open here.
+func opens(t *testing.T, self, other *end, out, in []filter.Span) *filter.Set {
+	t.Helper()
+	host := func(e *end) []filter.Place { return []filter.Place{{Prefix: netip.PrefixFrom(e.addr, 32)}} }
+	set, err := filter.New(&filter.Spec{Local: host(self), Remote: host(other), Locals: 1, Remotes: 1,
+		In: []filter.Pair{{List: 1}}, Out: []filter.Pair{{List: 2}}, Lists: [][]filter.Span{nil, in, out}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
+}
+
+// back turns a packet of TCP around: the answer to it.
+func back(from, to netip.Addr, flags byte, payload []byte) []byte {
+	s := tcp(from, to, flags, nil, payload)
+	s[20], s[21], s[22], s[23] = s[22], s[23], s[20], s[21]
+	return finish(clearSum(s), 20, 16)
+}
+
+// clearSum puts the pseudo header's sum where the checksum belongs.
+func clearSum(s []byte) []byte {
+	super := train(netip.AddrFrom4([4]byte(s[12:])), netip.AddrFrom4([4]byte(s[16:])), 1, s[33], nil, s[40:], 0)
+	copy(s[36:38], super.Packet[36:38])
+	return s
+}
+
+// A connection with trains both ways, through two tunnels with rules at both ends; a change of the rules at one end cuts it.
+func TestAConnectionLivesUnderRulesAtBothEnds(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		a, b := w.pair()
+		port := []filter.Span{{First: filter.TCP<<16 | 0x2000, Last: filter.TCP<<16 | 0x2000}}
+		tables := map[*end]*flow.Table{a: flow.New(flow.Config{}), b: flow.New(flow.Config{})}
+		tables[a].Swap(opens(t, a, b, port, nil))
+		tables[b].Swap(opens(t, b, a, nil, port))
+		for e, table := range tables {
+			e.SetFilter(table)
+		}
+		arrive := func(e *end, want int) {
+			w.Helper()
+			w.pass(time.Second)
+			if n := len(e.twin.Arrived()); n != want {
+				w.Errorf("%d packets have arrived at %d, want %d: %+v %+v", n, e.n, want, tables[a].Counters(), tables[b].Counters())
+			}
+			for len(e.twin.Arrived()) > 0 {
+				<-e.twin.Arrived()
+			}
+		}
+		b.twin.Send(tcp(b.addr, a.addr, flagSYN, nil, nil))
+		arrive(a, 0) // b may open nothing
+		a.twin.Send(tcp(a.addr, b.addr, flagSYN, nil, nil))
+		arrive(b, 1)
+		b.twin.Send(back(b.addr, a.addr, flagSYN|flagACK, nil))
+		arrive(a, 1)
+		a.twin.SendTrain(tcpTrain(a.addr, b.addr, noise(segments*1340), 1340))
+		arrive(b, segments)
+		for range 3 {
+			b.twin.Send(back(b.addr, a.addr, flagACK, noise(1340)))
+		}
+		arrive(a, 3)
+		b.wantDrops(map[tunnel.Reason]uint64{tunnel.FilteredOut: 1})
+
+		tables[b].Swap(opens(t, b, a, nil, nil)) // from now on nothing is allowed at b
+		a.twin.SendTrain(tcpTrain(a.addr, b.addr, noise(segments*1340), 1340))
+		arrive(b, 0)
+		b.twin.Send(back(b.addr, a.addr, flagACK, noise(1340)))
+		arrive(a, 0)
+		b.wantDrops(map[tunnel.Reason]uint64{tunnel.FilteredOut: 2, tunnel.FilteredIn: segments})
+		if all, _ := tables[b].Denials(0); len(all) != 3 || all[1].Src != a.addr || !all[1].In || all[1].Reason != filter.NoRule {
+			w.Errorf("%+v", all)
+		}
+	})
+}
