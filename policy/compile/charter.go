@@ -89,6 +89,7 @@ func (n *Network) Charter(class uint32, number uint64) *Charter {
 	me := &n.classes[class]
 	p := n.planner(me, nil, &Plan{Profiles: [][]uint32{nil}})
 	c := &Charter{Number: number}
+	seen := n.classesSeen(me)
 	named := map[uint64]bool{}
 	for j := range n.classes {
 		other := &n.classes[j]
@@ -97,14 +98,19 @@ func (n *Network) Charter(class uint32, number uint64) *Charter {
 			continue
 		}
 		named[name] = true
-		general, shown := p.row(other, name, false)
+		general, shown := Row{Class: name}, seen.has(j)
 		if shown {
+			general = p.row(other, name, false)
 			c.Rows = append(c.Rows, general)
 		}
 		if len(n.rules.selfs) == 0 {
 			continue
 		}
-		if own, seen := p.row(other, name, true); (seen || shown) && (own.In != general.In || own.Out != general.Out || own.IPsec != general.IPsec) {
+		own, related := Row{Class: name, Self: true}, n.between(me, other, true)
+		if related {
+			own = p.row(other, name, true)
+		}
+		if (related || shown) && (own.In != general.In || own.Out != general.Out || own.IPsec != general.IPsec) {
 			c.Rows = append(c.Rows, own)
 		}
 	}
@@ -114,16 +120,10 @@ func (n *Network) Charter(class uint32, number uint64) *Charter {
 	return c
 }
 
-// row is what holds between the planner's class and another; ok is false if nodes of the two do not see each other.
-func (p *planner) row(other *class, name uint64, self bool) (r Row, ok bool) {
-	r = Row{Class: name, Self: self}
-	if !p.n.between(p.me, other, self) {
-		return r, false
-	}
+// row is what holds between the planner's class and another that it sees.
+func (p *planner) row(other *class, name uint64, self bool) Row {
 	mine, theirs := &p.n.faces[p.me.main], &p.n.faces[other.main]
-	r.In, r.Out = p.profile(theirs, mine, self), p.profile(mine, theirs, self)
-	r.IPsec = p.needsIPsec(other, self)
-	return r, true
+	return Row{Class: name, Self: self, IPsec: p.needsIPsec(other, self), In: p.profile(theirs, mine, self), Out: p.profile(mine, theirs, self)}
 }
 
 // tidy numbers profiles in the order of rows, and entries in the order of profiles, so that equal charters are equal bytes. It leaves out

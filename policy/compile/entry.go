@@ -26,6 +26,7 @@ type rules struct {
 	srcOf   [][]uint32 // label -> entries
 	dstOf   [][]uint32
 	selfs   []uint32 // entries for autogroup:self
+	ipsec   bool     // some entry requires it
 	names   []string // label -> its key; "" for what no rule mentions
 }
 
@@ -54,6 +55,7 @@ func compileRules(doc *acl.Document, l *labels) *rules {
 	r.srcOf, r.dstOf = make([][]uint32, r.labels.n), make([][]uint32, r.labels.n)
 	for i := range r.entries {
 		e := &r.entries[i]
+		r.ipsec = r.ipsec || e.ipsec
 		for l := range e.src.all() {
 			r.srcOf[l] = append(r.srcOf[l], uint32(i))
 		}

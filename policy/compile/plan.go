@@ -170,6 +170,9 @@ func (p *planner) remote(r remote) uint32 {
 
 // needsIPsec reports whether a rule requires IPsec between this node and those of a class.
 func (p *planner) needsIPsec(c *class, self bool) bool {
+	if !p.n.rules.ipsec {
+		return false
+	}
 	key := remote{face: c.main, self: self}
 	if len(c.routed) == 0 {
 		if known, ok := p.ipsec[key]; ok {

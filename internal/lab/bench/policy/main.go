@@ -78,6 +78,10 @@ func run(runs int) error {
 			p.At(time.Now())
 		})
 	})
+	report(runs, "charter_100k_ms", "ms", func() float64 {
+		turn++
+		return milliseconds(func() { n.Charter(uint32(turn*31%n.Classes()), 1).Encode() })
+	})
 	report(runs, "explain_ms", "ms", func() float64 {
 		turn++
 		a, b := c.nodes[turn*7919%len(c.nodes)], c.nodes[turn*104729%len(c.nodes)]

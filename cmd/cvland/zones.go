@@ -1,0 +1,3 @@
+package main
+
+import _ "time/tzdata" // policies name time zones, and a machine may have no database of them
