@@ -23,8 +23,13 @@ func (c *Controller) OwnRelayKey(ctx context.Context) (ticket.Ticket, error) {
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return ticket.Ticket{}, fmt.Errorf("delete the former relay of this controller: %w", err)
 	}
+	return c.RelayKey(ctx, self, OwnRelay)
+}
+
+// RelayKey makes a relay of the provider's and returns its key.
+func (c *Controller) RelayKey(ctx context.Context, actor, name string) (ticket.Ticket, error) {
 	secret := key.NewSecret()
-	r, err := c.fleet.Create(ctx, self, store.Relay{ID: ident.New[ident.Relay](), Name: OwnRelay, Hash: secret.Hash()})
+	r, err := c.fleet.Create(ctx, actor, store.Relay{ID: ident.New[ident.Relay](), Name: name, Hash: secret.Hash()})
 	if err != nil {
 		return ticket.Ticket{}, err
 	}

@@ -33,6 +33,9 @@ type doors struct {
 
 func openDoors(r *Relay) (*doors, error) {
 	d := &doors{relay: r}
+	if r.cfg.NoDoors {
+		return d, nil
+	}
 	var err error
 	if r.cfg.HTTP != "" {
 		if d.web, err = net.Listen("tcp", r.cfg.HTTP); err != nil {

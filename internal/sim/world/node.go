@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"net/url"
 	"path/filepath"
 	"sync/atomic"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/cvlan/cvlan/api/local"
 	"github.com/cvlan/cvlan/daemon"
 	"github.com/cvlan/cvlan/internal/node/engine"
+	"github.com/cvlan/cvlan/internal/node/relays"
 	"github.com/cvlan/cvlan/internal/node/session"
 	"github.com/cvlan/cvlan/internal/node/tunnel"
 	"github.com/cvlan/cvlan/internal/node/wg"
@@ -198,6 +200,19 @@ func (n *Node) Reaches(limit time.Duration, peer string) {
 	}
 }
 
+// ReachesBy waits until echoes take a kind of path (local.PathDirect, local.PathRelay), and returns the name of the relay that it leads
+// through.
+func (n *Node) ReachesBy(limit time.Duration, peer, path string) (relay string) {
+	n.w.T.Helper()
+	var last local.Pong
+	n.w.Until(limit, fmt.Sprintf("%s reaches %s by %s", n.Name, peer, path), func() bool {
+		var err error
+		last, err = n.live.Ping(n.w.Background(), local.PingRequest{Peer: peer, TimeoutMS: 200})
+		return err == nil && last.Path == path
+	})
+	return last.Relay
+}
+
 // device makes a TUN device with a name of this machine's, and the host behind it.
 func (n *Node) device(name string, mtu int) tun.Device {
 	if name == "" {
@@ -228,5 +243,9 @@ func (n *Node) tunnel(c engine.TunnelConfig) (engine.Tunnel, error) {
 		Self: c.Private.Public(), TUN: c.TUN, Sockets: []sock.Socket{s}, Log: c.Log,
 		Spare:      func() (sock.Socket, error) { return n.w.udp.Open(sock.Config{}, n.Addr) },
 		Transports: map[tunnel.Class]tunnel.Build{tunnel.WireGuard: wg.New(wg.Config{Private: c.Private, Now: c.Now})},
-	}, engine.Helpers{})
+	}, engine.Helpers{Ferry: relays.New(relays.Config{
+		Credentials: c.Credentials, Log: c.Log, DialTCP: n.net.Dial,
+		ListenUDP: func(context.Context, netip.AddrPort) (net.PacketConn, error) { return n.net.ListenPacket(0) },
+		Proxy:     func(*url.URL) (*url.URL, error) { return nil, nil },
+	})})
 }

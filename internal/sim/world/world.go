@@ -1,4 +1,4 @@
-// Package world runs the whole product in one testing/synctest bubble: a controller and its nodes on an in-memory network, in
+// Package world runs the whole product in one testing/synctest bubble: a controller, relays and nodes on an in-memory network, in
 // virtual time, with their real databases and state folders on disk. Only what touches an operating system's network is replaced by
 // its in-memory twin: sockets, TUN devices and routes.
 //
@@ -37,6 +37,7 @@ type World struct {
 
 	begin   time.Time
 	udp     *sock.Network // between tunnels
+	relays  []*Relay
 	nodes   []*Node
 	routers int // made so far
 	log     *slog.Logger
@@ -59,6 +60,9 @@ func Tell(t *testing.T, seed uint64, story func(w *World)) {
 		defer func() {
 			for _, n := range w.nodes {
 				n.Stop()
+			}
+			for _, r := range w.relays {
+				r.Stop()
 			}
 			w.Controller.Stop()
 		}()
