@@ -11,7 +11,7 @@ GOBUILD  := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 FUZZTIME ?= 20s
 
-.PHONY: help build test race e2e interop-wg uml demo natgrid bench bench-engine bench-relay bench-policy bench-tools flame fuzz lint cross generate clean
+.PHONY: help build test race e2e interop-wg uml demo natgrid bench bench-engine bench-relay bench-ipsec bench-policy bench-tools flame fuzz lint cross generate clean
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -61,6 +61,11 @@ bench-relay: bench-tools ## what a packet and a client cost a relay, and relayed
 	$(GOBUILD) -o $(BIN)/tools/bench-relay ./internal/lab/bench/relay
 	$(BIN)/tools/bench-relay $(ARGS)
 	$(if $(findstring -only,$(ARGS)),,$(GO) run ./internal/lab/bench/relayed -bin $(abspath $(BIN)))
+
+bench-ipsec: bench-tools ## ESP in our engine against a plain wireguard-go and our WireGuard, in one laboratory; ARGS="-suite chacha20poly1305" for another suite
+	$(GOBUILD) -o $(BIN)/tools/bench-ipsec ./internal/lab/bench/ipsec
+	$(BIN)/tools/bench-ipsec -bin $(abspath $(BIN)) $(ARGS)
+	@$(GO) test -count=1 -v -run Figure ./internal/core/esp | grep -o 'FIGURE ipsec_.*'
 
 bench-policy: ## the policy engine's figures: parse, compile and explain at 100,000 nodes, the filter a packet
 	$(GO) run ./internal/lab/bench/policy

@@ -10,21 +10,22 @@ import (
 	"sync/atomic"
 )
 
-// cbc is AES-CBC and HMAC-SHA2-256-128 over what it has made (§3.3.2.1: encrypt, then authenticate). Neither of the standard library's
-// objects for these may be shared, so idle ones are kept.
+// cbc is AES-CBC and HMAC-SHA2-256-128 over what it has made (§3.3.2.1: encrypt, then authenticate), in one direction. Neither of the
+// standard library's objects for these may be shared, so idle ones are kept.
 type cbc struct {
 	block cipher.Block
 	key   []byte // of the HMAC
 	esn   bool
+	mode  func(cipher.Block, []byte) cipher.BlockMode // the direction
 	idle  [lanes]atomic.Pointer[chain]
 }
 
 // chain is what one worker needs for a packet.
 type chain struct {
-	encrypt, decrypt mode
-	mac              hash.Hash
-	sum              [sha256.Size]byte
-	high             [4]byte
+	mode mode
+	mac  hash.Hash
+	sum  [sha256.Size]byte
+	high [4]byte
 }
 
 // mode is what the standard library's CBC is.
@@ -33,12 +34,12 @@ type mode interface {
 	SetIV([]byte)
 }
 
-func newCBC(key, mac []byte, esn bool) (*cbc, error) {
+func newCBC(key, mac []byte, esn bool, direction func(cipher.Block, []byte) cipher.BlockMode) (*cbc, error) {
 	block, err := aes.NewCipher(key)
 	if err != nil {
 		return nil, err
 	}
-	return &cbc{block: block, key: append([]byte(nil), mac...), esn: esn}, nil
+	return &cbc{block: block, key: append([]byte(nil), mac...), esn: esn, mode: direction}, nil
 }
 
 const cbcHeader = plainHeader + aes.BlockSize
@@ -51,8 +52,8 @@ func (c *cbc) seal(msg []byte, n int, seq uint64) {
 	binary.BigEndian.PutUint64(iv[8:], seq)
 	c.block.Encrypt(iv, iv)
 	body := msg[cbcHeader : cbcHeader+n]
-	w.encrypt.SetIV(iv)
-	w.encrypt.CryptBlocks(body, body)
+	w.mode.SetIV(iv)
+	w.mode.CryptBlocks(body, body)
 	copy(msg[cbcHeader+n:], c.prove(w, msg[:cbcHeader+n], seq))
 	c.give(w)
 }
@@ -67,8 +68,8 @@ func (c *cbc) open(msg []byte, seq uint64) ([]byte, bool) {
 	if !hmac.Equal(c.prove(w, msg[:len(msg)-tagSize], seq), msg[len(msg)-tagSize:]) {
 		return nil, false
 	}
-	w.decrypt.SetIV(msg[plainHeader:cbcHeader])
-	w.decrypt.CryptBlocks(body, body)
+	w.mode.SetIV(msg[plainHeader:cbcHeader])
+	w.mode.CryptBlocks(body, body)
 	return body, true
 }
 
@@ -89,11 +90,7 @@ func (c *cbc) take() *chain {
 			return w
 		}
 	}
-	zero := make([]byte, aes.BlockSize)
-	return &chain{
-		encrypt: cipher.NewCBCEncrypter(c.block, zero).(mode), decrypt: cipher.NewCBCDecrypter(c.block, zero).(mode),
-		mac: hmac.New(sha256.New, c.key),
-	}
+	return &chain{mode: c.mode(c.block, make([]byte, aes.BlockSize)).(mode), mac: hmac.New(sha256.New, c.key)}
 }
 
 // give keeps w for the next packet, unless there are enough.

@@ -1,9 +1,9 @@
 package esp
 
 import (
+	"crypto/cipher"
 	"errors"
 	"fmt"
-	"math/bits"
 )
 
 // Keys is what two peers have agreed on for a pair.
@@ -13,7 +13,7 @@ type Keys struct {
 	Remote  SPI    // that we send to: the peer's choice
 	In, Out []byte // keying material of either direction, Suite.KeySize bytes; no part of it is kept
 	ESN     bool
-	Window  int // of replay, in packets: a power of two from LeastWindow to MostWindow; 0: DefaultWindow
+	Window  int // of replay, in packets, at least: up to MostWindow; 0: LeastWindow
 	Life    Life
 	// Theirs and Ours are the traffic that was agreed on: what the peer sends comes from one of the former and goes to one of the latter.
 	// None: everything.
@@ -36,8 +36,8 @@ func (k Keys) Validate() error {
 			errs = append(errs, err)
 		}
 	}
-	if w := k.Window; w != 0 && (w < LeastWindow || w > MostWindow || bits.OnesCount(uint(w)) != 1) {
-		errs = append(errs, fmt.Errorf("replay window of %d packets: a power of two from %d to %d is possible", w, LeastWindow, MostWindow))
+	if k.Window < 0 || k.Window > MostWindow {
+		errs = append(errs, fmt.Errorf("replay window of %d packets: at most %d are possible", k.Window, MostWindow))
 	}
 	if err := k.Life.check(); err != nil {
 		errs = append(errs, err)
@@ -54,7 +54,7 @@ func (k Keys) sealer() (sealer, error) {
 		return nil, err
 	}
 	if len(mac) > 0 {
-		return newCBC(enc, mac, k.ESN)
+		return newCBC(enc, mac, k.ESN, cipher.NewCBCEncrypter)
 	}
 	a, err := newAEAD(k.Suite, enc, salt, k.ESN)
 	return &sendingAEAD{a}, err
@@ -66,7 +66,7 @@ func (k Keys) opener() (opener, error) {
 		return nil, err
 	}
 	if len(mac) > 0 {
-		return newCBC(enc, mac, k.ESN)
+		return newCBC(enc, mac, k.ESN, cipher.NewCBCDecrypter)
 	}
 	a, err := newAEAD(k.Suite, enc, salt, k.ESN)
 	return &receivingAEAD{aead: a}, err

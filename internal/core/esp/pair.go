@@ -190,7 +190,7 @@ func (p *Pair) expired(now mono.Time) bool { return !p.dies.IsNever() && now >= 
 func newPair(k Keys, now mono.Time, early time.Duration, a *activity) (*Pair, error) {
 	p := &Pair{
 		form: forms[k.Suite], suite: k.Suite, local: k.Local, remote: k.Remote, esn: k.ESN, born: now, life: k.Life.with(k.ESN), activity: a,
-		window: newWindow(orElse(k.Window, DefaultWindow)),
+		window: newWindow(max(k.Window, LeastWindow)),
 	}
 	p.counted = k.Life.counted()
 	p.next.Store(1)

@@ -105,25 +105,6 @@ func TestChangedPacketsAreRefused(t *testing.T) {
 	}
 }
 
-func TestAPacketCostsNoAllocation(t *testing.T) {
-	for _, s := range suites {
-		a, b := twins(t, s, true)
-		buf, inner := make([]byte, 2000), sample4(1400)
-		now := noon
-		if n := testing.AllocsPerRun(1000, func() {
-			seq, ok := a.Reserve(now, 1)
-			_, why := b.Open(now, a.Seal(buf[:0], seq, inner))
-			if !ok || why != Taken {
-				t.Fatal(why)
-			}
-			a.Sent(now)
-			b.Received(now, 1)
-		}); n != 0 {
-			t.Errorf("%s: %v allocations a packet", s, n)
-		}
-	}
-}
-
 func BenchmarkSeal(b *testing.B) {
 	for _, s := range suites {
 		for _, size := range []int{128, 1400} {

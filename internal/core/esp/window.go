@@ -1,12 +1,15 @@
 package esp
 
-import "sync/atomic"
+import (
+	"math/bits"
+	"sync/atomic"
+)
 
-// Sizes of a replay window, in packets. 4,096 packets are 50 ms of 1 Gbit/s, which is what a move from a relay to a direct path reorders.
+// Sizes of a replay window, in packets. The least is 1 ms of 10 Gbit/s, or 12 ms of 1 Gbit/s, which is what the queues of one path reorder;
+// the most is what a move from a relay to a direct path does.
 const (
-	LeastWindow   = 1024
-	MostWindow    = 4096
-	DefaultWindow = 2048
+	LeastWindow = 1024
+	MostWindow  = 4096
 )
 
 const slotBits = 32
@@ -16,21 +19,33 @@ const slotBits = 32
 // and any number of workers may accept at once without a lock. Laps only grow, so a number once marked stays refused: its slot holds
 // either its mark or a newer lap.
 type window struct {
-	top  atomic.Uint64 // the highest number that was accepted
-	size uint64        // a power of two
-	ring []atomic.Uint64
+	top  atomic.Uint64   // the highest number that was accepted
+	ring []atomic.Uint64 // a power of two of slots
 }
 
+// newWindow makes one of at least size numbers: as many as the ring has, less the slot that moves on.
 func newWindow(size int) window {
-	return window{size: uint64(size), ring: make([]atomic.Uint64, size/slotBits)}
+	return window{ring: make([]atomic.Uint64, 1<<bits.Len(uint(size+slotBits-1)/slotBits))}
+}
+
+// size is how far behind the highest number one may be.
+func (w *window) size() uint64 { return w.lap() - slotBits }
+
+// lap is how many numbers go once around the ring.
+func (w *window) lap() uint64 { return uint64(len(w.ring)) * slotBits }
+
+// place is the slot of a number, the lap that it is in, and its bit.
+func (w *window) place(seq uint64) (slot *atomic.Uint64, lap, mark uint64) {
+	block := seq / slotBits
+	return &w.ring[block&uint64(len(w.ring)-1)], block >> bits.TrailingZeros(uint(len(w.ring))), 1 << (seq % slotBits)
 }
 
 // bottom is the least number that is not too old.
 func (w *window) bottom(top uint64) uint64 {
-	if top < w.size {
+	if top < w.size() {
 		return 1
 	}
-	return top - w.size + 1
+	return top - w.size() + 1
 }
 
 // whole is the extended number of which a packet carries the lower half: the only one from bottom on whose lower half it is, within 2^32
@@ -42,15 +57,16 @@ func (w *window) whole(low uint32) uint64 {
 
 // limit bounds the numbers that laps can tell apart. No honest sender comes near: it would take days of 10 million packets a second with
 // one key.
-func (w *window) limit() uint64 { return w.size << 32 }
+func (w *window) limit() uint64 { return w.lap() << 32 }
 
 // fresh reports whether seq may be accepted, as far as can be told before the packet has proved authentic.
 func (w *window) fresh(seq uint64) bool {
 	if seq < w.bottom(w.top.Load()) || seq >= w.limit() {
 		return false
 	}
-	slot, lap := w.ring[seq%w.size/slotBits].Load(), seq/w.size
-	return slot>>slotBits < lap || slot>>slotBits == lap && slot&(1<<(seq%slotBits)) == 0
+	slot, lap, mark := w.place(seq)
+	old := slot.Load()
+	return old>>slotBits < lap || old>>slotBits == lap && old&mark == 0
 }
 
 // accept reports whether seq is new, and marks it. Call it only after the packet has proved authentic. For one number it returns true
@@ -59,7 +75,7 @@ func (w *window) accept(seq uint64) bool {
 	if seq < w.bottom(w.top.Load()) || seq >= w.limit() {
 		return false
 	}
-	slot, lap, mark := &w.ring[seq%w.size/slotBits], seq/w.size, uint64(1)<<(seq%slotBits)
+	slot, lap, mark := w.place(seq)
 	for {
 		old, mine := slot.Load(), lap<<slotBits|mark
 		switch oldLap := old >> slotBits; {

@@ -27,6 +27,11 @@ type Pair struct {
 	set  deploy.Set
 }
 
+// Between is a tunnel that somebody else has started: to is B's address inside, pids are the daemons on A and B.
+func Between(name string, a, b *lab.Host, to netip.Addr, pids [2]int, set deploy.Set) *Pair {
+	return &Pair{Name: name, A: a, B: b, To: to, PIDs: pids, set: set}
+}
+
 // Serve starts on a host what all loads from other hosts go to.
 func Serve(h *lab.Host, set deploy.Set) {
 	h.Start(set.Path("tools/loadgen"), "serve", "-listen", fmt.Sprintf(":%d", loadPort))
