@@ -109,8 +109,8 @@
 // covered. The neighbour delivers it under the tag of the node that sent it. Its payload is never touched. The sender's relay charges the sender and its tenant, and meters; the neighbour only
 // gives the tenant its share if it is overloaded.
 //
-// When the receiver leaves the neighbour, or registers at another, the neighbour answers the next frame with Closed, or Unknown; the relay asks again and lets
-// the sender's channel lead to where the receiver is now. If it is nowhere the sender gets Closed. A neighbour is asked for a sign of life every half second while channels
+// When the receiver leaves, the neighbour closes the channel and says Closed at once, with zero in bytes 8-15; later frames get Unknown. The relay asks again and lets
+// the sender's channel lead to where the receiver is now. If it is nowhere, the sender gets Closed when it sends. A neighbour is asked for a sign of life every half second while channels
 // lead there, else every ten seconds; after three questions in vain, 1.2 s, it is down, and its channels are looked for elsewhere.
 //
 // # Notices, 32 bytes

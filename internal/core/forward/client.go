@@ -64,7 +64,11 @@ func (m *Machine) takeClient() *client {
 func (m *Machine) leave(c *client, out *Out) {
 	m.detach(c, out)
 	for c.to != 0 {
-		m.lost(m.lanes.at(c.to-1), out)
+		if l := m.lanes.at(c.to - 1); m.clients.at(l.from).tenant == noTenant {
+			m.hangUp(l, out)
+		} else {
+			m.lost(l, out)
+		}
 	}
 	delete(m.bySelf, owner{c.tenant, c.node})
 	if c.tenant == noTenant {

@@ -73,6 +73,15 @@ func (m *Machine) pass(c, to *client, sender ident.Node, out *Out) (relay.Number
 	return l.number, relay.NoReason
 }
 
+// hangUp closes a neighbour's channel, and says so at once: the neighbour can look for the receiver before the next frame comes.
+func (m *Machine) hangUp(l *lane, out *Out) {
+	c := m.clients.at(l.from)
+	m.closeLane(c, l, out)
+	if c.place.Via != Nowhere {
+		out.notice(c.place, c.local, &relay.Notice{Kind: relay.Closed, Reason: relay.Gone, Number: l.number}, &c.secret)
+	}
+}
+
 // asksWhether says whether the receiver of a neighbour's channel is at an address, and no more.
 func (m *Machine) asksWhether(c *client, q *relay.Control, out *Out) {
 	a := relay.Control{Kind: relay.Refused, Reason: relay.Gone, Client: c.number, Transaction: q.Transaction}
