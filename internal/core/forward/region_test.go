@@ -572,3 +572,23 @@ func TestNothingIsAllocatedForAFrameThatCrosses(t *testing.T) {
 		t.Error(n, "allocations")
 	}
 }
+
+func BenchmarkCross(b *testing.B) {
+	c := newRegionOf(&testing.T{}, 2, Config{})
+	x, y := c.relays[0], c.relays[1]
+	from, to := x.joins(1, 100, place(1)), y.joins(1, 200, place(2))
+	ch := x.channelTo(from, to.node)
+	key, f := relay.ChannelKey(&from.Secret, ch), make([]byte, 1300)
+	relay.PutData(f, ch, key)
+	head := [relay.HeaderSize]byte(f)
+	l := x.table.Lane(ch)
+	seat, next := x.table.Seat(l.FromSlot), x.table.Seat(l.ToSlot)
+	b.ReportAllocs()
+	for b.Loop() {
+		copy(f, head[:])
+		if d := x.book.Decide(1, &from.at, f, l, seat, next); d != Sent {
+			b.Fatal(d)
+		}
+		x.table.Readdress(f, l, next)
+	}
+}
