@@ -37,6 +37,7 @@ type JoinKey struct {
 	Expires     time.Time     `json:"expires,omitzero" doc:"Absent: never"`
 	Ephemeral   bool          `json:"ephemeral" doc:"Its nodes go 30 minutes after their session ended"`
 	Approve     bool          `json:"approve" doc:"Its nodes wait for approval"`
+	User        string        `json:"user,omitempty" doc:"Login of its nodes' owner; absent: nobody's"`
 	Tags        []string      `json:"tags" nullable:"false"`
 	Created     time.Time     `json:"created"`
 	CreatedBy   string        `json:"created_by"`
@@ -49,7 +50,8 @@ type NewJoinKey struct {
 	TTLSeconds *int64   `json:"ttl_seconds,omitempty" doc:"How long it is valid; 0: for ever" minimum:"0" maximum:"315360000" default:"3600"`
 	Ephemeral  bool     `json:"ephemeral,omitempty" doc:"Its nodes go 30 minutes after their session ended"`
 	Approve    bool     `json:"approve,omitempty" doc:"Its nodes wait for approval"`
-	Tags       []string `json:"tags,omitempty" nullable:"false" doc:"Labels that its nodes carry" maxItems:"32" maxLength:"63"`
+	User       string   `json:"user,omitempty" doc:"Login of its nodes' owner; asks for the scope nodes:assign" maxLength:"254" example:"alice@example.com"`
+	Tags       []string `json:"tags,omitempty" nullable:"false" doc:"Tags that its nodes carry, with or without the prefix tag:; asks for the scope nodes:assign" maxItems:"32" maxLength:"67"`
 }
 
 // CreatedJoinKey is a new join key with the string that joins.

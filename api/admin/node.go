@@ -22,6 +22,10 @@ var (
 	RenameNode = Op[RenameNodeIn, NodeOut]{Route{
 		ID: "renameNode", Method: http.MethodPatch, Path: "/api/v1/tenants/{tenant}/nodes/{node}", Scope: NodesWrite, Tag: "Nodes",
 		Summary: "Rename a node"}}
+	TagNode = Op[TagNodeIn, NodeOut]{Route{
+		ID: "tagNode", Method: http.MethodPatch, Path: "/api/v1/tenants/{tenant}/nodes/{node}/tags", Scope: NodesAssign, Tag: "Nodes",
+		Summary: "Give tags to a node, or take them",
+		Detail:  "While a node has a tag, policy knows it by its tags and not by its user. The node signs its record anew; tunnels go on."}}
 	DeleteNode = Op[ChangeNodeIn, Nothing]{Route{
 		ID: "deleteNode", Method: http.MethodDelete, Path: "/api/v1/tenants/{tenant}/nodes/{node}", Scope: NodesWrite, Tag: "Nodes",
 		Summary: "Remove a node", Detail: "Its session ends at once and every other node forgets it. To come back the machine needs a join key."}}
@@ -34,6 +38,7 @@ type Node struct {
 	Network     ident.Network `json:"network"`
 	NetworkName string        `json:"network_name"`
 	Addresses   []netip.Addr  `json:"addresses" nullable:"false"`
+	User        string        `json:"user,omitempty" doc:"Login of its owner, fixed when it joined; absent: none"`
 	Tags        []string      `json:"tags" nullable:"false"`
 	Pending     bool          `json:"pending" doc:"Waits for approval: sees nobody and is shown to nobody"`
 	Ephemeral   bool          `json:"ephemeral" doc:"Goes 30 minutes after its session ended"`
@@ -44,14 +49,22 @@ type Node struct {
 	CertUntil   time.Time     `json:"certificate_until,omitzero" doc:"End of its newest certificate"`
 	OS          string        `json:"os,omitempty"`
 	Software    string        `json:"software,omitempty" doc:"Version of its daemon"`
-	JoinedBy    ident.JoinKey `json:"joined_by,omitzero"`
-	Created     time.Time     `json:"created"`
-	Version     uint64        `json:"version"`
+	// Attributes is what postures of a policy compare.
+	Attributes map[string]string `json:"attributes,omitempty" doc:"What it reports of itself, as the postures of a policy name it" example:"{\"node:os\":\"linux\"}"`
+	JoinedBy   ident.JoinKey     `json:"joined_by,omitzero"`
+	Created    time.Time         `json:"created"`
+	Version    uint64            `json:"version"`
 }
 
 // NodeName is what RenameNode changes.
 type NodeName struct {
 	Name string `json:"name" doc:"Label (RFC 1123), unique in the network" minLength:"1" maxLength:"63" example:"db-7"`
+}
+
+// TagChange is what TagNode does. The prefix tag: may be left out.
+type TagChange struct {
+	Add    []string `json:"add,omitempty" nullable:"false" doc:"Tags to give" maxItems:"32" maxLength:"67"`
+	Remove []string `json:"remove,omitempty" nullable:"false" doc:"Tags to take; those that it has not are ignored" maxItems:"32" maxLength:"67"`
 }
 
 // The inputs and outputs of the operations on nodes.
@@ -61,6 +74,7 @@ type (
 		Page
 		Network string `query:"network" doc:"Only those of this network, by name or identifier" maxLength:"64"`
 		Pending bool   `query:"pending" doc:"Only those that wait for approval"`
+		User    string `query:"user" doc:"Only those of this user" maxLength:"254"`
 	}
 	ListNodesOut struct{ Body List[Node] }
 	OneNodeIn    struct {
@@ -75,6 +89,11 @@ type (
 		OneNodeIn
 		IfMatch
 		Body NodeName
+	}
+	TagNodeIn struct {
+		OneNodeIn
+		IfMatch
+		Body TagChange
 	}
 	NodeOut struct {
 		ETag string `header:"ETag"`

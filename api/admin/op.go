@@ -9,7 +9,7 @@
 //
 // # Conventions
 //
-// Tenants, networks, nodes, peers and relays are named in paths by name or identifier. Lists are in order of creation, a page at a time: next is
+// Tenants, networks, nodes, peers and relays are named in paths by name or identifier. Lists are in order of creation, or of names where it is people, a page at a time: next is
 // the cursor to give for the page after this one, and is absent on the last. Every object has an etag, its version: an operation
 // with If-Match is done only if that is still the current one (else 412). A POST with an Idempotency-Key may be sent again, for
 // an hour and while the controller runs, and is answered as the first time. Errors are problems (RFC 9457) with a code for
@@ -25,6 +25,7 @@ type Route struct {
 	Tag     string
 	Summary string
 	Detail  string
+	MaxBody int64 // bounds the request's body, in bytes; 0: MaxBody
 }
 
 // Op is an operation that takes an In and answers with an Out.
@@ -37,7 +38,9 @@ func Routes() []Route {
 		ListTenants.Route, CreateTenant.Route,
 		ListNetworks.Route, CreateNetwork.Route, GetNetwork.Route, SetRules.Route, DeleteNetwork.Route,
 		ListJoinKeys.Route, CreateJoinKey.Route, RevokeJoinKey.Route,
-		ListNodes.Route, GetNode.Route, ApproveNode.Route, RenameNode.Route, DeleteNode.Route,
+		ListNodes.Route, GetNode.Route, ApproveNode.Route, RenameNode.Route, TagNode.Route, DeleteNode.Route,
+		ListUsers.Route, CreateUser.Route, GetUser.Route, ChangeUser.Route, DeleteUser.Route,
+		ListGroups.Route, CreateGroup.Route, GetGroup.Route, DeleteGroup.Route, ListMembers.Route, ChangeMembers.Route,
 		ListPeers.Route, CreatePeer.Route, GetPeer.Route, DeletePeer.Route,
 		ListAPIKeys.Route, CreateAPIKey.Route, RevokeAPIKey.Route,
 		ListEvents.Route,
@@ -45,8 +48,16 @@ func Routes() []Route {
 	}
 }
 
-// MaxBody bounds a request's body, in bytes.
+// MaxBody bounds a request's body, in bytes, unless its Route says otherwise.
 const MaxBody = 256 << 10
+
+// BodyLimit bounds the body of a request to the route, in bytes.
+func (r Route) BodyLimit() int64 {
+	if r.MaxBody > 0 {
+		return r.MaxBody
+	}
+	return MaxBody
+}
 
 // DefaultTenant is the tenant that every controller makes at its first start.
 const DefaultTenant = "default"

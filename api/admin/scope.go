@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Scope is a right: a noun and read or write. Write does not include read.
+// Scope is a right: a noun and a verb, mostly read or write. Write does not include read.
 type Scope string
 
 // The scopes.
@@ -20,13 +20,19 @@ const (
 	JoinKeysWrite  Scope = "join-keys:write"
 	NodesRead      Scope = "nodes:read"
 	NodesWrite     Scope = "nodes:write"
-	PeersRead      Scope = "peers:read"
-	PeersWrite     Scope = "peers:write"
-	APIKeysRead    Scope = "api-keys:read"
-	APIKeysWrite   Scope = "api-keys:write"
-	EventsRead     Scope = "events:read"
-	RelaysRead     Scope = "relays:read"
-	RelaysWrite    Scope = "relays:write"
+	// NodesAssign is the right to say whose a node is and which tags it has, which decide what policy lets it reach.
+	NodesAssign  Scope = "nodes:assign"
+	UsersRead    Scope = "users:read" // and groups
+	UsersWrite   Scope = "users:write"
+	PolicyRead   Scope = "policy:read"
+	PolicyWrite  Scope = "policy:write"
+	PeersRead    Scope = "peers:read"
+	PeersWrite   Scope = "peers:write"
+	APIKeysRead  Scope = "api-keys:read"
+	APIKeysWrite Scope = "api-keys:write"
+	EventsRead   Scope = "events:read"
+	RelaysRead   Scope = "relays:read"
+	RelaysWrite  Scope = "relays:write"
 	// Known is what every valid key may: ask who it is.
 	Known Scope = "known"
 )
@@ -45,9 +51,9 @@ const (
 
 // Scopes returns what a role may; nil if there is no such role.
 func (r Role) Scopes() []Scope {
-	auditor := []Scope{NetworksRead, JoinKeysRead, NodesRead, PeersRead, APIKeysRead, EventsRead}
-	operator := []Scope{NetworksRead, JoinKeysRead, JoinKeysWrite, NodesRead, NodesWrite, PeersRead, PeersWrite, EventsRead}
-	admin := append(slices.Clone(operator), NetworksWrite, APIKeysRead)
+	auditor := []Scope{NetworksRead, JoinKeysRead, NodesRead, UsersRead, PolicyRead, PeersRead, APIKeysRead, EventsRead}
+	operator := []Scope{NetworksRead, JoinKeysRead, JoinKeysWrite, NodesRead, NodesWrite, UsersRead, PolicyRead, PeersRead, PeersWrite, EventsRead}
+	admin := append(slices.Clone(operator), NetworksWrite, NodesAssign, UsersWrite, PolicyWrite, APIKeysRead)
 	owner := append(slices.Clone(admin), APIKeysWrite)
 	switch r {
 	case Owner:

@@ -102,7 +102,19 @@ func (s *server) register() {
 	within(s, admin.GetNode, s.getNode)
 	within(s, admin.ApproveNode, s.approveNode)
 	within(s, admin.RenameNode, s.renameNode)
+	within(s, admin.TagNode, s.tagNode)
 	within(s, admin.DeleteNode, s.deleteNode)
+	within(s, admin.ListUsers, s.listUsers)
+	within(s, admin.CreateUser, s.createUser)
+	within(s, admin.GetUser, s.getUser)
+	within(s, admin.ChangeUser, s.changeUser)
+	within(s, admin.DeleteUser, s.deleteUser)
+	within(s, admin.ListGroups, s.listGroups)
+	within(s, admin.CreateGroup, s.createGroup)
+	within(s, admin.GetGroup, s.getGroup)
+	within(s, admin.DeleteGroup, s.deleteGroup)
+	within(s, admin.ListMembers, s.listMembers)
+	within(s, admin.ChangeMembers, s.changeMembers)
 	within(s, admin.ListPeers, s.listPeers)
 	within(s, admin.CreatePeer, s.createPeer)
 	within(s, admin.GetPeer, s.getPeer)
@@ -118,8 +130,17 @@ func (s *server) register() {
 	known(s, admin.ListRelayUsage, s.listRelayUsage)
 }
 
+// longest is the longest body that any operation takes. Each is held to its own limit; who has no key, to MaxBody.
+func longest() (n int64) {
+	for _, r := range admin.Routes() {
+		n = max(n, r.BodyLimit())
+	}
+	return n
+}
+
 // guard bounds bodies and turns a panic into an answer and a log line.
 func (s *server) guard(next http.Handler) http.Handler {
+	limit := longest()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
 			if p := recover(); p != nil {
@@ -127,7 +148,7 @@ func (s *server) guard(next http.Handler) http.Handler {
 				answer(w, admin.CodeInternal.Problem("serve the request", "a defect of the controller", "see the controller's log"))
 			}
 		}()
-		r.Body = http.MaxBytesReader(w, r.Body, admin.MaxBody)
+		r.Body = http.MaxBytesReader(w, r.Body, limit)
 		w.Header().Set("Cache-Control", "no-store")
 		next.ServeHTTP(w, r)
 	})

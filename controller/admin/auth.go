@@ -40,6 +40,7 @@ func (s *server) authenticate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		head := r.Header.Get("Authorization")
 		if head == "" {
+			r.Body = http.MaxBytesReader(w, r.Body, admin.MaxBody)
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -87,6 +88,14 @@ func (s *server) refuse(r *http.Request, why string) *admin.Problem {
 	s.gate.bad(r.RemoteAddr)
 	s.Log.Debug("admin API: API key refused", logx.Addr, r.RemoteAddr, logx.Reason, why)
 	return admin.CodeUnknownKey.Problem("check the API key", why, "log in with another key: cvlan admin login --key-file FILE")
+}
+
+// assigning checks that the caller may say whose nodes are and which tags they have.
+func (t *tenant) assigning() error {
+	if t.who.may(admin.NodesAssign) {
+		return nil
+	}
+	return admin.CodePermission.Problem(title(t.route), "to name a user or tags this key needs the scope "+string(admin.NodesAssign), "ask an owner for a key with a role that includes it, such as admin")
 }
 
 // authorize checks that the caller may do an operation.

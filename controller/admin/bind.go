@@ -45,7 +45,7 @@ func (s *server) operation(r admin.Route) huma.Operation {
 	}}
 	op := huma.Operation{
 		OperationID: r.ID, Method: r.Method, Path: r.Path, Summary: r.Summary, Description: r.Detail, Tags: []string{r.Tag},
-		MaxBodyBytes: admin.MaxBody,
+		MaxBodyBytes: r.BodyLimit(),
 		Responses:    map[string]*huma.Response{"default": problem},
 	}
 	if r.Method == http.MethodPost && strings.HasPrefix(r.ID, "create") {

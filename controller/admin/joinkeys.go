@@ -2,7 +2,7 @@ package admin
 
 import (
 	"context"
-	"strings"
+	"errors"
 	"time"
 
 	"github.com/cvlan/cvlan/api/admin"
@@ -48,11 +48,26 @@ func (s *server) createJoinKey(ctx context.Context, t *tenant, in *admin.CreateJ
 	if err != nil {
 		return nil, err
 	}
+	if in.Body.User != "" || len(in.Body.Tags) > 0 {
+		if err := t.assigning(); err != nil {
+			return nil, err
+		}
+	}
 	secret := key.NewSecret()
 	now := s.Now()
 	k := store.JoinKey{
 		ID: ident.New[ident.JoinKey](), Network: n.ID, Hash: secret.Hash(), Uses: or(in.Body.Uses, admin.DefaultUses),
-		Ephemeral: in.Body.Ephemeral, Approve: in.Body.Approve, Tags: tagged(in.Body.Tags), Created: now, CreatedBy: t.actor(),
+		Ephemeral: in.Body.Ephemeral, Approve: in.Body.Approve, Tags: prefixed(store.TagPrefix, in.Body.Tags), Created: now, CreatedBy: t.actor(),
+	}
+	if in.Body.User != "" {
+		u, err := t.User(ctx, in.Body.User)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil, admin.CodeNotFound.Problem(title(t.route), err.Error(), "see which users there are: cvlan admin user list, or make one: cvlan admin user create LOGIN")
+		}
+		if err != nil {
+			return nil, err
+		}
+		k.User = u.Login
 	}
 	k.Expires = expiry(now, or(in.Body.TTLSeconds, admin.DefaultTTLSeconds))
 	if k, err = t.CreateJoinKey(ctx, t.actor(), k); err != nil {
@@ -79,7 +94,7 @@ func (s *server) showJoinKey(k store.JoinKey, network string) admin.JoinKey {
 		state = "used-up"
 	}
 	return admin.JoinKey{ID: k.ID, Network: k.Network, NetworkName: network, State: state, Uses: k.Uses, Used: k.Used, Expires: k.Expires,
-		Ephemeral: k.Ephemeral, Approve: k.Approve, Tags: list(k.Tags), Created: k.Created, CreatedBy: k.CreatedBy}
+		Ephemeral: k.Ephemeral, Approve: k.Approve, User: k.User, Tags: list(k.Tags), Created: k.Created, CreatedBy: k.CreatedBy}
 }
 
 const valid = "valid"
@@ -109,18 +124,6 @@ func or[T any](given *T, otherwise T) T {
 		return otherwise
 	}
 	return *given
-}
-
-// tagged returns tags as the store has them: the prefix may be left out.
-func tagged(tags []string) []string {
-	var all []string
-	for _, t := range tags {
-		if !strings.HasPrefix(t, store.TagPrefix) {
-			t = store.TagPrefix + t
-		}
-		all = append(all, t)
-	}
-	return all
 }
 
 // list returns s, never nil, so that JSON shows [].

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -16,22 +17,28 @@ func (s *server) listNodes(ctx context.Context, t *tenant, in *admin.ListNodesIn
 	if err != nil {
 		return nil, err
 	}
-	all, err := t.Nodes(ctx, only)
+	all, err := t.narrowed(ctx, only, in)
 	if err != nil {
 		return nil, err
-	}
-	if in.Pending {
-		pending := all[:0:0]
-		for _, n := range all {
-			if n.Pending {
-				pending = append(pending, n)
-			}
-		}
-		all = pending
 	}
 	l, err := page(t.route, all, in.Page, func(n store.Node) mark { return mark{uint64(n.ID), n.Created} },
 		func(n store.Node) admin.Node { return s.showNode(t.ID, n, names[n.Network]) })
 	return &admin.ListNodesOut{Body: l}, err
+}
+
+// narrowed returns the nodes that a list is about.
+func (t *tenant) narrowed(ctx context.Context, network ident.Network, in *admin.ListNodesIn) (all []store.Node, err error) {
+	if in.User == "" {
+		all, err = t.Nodes(ctx, network)
+	} else {
+		var u store.User
+		if u, err = t.User(ctx, in.User); err == nil {
+			all, err = t.OwnedNodes(ctx, u.Login)
+		}
+	}
+	return slices.DeleteFunc(all, func(n store.Node) bool {
+		return !network.IsZero() && n.Network != network || in.Pending && !n.Pending
+	}), err
 }
 
 func (s *server) getNode(ctx context.Context, t *tenant, in *admin.OneNodeIn) (*admin.NodeOut, error) {
@@ -72,6 +79,48 @@ func (s *server) renameNode(ctx context.Context, t *tenant, in *admin.RenameNode
 		return nil, err
 	}
 	return s.nodeOut(ctx, t, n)
+}
+
+// tagNode gives and takes tags. What it was asked to do holds for whatever tags there are meanwhile.
+func (s *server) tagNode(ctx context.Context, t *tenant, in *admin.TagNodeIn) (*admin.NodeOut, error) {
+	v, err := condition(t.route, in.IfMatch.IfMatch)
+	if err != nil {
+		return nil, err
+	}
+	add, remove := prefixed(store.TagPrefix, in.Body.Add), prefixed(store.TagPrefix, in.Body.Remove)
+	return again(v, func() (*admin.NodeOut, error) {
+		n, err := t.node(ctx, in.Node)
+		if err != nil {
+			return nil, err
+		}
+		tags := slices.DeleteFunc(slices.Concat(n.Tags, add), func(tag string) bool { return slices.Contains(remove, tag) })
+		slices.Sort(tags)
+		if n, err = t.SetNodeTags(ctx, t.actor(), n.ID, slices.Compact(tags), or(given(v), n.Version)); err != nil {
+			return nil, err
+		}
+		return s.nodeOut(ctx, t, n)
+	})
+}
+
+// attempts is how often a change is decided anew when somebody else was faster.
+const attempts = 4
+
+// again does what reads, decides and writes until nobody has written in between. With a condition of the caller's that is for the caller to do.
+func again[T any](condition uint64, do func() (T, error)) (out T, err error) {
+	for range attempts {
+		if out, err = do(); condition != 0 || !errors.Is(err, store.ErrConflict) {
+			break
+		}
+	}
+	return out, err
+}
+
+// given is a condition, nil if there is none.
+func given(condition uint64) *uint64 {
+	if condition == 0 {
+		return nil
+	}
+	return &condition
 }
 
 // deleteNode removes a node. The store tells the hub, which ends its session.
@@ -141,8 +190,8 @@ func (s *server) showNode(t ident.Tenant, n store.Node, network string) admin.No
 		seen = now.LastSeen
 	}
 	return admin.Node{
-		ID: n.ID, Name: n.Name, Network: n.Network, NetworkName: network, Addresses: both(n.Address4, n.Address6), Tags: list(n.Tags),
+		ID: n.ID, Name: n.Name, Network: n.Network, NetworkName: network, Addresses: both(n.Address4, n.Address6), User: n.User, Tags: list(n.Tags),
 		Pending: n.Pending, Ephemeral: n.Ephemeral, Online: now.Online, LastSeen: seen, Endpoints: len(now.Endpoints),
-		Key: n.WG.String(), CertUntil: n.CertUntil, OS: n.OS, Software: n.Software, JoinedBy: n.JoinedBy, Created: n.Created, Version: n.Version,
+		Key: n.WG.String(), CertUntil: n.CertUntil, OS: n.OS, Software: n.Software, Attributes: n.Attrs, JoinedBy: n.JoinedBy, Created: n.Created, Version: n.Version,
 	}
 }

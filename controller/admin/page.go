@@ -28,6 +28,19 @@ func parseCursor(s string) (mark, bool) {
 	return mark{binary.BigEndian.Uint64(b), time.Unix(0, int64(binary.BigEndian.Uint64(b[8:])))}, true
 }
 
+// pageByName makes a page of the items after a name. One more than limit was asked for, to know whether there are more.
+func pageByName[T, U any](all []T, limit int, name func(T) string, show func(T) U) admin.List[U] {
+	out := admin.List[U]{Items: []U{}}
+	n := min(len(all), limit)
+	for _, t := range all[:n] {
+		out.Items = append(out.Items, show(t))
+	}
+	if n < len(all) && n > 0 {
+		out.Next = name(all[n-1])
+	}
+	return out
+}
+
 // page cuts a page out of a list in order of creation and translates it. If the item that the cursor names is gone, the page
 // begins with what was created at its time or later: an item may come twice then, but none is left out.
 func page[T, U any](r admin.Route, all []T, p admin.Page, place func(T) mark, show func(T) U) (admin.List[U], error) {

@@ -59,6 +59,10 @@ func lister(tag string) string {
 		return "cvlan admin network list"
 	case "Nodes":
 		return "cvlan admin node list"
+	case "Users":
+		return "cvlan admin user list"
+	case "Groups":
+		return "cvlan admin group list"
 	case "Peers":
 		return "cvlan admin peer list"
 	case "Relays":

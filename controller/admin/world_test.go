@@ -129,7 +129,14 @@ func (w *world) client(tenant ident.Tenant, expires time.Time, scopes ...string)
 // join lets a machine join a network with a key made for it.
 func (w *world) join(network, name string, approve bool) store.Node {
 	w.t.Helper()
-	k := must(admin.Call(w.t.Context(), w.owner, admin.CreateJoinKey, admin.CreateJoinKeyIn{InTenant: in, Body: admin.NewJoinKey{Network: network, Approve: approve}}))(w.t)
+	return w.joinAs(network, name, admin.NewJoinKey{Approve: approve})
+}
+
+// joinAs is join with a key as described.
+func (w *world) joinAs(network, name string, want admin.NewJoinKey) store.Node {
+	w.t.Helper()
+	want.Network = network
+	k := must(admin.Call(w.t.Context(), w.owner, admin.CreateJoinKey, admin.CreateJoinKeyIn{InTenant: in, Body: want}))(w.t)
 	tk, err := ticket.Parse(ticket.Join, k.Body.Key)
 	if err != nil {
 		w.t.Fatal(err)

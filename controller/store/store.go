@@ -271,9 +271,8 @@ type Handle interface {
 	// CreateGroup, DeleteGroup: the members of a group that is deleted leave it. Members that are in the group already, or are not, change nothing.
 	CreateGroup(ctx context.Context, actor, name string) (Group, error)
 	DeleteGroup(ctx context.Context, actor, name string) error
-	AddMembers(ctx context.Context, actor, group string, logins []string) error
-	RemoveMembers(ctx context.Context, actor, group string, logins []string) error
-	Groups(ctx context.Context) ([]Group, error)
+	ChangeMembers(ctx context.Context, actor, group string, add, remove []string) (Group, error)
+	Groups(ctx context.Context, after string, limit int) ([]Group, error) // those after a name, in the order of names
 	Group(ctx context.Context, name string) (Group, error)
 	Members(ctx context.Context, group, after string, limit int) ([]string, error) // those after a login, in the order of logins
 
@@ -288,6 +287,7 @@ type Handle interface {
 	Admit(ctx context.Context, a Admission) (Node, error)
 	Nodes(ctx context.Context, network ident.Network) ([]Node, error) // zero: of all networks
 	EphemeralNodes(ctx context.Context) ([]Node, error)               // of all networks
+	OwnedNodes(ctx context.Context, user string) ([]Node, error)      // of all networks; those of one user
 	Node(ctx context.Context, id ident.Node) (Node, error)
 	ApproveNode(ctx context.Context, actor string, id ident.Node, ifVersion uint64) (Node, error) // ifVersion 0: whatever it is
 	RenameNode(ctx context.Context, actor string, id ident.Node, name string, ifVersion uint64) (Node, error)

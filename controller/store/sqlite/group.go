@@ -72,45 +72,58 @@ func (h handle) DeleteGroup(ctx context.Context, actor, name string) error {
 	})
 }
 
-// AddMembers implements store.Handle.
-func (h handle) AddMembers(ctx context.Context, actor, group string, logins []string) error {
-	return h.regroup(ctx, actor, group, logins, true)
-}
-
-// RemoveMembers implements store.Handle.
-func (h handle) RemoveMembers(ctx context.Context, actor, group string, logins []string) error {
-	return h.regroup(ctx, actor, group, logins, false)
-}
-
-func (h handle) regroup(ctx context.Context, actor, group string, logins []string, in bool) error {
-	action := map[bool]string{true: "group.add", false: "group.remove"}[in]
-	clean := make([]string, len(logins))
-	for i, l := range logins {
-		var err error
-		if clean[i], err = store.ParseLogin(l); err != nil {
-			return err
-		}
+// ChangeMembers implements store.Handle.
+func (h handle) ChangeMembers(ctx context.Context, actor, group string, add, remove []string) (g store.Group, err error) {
+	add, err = logins(add)
+	if err == nil {
+		remove, err = logins(remove)
 	}
-	return h.write(ctx, func(w *work) error {
+	if err != nil {
+		return g, err
+	}
+	err = h.write(ctx, func(w *work) error {
 		if _, err := w.group(group); err != nil {
 			return err
 		}
-		var moved []string
-		for _, login := range clean {
-			changed, err := w.regroup(login, group, in)
-			if err != nil {
-				return err
-			}
-			if changed {
-				moved = append(moved, login)
-			}
+		if err := w.regroupAll(actor, "group.remove", group, remove, false); err != nil {
+			return err
 		}
-		if len(moved) == 0 {
-			return nil
+		if err := w.regroupAll(actor, "group.add", group, add, true); err != nil {
+			return err
 		}
-		_, err := w.audit(actor, action, word(group), slog.Int("count", len(moved)), slog.Any("users", moved))
+		g, err = w.group(group)
 		return err
 	})
+	return g, err
+}
+
+func logins(given []string) ([]string, error) {
+	all := make([]string, len(given))
+	for i, l := range given {
+		var err error
+		if all[i], err = store.ParseLogin(l); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+func (w *work) regroupAll(actor, action, group string, logins []string, in bool) error {
+	var moved []string
+	for _, login := range logins {
+		changed, err := w.regroup(login, group, in)
+		if err != nil {
+			return err
+		}
+		if changed {
+			moved = append(moved, login)
+		}
+	}
+	if len(moved) == 0 {
+		return nil
+	}
+	_, err := w.audit(actor, action, word(group), slog.Int("count", len(moved)), slog.Any("users", moved))
+	return err
 }
 
 // regroup puts a user into a group, or takes it out, and reports whether that changed anything.
@@ -155,8 +168,8 @@ func noGroup(err error, name string) error {
 }
 
 // Groups implements store.Handle.
-func (h handle) Groups(ctx context.Context) ([]store.Group, error) {
-	return readAll(ctx, h, scanGroup, selectGroups)
+func (h handle) Groups(ctx context.Context, after string, limit int) ([]store.Group, error) {
+	return readAll(ctx, h, scanGroup, selectGroups, after, max(limit, 0))
 }
 
 // Group implements store.Handle.

@@ -33,6 +33,12 @@ func (h handle) EphemeralNodes(ctx context.Context) ([]store.Node, error) {
 	return ordered(all, byBirth), err
 }
 
+// OwnedNodes implements store.Handle.
+func (h handle) OwnedNodes(ctx context.Context, user string) ([]store.Node, error) {
+	all, err := readAll(ctx, h, scanNode, selectNodesOwned, user)
+	return ordered(all, byBirth), err
+}
+
 // Node implements store.Handle.
 func (h handle) Node(ctx context.Context, id ident.Node) (store.Node, error) {
 	r, err := read(ctx, h, scanNode, selectNode, int64(id))

@@ -100,7 +100,7 @@ const (
 	putUser              statement = `INSERT INTO user (tenant, login, role, created, version) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (tenant, login) DO UPDATE SET role = excluded.role, version = excluded.version`
 	deleteUser           statement = `DELETE FROM user WHERE tenant = ?1 AND login = ?2`
 
-	selectGroups  statement = `SELECT name, members, created FROM user_group WHERE tenant = ?1 ORDER BY born`
+	selectGroups  statement = `SELECT name, members, created FROM user_group WHERE tenant = ?1 AND name > ?2 ORDER BY name LIMIT ?3`
 	selectGroup   statement = `SELECT name, members, created FROM user_group WHERE tenant = ?1 AND name = ?2`
 	countGroups   statement = `SELECT count(*) FROM user_group WHERE tenant = ?1`
 	insertGroup   statement = `INSERT INTO user_group (tenant, name, created, born) VALUES (?1, ?2, ?3, ?4)`

@@ -142,7 +142,7 @@ func tenantsNeverMeet(t *testing.T, b *bench) {
 	if p := must[[]store.Policy](t)(a.h.PolicyHistory(ctx(), z.network.ID, 0, 10)); len(p) != 0 || len(l.Policies) != 1 {
 		t.Errorf("another tenant's network shows policies: %v", p)
 	}
-	if u := must[[]store.User](t)(a.h.Users(ctx(), "", 10)); len(u) != 1 || len(l.Users) != 1 || u[0].Login != a.user || len(must[[]store.Group](t)(a.h.Groups(ctx()))) != 1 {
+	if u := must[[]store.User](t)(a.h.Users(ctx(), "", 10)); len(u) != 1 || len(l.Users) != 1 || u[0].Login != a.user || len(must[[]store.Group](t)(a.h.Groups(ctx(), "", 10))) != 1 {
 		t.Errorf("users: %v", u)
 	}
 	if k := must[[]store.APIKey](t)(a.h.APIKeys(ctx())); len(k) != 1 || k[0].ID != a.api.ID {
@@ -178,9 +178,8 @@ func (e estate) raid(o estate) map[string]error {
 	_, errs["DeleteUser"] = e.h.DeleteUser(ctx(), admin, o.user, true, 0)
 	_, errs["Members"] = e.h.Members(ctx(), o.group, "", 10)
 	errs["DeleteGroup"] = e.h.DeleteGroup(ctx(), admin, o.group)
-	errs["AddMembers"] = e.h.AddMembers(ctx(), admin, o.group, []string{e.user})
-	errs["AddMembers of another's user"] = e.h.AddMembers(ctx(), admin, e.group, []string{o.user})
-	errs["RemoveMembers"] = e.h.RemoveMembers(ctx(), admin, o.group, []string{e.user})
+	_, errs["ChangeMembers"] = e.h.ChangeMembers(ctx(), admin, o.group, []string{e.user}, nil)
+	_, errs["ChangeMembers with another's user"] = e.h.ChangeMembers(ctx(), admin, e.group, []string{o.user}, nil)
 	_, errs["CreateUser in a group"] = e.h.CreateUser(ctx(), admin, store.User{Login: "spy@example.com", Groups: []string{o.group}})
 	_, errs["CreateJoinKey for a user"] = e.h.CreateJoinKey(ctx(), admin, store.JoinKey{Network: e.network.ID, Hash: [32]byte{1}, User: o.user})
 	errs["RevokeAPIKey"] = e.h.RevokeAPIKey(ctx(), admin, o.api.ID)

@@ -73,8 +73,8 @@ func everyChangeIsInTheTrail(t *testing.T, b *bench) {
 	b.ok(h.Renewed(ctx(), node.ID, b.now.Add(time.Hour)))
 	b.group(h, "group:dev")
 	u := b.user(h, alice)
-	b.ok(h.AddMembers(ctx(), admin, "group:dev", []string{alice}))
-	b.ok(h.RemoveMembers(ctx(), admin, "group:dev", []string{alice}))
+	must[store.Group](t)(h.ChangeMembers(ctx(), admin, "group:dev", []string{alice}, nil))
+	must[store.Group](t)(h.ChangeMembers(ctx(), admin, "group:dev", nil, []string{alice}))
 	u.Role = store.Admin
 	must[store.User](t)(h.PutUser(ctx(), admin, u, 0))
 	must[store.Leaver](t)(h.DeleteUser(ctx(), admin, alice, false, 0))
@@ -209,7 +209,7 @@ func theSinkHearsWhatLoadShows(t *testing.T, b *bench) {
 					_, err = p.h.CreateUser(ctx(), admin, store.User{Login: login})
 				}
 				if err == nil && j%2 == 0 {
-					err = p.h.AddMembers(ctx(), admin, "group:dev", []string{login})
+					_, err = p.h.ChangeMembers(ctx(), admin, "group:dev", []string{login}, nil)
 				}
 				if err == nil && j%3 == 0 {
 					_, err = p.h.DeleteUser(ctx(), admin, login, false, 0)
