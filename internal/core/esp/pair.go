@@ -126,12 +126,21 @@ func (p *Pair) Open(now mono.Time, datagram []byte) ([]byte, Drop) {
 	}
 	body, ok := p.open.open(datagram, seq)
 	if !ok {
-		return nil, DropForged
+		return nil, p.fault(seq)
 	}
 	if !p.accept(seq) {
 		return nil, DropReplayed
 	}
 	return p.inner(body)
+}
+
+// fault is why a datagram that was taken for number seq is not authentic. Of extended numbers, one that is too old for the window is
+// taken for one that is far ahead.
+func (p *Pair) fault(seq uint64) Drop {
+	if p.esn && seq > p.top.Load()+1<<31 {
+		return DropReplayed
+	}
+	return DropForged
 }
 
 // inner is the packet in an authentic and new datagram.

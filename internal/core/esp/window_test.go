@@ -141,7 +141,7 @@ func TestExtendedNumbersTurnOver(t *testing.T) {
 func TestForgeriesDoNotMoveTheWindow(t *testing.T) {
 	a, b := twins(t, AES256GCM, true)
 	for i := range uint64(100) {
-		bad := sealed(a, 1<<33+i, sample4(40))
+		bad := sealed(a, 1<<33+1+i, sample4(40))
 		bad[20] ^= 1
 		if _, why := b.Open(noon, bad); why != DropForged {
 			t.Fatal(why)
@@ -149,5 +149,18 @@ func TestForgeriesDoNotMoveTheWindow(t *testing.T) {
 	}
 	if _, why := b.Open(noon, sealed(a, 1, sample4(40))); why != Taken {
 		t.Error(why)
+	}
+}
+
+func TestPacketsThatAreTooOldAreReplays(t *testing.T) {
+	for _, esn := range []bool{false, true} {
+		a, b := twins(t, AES256GCM, esn)
+		old := sealed(a, 3, sample4(40))
+		if _, why := b.Open(noon, sealed(a, 100_000, sample4(40))); why != Taken {
+			t.Fatal(why)
+		}
+		if _, why := b.Open(noon, old); why != DropReplayed {
+			t.Errorf("extended: %v: %v", esn, why)
+		}
 	}
 }
