@@ -138,6 +138,11 @@ func (o *Opener) Open(raw []byte, sk msg.SK) ([]msg.Payload, error) {
 	return msg.Chain(sk.First, plain)
 }
 
+// OpenPlain returns the bytes of the payloads in SK, for msg.Chain, and overwrites the sealed ones.
+func (o *Opener) OpenPlain(raw []byte, sk msg.SK) ([]byte, error) {
+	return o.open(sk.Associated(raw), sk.Body)
+}
+
 // OpenFragment returns the part of the payloads that is in SKF. All parts of a message, one after the other, are for msg.Chain.
 func (o *Opener) OpenFragment(raw []byte, skf msg.SKF) ([]byte, error) {
 	return o.open(skf.Associated(raw), skf.Body)

@@ -1,0 +1,126 @@
+package ike
+
+import (
+	"bytes"
+
+	"github.com/cvlan/cvlan/internal/core/ike/crypt"
+	"github.com/cvlan/cvlan/internal/core/ike/msg"
+)
+
+// The initiator's side of IKE_AUTH, §1.2.
+
+// transcript is what one side's AUTH covers.
+func (s *sa) transcript(initiator bool, id msg.Identity, authID uint32) crypt.Transcript {
+	o := s.opening
+	t := crypt.Transcript{Init: o.initI, Nonce: o.nonce.Responder, ID: id, Peer: s.keys.PeerI}
+	if !initiator {
+		t.Init, t.Nonce, t.Peer = o.initR, o.nonce.Initiator, s.keys.PeerR
+	}
+	if o.took {
+		t.Intermediate = crypt.IntAuth(o.intI, o.intR, authID)
+	}
+	return t
+}
+
+func (s *sa) sendAuth(out *Out) error {
+	o, policy := s.opening, s.m.cfg.Profile.Signatures
+	p := &o.peer
+	if p.Child == nil && !o.childless {
+		return errChildless
+	}
+	auth, err := p.Credential.Prove(s.prf, policy, o.hashes, s.transcript(true, p.Local, s.next))
+	if err != nil {
+		return err
+	}
+	ps := append([]msg.Payload{msg.IDi(p.Local)}, certs(p.Certificates)...)
+	if len(p.Authorities) > 0 {
+		ps = append(ps, wish(p.Authorities))
+	}
+	if p.Remote.Kind != 0 {
+		ps = append(ps, msg.IDr(p.Remote))
+	}
+	ps = append(ps, auth)
+	if p.Fresh {
+		ps = append(ps, msg.Notify{Kind: msg.InitialContact})
+	}
+	if p.Child != nil {
+		o.child = &createChild{wish: *p.Child}
+		more, err := o.child.propose(s.m, s.m.cfg.Profile.First())
+		if err != nil {
+			return err
+		}
+		ps = append(ps, more...)
+	}
+	ps = append(ps, msg.Notify{Kind: msg.MOBIKESupported})
+	return s.ask(msg.IKEAuth, ps, nil, out)
+}
+
+func certs(all []msg.Cert) (ps []msg.Payload) {
+	for _, c := range all {
+		ps = append(ps, c)
+	}
+	return ps
+}
+
+// maxCerts is how many certificates of a peer are looked at: a chain, and some.
+const maxCerts = 8
+
+func certsOf(ps []msg.Payload) (all []msg.Cert) {
+	for c := range msg.All[msg.Cert](ps) {
+		if len(all) == maxCerts {
+			break
+		}
+		all = append(all, c)
+	}
+	return all
+}
+
+// authResponse takes the responder's proof, and the first Child SA.
+func (s *sa) authResponse(in inbound, out *Out) {
+	o := s.opening
+	id, ok1 := msg.First[msg.IDr](in.payloads)
+	auth, ok2 := msg.First[msg.Auth](in.payloads)
+	if !ok1 || !ok2 {
+		if n, ok := msg.Refusal(in.payloads); ok {
+			s.m.hangUp(s, Event{Reason: RefusedByPeer, Notify: n.Kind}, out)
+			return
+		}
+		s.m.hangUp(s, Event{Reason: Unusable, Detail: "the answer has no identity or no proof"}, out)
+		return
+	}
+	proof, err := s.believe(msg.Identity(id), auth, in)
+	if err != nil {
+		s.disown(out)
+		s.m.hangUp(s, Event{Reason: NotProved, Detail: err.Error()}, out)
+		return
+	}
+	x := s.m.establish(s, proof, o.id)
+	x.learn(in.payloads)
+	x.up(out)
+	if o.child != nil {
+		o.child.take(x, s, in, o.nonce, out)
+	}
+	x.unique(out)
+	x.proceed(out)
+}
+
+// believe verifies the responder's proof.
+func (s *sa) believe(id msg.Identity, auth msg.Auth, in inbound) (crypt.Proof, error) {
+	o := s.opening
+	if want := o.peer.Remote; want.Kind != 0 && (id.Kind != want.Kind || !bytes.Equal(id.Data, want.Data)) {
+		return crypt.Proof{}, errStranger
+	}
+	evidence, err := s.m.cfg.Directory.Evidence(o.peer, id, certsOf(in.payloads))
+	if err != nil {
+		return crypt.Proof{}, err
+	}
+	return evidence.Verify(s.prf, s.m.cfg.Profile.Signatures, auth, s.transcript(false, id, in.head.ID))
+}
+
+// disown tells a responder that we do not believe it (§2.21.2). Nobody waits for the answer.
+func (s *sa) disown(out *Out) {
+	datagrams, err := s.seal(s.header(msg.Informational, s.next, 0), []msg.Payload{msg.Notify{Kind: msg.AuthenticationFailed}})
+	if err == nil {
+		out.transmit(s.opening.path, datagrams...)
+	}
+}

@@ -1,0 +1,151 @@
+package ike
+
+import (
+	"bytes"
+	"encoding/binary"
+	"slices"
+
+	"github.com/cvlan/cvlan/internal/core/ike/crypt"
+	"github.com/cvlan/cvlan/internal/core/ike/msg"
+)
+
+// child is a Child SA.
+type child struct {
+	in, out      uint32
+	ours, theirs []msg.Selector
+	ends         bool // one side is to delete it: another replaces it, or we have asked to
+	replaced     bool // another replaces it
+	rival        *rival
+}
+
+// rival is the Child SA that the peer made to replace one, while we had asked to replace the same.
+type rival struct {
+	child  *child
+	lowest []byte
+}
+
+// leastSPI is the first that is not reserved (RFC 4303 §2.1).
+const leastSPI = 256
+
+func (x *session) byIn(spi uint32) *child {
+	return x.find(func(c *child) bool { return c.in == spi })
+}
+
+func (x *session) byOut(spi uint32) *child {
+	return x.find(func(c *child) bool { return c.out == spi })
+}
+
+func (x *session) find(f func(*child) bool) *child {
+	if i := slices.IndexFunc(x.children, f); i >= 0 {
+		return x.children[i]
+	}
+	return nil
+}
+
+// lose takes a Child SA out. kind is EventChildDown; for one that was replaced EventChildGone is said instead.
+func (x *session) lose(c *child, kind EventKind, out *Out) {
+	before := len(x.children)
+	x.children = slices.DeleteFunc(x.children, func(one *child) bool { return one == c })
+	if len(x.children) == before {
+		return
+	}
+	if c.replaced {
+		kind = EventChildGone
+	}
+	x.event(Event{Kind: kind, Child: ChildSA{In: c.in, Out: c.out, Ours: c.ours, Theirs: c.theirs}}, out)
+}
+
+// makeChild derives the keys of a Child SA and announces it. n and asked are of the exchange that makes it.
+func (x *session) makeChild(s *sa, c *child, choice crypt.Choice, n crypt.Nonces, asked bool, shared []byte, replaces uint32, out *Out) error {
+	suite, err := crypt.NewSuite(choice.Encryption, choice.Integrity)
+	if err != nil {
+		return err
+	}
+	encr, auth := suite.KeySizes()
+	size := encr + auth
+	keys, err := s.prf.ChildKeys(s.keys.Derive, 2*size, n, shared)
+	if err != nil {
+		return err
+	}
+	keyOut, keyIn := keys[:size:size], keys[size:]
+	if !asked {
+		keyOut, keyIn = keyIn, keyOut
+	}
+	x.children = append(x.children, c)
+	x.event(Event{Kind: EventChildUp, Child: ChildSA{
+		In: c.in, Out: c.out, Encryption: choice.Encryption, Integrity: choice.Integrity, KeyIn: keyIn, KeyOut: keyOut,
+		Extended: choice.Extended, Ours: c.ours, Theirs: c.theirs, Replaces: replaces, Answered: !asked,
+	}}, out)
+	return nil
+}
+
+// answerChild makes the Child SA that the peer asks for, or says how to refuse it. n has the initiator's nonce; for an exchange of its
+// own ours is added and sent.
+func (x *session) answerChild(s *sa, in inbound, n crypt.Nonces, allowed []msg.Proposal, replaces uint32, out *Out) ([]msg.Payload, *rival, msg.Notify) {
+	no := func(k msg.NotifyType) ([]msg.Payload, *rival, msg.Notify) { return nil, nil, msg.Notify{Kind: k} }
+	policy := x.peer.Child
+	offer, ok1 := msg.First[msg.SA](in.payloads)
+	tsi, ok2 := msg.First[msg.TSi](in.payloads)
+	tsr, ok3 := msg.First[msg.TSr](in.payloads)
+	ke, keyed := msg.First[msg.KE](in.payloads)
+	switch {
+	case !ok1 || !ok2 || !ok3:
+		return no(msg.InvalidSyntax)
+	case policy == nil:
+		return no(msg.TSUnacceptable)
+	case len(x.children) >= maxChildren:
+		return no(msg.NoAdditionalSAs)
+	}
+	choice, ok := crypt.Choose(allowed, offer, ke.Method)
+	if !ok || len(choice.SPI) != 4 {
+		return no(msg.NoProposalChosen)
+	}
+	c := &child{out: binary.BigEndian.Uint32(choice.SPI), theirs: narrow(tsi, policy.Theirs), ours: narrow(tsr, policy.Ours)}
+	switch {
+	case c.out < leastSPI || x.byOut(c.out) != nil:
+		return no(msg.InvalidSyntax)
+	case len(c.ours) == 0 || len(c.theirs) == 0:
+		return no(msg.TSUnacceptable)
+	case choice.KeyExchange != msg.KENone && (!keyed || choice.KeyExchange != ke.Method):
+		return nil, nil, msg.Notify{Kind: msg.InvalidKE, Data: number16(choice.KeyExchange)}
+	}
+	own := n.Responder == nil
+	if own {
+		n.Responder = x.m.nonce()
+	}
+	public, shared, err := answerKey(choice.KeyExchange, ke)
+	if err != nil {
+		return no(msg.InvalidSyntax)
+	}
+	if c.in, err = x.m.cfg.SPIs.Reserve(); err != nil {
+		return no(msg.NoAdditionalSAs)
+	}
+	if err := x.makeChild(s, c, choice, n, false, shared, replaces, out); err != nil {
+		x.m.cfg.SPIs.Release(c.in)
+		return no(msg.NoProposalChosen)
+	}
+	ps := []msg.Payload{msg.SA{choice.Proposal(msg.ProtocolESP, spi4(c.in))}}
+	if own {
+		ps = append(ps, msg.Nonce(n.Responder))
+	}
+	if public != nil {
+		ps = append(ps, msg.KE{Method: ke.Method, Data: public})
+	}
+	return append(ps, msg.TSi(c.theirs), msg.TSr(c.ours)), &rival{c, lowest(n)}, msg.Notify{}
+}
+
+// answerKey carries out a key exchange, if there is one.
+func answerKey(id msg.TransformID, ke msg.KE) (public, shared []byte, err error) {
+	if id == msg.KENone {
+		return nil, nil, nil
+	}
+	method, err := crypt.NewMethod(id)
+	if err != nil {
+		return nil, nil, err
+	}
+	return method.Answer(ke.Data)
+}
+
+func spi4(spi uint32) []byte { return binary.BigEndian.AppendUint32(nil, spi) }
+
+func clone(n msg.Nonce) []byte { return bytes.Clone(n) }

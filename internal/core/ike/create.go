@@ -1,0 +1,215 @@
+package ike
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"github.com/cvlan/cvlan/internal/core/ike/crypt"
+	"github.com/cvlan/cvlan/internal/core/ike/msg"
+)
+
+// createChild asks for a Child SA: a new one, or one that replaces another (§1.3.1, §1.3.3).
+type createChild struct {
+	wish Child
+	old  uint32 // SPI that we receive on of the one to be replaced; 0: none
+
+	in      uint32 // SPI; 0: none is reserved
+	offer   msg.SA
+	nonce   []byte
+	tried   []msg.TransformID
+	method  msg.TransformID // that we try next; KENone: the first of the profile
+	private crypt.Offer
+}
+
+// propose is what the request says of the Child SA itself.
+func (t *createChild) propose(m *Machine, proposals []msg.Proposal) ([]msg.Payload, error) {
+	if t.in == 0 {
+		spi, err := m.cfg.SPIs.Reserve()
+		if err != nil {
+			return nil, err
+		}
+		t.in = spi
+	}
+	t.offer = crypt.Propose(proposals, spi4(t.in))
+	return []msg.Payload{t.offer, msg.TSi(t.wish.Ours), msg.TSr(t.wish.Theirs)}, nil
+}
+
+func (t *createChild) begin(x *session, out *Out) (msg.Exchange, []msg.Payload, bool) {
+	var ps []msg.Payload
+	if t.old != 0 {
+		old := x.byIn(t.old)
+		if old == nil || old.ends {
+			x.m.release(t)
+			return 0, nil, false
+		}
+		t.wish = Child{Ours: old.ours, Theirs: old.theirs}
+		ps = append(ps, msg.Notify{Protocol: msg.ProtocolESP, SPI: spi4(old.in), Kind: msg.RekeySA})
+	}
+	if len(x.children) >= maxChildren {
+		t.fail(x, Event{Reason: TooMany}, out)
+		return 0, nil, false
+	}
+	more, err := t.propose(x.m, x.m.cfg.Profile.ESP)
+	if err == nil {
+		err = t.offerKey(x.m.cfg.Profile.ESP)
+	}
+	if err != nil {
+		t.fail(x, Event{Reason: OwnFault, Detail: err.Error()}, out)
+		return 0, nil, false
+	}
+	t.nonce = x.m.nonce()
+	ps = append(ps, more[0], msg.Nonce(t.nonce))
+	if t.private != nil {
+		ps = append(ps, msg.KE{Method: t.method, Data: t.private.Public()})
+	}
+	return msg.CreateChildSA, append(ps, more[1:]...), true
+}
+
+// offerKey makes the private half of the key exchange, if the profile has one.
+func (t *createChild) offerKey(proposals []msg.Proposal) error {
+	if t.method == msg.KENone {
+		if all := proposals[0].Of(msg.KeyExchange); len(all) > 0 {
+			t.method = all[0].ID
+		}
+	}
+	if t.private = nil; t.method == msg.KENone {
+		return nil
+	}
+	method, err := crypt.NewMethod(t.method)
+	if err != nil {
+		return err
+	}
+	t.tried = append(t.tried, t.method)
+	t.private, err = method.Offer()
+	return err
+}
+
+// finish takes the answer to an exchange of its own.
+func (t *createChild) finish(x *session, s *sa, in inbound, out *Out) {
+	nonce, _ := msg.First[msg.Nonce](in.payloads)
+	t.take(x, s, in, crypt.Nonces{Initiator: t.nonce, Responder: clone(nonce)}, out)
+}
+
+// take takes the answer; that of the first Child SA is in IKE_AUTH.
+func (t *createChild) take(x *session, s *sa, in inbound, n crypt.Nonces, out *Out) {
+	if no, refused := msg.Refusal(in.payloads); refused {
+		t.refused(x, no, out)
+		return
+	}
+	c, choice, shared, ok := t.accept(in, n)
+	if !ok || x.byOut(c.out) != nil {
+		t.useless(x, "", out)
+		return
+	}
+	old := x.byIn(t.old)
+	c.in = t.in
+	if err := x.makeChild(s, c, choice, n, true, shared, t.old, out); err != nil {
+		t.useless(x, err.Error(), out)
+		return
+	}
+	t.in = 0
+	x.settle(old, c, lowest(n))
+}
+
+// accept checks the answer.
+func (t *createChild) accept(in inbound, n crypt.Nonces) (c *child, choice crypt.Choice, shared []byte, ok bool) {
+	answer, ok1 := msg.First[msg.SA](in.payloads)
+	tsi, ok2 := msg.First[msg.TSi](in.payloads)
+	tsr, ok3 := msg.First[msg.TSr](in.payloads)
+	choice, ok4 := crypt.Answered(t.offer, answer)
+	c = &child{ours: slices.Clone(tsi), theirs: slices.Clone(tsr)}
+	if !ok1 || !ok2 || !ok3 || !ok4 || len(choice.SPI) != 4 || len(n.Responder) == 0 || !allWithin(tsi, t.wish.Ours) || !allWithin(tsr, t.wish.Theirs) {
+		return c, choice, nil, false
+	}
+	if c.out = binary.BigEndian.Uint32(choice.SPI); c.out < leastSPI {
+		return c, choice, nil, false
+	}
+	if choice.KeyExchange == msg.KENone {
+		return c, choice, nil, true
+	}
+	ke, has := msg.First[msg.KE](in.payloads)
+	if !has || t.private == nil || ke.Method != t.method || choice.KeyExchange != t.method {
+		return c, choice, nil, false
+	}
+	shared, err := t.private.Finish(ke.Data)
+	return c, choice, shared, err == nil
+}
+
+// refused follows a refusal (§2.8.1, §2.25).
+func (t *createChild) refused(x *session, no msg.Notify, out *Out) {
+	old := x.byIn(t.old)
+	switch {
+	case t.old != 0 && (old == nil || old.rival != nil): // the peer has replaced or deleted it meanwhile
+		if old != nil {
+			old.ends, old.replaced, old.rival = true, true, nil
+		}
+		x.m.release(t)
+	case no.Kind == msg.TemporaryFailure:
+		x.m.release(t)
+		x.postpone(&createChild{wish: t.wish, old: t.old})
+	case no.Kind == msg.InvalidKE && t.again(no):
+		x.m.release(t)
+		x.queue = slices.Insert(x.queue, 0, task(&createChild{wish: t.wish, old: t.old, method: t.method, tried: t.tried}))
+	case no.Kind == msg.ChildSANotFound && t.old != 0:
+		wish := Child{Ours: old.ours, Theirs: old.theirs}
+		x.lose(old, EventChildDown, out)
+		x.m.release(t)
+		x.wish(&createChild{wish: wish})
+	default:
+		t.fail(x, Event{Reason: RefusedByPeer, Notify: no.Kind}, out)
+	}
+}
+
+// again reports whether INVALID_KE_PAYLOAD names a method that we offered and did not try.
+func (t *createChild) again(no msg.Notify) bool {
+	id, ok := no.Uint16()
+	want := msg.TransformID(id)
+	offered := slices.ContainsFunc(t.offer, func(p msg.Proposal) bool {
+		return slices.ContainsFunc(p.Of(msg.KeyExchange), func(tr msg.Transform) bool { return tr.ID == want })
+	})
+	if !ok || !offered || want == msg.KENone || slices.Contains(t.tried, want) {
+		return false
+	}
+	t.method = want
+	return true
+}
+
+// useless is for an answer that made a Child SA at the peer's and none here.
+func (t *createChild) useless(x *session, detail string, out *Out) {
+	x.wish(&deleteChild{spi: t.in, orphan: true})
+	t.fail(x, Event{Reason: Unusable, Detail: detail}, out)
+}
+
+// fail says that there will be no Child SA.
+func (t *createChild) fail(x *session, e Event, out *Out) {
+	x.m.release(t)
+	if old := x.byIn(t.old); old != nil && old.rival != nil {
+		old.ends, old.replaced, old.rival = true, true, nil
+	}
+	e.Kind, e.Child = EventChildFailed, ChildSA{Ours: t.wish.Ours, Theirs: t.wish.Theirs, Replaces: t.old}
+	x.event(e, out)
+}
+
+// settle says which of two Child SAs that were to replace the same one stays: that with the lowest nonce of the four goes, and who
+// made it deletes it; who made the other deletes the old one (§2.8.1). Without a rival there is only the old one to delete.
+func (x *session) settle(old, fresh *child, low []byte) {
+	if old == nil || x.byIn(old.in) != old {
+		return
+	}
+	r := old.rival
+	old.rival, old.ends, old.replaced = nil, true, true
+	if r != nil && x.byIn(r.child.in) == r.child && lower(low, r.lowest) {
+		fresh.ends, fresh.replaced = true, true
+		x.wish(&deleteChild{spi: fresh.in})
+		return
+	}
+	x.wish(&deleteChild{spi: old.in})
+}
+
+// release gives back the SPI.
+func (m *Machine) release(t *createChild) {
+	if t.in != 0 {
+		m.cfg.SPIs.Release(t.in)
+		t.in = 0
+	}
+}

@@ -1,0 +1,47 @@
+// Package ike is IKEv2 as a pure core: it decides, and the shell that owns it moves the bytes. Its messages are package msg's, its
+// algorithms package crypt's; the keys of Child SAs go out in events, to whoever does ESP.
+//
+// Sections such as §2.8.1 are those of RFC 7296. Spoken besides are RFC 7383 (fragments), 7427 (signatures), 9242 and 9370 (additional
+// key exchanges), 6023 (no Child SA), and of 4555 (MOBIKE) the part that moves a peer.
+//
+// # Objects
+//
+//	Machine   all IKE SAs of a node
+//	sa        one IKE SA: keys, and a window of one request in each direction
+//	opening   what an sa knows until its peer has proved who it is
+//	session   what we have with a peer that has: IKE SAs that replace each other, Child SAs, wishes
+//	task      one wish: a request, and what follows from its answer
+//
+// A session is made of a crypt.Proof only, and all that an authenticated peer may ask is a method of session. Before there is one, an
+// sa takes IKE_INTERMEDIATE and IKE_AUTH and nothing else, and IKE_AUTH only after every key exchange that was agreed on.
+//
+// # The life of a session
+//
+//	IKE_SA_INIT, IKE_INTERMEDIATE (ML-KEM), IKE_AUTH   -> EventUp, EventChildUp
+//	RekeyChild, when ESP says so                       -> EventChildUp with Replaces, EventChildGone
+//	a lifetime, or Rekey                               -> EventRekeyed
+//	Move, or the peer's                                -> EventMoved
+//	Terminate, a Delete, or no answer                  -> EventChildDown for each, EventDown
+//
+// Child SAs belong to the session, not to the IKE SA that made them, so a rekeying of the IKE SA moves nothing.
+//
+// # Collisions
+//
+// Both sides may ask for the same at once. Of two replacements of one SA, that goes which was made with the lowest of the four nonces;
+// who asked for it deletes it, and who asked for the other deletes the old one (§2.8.1). What cannot be done while another exchange is
+// under way is refused with TEMPORARY_FAILURE and asked again after some seconds, which differ on both sides (§2.25).
+//
+// # What a stranger can cost
+//
+// A half-open SA lives 30 s. From CookiesFrom of them on, or some with one network, a stranger must return a cookie before a key is
+// computed; beyond MaxHalfOpen it is not answered. A message that does not prove authentic changes nothing. Fragments are kept only
+// after each has proved authentic. One recover a datagram keeps a bug of ours from ending more than the session that met it.
+//
+// # What is left out, on purpose
+//
+// IKEv1; transport mode (an answer to a wish for it is tunnel mode); windows of more than one; certificates by URL; configuration
+// payloads, EAP and redirection, which come with the vRouter. IKE_FOLLOWUP_KE: the keys of later SAs are made from those that an
+// additional exchange has made, so they are as safe from a quantum computer as the first.
+//
+// Keys that are no longer needed are left to the garbage collector: the standard library's ciphers cannot be wiped.
+package ike

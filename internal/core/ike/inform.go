@@ -1,0 +1,241 @@
+package ike
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/cvlan/cvlan/internal/core/ike/msg"
+)
+
+// INFORMATIONAL, §1.4: deletes, signs of life, and what MOBIKE adds (RFC 4555).
+
+// informRequest takes one of the peer's.
+func (x *session) informRequest(s *sa, in inbound, out *Out) {
+	var ps []msg.Payload
+	for d := range msg.All[msg.Delete](in.payloads) {
+		switch d.Protocol {
+		case msg.ProtocolIKE:
+			s.reply(in, nil, out)
+			x.closed(s, out)
+			return
+		case msg.ProtocolESP:
+			if gone := x.deleted(d, out); len(gone.SPIs) > 0 {
+				ps = append(ps, gone)
+			}
+		}
+	}
+	if n, ok := msg.Refusal(in.payloads); ok && n.Kind == msg.AuthenticationFailed { // the initiator does not believe us (§2.21.2)
+		s.reply(in, nil, out)
+		x.down(Event{Reason: RefusedByPeer, Notify: n.Kind}, out)
+		return
+	}
+	if c, ok := msg.Notified(in.payloads, msg.Cookie2); ok {
+		ps = append(ps, c)
+	}
+	if _, ok := msg.Notified(in.payloads, msg.UpdateSAAddresses); ok && x.mobile && s == x.sa {
+		ps = append(ps, x.answerMove(s, in, out)...)
+	}
+	s.reply(in, ps, out)
+}
+
+// deleted takes the peer's Delete of Child SAs, and says which of ours are gone with them. Those that we have asked to delete are left
+// out: the peer's answer, or its own Delete, has said so already (§1.4.1).
+func (x *session) deleted(d msg.Delete, out *Out) msg.Delete {
+	gone := msg.Delete{Protocol: msg.ProtocolESP}
+	for _, spi := range d.SPIs {
+		c := x.byOut(spi)
+		if c == nil {
+			continue
+		}
+		if !x.deleting(c) {
+			gone.SPIs = append(gone.SPIs, c.in)
+		}
+		c.replaced = c.replaced || c.rival != nil
+		x.lose(c, EventChildDown, out)
+	}
+	return gone
+}
+
+// deleting reports whether our Delete of c is unanswered.
+func (x *session) deleting(c *child) bool {
+	t, ok := x.asked().(*deleteChild)
+	return ok && t.spi == c.in
+}
+
+// closed is called when the peer has deleted an IKE SA, and was answered.
+func (x *session) closed(s *sa, out *Out) {
+	if s != x.sa {
+		s.rest()
+		x.forgetRival(s)
+		return
+	}
+	if r := x.replacing(); r != nil && r.rival != nil { // the peer's replacement won, and it did not hear of ours
+		x.serve(r.rival.sa, out)
+		s.rest()
+		return
+	}
+	s.rest()
+	x.down(Event{Reason: PeerAsked}, out)
+}
+
+// forgetRival is called when the peer has deleted its own replacement.
+func (x *session) forgetRival(s *sa) {
+	if r := x.replacing(); r != nil && r.rival != nil && r.rival.sa == s {
+		r.rival = nil
+	}
+}
+
+// deleteChild deletes a Child SA.
+type deleteChild struct {
+	spi    uint32 // that we receive on
+	orphan bool   // the peer made it, and we did not
+}
+
+func (t *deleteChild) String() string { return fmt.Sprint("delete ", t.spi) }
+
+func (t *deleteChild) begin(x *session, _ *Out) (msg.Exchange, []msg.Payload, bool) {
+	c := x.byIn(t.spi)
+	if c == nil && !t.orphan {
+		return 0, nil, false
+	}
+	if c != nil {
+		c.ends = true
+	}
+	return msg.Informational, []msg.Payload{msg.Delete{Protocol: msg.ProtocolESP, SPIs: []uint32{t.spi}}}, true
+}
+
+// finish does not look at the answer: if it does not name the peer's half, the peer has deleted that for a reason of its own.
+func (t *deleteChild) finish(x *session, _ *sa, _ inbound, out *Out) {
+	if c := x.byIn(t.spi); c != nil {
+		x.lose(c, EventChildDown, out)
+	}
+}
+
+// deleteIKE deletes the IKE SA that it is sent with.
+type deleteIKE struct{}
+
+func (t *deleteIKE) begin(*session, *Out) (msg.Exchange, []msg.Payload, bool) {
+	return msg.Informational, []msg.Payload{msg.Delete{Protocol: msg.ProtocolIKE}}, true
+}
+
+func (t *deleteIKE) finish(_ *session, s *sa, _ inbound, _ *Out) { s.drop() }
+
+// close deletes an IKE SA that others have replaced.
+func (x *session) close(s *sa, out *Out) {
+	s.stage, s.ends = stageClosing, x.m.now.Add(replacedFor)
+	x.m.look(s)
+	t := &deleteIKE{}
+	exchange, ps, _ := t.begin(x, out)
+	if err := s.ask(exchange, ps, t, out); err != nil {
+		s.drop()
+	}
+}
+
+// terminate deletes the session's IKE SA, and everything with it at once: what the peer answers does not matter any more.
+func (x *session) terminate(out *Out) {
+	s := x.sa
+	for _, c := range append([]*child{}, x.children...) {
+		x.lose(c, EventChildDown, out)
+	}
+	x.forget()
+	x.event(Event{Kind: EventDown, Reason: Asked}, out)
+	x.sa = nil
+	for _, other := range append([]*sa{}, x.sas...) {
+		switch {
+		case other.pending != nil: // the window is one: the peer takes nothing before this
+			rekey, _ := other.pending.task.(*rekeyIKE)
+			if rekey == nil {
+				x.m.abandon(other.pending.task)
+			}
+			other.pending.task, other.stage, other.ends = &goodbye{rekey}, stageClosing, x.m.now.Add(replacedFor)
+		case other == s || other.stage == stageOpen:
+			x.close(other, out)
+		default:
+			other.drop()
+		}
+	}
+}
+
+// goodbye stands for a request that nobody cares about any more; the Delete follows its answer. If that answer makes another IKE SA, it
+// is deleted too.
+type goodbye struct{ rekey *rekeyIKE }
+
+func (t *goodbye) begin(*session, *Out) (msg.Exchange, []msg.Payload, bool) { return 0, nil, false }
+
+func (t *goodbye) finish(x *session, s *sa, in inbound, out *Out) {
+	if t.rekey != nil {
+		if n, ok := t.rekey.nonces(in); ok && t.rekey.accept(s, in, n) {
+			x.join(t.rekey.fresh)
+			x.close(t.rekey.fresh, out)
+		} else {
+			x.m.abandon(t.rekey)
+		}
+	}
+	x.close(s, out)
+}
+
+// probe asks whether the peer lives (§2.4).
+type probe struct{}
+
+func (t *probe) String() string { return "probe" }
+
+func (t *probe) begin(*session, *Out) (msg.Exchange, []msg.Payload, bool) {
+	return msg.Informational, nil, true
+}
+
+func (t *probe) finish(*session, *sa, inbound, *Out) {}
+
+// move tells the responder our new addresses (RFC 4555 §3.5).
+type move struct{}
+
+func (t *move) String() string { return "move" }
+
+func (t *move) begin(x *session, _ *Out) (msg.Exchange, []msg.Payload, bool) {
+	i, r := x.sa.spis()
+	return msg.Informational, append([]msg.Payload{msg.Notify{Kind: msg.UpdateSAAddresses}}, natPayloads(i, r, x.path)...), true
+}
+
+func (t *move) finish(x *session, s *sa, in inbound, out *Out) {
+	if n, ok := msg.Refusal(in.payloads); ok {
+		x.event(Event{Kind: EventHeard, Path: in.path, Reason: RefusedByPeer, Notify: n.Kind}, out)
+		return
+	}
+	i, r := s.spis()
+	x.nat = natOf(in.payloads, i, r, in.path)
+	x.event(Event{Kind: EventMoved, NAT: x.nat}, out)
+}
+
+// answerMove is the responder's side: the peer has to prove first that it receives by the new path (RFC 4555 §3.7).
+func (x *session) answerMove(s *sa, in inbound, out *Out) []msg.Payload {
+	if x.began {
+		return []msg.Payload{msg.Notify{Kind: msg.UnacceptableAddresses}}
+	}
+	i, r := s.spis()
+	t := &prove{path: in.path, cookie: x.m.nonce(), nat: natOf(in.payloads, i, r, in.path)}
+	if t.path == x.path {
+		x.nat = t.nat
+		x.event(Event{Kind: EventMoved, NAT: x.nat}, out)
+	} else {
+		x.wish(t)
+	}
+	return natPayloads(i, r, in.path)
+}
+
+// prove checks that the peer can be reached by a path.
+type prove struct {
+	path   Path
+	cookie []byte
+	nat    NAT
+}
+
+func (t *prove) begin(*session, *Out) (msg.Exchange, []msg.Payload, bool) {
+	return msg.Informational, []msg.Payload{msg.Notify{Kind: msg.Cookie2, Data: t.cookie}}, true
+}
+
+func (t *prove) finish(x *session, _ *sa, in inbound, out *Out) {
+	if c, ok := msg.Notified(in.payloads, msg.Cookie2); !ok || !bytes.Equal(c.Data, t.cookie) {
+		return
+	}
+	x.path, x.nat = t.path, t.nat
+	x.event(Event{Kind: EventMoved, NAT: x.nat}, out)
+}

@@ -1,0 +1,171 @@
+package ike
+
+import (
+	"bytes"
+	"slices"
+
+	"github.com/cvlan/cvlan/internal/core/ike/crypt"
+	"github.com/cvlan/cvlan/internal/core/ike/msg"
+)
+
+// The initiator's side of IKE_SA_INIT, §1.2.
+
+func (m *Machine) call(p Peer, path Path, out *Out) (*sa, error) {
+	o := &opening{peer: p, path: path, nonce: crypt.Nonces{Initiator: m.nonce()}, offer: crypt.Propose(m.cfg.Profile.IKE, nil)}
+	o.method = m.cfg.Profile.IKE[0].Of(msg.KeyExchange)[0].ID
+	s := m.newSA(true)
+	s.opening = o
+	if err := s.offerKey(); err != nil {
+		s.drop()
+		return nil, err
+	}
+	o.id = m.newID()
+	m.calls[o.id] = s
+	if err := s.sendInit(out); err != nil {
+		delete(m.calls, o.id)
+		s.drop()
+		return nil, err
+	}
+	return s, nil
+}
+
+// offerKey makes the private half of the key exchange.
+func (s *sa) offerKey() error {
+	o := s.opening
+	method, err := crypt.NewMethod(o.method)
+	if err != nil {
+		return err
+	}
+	o.tried = append(o.tried, o.method)
+	o.private, err = method.Offer()
+	return err
+}
+
+func (s *sa) sendInit(out *Out) error {
+	o := s.opening
+	var ps []msg.Payload
+	if o.cookie != nil {
+		ps = append(ps, msg.Notify{Kind: msg.Cookie, Data: o.cookie})
+	}
+	ps = append(ps, o.offer, msg.KE{Method: o.method, Data: o.private.Public()}, msg.Nonce(o.nonce.Initiator))
+	ps = append(ps, natPayloads(s.local, 0, o.path)...)
+	raw, err := msg.Message{Header: s.header(msg.IKESAInit, 0, 0), Payloads: o.shares(ps, s.m.cfg.Profile.Signatures)}.Append(nil)
+	if err != nil {
+		return err
+	}
+	o.initI, s.next = raw, 0
+	s.post(&request{exchange: msg.IKESAInit, datagrams: [][]byte{raw}}, out)
+	return nil
+}
+
+// initResponse takes the answer. Nothing vouches for it: whoever can read our request can forge it, and spoil this attempt thereby.
+func (s *sa) initResponse(in msg.Message, raw []byte, path Path, out *Out) {
+	if again, e := s.followInit(in, raw, path); e != nil {
+		s.m.hangUp(s, *e, out)
+		return
+	} else if again {
+		if err := s.sendInit(out); err != nil {
+			s.m.hangUp(s, Event{Reason: OwnFault, Detail: err.Error()}, out)
+		}
+		return
+	}
+	s.pending = nil
+	s.advanceOpening(out)
+}
+
+// followInit says whether the request is to be sent once more, changed, or why the attempt is over.
+func (s *sa) followInit(in msg.Message, raw []byte, path Path) (again bool, over *Event) {
+	o := s.opening
+	if c, ok := msg.Notified(in.Payloads, msg.Cookie); ok {
+		if len(c.Data) == 0 || len(c.Data) > 64 || o.cookies == maxCookies {
+			return false, &Event{Reason: Unusable, Detail: "cookies without end"}
+		}
+		o.cookie = bytes.Clone(c.Data)
+		o.cookies++
+		return true, nil
+	}
+	if n, ok := msg.Notified(in.Payloads, msg.InvalidKE); ok {
+		return s.otherMethod(n)
+	}
+	if n, ok := msg.Refusal(in.Payloads); ok {
+		return false, &Event{Reason: RefusedByPeer, Notify: n.Kind}
+	}
+	if in.SPIr == 0 {
+		return false, &Event{Reason: Unusable, Detail: "the responder has no SPI"}
+	}
+	s.remote = in.SPIr
+	if err := s.acceptInit(in.Payloads); err != nil {
+		return false, &Event{Reason: Unusable, Detail: err.Error()}
+	}
+	o.initR, o.nat = raw, natOf(in.Payloads, s.local, s.remote, path)
+	return false, nil
+}
+
+// otherMethod follows INVALID_KE_PAYLOAD, to a method that was offered and not tried yet.
+func (s *sa) otherMethod(n msg.Notify) (again bool, over *Event) {
+	o := s.opening
+	id, ok := n.Uint16()
+	want := msg.TransformID(id)
+	offered := slices.ContainsFunc(o.offer, func(p msg.Proposal) bool {
+		return slices.ContainsFunc(p.Of(msg.KeyExchange), func(t msg.Transform) bool { return t.ID == want })
+	})
+	if !ok || !offered || want == msg.KENone || slices.Contains(o.tried, want) {
+		return false, &Event{Reason: RefusedByPeer, Notify: msg.InvalidKE}
+	}
+	o.method = want
+	if err := s.offerKey(); err != nil {
+		return false, &Event{Reason: OwnFault, Detail: err.Error()}
+	}
+	return true, nil
+}
+
+// acceptInit checks the answer and makes the keys.
+func (s *sa) acceptInit(ps []msg.Payload) error {
+	o := s.opening
+	answer, ok1 := msg.First[msg.SA](ps)
+	ke, ok2 := msg.First[msg.KE](ps)
+	nonce, ok3 := msg.First[msg.Nonce](ps)
+	choice, ok4 := crypt.Answered(o.offer, answer)
+	if !ok1 || !ok2 || !ok3 || !ok4 || ke.Method != o.method || choice.KeyExchange != o.method {
+		return errAnswer
+	}
+	if _, knows := msg.Notified(ps, msg.IntermediateSupported); !knows && len(choice.Additional) > 0 {
+		return errAnswer
+	}
+	if err := s.adopt(choice); err != nil {
+		return err
+	}
+	if len(nonce) < s.prf.Size()/2 {
+		return errAnswer
+	}
+	o.nonce.Responder = bytes.Clone(nonce)
+	shared, err := o.private.Finish(ke.Data)
+	if err != nil {
+		return err
+	}
+	o.private, o.additional = nil, choice.Additional
+	s.learn(ps)
+	return s.secure(s.prf.FirstSeed(o.nonce, shared), o.nonce)
+}
+
+// learn takes from IKE_SA_INIT what the peer can do.
+func (s *sa) learn(ps []msg.Payload) {
+	_, s.splits = msg.Notified(ps, msg.FragmentationSupported)
+	_, s.opening.childless = msg.Notified(ps, msg.ChildlessSupported)
+	if n, ok := msg.Notified(ps, msg.SignatureHashes); ok {
+		s.opening.hashes = crypt.ParseHashes(n.Data)
+	}
+}
+
+// advanceOpening sends what comes after IKE_SA_INIT: the next additional key exchange, or the proof.
+func (s *sa) advanceOpening(out *Out) {
+	var err error
+	if len(s.opening.additional) > 0 {
+		err = s.sendIntermediate(out)
+	} else {
+		err = s.sendAuth(out)
+	}
+	if err != nil {
+		s.m.hangUp(s, Event{Reason: OwnFault, Detail: err.Error()}, out)
+	}
+}

@@ -1,0 +1,277 @@
+package ike
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+
+	"github.com/cvlan/cvlan/internal/base/mono"
+	"github.com/cvlan/cvlan/internal/core/ike/msg"
+)
+
+// Machine is the state of all IKE SAs of one node. It is not safe for concurrent use.
+//
+// Instants that it is given may stand still; one that lies before the last is taken for the last.
+type Machine struct {
+	cfg      Config
+	rnd      io.Reader
+	now      mono.Time
+	sas      map[msg.SPI]*sa // by our SPI
+	sessions map[ID]*session
+	calls    map[ID]*sa // that we began and whose peer has not proved itself
+	halves   map[half]*sa
+	sources  map[netip.Addr]int // half-open SAs by network
+	names    map[string][]*session
+	baker    baker
+	lastID   ID
+	schedule schedule
+}
+
+// half names a half-open SA that a stranger began.
+type half struct {
+	spi  msg.SPI
+	from netip.AddrPort
+}
+
+// New makes a machine without peers. Nonces, SPIs and jitter come from rnd, whose failure is a panic.
+func New(cfg Config, rnd io.Reader) (*Machine, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	return &Machine{
+		cfg: cfg.withDefaults(), rnd: rnd, now: 1,
+		sas: map[msg.SPI]*sa{}, sessions: map[ID]*session{}, calls: map[ID]*sa{}, halves: map[half]*sa{}, names: map[string][]*session{}, sources: map[netip.Addr]int{},
+	}, nil
+}
+
+// Initiate begins to speak to a peer. EventUp or EventDown follows.
+func (m *Machine) Initiate(now mono.Time, p Peer, path Path, out *Out) (ID, error) {
+	m.advance(now)
+	if err := p.check(); err != nil {
+		return 0, fmt.Errorf("ike: initiate with %q: %w", p.Name, err)
+	}
+	if len(m.sessions)+len(m.calls) >= m.cfg.MaxSessions {
+		return 0, fmt.Errorf("ike: initiate with %q: there are %d already, the most that are allowed", p.Name, m.cfg.MaxSessions)
+	}
+	s, err := m.call(p, path, out)
+	if err != nil {
+		return 0, fmt.Errorf("ike: initiate with %q: %w", p.Name, err)
+	}
+	m.look(s)
+	return s.opening.id, nil
+}
+
+// ErrUnknown is returned for an ID that is down, or was never up.
+var ErrUnknown = errors.New("ike: there is no such session")
+
+// Terminate deletes all SAs with a peer, and tells it. EventDown follows.
+func (m *Machine) Terminate(now mono.Time, id ID, out *Out) error {
+	m.advance(now)
+	if s := m.calls[id]; s != nil {
+		m.hangUp(s, Event{Reason: Asked}, out)
+		return nil
+	}
+	x := m.sessions[id]
+	if x == nil {
+		return ErrUnknown
+	}
+	x.terminate(out)
+	m.lookAll(x)
+	return nil
+}
+
+// CreateChild asks the peer for another Child SA. EventChildUp or EventChildFailed follows.
+func (m *Machine) CreateChild(now mono.Time, id ID, c Child, out *Out) error {
+	if err := c.check(); err != nil {
+		return fmt.Errorf("ike: create a Child SA: %w", err)
+	}
+	return m.want(now, id, &createChild{wish: c}, out)
+}
+
+// RekeyChild asks the peer to replace the Child SA on which we receive with spi.
+func (m *Machine) RekeyChild(now mono.Time, id ID, spi uint32, out *Out) error {
+	return m.want(now, id, &createChild{old: spi}, out)
+}
+
+// DeleteChild deletes the Child SA on which we receive with spi, and tells the peer.
+func (m *Machine) DeleteChild(now mono.Time, id ID, spi uint32, out *Out) error {
+	return m.want(now, id, &deleteChild{spi: spi}, out)
+}
+
+// Rekey replaces the IKE SA now.
+func (m *Machine) Rekey(now mono.Time, id ID, out *Out) error {
+	return m.want(now, id, &rekeyIKE{}, out)
+}
+
+// Probe asks the peer whether it lives, unless something else is on its way that will tell. EventDown follows if it does not.
+func (m *Machine) Probe(now mono.Time, id ID, out *Out) error {
+	return m.want(now, id, &probe{}, out)
+}
+
+// Move tells the peer that we are reached by another path from now on (RFC 4555 §3.5). Only the initiator of the first IKE SA may.
+func (m *Machine) Move(now mono.Time, id ID, path Path, out *Out) error {
+	m.advance(now)
+	x := m.sessions[id]
+	switch {
+	case x == nil:
+		return ErrUnknown
+	case !x.mobile || !x.began:
+		return errors.New("ike: move: the peer does not know MOBIKE, or it began the session and moves alone")
+	}
+	x.path = path
+	return m.want(now, id, &move{}, out)
+}
+
+// SetPath is for peers whose paths somebody else looks after: messages go there from now on, and nobody is told.
+func (m *Machine) SetPath(id ID, path Path) error {
+	if x := m.sessions[id]; x != nil {
+		x.path = path
+		return nil
+	}
+	return ErrUnknown
+}
+
+func (m *Machine) want(now mono.Time, id ID, t task, out *Out) error {
+	m.advance(now)
+	x := m.sessions[id]
+	if x == nil {
+		return ErrUnknown
+	}
+	if err := x.enqueue(t); err != nil {
+		return err
+	}
+	x.proceed(out)
+	m.lookAll(x)
+	return nil
+}
+
+// Deadline is when Tick wants to be called; Never: not before the next input.
+func (m *Machine) Deadline() mono.Time {
+	if len(m.schedule) == 0 {
+		return mono.Never
+	}
+	return m.schedule[0].due
+}
+
+// sasPerTick bounds one Tick; the rest stay due, and Deadline says so.
+const sasPerTick = 64
+
+// Tick does what is due.
+func (m *Machine) Tick(now mono.Time, out *Out) {
+	m.advance(now)
+	for range sasPerTick {
+		if len(m.schedule) == 0 || m.schedule[0].due > m.now {
+			return
+		}
+		m.tick(m.schedule[0], out)
+	}
+}
+
+func (m *Machine) tick(s *sa, out *Out) {
+	x := s.session
+	switch {
+	case !s.ends.IsNever() && s.ends <= m.now:
+		m.ended(s, out)
+	case s.pending != nil && s.pending.due <= m.now && !s.repeat(out):
+		m.unanswered(s, out)
+	case x != nil && x.sa == s:
+		x.tick(out)
+	}
+	m.look(s)
+	if x != nil {
+		m.lookAll(x)
+	}
+}
+
+// ended is called for an SA whose time is over.
+func (m *Machine) ended(s *sa, out *Out) {
+	o := s.opening
+	s.drop()
+	if o == nil {
+		return
+	}
+	if s.initiator {
+		m.hangUp(s, Event{Reason: NoAnswer}, out)
+		return
+	}
+	out.Events = append(out.Events, Event{Kind: EventRefused, Path: o.path, Reason: HalfOpenTooOld})
+}
+
+// unanswered is called when a request was repeated for long enough.
+func (m *Machine) unanswered(s *sa, out *Out) {
+	x := s.session
+	switch {
+	case s.opening != nil:
+		m.hangUp(s, Event{Reason: NoAnswer}, out)
+	case x == nil || x.sa != s: // it is replaced, or competes; the session lives without it
+		s.drop()
+	case s.pending.path != nil: // a new path was to be proved; the old one may be good still
+		s.pending = nil
+		x.proceed(out)
+	default:
+		x.down(Event{Reason: NoAnswer}, out)
+	}
+}
+
+// look puts an SA where it belongs in the schedule.
+func (m *Machine) look(s *sa) {
+	if m.sas[s.local] != s {
+		m.schedule.set(s, mono.Never)
+		return
+	}
+	m.schedule.set(s, s.deadline())
+}
+
+func (m *Machine) lookAll(x *session) {
+	for _, s := range x.sas {
+		m.look(s)
+	}
+}
+
+func (m *Machine) advance(now mono.Time) { m.now = max(m.now, now) }
+
+func (m *Machine) random(b []byte) {
+	if _, err := io.ReadFull(m.rnd, b); err != nil {
+		panic("ike: no random numbers: " + err.Error())
+	}
+}
+
+func (m *Machine) nonce() []byte {
+	b := make([]byte, nonceSize)
+	m.random(b)
+	return b
+}
+
+// newSA makes an SA with an SPI that nothing else has.
+func (m *Machine) newSA(initiator bool) *sa {
+	for {
+		var b [8]byte
+		m.random(b[:])
+		spi := msg.SPI(binary.BigEndian.Uint64(b[:]))
+		if spi == 0 || m.sas[spi] != nil {
+			continue
+		}
+		s := &sa{m: m, local: spi, initiator: initiator, place: unscheduled}
+		m.sas[spi] = s
+		return s
+	}
+}
+
+func (m *Machine) newID() ID {
+	m.lastID++
+	return m.lastID
+}
+
+// notHalf takes an SA out of the half-open ones.
+func (m *Machine) notHalf(s *sa) {
+	if m.halves[s.half] != s {
+		return
+	}
+	delete(m.halves, s.half)
+	n := network(s.half.from.Addr())
+	if m.sources[n]--; m.sources[n] == 0 {
+		delete(m.sources, n)
+	}
+}

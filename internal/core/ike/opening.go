@@ -1,0 +1,65 @@
+package ike
+
+import (
+	"github.com/cvlan/cvlan/internal/core/ike/crypt"
+	"github.com/cvlan/cvlan/internal/core/ike/msg"
+)
+
+// opening is what an IKE SA knows until the peer has proved who it is. Nothing in it is the peer's word for more than that exchange.
+type opening struct {
+	id    ID   // initiator
+	peer  Peer // initiator; the responder learns it from IDi
+	path  Path
+	nat   NAT
+	nonce crypt.Nonces
+
+	initI, initR []byte // the messages of IKE_SA_INIT
+	intI, intR   []byte // what IntAuth covers so far
+	took         bool   // part in an IKE_INTERMEDIATE
+
+	hashes    []crypt.Hash // the peer's
+	childless bool         // the peer knows IKE SAs without Child SAs
+
+	// Initiator: what was offered, and the private half of it.
+	offer   msg.SA
+	method  msg.TransformID
+	tried   []msg.TransformID
+	cookie  []byte
+	cookies int
+	private crypt.Offer
+	child   *createChild // whose answer comes with AUTH
+
+	additional []msg.TransformID // key exchanges that are still to be done
+}
+
+// shares appends what both sides tell of what they can do.
+func (o *opening) shares(ps []msg.Payload, policy crypt.Signatures) []msg.Payload {
+	return append(ps,
+		msg.Notify{Kind: msg.FragmentationSupported},
+		msg.Notify{Kind: msg.SignatureHashes, Data: crypt.AppendHashes(nil, policy.Hashes)},
+		msg.Notify{Kind: msg.IntermediateSupported},
+	)
+}
+
+// hangUp ends an attempt of ours.
+func (m *Machine) hangUp(s *sa, e Event, out *Out) {
+	o := s.opening
+	s.drop()
+	if o == nil {
+		return
+	}
+	s.opening = nil
+	delete(m.calls, o.id)
+	if o.child != nil && o.child.in != 0 {
+		m.cfg.SPIs.Release(o.child.in)
+	}
+	e.Kind, e.ID, e.Peer, e.Path = EventDown, o.id, o.peer.Name, o.path
+	out.Events = append(out.Events, e)
+}
+
+// reject ends what a stranger began. Its last answer can still be repeated.
+func (s *sa) reject(e Event, out *Out) {
+	e.Kind, e.Path = EventRefused, s.opening.path
+	s.rest()
+	out.Events = append(out.Events, e)
+}

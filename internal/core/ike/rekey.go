@@ -1,0 +1,202 @@
+package ike
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"github.com/cvlan/cvlan/internal/core/ike/crypt"
+	"github.com/cvlan/cvlan/internal/core/ike/msg"
+)
+
+// rekeyIKE replaces the IKE SA that it is sent with (§1.3.2, §2.18). Child SAs belong to the session and stay.
+type rekeyIKE struct {
+	nonce   []byte
+	offer   msg.SA
+	fresh   *sa // ours, half made
+	method  msg.TransformID
+	tried   []msg.TransformID
+	private crypt.Offer
+	rival   *rivalSA
+}
+
+// rivalSA is the replacement that the peer made while ours was under way.
+type rivalSA struct {
+	sa     *sa
+	lowest []byte
+}
+
+func (t *rekeyIKE) String() string { return "rekey" }
+
+func (t *rekeyIKE) begin(x *session, out *Out) (msg.Exchange, []msg.Payload, bool) {
+	ours := x.m.cfg.Profile.Rekey()
+	if t.method == msg.KENone {
+		t.method = x.sa.choice.KeyExchange
+	}
+	method, err := crypt.NewMethod(t.method)
+	if err == nil {
+		t.private, err = method.Offer()
+	}
+	if err != nil {
+		x.event(Event{Kind: EventFault, Reason: OwnFault, Detail: err.Error()}, out)
+		return 0, nil, false
+	}
+	t.tried = append(t.tried, t.method)
+	t.fresh = x.m.newSA(true)
+	t.nonce = x.m.nonce()
+	t.offer = crypt.Propose(ours, binary.BigEndian.AppendUint64(nil, uint64(t.fresh.local)))
+	ps := []msg.Payload{t.offer, msg.Nonce(t.nonce), msg.KE{Method: t.method, Data: t.private.Public()}}
+	return msg.CreateChildSA, ps, true
+}
+
+func (t *rekeyIKE) finish(x *session, s *sa, in inbound, out *Out) {
+	if no, refused := msg.Refusal(in.payloads); refused {
+		t.refused(x, s, no, out)
+		return
+	}
+	n, ok := t.nonces(in)
+	if !ok || !t.accept(s, in, n) {
+		t.fresh.drop()
+		if t.rival != nil {
+			x.serve(t.rival.sa, out)
+			x.close(s, out)
+		}
+		return
+	}
+	x.join(t.fresh)
+	if t.rival != nil && lower(lowest(n), t.rival.lowest) { // ours has the lowest nonce: it goes, and the peer deletes the old one
+		x.serve(t.rival.sa, out)
+		s.stage, s.ends = stageReplaced, x.m.now.Add(replacedFor)
+		x.close(t.fresh, out)
+		return
+	}
+	if t.rival != nil {
+		t.rival.sa.stage, t.rival.sa.ends = stageReplaced, x.m.now.Add(replacedFor)
+	}
+	x.serve(t.fresh, out)
+	x.close(s, out)
+}
+
+// refused follows a refusal.
+func (t *rekeyIKE) refused(x *session, s *sa, no msg.Notify, out *Out) {
+	t.fresh.drop()
+	if t.rival != nil {
+		x.serve(t.rival.sa, out)
+		s.stage, s.ends = stageReplaced, x.m.now.Add(replacedFor)
+		return
+	}
+	id, ok := no.Uint16()
+	want := msg.TransformID(id)
+	switch {
+	case no.Kind == msg.TemporaryFailure:
+		x.postpone(&rekeyIKE{})
+	case no.Kind == msg.InvalidKE && ok && want != msg.KENone && !slices.Contains(t.tried, want) && slices.ContainsFunc(t.offer, func(p msg.Proposal) bool {
+		return slices.ContainsFunc(p.Of(msg.KeyExchange), func(tr msg.Transform) bool { return tr.ID == want })
+	}):
+		x.queue = slices.Insert(x.queue, 0, task(&rekeyIKE{method: want, tried: t.tried}))
+	}
+}
+
+func (t *rekeyIKE) nonces(in inbound) (crypt.Nonces, bool) {
+	nonce, ok := msg.First[msg.Nonce](in.payloads)
+	return crypt.Nonces{Initiator: t.nonce, Responder: clone(nonce)}, ok
+}
+
+// accept checks the answer and makes the keys.
+func (t *rekeyIKE) accept(old *sa, in inbound, n crypt.Nonces) bool {
+	answer, ok1 := msg.First[msg.SA](in.payloads)
+	ke, ok2 := msg.First[msg.KE](in.payloads)
+	choice, ok3 := crypt.Answered(t.offer, answer)
+	if !ok1 || !ok2 || !ok3 || len(choice.SPI) != 8 || ke.Method != t.method || choice.KeyExchange != t.method {
+		return false
+	}
+	shared, err := t.private.Finish(ke.Data)
+	if err != nil {
+		return false
+	}
+	t.fresh.remote = msg.SPI(binary.BigEndian.Uint64(choice.SPI))
+	return t.fresh.remote != 0 && t.fresh.inherit(old, choice, n, shared) == nil
+}
+
+// inherit makes the keys of an SA that replaces another, by the old one's function (§2.18).
+func (s *sa) inherit(old *sa, choice crypt.Choice, n crypt.Nonces, shared []byte) error {
+	if err := s.adopt(choice); err != nil {
+		return err
+	}
+	s.splits = old.splits
+	return s.secure(old.prf.NextSeed(old.keys.Derive, n, shared), n)
+}
+
+// join makes an SA part of the session.
+func (x *session) join(s *sa) {
+	s.session, s.stage = x, stageOpen
+	x.sas = append(x.sas, s)
+}
+
+// serve lets an SA carry our requests from now on. What the one before could not finish is asked again.
+func (x *session) serve(s *sa, out *Out) {
+	if p := x.sa.pending; p != nil {
+		switch p.task.(type) {
+		case *probe, *move, *prove:
+			x.queue = slices.Insert(x.queue, 0, p.task)
+			x.sa.pending = nil
+		}
+	}
+	x.sa, s.stage, s.ends = s, stageOpen, 0
+	x.rekeyAt = x.m.now.Add(x.m.lifetime())
+	x.queue = slices.DeleteFunc(x.queue, func(t task) bool { _, again := t.(*rekeyIKE); return again })
+	x.later = slices.DeleteFunc(x.later, func(t task) bool { _, again := t.(*rekeyIKE); return again })
+	x.event(Event{Kind: EventRekeyed, Cipher: s.cipher()}, out)
+}
+
+// answerRekeyIKE makes an SA that replaces the one that the request came with.
+func (x *session) answerRekeyIKE(s *sa, in inbound, out *Out) {
+	r := x.replacing()
+	if x.busy() || r != nil && r.rival != nil {
+		s.reply(in, []msg.Payload{msg.Notify{Kind: msg.TemporaryFailure}}, out)
+		return
+	}
+	fresh, ps, low, no := x.makeRekey(s, in)
+	if fresh == nil {
+		s.reply(in, []msg.Payload{no}, out)
+		return
+	}
+	s.reply(in, ps, out)
+	x.join(fresh)
+	if r != nil {
+		r.rival = &rivalSA{fresh, low}
+		return
+	}
+	x.serve(fresh, out)
+	s.stage, s.ends = stageReplaced, x.m.now.Add(replacedFor)
+}
+
+func (x *session) makeRekey(s *sa, in inbound) (*sa, []msg.Payload, []byte, msg.Notify) {
+	offer, _ := msg.First[msg.SA](in.payloads)
+	nonce, _ := msg.First[msg.Nonce](in.payloads)
+	ke, ok := msg.First[msg.KE](in.payloads)
+	if !ok {
+		return nil, nil, nil, msg.Notify{Kind: msg.InvalidSyntax}
+	}
+	choice, ok := crypt.Choose(x.m.cfg.Profile.Rekey(), offer, ke.Method)
+	if !ok || len(choice.SPI) != 8 {
+		return nil, nil, nil, msg.Notify{Kind: msg.NoProposalChosen}
+	}
+	if choice.KeyExchange != ke.Method {
+		return nil, nil, nil, msg.Notify{Kind: msg.InvalidKE, Data: number16(choice.KeyExchange)}
+	}
+	public, shared, err := answerKey(choice.KeyExchange, ke)
+	n := crypt.Nonces{Initiator: clone(nonce), Responder: x.m.nonce()}
+	fresh := x.m.newSA(false)
+	fresh.remote = msg.SPI(binary.BigEndian.Uint64(choice.SPI))
+	if err == nil {
+		err = fresh.inherit(s, choice, n, shared)
+	}
+	if err != nil || fresh.remote == 0 {
+		fresh.drop()
+		return nil, nil, nil, msg.Notify{Kind: msg.InvalidSyntax}
+	}
+	spi := binary.BigEndian.AppendUint64(nil, uint64(fresh.local))
+	return fresh, []msg.Payload{
+		msg.SA{choice.Proposal(msg.ProtocolIKE, spi)}, msg.Nonce(n.Responder), msg.KE{Method: ke.Method, Data: public},
+	}, lowest(n), msg.Notify{}
+}

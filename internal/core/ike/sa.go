@@ -1,0 +1,299 @@
+package ike
+
+import (
+	"crypto/sha256"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/cvlan/cvlan/internal/base/mono"
+	"github.com/cvlan/cvlan/internal/core/ike/crypt"
+	"github.com/cvlan/cvlan/internal/core/ike/msg"
+)
+
+// sa is one IKE SA: keys, and a window of one request in each direction (§2.3). What it may carry follows from whether it is opening
+// or has a session.
+type sa struct {
+	m             *Machine
+	local, remote msg.SPI
+	initiator     bool // we began it
+	stage         stage
+	half          half // its name while it is half-open and a stranger began it
+
+	opening *opening // until the peer has proved itself; nil after
+	session *session // from then on; nil before
+
+	choice crypt.Choice
+	prf    crypt.PRF
+	suite  crypt.Suite
+	keys   crypt.Keys
+	sealer *crypt.Sealer
+	opener *crypt.Opener
+	splits bool // both sides know fragments
+
+	next    uint32   // message ID of our next request
+	pending *request // of ours, unanswered
+	answers pieces   // to it
+
+	expect   uint32 // message ID of the peer's next request
+	requests pieces
+	answered answer // to expect-1
+
+	ends  mono.Time // it is forgotten then; Never: by other rules
+	due   mono.Time
+	place int
+}
+
+// stage is how far an IKE SA has come.
+type stage uint8
+
+const (
+	stageOpening  stage = iota
+	stageOpen           // the session's own, or one that competes to be
+	stageReplaced       // another serves, and one side is to delete this one
+	stageClosing        // we are deleting it
+	stageGone           // it only repeats its last answer
+)
+
+// request is one of ours until it is answered.
+type request struct {
+	id        uint32
+	exchange  msg.Exchange
+	datagrams [][]byte
+	path      *Path // where it goes; nil: the session's path of the moment
+	tries     int
+	due       mono.Time
+	task      task // nil while opening
+}
+
+// answer is the last of ours, to be repeated.
+type answer struct {
+	request   [sha256.Size]byte // the datagram that began the request: all of it, or its first fragment
+	datagrams [][]byte
+}
+
+// inbound is a message that has proved authentic.
+type inbound struct {
+	head     msg.Header
+	path     Path
+	first    msg.PayloadType
+	plain    []byte
+	payloads []msg.Payload
+}
+
+// isFirst reports whether of a fragmented request this is the piece whose repetition asks for the answer again (RFC 7383 §2.6.1).
+func isFirst(m msg.Message) bool {
+	f, split := msg.First[msg.SKF](m.Payloads)
+	return !split || f.Number == 1
+}
+
+// secure makes the keys of a new or rekeyed SA out of SKEYSEED.
+func (s *sa) secure(seed []byte, n crypt.Nonces) error {
+	spiI, spiR := s.spis()
+	keys, err := s.prf.IKEKeys(seed, n, spiI, spiR, s.suite)
+	if err != nil {
+		return err
+	}
+	outE, outA, inE, inA := keys.EncrI, keys.AuthI, keys.EncrR, keys.AuthR
+	if !s.initiator {
+		outE, outA, inE, inA = inE, inA, outE, outA
+	}
+	sealer, err := s.suite.NewSealer(outE, outA, s.m.rnd)
+	if err != nil {
+		return err
+	}
+	opener, err := s.suite.NewOpener(inE, inA)
+	if err != nil {
+		return err
+	}
+	s.keys, s.sealer, s.opener = keys, sealer, opener
+	if log := s.m.cfg.KeyLog; log != nil {
+		if line := keys.LogLine(spiI, spiR, s.choice.Encryption, s.choice.Integrity); line != "" {
+			log(line)
+		}
+	}
+	return nil
+}
+
+// adopt takes the algorithms that were agreed on.
+func (s *sa) adopt(c crypt.Choice) (err error) {
+	s.choice = c
+	if s.prf, err = crypt.NewPRF(c.PRF); err != nil {
+		return err
+	}
+	s.suite, err = crypt.NewSuite(c.Encryption, c.Integrity)
+	return err
+}
+
+// spis are those of initiator and responder.
+func (s *sa) spis() (i, r msg.SPI) {
+	if s.initiator {
+		return s.local, s.remote
+	}
+	return s.remote, s.local
+}
+
+func (s *sa) header(x msg.Exchange, id uint32, f msg.Flags) msg.Header {
+	i, r := s.spis()
+	if s.initiator {
+		f |= msg.FromInitiator
+	}
+	return msg.Header{SPIi: i, SPIr: r, Exchange: x, Flags: f, ID: id}
+}
+
+// seal protects a message, in fragments if the peer knows them and it is long.
+func (s *sa) seal(h msg.Header, ps []msg.Payload) ([][]byte, error) {
+	if s.splits {
+		return s.sealer.SealFragments(h, ps, s.m.cfg.Fragment)
+	}
+	b, err := s.sealer.Seal(nil, h, ps)
+	return [][]byte{b}, err
+}
+
+// ask sends a request; its answer goes to t.
+func (s *sa) ask(x msg.Exchange, ps []msg.Payload, t task, out *Out) error {
+	datagrams, err := s.seal(s.header(x, s.next, 0), ps)
+	if err != nil {
+		return err
+	}
+	r := &request{id: s.next, exchange: x, datagrams: datagrams, task: t}
+	if p, ok := t.(*prove); ok {
+		r.path = &p.path
+	}
+	s.post(r, out)
+	return nil
+}
+
+func (s *sa) post(r *request, out *Out) {
+	s.pending = r
+	s.next++
+	s.answers = pieces{}
+	r.tries, r.due = 1, s.m.now.Add(s.m.jitter(firstRetry))
+	out.transmit(s.pathOf(r), r.datagrams...)
+}
+
+func (s *sa) pathOf(r *request) Path {
+	switch {
+	case r.path != nil:
+		return *r.path
+	case s.session != nil:
+		return s.session.path
+	}
+	return s.opening.path
+}
+
+// repeat sends the unanswered request again; false: it has been sent often enough.
+func (s *sa) repeat(out *Out) bool {
+	r := s.pending
+	if r.tries == maxTries {
+		return false
+	}
+	wait := firstRetry
+	for range r.tries {
+		wait = wait * 9 / 5
+	}
+	r.tries++
+	r.due = s.m.now.Add(s.m.jitter(wait))
+	out.transmit(s.pathOf(r), r.datagrams...)
+	return true
+}
+
+// reply answers the request that in was, and keeps the answer.
+func (s *sa) reply(in inbound, ps []msg.Payload, out *Out) {
+	datagrams, err := s.seal(s.header(in.head.Exchange, in.head.ID, msg.Response), ps)
+	if err != nil { // too long for fragments, or the key is used up: an empty answer is better than none
+		datagrams, err = s.seal(s.header(in.head.Exchange, in.head.ID, msg.Response), nil)
+	}
+	if err != nil {
+		return
+	}
+	s.answered.datagrams = datagrams
+	out.transmit(in.path, datagrams...)
+}
+
+var errIncomplete = errors.New("more fragments are to come")
+
+// unseal checks and decrypts a message. Errors other than *msg.Error mean that nothing is to be done about it.
+func (s *sa) unseal(m msg.Message, raw []byte, parts *pieces, path Path) (in inbound, err error) {
+	in = inbound{head: m.Header, path: path}
+	if s.opener == nil || len(m.Payloads) == 0 {
+		return in, crypt.ErrForged
+	}
+	switch p := m.Payloads[len(m.Payloads)-1].(type) {
+	case msg.SK:
+		in.first = p.First
+		in.plain, err = s.opener.OpenPlain(raw, p)
+	case msg.SKF:
+		if !s.splits {
+			return in, crypt.ErrForged
+		}
+		plain, err := s.opener.OpenFragment(raw, p)
+		if err != nil {
+			return in, err
+		}
+		done := false
+		if in.first, in.plain, done = parts.add(m.ID, p, plain); !done {
+			return in, errIncomplete
+		}
+	default:
+		return in, crypt.ErrForged
+	}
+	if err != nil {
+		return in, err
+	}
+	in.payloads, err = msg.Chain(in.first, in.plain)
+	return in, err
+}
+
+// deadline is when the SA wants to be looked at.
+func (s *sa) deadline() mono.Time {
+	at := s.ends
+	if s.pending != nil {
+		at = mono.Earlier(at, s.pending.due)
+	}
+	if s.session != nil && s.session.sa == s {
+		at = mono.Earlier(at, s.session.deadline())
+	}
+	return at
+}
+
+// drop forgets the SA.
+func (s *sa) drop() {
+	m := s.m
+	m.schedule.set(s, mono.Never)
+	delete(m.sas, s.local)
+	m.notHalf(s)
+	if s.session != nil {
+		s.session.sas = slices.DeleteFunc(s.session.sas, func(one *sa) bool { return one == s })
+	}
+	s.cancel()
+	s.stage = stageGone
+}
+
+// cancel forgets our unanswered request, and what it has reserved.
+func (s *sa) cancel() {
+	r := s.pending
+	s.pending = nil
+	if r != nil && r.task != nil {
+		s.m.abandon(r.task)
+	}
+}
+
+// rest keeps the SA only to repeat its last answer.
+func (s *sa) rest() {
+	if s.session != nil {
+		s.session.sas = slices.DeleteFunc(s.session.sas, func(one *sa) bool { return one == s })
+	}
+	s.m.notHalf(s)
+	s.cancel()
+	s.stage, s.session, s.opening = stageGone, nil, nil
+	s.ends = s.m.now.Add(linger)
+	s.m.look(s)
+}
+
+// jitter makes d up to a fifth longer, so that peers that were disturbed together do not stay together.
+func (m *Machine) jitter(d time.Duration) time.Duration {
+	var b [1]byte
+	m.random(b[:])
+	return d + d*time.Duration(b[0])/(5*256)
+}

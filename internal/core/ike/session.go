@@ -1,0 +1,312 @@
+package ike
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/cvlan/cvlan/internal/base/mono"
+	"github.com/cvlan/cvlan/internal/core/ike/crypt"
+	"github.com/cvlan/cvlan/internal/core/ike/msg"
+)
+
+// session is everything we have with a peer that has proved who it is: only establish makes one, and only of a valid proof. Every
+// handler of what a proved peer may ask is a method of session, so none can be reached without.
+type session struct {
+	m        *Machine
+	id       ID
+	peer     Peer
+	proof    crypt.Proof
+	began    bool // we began the first IKE SA
+	path     Path
+	nat      NAT
+	mobile   bool // both sides know MOBIKE
+	lowest   []byte
+	heard    mono.Time
+	sa       *sa   // that carries our requests
+	sas      []*sa // it, those that it replaces, and those that competed with it
+	children []*child
+	queue    []task
+	later    []task // temporarily refused
+	laterAt  mono.Time
+	rekeyAt  mono.Time
+}
+
+// task is something that we want of the peer: one request and what follows from its answer.
+type task interface {
+	// begin makes the request; false: there is no need for it any more.
+	begin(x *session, out *Out) (msg.Exchange, []msg.Payload, bool)
+	// finish takes the answer.
+	finish(x *session, s *sa, in inbound, out *Out)
+}
+
+// establish makes the session of an SA whose peer has proved itself.
+func (m *Machine) establish(s *sa, proof crypt.Proof, id ID) *session {
+	if !proof.Valid() {
+		panic("ike: a session without proof")
+	}
+	o := s.opening
+	x := &session{
+		m: m, id: id, peer: o.peer, proof: proof, began: s.initiator, path: o.path, nat: o.nat, heard: m.now, sa: s, sas: []*sa{s},
+		lowest: lowest(o.nonce),
+	}
+	x.peer.Fresh = false
+	delete(m.calls, o.id)
+	m.notHalf(s)
+	s.session, s.opening, s.stage, s.ends = x, nil, stageOpen, mono.Never
+	x.rekeyAt = m.now.Add(m.lifetime())
+	m.sessions[id] = x
+	m.names[x.peer.Name] = append(m.names[x.peer.Name], x)
+	return x
+}
+
+// lowest is the lower of two nonces, by which exchanges that cross each other are told apart (§2.8.1).
+func lowest(n crypt.Nonces) []byte {
+	if bytes.Compare(n.Initiator, n.Responder) < 0 {
+		return n.Initiator
+	}
+	return n.Responder
+}
+
+// lifetime is a tenth of it at most less than was configured.
+func (m *Machine) lifetime() time.Duration {
+	return m.cfg.Lifetime - (m.jitter(m.cfg.Lifetime)-m.cfg.Lifetime)/2
+}
+
+// learn takes from IKE_AUTH what the peer can do.
+func (x *session) learn(ps []msg.Payload) {
+	_, x.mobile = msg.Notified(ps, msg.MOBIKESupported)
+}
+
+func (x *session) event(e Event, out *Out) {
+	e.ID, e.Peer, e.Identity = x.id, x.peer.Name, x.proof.Identity()
+	if e.Path == (Path{}) {
+		e.Path = x.path
+	}
+	out.Events = append(out.Events, e)
+}
+
+func (x *session) up(out *Out) {
+	x.event(Event{Kind: EventUp, NAT: x.nat, Cipher: x.sa.cipher()}, out)
+}
+
+// cipher names the algorithms, for people.
+func (s *sa) cipher() string {
+	name := ""
+	for _, tr := range s.choice.Transforms {
+		if tr.ID == 0 && tr.Type != msg.SequenceNumbers {
+			continue
+		}
+		if name != "" {
+			name += "/"
+		}
+		name += tr.String()
+	}
+	return name
+}
+
+// down forgets everything.
+func (x *session) down(e Event, out *Out) {
+	for _, c := range slices.Clone(x.children) {
+		x.lose(c, EventChildDown, out)
+	}
+	for _, s := range slices.Clone(x.sas) {
+		s.drop()
+	}
+	x.forget()
+	e.Kind = EventDown
+	x.event(e, out)
+}
+
+func (x *session) forget() {
+	m := x.m
+	for _, t := range slices.Concat(x.queue, x.later) {
+		m.abandon(t)
+	}
+	x.queue, x.later = nil, nil
+	delete(m.sessions, x.id)
+	rest := slices.DeleteFunc(m.names[x.peer.Name], func(one *session) bool { return one == x })
+	if len(rest) == 0 {
+		delete(m.names, x.peer.Name)
+	} else {
+		m.names[x.peer.Name] = rest
+	}
+}
+
+// replaceOthers is what INITIAL_CONTACT asks for: the peer has no other SA with us (§2.4).
+func (x *session) replaceOthers(out *Out) {
+	for _, other := range slices.Clone(x.m.names[x.peer.Name]) {
+		if other != x {
+			other.down(Event{Reason: Replaced}, out)
+		}
+	}
+}
+
+// unique deletes one of two sessions that crossed each other: as with Child SAs, that with the lowest nonce, by who began it.
+func (x *session) unique(out *Out) {
+	if !x.peer.Unique {
+		return
+	}
+	for _, other := range slices.Clone(x.m.names[x.peer.Name]) {
+		if other == x || other.began == x.began {
+			continue
+		}
+		loser := x
+		if bytes.Compare(other.lowest, x.lowest) < 0 {
+			loser = other
+		}
+		if loser.began {
+			loser.terminate(out)
+		}
+		x.m.lookAll(loser)
+	}
+}
+
+// enqueue adds a wish, unless it is there already.
+func (x *session) enqueue(t task) error {
+	if len(x.queue) == maxQueue {
+		return errors.New("ike: the peer is asked for too much at once")
+	}
+	if s, ok := t.(fmt.Stringer); ok {
+		for _, other := range x.queue {
+			if o, ok := other.(fmt.Stringer); ok && o.String() == s.String() {
+				return nil
+			}
+		}
+	}
+	x.queue = append(x.queue, t)
+	return nil
+}
+
+// proceed sends the next request if none is under way (§2.3: the window is one).
+func (x *session) proceed(out *Out) {
+	for x.sa != nil && x.sa.pending == nil && x.sa.stage == stageOpen && len(x.queue) > 0 {
+		t := x.queue[0]
+		x.queue = x.queue[1:]
+		exchange, ps, needed := t.begin(x, out)
+		if !needed {
+			continue
+		}
+		if err := x.sa.ask(exchange, ps, t, out); err != nil {
+			x.down(Event{Reason: OwnFault, Detail: err.Error()}, out)
+			return
+		}
+	}
+}
+
+// postpone tries again what the peer has temporarily refused.
+func (x *session) postpone(t task) {
+	if len(x.later) < maxQueue {
+		x.later = append(x.later, t)
+	}
+	if x.laterAt.IsNever() {
+		x.laterAt = x.m.now.Add(backOff + 5*(x.m.jitter(backOff)-backOff))
+	}
+}
+
+func (x *session) deadline() mono.Time {
+	at := mono.Earlier(x.laterAt, x.rekeyAt)
+	if l := x.m.cfg.Liveness; l > 0 && x.sa.pending == nil {
+		at = mono.Earlier(at, x.heard.Add(l))
+	}
+	return at
+}
+
+// tick does what time alone brings.
+func (x *session) tick(out *Out) {
+	now := x.m.now
+	if !x.laterAt.IsNever() && x.laterAt <= now {
+		x.laterAt = mono.Never
+		x.queue, x.later = append(x.queue, x.later...), nil
+	}
+	if x.rekeyAt <= now {
+		x.rekeyAt = now.Add(x.m.lifetime())
+		x.wish(&rekeyIKE{})
+	}
+	if l := x.m.cfg.Liveness; l > 0 && x.heard.Add(l) <= now && x.sa.pending == nil && len(x.queue) == 0 {
+		x.wish(&probe{})
+	}
+	x.proceed(out)
+}
+
+// wish enqueues what the machine itself wants.
+func (x *session) wish(t task) { _ = x.enqueue(t) } // a queue that is full has something that will tell whether the peer lives
+
+// hear notes that the peer lives, and by which path it speaks.
+func (x *session) hear(in inbound, out *Out) {
+	x.heard = x.m.now
+	switch {
+	case x.sa == nil || in.path == x.path:
+	case x.nat.Remote && !x.mobile && !in.head.Has(msg.Response): // §2.23: its NAT has another mapping
+		x.path = in.path
+		x.event(Event{Kind: EventMoved, NAT: x.nat}, out)
+	default:
+		x.event(Event{Kind: EventHeard, Path: in.path}, out)
+	}
+}
+
+// response takes the answer to a request of ours.
+func (x *session) response(s *sa, in inbound, out *Out) {
+	t := s.pending.task
+	s.pending = nil
+	x.hear(in, out)
+	if t != nil {
+		t.finish(x, s, in, out)
+	}
+	x.proceed(out)
+}
+
+// request takes a request of the peer's.
+func (x *session) request(s *sa, in inbound, out *Out) {
+	x.hear(in, out)
+	switch in.head.Exchange {
+	case msg.CreateChildSA:
+		x.createRequest(s, in, out)
+	case msg.Informational:
+		x.informRequest(s, in, out)
+	default:
+		s.reply(in, []msg.Payload{msg.Notify{Kind: msg.InvalidSyntax}}, out)
+	}
+	x.proceed(out)
+}
+
+// busy reports whether a request of ours that wants a Child SA changed is unanswered (§2.25.2).
+func (x *session) busy() bool {
+	switch x.asked().(type) {
+	case *createChild, *deleteChild:
+		return true
+	}
+	return false
+}
+
+// replacing is the replacement of the IKE SA that we have asked for and that is unanswered; nil: none.
+func (x *session) replacing() *rekeyIKE {
+	r, _ := x.asked().(*rekeyIKE)
+	return r
+}
+
+// asked is what our unanswered request is for; nil: there is none.
+func (x *session) asked() task {
+	if x.sa == nil || x.sa.pending == nil {
+		return nil
+	}
+	return x.sa.pending.task
+}
+
+// abandon gives back what a task has reserved.
+func (m *Machine) abandon(t task) {
+	switch t := t.(type) {
+	case *createChild:
+		m.release(t)
+	case *rekeyIKE:
+		if t.fresh != nil && t.fresh.session == nil {
+			t.fresh.drop()
+		}
+	case *goodbye:
+		if t.rekey != nil {
+			m.abandon(t.rekey)
+		}
+	}
+}
