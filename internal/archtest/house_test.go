@@ -77,7 +77,7 @@ func inspect(p pkg) (faults []string) {
 			continue
 		}
 		irel := strings.TrimPrefix(i, module+"/")
-		if edges[r.path+" -> "+to.path] != "" || r.floor == workshop {
+		if edges[r.path+" -> "+to.path] != "" || edges[rel+" -> "+irel] != "" || r.floor == workshop {
 			continue
 		}
 		switch {

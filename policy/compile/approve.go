@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -69,4 +70,35 @@ func (n *Network) inGroup(login, group string) bool {
 		return true
 	}
 	return slices.ContainsFunc(g.Groups, func(inner string) bool { return n.inGroup(login, inner) })
+}
+
+// Members returns the users in a group, as the document and the directory say, sorted; at most limit.
+func (n *Network) Members(group string, limit int) []string {
+	within := map[string]bool{}
+	found := map[string]bool{}
+	var enter func(name string)
+	enter = func(name string) { // once each, so that it ends
+		if within[name] {
+			return
+		}
+		within[name] = true
+		for i := range n.doc.Groups {
+			if g := &n.doc.Groups[i]; g.Name == name {
+				for _, m := range g.Members {
+					found[m] = true
+				}
+				for _, inner := range g.Groups {
+					enter(inner)
+				}
+			}
+		}
+	}
+	enter(group)
+	for login, u := range n.users {
+		if slices.ContainsFunc(u.Groups, func(g string) bool { return within[g] }) {
+			found[login] = true
+		}
+	}
+	out := slices.Sorted(maps.Keys(found))
+	return out[:min(len(out), limit)]
 }

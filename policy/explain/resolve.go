@@ -76,18 +76,13 @@ func user(n *compile.Network, login string) (out []compile.Side) {
 	return out
 }
 
-// members stands for anybody in a group of the document.
+// members stands for anybody in a group, of the document or the directory.
 func members(n *compile.Network, group string) (out []compile.Side, err error) {
-	for _, g := range n.Document().Groups {
-		if g.Name != group {
-			continue
-		}
-		for _, m := range g.Members[:min(len(g.Members), maxSides)] {
-			out = append(out, compile.Side{Node: compile.Node{User: m}})
-		}
+	for _, m := range n.Members(group, maxSides) {
+		out = append(out, compile.Side{Node: compile.Node{User: m}})
 	}
 	if out == nil {
-		return nil, fmt.Errorf("policy: %s has no members in this document; ask about one of its users", group)
+		return nil, fmt.Errorf("policy: %s has no members; ask about one of its users", group)
 	}
 	return out, nil
 }

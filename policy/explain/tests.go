@@ -13,22 +13,27 @@ import (
 type Failure struct {
 	Path   string // "tests[0]"
 	Pos    acl.Pos
+	Src    string // as written
 	Probe  string // the destination as written
 	Accept bool   // what was expected
+	Asked  Question
 	Answer Answer
 	Err    error // the test cannot be run
 }
 
 // String writes the failure in a line, and why.
-func (f Failure) String() string {
+func (f Failure) String() string { return fmt.Sprintf("%v: %s: %s", f.Pos, f.Path, f.Why()) }
+
+// Why says what was expected and what is.
+func (f Failure) Why() string {
 	if f.Err != nil {
-		return fmt.Sprintf("%v: %s: %s: %v", f.Pos, f.Path, f.Probe, f.Err)
+		return fmt.Sprintf("%s to %s cannot be tested: %v", f.Src, f.Probe, f.Err)
 	}
 	want := "be denied"
 	if f.Accept {
 		want = "be accepted"
 	}
-	return fmt.Sprintf("%v: %s: %s should %s, but is %v", f.Pos, f.Path, f.Probe, want, f.Answer)
+	return fmt.Sprintf("%s to %s should %s, but is %v", f.Src, f.Probe, want, f.Answer)
 }
 
 // Test runs the document's tests against the network. A test that names no instant is run at now.
@@ -40,7 +45,7 @@ func Test(n *compile.Network, now time.Time) (failures []Failure) {
 		}
 		for i, probes := range [][]acl.Probe{t.Accept, t.Deny} {
 			for _, p := range probes {
-				f := Failure{Path: t.Path, Pos: t.Pos, Probe: p.Text, Accept: i == 0}
+				f := Failure{Path: t.Path, Pos: t.Pos, Src: t.Src.Text, Probe: p.Text, Accept: i == 0}
 				if !holds(n, t, p, when, &f) {
 					failures = append(failures, f)
 				}
@@ -67,7 +72,8 @@ func holds(n *compile.Network, t acl.Test, p acl.Probe, when time.Time, f *Failu
 			return false
 		}
 		for _, dst := range destinations {
-			f.Answer = Explain(n, Question{Src: src, Dst: dst, Service: p.Services[0].First, At: when})
+			f.Asked = Question{Src: src, Dst: dst, Service: p.Services[0].First, At: when}
+			f.Answer = Explain(n, f.Asked)
 			if f.Answer.Allowed != f.Accept {
 				return false
 			}

@@ -1,0 +1,164 @@
+package cli
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cvlan/cvlan/api/admin"
+	"github.com/cvlan/cvlan/cli/iox"
+	"github.com/cvlan/cvlan/policy/acl"
+	why "github.com/cvlan/cvlan/policy/explain"
+)
+
+// offline is a document that is looked at without a controller.
+type offline struct {
+	*Env
+	file        string
+	directories []string
+	at          string
+	out         iox.Output
+}
+
+func (o *offline) flags(c *cobra.Command) {
+	c.Flags().StringArrayVar(&o.directories, "directory", nil, "file with users, groups and nodes, as the --json of cvlan admin user list, group list and node list has them; may be given several times")
+	c.Flags().StringVar(&o.at, "at", "", "instant for tests that name none, such as 2027-03-01T09:00:00Z (default now)")
+	outputFlags(c, &o.out)
+}
+
+func newPolicyCheck(env *Env) *cobra.Command {
+	o := &offline{Env: env}
+	c := &cobra.Command{
+		Use: "check FILE", Short: "Find what is wrong with a document",
+		Long: "check reads a document and tells everything that is wrong with it at once, each with line, column, text and a hint, then runs its " +
+			"tests. It ends with 10 if the document has errors, and with 8 if a test fails. FILE may be - for standard input. Groups of the " +
+			"directory, and nodes by their addresses, are known from --directory.",
+		Example: "  cvlan policy check office.hujson\n  cvlan policy check office.hujson --json | jq -r '.problems[].what'\n" +
+			"  cvlan admin user list --json > users.json && cvlan policy check office.hujson --directory users.json",
+		Args: takes("FILE"),
+		RunE: func(c *cobra.Command, args []string) error {
+			o.file = args[0]
+			_, r, err := o.review(c)
+			if err != nil {
+				return err
+			}
+			doc := reviewDoc{adminSchema, o.file, *r}
+			if err := o.out.Write(o.IO, doc, func() {
+				o.printReview(o.IO.Out, o.file, r)
+				if r.Valid {
+					o.IO.Printf("%s: %s, %s passed, %s", o.file, count(r.Rules, "rule"), count(r.Tests, "test"), count(len(r.Problems), "warning"))
+				}
+			}); err != nil {
+				return err
+			}
+			return verdict("check "+o.file, r)
+		},
+	}
+	o.flags(c)
+	return c
+}
+
+func newPolicyTest(env *Env) *cobra.Command {
+	o := &offline{Env: env}
+	c := &cobra.Command{
+		Use: "test FILE", Short: "Run a document's tests",
+		Long: "test runs the tests that stand in a document, and of each that fails it shows every rule that was looked at. A user, a tag or a group " +
+			"in a test stands for any node that it would be: nobody need be there. It ends with 8 if a test fails, and with 10 if the document has errors.",
+		Example: "  cvlan policy test office.hujson\n  cvlan policy test office.hujson --at 2027-03-06T12:00:00Z",
+		Args:    takes("FILE"),
+		RunE: func(c *cobra.Command, args []string) error {
+			o.file = args[0]
+			_, r, err := o.review(c)
+			if err != nil {
+				return err
+			}
+			doc := reviewDoc{adminSchema, o.file, *r}
+			if err := o.out.Write(o.IO, doc, func() { o.printTests(r) }); err != nil {
+				return err
+			}
+			return verdict("test "+o.file, r)
+		},
+	}
+	o.flags(c)
+	return c
+}
+
+func (o *offline) printTests(r *admin.PolicyReview) {
+	for _, p := range r.Problems {
+		if p.Severity == "error" {
+			printProblem(o.IO.Out, o.file, p)
+		}
+	}
+	for _, f := range r.Failures {
+		printFailure(o.IO.Out, o.file, f, true)
+	}
+	switch {
+	case r.Valid && r.Tests == 0:
+		o.IO.Notef(`There is no test in it. Such as: "tests": [{"src": "alice@example.com", "accept": ["tag:web:443"]}]`)
+	case r.Valid:
+		o.IO.Printf("%s: %s passed", o.file, count(r.Tests, "test"))
+	}
+}
+
+// review reads the document and the directory, and finds everything that there is to say.
+func (o *offline) review(c *cobra.Command) ([]byte, *admin.PolicyReview, error) {
+	at, err := instant(c, o.at, o.Now())
+	if err != nil {
+		return nil, nil, err
+	}
+	d, err := o.directory()
+	if err != nil {
+		return nil, nil, err
+	}
+	text, err := o.readPolicy(o.file)
+	if err != nil {
+		return nil, nil, err
+	}
+	r := &admin.PolicyReview{Failures: []admin.PolicyFailure{}}
+	doc, problems := acl.Parse(text, acl.Options{Zone: time.LoadLocation, Groups: d.GroupNames()})
+	if r.Problems = admin.TellProblems(problems); doc == nil {
+		return text, r, nil
+	}
+	r.Rules, r.Tests = len(doc.Rules), len(doc.Tests)
+	n, _, err := d.Network(doc)
+	if err != nil {
+		return nil, nil, &iox.Error{Exit: iox.Invalid, What: "read the directory", Why: err.Error(), Err: err}
+	}
+	r.Failures = admin.TellFailures(why.Test(n, at), nil)
+	r.Valid = len(r.Failures) == 0
+	return text, r, nil
+}
+
+// maxDirectory bounds a file with users, groups or nodes, in bytes.
+const maxDirectory = 256 << 20
+
+// directory reads what is known of users and nodes.
+func (o *offline) directory() (*why.Directory, error) {
+	all := &why.Directory{}
+	for _, path := range o.directories {
+		b, err := o.readText("the directory", path, maxDirectory)
+		if err != nil {
+			return nil, err
+		}
+		var d why.Directory
+		if err := json.Unmarshal(b, &d); err != nil {
+			return nil, &iox.Error{Exit: iox.Invalid, What: "read the directory " + path, Why: err.Error(), Err: err,
+				Hint: "it looks like what cvlan admin user list --json prints, or node list"}
+		}
+		all.Add(d)
+	}
+	return all, nil
+}
+
+// instant reads a time that a person gave.
+func instant(c *cobra.Command, text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return now, nil
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return at, usage(c, "--at "+quoted(text)+": write it like 2027-03-01T09:00:00Z")
+	}
+	return at, nil
+}

@@ -1,0 +1,90 @@
+package cli
+
+import (
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cvlan/cvlan/api/admin"
+	"github.com/cvlan/cvlan/cli/iox"
+	"github.com/cvlan/cvlan/policy/acl"
+	"github.com/cvlan/cvlan/policy/migrate"
+)
+
+// importer turns a text into a document.
+type importer func(text []byte) (document []byte, notes []migrate.Note, err error)
+
+// asItIs keeps a document that is one of ours as well.
+func asItIs(text []byte) ([]byte, []migrate.Note, error) { return text, nil, nil }
+
+type policyImport struct {
+	*Env
+	output string
+	force  bool
+	out    iox.Output
+}
+
+// importDoc is the JSON document of an import.
+type importDoc struct {
+	Schema   int                   `json:"schema"`
+	Document string                `json:"document"`
+	Problems []admin.PolicyProblem `json:"problems"` // what does not carry over, by place
+	Notes    []string              `json:"notes"`    // likewise, by name
+}
+
+func newPolicyImport(env *Env) *cobra.Command {
+	o := &policyImport{Env: env}
+	c := &cobra.Command{
+		Use: "import FORMAT FILE", Short: "Take over another product's rules",
+		Long: "import reads what another product writes, says what does not carry over, and writes a document. What does not carry over grants nothing. " +
+			"FORMAT is tailscale or headscale for their policy files, which are documents as they are, or netbird-json for the answer of NetBird's API " +
+			"to GET /api/policies: its groups of machines become tags, which somebody has to give to the nodes.",
+		Example: "  cvlan policy import tailscale policy.hujson --output office.hujson\n  cvlan policy import netbird-json policies.json --json | jq -r '.notes[]'",
+		Args:    takes("FORMAT", "FILE"),
+		RunE: func(c *cobra.Command, args []string) error {
+			read, ok := map[string]importer{"tailscale": asItIs, "headscale": asItIs, "netbird-json": migrate.Netbird}[args[0]]
+			if !ok {
+				return usage(c, "FORMAT "+quoted(args[0])+": use tailscale, headscale or netbird-json")
+			}
+			return o.run(args[1], read)
+		},
+	}
+	c.Flags().StringVarP(&o.output, "output", "o", "", "write the document to this file (default: standard output)")
+	c.Flags().BoolVar(&o.force, "force", false, "replace a file that is there")
+	outputFlags(c, &o.out)
+	exclusive(c, "json", "output")
+	return c
+}
+
+func (o *policyImport) run(file string, read importer) error {
+	text, err := o.readPolicy(file)
+	if err != nil {
+		return err
+	}
+	document, notes, err := read(text)
+	if err != nil {
+		return &iox.Error{Exit: iox.Invalid, What: "read " + file, Why: err.Error(), Err: err}
+	}
+	parsed, problems := acl.Parse(document, acl.Options{Zone: time.LoadLocation})
+	doc := importDoc{adminSchema, string(document), admin.TellProblems(problems), []string{}}
+	for _, n := range notes {
+		doc.Notes = append(doc.Notes, n.String())
+	}
+	for _, p := range doc.Problems {
+		printProblem(o.IO.Err, file, p)
+	}
+	for _, n := range doc.Notes {
+		o.IO.Notef("%s: warning: %s", file, n)
+	}
+	if parsed == nil {
+		return &iox.Error{Exit: iox.Invalid, What: "import " + file, Why: count(severe(doc.Problems, "error"), "error"), Hint: "mend them in the file and import it again"}
+	}
+	if o.out.JSON || o.out.Template != "" {
+		return o.out.Write(o.IO, doc, nil)
+	}
+	if err := o.putOut(o.output, o.force, document); err != nil {
+		return err
+	}
+	o.IO.Notef("%s; does not carry over: %s. Next: cvlan policy check FILE, then cvlan policy set FILE", count(len(parsed.Rules), "rule"), count(len(doc.Problems)+len(notes), "thing"))
+	return nil
+}
