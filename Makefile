@@ -67,7 +67,7 @@ bench-ipsec: bench-tools ## ESP in our engine against a plain wireguard-go and o
 	$(BIN)/tools/bench-ipsec -bin $(abspath $(BIN)) $(ARGS)
 	@$(GO) test -count=1 -v -run Figure ./internal/core/esp | grep -o 'FIGURE ipsec_.*'
 
-bench-policy: ## the policy engine's figures: parse, compile and explain at 100,000 nodes, the filter a packet
+bench-policy: ## the policy engine's figures: parse, compile and explain at 100,000 nodes, the filter and its flows a packet
 	$(GO) run ./internal/lab/bench/policy
 
 flame: ## pictures of the profiles that make bench-engine PERF=DIR has taken, beside them

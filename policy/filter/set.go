@@ -119,31 +119,56 @@ func (s *Set) rule(pair uint32, service uint32) (Span, bool) {
 	return x, x.First <= service && service <= x.Last
 }
 
-// RuleIn tells which rule decides about a packet from the network; ok is false where none does. It is for counters and people: the
-// decision itself needs no rule.
-func (s *Set) RuleIn(p *Packet) (rule uint32, ok bool) {
+// JudgeIn is In, and tells which rule has decided; ok is false where none has. It takes some more time, for counters and people.
+func (s *Set) JudgeIn(p *Packet, ipsec bool) (r Reason, rule uint32, ok bool) {
 	from, known := s.remote.class(p.Src)
-	to, known2 := s.local.class(p.Dst)
-	if !known || !known2 {
-		return 0, false
+	if !known {
+		return UnknownSource, 0, false
 	}
-	x, ok := s.rule(s.in[to*s.remotes+from], p.Service())
-	if !ok {
-		return 0, false
+	to, known := s.local.class(p.Dst)
+	if !known {
+		return UnknownDestination, 0, false
 	}
-	return x.Rule, true
+	return s.judge(s.in[to*s.remotes+from], p, ipsec)
 }
 
-// RuleOut is RuleIn for a packet to the network.
-func (s *Set) RuleOut(p *Packet) (rule uint32, ok bool) {
+// JudgeOut is JudgeIn for a packet to the network.
+func (s *Set) JudgeOut(p *Packet, ipsec bool) (r Reason, rule uint32, ok bool) {
 	from, known := s.local.class(p.Src)
-	to, known2 := s.remote.class(p.Dst)
-	if !known || !known2 {
-		return 0, false
+	if !known {
+		return UnknownSource, 0, false
 	}
-	x, ok := s.rule(s.out[from*s.remotes+to], p.Service())
-	if !ok {
-		return 0, false
+	to, known := s.remote.class(p.Dst)
+	if !known {
+		return UnknownDestination, 0, false
 	}
-	return x.Rule, true
+	return s.judge(s.out[from*s.remotes+to], p, ipsec)
+}
+
+// RuleIn is the rule that JudgeIn tells.
+func (s *Set) RuleIn(p *Packet) (rule uint32, ok bool) {
+	_, rule, ok = s.JudgeIn(p, true)
+	return rule, ok
+}
+
+// RuleOut is the rule that JudgeOut tells.
+func (s *Set) RuleOut(p *Packet) (rule uint32, ok bool) {
+	_, rule, ok = s.JudgeOut(p, true)
+	return rule, ok
+}
+
+func (s *Set) judge(pair uint32, p *Packet, ipsec bool) (r Reason, rule uint32, ok bool) {
+	if p.Fragment == Later {
+		return s.decide(pair, p, ipsec), 0, false // the rules of all ports together
+	}
+	x, ok := s.rule(pair, p.Service())
+	switch {
+	case !ok:
+		return NoRule, 0, false
+	case x.Deny:
+		r = Denied
+	case pair&1 != 0 && !ipsec:
+		r = NeedsIPsec
+	}
+	return r, x.Rule, true
 }

@@ -132,18 +132,18 @@ func TestSetDecidesAsTheNaiveWay(t *testing.T) {
 		for range 600 {
 			p, in := randomPacket(r, hosts)
 			ipsec := r.IntN(2) == 0
-			var got, want Reason
+			var got, again, want Reason
 			var rule, wantRule uint32
 			if in {
 				got = s.In(&p, ipsec)
-				rule, _ = s.RuleIn(&p)
+				again, rule, _ = s.JudgeIn(&p, ipsec)
 				want, wantRule = naive(spec.Remote, spec.Local, spec.In, spec, true, &p, ipsec)
 			} else {
 				got = s.Out(&p, ipsec)
-				rule, _ = s.RuleOut(&p)
+				again, rule, _ = s.JudgeOut(&p, ipsec)
 				want, wantRule = naive(spec.Local, spec.Remote, spec.Out, spec, false, &p, ipsec)
 			}
-			if got != want || want == Denied && rule != wantRule {
+			if got != want || again != want || want == Denied && rule != wantRule {
 				t.Fatalf("%+v in=%v: %v by %d, want %v by %d", p, in, got, rule, want, wantRule)
 			}
 			seen[got]++
@@ -193,7 +193,7 @@ func TestDecidingAllocatesNothing(t *testing.T) {
 			p.Parse(b)
 			s.In(&p, false)
 			s.Out(&p, false)
-			s.RuleIn(&p)
+			s.JudgeIn(&p, false)
 		}
 	}); n != 0 {
 		t.Errorf("%v allocations", n)

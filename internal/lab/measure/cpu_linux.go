@@ -17,3 +17,13 @@ func CPU(pid int) (time.Duration, error) {
 	}
 	return time.Duration(t.Nano()), nil
 }
+
+// Thread returns the processor time that the calling thread has used. A goroutine that asks twice locks itself to its thread
+// (runtime.LockOSThread).
+func Thread() (time.Duration, error) {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t); err != nil {
+		return 0, fmt.Errorf("read the thread's processor time: %w", err)
+	}
+	return time.Duration(t.Nano()), nil
+}

@@ -16,13 +16,12 @@ const longestWindow = time.Minute
 
 // rules are the filter of a membership and what it is made of. Run's goroutine owns them, but for the table, which everybody may ask.
 type rules struct {
-	table      *flow.Table
-	name       uint64 // of the charter that the table applies; 0: none
-	charter    *compile.Charter
-	plan       *compile.Plan
-	generation uint64
-	flips      time.Time // when a window opens or closes, by the controller's clock; zero: never
-	again      time.Time // when to look at that; zero: never
+	table   *flow.Table
+	name    uint64 // of the charter that the table applies; 0: none
+	charter *compile.Charter
+	plan    *compile.Plan
+	flips   time.Time // when a window opens or closes, by the controller's clock; zero: never
+	again   time.Time // when to look at that; zero: never
 }
 
 // checkRules reports what is wrong with rules that the controller sends.
@@ -46,8 +45,7 @@ func (e *Engine) rule() {
 		e.rules.charter = c
 	}
 	self, _ := e.table.Self()
-	e.rules.generation++
-	e.rules.plan = e.rules.charter.Plan(e.rules.generation, self.User, addrs(self.Record.Address4, self.Record.Address6), e.others)
+	e.rules.plan = e.rules.charter.Plan(e.rules.charter.Number, self.User, addrs(self.Record.Address4, self.Record.Address6), e.others)
 	if err := e.enforce(); err != nil {
 		e.log.Error("the controller's rules cannot be used; those before stay in force", logx.Err, err)
 		return
@@ -86,8 +84,6 @@ func (e *Engine) turn() {
 		e.rewind()
 		return
 	}
-	e.rules.generation++
-	e.rules.plan.Generation = e.rules.generation
 	if err := e.enforce(); err != nil { // it could not be, for it could be before
 		e.log.Error("the rules of this hour cannot be used", logx.Err, err)
 		e.rules.again = time.Now().Add(longestWindow)

@@ -71,28 +71,12 @@ func (u *usage) of(rule uint32) *ruleCount {
 	return nil
 }
 
-func (u *usage) denied(rule uint32) {
-	if c := u.of(rule); c != nil {
-		c.denied.Add(1)
-	}
-}
-
 // count counts a flow for the rule that allows it.
-func (q *question) count(p *filter.Packet, out bool) {
+func (q *question) count() {
 	q.t.tally.opened.Add(1)
-	if rule, ok := q.rule(p, out); ok {
-		if c := q.r.usage.of(rule); c != nil {
-			c.allowed.Add(1)
-		}
+	if c := q.r.usage.of(q.rule); c != nil && q.byRule {
+		c.allowed.Add(1)
 	}
-}
-
-// rule is the one that decides about a packet.
-func (q *question) rule(p *filter.Packet, out bool) (uint32, bool) {
-	if out {
-		return q.r.set.RuleOut(p)
-	}
-	return q.r.set.RuleIn(p)
 }
 
 // Counters returns them.

@@ -40,8 +40,7 @@ type denials struct {
 
 	mu    sync.Mutex
 	ring  [Remembered]Denial
-	count uint64        // of all that were ever told
-	wake  chan struct{} // closed at the next; nil: nobody waits
+	count uint64 // of all that were ever told
 }
 
 // spend takes a coin from a purse. Without one the denial is missed; with one it is told how many were.
@@ -71,10 +70,6 @@ func (d *denials) add(x Denial) {
 	defer d.mu.Unlock()
 	d.ring[d.count%Remembered] = x
 	d.count++
-	if d.wake != nil {
-		close(d.wake)
-		d.wake = nil
-	}
 }
 
 // Denials returns what was denied since, oldest first, as far as it is remembered, and what to ask with next. It begins with 0.
@@ -91,28 +86,12 @@ func (t *Table) Denials(since uint64) (all []Denial, next uint64) {
 	return all, d.count
 }
 
-// Denied is closed when Denials(since) has something to tell.
-func (t *Table) Denied(since uint64) <-chan struct{} {
-	d := &t.log
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if since != d.count {
-		now := make(chan struct{})
-		close(now)
-		return now
-	}
-	if d.wake == nil {
-		d.wake = make(chan struct{})
-	}
-	return d.wake
-}
-
 // deny counts a denial, and tells it if its source has not had too many told.
 func (t *Table) deny(q *question, reason filter.Reason) {
 	t.tally.dropped[way(q.out)][reason].Add(1)
-	rule, byRule := q.denier(reason)
-	if byRule {
-		q.r.usage.denied(rule)
+	byRule := reason == filter.Denied && q.byRule
+	if c := q.r.usage.of(q.rule); c != nil && byRule {
+		c.denied.Add(1)
 	}
 	var who key
 	if q.p.Src.IsValid() {
@@ -125,17 +104,12 @@ func (t *Table) deny(q *question, reason filter.Reason) {
 		return
 	}
 	d := Denial{At: time.Now(), In: !q.out, Src: q.p.Src, Dst: q.p.Dst, SrcPort: q.p.SrcPort, DstPort: q.p.DstPort, Proto: q.p.Proto,
-		Reason: reason, Rule: rule, ByRule: byRule, Missed: missed}
+		Reason: reason, ByRule: byRule, Missed: missed}
+	if byRule {
+		d.Rule = q.rule
+	}
 	if isICMP(d.Proto) {
 		d.Type, d.SrcPort, d.DstPort = q.p.Flags, 0, 0
 	}
 	t.log.add(d)
-}
-
-// denier is the rule that has denied the packet.
-func (q *question) denier(reason filter.Reason) (rule uint32, ok bool) {
-	if reason != filter.Denied {
-		return 0, false
-	}
-	return q.rule(&q.judged, q.judgedOut)
 }

@@ -68,20 +68,6 @@ func TestOldDenialsAreForgotten(t *testing.T) {
 	}
 }
 
-func TestWhoWaitsIsWoken(t *testing.T) {
-	s := newStory(t)
-	s.policy()
-	wait := s.a.Denied(0)
-	select {
-	case <-wait:
-		t.Fatal("woken for nothing")
-	default:
-	}
-	s.dropped(s.a, s.tcp(s.a, 40000, 1, syn), "out: no_rule")
-	<-wait
-	<-s.a.Denied(0)
-}
-
 func TestRulesAreCounted(t *testing.T) {
 	s := newStory(t)
 	rules := []allow{{s.a, s.b, filter.TCP, 22, 22, true}, rule(s.a, s.b, filter.TCP, 443), rule(s.b, s.a, filter.TCP, 1)}

@@ -54,6 +54,6 @@
 // # Cost
 //
 // A packet of a settled flow takes no lock: it finds its flow by a version number that tells whether it was changed meanwhile. Everything
-// else takes the lock of one of 16 shards for some 100 ns. Nothing is allocated a packet, but where a denial is told somebody who waits.
+// else takes the lock of one of 16 shards for some 100 ns. Nothing is allocated a packet.
 // A train of segments is one packet here.
 package flow

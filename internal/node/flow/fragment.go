@@ -21,6 +21,7 @@ type fragments struct{ pails [pails]pail }
 
 type pail struct {
 	mu     sync.Mutex
+	next   uint32 // whose place is taken next, modulo pailSize
 	pieces [pailSize]pieces
 }
 
@@ -50,7 +51,7 @@ func fragmentKey(q *question) key {
 
 func (f *fragments) pail(t *Table, k *key) *pail { return &f.pails[k.hash(&t.seed)%pails] }
 
-// begin notes a first fragment that was allowed, in place of an earlier one of the same name or of the oldest.
+// begin notes a first fragment that was allowed, in place of an earlier one of the same name or of the one that came first.
 func (f *fragments) begin(q *question) {
 	k := fragmentKey(q)
 	b := f.pail(q.t, &k)
@@ -58,12 +59,8 @@ func (f *fragments) begin(q *question) {
 	defer b.mu.Unlock()
 	x := b.find(&k)
 	if x == nil {
-		x = &b.pieces[0]
-		for i := range b.pieces {
-			if p := &b.pieces[i]; p.since == 0 || x.since != 0 && int32(p.since-x.since) < 0 {
-				x = p
-			}
-		}
+		x = &b.pieces[b.next%pailSize]
+		b.next++
 	}
 	*x = pieces{key: k, epoch: q.r.epoch, since: max(q.now, 1), n: 1}
 	x.spans[0] = span{q.p.From, q.p.To}

@@ -29,9 +29,9 @@ type question struct {
 	out bool
 	p   filter.Packet
 
-	// What the rules were asked about last: the packet, or one by which its flow would begin.
-	judged    filter.Packet
-	judgedOut bool
+	// The rule that has decided last, about the packet or about one by which its flow would begin.
+	rule   uint32
+	byRule bool
 }
 
 func (q *question) decide(head []byte) filter.Reason {
@@ -77,12 +77,13 @@ func sane(flags uint8) bool {
 }
 
 // ask has the rules judge a packet as one that begins something.
-func (q *question) ask(p *filter.Packet, out bool) filter.Reason {
-	q.judged, q.judgedOut = *p, out
+func (q *question) ask(p *filter.Packet, out bool) (r filter.Reason) {
 	if out {
-		return q.r.set.Out(p, false)
+		r, q.rule, q.byRule = q.r.set.JudgeOut(p, false)
+	} else {
+		r, q.rule, q.byRule = q.r.set.JudgeIn(p, false)
 	}
-	return q.r.set.In(p, false)
+	return r
 }
 
 // flow decides about a packet that belongs to a flow, or begins one.
@@ -105,7 +106,7 @@ func (q *question) known(s *shard, name uint32, k *key) filter.Reason {
 		if reason := q.ask(&q.p, q.out); reason != filter.Allowed {
 			return reason
 		}
-		q.count(&q.p, q.out)
+		q.count()
 		s.update(q.t, name, q.now, q.r.epoch, opened(q.out))
 		return filter.Allowed
 	}
@@ -115,7 +116,7 @@ func (q *question) known(s *shard, name uint32, k *key) filter.Reason {
 		if q.p.Proto == filter.TCP || isICMP(q.p.Proto) || st.by(q.out) || q.ask(&q.p, q.out) != filter.Allowed {
 			return asSeen(reason, st.by(q.out))
 		}
-		q.count(&q.p, q.out)
+		q.count()
 		st = opened(q.out)
 	}
 	if q.p.Proto == filter.TCP {
@@ -160,7 +161,7 @@ func (q *question) unknown(s *shard, k *key, hash uint64) filter.Reason {
 	if reason := q.ask(p, out); reason != filter.Allowed || q.passing() {
 		return asSeen(reason, out == q.out)
 	}
-	q.count(p, out)
+	q.count()
 	st := opened(out)
 	switch {
 	case p.Proto != filter.TCP:

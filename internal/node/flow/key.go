@@ -64,7 +64,8 @@ func (k *key) opening(out bool) (p filter.Packet) {
 
 // hash spreads keys. The seed is secret, so that nobody can aim at one chain.
 func (k *key) hash(seed *[5]uint64) uint64 {
-	return mix(mix(k[0]^seed[0], k[1]^seed[1])^mix(k[2]^seed[2], k[3]^seed[3])^k[4], seed[4])
+	h := mix(mix(k[0]^seed[0], k[1]^seed[1])^mix(k[2]^seed[2], k[3]^seed[3])^k[4], seed[4])
+	return mix(h, seed[0]|1) // once more: numbers that count up do not end up beside each other
 }
 
 func mix(a, b uint64) uint64 {

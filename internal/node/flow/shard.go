@@ -28,6 +28,7 @@ type shard struct {
 	ranks [ranks]list
 	spare uint32 // first of those that were given back
 	taken uint32 // slots that were ever used
+	turn  int    // whose oldest was looked at last
 
 	evicted, expired uint64
 	_                [64]byte // neighbours' locks are on other cache lines
@@ -42,7 +43,7 @@ type link struct{ older, newer uint32 }
 
 func (s *shard) init(flows int) {
 	chains := 1
-	for chains < flows {
+	for chains < 2*flows {
 		chains *= 2
 	}
 	s.index, s.slots, s.links = make([]atomic.Uint32, chains), make([]slot, flows), make([]link, flows)
@@ -142,13 +143,12 @@ func (s *shard) update(t *Table, name uint32, now tick, epoch uint32, st state) 
 	s.restrain(t)
 }
 
-// tidy forgets what has been idle for too long, a few at a time.
+// tidy forgets what has been idle for too long, one of each list in turn.
 func (s *shard) tidy(t *Table, now tick) {
-	for i := range s.ranks {
-		if name := s.ranks[i].oldest; name != 0 && s.stale(name, now) {
-			s.expired++
-			s.forget(t, name)
-		}
+	s.turn = (s.turn + 1) % ranks
+	if name := s.ranks[s.turn].oldest; name != 0 && s.stale(name, now) {
+		s.expired++
+		s.forget(t, name)
 	}
 }
 

@@ -50,7 +50,8 @@ func New(c Config) *Table {
 	return t
 }
 
-// Swap puts other rules in force. Each flow is judged by them at its next packet. nil lets nothing pass.
+// Swap puts other rules in force. Each flow is judged by them at its next packet. nil lets nothing pass. Counters of rules go on while Sets
+// have the same generation, that is, while their rules are numbered by the same document.
 func (t *Table) Swap(set *filter.Set) {
 	for {
 		old := t.rules.Load()

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/cvlan/cvlan/internal/base/ident"
@@ -15,7 +14,6 @@ import (
 	"github.com/cvlan/cvlan/policy/acl"
 	"github.com/cvlan/cvlan/policy/compile"
 	"github.com/cvlan/cvlan/policy/explain"
-	"github.com/cvlan/cvlan/policy/filter"
 )
 
 func main() {
@@ -90,29 +88,4 @@ func run(runs int) error {
 		})
 	})
 	return filters(runs)
-}
-
-func filters(runs int) error {
-	set, err := filter.New(spec())
-	if err != nil {
-		return err
-	}
-	passing, denied := packets(set, true), packets(set, false)
-	allocs := 0.0
-	for _, f := range []struct {
-		name    string
-		packets []filter.Packet
-	}{{"filter_ns_miss", passing}, {"filter_ns_denied", denied}} {
-		report(runs, f.name, "ns", func() float64 {
-			r := testing.Benchmark(func(b *testing.B) {
-				for i := 0; b.Loop(); i++ {
-					set.In(&f.packets[i%len(f.packets)], true)
-				}
-			})
-			allocs = max(allocs, float64(r.AllocsPerOp()))
-			return float64(r.T.Nanoseconds()) / float64(r.N)
-		})
-	}
-	figure.Print(os.Stdout, "filter_allocs", allocs, "allocations", "")
-	return nil
 }

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/cvlan/cvlan/internal/base/mono"
+	"github.com/cvlan/cvlan/internal/lab/figure"
+	"github.com/cvlan/cvlan/internal/lab/measure"
+	"github.com/cvlan/cvlan/internal/node/flow"
+	"github.com/cvlan/cvlan/policy/filter"
+)
+
+// filters measures what a packet costs that passes the filter: header taken apart, flow found, or rules asked and flow made. It is processor
+// time, so that other programs of the machine disturb little; the packet lies in the cache, as it does behind the cryptography.
+func filters(runs int) error {
+	set, err := filter.New(spec())
+	if err != nil {
+		return err
+	}
+	passing, denied := packets(set, true), packets(set, false)
+	for _, n := range []struct {
+		name  string
+		flows int
+	}{{"filter_ns_hit", 1000}, {"filter_ns_hit_20k", 20_000}} {
+		b := newBusy(set, passing, n.flows)
+		if err := costs(runs, n.name, b.hit); err != nil {
+			return err
+		}
+	}
+	b := newBusy(set, passing, 1)
+	if err := costs(runs, "filter_ns_miss", b.open); err != nil {
+		return err
+	}
+	if err := costs(runs, "filter_ns_denied", func(i int) { b.send(denied[i%len(denied)], filter.SYN, uint16(i)) }); err != nil {
+		return err
+	}
+	if err := costs(runs, "filter_ns_rules", func(i int) { set.In(&passing[i%len(passing)], false) }); err != nil {
+		return err
+	}
+	i := 0
+	allocs := testing.AllocsPerRun(10_000, func() {
+		i++
+		b.open(i)
+		b.hit(i)
+		b.send(denied[i%len(denied)], filter.SYN, uint16(i))
+	})
+	figure.Print(os.Stdout, "filter_allocs", allocs, "allocations", "")
+	return nil
+}
+
+// costs takes a figure of processor time a call. Each run is the quickest tenth of many short ones: what disturbs them only adds.
+func costs(runs int, name string, f func(i int)) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	const calls, rounds = 4096, 200
+	var failed error
+	i := 0
+	report(runs, name, "ns", func() float64 {
+		var all []float64
+		for range rounds {
+			start, err := measure.Thread()
+			if err != nil {
+				failed = err
+				return 0
+			}
+			for range calls {
+				f(i)
+				i++
+			}
+			end, _ := measure.Thread()
+			all = append(all, float64(end-start)/calls)
+		}
+		slices.Sort(all)
+		return figure.Median(all[:rounds/10])
+	})
+	if failed != nil {
+		return fmt.Errorf("%s: %w", name, failed)
+	}
+	return nil
+}
+
+// busy is a Table with settled flows.
+type busy struct {
+	table  *flow.Table
+	now    mono.Time
+	head   [40]byte
+	ports  []uint64 // of each settled flow: addresses' and ports' bytes
+	begins []filter.Packet
+}
+
+func newBusy(set *filter.Set, passing []filter.Packet, flows int) *busy {
+	b := &busy{table: flow.New(flow.Config{}), now: mono.Time(time.Hour), begins: passing}
+	b.table.Swap(set)
+	b.head[0], b.head[3], b.head[8], b.head[9], b.head[32] = 0x45, 40, 64, filter.TCP, 5<<4
+	for i := range flows {
+		p, port := passing[i%len(passing)], uint16(32768+i/len(passing))
+		b.send(p, filter.SYN, port)
+		b.answer(filter.SYN | filter.ACK)
+		b.send(p, filter.ACK, port)
+		b.ports = append(b.ports, uint64(binary.BigEndian.Uint32(b.head[12:]))<<32|uint64(binary.BigEndian.Uint32(b.head[20:])))
+	}
+	rand.New(rand.NewPCG(1, 1)).Shuffle(len(b.ports), func(i, j int) { b.ports[i], b.ports[j] = b.ports[j], b.ports[i] })
+	return b
+}
+
+// send takes a packet in from a port.
+func (b *busy) send(p filter.Packet, flags uint8, port uint16) bool {
+	src, dst := p.Src.As4(), p.Dst.As4()
+	copy(b.head[12:], src[:])
+	copy(b.head[16:], dst[:])
+	binary.BigEndian.PutUint16(b.head[20:], port)
+	binary.BigEndian.PutUint16(b.head[22:], p.DstPort)
+	b.head[33] = flags
+	return b.table.In(b.now, b.head[:], len(b.head))
+}
+
+// answer sends the last packet's answer out.
+func (b *busy) answer(flags uint8) {
+	h := b.head
+	copy(h[12:], b.head[16:20])
+	copy(h[16:], b.head[12:16])
+	copy(h[20:], b.head[22:24])
+	copy(h[22:], b.head[20:22])
+	h[33] = flags
+	b.table.Out(b.now, h[:], len(h))
+}
+
+// hit takes in a segment of a settled flow.
+func (b *busy) hit(i int) {
+	x := b.ports[i%len(b.ports)]
+	binary.BigEndian.PutUint32(b.head[12:], uint32(x>>32))
+	binary.BigEndian.PutUint32(b.head[20:], uint32(x))
+	b.head[33] = filter.ACK
+	if !b.table.In(b.now, b.head[:], len(b.head)) {
+		panic("a settled flow is dropped")
+	}
+}
+
+// open takes in what begins a flow.
+func (b *busy) open(i int) {
+	if !b.send(b.begins[i%len(b.begins)], filter.SYN, uint16(i)) {
+		panic("what is allowed is dropped")
+	}
+}
