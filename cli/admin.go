@@ -37,7 +37,7 @@ func newAdmin(env *Env) *cobra.Command {
 	f.StringVar(&s.tenant, "tenant", "", "tenant to act on, by name or identifier (default $CVLAN_TENANT, else the login's)")
 	s.timeout = span(30 * time.Second)
 	f.Var(&s.timeout, "timeout", "how long to wait for the controller; 0: without limit")
-	c.AddCommand(newLogin(s), newLogout(s), newWhoami(s), newNetwork(s), newKey(s), newNode(s), newPeer(s), newTenant(s), newRelay(s), newAPIKey(s), newAudit(s))
+	c.AddCommand(newLogin(s), newLogout(s), newWhoami(s), newNetwork(s), newKey(s), newNode(s), newUser(s), newGroup(s), newPeer(s), newTenant(s), newRelay(s), newAPIKey(s), newAudit(s))
 	return c
 }
 

@@ -33,6 +33,13 @@ func takes(names ...string) cobra.PositionalArgs {
 	}
 }
 
+// takesMore is takes, but the last argument may be repeated.
+func takesMore(names ...string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		return takes(names...)(c, args[:min(len(args), len(names))])
+	}
+}
+
 // atMost checks that there are no more arguments than that.
 func atMost(n int) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {

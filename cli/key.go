@@ -36,9 +36,11 @@ func newKeyCreate(s *session) *cobra.Command {
 		Use:   "create --network NETWORK",
 		Short: "Create a join key and print it",
 		Long: "create prints the key alone on standard output, so that it can be piped to the machine that joins, or writes it to a file " +
-			"that only you can read. Whoever has the key can join until it is used up, expired or revoked.",
+			"that only you can read. Whoever has the key can join until it is used up, expired or revoked. A node belongs to the key's --user for as long as it is a node; " +
+			"while it has a tag, policy knows it by its tags instead.",
 		Example: "  cvlan admin key create --network office | ssh web sudo cvlan up --key-file -\n" +
-			"  cvlan admin key create --network plant --uses 10 --expires 7d --approve --out plant.key",
+			"  cvlan admin key create --network plant --uses 10 --expires 7d --approve --out plant.key\n" +
+			"  cvlan admin key create --network office --user alice@example.com --out alice.key",
 		Args: takes(),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if o.want.Network == "" {
@@ -53,6 +55,7 @@ func newKeyCreate(s *session) *cobra.Command {
 	f.Var(&o.expires, "expires", "how long it is valid; 0s: for ever")
 	f.BoolVar(&o.want.Ephemeral, "ephemeral", false, "its nodes go 30 minutes after they went offline")
 	f.BoolVar(&o.want.Approve, "approve", false, "its nodes wait until an admin approves them")
+	f.StringVar(&o.want.User, "user", "", "user whose its nodes are, by login")
 	f.StringArrayVar(&o.want.Tags, "tag", nil, "tag that its nodes carry; may be repeated")
 	f.StringVar(&o.file, "out", "", "write the key to this file, which must not exist, with mode 0600")
 	outputFlags(c, &o.out)
@@ -196,10 +199,10 @@ func traits(k admin.JoinKey) string {
 	if k.Approve {
 		all = append(all, "approval")
 	}
-	for _, t := range k.Tags {
-		all = append(all, "tag:"+t)
+	if k.User != "" {
+		all = append(all, k.User)
 	}
-	return strings.Join(all, ", ")
+	return strings.Join(append(all, k.Tags...), ", ")
 }
 
 func newKeyRevoke(s *session) *cobra.Command {

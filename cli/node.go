@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -11,10 +13,10 @@ import (
 )
 
 func newNode(s *session) *cobra.Command {
-	return nouns("node", "Approve, rename and remove nodes",
+	return nouns("node", "Approve, rename, tag and remove nodes",
 		"A node is a machine in a network. It is named by its identifier, by name.network, or by its name if only one node of the tenant has it.",
 		"  cvlan admin node list\n  cvlan admin node approve web",
-		newNodeList(s), newNodeShow(s), newNodeApprove(s), newNodeRename(s), newNodeDelete(s))
+		newNodeList(s), newNodeShow(s), newNodeApprove(s), newNodeRename(s), newNodeTag(s, true), newNodeTag(s, false), newNodeDelete(s))
 }
 
 // nodeDoc is the JSON document of one node.
@@ -24,7 +26,7 @@ type nodeDoc struct {
 }
 
 func newNodeList(s *session) *cobra.Command {
-	var network string
+	var network, user string
 	var pending bool
 	var out iox.Output
 	c := &cobra.Command{
@@ -34,7 +36,7 @@ func newNodeList(s *session) *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error {
 			return s.do(c, func(w *work) error {
 				all, err := collect(func(p admin.Page) (admin.List[admin.Node], error) {
-					l, err := admin.Call(w, w.client, admin.ListNodes, admin.ListNodesIn{InTenant: w.InTenant, Page: p, Network: network, Pending: pending})
+					l, err := admin.Call(w, w.client, admin.ListNodes, admin.ListNodesIn{InTenant: w.InTenant, Page: p, Network: network, Pending: pending, User: user})
 					return l.Body, err
 				})
 				if err != nil {
@@ -49,6 +51,7 @@ func newNodeList(s *session) *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&network, "network", "", "only those of this network")
+	c.Flags().StringVar(&user, "user", "", "only those of this user, by login")
 	c.Flags().BoolVar(&pending, "pending", false, "only those that wait for approval")
 	outputFlags(c, &out)
 	return c
@@ -63,9 +66,9 @@ func (s *session) printNodes(all []admin.Node, pending bool) {
 		s.IO.Notef("There is no node yet. Make a key for one with: cvlan admin key create --network NAME")
 		return
 	}
-	t := iox.Table{Heads: []string{"NODE", "NETWORK", "ADDRESS", "STATE", "LAST SEEN", "TAGS", "ID"}}
+	t := iox.Table{Heads: []string{"NODE", "NETWORK", "ADDRESS", "STATE", "LAST SEEN", "USER", "TAGS", "ID"}}
 	for _, n := range all {
-		t.Row(iox.Cell(iox.Bold, n.Name), n.NetworkName, first(n.Addresses), nodeState(n), iox.Ago(s.Now(), n.LastSeen), strings.Join(n.Tags, ", "), n.ID.String())
+		t.Row(iox.Cell(iox.Bold, n.Name), n.NetworkName, first(n.Addresses), nodeState(n), iox.Ago(s.Now(), n.LastSeen), n.User, strings.Join(n.Tags, ", "), n.ID.String())
 	}
 	t.Print(s.IO)
 }
@@ -110,9 +113,13 @@ func (s *session) showNode(n admin.Node) {
 	t.Row("state", nodeState(n))
 	t.Row("last seen", iox.Ago(now, n.LastSeen))
 	t.Row("endpoints", strconv.Itoa(n.Endpoints))
+	t.Row("user", n.User)
 	t.Row("tags", strings.Join(n.Tags, ", "))
 	t.Row("ephemeral", yes(n.Ephemeral))
 	t.Row("runs", strings.TrimSpace(n.Software+" "+n.OS))
+	for _, name := range slices.Sorted(maps.Keys(n.Attributes)) {
+		t.Row(name, n.Attributes[name])
+	}
 	t.Row("public key", n.Key)
 	if !n.CertUntil.IsZero() {
 		t.Row("certificate", "ends "+iox.Until(now, n.CertUntil))
@@ -167,6 +174,49 @@ func newNodeRename(s *session) *cobra.Command {
 	}
 	outputFlags(c, &out)
 	return c
+}
+
+func newNodeTag(s *session, add bool) *cobra.Command {
+	verb, short := "tag", "Give tags to a node"
+	long := "tag gives tags to a node. A tag says what a machine is for, and rules name it. While a node has a tag, policy knows it by its tags and not by " +
+		"its user. A policy that uses a tag lists it in tagOwners. The prefix tag: may be left out."
+	if !add {
+		verb, short, long = "untag", "Take tags from a node", "untag takes tags from a node. Without a tag the node is its user's to policy again."
+	}
+	var out iox.Output
+	c := &cobra.Command{
+		Use: verb + " NODE TAG...", Short: short, Long: long,
+		Example: "  cvlan admin node " + verb + " web tag:server\n  cvlan admin node " + verb + " web.office server eu",
+		Args:    takesMore("NODE", "TAG"),
+		RunE: func(c *cobra.Command, args []string) error {
+			in := admin.TagNodeIn{Body: admin.TagChange{Add: args[1:]}}
+			if !add {
+				in.Body = admin.TagChange{Remove: args[1:]}
+			}
+			return s.do(c, func(w *work) error {
+				in.OneNodeIn = w.node(args[0])
+				n, err := admin.Call(w, w.client, admin.TagNode, in)
+				if err != nil {
+					return err
+				}
+				return out.Write(s.IO, nodeDoc{adminSchema, n.Body}, func() { s.IO.Printf("%s %s", n.Body.Name, tagged(n.Body)) })
+			})
+		},
+	}
+	outputFlags(c, &out)
+	return c
+}
+
+// tagged says whom policy takes a node for.
+func tagged(n admin.Node) string {
+	switch {
+	case len(n.Tags) > 0:
+		return "has " + strings.Join(n.Tags, ", ")
+	case n.User != "":
+		return "has no tag and is " + n.User + "'s"
+	default:
+		return "has no tag"
+	}
 }
 
 func newNodeDelete(s *session) *cobra.Command {

@@ -14,6 +14,7 @@ import (
 type Relay struct {
 	ID         ident.Relay
 	Tenant     ident.Tenant // whose nodes it serves; zero: of all tenants
+	Node       ident.Node   // of that tenant, which is this relay beside what else it does; zero: a machine of its own is
 	Name       string       // label, unique in the store
 	Region     string       // label; empty: as the relay says
 	Addresses  []string     // host:port; empty: as the relay says
@@ -41,16 +42,20 @@ func (r RelayReport) Equal(o RelayReport) bool {
 	return slices.Equal(r.Addresses, o.Addresses) && r.Region == o.Region && r.STUN == o.STUN && r.Software == o.Software
 }
 
-// Entry returns what nodes are told of the relay; ok is false while it has no address or nobody has redeemed its key.
+// Entry returns what nodes are told of the relay; ok is false while it has no address or nobody has redeemed its key. A relay that is to be a node is told
+// without addresses then, so that the node learns of it.
 func (r Relay) Entry() (e control.Relay, ok bool) {
-	e = control.Relay{ID: r.ID, Name: r.Name, Region: r.Region, Addresses: r.Addresses, STUN: r.LastReport.STUN}
+	e = control.Relay{ID: r.ID, Name: r.Name, Region: r.Region, Addresses: r.Addresses, STUN: r.LastReport.STUN, Node: r.Node}
 	if e.Region == "" {
 		e.Region = r.LastReport.Region
 	}
 	if len(e.Addresses) == 0 {
 		e.Addresses = r.LastReport.Addresses
 	}
-	return e, len(e.Addresses) > 0 && !r.Joined.IsZero()
+	if r.Joined.IsZero() && !r.Node.IsZero() {
+		e.Addresses = nil
+	}
+	return e, !r.Node.IsZero() || len(e.Addresses) > 0 && !r.Joined.IsZero()
 }
 
 // CheckRelay reports why a relay cannot be made, or nil.

@@ -32,6 +32,9 @@ func (s *Store) CreateRelay(ctx context.Context, actor string, r store.Relay) (s
 		if !r.Tenant.IsZero() {
 			detail = append(detail, slog.String("tenant", r.Tenant.String()))
 		}
+		if !r.Node.IsZero() {
+			detail = append(detail, slog.String("node", r.Node.String()))
+		}
 		born, err := w.audit(actor, "relay.create", r.ID, detail...)
 		if err != nil {
 			return err
@@ -41,7 +44,7 @@ func (s *Store) CreateRelay(ctx context.Context, actor string, r store.Relay) (s
 			return err
 		}
 		_, err = w.conn.exec(insertRelay, int64(r.ID), int64(r.Tenant), r.Name, r.Region, string(addresses), r.Hash[:], micro(r.Expires),
-			micro(r.Created), r.CreatedBy, int64(born))
+			micro(r.Created), r.CreatedBy, int64(born), int64(r.Node))
 		return err
 	})
 	return r, err
@@ -57,6 +60,11 @@ func (w *work) mayCreateRelay(r store.Relay) error {
 	if !r.Tenant.IsZero() {
 		if _, err := one(ctx, w.conn, scanTenant, selectTenant, int64(r.Tenant)); err != nil {
 			return missing(err, "tenant", r.Tenant)
+		}
+	}
+	if !r.Node.IsZero() {
+		if _, err := one(ctx, w.conn, scanNode, selectNode, int64(r.Tenant), int64(r.Node)); err != nil {
+			return missing(err, "node", r.Node)
 		}
 	}
 	for s, arg := range map[statement]any{selectRelayByName: r.Name, selectRelay: int64(r.ID)} {
@@ -104,8 +112,8 @@ func (s *Store) DeleteRelay(ctx context.Context, actor string, id ident.Relay) e
 // RedeemRelay implements store.Store. Who does not know the secret learns nothing.
 func (s *Store) RedeemRelay(ctx context.Context, id ident.Relay, secret key.Secret, identity key.IdentityPublic) (r store.Relay, err error) {
 	err = s.changeRelay(ctx, id, func(w *work, found *store.Relay) error {
-		if !secret.Matches(found.Hash[:]) {
-			return fmt.Errorf("key of relay %s: %w", id, store.ErrKeyUnknown)
+		if err := w.mayRedeem(found, secret, identity); err != nil {
+			return err
 		}
 		if err := found.Redeemable(identity, w.now); err != nil {
 			return err
@@ -124,6 +132,22 @@ func (s *Store) RedeemRelay(ctx context.Context, id ident.Relay, secret key.Secr
 		err = fmt.Errorf("key of relay %s: %w", id, store.ErrKeyUnknown)
 	}
 	return r, err
+}
+
+// mayRedeem checks who wants to be a relay: whoever knows the secret of its key, or the node that the relay is to be, which is known by its identity.
+func (w *work) mayRedeem(r *store.Relay, secret key.Secret, identity key.IdentityPublic) error {
+	unknown := fmt.Errorf("key of relay %s: %w", r.ID, store.ErrKeyUnknown)
+	if r.Node.IsZero() {
+		if !secret.Matches(r.Hash[:]) {
+			return unknown
+		}
+		return nil
+	}
+	n, err := one(context.Background(), w.conn, scanNode, selectNode, int64(r.Tenant), int64(r.Node))
+	if errors.Is(err, store.ErrNotFound) || err == nil && n.Identity != identity {
+		return unknown
+	}
+	return err
 }
 
 // RelayRenewed implements store.Store.
@@ -164,7 +188,7 @@ func scanRelay(rows *sql.Rows) (r store.Relay, err error) {
 	var hash, identity []byte
 	var addresses, reported string
 	var expires, joined, until, created, seen int64
-	if err := rows.Scan(&r.ID, &r.Tenant, &r.Name, &r.Region, &addresses, &hash, &expires, &identity, &joined, &until, &created, &r.CreatedBy,
+	if err := rows.Scan(&r.ID, &r.Tenant, &r.Node, &r.Name, &r.Region, &addresses, &hash, &expires, &identity, &joined, &until, &created, &r.CreatedBy,
 		&reported, &r.LastReport.Region, &r.LastReport.STUN, &r.LastReport.Software, &seen); err != nil {
 		return r, err
 	}

@@ -173,7 +173,7 @@ const (
 	buryAPIKeys   statement = `DELETE FROM api_key WHERE tenant = ?1 AND touched < ?2 AND (revoked = 1 OR expires > 0 AND expires < ?2)`
 )
 
-const relayColumns = `id, tenant, name, region, addresses, hash, expires, identity, joined, cert_until, created, created_by, reported, reported_region, stun, software, last_seen`
+const relayColumns = `id, tenant, node, name, region, addresses, hash, expires, identity, joined, cert_until, created, created_by, reported, reported_region, stun, software, last_seen`
 
 // Of relays, which are the provider's.
 const (
@@ -181,7 +181,7 @@ const (
 	selectRelay       statement = `SELECT ` + relayColumns + ` FROM relay WHERE id = ?1`
 	selectRelayByName statement = `SELECT ` + relayColumns + ` FROM relay WHERE name = ?1`
 	countRelays       statement = `SELECT count(*) FROM relay`
-	insertRelay       statement = `INSERT INTO relay (id, tenant, name, region, addresses, hash, expires, created, created_by, born) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)`
+	insertRelay       statement = `INSERT INTO relay (id, tenant, name, region, addresses, hash, expires, created, created_by, born, node) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)`
 	redeemRelay       statement = `UPDATE relay SET identity = ?2, joined = ?3 WHERE id = ?1`
 	renewRelay        statement = `UPDATE relay SET cert_until = ?2 WHERE id = ?1`
 	relayReported     statement = `UPDATE relay SET reported = ?2, reported_region = ?3, stun = ?4, software = ?5, last_seen = ?6 WHERE id = ?1`
