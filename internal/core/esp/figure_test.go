@@ -21,7 +21,7 @@ func figure(t *testing.T, name string, value, budget float64, unit string) {
 
 func TestFigureOfAllocationsAPacket(t *testing.T) {
 	most := 0.
-	for _, s := range suites {
+	for _, s := range usable() {
 		a, b := twins(t, s, true)
 		buf, inner := make([]byte, 2000), sample4(1400)
 		most = max(most, testing.AllocsPerRun(1000, func() {
