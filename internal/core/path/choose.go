@@ -118,7 +118,8 @@ func (f *Finder) choose(now mono.Time, s *search, out *Decisions) {
 	}
 }
 
-// chooseRelay is for when nothing direct is proven. A relay that works stays until it fails or one that the map prefers is there.
+// chooseRelay is for when nothing direct is proven. A relay that works stays until it fails or one that the map prefers is there; one that has
+// not answered yet makes room for one that has.
 func (f *Finder) chooseRelay(now mono.Time, s *search, old *track, out *Decisions) {
 	t := f.bestRelay(s)
 	switch {
@@ -128,7 +129,7 @@ func (f *Finder) chooseRelay(now mono.Time, s *search, old *track, out *Decision
 			s.chosen, s.chosenAt, s.why = Way{}, now, f.reason(now, s)
 		}
 	case t == old:
-	case old != nil && old.failed.IsNever() && now.Sub(s.chosenAt) < settle:
+	case old != nil && old.failed.IsNever() && now.Sub(s.chosenAt) < settle && (old.proven > s.chosenAt || t.proven <= s.chosenAt):
 	default:
 		f.take(now, s, t, f.reason(now, s), out)
 	}

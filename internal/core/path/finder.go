@@ -150,6 +150,9 @@ func (f *Finder) Message(now mono.Time, id Peer, w Way, m disco.Message, out *De
 		return
 	}
 	w = w.plain()
+	if t := s.find(w); t != nil && t.spare(now) {
+		f.ping(now, s, t, 0, out)
+	}
 	switch m.Kind {
 	case disco.Ping:
 		f.pinged(now, s, w, m, out)

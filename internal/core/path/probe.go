@@ -102,6 +102,8 @@ func (f *Finder) relayPingAt(now mono.Time, s *search, t *track) mono.Time {
 	switch {
 	case !t.usable(f) || !s.flows(now, active):
 		return mono.Never
+	case chosen == t && t.last < s.chosenAt:
+		return s.chosenAt
 	case chosen == t:
 		if !s.unanswered.IsNever() {
 			return s.unanswered.Add(silence)
@@ -221,7 +223,7 @@ func (f *Finder) ponged(now mono.Time, s *search, w Way, m disco.Message, out *D
 	} else {
 		t.rtt = (7*t.rtt + rtt) / 8
 	}
-	t.proven, t.doubt, t.failed, t.from, t.lost = now, mono.Never, mono.Never, mono.Never, 0
+	t.proven, t.doubt, t.failed, t.from, t.lost, t.spared = now, mono.Never, mono.Never, mono.Never, 0, false
 	if w.Local.IsValid() {
 		t.way.Local = w.Local
 	}

@@ -24,6 +24,7 @@ type sim struct {
 	sends  int // messages of Finders
 	nodes  [2]*node
 	relays [3]bool // by slot: alive
+	deaf   [3]bool // by slot: takes nothing of node 0
 	loss   float64
 	cut    [2]bool              // from node i: nothing passes directly
 	skew   time.Duration        // by so much longer a message of node 0 takes through relays
@@ -310,7 +311,7 @@ func (n *node) transmit(w Way, size int, arrive func(Way)) {
 func (n *node) jitter() time.Duration { return time.Duration(n.rnd.IntN(1000)) * time.Microsecond }
 
 func (n *node) relayed(w Way, arrive func(Way)) {
-	if n.rnd.Float64() < n.loss || !n.relays[w.Relay] {
+	if n.rnd.Float64() < n.loss || !n.relays[w.Relay] || n.side == 0 && n.deaf[w.Relay] {
 		return
 	}
 	o := n.other()

@@ -88,6 +88,53 @@ func TestDeadRelayGivesWayToAnother(t *testing.T) {
 	})
 }
 
+// A peer is started anew while its relay is in doubt because of that. It is back at that relay, and at no other.
+func TestRelayThatBringsAWordOfThePeerIsSpared(t *testing.T) {
+	for _, away := range []time.Duration{300 * time.Millisecond, time.Second, 1200 * time.Millisecond, 5 * time.Second} {
+		s := newSim(t, 3, "sym", "sym")
+		s.bothTalk(0)
+		s.run(5*time.Second, nil)
+		n, o := s.nodes[0], s.nodes[1]
+		if n.using.Relay != 1 || o.using.Relay != 1 {
+			t.Fatalf("%v and %v", n.using, o.using)
+		}
+		o.talks = false // it is gone
+		s.relays[1], s.relays[2] = false, false
+		s.run(away, nil)
+		s.relays[1] = true // and there again; the other relay still takes it for where it was
+		o.f = NewFinder(Config{}, 1000, source{s.rnd})
+		o.f.SetPeer(s.now, 0, Known{Relays: [4]uint8{1, 2}}, &o.out)
+		o.f.Relay(s.now, 1, true, &o.out)
+		o.using = Way{}
+		o.got = nil
+		began := s.now
+		o.talks = true
+		o.talk()
+		if !s.run(5*time.Second, func() bool { return len(o.got) > 0 }) {
+			t.Fatal("nothing comes")
+		}
+		if took := s.now.Sub(began); took > 250*time.Millisecond {
+			t.Errorf("away %v: nothing comes for %v: %v", away, took, n.history)
+		}
+	}
+}
+
+// One that brings and does not take is left all the same.
+func TestRelayThatOnlyBringsIsLeft(t *testing.T) {
+	s := newSim(t, 3, "sym", "sym")
+	s.bothTalk(0)
+	s.run(5*time.Second, nil)
+	n, o := s.nodes[0], s.nodes[1]
+	s.deaf = [3]bool{1: true}
+	o.got = nil
+	if !s.run(3*time.Second, func() bool { return n.using.Relay == 2 }) {
+		t.Fatalf("it stays: %v", n.history)
+	}
+	if s.run(10*time.Second, func() bool { return n.using.Relay == 1 }) {
+		t.Errorf("it comes back: %v", n.history)
+	}
+}
+
 func TestRelayThatIsSaidToBeDownIsLeftAtOnce(t *testing.T) {
 	s := newSim(t, 1, "sym", "sym")
 	s.bothTalk(time.Second)

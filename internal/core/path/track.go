@@ -26,6 +26,7 @@ type track struct {
 	heard   mono.Time // authentic data came this way
 	doubt   mono.Time // when it began to look as if this way did not work any more
 	failed  mono.Time // when that turned out to be so; Never once it works again
+	spared  bool      // it was spared since the last pong
 	rtt     time.Duration
 	carries sizes
 }
@@ -63,6 +64,20 @@ func (t *track) patience() time.Duration { return max(failAfter, 2*t.rtt+failAft
 func (t *track) fail(now mono.Time) {
 	t.proven, t.doubt, t.failed, t.lost = mono.Never, mono.Never, now, 0
 	t.carries = sizes{}
+}
+
+// spare takes a relay out of doubt that has just brought a word of the peer: what stayed without answer may be from before the peer came
+// there. That is believed once, until a pong proves the way; a relay that brings and does not take is no use. It reports whether the way is to
+// be pinged.
+func (t *track) spare(now mono.Time) bool {
+	if t.way.Relay == 0 || t.spared || t.doubt.IsNever() && t.failed.IsNever() {
+		return false
+	}
+	t.spared, t.failed, t.lost = true, mono.Never, 0
+	if !t.doubt.IsNever() {
+		t.doubt = now
+	}
+	return true
 }
 
 // find returns the track of a way, or nil.

@@ -16,7 +16,7 @@
 // Any authentic answer proves a link. While it is used and still for half a second, a Keepalive asks for one; then one follows every
 // quarter to half of a second, together with a Bind, because it may be a NAT that has forgotten us. Three questions without answer, over 1.2 s in all,
 // and the link is down: at most 1.7 s after the last sign of life. Packets that a relay delivers prove that it lives but not
-// that it hears us; with them, 5 s have to pass. An idle link is asked as often as the NAT on the way demands, and at least four times in the
+// that it hears us; with them, 5 s have to pass. Check asks an idle link at once, because a way past relays is in doubt. Else it is asked as often as the NAT on the way demands, and at least four times in the
 // relay's own idle time. What a relay delivers is found by its tag; Expect and Unexpect say which tag is whose.
 //
 // A relay that has forgotten us says Unknown, which anybody can forge who knows what we sent. Hence it is believed only if it echoes the

@@ -89,6 +89,47 @@ func TestUDPThatIsBlockedLaterIsReplacedWithinTwoSeconds(t *testing.T) {
 	r.want("replaced after %v", r.last(LaneUp).at.Sub(cut) <= 2*time.Second, r.last(LaneUp).at.Sub(cut))
 }
 
+// Who is about to need an idle link finds out at once whether it lives, and asks only once.
+func TestAnIdleLinkThatIsCheckedIsKnownToBeDead(t *testing.T) {
+	r := reached(t, 1, 20*ms)
+	r.flow(9, 5*time.Second)
+	r.run(12 * time.Second)
+	asked := r.relays[0].asked[relay.Keepalive]
+	for range 3 {
+		r.l.Check(r.now, r.lane(9).Slot, &r.out)
+		r.act()
+		r.run(100 * ms)
+	}
+	r.want("asked %d times", r.relays[0].asked[relay.Keepalive] == asked+1, r.relays[0].asked[relay.Keepalive]-asked)
+	r.relays[0].noUDP = true
+	r.run(time.Second)
+	cut := r.now
+	for range 3 {
+		r.l.Check(r.now, r.lane(9).Slot, &r.out)
+		r.act()
+		r.run(700 * ms)
+	}
+	r.want("it does not carry", r.lane(9).Channel != 0 && r.lane(9).Carried)
+	r.want("known after %v", r.last(LaneUp).at.Sub(cut) <= 1600*ms, r.last(LaneUp).at.Sub(cut))
+}
+
+// A way past relays dies with the link that is to replace it: what is known of the link's doubt is not forgotten for that.
+func TestADoubtedLinkStaysSoWhenAWayPastRelaysDies(t *testing.T) {
+	r := reached(t, 1, 20*ms)
+	r.flow(9, 5*time.Second)
+	r.run(12 * time.Second)
+	r.relays[0].noUDP = true
+	cut := r.now
+	r.l.Check(r.now, r.lane(9).Slot, &r.out)
+	r.act()
+	r.run(900 * ms)
+	r.l.Readdressed(r.now, &r.out)
+	r.act()
+	r.flow(9, time.Second)
+	r.want("it does not carry", r.lane(9).Channel != 0 && r.lane(9).Carried)
+	r.want("known after %v", r.last(LaneUp).at.Sub(cut) <= 1600*ms, r.last(LaneUp).at.Sub(cut))
+}
+
 func TestAUsedRelayThatDiesIsReplacedWithinTwoSeconds(t *testing.T) {
 	for _, carried := range []bool{false, true} {
 		r := reached(t, 1, 20*ms, 30*ms)

@@ -126,6 +126,18 @@ func (n *link) silent(now mono.Time, out *Out) {
 	n.lose(now, out)
 }
 
+// Check asks a link whether it lives unless it has just shown that: more than before is about to hang on it, and packets that find out
+// would find out late.
+func (l *Links) Check(now mono.Time, slot uint8, out *Out) {
+	if slot == 0 || slot > MaxSlots || l.slots[slot] == nil {
+		return
+	}
+	n := l.slots[slot]
+	if n.up() && n.pulse.doubt.IsNever() && now.Sub(max(n.pulse.last, n.pulse.fed)) >= stillAfter {
+		n.ask(now, out)
+	}
+}
+
 // Used says that packets went to a node in a link's lane, or came from it, since the last call.
 func (l *Links) Used(now mono.Time, node ident.Node, slot uint8, sent, received bool) {
 	if slot == 0 || slot > MaxSlots || l.slots[slot] == nil {
@@ -150,24 +162,39 @@ func (l *Links) Used(now mono.Time, node ident.Node, slot uint8, sent, received 
 // Moved says that the host's network has changed: each relay is asked at once to take our address anew.
 func (l *Links) Moved(now mono.Time, out *Out) {
 	for _, n := range l.slots {
-		if n == nil {
-			continue
-		}
-		n.cookie, n.seen = [16]byte{}, plain(n.seen)
-		n.dials, n.dialAt = 0, now
-		n.binding = ladder{}
-		switch {
-		case n.bound:
+		if n != nil {
 			n.pulse.doubt, n.pulse.asks = mono.Never, 0
-			n.pulse.asks = 1
-			n.ask(now, out)
-		default: // a connection does not move
-			n.dial(now, out)
-			n.bind(now, out)
+			n.dials, n.dialAt = 0, now
+			n.readdress(now, out)
 		}
 	}
 	l.startSurvey(now, out)
 	l.wake(now)
+}
+
+// Readdressed says that our address may be another outside, for all that a way past relays has died. It is as Moved, but that a link which is
+// in doubt stays so: perhaps nothing passes any more.
+func (l *Links) Readdressed(now mono.Time, out *Out) {
+	for _, n := range l.slots {
+		if n != nil {
+			n.readdress(now, out)
+		}
+	}
+	l.startSurvey(now, out)
+	l.wake(now)
+}
+
+// readdress has a relay take our address anew. A connection does not move.
+func (n *link) readdress(now mono.Time, out *Out) {
+	n.cookie, n.seen = [16]byte{}, plain(n.seen)
+	n.binding = ladder{}
+	if n.bound {
+		n.pulse.asks = max(n.pulse.asks, 1)
+		n.ask(now, out)
+		return
+	}
+	n.dial(now, out)
+	n.bind(now, out)
 }
 
 // NATTimeout says for how long the NAT on the way keeps an idle mapping.

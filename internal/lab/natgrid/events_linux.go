@@ -125,7 +125,7 @@ func (e event) start(ctx context.Context) (took time.Duration, err error) {
 		return 0, err
 	}
 	e.a.site.Forget()
-	since := time.Now()
+	since, said := time.Now(), [2]int{1: len(e.b.Proc.Log())} // a's log begins anew
 	if err := e.a.Start(ctx); err != nil {
 		return 0, err
 	}
@@ -135,7 +135,15 @@ func (e event) start(ctx context.Context) (took time.Duration, err error) {
 			break
 		}
 	}
+	e.tell(since, took, said)
 	return min(took, givenUp), e.back(ctx)
+}
+
+// tell shows what both daemons have said since something happened, if that is wanted.
+func (e event) tell(since time.Time, took time.Duration, said [2]int) {
+	if e.talks {
+		fmt.Printf("%s at %s: %v\n%s:\n%s%s:\n%s", e.name, since.Format("05.000"), took, e.a.name, e.a.Proc.Log()[said[0]:], e.b.name, e.b.Proc.Log()[said[1]:])
+	}
 }
 
 func (e event) once(ctx context.Context) (took time.Duration, err error) {
@@ -167,9 +175,7 @@ func (e event) once(ctx context.Context) (took time.Duration, err error) {
 		return 0, err
 	}
 	took, err = f.outage(ctx, since)
-	if e.talks {
-		fmt.Printf("%s at %s: %v\n%s:\n%s%s:\n%s", e.name, since.Format("05.000"), took, e.a.name, e.a.Proc.Log()[said[0]:], e.b.name, e.b.Proc.Log()[said[1]:])
-	}
+	e.tell(since, took, said)
 	return took, errors.Join(err, e.back(ctx))
 }
 

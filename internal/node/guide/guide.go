@@ -282,7 +282,7 @@ func (g *Guide) decided(now mono.Time, e path.Event) {
 	switch e.Kind {
 	case path.Chosen:
 		if e.Why == path.Silent && m.using.Direct() { // it may be our own address that has changed: relays are to know
-			g.links.Moved(now, &g.relaying)
+			g.links.Readdressed(now, &g.relaying)
 			g.ferry(now)
 		}
 		m.using, m.carries = e.Way, 0

@@ -24,6 +24,10 @@ func (g *Guide) say(now mono.Time, m *mate, w path.Way, msg *disco.Message) {
 	}
 	g.buf = b
 	g.send(now, m, w, b)
+	if msg.Kind == disco.Ping && w.Relay != 0 && m.using.Direct() { // the direct way is in doubt: data may come to hang on this one
+		g.links.Check(now, w.Relay, &g.relaying)
+		g.ferry(now)
+	}
 }
 
 // send sends a datagram on a way; through a relay it waits until there is a lane.
