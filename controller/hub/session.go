@@ -122,6 +122,7 @@ func (n *session) run(ctx context.Context, hello *pb.Hello) error {
 	close(n.welcomed)
 	n.stream.OnReady(func() { n.tenant.mark(n.node) })
 	n.signed(ctx, hello.Signed)
+	n.describes(ctx, hello.Software)
 	if err := n.tenant.arrive(n, hello); err != nil {
 		return err
 	}
