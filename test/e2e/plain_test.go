@@ -28,6 +28,18 @@ type plainDevice struct {
 
 func (d *plainDevice) close() { d.Close() }
 
+// hostBind opens the device's sockets on a host. The device opens them again, from a goroutine of its own, when its interface has gone
+// down and up.
+type hostBind struct {
+	conn.Bind
+	h *lab.Host
+}
+
+func (b hostBind) Open(port uint16) (all []conn.ReceiveFunc, actual uint16, err error) {
+	err = b.h.Do(func() (err error) { all, actual, err = b.Bind.Open(port); return err })
+	return all, actual, err
+}
+
 // plain does on a host what wg-quick does with a file.
 func (w *world) plain(h *lab.Host, path string) *plainDevice {
 	w.t.Helper()
@@ -38,7 +50,7 @@ func (w *world) plain(h *lab.Host, path string) *plainDevice {
 		if err != nil {
 			return err
 		}
-		d.Device = device.NewDevice(t, conn.NewStdNetBind(), &device.Logger{Verbosef: device.DiscardLogf, Errorf: device.DiscardLogf})
+		d.Device = device.NewDevice(t, hostBind{conn.NewStdNetBind(), h}, &device.Logger{Verbosef: device.DiscardLogf, Errorf: device.DiscardLogf})
 		if err := d.IpcSet(text); err != nil {
 			return err
 		}
