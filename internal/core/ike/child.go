@@ -15,7 +15,6 @@ type child struct {
 	ours, theirs []msg.Selector
 	ends         bool // one side is to delete it: another replaces it, or we have asked to
 	replaced     bool // another replaces it
-	rival        *rival
 }
 
 // rival is the Child SA that the peer made to replace one, while we had asked to replace the same.

@@ -19,6 +19,8 @@ type createChild struct {
 	tried   []msg.TransformID
 	method  msg.TransformID // that we try next; KENone: the first of the profile
 	private crypt.Offer
+	rival   *rival // that the peer made meanwhile to replace the same; it is remembered also when the old one is gone
+	dead    []uint32 // SPIs that the peer has deleted and we do not know: one may be what it made for us
 }
 
 // propose is what the request says of the Child SA itself.
@@ -102,13 +104,20 @@ func (t *createChild) take(x *session, s *sa, in inbound, n crypt.Nonces, out *O
 		return
 	}
 	old := x.byIn(t.old)
+	if slices.Contains(t.dead, c.out) {
+		x.m.release(t)
+		if old != nil {
+			x.wish(&deleteChild{spi: old.in})
+		}
+		return
+	}
 	c.in = t.in
 	if err := x.makeChild(s, c, choice, n, true, shared, t.old, out); err != nil {
 		t.useless(x, err.Error(), out)
 		return
 	}
 	t.in = 0
-	x.settle(old, c, lowest(n))
+	x.settle(old, c, lowest(n), t.rival)
 }
 
 // accept checks the answer.
@@ -139,9 +148,9 @@ func (t *createChild) accept(in inbound, n crypt.Nonces) (c *child, choice crypt
 func (t *createChild) refused(x *session, no msg.Notify, out *Out) {
 	old := x.byIn(t.old)
 	switch {
-	case t.old != 0 && (old == nil || old.rival != nil): // the peer has replaced or deleted it meanwhile
+	case t.old != 0 && (old == nil || t.rival != nil): // the peer has replaced or deleted it meanwhile
 		if old != nil {
-			old.ends, old.replaced, old.rival = true, true, nil
+			old.ends, old.replaced = true, true
 		}
 		x.m.release(t)
 	case no.Kind == msg.TemporaryFailure:
@@ -183,8 +192,8 @@ func (t *createChild) useless(x *session, detail string, out *Out) {
 // fail says that there will be no Child SA.
 func (t *createChild) fail(x *session, e Event, out *Out) {
 	x.m.release(t)
-	if old := x.byIn(t.old); old != nil && old.rival != nil {
-		old.ends, old.replaced, old.rival = true, true, nil
+	if old := x.byIn(t.old); old != nil && t.rival != nil {
+		old.ends, old.replaced = true, true
 	}
 	e.Kind, e.Child = EventChildFailed, ChildSA{Ours: t.wish.Ours, Theirs: t.wish.Theirs, Replaces: t.old}
 	x.event(e, out)
@@ -192,18 +201,17 @@ func (t *createChild) fail(x *session, e Event, out *Out) {
 
 // settle says which of two Child SAs that were to replace the same one stays: that with the lowest nonce of the four goes, and who
 // made it deletes it; who made the other deletes the old one (§2.8.1). Without a rival there is only the old one to delete.
-func (x *session) settle(old, fresh *child, low []byte) {
-	if old == nil || x.byIn(old.in) != old {
-		return
+func (x *session) settle(old, fresh *child, low []byte, r *rival) {
+	if old != nil {
+		old.ends, old.replaced = true, true
 	}
-	r := old.rival
-	old.rival, old.ends, old.replaced = nil, true, true
-	if r != nil && x.byIn(r.child.in) == r.child && lower(low, r.lowest) {
+	switch {
+	case r != nil && x.byIn(r.child.in) == r.child && lower(low, r.lowest):
 		fresh.ends, fresh.replaced = true, true
 		x.wish(&deleteChild{spi: fresh.in})
-		return
+	case old != nil:
+		x.wish(&deleteChild{spi: old.in})
 	}
-	x.wish(&deleteChild{spi: old.in})
 }
 
 // release gives back the SPI.

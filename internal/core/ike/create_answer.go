@@ -46,10 +46,17 @@ func (x *session) answerRekeyChild(s *sa, in inbound, which msg.Notify, out *Out
 		return nil, msg.Notify{Kind: msg.InvalidSyntax}
 	}
 	old := x.byOut(spi)
+	ours, _ := x.asked().(*createChild)
 	switch {
+	case old == nil && ours != nil: // it may be what the peer has made for us, whose answer is under way
+		return nil, msg.Notify{Kind: msg.TemporaryFailure}
 	case old == nil:
 		return nil, msg.Notify{Protocol: which.Protocol, SPI: which.SPI, Kind: msg.ChildSANotFound}
-	case old.ends || old.rival != nil: // it is going, or the peer asks for the same twice
+	}
+	if ours != nil && ours.old != old.in {
+		ours = nil
+	}
+	if old.ends || ours != nil && ours.rival != nil { // it is going, or the peer asks for the same twice
 		return nil, msg.Notify{Kind: msg.TemporaryFailure}
 	}
 	nonce, _ := msg.First[msg.Nonce](in.payloads)
@@ -57,16 +64,10 @@ func (x *session) answerRekeyChild(s *sa, in inbound, which msg.Notify, out *Out
 	if no.Kind != 0 {
 		return nil, no
 	}
-	if x.rekeying(old) {
-		old.rival = made
+	if ours != nil {
+		ours.rival = made
 	} else {
 		old.ends, old.replaced = true, true
 	}
 	return ps, msg.Notify{}
-}
-
-// rekeying reports whether we have asked to replace c, and wait for the answer.
-func (x *session) rekeying(c *child) bool {
-	t, ok := x.asked().(*createChild)
-	return ok && t.old == c.in
 }

@@ -77,8 +77,8 @@ func (s *sa) request(path Path, raw []byte, out *Out) {
 		return
 	}
 	again := s.expect > 0 && m.ID == s.expect-1
-	if !again && m.ID != s.expect || s.stage == stageGone && !again {
-		return
+	if !again && (m.ID != s.expect || s.stage == stageGone || s.opening != nil && s.initiator) {
+		return // the last: a responder that is up before we are asks again
 	}
 	sum := sha256.Sum256(raw)
 	if again {
@@ -138,7 +138,7 @@ func (s *sa) handle(in inbound, out *Out) {
 	switch {
 	case s.session != nil:
 		s.session.request(s, in, out)
-	case s.opening == nil || s.initiator:
+	case s.opening == nil:
 		s.reply(in, []msg.Payload{msg.Notify{Kind: msg.InvalidSyntax}}, out)
 	case in.head.Exchange == msg.IKEIntermediate:
 		s.intermediateRequest(in, out)

@@ -45,12 +45,17 @@ func (x *session) deleted(d msg.Delete, out *Out) msg.Delete {
 	for _, spi := range d.SPIs {
 		c := x.byOut(spi)
 		if c == nil {
+			if t, ok := x.asked().(*createChild); ok && len(t.dead) < maxChildren {
+				t.dead = append(t.dead, spi)
+			}
 			continue
 		}
 		if !x.deleting(c) {
 			gone.SPIs = append(gone.SPIs, c.in)
 		}
-		c.replaced = c.replaced || c.rival != nil
+		if t, ok := x.asked().(*createChild); ok && t.old == c.in && t.rival != nil {
+			c.replaced = true
+		}
 		x.lose(c, EventChildDown, out)
 	}
 	return gone

@@ -63,8 +63,8 @@ func (m *Machine) Initiate(now mono.Time, p Peer, path Path, out *Out) (ID, erro
 	return s.opening.id, nil
 }
 
-// ErrUnknown is returned for an ID that is down, or was never up.
-var ErrUnknown = errors.New("ike: there is no such session")
+// ErrUnknown is returned for an ID or an SPI that is down, or was never up.
+var ErrUnknown = errors.New("ike: there is no such session or Child SA")
 
 // Terminate deletes all SAs with a peer, and tells it. EventDown follows.
 func (m *Machine) Terminate(now mono.Time, id ID, out *Out) error {
@@ -92,12 +92,27 @@ func (m *Machine) CreateChild(now mono.Time, id ID, c Child, out *Out) error {
 
 // RekeyChild asks the peer to replace the Child SA on which we receive with spi.
 func (m *Machine) RekeyChild(now mono.Time, id ID, spi uint32, out *Out) error {
+	if err := m.has(id, spi); err != nil {
+		return err
+	}
 	return m.want(now, id, &createChild{old: spi}, out)
 }
 
 // DeleteChild deletes the Child SA on which we receive with spi, and tells the peer.
 func (m *Machine) DeleteChild(now mono.Time, id ID, spi uint32, out *Out) error {
+	if err := m.has(id, spi); err != nil {
+		return err
+	}
 	return m.want(now, id, &deleteChild{spi: spi}, out)
+}
+
+// has reports whether there is a Child SA on which we receive with spi.
+func (m *Machine) has(id ID, spi uint32) error {
+	x := m.sessions[id]
+	if x == nil || x.byIn(spi) == nil {
+		return ErrUnknown
+	}
+	return nil
 }
 
 // Rekey replaces the IKE SA now.

@@ -144,17 +144,18 @@ func (x *session) replaceOthers(out *Out) {
 	}
 }
 
-// unique deletes one of two sessions that crossed each other: as with Child SAs, that with the lowest nonce, by who began it.
+// unique deletes one of two sessions: of two that crossed each other, as with Child SAs, that with the lowest nonce, by who began it; of
+// two that one side began, the older.
 func (x *session) unique(out *Out) {
 	if !x.peer.Unique {
 		return
 	}
 	for _, other := range slices.Clone(x.m.names[x.peer.Name]) {
-		if other == x || other.began == x.began {
+		if other == x {
 			continue
 		}
 		loser := x
-		if bytes.Compare(other.lowest, x.lowest) < 0 {
+		if other.began == x.began || bytes.Compare(other.lowest, x.lowest) < 0 {
 			loser = other
 		}
 		if loser.began {
@@ -190,6 +191,7 @@ func (x *session) proceed(out *Out) {
 			continue
 		}
 		if err := x.sa.ask(exchange, ps, t, out); err != nil {
+			x.m.abandon(t)
 			x.down(Event{Reason: OwnFault, Detail: err.Error()}, out)
 			return
 		}

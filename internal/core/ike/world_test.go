@@ -214,8 +214,8 @@ func (s *side) note(e Event) {
 
 func (w *world) tell(format string, args ...any) {
 	w.trace = append(w.trace, fmt.Sprintf("%8.3f ", time.Duration(w.now).Seconds())+fmt.Sprintf(format, args...))
-	if len(w.trace) > 400 {
-		w.trace = w.trace[200:]
+	if len(w.trace) > 4000 {
+		w.trace = w.trace[2000:]
 	}
 }
 
@@ -298,6 +298,8 @@ func (w *world) run(d time.Duration) {
 	w.t.Helper()
 	end := w.now.Add(d)
 	for steps := 0; w.step(end); steps++ {
+		w.side[0].held()
+		w.side[1].held()
 		if steps > 200_000 {
 			w.t.Fatalf("nothing ends\n%s", w.story())
 		}
@@ -312,6 +314,11 @@ func (w *world) agree(n int) {
 		w.t.Fatalf("%d and %d sessions\n%s", len(a.up), len(b.up), w.story())
 	}
 	if len(a.live) != n || len(b.live) != n {
+		for _, s := range w.side {
+			for _, c := range s.live {
+				w.tell("%s has in %x out %x", s.name, c.In, c.Out)
+			}
+		}
 		w.t.Fatalf("%d and %d Child SAs, want %d\n%s", len(a.live), len(b.live), n, w.story())
 	}
 	for _, c := range a.live {
