@@ -28,6 +28,7 @@ type daemon struct {
 	tunnels json.RawMessage // what wg show is answered
 	path    json.RawMessage
 	check   json.RawMessage // what netcheck is answered
+	denials json.RawMessage // what policy log is answered
 	then    []local.Status  // what a watch shows next
 	refusal *local.Error
 	busy    bool // somebody else watches
@@ -123,6 +124,8 @@ func (d *daemon) answer(r local.Route, in map[string]any) any {
 		return d.path
 	case local.GetNetCheck.Path:
 		return d.check
+	case local.PostPolicyLog.Path:
+		return d.denials
 	case local.GetVersion.Path:
 		return local.About{Schema: local.Schema, Daemon: version.Info{Version: "1.2.3", Go: "go1.26"}}
 	default:
@@ -154,7 +157,7 @@ func state(ts *testscript.TestScript, file string) (s local.Status) {
 }
 
 // daemonState sets what the daemon shows from now on: daemon up.json. "daemon stops" ends it, and
-// "daemon tunnels wg.json" sets its tunnels, "daemon path path.json" the ways to every peer, "daemon check check.json" the report of netcheck, "daemon ends-watches" makes it end each watch when there is nothing more to show; "daemon is-watched" makes it refuse watches.
+// "daemon tunnels wg.json" sets its tunnels, "daemon path path.json" the ways to every peer, "daemon check check.json" the report of netcheck, "daemon denials log.json" what policy log shows, "daemon ends-watches" makes it end each watch when there is nothing more to show; "daemon is-watched" makes it refuse watches.
 func daemonState(ts *testscript.TestScript, _ bool, args []string) {
 	d := theDaemon(ts)
 	if args[0] == "stops" {
@@ -177,6 +180,10 @@ func daemonState(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	if args[0] == "check" {
 		d.check = json.RawMessage(ts.ReadFile(args[1]))
+		return
+	}
+	if args[0] == "denials" {
+		d.denials = json.RawMessage(ts.ReadFile(args[1]))
 		return
 	}
 	if args[0] == "tunnels" {

@@ -21,7 +21,7 @@ func newPolicy(env *Env) *cobra.Command {
 		"A network's policy is one text that says who may reach whom in it; what no rule allows does not pass. check, test, import and fmt work on "+
 			"files and need no controller.",
 		"  cvlan policy check office.hujson\n  cvlan policy test office.hujson",
-		newPolicyCheck(env), newPolicyTest(env), newPolicyImport(env), newPolicyFmt(env))
+		newPolicyCheck(env), newPolicyTest(env), newPolicyImport(env), newPolicyFmt(env), newPolicyLog(env))
 }
 
 // readText reads a text of at most so many bytes from a file, or from standard input if that is "-".

@@ -53,6 +53,11 @@ func (c *Client) Path(ctx context.Context, r PathRequest) (PeerPath, error) {
 	return call(ctx, c, PostPath, r)
 }
 
+// PolicyLog returns what the filters have dropped lately.
+func (c *Client) PolicyLog(ctx context.Context, r PolicyLogRequest) (PolicyLog, error) {
+	return call(ctx, c, PostPolicyLog, r)
+}
+
 // NetCheck has the machine's network checked, which takes up to three seconds.
 func (c *Client) NetCheck(ctx context.Context) (NetCheck, error) {
 	return call(ctx, c, GetNetCheck, None{})

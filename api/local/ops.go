@@ -40,14 +40,16 @@ var (
 	PostPath = Op[PathRequest, PeerPath]{Route{http.MethodPost, "/v1/path", Operate, false, "Every way to a peer, and which is in use"}}
 	// GetNetCheck sends to relays and shows addresses; it takes up to three seconds.
 	GetNetCheck = Op[None, NetCheck]{Route{http.MethodGet, "/v1/netcheck", Operate, false, "What this machine's network lets through"}}
-	PostPing    = Op[PingRequest, Pong]{Route{http.MethodPost, "/v1/ping", Read, false, "One echo to a peer"}}
-	PostUp      = Op[UpRequest, Networks]{Route{http.MethodPost, "/v1/up", Operate, false, "Join a network, or bring memberships up"}}
-	PostDown    = Op[DownRequest, Networks]{Route{http.MethodPost, "/v1/down", Operate, false, "Switch memberships off, or forget them"}}
+	// PostPolicyLog shows whose packets were dropped, likewise.
+	PostPolicyLog = Op[PolicyLogRequest, PolicyLog]{Route{http.MethodPost, "/v1/policy/log", Operate, false, "What the filter has dropped lately, and counted"}}
+	PostPing      = Op[PingRequest, Pong]{Route{http.MethodPost, "/v1/ping", Read, false, "One echo to a peer"}}
+	PostUp        = Op[UpRequest, Networks]{Route{http.MethodPost, "/v1/up", Operate, false, "Join a network, or bring memberships up"}}
+	PostDown      = Op[DownRequest, Networks]{Route{http.MethodPost, "/v1/down", Operate, false, "Switch memberships off, or forget them"}}
 )
 
 // Routes returns all of them: the daemon serves each, and no other.
 func Routes() []Route {
-	return []Route{GetStatus.Route, WatchStatus.Route, GetVersion.Route, GetWireGuard.Route, PostPath.Route, GetNetCheck.Route, PostPing.Route, PostUp.Route, PostDown.Route}
+	return []Route{GetStatus.Route, WatchStatus.Route, GetVersion.Route, GetWireGuard.Route, PostPath.Route, PostPolicyLog.Route, GetNetCheck.Route, PostPing.Route, PostUp.Route, PostDown.Route}
 }
 
 // About answers GetVersion.

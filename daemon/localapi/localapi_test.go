@@ -75,6 +75,10 @@ func (b *backend) NetCheck(context.Context) (local.NetCheck, error) {
 	return local.NetCheck{Schema: local.Schema}, nil
 }
 
+func (b *backend) PolicyLog(context.Context, local.PolicyLogRequest) (local.PolicyLog, error) {
+	return local.PolicyLog{Schema: local.Schema}, nil
+}
+
 func (b *backend) WireGuard() local.WireGuard { return local.WireGuard{Schema: local.Schema} }
 func (b *backend) Ping(context.Context, local.PingRequest) (local.Pong, error) {
 	at := netip.MustParseAddrPort("203.0.113.5:7")

@@ -22,6 +22,7 @@ type Backend interface {
 	Changed() <-chan struct{}
 	WireGuard() local.WireGuard
 	Path(context.Context, local.PathRequest) (local.PeerPath, error)
+	PolicyLog(context.Context, local.PolicyLogRequest) (local.PolicyLog, error)
 	NetCheck(context.Context) (local.NetCheck, error)
 	Up(context.Context, local.UpRequest) (local.Networks, error)
 	Down(context.Context, local.DownRequest) (local.Networks, error)

@@ -8,11 +8,13 @@ import (
 // judge decides about a packet with all that is known.
 func (t *Table) judge(now mono.Time, r *rules, out bool, head []byte, size int) bool {
 	q := question{t: t, r: r, now: tickOf(now), out: out}
-	reason := filter.Closed
-	if r.set != nil {
-		if reason = q.p.ParseHead(head, size); reason == filter.Allowed {
-			reason = q.decide(head)
-		}
+	reason := q.p.ParseHead(head, size)
+	switch {
+	case reason != filter.Allowed:
+	case r.set == nil:
+		reason = filter.Closed
+	default:
+		reason = q.decide(head)
 	}
 	if reason == filter.Allowed {
 		return true

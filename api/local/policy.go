@@ -1,0 +1,61 @@
+package local
+
+import (
+	"net/netip"
+	"time"
+)
+
+// PolicyLogRequest asks for what the filters have dropped lately: of one network, or of all that are up.
+type PolicyLogRequest struct {
+	Network string `json:"network,omitempty"` // name or id
+	// Since is Next of the last answer, by network: what was told then is left out. Absent: everything that is remembered.
+	Since map[string]uint64 `json:"since,omitempty"`
+}
+
+// PolicyLog answers PostPolicyLog.
+type PolicyLog struct {
+	Schema   int               `json:"schema"`
+	Networks []PolicyNetwork   `json:"networks"`
+	Next     map[string]uint64 `json:"next"` // by identifier of the network
+}
+
+// PolicyNetwork is what the filter of one membership has decided, since the daemon brought it up.
+type PolicyNetwork struct {
+	ID         string            `json:"id"`
+	Name       string            `json:"name"`
+	Policy     uint64            `json:"policy"`      // version of the network's policy in which rules are counted; 0: the filter has no rules
+	Flows      int               `json:"flows"`       // connections and the like that are known now
+	Opened     uint64            `json:"opened"`      // flows that rules have allowed
+	Evicted    uint64            `json:"evicted"`     // flows that were forgotten because there was no room
+	DroppedIn  map[string]uint64 `json:"dropped_in"`  // packets from the network, or trains of them, by reason
+	DroppedOut map[string]uint64 `json:"dropped_out"` // likewise to the network
+	Rules      []RuleCount       `json:"rules"`       // since this policy came into force; rules that did nothing are left out
+	Denials    []Denial          `json:"denials"`     // oldest first, at most 1,024 are remembered
+}
+
+// RuleCount is what one rule of the policy has decided on this machine.
+type RuleCount struct {
+	Rule    uint32 `json:"rule"`    // its number in the document, from 0 on
+	Allowed uint64 `json:"allowed"` // flows
+	Denied  uint64 `json:"denied"`  // packets, or trains of them
+}
+
+// Denial is a packet, or a train of them, that the filter has dropped.
+type Denial struct {
+	At        time.Time    `json:"at"`
+	Direction string       `json:"direction"` // in: from the network; out: to it
+	Src       *DenialPlace `json:"src,omitempty"`
+	Dst       *DenialPlace `json:"dst,omitempty"` // both absent: it was no IP packet
+	Protocol  string       `json:"protocol,omitempty"`
+	Type      *uint8       `json:"icmp_type,omitempty"`
+	Reason    string       `json:"reason"`           // no_rule, denied, unknown_source, …
+	Rule      *uint32      `json:"rule,omitempty"`   // that denies it
+	Missed    uint32       `json:"missed,omitempty"` // denials of the same source before it that were too many to tell
+}
+
+// DenialPlace is one end of a packet.
+type DenialPlace struct {
+	Address netip.Addr `json:"address"`
+	Port    uint16     `json:"port,omitempty"`
+	Name    string     `json:"name,omitempty"` // of the node or device, if the map knows it
+}

@@ -1,0 +1,221 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cvlan/cvlan/api/local"
+	"github.com/cvlan/cvlan/cli/iox"
+)
+
+type policyLogOptions struct {
+	*Env
+	client  *local.Client
+	request local.PolicyLogRequest
+	follow  bool
+	counts  bool
+	timeout span
+	out     iox.Output
+}
+
+func newPolicyLog(env *Env) *cobra.Command {
+	o := &policyLogOptions{Env: env}
+	c := &cobra.Command{
+		Use:   "log",
+		Short: "Show what this machine's filter has dropped",
+		Long: "log shows the packets that this machine has dropped because policy does not allow them, oldest first: when, in which direction, from " +
+			"whom to whom, and why. Rules are counted from 1, as they stand in the policy. The last 1,024 are remembered; of one source not more " +
+			"than a few a second are told, and how many more there were. With --counts it shows how often each reason and each rule has decided. " +
+			"It needs the rights of an operator.",
+		Example: "  sudo cvlan policy log\n  sudo cvlan policy log --follow\n  sudo cvlan policy log --counts --network office",
+		Args:    takes(),
+		RunE: func(c *cobra.Command, _ []string) error {
+			o.client = env.daemon(c)
+			return o.run(c)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&o.request.Network, "network", "", "only this network, by name or identifier")
+	f.BoolVarP(&o.follow, "follow", "f", false, "go on until ctrl-C; with --json one document a line")
+	f.BoolVar(&o.counts, "counts", false, "show what was counted instead")
+	timeoutFlag(c, &o.timeout, 10*time.Second, "how long to wait for the daemon")
+	exclusive(c, "follow", "counts")
+	outputFlags(c, &o.out)
+	return c
+}
+
+// followEvery is how often --follow asks.
+const followEvery = 500 * time.Millisecond
+
+func (o *policyLogOptions) run(c *cobra.Command) error {
+	l, err := o.ask(c.Context())
+	if err != nil {
+		return err
+	}
+	if !o.follow {
+		return o.out.Write(o.IO, l, func() { o.print(l) })
+	}
+	for {
+		if err := o.tell(l); err != nil {
+			return err
+		}
+		if !pause(c.Context(), followEvery) {
+			return nil // seen enough
+		}
+		o.request.Since = l.Next
+		next, err := o.ask(c.Context())
+		switch {
+		case c.Context().Err() != nil:
+			return nil
+		case err != nil:
+			return err
+		}
+		l = next
+	}
+}
+
+func (o *policyLogOptions) ask(ctx context.Context) (local.PolicyLog, error) {
+	ctx, cancel := o.timeout.within(ctx)
+	defer cancel()
+	return o.client.PolicyLog(ctx, o.request)
+}
+
+// tell shows what is new.
+func (o *policyLogOptions) tell(l local.PolicyLog) error {
+	for _, n := range l.Networks {
+		for _, d := range n.Denials {
+			if o.out.JSON {
+				if err := o.IO.JSONLine(struct {
+					Schema  int    `json:"schema"`
+					Network string `json:"network"`
+					local.Denial
+				}{l.Schema, n.Name, d}); err != nil {
+					return err
+				}
+				continue
+			}
+			if err := o.out.Write(o.IO, d, func() { o.IO.Printf("%s", denialLine(n.Name, d)) }); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (o *policyLogOptions) print(l local.PolicyLog) {
+	switch {
+	case len(l.Networks) == 0:
+		o.IO.Printf("No network is up on this machine; see why: cvlan status")
+		return
+	case o.counts:
+		o.printCounts(l)
+		return
+	}
+	var last *local.Denial
+	for _, n := range l.Networks {
+		if n.Policy == 0 {
+			o.IO.Printf("%s has no rules yet: nothing passes; see whether the controller is reached: cvlan status", n.Name)
+		}
+		for i, d := range n.Denials {
+			o.IO.Printf("%s", denialLine(n.Name, d))
+			last = &n.Denials[i]
+		}
+	}
+	if last == nil {
+		o.IO.Printf("Nothing was dropped.")
+	} else if last.Src != nil && (last.Reason == "no_rule" || last.Reason == "denied") {
+		o.IO.Notef("see why: cvlan policy explain %s %s", nameOr(last.Src), target(last))
+	}
+}
+
+// denialLine is a denial in words.
+func denialLine(network string, d local.Denial) string {
+	line := d.At.UTC().Format(time.DateTime) + "  " + iox.Clean(network) + "  " + fmt.Sprintf("%-3s  ", d.Direction)
+	if d.Src != nil {
+		line += placeText(d.Src) + " > " + placeText(d.Dst) + "  " + d.Protocol
+		if d.Type != nil {
+			line += " type " + strconv.Itoa(int(*d.Type))
+		}
+		line += "  "
+	}
+	line += reasonText(&d)
+	if d.Missed > 0 {
+		line += fmt.Sprintf("  (and %d before)", d.Missed)
+	}
+	return line
+}
+
+func nameOr(p *local.DenialPlace) string {
+	if p.Name != "" {
+		return iox.Clean(p.Name)
+	}
+	return p.Address.String()
+}
+
+func placeText(p *local.DenialPlace) string {
+	if p.Port == 0 {
+		return nameOr(p)
+	}
+	return net.JoinHostPort(nameOr(p), strconv.Itoa(int(p.Port)))
+}
+
+// target is how policy explain is asked about where a packet went.
+func target(d *local.Denial) string {
+	return placeText(d.Dst) + "/" + d.Protocol
+}
+
+// reasonText says in words why a packet was dropped.
+func reasonText(d *local.Denial) string {
+	switch d.Reason {
+	case "no_rule":
+		return "no rule allows it"
+	case "denied":
+		if d.Rule != nil {
+			return fmt.Sprintf("rule %d denies it", *d.Rule+1)
+		}
+	case "unknown_source":
+		return "from nobody that this machine may see"
+	case "unknown_destination":
+		return "to nobody that this machine may see"
+	case "needs_ipsec":
+		return "allowed through IPsec only"
+	case "later_fragment":
+		return "a fragment whose first was not let pass"
+	case "overlap_fragment":
+		return "a fragment that overlaps another"
+	case "not_ip":
+		return "no IP packet"
+	case "closed":
+		return "there are no rules yet"
+	}
+	return iox.Clean(d.Reason)
+}
+
+func (o *policyLogOptions) printCounts(l local.PolicyLog) {
+	for i, n := range l.Networks {
+		if i > 0 {
+			o.IO.Printf("")
+		}
+		head := iox.Table{}
+		head.Row(iox.Cell(iox.Bold, n.Name), "policy "+strconv.FormatUint(n.Policy, 10))
+		head.Print(o.IO)
+		t := iox.Table{Indent: "  "}
+		t.Row("flows", fmt.Sprintf("%d now, %d since the start, %d forgotten for want of room", n.Flows, n.Opened, n.Evicted))
+		t.Row("dropped in", drops(n.DroppedIn))
+		t.Row("dropped out", drops(n.DroppedOut))
+		t.Print(o.IO)
+		if len(n.Rules) == 0 {
+			continue
+		}
+		r := iox.Table{Indent: "  ", Heads: []string{"RULE", "FLOWS ALLOWED", "PACKETS DENIED"}}
+		for _, x := range n.Rules {
+			r.Row(strconv.FormatUint(uint64(x.Rule)+1, 10), strconv.FormatUint(x.Allowed, 10), strconv.FormatUint(x.Denied, 10))
+		}
+		r.Print(o.IO)
+	}
+}
