@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 	"time"
@@ -38,8 +39,9 @@ func newRelayCreate(s *session) *cobra.Command {
 		Use:   "create NAME",
 		Short: "Create a relay and its key",
 		Long: "create makes a relay and writes its key to a file that only you can read. The first machine that starts cvlan-relay with the key " +
-			"is that relay; nobody else can use the key then. Nodes hear of the relay when it has started.",
-		Example: "  cvlan admin relay create fra-1 --region eu\n  cvlan admin relay create fra-1 --addr fra-1.example.com:8443 --key-out - | ssh fra-1 'umask 077; cat > relay.key'",
+			"is that relay; nobody else can use the key then. Nodes hear of the relay when it has started. With --node a node of the tenant, which has a " +
+			"public address, becomes the tenant's relay beside what else it does; there is no key then.",
+		Example: "  cvlan admin relay create fra-1 --region eu\n  cvlan admin relay create fra-1 --addr fra-1.example.com:8443 --key-out - | ssh fra-1 'umask 077; cat > relay.key'\n  cvlan admin relay create hq --node hq-server",
 		Args:    takes("NAME"),
 		RunE: func(c *cobra.Command, args []string) error {
 			o.want.Name = args[0]
@@ -53,6 +55,7 @@ func newRelayCreate(s *session) *cobra.Command {
 	f.StringVar(&o.want.Region, "region", "", "where it is, for people (default: as the relay says)")
 	f.StringSliceVar(&o.want.Addresses, "addr", nil, "host:port at which nodes reach it, most wanted first, 8 at most (default: as the relay says)")
 	f.StringVar(&o.want.Tenant, "for-tenant", "", "serve only this tenant's nodes")
+	f.StringVar(&o.want.Node, "node", "", "make this node the relay of its tenant")
 	f.Var(&o.expires, "expires", "how long the key can be used; 0s: for ever")
 	f.StringVar(&o.file, "key-out", "", "write the key to this file, which must not exist, with mode 0600; -: to standard output (default: NAME.relay.key)")
 	outputFlags(c, &o.out)
@@ -60,6 +63,9 @@ func newRelayCreate(s *session) *cobra.Command {
 }
 
 func (o *relayCreateOptions) run(w *work) error {
+	if o.want.Node != "" {
+		return o.ofNode(w)
+	}
 	seconds := int64(time.Duration(o.expires) / time.Second)
 	o.want.TTLSeconds = &seconds
 	var file *outFile
@@ -80,6 +86,19 @@ func (o *relayCreateOptions) run(w *work) error {
 		return err
 	}
 	return o.print(r.Body)
+}
+
+// ofNode makes a node a relay.
+func (o *relayCreateOptions) ofNode(w *work) error {
+	o.want.Tenant = cmp.Or(o.want.Tenant, w.Tenant)
+	r, err := admin.Call(w, w.client, admin.CreateRelay, admin.CreateRelayIn{Body: o.want})
+	if err != nil {
+		return err
+	}
+	return o.out.Write(o.IO, relayDoc{adminSchema, r.Body.Relay}, func() {
+		o.IO.Printf("%s is made (%s): node %s becomes the relay", r.Body.Name, r.Body.ID, iox.Clean(o.want.Node))
+		o.IO.Notef("\nIts relay port must be reachable from outside, by UDP and TCP: 8443, unless its cvland has another --relay-port")
+	})
 }
 
 func (o *relayCreateOptions) print(r admin.CreatedRelay) error {
@@ -197,12 +216,15 @@ func (s *session) showRelay(r admin.Relay) {
 		t.Row("STUN also on", strconv.Itoa(r.STUNPort))
 	}
 	t.Row("serves", servedBy(r))
+	if !r.Node.IsZero() {
+		t.Row("is node", r.Node.String())
+	}
 	t.Row("runs", r.Software)
 	t.Row("last seen", iox.Ago(now, r.LastSeen))
 	if !r.CertUntil.IsZero() {
 		t.Row("certificate", "ends "+iox.Until(now, r.CertUntil))
 	}
-	if r.State == "new" {
+	if r.State == "new" && r.Node.IsZero() {
 		t.Row("key", "ends "+iox.Until(now, r.Expires))
 	}
 	t.Row("made", strings.TrimSpace(iox.Ago(now, r.Created)+" by "+r.CreatedBy))

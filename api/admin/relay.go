@@ -35,6 +35,7 @@ type Relay struct {
 	Name      string       `json:"name"`
 	Region    string       `json:"region,omitempty"`
 	Tenant    ident.Tenant `json:"tenant,omitzero" doc:"Whose nodes it serves; absent: those of all tenants"`
+	Node      ident.Node   `json:"node,omitzero" doc:"The node that is this relay; absent: a machine of its own is"`
 	Addresses []string     `json:"addresses" doc:"Where nodes reach it, host:port" nullable:"false"`
 	STUNPort  int          `json:"stun_port,omitempty" doc:"One more UDP port that answers STUN"`
 	State     string       `json:"state" enum:"new,expired,offline,online,draining" doc:"new: nobody has used its key yet; expired: nobody can any more"`
@@ -54,13 +55,14 @@ type NewRelay struct {
 	Region     string   `json:"region,omitempty" doc:"Label; absent: as the relay says" maxLength:"63" example:"eu"`
 	Addresses  []string `json:"addresses,omitempty" doc:"Where nodes reach it, host:port; absent: as the relay says" maxItems:"8" maxLength:"255" nullable:"false"`
 	Tenant     string   `json:"tenant,omitempty" doc:"Serve this tenant's nodes only; by name or identifier" maxLength:"64"`
+	Node       string   `json:"node,omitempty" doc:"Make this node of the tenant the relay, beside what else it does: by identifier, name.network, or name. It needs no key" maxLength:"128"`
 	TTLSeconds *int64   `json:"ttl_seconds,omitempty" doc:"How long the key can be used; 0: for ever" minimum:"0" maximum:"315360000" default:"86400"`
 }
 
 // CreatedRelay is a new relay with the string that makes a machine that relay.
 type CreatedRelay struct {
 	Relay
-	Key string `json:"key" doc:"The relay key itself: controller addresses, certificate pin and secret in one string"`
+	Key string `json:"key,omitempty" doc:"The relay key itself: controller addresses, certificate pin and secret in one string; absent: a node is the relay"`
 }
 
 // RelayUsage is what relays have carried for a tenant on one day.

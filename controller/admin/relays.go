@@ -61,10 +61,22 @@ func (s *server) createRelay(ctx context.Context, p *principal, in *admin.Create
 			return nil, err
 		}
 		r.Tenant = t.ID
+		if in.Body.Node != "" {
+			n, err := t.node(ctx, in.Body.Node)
+			if err != nil {
+				return nil, err
+			}
+			r.Node, r.Expires = n.ID, time.Time{}
+		}
+	} else if in.Body.Node != "" {
+		return nil, admin.CodeInvalid.Problem("Create a relay", "a node is the relay of its own tenant only, and none is named", "name it: --for-tenant TENANT")
 	}
 	r, err := s.Relays.Create(ctx, p.actor(), r)
 	if err != nil {
 		return nil, err
+	}
+	if !r.Node.IsZero() {
+		return &admin.CreateRelayOut{Body: admin.CreatedRelay{Relay: s.showRelay(r)}}, nil
 	}
 	whole, err := ticket.Ticket{Kind: ticket.Relay, Addrs: s.Addrs, Pin: s.Pin, ID: uint64(r.ID), Secret: secret}.Encode()
 	if err != nil {
@@ -101,7 +113,7 @@ func (s *server) relay(ctx context.Context, name string) (store.Relay, error) {
 func (s *server) showRelay(r store.Relay) admin.Relay {
 	e, _ := r.Entry()
 	live := s.Relays.Live(r.ID)
-	out := admin.Relay{ID: r.ID, Name: r.Name, Region: e.Region, Tenant: r.Tenant, Addresses: list(e.Addresses), STUNPort: int(e.STUN),
+	out := admin.Relay{ID: r.ID, Name: r.Name, Region: e.Region, Tenant: r.Tenant, Node: r.Node, Addresses: list(e.Addresses), STUNPort: int(e.STUN),
 		State: s.relayState(r, live), Clients: live.Clients, Software: r.LastReport.Software, Joined: r.Joined, CertUntil: r.CertUntil,
 		Created: r.Created, CreatedBy: r.CreatedBy}
 	if !live.Online {

@@ -22,9 +22,12 @@ func (d *Desk) answerRelay(ctx context.Context, j *pb.RelayJoin) *pb.Frame {
 }
 
 func (d *Desk) joinRelay(ctx context.Context, j *pb.RelayJoin) (*pb.RelayJoined, error) {
-	secret, err := key.ParseSecret(j.Secret)
-	if err != nil {
-		return nil, store.ErrKeyUnknown
+	var secret key.Secret // none: a node that is to be a relay is known by the key of its identity
+	if len(j.Secret) > 0 {
+		var err error
+		if secret, err = key.ParseSecret(j.Secret); err != nil {
+			return nil, store.ErrKeyUnknown
+		}
 	}
 	who, err := requester(j.Csr)
 	if err != nil {

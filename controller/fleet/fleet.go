@@ -3,6 +3,7 @@ package fleet
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -62,7 +63,26 @@ func Open(ctx context.Context, c Config) (*Fleet, error) {
 	for _, r := range all {
 		f.relays[r.ID] = &relay{Relay: r}
 	}
-	return f, nil
+	return f, f.orphans(ctx)
+}
+
+// orphans deletes the relays whose nodes were removed when nobody was there to do it.
+func (f *Fleet) orphans(ctx context.Context) error {
+	gone, err := f.Store.RemovedNodes(ctx)
+	if err != nil {
+		return fmt.Errorf("list of removed nodes: %w", err)
+	}
+	for _, n := range gone {
+		for _, r := range f.relays {
+			if r.Node == n.Node && r.Tenant == n.Tenant {
+				if err := f.Store.DeleteRelay(ctx, "controller", r.ID); err != nil {
+					return fmt.Errorf("delete the relay of a removed node: %w", err)
+				}
+				delete(f.relays, r.ID)
+			}
+		}
+	}
+	return nil
 }
 
 // flushEvery is how often counters are written down.
@@ -142,7 +162,7 @@ func (f *Fleet) Relays(t ident.Tenant) []control.Relay {
 func (f *Fleet) listLocked(t ident.Tenant, but ident.Relay) (all []control.Relay) {
 	for _, r := range f.relays {
 		e, ok := r.Entry()
-		if !ok || r.ID == but || !r.serves(t) {
+		if !ok || r.ID == but || !r.serves(t) || but != 0 && len(e.Addresses) == 0 {
 			continue
 		}
 		e.Draining = r.draining
@@ -156,7 +176,7 @@ func (f *Fleet) listLocked(t ident.Tenant, but ident.Relay) (all []control.Relay
 func (f *Fleet) regionLocked(of store.Relay) (all []ident.Relay) {
 	own, _ := of.Entry()
 	for _, r := range f.relays {
-		if e, ok := r.Entry(); ok && r.ID != of.ID && r.Tenant == of.Tenant && e.Region != "" && e.Region == own.Region {
+		if e, ok := r.Entry(); ok && len(e.Addresses) > 0 && r.ID != of.ID && r.Tenant == of.Tenant && e.Region != "" && e.Region == own.Region {
 			all = append(all, r.ID)
 		}
 	}
@@ -174,9 +194,12 @@ func (f *Fleet) Create(ctx context.Context, actor string, r store.Relay) (store.
 		return r, err
 	}
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	f.relays[r.ID] = &relay{Relay: r}
-	return r, nil // nobody hears of it before it has joined
+	f.mu.Unlock()
+	if !r.Node.IsZero() { // of others nobody hears before they have joined
+		f.told()
+	}
+	return r, nil
 }
 
 // Delete takes a relay's right to be one: its session ends and nodes forget it. What it has admitted it keeps until nodes leave it.
@@ -217,11 +240,27 @@ func (f *Fleet) told() {
 	f.Changed()
 }
 
-// NodeRemoved tells relays to turn a node away. It does not block.
+// NodeRemoved tells relays to turn a node away, and deletes the relay that it was. It does not block.
 func (f *Fleet) NodeRemoved(t ident.Tenant, n ident.Node, until time.Time) {
 	f.each(t, func(s *session) {
 		s.removedLocked(&pb.RemovedNode{Tenant: uint64(t), Node: uint64(n), Until: until.Unix()})
 	})
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, r := range f.relays {
+		if r.Node == n && !n.IsZero() && !f.closed {
+			f.wg.Go(func() { f.orphan(r.Relay) })
+		}
+	}
+}
+
+// orphan deletes a relay whose node was removed.
+func (f *Fleet) orphan(r store.Relay) {
+	ctx, cancel := context.WithTimeout(context.Background(), sendPatience)
+	defer cancel()
+	if err := f.Delete(ctx, "controller", r.ID); err != nil && !errors.Is(err, store.ErrNotFound) {
+		f.Log.Warn("the relay of a removed node is not deleted", logx.Err, err, "relay", r.ID, logx.Name, r.Name)
+	}
 }
 
 // TenantCreated tells relays whom else they serve.

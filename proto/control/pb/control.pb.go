@@ -2165,7 +2165,9 @@ type Relay struct {
 	// Another UDP port that answers STUN; 0: none.
 	StunPort uint32 `protobuf:"varint,5,opt,name=stun_port,json=stunPort,proto3" json:"stun_port,omitempty"`
 	// It is about to stop: no new client should come.
-	Draining      bool `protobuf:"varint,6,opt,name=draining,proto3" json:"draining,omitempty"`
+	Draining bool `protobuf:"varint,6,opt,name=draining,proto3" json:"draining,omitempty"`
+	// The node that is to be this relay, beside what else it does; 0: it is a machine of its own. It has no address until the node has begun.
+	Node          uint64 `protobuf:"fixed64,7,opt,name=node,proto3" json:"node,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2240,6 +2242,13 @@ func (x *Relay) GetDraining() bool {
 		return x.Draining
 	}
 	return false
+}
+
+func (x *Relay) GetNode() uint64 {
+	if x != nil {
+		return x.Node
+	}
+	return 0
 }
 
 // RelayJoin asks for the certificate of a relay that an admin has created; the only other message that a machine without a
@@ -3329,14 +3338,15 @@ const file_control_control_proto_rawDesc = "" +
 	"generation\x12\x13\n" +
 	"\x05in_ms\x18\x03 \x01(\rR\x04inMs\"9\n" +
 	"\x06Relays\x12/\n" +
-	"\x06relays\x18\x01 \x03(\v2\x17.cvlan.control.v1.RelayR\x06relays\"\x9a\x01\n" +
+	"\x06relays\x18\x01 \x03(\v2\x17.cvlan.control.v1.RelayR\x06relays\"\xae\x01\n" +
 	"\x05Relay\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x06R\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
 	"\x06region\x18\x03 \x01(\tR\x06region\x12\x1c\n" +
 	"\taddresses\x18\x04 \x03(\tR\taddresses\x12\x1b\n" +
 	"\tstun_port\x18\x05 \x01(\rR\bstunPort\x12\x1a\n" +
-	"\bdraining\x18\x06 \x01(\bR\bdraining\"\x83\x01\n" +
+	"\bdraining\x18\x06 \x01(\bR\bdraining\x12\x12\n" +
+	"\x04node\x18\a \x01(\x06R\x04node\"\x83\x01\n" +
 	"\tRelayJoin\x12\x14\n" +
 	"\x05relay\x18\x01 \x01(\x06R\x05relay\x12\x16\n" +
 	"\x06secret\x18\x02 \x01(\fR\x06secret\x12\x10\n" +
