@@ -28,6 +28,10 @@ type Peer struct {
 	NotBefore Timestamp
 }
 
+// unheard is after how long without an answer an attempt may begin anew because the preshared key is another: most answers have come
+// by then, and the timestamps of the two initiations differ.
+const unheard = 300 * time.Millisecond
+
 // peer is a machine's state of one peer. One that never spoke is this struct, two words in a map, and nothing else; what only a
 // conversation needs is behind pointers.
 type peer struct {
@@ -67,10 +71,11 @@ func newPeer(cfg Peer, now mono.Time) *peer {
 }
 
 // configure takes what may change in the life of a peer. Sessions stay; the preshared key counts from the next handshake message on.
-// An attempt under way begins anew with another key: the peer may have been without it, and silent.
+// An attempt under way that meets silence begins anew with another key: the peer may have been without one. An answer that is on its way goes
+// before: it is as good with the key before.
 func (p *peer) configure(cfg Peer, now mono.Time) {
 	if p.attempt != nil && cfg.Guarded && p.psk != cfg.Preshared {
-		p.retryAt = now
+		p.retryAt = min(p.retryAt, max(now, p.handshake.Add(unheard)))
 	}
 	p.psk, p.other, p.guarded = cfg.Preshared, cfg.Other, cfg.Guarded
 	if p.wished && !p.lacks() {

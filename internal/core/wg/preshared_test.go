@@ -90,8 +90,20 @@ func TestAnAttemptBeginsAnewWithANewKey(t *testing.T) {
 	w.run(100 * time.Millisecond)
 	w.give(1, 2, 0)
 	w.give(0, 2, 1)
-	w.run(100 * time.Millisecond)
+	w.run(unheard)
 	w.heard(1, "hello")
+}
+
+func TestAnAnswerOnItsWayOutlivesItsKey(t *testing.T) {
+	w := newWorld(t, 20, guarded([2]byte{1, 0}, [2]byte{1, 0}))
+	w.say(0, "hello")
+	w.run(time.Millisecond)
+	w.give(1, 2, 1) // a day has passed, and both agree anew
+	w.give(0, 2, 1)
+	w.run(100 * time.Millisecond)
+	if w.heard(1, "hello"); w.sent[0][KindInitiation] != 1 {
+		t.Fatalf("%d initiations", w.sent[0][KindInitiation])
+	}
 }
 
 func TestASessionOutlivesItsKey(t *testing.T) {
