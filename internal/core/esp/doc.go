@@ -26,7 +26,8 @@
 //	Delete            -> after Linger EventRetired: unpublish
 //
 // Who asked for a pair sends with it at once, and begins with a dummy packet. Who answered waits to hear it used (Keys.Waits), because the
-// answer may still be under way (RFC 7296 §2.8), but not for ever: then packets would wait for a peer that has nothing to say.
+// answer may still be under way (RFC 7296 §2.8). It does not wait for ever, or packets would wait for a peer that has nothing to say, and no
+// longer than until the peer deletes the pair that the new one replaces (Keys.Replaces).
 //
 // Sent and Received leave marks in a few shared words (see activity) and report whether the owner should be told. The report is
 // level-triggered: it is repeated with every batch until the owner has called Machine.Attend, so an engine may drop one when a queue is full.

@@ -133,20 +133,17 @@ func (m *Machine) install(now mono.Time, name key.WGPublic, k Keys) (*peer, erro
 	pair.peer = name
 	m.spis[k.Local] = pair
 	m.reserved--
-	h := holding{Pair: pair}
+	h := holding{Pair: pair, replaces: k.Replaces}
 	if k.Waits {
 		h.waits.Store(true)
 		h.switchAt = now.Add(patience)
-		if p.current == nil {
-			h.switchAt = now.Add(haste)
-		}
 	}
 	p.pairs = append(p.pairs, h)
 	return p, nil
 }
 
 // Delete ends a pair by our SPI: it seals no more, and receives for Linger. If it was what packets were sealed with, the newest of the
-// others takes over.
+// others takes over; one that waits to be heard used need wait no longer if it replaces the one that ends.
 func (m *Machine) Delete(now mono.Time, s SPI, out *Out) {
 	now = m.advance(now)
 	pair := m.spis[s]
@@ -161,8 +158,10 @@ func (m *Machine) Delete(now mono.Time, s SPI, out *Out) {
 	}
 	if p.current == pair {
 		p.current = nil
-		if next := p.newest(); next != nil {
-			m.promote(p, next, out)
+	}
+	for i := range p.pairs {
+		if h := &p.pairs[i]; h.replaces == s && !h.switchAt.IsNever() {
+			h.switchAt = now
 		}
 	}
 	m.look(p, now, out)

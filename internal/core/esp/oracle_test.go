@@ -18,7 +18,7 @@ func TestTsharkDecrypts(t *testing.T) {
 	if err != nil {
 		t.Skip("tshark is not installed")
 	}
-	for _, s := range []Suite{AES256GCM, AES192GCM, AES128GCM, AES256CBC, AES128CBC} {
+	for _, s := range []Suite{AES256GCM, AES256CBC} { // it is slow to start; the vectors have the others
 		a, _ := twins(t, s, false)
 		ka, _ := keysFor(s, false)
 		key, salt, mac, err := s.cut(ka.Out)

@@ -24,6 +24,7 @@ type peer struct {
 // holding is a pair and what a machine has in mind with it.
 type holding struct {
 	*Pair
+	replaces SPI       // the peer deletes that one when it has this
 	switchAt mono.Time // it seals from then on, though it was not heard used; Never: it has been current
 	retireAt mono.Time // it was deleted, and ends then; Never: it was not
 	sayAt    mono.Time // EventDue is repeated; Never: it has not been said
@@ -46,15 +47,11 @@ func (p *peer) holds(pair *Pair) *holding {
 }
 
 // newest is the last pair that may become current; nil: there is none. One that the peer may not have yet comes after all others.
-func (p *peer) newest() (best *Pair) {
-	waits := true
+func (p *peer) newest() (best *holding) {
 	for i := range p.pairs {
 		h := &p.pairs[i]
-		if !h.retireAt.IsNever() {
-			continue
-		}
-		if w := !h.switchAt.IsNever(); best == nil || !w || waits {
-			best, waits = h.Pair, w
+		if h.retireAt.IsNever() && (best == nil || h.switchAt.IsNever() || !best.switchAt.IsNever()) {
+			best = h
 		}
 	}
 	return best

@@ -32,10 +32,21 @@ func (m *Machine) end(p *peer, now mono.Time, out *Out) {
 		}
 		return true
 	})
-	if p.current == nil {
-		if next := p.newest(); next != nil && p.holds(next).switchAt.IsNever() {
-			m.promote(p, next, out)
-		}
+	m.fallBack(p, now, out)
+}
+
+// fallBack has the newest of the other pairs take over where there is nothing to seal with. One that the peer may not have yet gets a little
+// more time.
+func (m *Machine) fallBack(p *peer, now mono.Time, out *Out) {
+	if p.current != nil {
+		return
+	}
+	switch next := p.newest(); {
+	case next == nil:
+	case next.switchAt.IsNever():
+		m.promote(p, next.Pair, out)
+	default:
+		next.switchAt = min(next.switchAt, now.Add(haste))
 	}
 }
 

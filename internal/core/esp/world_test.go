@@ -184,6 +184,9 @@ func (w *world) agree(n int, change ...func(*Keys)) (asked, answered SPI) {
 	fill := byte(w.rnd.Uint32())
 	here.Local, here.Remote, here.In, here.Out = x, y, material(k.Suite, fill), material(k.Suite, fill+100)
 	there.Local, there.Remote, there.In, there.Out, there.Waits = y, x, here.Out, here.In, true
+	if s := w.side[1-n].sealer; s != nil {
+		there.Replaces = s.Local()
+	}
 	w.pass(w.delay)
 	w.install(1-n, there)
 	w.pass(w.delay)

@@ -144,6 +144,11 @@ func (k *Keyer) reply(now mono.Time, p *peer, from tunnel.Source, theirs esp.SPI
 		}
 		p.answered = k.message(answer, ours, number)
 		keys := k.derive(number, theirs, ours, false)
+		for _, s := range k.host.Pairs(p.Peer) {
+			if s.Sealing {
+				keys.Replaces = s.Local()
+			}
+		}
 		if err := k.host.Install(now, p.Peer, keys); err != nil {
 			k.host.Release(ours)
 			return tunnel.Crowded

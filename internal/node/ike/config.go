@@ -1,0 +1,110 @@
+package ike
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cvlan/cvlan/internal/base/key"
+	"github.com/cvlan/cvlan/internal/core/esp"
+	"github.com/cvlan/cvlan/internal/core/ike"
+	"github.com/cvlan/cvlan/internal/core/ike/crypt"
+	"github.com/cvlan/cvlan/internal/core/ike/msg"
+	"github.com/cvlan/cvlan/internal/node/tunnel"
+)
+
+// Config is how to meet peers.
+type Config struct {
+	// IKE is what core/ike is configured with; its Directory and SPIs are set here.
+	IKE   ike.Config
+	Peers Directory
+	// Life and Window are those of all pairs of SAs; zero: the defaults of core/esp.
+	Life   esp.Life
+	Window int
+}
+
+// Directory knows how to meet the tunnel's peers, and who they are.
+type Directory interface {
+	// Meet says how to meet a peer; its Name is set by the caller. An error: not by IKE.
+	Meet(p *tunnel.Peer) (ike.Peer, error)
+	// Who has an identity, which has not been proved yet; false: nobody. wanted is which of ours it would like to meet.
+	Who(remote, wanted msg.Identity) (key.WGPublic, bool)
+	// Evidence is as for ike.Directory.
+	Evidence(p *tunnel.Peer, remote msg.Identity, certs []msg.Cert) (crypt.Evidence, error)
+}
+
+// guide is a Keyer as core/ike's Directory and SPIs.
+type guide struct{ *keyer }
+
+// Peer implements ike.Directory.
+func (g guide) Peer(remote, wanted msg.Identity) (ike.Peer, bool) {
+	name, ok := g.peersOf.Who(remote, wanted)
+	if !ok {
+		return ike.Peer{}, false
+	}
+	p := g.host.Find(name)
+	if p == nil {
+		return ike.Peer{}, false
+	}
+	how, err := g.meet(p)
+	return how, err == nil
+}
+
+// Evidence implements ike.Directory.
+func (g guide) Evidence(who ike.Peer, remote msg.Identity, certs []msg.Cert) (crypt.Evidence, error) {
+	var name key.WGPublic
+	if err := name.UnmarshalText([]byte(who.Name)); err != nil {
+		return crypt.Evidence{}, err
+	}
+	p := g.host.Find(name)
+	if p == nil {
+		return crypt.Evidence{}, errors.New("the peer was removed meanwhile")
+	}
+	return g.peersOf.Evidence(p, remote, certs)
+}
+
+// Reserve implements ike.SPIs.
+func (g guide) Reserve() (uint32, error) {
+	s, err := g.host.SPI()
+	return uint32(s), err
+}
+
+// Release implements ike.SPIs.
+func (g guide) Release(s uint32) { g.host.Release(esp.SPI(s)) }
+
+// meet is how to meet a peer, under the name by which events speak of it.
+func (k *keyer) meet(p *tunnel.Peer) (ike.Peer, error) {
+	how, err := k.peersOf.Meet(p)
+	how.Name = p.Key().String()
+	return how, err
+}
+
+// keysOf are those of a Child SA in ESP's words.
+func (k *keyer) keysOf(c ike.ChildSA) (esp.Keys, error) {
+	suite, err := suiteOf(c.Encryption, c.Integrity)
+	return esp.Keys{
+		Suite: suite, Local: esp.SPI(c.In), Remote: esp.SPI(c.Out), In: c.KeyIn, Out: c.KeyOut, ESN: c.Extended, Window: k.window, Life: k.life,
+		Theirs: selectorsOf(c.Theirs), Ours: selectorsOf(c.Ours), Waits: c.Answered, Replaces: esp.SPI(c.Replaces),
+	}, err
+}
+
+var suites = map[msg.TransformID]map[uint16]esp.Suite{
+	msg.EncrAESGCM16: {256: esp.AES256GCM, 192: esp.AES192GCM, 128: esp.AES128GCM},
+	msg.EncrChaCha20: {0: esp.ChaCha20Poly1305},
+	msg.EncrAESCBC:   {256: esp.AES256CBC, 128: esp.AES128CBC},
+}
+
+func suiteOf(encryption, integrity msg.Transform) (esp.Suite, error) {
+	s := suites[encryption.ID][encryption.KeyBits]
+	separate := integrity.ID == msg.IntegSHA256
+	if cbc := s == esp.AES256CBC || s == esp.AES128CBC; !s.Valid() || cbc != separate || !cbc && integrity.ID != msg.IntegNone {
+		return 0, fmt.Errorf("ESP by %s and %s: we do not have it", encryption, integrity)
+	}
+	return s, nil
+}
+
+func selectorsOf(all []msg.Selector) (out []esp.Selector) {
+	for _, s := range all {
+		out = append(out, esp.Selector{Protocol: s.Protocol, FromPort: s.FromPort, ToPort: s.ToPort, From: s.From, To: s.To})
+	}
+	return out
+}

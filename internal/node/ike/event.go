@@ -1,0 +1,123 @@
+package ike
+
+import (
+	"github.com/cvlan/cvlan/internal/base/key"
+	"github.com/cvlan/cvlan/internal/base/mono"
+	"github.com/cvlan/cvlan/internal/core/esp"
+	"github.com/cvlan/cvlan/internal/core/ike"
+	"github.com/cvlan/cvlan/internal/node/ipsec"
+)
+
+// settle does what the machine wants done; what it wants because of that is done too.
+func (k *keyer) settle(now mono.Time) {
+	for i := 0; i < len(k.out.Events); i++ {
+		k.event(now, k.out.Events[i])
+	}
+	for _, t := range k.out.Transmits {
+		k.send(t)
+	}
+	k.out.Reset()
+}
+
+// send sends a message to the peer for whom its path stands, or back to the stranger whose message is being handled.
+func (k *keyer) send(t ike.Transmit) {
+	m := ipsec.Message{Data: t.Data}
+	switch p := k.places[t.Path.Remote]; {
+	case p != nil:
+		m.Peer, m.Opening = p.Peer, !p.up && k.origin == nil
+		if k.origin != nil && (!p.up || k.sources[k.origin.Source] == p) { // until it has proved itself, only answers tell where it is
+			m.To = k.origin.Source
+		}
+	case k.origin != nil && t.Path.Remote == k.origin.Addr:
+		m.To = k.origin.Source
+	default:
+		return // to a stranger who has been forgotten
+	}
+	k.host.Send(m)
+}
+
+// whom is the peer that an event is about; nil: a stranger, or one that was removed.
+func (k *keyer) whom(name string) *peer {
+	var n key.WGPublic
+	if err := n.UnmarshalText([]byte(name)); err != nil {
+		return nil
+	}
+	p := k.host.Find(n)
+	if p == nil {
+		return k.peers[n]
+	}
+	return k.of(p)
+}
+
+func (k *keyer) event(now mono.Time, e ike.Event) {
+	p := k.whom(e.Peer)
+	if p == nil {
+		return
+	}
+	switch e.Kind {
+	case ike.EventUp:
+		p.id, p.up, p.asked, p.last = e.ID, true, false, now
+		k.hear(p, e.ID)
+	case ike.EventDown:
+		k.down(p, e)
+	case ike.EventRekeyed:
+		p.last = now
+	case ike.EventMoved, ike.EventHeard:
+		k.hear(p, e.ID)
+	case ike.EventChildUp:
+		k.install(now, p, e)
+	case ike.EventChildDown, ike.EventChildGone:
+		delete(k.children, esp.SPI(e.Child.In))
+		k.host.Delete(now, esp.SPI(e.Child.In))
+	case ike.EventChildFailed:
+		if p.id == e.ID && p.asked && e.Child.Replaces == 0 {
+			p.asked = false
+			k.host.GiveUp(p.Peer)
+		}
+	}
+}
+
+// hear follows a peer that has proved itself to where its message came from.
+func (k *keyer) hear(p *peer, id ike.ID) {
+	_ = k.machine.SetPath(id, p.path) // the session may have ended in the same breath
+	if k.origin == nil {
+		return
+	}
+	if p.source != k.origin.Source {
+		if k.sources[p.source] == p {
+			delete(k.sources, p.source)
+		}
+		p.source = k.origin.Source
+		k.sources[p.source] = p
+	}
+	k.host.Heard(p.Peer, k.origin.Source)
+}
+
+// down forgets a session, or an attempt that has come to nothing; the Child SAs have ended before.
+func (k *keyer) down(p *peer, e ike.Event) {
+	if p.id != e.ID { // another has taken its place
+		return
+	}
+	attempt := !p.up || p.asked
+	p.id, p.up, p.asked = 0, false, false
+	if attempt {
+		k.host.GiveUp(p.Peer)
+	}
+}
+
+func (k *keyer) install(now mono.Time, p *peer, e ike.Event) {
+	p.last = now
+	if p.id == e.ID && e.Child.Replaces == 0 {
+		p.asked = false
+	}
+	keys, err := k.keysOf(e.Child)
+	if err == nil {
+		err = k.host.Install(now, p.Peer, keys)
+	}
+	if err != nil {
+		k.host.Release(esp.SPI(e.Child.In))
+		_ = k.machine.DeleteChild(now, e.ID, e.Child.In, &k.out)
+		return
+	}
+	k.children[esp.SPI(e.Child.In)] = e.ID
+}

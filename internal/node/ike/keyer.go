@@ -1,0 +1,195 @@
+package ike
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"net/netip"
+
+	"github.com/cvlan/cvlan/internal/base/key"
+	"github.com/cvlan/cvlan/internal/base/mono"
+	"github.com/cvlan/cvlan/internal/core/esp"
+	"github.com/cvlan/cvlan/internal/core/ike"
+	"github.com/cvlan/cvlan/internal/node/ipsec"
+	"github.com/cvlan/cvlan/internal/node/tunnel"
+)
+
+// keyer is core/ike's Machine with the tunnel's peers.
+type keyer struct {
+	host    ipsec.Host
+	peersOf Directory
+	life    esp.Life
+	window  int
+	machine *ike.Machine
+	out     ike.Out
+	origin  *tunnel.Origin // of the message that is being handled; nil: there is none
+
+	peers    map[key.WGPublic]*peer
+	places   map[netip.AddrPort]*peer // by the address that stands for a peer
+	sources  map[tunnel.Source]*peer  // where peers were heard last
+	children map[esp.SPI]ike.ID
+	last     uint64 // address given out
+}
+
+// peer is what there is of IKE with one.
+type peer struct {
+	*tunnel.Peer
+	path   ike.Path // that stands for it
+	id     ike.ID   // 0: nothing is up nor under way
+	up     bool
+	asked  bool // for another Child SA, while up
+	source tunnel.Source
+	spoke  mono.Time // when a message came from there last
+	probed mono.Time // when it was silent last
+	last   mono.Time // when keys were made last
+}
+
+var _ ipsec.Keyer = (*keyer)(nil)
+
+// New returns what makes keys by IKEv2.
+func New(c Config) ipsec.BuildKeyer {
+	return func(h ipsec.Host) (ipsec.Keyer, error) {
+		if c.Peers == nil {
+			return nil, errors.New("ike: there is no directory of peers")
+		}
+		k := &keyer{
+			host: h, peersOf: c.Peers, life: c.Life, window: c.Window, peers: map[key.WGPublic]*peer{}, places: map[netip.AddrPort]*peer{},
+			sources: map[tunnel.Source]*peer{}, children: map[esp.SPI]ike.ID{},
+		}
+		c.IKE.Directory, c.IKE.SPIs = guide{k}, guide{k}
+		var err error
+		k.machine, err = ike.New(c.IKE, rand.Reader)
+		return k, err
+	}
+}
+
+// of is what there is with a peer, from the first use on.
+func (k *keyer) of(p *tunnel.Peer) *peer {
+	if was := k.peers[p.Key()]; was != nil {
+		return was
+	}
+	k.last++
+	var a [16]byte
+	a[0] = 1 // 100::/64
+	binary.BigEndian.PutUint64(a[8:], k.last)
+	made := &peer{Peer: p, path: ike.Path{Remote: netip.AddrPortFrom(netip.AddrFrom16(a), 4500)}}
+	k.peers[p.Key()], k.places[made.path.Remote] = made, made
+	return made
+}
+
+// Message implements ipsec.Keyer.
+func (k *keyer) Message(now mono.Time, from tunnel.Origin, message []byte) tunnel.Reason {
+	k.origin = &from
+	path := ike.Path{Remote: from.Addr}
+	if p := k.sources[from.Source]; p != nil {
+		path, p.spoke = p.path, now
+	}
+	k.machine.Datagram(now, path, message, &k.out)
+	k.settle(now)
+	k.origin = nil
+	return tunnel.OK
+}
+
+// Press implements ipsec.Keyer: core/ike counts half-open SAs itself.
+func (k *keyer) Press(mono.Time) {}
+
+// Put implements ipsec.Keyer.
+func (k *keyer) Put(_ mono.Time, p *tunnel.Peer) error {
+	_, err := k.meet(p)
+	return err
+}
+
+// Remove implements ipsec.Keyer.
+func (k *keyer) Remove(p *tunnel.Peer) {
+	was := k.peers[p.Key()]
+	if was == nil {
+		return
+	}
+	if now := k.host.Clock().Now(); was.id != 0 {
+		_ = k.machine.Terminate(now, was.id, &k.out) // it fails for what is down already
+		k.settle(now)
+	}
+	delete(k.peers, p.Key())
+	delete(k.places, was.path.Remote)
+	delete(k.sources, was.source)
+}
+
+// Want implements ipsec.Keyer.
+func (k *keyer) Want(now mono.Time, p *tunnel.Peer) {
+	who := k.of(p)
+	if who.asked || who.id != 0 && !who.up {
+		return
+	}
+	how, err := k.meet(p)
+	switch {
+	case err != nil:
+		k.host.GiveUp(p)
+		return
+	case who.up:
+		who.asked = true
+		err = k.machine.CreateChild(now, who.id, *how.Child, &k.out)
+	default:
+		who.id, err = k.machine.Initiate(now, how, who.path, &k.out)
+	}
+	if err != nil {
+		who.asked = false
+		k.host.GiveUp(p)
+	}
+	k.settle(now)
+}
+
+// Renew implements ipsec.Keyer.
+func (k *keyer) Renew(now mono.Time, p *tunnel.Peer) { k.probe(now, p) }
+
+// Silent implements ipsec.Keyer. A peer that is silent again, and has not said a word since it was asked whether it lives, has lost its SAs,
+// or its way to us: to call it anew is the quickest way to find out, and costs a peer that lives nothing but a new start.
+func (k *keyer) Silent(now mono.Time, p *tunnel.Peer) {
+	who := k.peers[p.Key()]
+	if who == nil || !who.up {
+		return
+	}
+	if !who.probed.IsNever() && who.spoke < who.probed {
+		who.probed = mono.Never
+		_ = k.machine.Terminate(now, who.id, &k.out) // it is up
+		k.settle(now)
+		return
+	}
+	who.probed = now
+	k.probe(now, p)
+}
+
+func (k *keyer) probe(now mono.Time, p *tunnel.Peer) {
+	if who := k.peers[p.Key()]; who != nil && who.up {
+		_ = k.machine.Probe(now, who.id, &k.out) // a full queue has something that will tell whether the peer lives
+		k.settle(now)
+	}
+}
+
+// Due implements ipsec.Keyer.
+func (k *keyer) Due(now mono.Time, _ *tunnel.Peer, s esp.SPI) {
+	_ = k.machine.RekeyChild(now, k.children[s], uint32(s), &k.out) // it is said again
+	k.settle(now)
+}
+
+// Expired implements ipsec.Keyer.
+func (k *keyer) Expired(now mono.Time, _ *tunnel.Peer, s esp.SPI) {
+	_ = k.machine.DeleteChild(now, k.children[s], uint32(s), &k.out) // the peer's own end of it comes as well
+	k.settle(now)
+}
+
+// Deadline implements ipsec.Keyer.
+func (k *keyer) Deadline() mono.Time { return k.machine.Deadline() }
+
+// Tick implements ipsec.Keyer.
+func (k *keyer) Tick(now mono.Time) {
+	k.machine.Tick(now, &k.out)
+	k.settle(now)
+}
+
+// Status implements ipsec.Keyer.
+func (k *keyer) Status(p *tunnel.Peer) (last mono.Time, attempting bool) {
+	if who := k.peers[p.Key()]; who != nil {
+		return who.last, who.asked || who.id != 0 && !who.up
+	}
+	return mono.Never, false
+}
