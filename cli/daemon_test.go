@@ -29,6 +29,7 @@ type daemon struct {
 	path    json.RawMessage
 	check   json.RawMessage // what netcheck is answered
 	denials json.RawMessage // what policy log is answered
+	later   json.RawMessage // and when it asks again; nil: the daemon has gone
 	then    []local.Status  // what a watch shows next
 	refusal *local.Error
 	busy    bool // somebody else watches
@@ -83,6 +84,10 @@ func (d *daemon) serve(r local.Route) http.HandlerFunc {
 			b, _ := json.Marshal(in)
 			d.asked.WriteString(r.Path + " " + string(b) + "\n")
 		}
+		if in["since"] != nil && d.later == nil {
+			refuse(w, local.CodeUnreachable.Problem("do that", "the daemon is stopping", ""))
+			return
+		}
 		json.NewEncoder(w).Encode(d.answer(r, in))
 	}
 }
@@ -125,7 +130,11 @@ func (d *daemon) answer(r local.Route, in map[string]any) any {
 	case local.GetNetCheck.Path:
 		return d.check
 	case local.PostPolicyLog.Path:
-		return d.denials
+		said := d.denials
+		if in["since"] != nil {
+			said, d.later = d.later, nil
+		}
+		return said
 	case local.GetVersion.Path:
 		return local.About{Schema: local.Schema, Daemon: version.Info{Version: "1.2.3", Go: "go1.26"}}
 	default:
@@ -157,7 +166,7 @@ func state(ts *testscript.TestScript, file string) (s local.Status) {
 }
 
 // daemonState sets what the daemon shows from now on: daemon up.json. "daemon stops" ends it, and
-// "daemon tunnels wg.json" sets its tunnels, "daemon path path.json" the ways to every peer, "daemon check check.json" the report of netcheck, "daemon denials log.json" what policy log shows, "daemon ends-watches" makes it end each watch when there is nothing more to show; "daemon is-watched" makes it refuse watches.
+// "daemon tunnels wg.json" sets its tunnels, "daemon path path.json" the ways to every peer, "daemon check check.json" the report of netcheck, "daemon denials log.json then.json" what policy log shows first and then, "daemon ends-watches" makes it end each watch when there is nothing more to show; "daemon is-watched" makes it refuse watches.
 func daemonState(ts *testscript.TestScript, _ bool, args []string) {
 	d := theDaemon(ts)
 	if args[0] == "stops" {
@@ -184,6 +193,9 @@ func daemonState(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	if args[0] == "denials" {
 		d.denials = json.RawMessage(ts.ReadFile(args[1]))
+		if len(args) > 2 {
+			d.later = json.RawMessage(ts.ReadFile(args[2]))
+		}
 		return
 	}
 	if args[0] == "tunnels" {
