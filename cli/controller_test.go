@@ -16,6 +16,7 @@ import (
 
 	"github.com/cvlan/cvlan/controller/admin"
 	"github.com/cvlan/cvlan/controller/ca"
+	"github.com/cvlan/cvlan/controller/hub"
 	"github.com/cvlan/cvlan/controller/store"
 	"github.com/cvlan/cvlan/controller/store/sqlite"
 	"github.com/cvlan/cvlan/internal/base/ident"
@@ -51,7 +52,7 @@ func controllerStart(ts *testscript.TestScript, _ bool, args []string) {
 	c.addr = l.Addr().String()
 	quiet := slog.New(slog.DiscardHandler)
 	s := &http.Server{
-		Handler: admin.New(admin.Config{Store: db, Live: c.live,
+		Handler: admin.New(admin.Config{Store: db, Rules: hub.New(hub.Config{Store: db, Now: time.Now, Log: quiet}), Live: c.live,
 			NewTenant: c.newTenant, Addrs: []string{c.addr}, Pin: c.ca.Pin(), Started: time.Now(), Now: time.Now, Log: quiet}),
 		ErrorLog:          slog.NewLogLogger(quiet.Handler(), slog.LevelError),
 		ReadHeaderTimeout: 5 * time.Second,

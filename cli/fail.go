@@ -119,8 +119,10 @@ func localExit(c local.Code) iox.Exit {
 
 func adminExit(c admin.Code) iox.Exit {
 	switch c {
-	case admin.CodeInvalid, admin.CodeExists, admin.CodeConflict, admin.CodeAmbiguous, admin.CodeChanged, admin.CodeLimit, admin.CodeReused, admin.CodeTooLarge:
+	case admin.CodeInvalid, admin.CodeExists, admin.CodeConflict, admin.CodeAmbiguous, admin.CodeChanged, admin.CodeLimit, admin.CodeReused, admin.CodeTooLarge, admin.CodePolicy:
 		return iox.Invalid
+	case admin.CodePolicyTest:
+		return iox.Denied
 	case admin.CodeUnknownKey:
 		return iox.NeedsLogin
 	case admin.CodePermission:

@@ -39,6 +39,7 @@ type PolicyReview struct {
 	Tests    int             `json:"tests"`
 	Problems []PolicyProblem `json:"problems" nullable:"false"`
 	Failures []PolicyFailure `json:"failures" nullable:"false" doc:"Tests that it does not pass"`
+	Affected int             `json:"affected,omitempty" doc:"Nodes whose rules, or view of others, differ from what is in force"`
 }
 
 // PolicyRule names a rule of a document.

@@ -19,6 +19,8 @@ const (
 	CodeTooMany      Code = "too-many-requests" // wait as long as Retry-After says
 	CodeTooLarge     Code = "too-large"
 	CodeReused       Code = "idempotency-key-reused" // with another request than the first
+	CodePolicy       Code = "policy-invalid"         // the document has errors; the review says which
+	CodePolicyTest   Code = "policy-test-failed"     // the document does not pass its own tests; the review says which
 	CodeReadOnly     Code = "read-only"              // the database cannot be written now; reading goes on
 	CodeInternal     Code = "internal"
 	CodeUnknownRoute Code = "unknown-operation" // this controller has no such operation; it may be older or newer
@@ -27,7 +29,7 @@ const (
 // Status returns the HTTP status that goes with the code.
 func (c Code) Status() int {
 	switch c {
-	case CodeInvalid, CodeReused:
+	case CodeInvalid, CodeReused, CodePolicy, CodePolicyTest:
 		return http.StatusUnprocessableEntity
 	case CodeUnknownKey:
 		return http.StatusUnauthorized
@@ -58,6 +60,8 @@ type Problem struct {
 	Detail string  `json:"detail,omitempty" doc:"Why" example:"no node has that name"`
 	Hint   string  `json:"hint,omitempty" doc:"What to do next" example:"list the nodes with: cvlan admin node list"`
 	Fields []Field `json:"fields,omitempty" nullable:"false" doc:"Which parts of the request were not accepted"`
+	// Review is there when a policy was refused.
+	Review *PolicyReview `json:"review,omitempty" doc:"What is wrong with the policy"`
 }
 
 // Field is a part of a request that was not accepted.

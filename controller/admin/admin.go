@@ -38,6 +38,8 @@ type Config struct {
 	// NewTenant makes a tenant with its certificate authority.
 	NewTenant func(ctx context.Context, actor, name string) (store.Tenant, error)
 	Addrs     []string // host:port that join keys carry: where nodes find this controller
+	// Rules answers questions of policies in force.
+	Rules Rulebook
 	// Relays makes and deletes relays; nil: in the store, and nobody serves them.
 	Relays Relays
 	// AdminAddrs is what admin keys carry: where this API is found. Nil: at Addrs.
@@ -62,7 +64,7 @@ func build(c Config) (*server, *http.ServeMux) {
 	if c.Relays == nil {
 		c.Relays = absent{c.Store}
 	}
-	s := &server{Config: c, gate: newGate(c.Now), replays: newReplays(c.Now)}
+	s := &server{Config: c, gate: newGate(c.Now), replays: newReplays(c.Now), reviews: make(chan struct{}, maxReviews)}
 	mux := http.NewServeMux()
 	s.api = humago.New(mux, describe())
 	s.api.OpenAPI().OnAddOperation = append(s.api.OpenAPI().OnAddOperation, s.served)
@@ -78,7 +80,8 @@ type server struct {
 	api     huma.API
 	gate    *gate
 	replays *replays
-	ops     []string // operations served, for the test that none is missing
+	reviews chan struct{} // holds one for each review under way
+	ops     []string      // operations served, for the test that none is missing
 }
 
 func (s *server) served(_ *huma.OpenAPI, op *huma.Operation) { s.ops = append(s.ops, op.OperationID) }
@@ -95,6 +98,14 @@ func (s *server) register() {
 	within(s, admin.GetNetwork, s.getNetwork)
 	within(s, admin.SetRules, s.setRules)
 	within(s, admin.DeleteNetwork, s.deleteNetwork)
+	within(s, admin.GetPolicy, s.getPolicy)
+	within(s, admin.SetPolicy, s.setPolicy)
+	within(s, admin.CheckPolicy, s.checkPolicy)
+	within(s, admin.ComparePolicy, s.comparePolicy)
+	within(s, admin.ExplainPolicy, s.explainPolicy)
+	within(s, admin.GetPolicyStatus, s.getPolicyStatus)
+	within(s, admin.ListPolicies, s.listPolicies)
+	within(s, admin.GetPolicyVersion, s.getPolicyVersion)
 	within(s, admin.ListJoinKeys, s.listJoinKeys)
 	within(s, admin.CreateJoinKey, s.createJoinKey)
 	within(s, admin.RevokeJoinKey, s.revokeJoinKey)

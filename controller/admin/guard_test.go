@@ -19,7 +19,7 @@ func TestEveryOperationAsksForItsScope(t *testing.T) {
 	w := newWorld(t)
 	every := admin.Provider.Scopes()
 	for _, r := range admin.Routes() {
-		path := strings.NewReplacer("{tenant}", "default", "{network}", "x", "{node}", "x", "{key}", "x", "{peer}", "x", "{relay}", "x", "{user}", "a@b", "{group}", "x").Replace(r.Path)
+		path := strings.NewReplacer("{tenant}", "default", "{network}", "x", "{node}", "x", "{key}", "x", "{peer}", "x", "{relay}", "x", "{user}", "a@b", "{group}", "x", "{number}", "1").Replace(r.Path)
 		if r.Scope == "" {
 			continue
 		}
@@ -47,7 +47,8 @@ func TestEveryOperationAsksForItsScope(t *testing.T) {
 // sample is a body that an operation accepts.
 func sample(id string) string {
 	return map[string]string{
-		"createTenant": `{"name":"a"}`, "createNetwork": `{"name":"a"}`, "setRules": `{"rules":[]}`, "createJoinKey": `{"network":"a"}`,
+		"createTenant": `{"name":"a"}`, "createNetwork": `{"name":"a"}`, "setRules": `{"rules":[]}`, "setPolicy": `{"text":"{}"}`, "checkPolicy": `{"text":"{}"}`, "comparePolicy": `{"text":"{}"}`,
+		"explainPolicy": `{"src":"a","dst":"b:1"}`, "createJoinKey": `{"network":"a"}`,
 		"createUser": `{"login":"a@b"}`, "changeUser": `{}`, "createGroup": `{"name":"a"}`, "changeMembers": `{}`, "tagNode": `{}`,
 		"renameNode": `{"name":"a"}`, "createPeer": `{"name":"a","network":"a","nodes":["a"],"key":"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}`,
 		"createRelay": `{"name":"a"}`, "createAPIKey": `{"name":"a","scopes":["auditor"]}`,

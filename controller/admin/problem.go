@@ -65,6 +65,8 @@ func lister(tag string) string {
 		return "cvlan admin group list"
 	case "Peers":
 		return "cvlan admin peer list"
+	case "Policy":
+		return "cvlan policy history"
 	case "Relays":
 		return "cvlan admin relay list"
 	case "Join keys":

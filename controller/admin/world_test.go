@@ -16,6 +16,7 @@ import (
 
 	"github.com/cvlan/cvlan/api/admin"
 	"github.com/cvlan/cvlan/controller/ca"
+	"github.com/cvlan/cvlan/controller/hub"
 	"github.com/cvlan/cvlan/controller/store"
 	"github.com/cvlan/cvlan/controller/store/sqlite"
 	"github.com/cvlan/cvlan/internal/base/ident"
@@ -27,6 +28,7 @@ import (
 type world struct {
 	t      *testing.T
 	db     store.Store
+	hub    *hub.Hub // without sessions: nobody runs it
 	ca     *ca.CA
 	addr   string
 	tenant store.Tenant // "default"
@@ -99,7 +101,8 @@ func (w *world) serve() {
 		w.t.Fatal(err)
 	}
 	w.addr = l.Addr().String()
-	h := New(Config{Store: w.db, Live: w.presence, NewTenant: w.makeTenant, Addrs: []string{w.addr}, Pin: w.ca.Pin(), Started: w.now,
+	w.hub = hub.New(hub.Config{Store: w.db, Now: w.clock, Log: slog.New(slog.DiscardHandler)})
+	h := New(Config{Store: w.db, Rules: w.hub, Live: w.presence, NewTenant: w.makeTenant, Addrs: []string{w.addr}, Pin: w.ca.Pin(), Started: w.now,
 		Now: w.clock, Log: slog.New(slog.DiscardHandler)})
 	server := &http.Server{Handler: h, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), ReadHeaderTimeout: 5 * time.Second,
 		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS13, GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return w.ca.Server() }}}
