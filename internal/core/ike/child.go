@@ -17,12 +17,6 @@ type child struct {
 	replaced     bool // another replaces it
 }
 
-// rival is the Child SA that the peer made to replace one, while we had asked to replace the same.
-type rival struct {
-	child  *child
-	lowest []byte
-}
-
 // leastSPI is the first that is not reserved (RFC 4303 §2.1).
 const leastSPI = 256
 
@@ -79,9 +73,9 @@ func (x *session) makeChild(s *sa, c *child, choice crypt.Choice, n crypt.Nonces
 }
 
 // answerChild makes the Child SA that the peer asks for, or says how to refuse it. n has the initiator's nonce; for an exchange of its
-// own ours is added and sent.
-func (x *session) answerChild(s *sa, in inbound, n crypt.Nonces, allowed []msg.Proposal, replaces uint32, out *Out) ([]msg.Payload, *rival, msg.Notify) {
-	no := func(k msg.NotifyType) ([]msg.Payload, *rival, msg.Notify) { return nil, nil, msg.Notify{Kind: k} }
+// own ours is added and sent. The lower of both comes back.
+func (x *session) answerChild(s *sa, in inbound, n crypt.Nonces, allowed []msg.Proposal, replaces uint32, out *Out) ([]msg.Payload, []byte, msg.Notify) {
+	no := func(k msg.NotifyType) ([]msg.Payload, []byte, msg.Notify) { return nil, nil, msg.Notify{Kind: k} }
 	policy := x.peer.Child
 	offer, ok1 := msg.First[msg.SA](in.payloads)
 	tsi, ok2 := msg.First[msg.TSi](in.payloads)
@@ -130,7 +124,7 @@ func (x *session) answerChild(s *sa, in inbound, n crypt.Nonces, allowed []msg.P
 	if public != nil {
 		ps = append(ps, msg.KE{Method: ke.Method, Data: public})
 	}
-	return append(ps, msg.TSi(c.theirs), msg.TSr(c.ours)), &rival{c, lowest(n)}, msg.Notify{}
+	return append(ps, msg.TSi(c.theirs), msg.TSr(c.ours)), lowest(n), msg.Notify{}
 }
 
 // answerKey carries out a key exchange, if there is one.

@@ -19,7 +19,7 @@ type createChild struct {
 	tried   []msg.TransformID
 	method  msg.TransformID // that we try next; KENone: the first of the profile
 	private crypt.Offer
-	rival   *rival // that the peer made meanwhile to replace the same; it is remembered also when the old one is gone
+	rival   []byte   // the lower nonce of the one that the peer made meanwhile to replace the same; nil: it did not
 	dead    []uint32 // SPIs that the peer has deleted and we do not know: one may be what it made for us
 }
 
@@ -201,12 +201,12 @@ func (t *createChild) fail(x *session, e Event, out *Out) {
 
 // settle says which of two Child SAs that were to replace the same one stays: that with the lowest nonce of the four goes, and who
 // made it deletes it; who made the other deletes the old one (§2.8.1). Without a rival there is only the old one to delete.
-func (x *session) settle(old, fresh *child, low []byte, r *rival) {
+func (x *session) settle(old, fresh *child, low, rival []byte) {
 	if old != nil {
 		old.ends, old.replaced = true, true
 	}
 	switch {
-	case r != nil && x.byIn(r.child.in) == r.child && lower(low, r.lowest):
+	case rival != nil && lower(low, rival): // also if the rival has been replaced or deleted since
 		fresh.ends, fresh.replaced = true, true
 		x.wish(&deleteChild{spi: fresh.in})
 	case old != nil:

@@ -1,0 +1,135 @@
+package ike
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// script does what its words say: "a.rekeychild" is a wish of a's, "b<" hands b the oldest message that is on its way to it, "b<2" the
+// second oldest, "b-" loses the oldest, and "wait" lets a second pass.
+func (w *world) script(words string) {
+	w.t.Helper()
+	w.link.delay = 24 * time.Hour // nothing arrives by itself
+	for word := range strings.FieldsSeq(words) {
+		n := int(word[0] - 'a')
+		switch {
+		case word == "wait":
+			w.run(time.Second)
+		case word[1] == '.':
+			wishes := map[string]func(*side){
+				"rekeychild": (*side).rekeyChild, "deletechild": (*side).deleteChild, "create": (*side).createChild,
+				"rekey": (*side).rekey, "probe": (*side).probe, "end": (*side).end,
+			}
+			wishes[word[2:]](w.side[n])
+		default:
+			nth := 1
+			if len(word) > 2 {
+				nth = int(word[2] - '0')
+			}
+			w.hand(n, nth, word[1] == '<')
+		}
+	}
+	w.link.delay = 10 * time.Millisecond
+	for i := range w.flight {
+		w.flight[i].at = w.now.Add(10 * time.Millisecond)
+	}
+}
+
+func (w *world) hand(to, nth int, deliver bool) {
+	w.t.Helper()
+	for i, f := range w.flight {
+		if f.to != to {
+			continue
+		}
+		if nth--; nth > 0 {
+			continue
+		}
+		w.flight = append(w.flight[:i:i], w.flight[i+1:]...)
+		if deliver {
+			s := w.side[to]
+			s.m.Datagram(w.now, f.path, bytes.Clone(f.data), &s.out)
+			s.flush()
+		}
+		return
+	}
+	w.t.Fatalf("nothing is on its way to %c\n%s", 'a'+to, w.story())
+}
+
+// The situations in which exchanges of both sides meet, by their usual names. Each is played with seeds that make either side's nonce
+// the lowest, and with the sides exchanged.
+func TestCollisions(t *testing.T) {
+	for _, c := range []struct {
+		name, script string
+		children     int // after quiet; -1: the session is over
+	}{
+		{"child rekey regular", "a.rekeychild b< a< b< a<", 1},
+		{"child rekey response lost", "a.rekeychild b< a-", 1},
+		{"child rekey request repeated late", "a.rekeychild b< wait wait a< b< a<", 1},
+		{"child rekey collision", "a.rekeychild b.rekeychild b< a< a< b<", 1},
+		{"child rekey collision, delayed response", "a.rekeychild b.rekeychild b< a< a< b< b< a<", 1},
+		{"child rekey collision, responses before requests are lost", "a.rekeychild b.rekeychild b< a< a- b-", 1},
+		{"child rekey collision, one response lost", "a.rekeychild b.rekeychild b< a< a-", 1},
+		{"child rekey collision, delayed request", "a.rekeychild b.rekeychild a< b<2 a< b<", 1},
+		{"child rekey collision, delayed request and delete", "a.rekeychild b.rekeychild a< b<2 b< a< a<", 1},
+		{"child rekey collision, request lost", "a.rekeychild b- b.rekeychild a< b< a<", 1},
+		{"child rekey collision, again before it is over", "a.rekeychild b.rekeychild b< a< a< b<", 1},
+		{"child rekey meets delete", "a.rekeychild b.deletechild b< a< a< b<", 0},
+		{"child rekey meets delete, rekey lost", "a.rekeychild b.deletechild b- a< b<", 0}, // the peer's Delete has said that it is wanted no more
+		{"child rekey meets delete, delete lost", "a.rekeychild b.deletechild b< a- a<", 0},
+		{"child delete regular", "a.deletechild b< a<", 0},
+		{"child delete response lost", "a.deletechild b< a-", 0},
+		{"child delete collision", "a.deletechild b.deletechild b< a< a< b<", 0},
+		{"child delete collision, one lost", "a.deletechild b.deletechild b- a< b<", 0},
+		{"child create collision", "a.create b.create b< a< a< b<", 3},
+		{"child create and delete", "a.create b.deletechild b< a< a< b<", 1},
+		{"ike rekey regular", "a.rekey b< a< b< a<", 1},
+		{"ike rekey response lost", "a.rekey b< a-", 1},
+		{"ike rekey delete lost", "a.rekey b< a< b-", 1},
+		{"ike rekey collision", "a.rekey b.rekey b< a< a< b<", 1},
+		{"ike rekey collision, delayed response", "a.rekey b.rekey b< a< b< a<", 1},
+		{"ike rekey collision, one response lost", "a.rekey b.rekey b< a< a-", 1},
+		{"ike rekey collision, both responses lost", "a.rekey b.rekey b< a< a- b-", 1},
+		{"ike rekey collision, request lost", "a.rekey b- b.rekey a< b< a<", 1},
+		{"ike rekey collision, delayed request", "a.rekey b.rekey a< b<2 a<", 1},
+		{"ike rekey collision, delayed request and delete", "a.rekey b.rekey a< b<2 a< b<", 1},
+		{"ike rekey meets delete", "a.rekey b.end b< a<", -1},
+		{"ike rekey meets delete, rekey lost", "a.rekey b.end b- a<", -1},
+		{"ike rekey meets delete, delete lost", "a.rekey b.end b< a-", -1},
+		{"ike delete collision", "a.end b.end b< a<", -1},
+		{"ike delete response lost", "a.end b< a-", -1},
+		{"ike rekey meets child rekey", "a.rekey b.rekeychild b< a< a< b<", 1},
+		{"ike rekey meets child create", "a.rekey b.create b< a< a< b<", 2},
+		{"ike rekey meets child delete", "a.rekey b.deletechild b< a< a< b<", 0},
+		{"ike rekey meets a sign of life", "a.rekey b.probe b< a< a< b<", 1},
+		{"child rekey meets ike delete", "a.rekeychild b.end b< a<", -1},
+		{"child create meets ike delete", "a.create b.end b< a<", -1},
+		{"child rekey while the peer's ike rekey is unanswered", "b.rekey a.rekeychild a< b< b< a<", 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for seed := range uint64(4) {
+				for _, exchanged := range []bool{false, true} {
+					script := c.script
+					if exchanged {
+						script = strings.NewReplacer("a.", "b.", "b.", "a.", "a<", "b<", "b<", "a<", "a-", "b-", "b-", "a-").Replace(script)
+					}
+					w := met(t, seed, func(_ int, c *Config, _ *Peer) { c.Liveness = time.Minute })
+					w.script(script)
+					w.run(10 * time.Minute)
+					if c.children < 0 {
+						if len(w.side[0].up)+len(w.side[1].up)+len(w.side[0].m.sas)+len(w.side[1].m.sas) > 0 {
+							t.Fatal(w.story())
+						}
+						continue
+					}
+					w.agree(c.children)
+					if t.Failed() {
+						t.Fatal(fmt.Sprint("seed ", seed, exchanged))
+					}
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,180 @@
+package ike
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/cvlan/cvlan/internal/base/mono"
+	"github.com/cvlan/cvlan/internal/core/ike/msg"
+)
+
+func TestAnIKESAWithoutChildSAs(t *testing.T) {
+	w := newWorld(t, 1, func(_ int, _ *Config, p *Peer) { p.Child = nil })
+	w.side[0].initiate()
+	w.run(time.Second)
+	w.agree(0)
+	w.side[0].rekey()
+	w.settled()
+	w.agree(0)
+}
+
+func TestAPeerThatForgotReplacesItsSAs(t *testing.T) {
+	w := met(t, 1, nil)
+	fresh := newWorld(t, 2, func(_ int, _ *Config, p *Peer) { p.Fresh = true })
+	w.side[0], fresh.side[0].w = fresh.side[0], w
+	w.side[0].next += 100
+	w.side[0].initiate()
+	w.run(time.Second)
+	w.agree(1)
+	if e := w.side[1].last(EventDown); e.Reason != Replaced {
+		t.Errorf("%+v", e)
+	}
+}
+
+func TestOfTwoSessionsThatCrossOneStays(t *testing.T) {
+	for seed := range uint64(8) {
+		w := newWorld(t, seed, func(_ int, _ *Config, p *Peer) { p.Unique = true })
+		w.side[0].initiate()
+		w.side[1].initiate()
+		w.run(time.Second)
+		w.settled()
+		w.agree(1)
+	}
+}
+
+func TestNATsAreNoticed(t *testing.T) {
+	w := newWorld(t, 1, nil)
+	a, b := w.side[0], w.side[1]
+	outside := netip.MustParseAddrPort("198.51.100.7:31000")
+	w.watch = func(from int, data []byte) bool { return true }
+	translate := func() {
+		for i := range w.flight {
+			f := &w.flight[i]
+			if f.to == 1 {
+				f.path.Remote = outside
+			} else {
+				f.path.Local = a.addr
+			}
+		}
+	}
+	a.initiate()
+	for translate(); w.step(w.now.Add(time.Second)); translate() {
+	}
+	w.agree(1)
+	if e := a.last(EventUp); e.NAT != (NAT{Local: true}) {
+		t.Errorf("a sees %+v", e.NAT)
+	}
+	if e := b.last(EventUp); e.NAT != (NAT{Remote: true}) || e.Path.Remote != outside {
+		t.Errorf("b sees %+v by %v", e.NAT, e.Path)
+	}
+}
+
+func TestAPeerMoves(t *testing.T) {
+	w := met(t, 1, nil)
+	a, b := w.side[0], w.side[1]
+	next := Path{Local: netip.MustParseAddrPort("203.0.113.5:4500"), Remote: b.addr}
+	if err := b.m.Move(w.now, b.id(), next, &b.out); err == nil {
+		t.Error("the responder moves")
+	}
+	a.do(func(now mono.Time, id ID, out *Out) error { return a.m.Move(now, id, next, out) })
+	w.run(time.Second)
+	if e := a.last(EventMoved); e.Path != next {
+		t.Errorf("a: %+v", e)
+	}
+	if e := b.last(EventMoved); e.Path.Remote != next.Local || e.NAT != (NAT{}) {
+		t.Errorf("b: %+v\n%s", e, w.story())
+	}
+	b.probe()
+	w.run(time.Second)
+	w.agree(1)
+}
+
+// Somebody who repeats the peer's messages from elsewhere does not draw our messages there.
+func TestAPathIsProvedBeforeItIsUsed(t *testing.T) {
+	w := met(t, 1, nil)
+	a, b := w.side[0], w.side[1]
+	thief := netip.MustParseAddrPort("203.0.113.66:1")
+	before := b.m.sessions[b.id()].path
+	w.watch = func(from int, _ []byte) bool { return from == 0 } // nothing reaches whom the thief pretends to be
+	a.do(func(now mono.Time, id ID, out *Out) error { return a.m.Move(now, id, a.path(), out) })
+	for i := range w.flight {
+		w.flight[i].path.Remote = thief
+	}
+	w.run(2 * time.Minute)
+	if len(b.up) == 1 {
+		if now := b.m.sessions[b.id()].path; now != before {
+			t.Errorf("b sends to %v", now.Remote)
+		}
+	}
+	if b.count(EventMoved) != 0 {
+		t.Errorf("b believes the thief\n%s", w.story())
+	}
+}
+
+func TestTrafficIsNarrowedByBothSides(t *testing.T) {
+	prefix := func(s ...string) (out []msg.Selector) {
+		for _, p := range s {
+			out = append(out, msg.PrefixSelector(netip.MustParsePrefix(p)))
+		}
+		return out
+	}
+	w := newWorld(t, 1, func(n int, _ *Config, p *Peer) {
+		if n == 0 {
+			p.Child = &Child{Ours: prefix("10.0.0.0/8"), Theirs: prefix("0.0.0.0/0", "::/0")}
+		} else {
+			p.Child = &Child{Ours: prefix("10.9.0.0/16", "fd00::/8"), Theirs: prefix("10.1.0.0/16", "10.2.0.0/16", "192.168.0.0/16")}
+		}
+	})
+	w.side[0].initiate()
+	w.run(time.Second)
+	w.agree(1)
+	c := w.side[0].last(EventChildUp).Child
+	for i, want := range [][]msg.Selector{prefix("10.1.0.0/16", "10.2.0.0/16"), prefix("10.9.0.0/16", "fd00::/8")} {
+		got := [][]msg.Selector{c.Ours, c.Theirs}[i]
+		if !allWithin(got, want) || !allWithin(want, got) {
+			t.Errorf("%v, want %v", got, want)
+		}
+	}
+}
+
+func TestTrafficWithNothingInCommon(t *testing.T) {
+	w := newWorld(t, 1, func(n int, _ *Config, p *Peer) {
+		p.Child.Ours = []msg.Selector{msg.PrefixSelector(netip.MustParsePrefix([]string{"10.0.0.0/8", "172.16.0.0/12"}[n]))}
+		if n == 1 {
+			p.Child.Theirs = []msg.Selector{msg.PrefixSelector(netip.MustParsePrefix("192.168.0.0/16"))}
+		}
+	})
+	w.side[0].initiate()
+	w.run(time.Second)
+	w.agree(0)
+	if e := w.side[0].last(EventChildFailed); e.Notify != msg.TSUnacceptable {
+		t.Errorf("%+v", e)
+	}
+}
+
+func TestIntersections(t *testing.T) {
+	sel := func(proto uint8, from, to uint16, first, last string) msg.Selector {
+		return msg.Selector{Kind: msg.SelectIPv4, Protocol: proto, FromPort: from, ToPort: to, From: netip.MustParseAddr(first), To: netip.MustParseAddr(last)}
+	}
+	for name, c := range map[string]struct {
+		a, b, want msg.Selector
+		ok         bool
+	}{
+		"addresses":       {sel(0, 0, 65535, "10.0.0.0", "10.0.0.9"), sel(0, 0, 65535, "10.0.0.5", "10.0.0.20"), sel(0, 0, 65535, "10.0.0.5", "10.0.0.9"), true},
+		"none":            {sel(0, 0, 65535, "10.0.0.0", "10.0.0.4"), sel(0, 0, 65535, "10.0.0.5", "10.0.0.20"), msg.Selector{}, false},
+		"protocol":        {sel(0, 0, 65535, "10.0.0.0", "10.0.0.9"), sel(6, 80, 80, "10.0.0.0", "10.0.0.9"), sel(6, 80, 80, "10.0.0.0", "10.0.0.9"), true},
+		"other protocols": {sel(17, 0, 65535, "10.0.0.0", "10.0.0.9"), sel(6, 80, 80, "10.0.0.0", "10.0.0.9"), msg.Selector{}, false},
+		"ports":           {sel(6, 80, 90, "10.0.0.0", "10.0.0.9"), sel(6, 85, 100, "10.0.0.0", "10.0.0.9"), sel(6, 85, 90, "10.0.0.0", "10.0.0.9"), true},
+		"other ports":     {sel(6, 80, 81, "10.0.0.0", "10.0.0.9"), sel(6, 85, 100, "10.0.0.0", "10.0.0.9"), msg.Selector{}, false},
+		"opaque":          {sel(6, 65535, 0, "10.0.0.0", "10.0.0.9"), sel(6, 0, 65535, "10.0.0.0", "10.0.0.9"), sel(6, 65535, 0, "10.0.0.0", "10.0.0.9"), true},
+		"opaque, ports":   {sel(6, 65535, 0, "10.0.0.0", "10.0.0.9"), sel(6, 0, 100, "10.0.0.0", "10.0.0.9"), msg.Selector{}, false},
+	} {
+		for range 2 {
+			if got, ok := intersect(c.a, c.b); ok != c.ok || ok && !same(got, c.want) {
+				t.Errorf("%s: %+v, %v", name, got, ok)
+			}
+			c.a, c.b = c.b, c.a
+		}
+	}
+}
