@@ -181,8 +181,7 @@ func TestClockJumps(t *testing.T) {
 // held checks that every SPI is in use, or somebody's.
 func (s *side) held() {
 	wanted := map[uint32]bool{}
-	var note func(t task)
-	note = func(t task) {
+	note := func(t task) {
 		if c, ok := t.(*createChild); ok {
 			wanted[c.in] = true
 		}

@@ -53,6 +53,11 @@ func (s *Sealer) Seal(b []byte, h msg.Header, payloads []msg.Payload) ([]byte, e
 	if err != nil {
 		return b, err
 	}
+	return s.SealPlain(b, h, first, plain)
+}
+
+// SealPlain appends a message with bytes in SK that the caller says are payloads.
+func (s *Sealer) SealPlain(b []byte, h msg.Header, first msg.PayloadType, plain []byte) ([]byte, error) {
 	return s.seal(b, plain, func(n int) ([]byte, error) { return h.AppendSK(nil, first, n) })
 }
 
