@@ -30,7 +30,7 @@ const (
 	Linger = 5 * time.Second
 	// patience is how long a pair that Waits is left unused while there is another to send with, and haste while there is none.
 	patience = 10 * time.Second
-	haste    = time.Second
+	haste    = 250 * time.Millisecond
 	// dueAgain is how long after EventDue it is said again.
 	dueAgain = 30 * time.Second
 	// silence is how long packets may go unanswered.

@@ -1,0 +1,158 @@
+// Command ikenode is a node of one tunnel to one peer that speaks IKEv2 and ESP, set up by hand: for laboratories with other people's
+// implementations. It says "ready" when it is, and prints on SIGUSR1 what it knows of the peer.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/vishvananda/netlink"
+
+	"github.com/cvlan/cvlan/internal/base/key"
+	"github.com/cvlan/cvlan/internal/core/esp"
+	core "github.com/cvlan/cvlan/internal/core/ike"
+	"github.com/cvlan/cvlan/internal/core/ike/crypt"
+	"github.com/cvlan/cvlan/internal/core/ike/msg"
+	"github.com/cvlan/cvlan/internal/node/ike"
+	"github.com/cvlan/cvlan/internal/node/ipsec"
+	"github.com/cvlan/cvlan/internal/node/tunnel"
+	"github.com/cvlan/cvlan/internal/sys/sock"
+	"github.com/cvlan/cvlan/internal/sys/tun"
+)
+
+type options struct {
+	link, self, peer, secret, profile string
+	at                                netip.AddrPort
+	ours, theirs                      netip.Prefix
+	port                              uint
+	soft                              time.Duration
+	keys                              bool
+}
+
+func main() {
+	var o options
+	flag.StringVar(&o.link, "link", "ikenode0", "name of the TUN device")
+	flag.StringVar(&o.self, "self", "a.lab", "our identity")
+	flag.StringVar(&o.peer, "peer", "b.lab", "the peer's identity")
+	flag.StringVar(&o.secret, "secret", "", "what both share")
+	flag.StringVar(&o.profile, "profile", crypt.NativeClients, "algorithms")
+	flag.UintVar(&o.port, "port", 4500, "UDP port")
+	flag.DurationVar(&o.soft, "soft", 0, "soft lifetime of Child SAs")
+	flag.BoolVar(&o.keys, "keys", false, "print the keys of IKE SAs for Wireshark")
+	flag.TextVar(&o.at, "at", netip.AddrPort{}, "where the peer is")
+	flag.Func("ours", "traffic of ours, and the device's address: a prefix", func(s string) (err error) { o.ours, err = netip.ParsePrefix(s); return err })
+	flag.Func("theirs", "traffic of the peer: a prefix", func(s string) (err error) { o.theirs, err = netip.ParsePrefix(s); return err })
+	flag.Parse()
+	if err := run(o); err != nil {
+		fmt.Fprintln(os.Stderr, "ikenode:", err)
+		os.Exit(1)
+	}
+}
+
+// The names of both in the tunnel.
+var us, them = key.WGPublic{1}, key.WGPublic{2}
+
+func run(o options) error {
+	profile, err := crypt.NewProfile(o.profile)
+	if err != nil {
+		return err
+	}
+	c := ike.Config{IKE: core.Config{Profile: profile}, Peers: o, Life: esp.Life{Soft: esp.Limit{Time: o.soft}}}
+	if o.keys {
+		c.IKE.KeyLog = func(line string) { fmt.Println(line) }
+	}
+	device, err := tun.Open(tun.Config{Name: o.link, MTU: tun.MinMTU})
+	if err != nil {
+		return err
+	}
+	socket, err := sock.Open(sock.Config{Port: uint16(o.port)})
+	if err != nil {
+		return err
+	}
+	t, err := tunnel.New(tunnel.Config{
+		Self: us, TUN: device, Sockets: []sock.Socket{socket}, Log: slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Transports: map[tunnel.Class]tunnel.Build{tunnel.IKE: ipsec.New(ipsec.Config{Keyer: ike.New(c)})},
+	})
+	if err != nil {
+		return err
+	}
+	if err := o.raise(); err != nil {
+		return err
+	}
+	if err := t.SetPeer(tunnel.PeerConfig{Key: them, Allowed: []netip.Prefix{o.theirs}, Candidates: []netip.AddrPort{o.at}}); err != nil {
+		return err
+	}
+	fmt.Println("ready")
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	asked := make(chan os.Signal, 1)
+	signal.Notify(asked, syscall.SIGUSR1)
+	for {
+		select {
+		case <-asked:
+			state := struct {
+				Peers []tunnel.PeerState
+				Drops map[string]uint64
+			}{t.Peers(), t.State().Drops}
+			_ = json.NewEncoder(os.Stdout).Encode(state)
+		case <-ctx.Done():
+			t.RemovePeer(them)
+			time.Sleep(100 * time.Millisecond) // for the Delete to leave
+			return t.Close()
+		case <-t.Done():
+			return errors.New("the tunnel has ended")
+		}
+	}
+}
+
+// raise gives the device its address, and the peer's traffic a way to it.
+func (o options) raise() error {
+	link, err := netlink.LinkByName(o.link)
+	if err != nil {
+		return err
+	}
+	a, err := netlink.ParseAddr(netip.PrefixFrom(o.ours.Addr(), o.ours.Addr().BitLen()).String())
+	if err != nil {
+		return err
+	}
+	if err := netlink.AddrAdd(link, a); err != nil {
+		return err
+	}
+	if err := netlink.LinkSetUp(link); err != nil {
+		return err
+	}
+	to, err := netlink.ParseIPNet(o.theirs.Masked().String())
+	if err != nil {
+		return err
+	}
+	return netlink.RouteAdd(&netlink.Route{LinkIndex: link.Attrs().Index, Dst: to, Src: a.IP})
+}
+
+// Meet implements ike.Directory.
+func (o options) Meet(*tunnel.Peer) (core.Peer, error) {
+	return core.Peer{
+		Local: fqdn(o.self), Remote: fqdn(o.peer), Credential: crypt.Credential{Shared: []byte(o.secret)}, Unique: true,
+		Child: &core.Child{Ours: []msg.Selector{msg.PrefixSelector(o.ours)}, Theirs: []msg.Selector{msg.PrefixSelector(o.theirs)}},
+	}, nil
+}
+
+// Who implements ike.Directory.
+func (o options) Who(remote, _ msg.Identity) (key.WGPublic, bool) {
+	return them, string(remote.Data) == o.peer
+}
+
+// Evidence implements ike.Directory.
+func (o options) Evidence(*tunnel.Peer, msg.Identity, []msg.Cert) (crypt.Evidence, error) {
+	return crypt.Evidence{Shared: []byte(o.secret)}, nil
+}
+
+func fqdn(name string) msg.Identity { return msg.Identity{Kind: msg.IDFQDN, Data: []byte(name)} }
