@@ -11,7 +11,7 @@ GOBUILD  := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 FUZZTIME ?= 20s
 
-.PHONY: help build test race e2e interop-wg uml demo natgrid bench bench-engine bench-relay bench-ipsec bench-policy bench-filter bench-tools flame fuzz lint cross generate clean
+.PHONY: help build test race e2e interop-wg interop-ipsec uml demo natgrid bench bench-engine bench-relay bench-ipsec bench-policy bench-filter bench-tools flame fuzz lint cross generate clean
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -37,6 +37,12 @@ interop-wg: ## our tunnel meets wireguard-go and the kernel's WireGuard (in User
 	$(GOBUILD) -o $(BIN)/tools/interop-ours ./test/interop/ours
 	CGO_ENABLED=0 $(GO) test -c -tags interop -o $(BIN)/tools/interop.test ./test/interop
 	test/interop/run.sh $(BIN)
+
+interop-ipsec: ## our IKEv2 and ESP meet strongSwan's, each in both roles; Debian's packages are installed if they are missing
+	@mkdir -p $(BIN)/tools
+	$(GOBUILD) -o $(BIN)/tools/ ./internal/lab/loadgen ./internal/lab/ikenode
+	CGO_ENABLED=0 $(GO) test -c -tags interop -o $(BIN)/tools/interop-ipsec.test ./test/interop/ipsec
+	test/interop/ipsec/run.sh $(BIN)
 
 uml: ## a User-Mode Linux kernel with WireGuard, for make interop-wg
 	tools/uml/build.sh

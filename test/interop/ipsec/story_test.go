@@ -1,0 +1,149 @@
+//go:build interop && linux
+
+package ipsec
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// suites are what both have, in their words and as they list it.
+var suites = []struct {
+	name, listed string
+	variant
+}{
+	{"aes256gcm", "ESP:AES_GCM_16-256", modern},
+	{"aes128gcm", "ESP:AES_GCM_16-128", variant{ike: "aes128gcm16-prfsha256-ecp256", esp: "aes128gcm16-ecp256"}},
+	{"chacha20poly1305", "ESP:CHACHA20_POLY1305", variant{ike: "chacha20poly1305-prfsha256-x25519", esp: "chacha20poly1305-x25519"}},
+	{"aes256-sha256", "ESP:AES_CBC-256/HMAC_SHA2_256_128", variant{ike: "aes256-sha256-modp2048", esp: "aes256-sha256-modp2048"}},
+	{"aes128-sha256", "ESP:AES_CBC-128/HMAC_SHA2_256_128", variant{ike: "aes128-sha256-ecp384", esp: "aes128-sha256-ecp384"}},
+}
+
+func TestWeBeginAndPacketsPass(t *testing.T) {
+	for _, s := range suites {
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			meet(t, s.variant, func(w *world) {
+				w.ping(50, 5*time.Millisecond)
+				if r := w.transfer(); r.Gbps < 0.01 {
+					t.Errorf("%v", r)
+				}
+				if sas := w.theirs.sas(); !strings.Contains(sas, s.listed) || w.theirs.installed() != 1 {
+					t.Errorf("theirs:\n%s", sas)
+				}
+			})
+		})
+	}
+}
+
+func TestTheyBeginAndPacketsPass(t *testing.T) {
+	for _, s := range suites {
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			meet(t, s.variant, func(w *world) {
+				w.theirs.does("--initiate", "--child", "c", "--timeout", "10")
+				w.ping(50, 5*time.Millisecond)
+				if sas := w.theirs.sas(); !strings.Contains(sas, s.listed) || w.theirs.installed() != 1 {
+					t.Errorf("theirs:\n%s", sas)
+				}
+			})
+		})
+	}
+}
+
+// Our soft lifetime is two seconds: there are several pairs in ten, and no ping is lost.
+func TestWeReplaceKeysUnderTraffic(t *testing.T) {
+	t.Parallel()
+	v := modern
+	v.soft = 2 * time.Second
+	meet(t, v, func(w *world) {
+		w.ping(1000, 10*time.Millisecond)
+		if since := time.Since(w.asks().Peers[0].SessionSince); since > 4*time.Second {
+			t.Errorf("the keys are %v old", since)
+		}
+		w.until("one pair is left", func() bool { return w.theirs.installed() == 1 })
+	})
+}
+
+// They replace the Child SA, the IKE SA, and the Child SA again.
+func TestTheyReplaceKeysUnderTraffic(t *testing.T) {
+	t.Parallel()
+	meet(t, modern, func(w *world) {
+		w.ping(1, time.Millisecond)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			w.ping(600, 10*time.Millisecond)
+		}()
+		for _, what := range []string{"--child", "--ike", "--child"} {
+			name := "c"
+			if what == "--ike" {
+				name = "t"
+			}
+			w.theirs.does("--rekey", what, name)
+		}
+		<-done
+		w.until("one pair is left", func() bool { return w.theirs.installed() == 1 })
+	})
+}
+
+// They delete everything. The next packet makes it anew.
+func TestTheyHangUpAndWeCallAgain(t *testing.T) {
+	t.Parallel()
+	meet(t, modern, func(w *world) {
+		w.ping(5, time.Millisecond)
+		w.theirs.does("--terminate", "--ike", "t", "--timeout", "10")
+		w.until("our node has forgotten the pair", func() bool { return w.asks().Peers[0].SessionSince.IsZero() })
+		w.ping(5, time.Millisecond)
+	})
+}
+
+// Our node ends, and tells them.
+func TestWeHangUpAndTheyForget(t *testing.T) {
+	t.Parallel()
+	meet(t, modern, func(w *world) {
+		w.ping(5, time.Millisecond)
+		w.must(w.node.Stop(5 * time.Second))
+		w.until("they have no SA", func() bool { return !strings.Contains(w.theirs.sas(), "ESTABLISHED") })
+	})
+}
+
+// They restart and know nothing any more. We notice the silence.
+func TestTheyRestartAndAreFoundAgain(t *testing.T) {
+	t.Parallel()
+	meet(t, modern, func(w *world) {
+		w.ping(5, time.Millisecond)
+		w.theirs.proc.Kill()
+		<-w.theirs.proc.Done()
+		w.theirs.start()
+		for end := time.Now().Add(75 * time.Second); time.Now().Before(end); {
+			if r := w.tryPing(20, 50*time.Millisecond); r.Received == r.Sent {
+				return
+			}
+		}
+		t.Error("nothing comes back any more")
+	})
+}
+
+func TestWrongSecretMakesNothing(t *testing.T) {
+	t.Parallel()
+	v := modern
+	v.wrong = true
+	meet(t, v, func(w *world) {
+		if r := w.tryPing(20, 20*time.Millisecond); r.Received != 0 {
+			t.Errorf("%d pings have come back", r.Received)
+		}
+		if out, err := w.theirs.ctl("--initiate", "--child", "c", "--timeout", "5"); err == nil {
+			t.Errorf("they say %s", out)
+		}
+		if n := w.theirs.installed(); n != 0 {
+			t.Errorf("they have %d pairs", n)
+		}
+	})
+}
+
+func lastLine(s string) string {
+	lines := strings.Split(strings.TrimSpace(s), "\n")
+	return lines[len(lines)-1]
+}

@@ -1,0 +1,172 @@
+//go:build interop && linux
+
+package ipsec
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/vishvananda/netlink"
+
+	"github.com/cvlan/cvlan/internal/lab"
+)
+
+// swan is a charon on a host, in a folder of that host's own.
+type swan struct {
+	w    *world
+	host *lab.Host
+	proc *lab.Proc
+	dir  string
+}
+
+const plugins = "random nonce aes sha1 sha2 hmac kdf mgf1 curve25519 openssl pem pkcs1 pkcs8 x509 pubkey constraints revocation gcm ccm ctr chapoly " +
+	"vici kernel-libipsec kernel-netlink socket-default updown"
+
+// settings are charon's own. kernel-libipsec has to come before the kernel's own ESP.
+const settings = `charon-systemd {
+  load = %s
+  port = 500
+  port_nat_t = 4500
+  install_virtual_ip = no
+  filelog {
+    log {
+      path = %s/charon.log
+      default = 1
+      flush_line = yes
+    }
+  }
+  plugins {
+    vici { socket = unix://%[2]s/vici.sock }
+    kernel-libipsec {
+      load = 10
+      allow_peer_ts = yes
+    }
+    kernel-netlink { load = 1 }
+  }
+}
+swanctl { plugins { vici { socket = unix://%[2]s/vici.sock } } }
+`
+
+// connection is the one that it knows: with us.
+const connection = `connections {
+  t {
+    version = 2
+    local_addrs = %s
+    remote_addrs = %s
+    local_port = 4500
+    remote_port = 4500
+    proposals = %s
+    encap = yes
+    rekey_time = 4h
+    local {
+      auth = psk
+      id = theirs.lab
+    }
+    remote {
+      auth = psk
+      id = ours.lab
+    }
+    children {
+      c {
+        local_ts = %s
+        remote_ts = %s
+        esp_proposals = %s
+        mode = tunnel
+        start_action = none
+      }
+    }
+  }
+}
+secrets {
+  ike-1 {
+    id-1 = ours.lab
+    id-2 = theirs.lab
+    secret = "%s"
+  }
+}
+`
+
+// newSwan configures and starts a charon.
+func newSwan(w *world, h *lab.Host, v variant) *swan {
+	w.t.Helper()
+	s := &swan{w: w, host: h, dir: "/run/swan"}
+	dir := h.Path(s.dir)
+	for _, sub := range []string{"x509ca", "x509", "private", "x509aa", "x509ocsp", "x509crl", "x509ac", "pubkey", "rsa", "ecdsa", "pkcs8", "pkcs12", "bliss"} {
+		w.must(os.MkdirAll(filepath.Join(dir, "swanctl", sub), 0o755))
+	}
+	w.must(os.WriteFile(filepath.Join(dir, "strongswan.conf"), fmt.Appendf(nil, settings, plugins, s.dir), 0o644))
+	w.must(os.WriteFile(filepath.Join(dir, "swanctl", "swanctl.conf"),
+		fmt.Appendf(nil, connection, h.Addr(), w.ours.Addr(), v.ike, theirInside, ourInside, v.esp, v.theirSecret()), 0o600))
+	w.must(h.Do(func() error {
+		lo, err := netlink.LinkByName("lo")
+		if err != nil {
+			return err
+		}
+		a, err := netlink.ParseAddr(theirInside)
+		if err != nil {
+			return err
+		}
+		return netlink.AddrAdd(lo, a)
+	}))
+	s.start()
+	return s
+}
+
+func (s *swan) start() {
+	s.w.t.Helper()
+	c := s.host.Command(context.Background(), charon)
+	c.Env = append(c.Env, s.env()...)
+	s.proc = s.host.StartCmd(c)
+	s.w.until("charon listens", func() bool {
+		_, err := s.ctl("--load-all")
+		return err == nil
+	})
+}
+
+func (s *swan) env() []string {
+	return []string{"STRONGSWAN_CONF=" + s.dir + "/strongswan.conf", "SWANCTL_DIR=" + s.dir + "/swanctl"}
+}
+
+// ctl runs swanctl.
+func (s *swan) ctl(args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(s.w.ctx, 15*time.Second)
+	defer cancel()
+	c := s.host.Command(ctx, "swanctl", append(args, "--uri", "unix://"+s.dir+"/vici.sock")...)
+	c.Env = append(c.Env, s.env()...)
+	out, err := c.CombinedOutput()
+	return string(out), err
+}
+
+// does is ctl for what must succeed.
+func (s *swan) does(args ...string) string {
+	s.w.t.Helper()
+	out, err := s.ctl(args...)
+	if err != nil {
+		s.w.t.Fatalf("swanctl %s: %v: %s", strings.Join(args, " "), err, out)
+	}
+	return out
+}
+
+// sas is what it says of its SAs.
+func (s *swan) sas() string { return s.does("--list-sas") }
+
+// installed is how many of its Child SAs are in use.
+func (s *swan) installed() int { return strings.Count(s.sas(), ", INSTALLED,") }
+
+// charon is the daemon. Debian has it there.
+const charon = "/usr/sbin/charon-systemd"
+
+// missing says what is not installed.
+func missing() string {
+	for _, p := range []string{charon, "swanctl"} {
+		if _, err := exec.LookPath(p); err != nil {
+			return "strongSwan: " + err.Error()
+		}
+	}
+	return ""
+}

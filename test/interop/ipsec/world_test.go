@@ -1,0 +1,147 @@
+//go:build interop && linux
+
+package ipsec
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/cvlan/cvlan/internal/lab"
+	"github.com/cvlan/cvlan/internal/lab/load"
+)
+
+var bin = flag.String("bin", "", "folder of the built programs, absolute, with tools/ikenode and tools/loadgen")
+
+func TestMain(m *testing.M) { os.Exit(lab.TestMain(m)) }
+
+const (
+	ourInside, theirInside = "10.1.0.1/32", "10.2.0.1/32"
+	service                = "10.2.0.1:5201"
+	secret                 = "a secret of the laboratory"
+	// soon is how long something may take that should happen at once, on a machine that other stories share.
+	soon = 20 * time.Second
+)
+
+// variant is one way to tell a story.
+type variant struct {
+	ike, esp string // proposals in strongSwan's words
+	soft     time.Duration
+	wrong    bool // they have another secret
+}
+
+func (v variant) theirSecret() string {
+	if v.wrong {
+		return "another secret altogether"
+	}
+	return secret
+}
+
+// modern is what both like best.
+var modern = variant{ike: "aes256gcm16-prfsha384-x25519", esp: "aes256gcm16-x25519"}
+
+// world is a laboratory with two computers.
+type world struct {
+	t      *testing.T
+	ctx    context.Context
+	lab    *lab.Lab
+	ours   *lab.Host
+	node   *lab.Proc
+	theirs *swan
+}
+
+// meet tells a story.
+func meet(t *testing.T, v variant, story func(*world)) {
+	t.Helper()
+	if why := missing(); why != "" {
+		t.Skip(why)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	w := &world{t: t, ctx: ctx, lab: lab.New(t)}
+	w.ours = w.lab.Public("ours")
+	there := w.lab.Public("theirs")
+	w.theirs = newSwan(w, there, v)
+	there.Start(w.tool("loadgen"), "serve", "-listen", ":5201")
+	w.node = w.ours.Start(w.tool("ikenode"), "-self", "ours.lab", "-peer", "theirs.lab", "-secret", secret, "-at", there.Addr().String()+":4500",
+		"-ours", ourInside, "-theirs", theirInside, "-soft", v.soft.String())
+	begun, stop := context.WithTimeout(ctx, soon)
+	defer stop()
+	w.must(w.node.WaitLog(begun, "ready"))
+	story(w)
+}
+
+func (w *world) tool(name string) string { return filepath.Join(*bin, "tools", name) }
+
+func (w *world) must(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// until waits for something.
+func (w *world) until(what string, f func() bool) {
+	w.t.Helper()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(soon); time.Now().Before(end); <-tick.C {
+		if f() {
+			return
+		}
+	}
+	w.t.Fatalf("it does not happen that %s", what)
+}
+
+// ping has n pings go to them, of which all must come back.
+func (w *world) ping(n int, gap time.Duration) {
+	w.t.Helper()
+	if r := w.tryPing(n, gap); r.Received != r.Sent || r.Sent != n {
+		w.t.Fatalf("of %d pings %d have come back; theirs:\n%s", r.Sent, r.Received, w.theirs.sas())
+	}
+}
+
+func (w *world) tryPing(n int, gap time.Duration) (r load.RoundTrips) {
+	w.t.Helper()
+	out, err := w.ours.Run(w.ctx, w.tool("loadgen"), "ping", "-to", service, "-count", fmt.Sprint(n), "-gap", gap.String())
+	w.must(err)
+	w.must(json.Unmarshal([]byte(out), &r))
+	return r
+}
+
+// transfer has a TCP stream go to them.
+func (w *world) transfer() (r load.Throughput) {
+	w.t.Helper()
+	out, err := w.ours.Run(w.ctx, w.tool("loadgen"), "tcp", "-to", service, "-streams", "1", "-for", "2s")
+	w.must(err)
+	w.must(json.Unmarshal([]byte(out), &r))
+	return r
+}
+
+// state is what our node says of itself.
+type state struct {
+	Peers []struct {
+		SessionSince time.Time
+		Attempting   bool
+		Drops        map[string]uint64
+	}
+	Drops map[string]uint64
+}
+
+// asks has our node say it.
+func (w *world) asks() (s state) {
+	w.t.Helper()
+	before := len(w.node.Log())
+	w.must(w.node.Signal(syscall.SIGUSR1))
+	w.until("our node answers", func() bool {
+		log := w.node.Log()
+		return len(log) > before && json.Unmarshal([]byte(lastLine(log)), &s) == nil
+	})
+	return s
+}
