@@ -58,19 +58,25 @@ func (p Profile) First() []msg.Proposal {
 
 // Rekey is p.IKE for an IKE SA that replaces another, without additional exchanges: its keys are made from SK_d of the old one, which
 // contains what they agreed on.
-func (p Profile) Rekey() []msg.Proposal {
-	out := slices.Clone(p.IKE)
-	for i := range out {
-		out[i].Transforms = slices.DeleteFunc(slices.Clone(out[i].Transforms), func(t msg.Transform) bool { return additional(t.Type) })
+func (p Profile) Rekey() (out []msg.Proposal) {
+	for _, one := range p.IKE {
+		one.Transforms = slices.DeleteFunc(slices.Clone(one.Transforms), func(t msg.Transform) bool { return additional(t.Type) })
+		if !slices.ContainsFunc(out, func(o msg.Proposal) bool { return slices.EqualFunc(o.Transforms, one.Transforms, msg.Transform.Equal) }) {
+			out = append(out, one)
+		}
 	}
 	return out
 }
 
+// modern offers everything twice: who does not know additional exchanges has to refuse a proposal that has one (RFC 9370 §2.2.1).
 func modern() Profile {
+	fns, groups := functions(msg.PRFSHA384, msg.PRFSHA256, msg.PRFSHA512), kes(msg.KECurve25519, msg.KEP256, msg.KEP384, msg.KEP521)
 	return Profile{
 		Name: Modern,
-		IKE: []msg.Proposal{ike(aeads(256, 128, 0), functions(msg.PRFSHA384, msg.PRFSHA256, msg.PRFSHA512),
-			kes(msg.KECurve25519, msg.KEP256, msg.KEP384, msg.KEP521), also(msg.KEMLKEM768, msg.KEMLKEM1024, msg.KENone))},
+		IKE: []msg.Proposal{
+			ike(aeads(256, 128, 0), fns, groups, also(msg.KEMLKEM768, msg.KEMLKEM1024, msg.KENone)),
+			ike(aeads(256, 128, 0), fns, groups),
+		},
 		ESP: []msg.Proposal{esp(aeads(256, 128, 0), kes(msg.KECurve25519, msg.KEP256, msg.KEP384, msg.KEP521, msg.KENone))},
 		Signatures: Signatures{Hashes: []Hash{SHA256, SHA384, SHA512, Identity}, Curves: []int{256, 384, 521}, Ed25519: true, RSA: 2048,
 			PKCS1: true},
@@ -110,6 +116,7 @@ func fips() Profile {
 		Name: FIPS,
 		IKE: []msg.Proposal{
 			ike(aeads(256, 128), fns, groups, also(msg.KEMLKEM768, msg.KEMLKEM1024, msg.KENone)),
+			ike(aeads(256, 128), fns, groups),
 			ike(cbcs(256, 128), macs(msg.IntegSHA384, msg.IntegSHA256, msg.IntegSHA512), fns, groups)},
 		ESP:        []msg.Proposal{esp(aeads(256, 128), child), esp(cbcs(256, 128), macs(msg.IntegSHA256), child)},
 		Signatures: Signatures{Hashes: []Hash{SHA256, SHA384, SHA512}, Curves: []int{256, 384, 521}, RSA: 2048, PKCS1: true},
