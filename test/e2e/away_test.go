@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"bytes"
+	"encoding/base64"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -72,14 +73,30 @@ func (n *node) comesBackFromItsMap(peer string, limit time.Duration) {
 func (n *node) keeps(peer string, limit time.Duration) {
 	n.w.t.Helper()
 	pattern := n.Host.Path("/var/lib/cvlan/networks/*/netmap.cache")
+	key := n.keyOf(peer) // a short name may be in random bytes
 	n.w.eventually(limit, n.Host.Name()+" keeps "+peer, func() error {
 		for _, file := range glob(pattern) {
-			if b, err := os.ReadFile(file); err == nil && bytes.Contains(b, []byte(peer)) {
+			if b, err := os.ReadFile(file); err == nil && bytes.Contains(b, key) {
 				return nil
 			}
 		}
 		return fmt.Errorf("no map in %s has it", pattern)
 	})
+}
+
+// keyOf waits until a peer is in the map and returns its WireGuard key.
+func (n *node) keyOf(peer string) (key []byte) {
+	n.w.t.Helper()
+	n.w.eventually(soon, n.Host.Name()+" sees "+peer, func() (err error) {
+		for _, p := range n.in(office).Peers {
+			if p.Name == peer {
+				key, err = base64.StdEncoding.DecodeString(p.Key)
+				return err
+			}
+		}
+		return fmt.Errorf("it sees %v", n.sees())
+	})
+	return key
 }
 
 func glob(pattern string) []string {

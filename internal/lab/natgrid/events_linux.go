@@ -10,6 +10,7 @@ import (
 	"github.com/cvlan/cvlan/api/local"
 	"github.com/cvlan/cvlan/internal/lab/deploy"
 	"github.com/cvlan/cvlan/internal/lab/figure"
+	"github.com/cvlan/cvlan/internal/lab/series"
 )
 
 // An event is something that happens to a path that is in use. What is measured is the longest silence of a flow.
@@ -153,16 +154,15 @@ func (e event) once(ctx context.Context) (took time.Duration, err error) {
 	if err := afresh(ctx, e.a, e.b); err != nil {
 		return 0, err
 	}
-	f, err := begin(e.a.Host, e.b.inner)
+	f, err := series.Begin(e.a.Host, e.b.inner)
 	if err != nil {
 		return 0, err
 	}
-	defer f.end()
+	defer f.End(0)
 	err = until(ctx, 2*long, "the path is "+e.way, func() (bool, error) {
-		_, quiet := f.silence(f.began)
 		way, _ := e.a.path(ctx, e.b)
 		back, _ := e.b.path(ctx, e.a)
-		return way == e.way && back == e.way && quiet < 200*time.Millisecond, nil
+		return way == e.way && back == e.way && f.Since(f.Began(), 0).Quiet < 200*time.Millisecond, nil
 	})
 	if err == nil {
 		err = sleep(ctx, time.Second) // of undisturbed traffic
@@ -174,24 +174,24 @@ func (e event) once(ctx context.Context) (took time.Duration, err error) {
 	if err := e.happens(ctx); err != nil {
 		return 0, err
 	}
-	took, err = f.outage(ctx, since)
+	took, err = outageOf(ctx, f, since)
 	e.tell(since, took, said)
 	return took, errors.Join(err, e.back(ctx))
 }
 
-// outage waits until a flow has come back for good, two seconds, and returns its longest silence.
-func (f *flow) outage(ctx context.Context, since time.Time) (time.Duration, error) {
+// outageOf waits until a series has come back for good, two seconds, and returns its longest silence.
+func outageOf(ctx context.Context, f *series.Series, since time.Time) (time.Duration, error) {
 	const calm = 2 * time.Second
 	for steady := time.Now(); ; {
 		if err := sleep(ctx, pace); err != nil {
 			return 0, err
 		}
-		longest, quiet := f.silence(since)
-		if quiet > 200*time.Millisecond {
+		now := f.Since(since, 0)
+		if now.Quiet > 200*time.Millisecond {
 			steady = time.Now()
 		}
-		if longest >= givenUp || time.Since(steady) > calm && time.Since(since) > calm+time.Second {
-			return min(longest, givenUp), nil
+		if now.Silence >= givenUp || time.Since(steady) > calm && time.Since(since) > calm+time.Second {
+			return min(now.Silence, givenUp), nil
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/cvlan/cvlan/api/local"
 	"github.com/cvlan/cvlan/internal/lab"
 	"github.com/cvlan/cvlan/internal/lab/deploy"
+	"github.com/cvlan/cvlan/internal/lab/series"
 )
 
 const (
@@ -21,6 +22,8 @@ const (
 	ready  = 20 * time.Second
 	settle = 1500 * time.Millisecond
 	relays = 2
+	// pace is how often what nothing reports is looked at.
+	pace = 10 * time.Millisecond
 )
 
 // town is a controller, its relays, and the computers behind their routers, all in one network.
@@ -77,7 +80,7 @@ func (t *town) settle(ctx context.Context, sites ...*lab.Site) ([]*node, error) 
 	for i, s := range sites {
 		name := fmt.Sprintf("n%d", len(t.nodes)+i)
 		h := s.Host(name)
-		if err := echo(h); err != nil {
+		if err := series.Echo(h); err != nil {
 			return nil, err
 		}
 		made[i] = &node{name: name, site: s, api: local.NewClient(h.Path(local.DefaultSocket)), Node: &deploy.Node{Host: h}}

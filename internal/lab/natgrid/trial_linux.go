@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cvlan/cvlan/internal/lab"
+	"github.com/cvlan/cvlan/internal/lab/series"
 )
 
 // Limits of a trial: how long one that should become direct is watched, and one that need not.
@@ -34,20 +35,20 @@ func meet(ctx context.Context, l *lab.Lab, a, b *node, patience time.Duration) (
 		return t, err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
-	f, err := begin(a.Host, b.inner)
+	f, err := series.Begin(a.Host, b.inner)
 	if err != nil {
 		return t, err
 	}
-	defer f.end()
-	answered := f.first
-	for end := f.began.Add(patience); time.Now().Before(end); {
+	defer f.End(0)
+	answered := f.First()
+	for end := f.Began().Add(patience); time.Now().Before(end); {
 		select {
 		case <-answered:
-			t.first, answered = time.Since(f.began), nil
+			t.first, answered = time.Since(f.Began()), nil
 		default:
 		}
 		if answered == nil && w.direct(ctx) {
-			at := time.Since(f.began)
+			at := time.Since(f.Began())
 			if w.holds(ctx) {
 				t.direct = at
 				break
@@ -108,7 +109,7 @@ func (w *watcher) holds(ctx context.Context) bool {
 		return false
 	}
 	there2, back2, err := w.counter.Read()
-	least := uint64(some / pace / 2)
+	least := uint64(some / series.Pace / 2)
 	return err == nil && there2-there >= least && back2-back >= least
 }
 

@@ -21,6 +21,9 @@ func TestATallyCountsWhatIsLostAndFindsTheLongestSilence(t *testing.T) {
 		"one is under way":  {[]pair{{10, 15}, {20, 0}}, 0, 21, Tally{Sent: 2, Silence: 6 * time.Millisecond, Quiet: 6 * time.Millisecond}},
 		"out of order":      {[]pair{{10, 40}, {20, 25}, {30, 35}}, 0, 41, Tally{Sent: 3, Silence: 15 * time.Millisecond, Quiet: time.Millisecond}},
 		"only the last two": {[]pair{{10, 0}, {20, 25}, {30, 35}}, 20, 36, Tally{Sent: 2, Silence: 10 * time.Millisecond, Quiet: time.Millisecond}},
+		"it is late":        {[]pair{{10, 90}, {20, 95}}, 0, 96, Tally{Sent: 2, Silence: 80 * time.Millisecond, Quiet: time.Millisecond}},
+		"it stays away":     {[]pair{{10, 15}, {20, 0}, {30, 0}}, 18, 90, Tally{Sent: 2, Lost: 2, Silence: 72 * time.Millisecond, Quiet: 72 * time.Millisecond}},
+		"before it began":   {[]pair{{10, 15}, {80, 85}}, 60, 86, Tally{Sent: 1, Silence: 25 * time.Millisecond, Quiet: time.Millisecond}},
 		"nothing comes":     {[]pair{{10, 0}, {20, 0}}, 0, 60, Tally{Sent: 2, Lost: 2, Silence: 50 * time.Millisecond, Quiet: 50 * time.Millisecond}},
 	} {
 		var l log

@@ -4,9 +4,11 @@ package series
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"time"
 
@@ -47,10 +49,13 @@ func listen(h *lab.Host, port int) (c *net.UDPConn, err error) {
 
 // Series is one that is under way.
 type Series struct {
-	conn *net.UDPConn
-	stop chan struct{} // sending
-	sent sync.WaitGroup
-	done sync.WaitGroup
+	conn  *net.UDPConn
+	began time.Time
+	first chan struct{} // closed at the first arrival
+	stop  chan struct{} // sending
+	once  sync.Once     // for first
+	sent  sync.WaitGroup
+	done  sync.WaitGroup
 
 	mu  sync.Mutex
 	log log
@@ -62,7 +67,7 @@ func Begin(from *lab.Host, to netip.Addr) (*Series, error) {
 	if err != nil {
 		return nil, fmt.Errorf("begin a series on %s: %w", from.Name(), err)
 	}
-	s := &Series{conn: c, stop: make(chan struct{})}
+	s := &Series{conn: c, began: time.Now(), first: make(chan struct{}), stop: make(chan struct{})}
 	s.sent.Go(func() { s.send(netip.AddrPortFrom(to, echoPort)) })
 	s.done.Go(s.receive)
 	return s, nil
@@ -90,13 +95,11 @@ func (s *Series) receive() {
 	b := make([]byte, 2048)
 	for {
 		n, _, err := s.conn.ReadFromUDPAddrPort(b)
-		if err != nil {
-			select {
-			case <-s.stop:
-				return
-			default:
-				continue // an ICMP error of a way that is no more
-			}
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return
+		case err != nil:
+			continue // an ICMP error of a way that is no more
 		}
 		if n == size && s.take(int(binary.BigEndian.Uint64(b))) {
 			return
@@ -108,9 +111,17 @@ func (s *Series) receive() {
 func (s *Series) take(number int) (complete bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.log.come(number, time.Now())
+	if s.log.come(number, time.Now()); s.log.arrived == 1 {
+		s.once.Do(func() { close(s.first) })
+	}
 	return s.log.complete()
 }
+
+// Began is when the first was sent.
+func (s *Series) Began() time.Time { return s.began }
+
+// First returns a channel that is closed when the first has come back.
+func (s *Series) First() <-chan struct{} { return s.first }
 
 // Since tells what has happened since an instant: of those sent then or later, which were lost, and how long nothing came. Those sent in the
 // last moment before now, grace, are not lost yet.

@@ -6,40 +6,6 @@ import (
 	"time"
 )
 
-// at makes a flow whose answers came these many milliseconds ago.
-func at(ago ...int) *flow {
-	f := &flow{}
-	for _, ms := range ago {
-		f.arrived = append(f.arrived, time.Now().Add(-time.Duration(ms)*time.Millisecond))
-	}
-	return f
-}
-
-func TestTheLongestSilenceIsFound(t *testing.T) {
-	for name, c := range map[string]struct {
-		f              *flow
-		since          int // ms ago
-		longest, quiet int
-	}{
-		"steady":                    {at(40, 30, 20, 10), 50, 10, 10},
-		"a gap":                     {at(5000, 4990, 990, 980, 20), 4995, 4000, 20},
-		"a gap before the event":    {at(5000, 1000, 510, 20), 500, 480, 20},
-		"it has not come back":      {at(5000, 4000), 4500, 4000, 4000},
-		"nothing since":             {at(5000), 3000, 3000, 3000},
-		"nothing ever":              {at(), 3000, 3000, 3000},
-		"the first answer was late": {at(100, 90), 2000, 1900, 90},
-	} {
-		longest, quiet := c.f.silence(time.Now().Add(-time.Duration(c.since) * time.Millisecond))
-		near := func(d time.Duration, ms int) bool {
-			off := d - time.Duration(ms)*time.Millisecond
-			return -30*time.Millisecond < off && off < 200*time.Millisecond
-		}
-		if !near(longest, c.longest) || !near(quiet, c.quiet) {
-			t.Errorf("%s: longest %v, quiet for %v; want about %d and %d ms", name, longest, quiet, c.longest, c.quiet)
-		}
-	}
-}
-
 func TestPercentilesAreOfTheTimesGiven(t *testing.T) {
 	var all []time.Duration
 	for i := range 20 {
