@@ -31,14 +31,19 @@ func newAdmin(env *Env) *cobra.Command {
 		RunE:    group,
 		Args:    cobra.ArbitraryArgs,
 	}
+	s.flags(c)
+	c.AddCommand(newLogin(s), newLogout(s), newWhoami(s), newNetwork(s), newAdminPolicy(s), newKey(s), newNode(s), newUser(s), newGroup(s), newPeer(s), newTenant(s), newRelay(s), newAPIKey(s), newAudit(s))
+	return c
+}
+
+// flags adds what chooses the controller and the tenant, for all commands below.
+func (s *session) flags(c *cobra.Command) {
 	f := c.PersistentFlags()
 	f.StringVar(&s.profile, "profile", "", "which login to use (default $CVLAN_PROFILE, else the last one made)")
 	f.StringVar(&s.keyFile, "admin-key-file", "", "use the admin key in this file instead of a login (default $CVLAN_ADMIN_KEY_FILE)")
 	f.StringVar(&s.tenant, "tenant", "", "tenant to act on, by name or identifier (default $CVLAN_TENANT, else the login's)")
 	s.timeout = span(30 * time.Second)
 	f.Var(&s.timeout, "timeout", "how long to wait for the controller; 0: without limit")
-	c.AddCommand(newLogin(s), newLogout(s), newWhoami(s), newNetwork(s), newKey(s), newNode(s), newUser(s), newGroup(s), newPeer(s), newTenant(s), newRelay(s), newAPIKey(s), newAudit(s))
-	return c
 }
 
 // nouns makes a command that only has commands below it.

@@ -17,11 +17,31 @@ import (
 )
 
 func newPolicy(env *Env) *cobra.Command {
-	return nouns("policy", "Say who may reach whom",
+	s := &session{Env: env}
+	c := nouns("policy", "Say who may reach whom",
 		"A network's policy is one text that says who may reach whom in it; what no rule allows does not pass. check, test, import and fmt work on "+
-			"files and need no controller.",
-		"  cvlan policy check office.hujson\n  cvlan policy test office.hujson",
-		newPolicyCheck(env), newPolicyTest(env), newPolicyImport(env), newPolicyFmt(env), newPolicyLog(env))
+			"files and need no controller, log asks this machine's daemon, and all others talk to the controller, as the commands under cvlan admin do.",
+		"  cvlan policy check office.hujson\n  cvlan policy set office.hujson\n  cvlan policy explain alice@example.com web-1:443",
+		append(newPolicyTalks(s), newPolicyCheck(s, false), newPolicyTest(s, false), newPolicyImport(env), newPolicyFmt(env), newPolicyLog(env))...)
+	s.flags(c)
+	return c
+}
+
+// newAdminPolicy is the same below cvlan admin: all of it talks to the controller.
+func newAdminPolicy(s *session) *cobra.Command {
+	c := nouns("policy", "Say who may reach whom",
+		"The commands of cvlan policy that talk to the controller; here check and test ask it too, and know its users, groups and nodes.",
+		"  cvlan admin policy check office.hujson\n  cvlan admin policy status --network office",
+		append(newPolicyTalks(s), newPolicyCheck(s, true), newPolicyTest(s, true))...)
+	for _, below := range c.Commands() {
+		below.Example = strings.ReplaceAll(below.Example, "cvlan policy", "cvlan admin policy")
+	}
+	return c
+}
+
+func newPolicyTalks(s *session) []*cobra.Command {
+	return []*cobra.Command{newPolicyShow(s), newPolicyEdit(s), newPolicySet(s), newPolicyDiff(s), newPolicyWhatif(s), newPolicyHistory(s),
+		newPolicyRollback(s), newPolicyExplain(s), newPolicyStatus(s)}
 }
 
 // readText reads a text of at most so many bytes from a file, or from standard input if that is "-".

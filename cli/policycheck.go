@@ -12,34 +12,48 @@ import (
 	why "github.com/cvlan/cvlan/policy/explain"
 )
 
-// offline is a document that is looked at without a controller.
-type offline struct {
-	*Env
+// look is a document that is looked at, by this program or by the controller.
+type look struct {
+	policyTalk
+	online      bool // asks the controller in any case, not only about a network that is named
 	file        string
 	directories []string
 	at          string
-	out         iox.Output
 }
 
-func (o *offline) flags(c *cobra.Command) {
-	c.Flags().StringArrayVar(&o.directories, "directory", nil, "file with users, groups and nodes, as the --json of cvlan admin user list, group list and node list has them; may be given several times")
+func (o *look) flags(c *cobra.Command) {
+	if o.online {
+		o.networkFlag(c)
+	} else {
+		c.Flags().StringVarP(&o.network, "network", "n", "", "have the controller look, as if it were to put the document in force in this network")
+	}
+	if !o.online {
+		c.Flags().StringArrayVar(&o.directories, "directory", nil, "file with users, groups and nodes, as the --json of cvlan admin user list, group list and node list has them; may be given several times")
+	}
 	c.Flags().StringVar(&o.at, "at", "", "instant for tests that name none, such as 2027-03-01T09:00:00Z (default now)")
 	outputFlags(c, &o.out)
 }
 
-func newPolicyCheck(env *Env) *cobra.Command {
-	o := &offline{Env: env}
+// knows says where users, groups and nodes are known from.
+func (o *look) knows() string {
+	if o.online {
+		return "The controller looks, which knows users, groups and nodes, and says what putting it in force would say; nothing changes."
+	}
+	return "Groups of the directory, and nodes by their addresses, are known from --directory, or from the controller with --network."
+}
+
+func newPolicyCheck(s *session, online bool) *cobra.Command {
+	o := &look{policyTalk: policyTalk{session: s}, online: online}
 	c := &cobra.Command{
 		Use: "check FILE", Short: "Find what is wrong with a document",
 		Long: "check reads a document and tells everything that is wrong with it at once, each with line, column, text and a hint, then runs its " +
-			"tests. It ends with 10 if the document has errors, and with 8 if a test fails. FILE may be - for standard input. Groups of the " +
-			"directory, and nodes by their addresses, are known from --directory.",
+			"tests. It ends with 10 if the document has errors, and with 8 if a test fails. FILE may be - for standard input. " + o.knows(),
 		Example: "  cvlan policy check office.hujson\n  cvlan policy check office.hujson --json | jq -r '.problems[].what'\n" +
 			"  cvlan admin user list --json > users.json && cvlan policy check office.hujson --directory users.json",
 		Args: takes("FILE"),
 		RunE: func(c *cobra.Command, args []string) error {
 			o.file = args[0]
-			_, r, err := o.review(c)
+			r, err := o.review(c)
 			if err != nil {
 				return err
 			}
@@ -59,17 +73,17 @@ func newPolicyCheck(env *Env) *cobra.Command {
 	return c
 }
 
-func newPolicyTest(env *Env) *cobra.Command {
-	o := &offline{Env: env}
+func newPolicyTest(s *session, online bool) *cobra.Command {
+	o := &look{policyTalk: policyTalk{session: s}, online: online}
 	c := &cobra.Command{
 		Use: "test FILE", Short: "Run a document's tests",
 		Long: "test runs the tests that stand in a document, and of each that fails it shows every rule that was looked at. A user, a tag or a group " +
-			"in a test stands for any node that it would be: nobody need be there. It ends with 8 if a test fails, and with 10 if the document has errors.",
+			"in a test stands for any node that it would be: nobody need be there. It ends with 8 if a test fails, and with 10 if the document has errors. " + o.knows(),
 		Example: "  cvlan policy test office.hujson\n  cvlan policy test office.hujson --at 2027-03-06T12:00:00Z",
 		Args:    takes("FILE"),
 		RunE: func(c *cobra.Command, args []string) error {
 			o.file = args[0]
-			_, r, err := o.review(c)
+			r, err := o.review(c)
 			if err != nil {
 				return err
 			}
@@ -84,7 +98,7 @@ func newPolicyTest(env *Env) *cobra.Command {
 	return c
 }
 
-func (o *offline) printTests(r *admin.PolicyReview) {
+func (o *look) printTests(r *admin.PolicyReview) {
 	for _, p := range r.Problems {
 		if p.Severity == "error" {
 			printProblem(o.IO.Out, o.file, p)
@@ -101,40 +115,56 @@ func (o *offline) printTests(r *admin.PolicyReview) {
 	}
 }
 
-// review reads the document and the directory, and finds everything that there is to say.
-func (o *offline) review(c *cobra.Command) ([]byte, *admin.PolicyReview, error) {
-	at, err := instant(c, o.at, o.Now())
+// review reads the document and finds everything that there is to say.
+func (o *look) review(c *cobra.Command) (*admin.PolicyReview, error) {
+	at, err := instant(c, o.at, time.Time{})
 	if err != nil {
-		return nil, nil, err
-	}
-	d, err := o.directory()
-	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	text, err := o.readPolicy(o.file)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
+	}
+	if !o.online && o.network == "" {
+		if at.IsZero() {
+			at = o.Now()
+		}
+		return o.alone(text, at)
+	}
+	var r admin.CheckPolicyOut
+	err = o.do(c, func(w *work, n admin.OneNetworkIn) (err error) {
+		r, err = admin.Call(w, w.client, admin.CheckPolicy, admin.CheckPolicyIn{OneNetworkIn: n, Body: admin.PolicyText{Text: string(text), At: at}})
+		return err
+	})
+	return &r.Body, err
+}
+
+// alone reviews a document without a controller.
+func (o *look) alone(text []byte, at time.Time) (*admin.PolicyReview, error) {
+	d, err := o.directory()
+	if err != nil {
+		return nil, err
 	}
 	r := &admin.PolicyReview{Failures: []admin.PolicyFailure{}}
 	doc, problems := acl.Parse(text, acl.Options{Zone: time.LoadLocation, Groups: d.GroupNames()})
 	if r.Problems = admin.TellProblems(problems); doc == nil {
-		return text, r, nil
+		return r, nil
 	}
 	r.Rules, r.Tests = len(doc.Rules), len(doc.Tests)
 	n, _, err := d.Network(doc)
 	if err != nil {
-		return nil, nil, &iox.Error{Exit: iox.Invalid, What: "read the directory", Why: err.Error(), Err: err}
+		return nil, &iox.Error{Exit: iox.Invalid, What: "read the directory", Why: err.Error(), Err: err}
 	}
 	r.Failures = admin.TellFailures(why.Test(n, at), nil)
 	r.Valid = len(r.Failures) == 0
-	return text, r, nil
+	return r, nil
 }
 
 // maxDirectory bounds a file with users, groups or nodes, in bytes.
 const maxDirectory = 256 << 20
 
 // directory reads what is known of users and nodes.
-func (o *offline) directory() (*why.Directory, error) {
+func (o *look) directory() (*why.Directory, error) {
 	all := &why.Directory{}
 	for _, path := range o.directories {
 		b, err := o.readText("the directory", path, maxDirectory)
@@ -151,10 +181,10 @@ func (o *offline) directory() (*why.Directory, error) {
 	return all, nil
 }
 
-// instant reads a time that a person gave.
-func instant(c *cobra.Command, text string, now time.Time) (time.Time, error) {
+// instant reads a time that a person gave, or returns another.
+func instant(c *cobra.Command, text string, preset time.Time) (time.Time, error) {
 	if text == "" {
-		return now, nil
+		return preset, nil
 	}
 	at, err := time.Parse(time.RFC3339, text)
 	if err != nil {

@@ -81,6 +81,7 @@ func section(b *strings.Builder, c *cobra.Command, level string) {
 	}
 	b.WriteString("```\n\n")
 	flags(b, c.LocalNonPersistentFlags())
+	flags(b, c.PersistentFlags())
 }
 
 // value names what a flag takes.

@@ -49,6 +49,9 @@ const limit = 200
 // Clean makes a foreign string fit to be shown.
 func Clean(s string) string { return clean.Line(s, limit) }
 
+// CleanTo is Clean with another bound, in runes.
+func CleanTo(s string, most int) string { return clean.Line(s, most) }
+
 // Printf writes a line of the result. Strings among the arguments are cleaned.
 func (o *IO) Printf(format string, args ...any) { fmt.Fprintf(o.Out, format+"\n", cleaned(args)...) }
 

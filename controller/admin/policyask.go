@@ -1,7 +1,9 @@
 package admin
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"strconv"
 
 	"github.com/cvlan/cvlan/api/admin"
@@ -121,6 +123,9 @@ func (s *server) comparePolicy(ctx context.Context, t *tenant, in *admin.Compare
 		out.Body.Differences = append(out.Body.Differences, admin.PolicyDifference{Src: crowd(d.Src), Dst: crowd(d.Dst), SameUser: d.SameUser,
 			Opened: services(d.Opened), Closed: services(d.Closed)})
 	}
+	slices.SortStableFunc(out.Body.Differences, func(a, b admin.PolicyDifference) int {
+		return cmp.Or(cmp.Compare(a.Src.Sample, b.Src.Sample), cmp.Compare(a.Dst.Sample, b.Dst.Sample))
+	})
 	return out, nil
 }
 
