@@ -2,8 +2,6 @@ package guide
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/binary"
 	"errors"
 	"net"
@@ -29,7 +27,7 @@ import (
 	"github.com/cvlan/cvlan/internal/sys/stream"
 	"github.com/cvlan/cvlan/internal/sys/tun"
 	"github.com/cvlan/cvlan/proto/control"
-	"github.com/cvlan/cvlan/relay/server"
+	"github.com/cvlan/cvlan/relay/server/servertest"
 )
 
 // delay is what UDP takes each way; TCP takes no time.
@@ -100,47 +98,15 @@ func relayAt(id ident.Relay) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 18, 9, byte(id)}), 443)
 }
 
-// Admit implements server.Admitter.
-func (r *realm) Admit(cs *tls.ConnectionState) (ident.Tenant, ident.Node, time.Time, error) {
-	n, err := trust.VerifyNode(cs.PeerCertificates, r.root.Cert, trust.Clock{}.Now())
-	if err != nil {
-		return 0, 0, time.Time{}, err
-	}
-	return n.Tenant, n.Node, cs.PeerCertificates[0].NotAfter, nil
-}
-
 // serve starts a relay, again if it ran before.
 func (r *realm) serve(id ident.Relay) {
 	r.Helper()
 	at := relayAt(id)
-	udp, err := r.net.Open(sock.Config{Port: at.Port()}, at.Addr())
-	if err != nil {
-		r.Fatal(err)
-	}
-	tcp, err := r.twin.ListenTCP(at)
-	if err != nil {
-		r.Fatal(err)
-	}
-	srv, err := server.New(server.Config{
-		TLS: &tls.Config{Certificates: []tls.Certificate{*r.root.Mint(trust.RelayName(trusttest.Domain, id)).TLS()}, ClientAuth: tls.RequireAnyClientCert,
-			VerifyPeerCertificate: func([][]byte, [][]*x509.Certificate) error { return nil }},
-		Admit: r, Workers: 1, Sockets: server.Sockets{UDP: []sock.Socket{udp}, TCP: tcp},
-	})
-	if err != nil {
-		r.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- srv.Run(ctx) }()
+	x := servertest.Net{UDP: r.net, TCP: &r.twin, Root: r.root}.Serve(r.T, id, at)
 	if r.stops[id] == nil {
 		r.relays = append(r.relays, control.Relay{ID: id, Addresses: []string{at.String()}})
 	}
-	r.stops[id] = sync.OnceFunc(func() {
-		cancel()
-		if err := <-done; err != nil {
-			r.Error(err)
-		}
-	})
+	r.stops[id] = x.Stop
 }
 
 // node is a tunnel with a guide.

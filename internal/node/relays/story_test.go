@@ -145,7 +145,7 @@ func TestTheDeathOfARelayIsASecondOrTwo(t *testing.T) {
 				home = b.at()
 			}
 			s.block(relayAt(home).Addr(), true)
-			s.servers[home].stop() // it is not there any more, and its connections end
+			s.servers[home].Stop() // it is not there any more, and its connections end
 			talk(a, b, 10*time.Second)
 			s.atMost("gap", max(a.gap(since), b.gap(since)), 2*time.Second)
 			if a.at() == home || b.at() == home {
@@ -161,7 +161,7 @@ func TestTheRestartOfARelayIsSurvived(t *testing.T) {
 		a, b := s.pair()
 		talk(a, b, 5*time.Second)
 		since := time.Now()
-		h.stop()
+		h.Stop()
 		s.serve(1)
 		talk(a, b, 10*time.Second)
 		s.atMost("gap", max(a.gap(since), b.gap(since)), 2*time.Second)

@@ -3,8 +3,6 @@ package relays
 import (
 	"context"
 	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"net"
 	"net/netip"
@@ -24,7 +22,7 @@ import (
 	"github.com/cvlan/cvlan/internal/sys/stream"
 	"github.com/cvlan/cvlan/proto/control"
 	"github.com/cvlan/cvlan/proto/relay"
-	"github.com/cvlan/cvlan/relay/server"
+	"github.com/cvlan/cvlan/relay/server/servertest"
 )
 
 // sea is a network with real relays (relay/server) and nodes that have Links and a Ferry, in a bubble. UDP takes delay each way; TCP takes none.
@@ -33,7 +31,7 @@ type sea struct {
 	twin    stream.Twin
 	net     *sock.Network
 	relays  []control.Relay
-	servers map[ident.Relay]*harbour
+	servers map[ident.Relay]*servertest.Relay
 	root    *trusttest.Party
 	tenant  *trusttest.Party
 	all     []*ship
@@ -44,16 +42,9 @@ type sea struct {
 
 const delay = 20 * time.Millisecond
 
-// harbour is a relay that runs.
-type harbour struct {
-	*server.Server
-	id   ident.Relay
-	stop func()
-}
-
 func voyage(t *testing.T, tell func(*sea)) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &sea{T: t, servers: make(map[ident.Relay]*harbour), blocked: make(map[netip.Addr]bool)}
+		s := &sea{T: t, servers: make(map[ident.Relay]*servertest.Relay), blocked: make(map[netip.Addr]bool)}
 		s.root = trusttest.Root()
 		s.tenant = s.root.Mint(trust.TenantName(trusttest.Domain, 7))
 		s.net = sock.NewNetwork(func(from, to netip.AddrPort) []time.Duration {
@@ -69,7 +60,7 @@ func voyage(t *testing.T, tell func(*sea)) {
 			x.close()
 		}
 		for _, h := range s.servers {
-			h.stop()
+			h.Stop()
 		}
 	})
 }
@@ -84,49 +75,16 @@ func relayAt(id ident.Relay) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{203, 0, 113, byte(id)}), 443)
 }
 
-// Admit implements server.Admitter.
-func (s *sea) Admit(cs *tls.ConnectionState) (ident.Tenant, ident.Node, time.Time, error) {
-	n, err := trust.VerifyNode(cs.PeerCertificates, s.root.Cert, trust.Clock{}.Now())
-	if err != nil {
-		return 0, 0, time.Time{}, err
-	}
-	return n.Tenant, n.Node, cs.PeerCertificates[0].NotAfter, nil
-}
-
 // serve starts a relay, again if it ran before.
-func (s *sea) serve(id ident.Relay) *harbour {
+func (s *sea) serve(id ident.Relay) *servertest.Relay {
 	s.Helper()
 	at := relayAt(id)
-	udp, err := s.net.Open(sock.Config{Port: at.Port()}, at.Addr())
-	if err != nil {
-		s.Fatal(err)
-	}
-	tcp, err := s.twin.ListenTCP(at)
-	if err != nil {
-		s.Fatal(err)
-	}
-	cert := s.root.Mint(trust.RelayName(trusttest.Domain, id))
-	srv, err := server.New(server.Config{
-		TLS:   &tls.Config{Certificates: []tls.Certificate{*cert.TLS()}, ClientAuth: tls.RequireAnyClientCert, VerifyPeerCertificate: func([][]byte, [][]*x509.Certificate) error { return nil }},
-		Admit: s, Workers: 1, Sockets: server.Sockets{UDP: []sock.Socket{udp}, TCP: tcp},
-	})
-	if err != nil {
-		s.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- srv.Run(ctx) }()
-	h := &harbour{srv, id, sync.OnceFunc(func() {
-		cancel()
-		if err := <-done; err != nil {
-			s.Error(err)
-		}
-	})}
+	r := servertest.Net{UDP: s.net, TCP: &s.twin, Root: s.root}.Serve(s.T, id, at)
 	if s.servers[id] == nil {
 		s.relays = append(s.relays, control.Relay{ID: id, Addresses: []string{at.String()}})
 	}
-	s.servers[id] = h
-	return h
+	s.servers[id] = r
+	return r
 }
 
 // ship is a node. Its owner is whoever holds the lock.

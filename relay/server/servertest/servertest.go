@@ -1,0 +1,73 @@
+// Package servertest runs relays on networks in memory, for tests of those who talk to them.
+package servertest
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"net/netip"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cvlan/cvlan/internal/base/ident"
+	"github.com/cvlan/cvlan/internal/base/trust"
+	"github.com/cvlan/cvlan/internal/base/trust/trusttest"
+	"github.com/cvlan/cvlan/internal/sys/sock"
+	"github.com/cvlan/cvlan/internal/sys/stream"
+	"github.com/cvlan/cvlan/relay/server"
+)
+
+// Net is where relays run and whom they believe: any node under the root.
+type Net struct {
+	UDP  *sock.Network
+	TCP  *stream.Twin
+	Root *trusttest.Party
+}
+
+// Relay is one that runs. Stop ends it and waits for its end; it may be called again.
+type Relay struct {
+	*server.Server
+	ID   ident.Relay
+	Stop func()
+}
+
+// Serve starts a relay at an address, with one worker and without QUIC.
+func (n Net) Serve(t *testing.T, id ident.Relay, at netip.AddrPort) *Relay {
+	t.Helper()
+	udp, err := n.UDP.Open(sock.Config{Port: at.Port()}, at.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	tcp, err := n.TCP.ListenTCP(at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert := n.Root.Mint(trust.RelayName(trusttest.Domain, id)).TLS()
+	srv, err := server.New(server.Config{
+		TLS: &tls.Config{Certificates: []tls.Certificate{*cert}, ClientAuth: tls.RequireAnyClientCert,
+			VerifyPeerCertificate: func([][]byte, [][]*x509.Certificate) error { return nil }},
+		Admit: n, Workers: 1, Sockets: server.Sockets{UDP: []sock.Socket{udp}, TCP: tcp},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- srv.Run(ctx) }()
+	return &Relay{srv, id, sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})}
+}
+
+// Admit implements server.Admitter.
+func (n Net) Admit(cs *tls.ConnectionState) (ident.Tenant, ident.Node, time.Time, error) {
+	name, err := trust.VerifyNode(cs.PeerCertificates, n.Root.Cert, trust.Clock{}.Now())
+	if err != nil {
+		return 0, 0, time.Time{}, err
+	}
+	return name.Tenant, name.Node, cs.PeerCertificates[0].NotAfter, nil
+}
