@@ -113,7 +113,7 @@ func (b *batch) note(id ident.Tenant, changes []store.Change) {
 // flush writes the counters of every tenant that was changed, once.
 func (b *batch) flush() error {
 	for id, h := range b.heads {
-		if _, err := b.conn.exec(updateHead, int64(id), int64(h.hard), int64(h.floor), int64(h.tombs), int64(h.last.Seq), h.last.Hash[:]); err != nil {
+		if _, err := b.conn.exec(updateHead, int64(id), int64(h.hard), int64(h.floor), int64(h.tombs), int64(h.users), int64(h.last.Seq), h.last.Hash[:]); err != nil {
 			return err
 		}
 	}

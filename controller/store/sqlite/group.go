@@ -42,9 +42,6 @@ func (h handle) CreateGroup(ctx context.Context, actor, name string) (g store.Gr
 	return g, err
 }
 
-// memberChunk is how many members are read at once.
-const memberChunk = 1000
-
 // DeleteGroup implements store.Handle.
 func (h handle) DeleteGroup(ctx context.Context, actor, name string) error {
 	return h.write(ctx, func(w *work) error {
@@ -55,21 +52,38 @@ func (h handle) DeleteGroup(ctx context.Context, actor, name string) error {
 		if _, err := w.audit(actor, "group.delete", word(name), slog.Int("members", g.Members)); err != nil {
 			return err
 		}
-		for {
-			logins, err := allOwn(w, value[string], selectMembers, name, "", memberChunk)
-			if err != nil {
-				return err
-			}
-			if len(logins) == 0 {
-				return w.exec(deleteGroup, name)
-			}
-			for _, login := range logins {
-				if _, err := w.regroup(login, name, false); err != nil {
-					return err
-				}
-			}
+		if err := w.disband(name); err != nil {
+			return err
 		}
+		return w.exec(deleteGroup, name)
 	})
+}
+
+// disband takes all members out of a group, which may be a hundred thousand.
+func (w *work) disband(group string) error {
+	users, err := allOwn(w, scanUser, selectUsersIn, group)
+	if err != nil {
+		return err
+	}
+	members, err := allOwn(w, scanMember, selectGroupsOfIn, group)
+	if err != nil {
+		return err
+	}
+	join(users, slices.DeleteFunc(members, func(m member) bool { return m.group == group }))
+	head, err := w.headOf(w.tenant)
+	if err != nil {
+		return err
+	}
+	if err := w.exec(renewUsersIn, group, int64(head.hard)); err != nil {
+		return err
+	}
+	for i := range users {
+		if users[i].Version, err = w.version(); err != nil {
+			return err
+		}
+		w.tell(users[i].Version, store.Change{User: &users[i]})
+	}
+	return w.exec(emptyGroup, group)
 }
 
 // ChangeMembers implements store.Handle.

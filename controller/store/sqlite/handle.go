@@ -66,7 +66,7 @@ func (h handle) Load(ctx context.Context) (l store.Load, err error) {
 		if l.Plains, err = list(ctx, q, scanPlain, selectPlainsByVersion, h.args(nil)...); err != nil {
 			return err
 		}
-		if l.Users, err = list(ctx, q, scanUser, selectUsersByVersion, h.args(nil)...); err != nil {
+		if l.Users, err = h.allUsers(ctx, q); err != nil {
 			return err
 		}
 		if l.Policies, err = list(ctx, q, scanPolicy, selectPoliciesInForce, h.args(nil)...); err != nil {

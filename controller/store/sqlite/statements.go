@@ -34,8 +34,8 @@ const (
 	insertTenant statement = `INSERT INTO tenant (id, name, created, born) VALUES (?1, ?2, ?3, ?4)`
 	selectTenant statement = `SELECT id, name, created, hard FROM tenant WHERE id = ?1`
 	selectFloor  statement = `SELECT floor FROM tenant WHERE id = ?1`
-	selectHead   statement = `SELECT hard, floor, tombs, seq, head FROM tenant WHERE id = ?1`
-	updateHead   statement = `UPDATE tenant SET hard = ?2, floor = ?3, tombs = ?4, seq = ?5, head = ?6 WHERE id = ?1`
+	selectHead   statement = `SELECT hard, floor, tombs, users, seq, head FROM tenant WHERE id = ?1`
+	updateHead   statement = `UPDATE tenant SET hard = ?2, floor = ?3, tombs = ?4, users = ?5, seq = ?6, head = ?7 WHERE id = ?1`
 
 	selectAuthority statement = `SELECT tenant, certificate, private FROM authority WHERE tenant = ?1`
 	insertAuthority statement = `INSERT INTO authority (tenant, certificate, private) VALUES (?1, ?2, ?3)`
@@ -93,18 +93,23 @@ const userColumns = `login, role, created, version, (SELECT json_group_array(nam
 
 // Of people. A group counts its members.
 const (
-	selectUsers          statement = `SELECT ` + userColumns + ` FROM user WHERE tenant = ?1 AND login > ?2 ORDER BY login LIMIT ?3`
-	selectUsersByVersion statement = `SELECT ` + userColumns + ` FROM user WHERE tenant = ?1 ORDER BY version`
-	selectUser           statement = `SELECT ` + userColumns + ` FROM user WHERE tenant = ?1 AND login = ?2`
-	countUsers           statement = `SELECT count(*) FROM user WHERE tenant = ?1`
-	putUser              statement = `INSERT INTO user (tenant, login, role, created, version) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (tenant, login) DO UPDATE SET role = excluded.role, version = excluded.version`
-	deleteUser           statement = `DELETE FROM user WHERE tenant = ?1 AND login = ?2`
+	selectUsers      statement = `SELECT ` + userColumns + ` FROM user WHERE tenant = ?1 AND login > ?2 ORDER BY login LIMIT ?3`
+	selectAllUsers   statement = `SELECT login, role, created, version, '[]' FROM user WHERE tenant = ?1 ORDER BY login`
+	selectUsersIn    statement = `SELECT login, role, created, version, '[]' FROM user WHERE tenant = ?1 AND login IN (SELECT login FROM membership WHERE tenant = ?1 AND name = ?2) ORDER BY login`
+	selectGroupsOfIn statement = `SELECT login, name FROM membership WHERE tenant = ?1 AND login IN (SELECT login FROM membership WHERE tenant = ?1 AND name = ?2) ORDER BY login, name`
+	selectAllMembers statement = `SELECT login, name FROM membership WHERE tenant = ?1 ORDER BY login, name`
+	selectUser       statement = `SELECT ` + userColumns + ` FROM user WHERE tenant = ?1 AND login = ?2`
+	putUser          statement = `INSERT INTO user (tenant, login, role, created, version) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (tenant, login) DO UPDATE SET role = excluded.role, version = excluded.version`
+	deleteUser       statement = `DELETE FROM user WHERE tenant = ?1 AND login = ?2`
 
-	selectGroups  statement = `SELECT name, members, created FROM user_group WHERE tenant = ?1 AND name > ?2 ORDER BY name LIMIT ?3`
-	selectGroup   statement = `SELECT name, members, created FROM user_group WHERE tenant = ?1 AND name = ?2`
-	countGroups   statement = `SELECT count(*) FROM user_group WHERE tenant = ?1`
-	insertGroup   statement = `INSERT INTO user_group (tenant, name, created, born) VALUES (?1, ?2, ?3, ?4)`
-	deleteGroup   statement = `DELETE FROM user_group WHERE tenant = ?1 AND name = ?2`
+	selectGroups statement = `SELECT name, members, created FROM user_group WHERE tenant = ?1 AND name > ?2 ORDER BY name LIMIT ?3`
+	selectGroup  statement = `SELECT name, members, created FROM user_group WHERE tenant = ?1 AND name = ?2`
+	countGroups  statement = `SELECT count(*) FROM user_group WHERE tenant = ?1`
+	insertGroup  statement = `INSERT INTO user_group (tenant, name, created, born) VALUES (?1, ?2, ?3, ?4)`
+	deleteGroup  statement = `DELETE FROM user_group WHERE tenant = ?1 AND name = ?2`
+	// emptyGroup and renewUsersIn are for all members at once: versions rise from ?3 + 1 on in the order of logins.
+	emptyGroup    statement = `DELETE FROM membership WHERE tenant = ?1 AND name = ?2`
+	renewUsersIn  statement = `UPDATE user SET version = m.version FROM (SELECT login, ?3 + row_number() OVER (ORDER BY login) AS version FROM membership WHERE tenant = ?1 AND name = ?2) AS m WHERE user.tenant = ?1 AND user.login = m.login`
 	growGroup     statement = `UPDATE user_group SET members = members + ?3 WHERE tenant = ?1 AND name = ?2`
 	selectMembers statement = `SELECT login FROM membership WHERE tenant = ?1 AND name = ?2 AND login > ?3 ORDER BY login LIMIT ?4`
 	insertMember  statement = `INSERT INTO membership (tenant, login, name) VALUES (?1, ?2, ?3)`

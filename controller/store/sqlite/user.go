@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -58,11 +59,14 @@ func (h handle) putUser(ctx context.Context, u store.User, put func(*work, *stor
 }
 
 func (w *work) createUser(actor string, u *store.User) error {
-	if n, err := own(w, value[int], countUsers); err != nil {
+	h, err := w.headOf(w.tenant)
+	if err != nil {
 		return err
-	} else if n >= store.MaxUsers {
-		return fmt.Errorf("user %s: %w: the tenant has %d", u.Login, store.ErrLimit, n)
 	}
+	if h.users >= store.MaxUsers {
+		return fmt.Errorf("user %s: %w: the tenant has %d", u.Login, store.ErrLimit, h.users)
+	}
+	h.users++
 	u.Created = w.now
 	if _, err := w.audit(actor, "user.create", word(u.Login), slog.String("role", u.Role.String()), slog.Any("groups", u.Groups)); err != nil {
 		return err
@@ -181,6 +185,11 @@ func (w *work) deleteUser(actor string, u store.User, force bool) (l store.Leave
 	if err != nil {
 		return l, err
 	}
+	h, err := w.headOf(w.tenant)
+	if err != nil {
+		return l, err
+	}
+	h.users--
 	w.tell(version, store.Change{UserGone: u.Login})
 	return l, w.exec(deleteUser, u.Login)
 }
@@ -246,6 +255,42 @@ func (h handle) User(ctx context.Context, login string) (store.User, error) {
 	}
 	u, err := read(ctx, h, scanUser, selectUser, login)
 	return u, noUser(err, login)
+}
+
+// allUsers returns the tenant's users in the order of versions. Asking for each one's groups would cost several times as much.
+func (h handle) allUsers(ctx context.Context, q queryer) ([]store.User, error) {
+	users, err := list(ctx, q, scanUser, selectAllUsers, h.args(nil)...)
+	if err != nil {
+		return nil, err
+	}
+	members, err := list(ctx, q, scanMember, selectAllMembers, h.args(nil)...)
+	if err != nil {
+		return nil, err
+	}
+	join(users, members)
+	slices.SortFunc(users, func(a, b store.User) int { return cmp.Compare(a.Version, b.Version) })
+	return users, nil
+}
+
+// join gives users their groups. Both lists are in the order of logins.
+func join(users []store.User, members []member) {
+	at := 0
+	for _, m := range members {
+		for at < len(users) && users[at].Login < m.login {
+			at++
+		}
+		if at < len(users) && users[at].Login == m.login {
+			users[at].Groups = append(users[at].Groups, m.group)
+		}
+	}
+}
+
+// member is a user's place in a group.
+type member struct{ login, group string }
+
+func scanMember(rows *sql.Rows) (m member, err error) {
+	err = rows.Scan(&m.login, &m.group)
+	return m, err
 }
 
 func scanUser(rows *sql.Rows) (u store.User, err error) {

@@ -19,8 +19,8 @@ const maxActor = 200
 
 // head is what a tenant's row counts.
 type head struct {
-	hard, floor, tombs uint64
-	last               audit.Link // of its audit trail
+	hard, floor, tombs, users uint64
+	last                      audit.Link // of its audit trail
 }
 
 // work is one mutation under way, inside the writer's transaction.
@@ -110,7 +110,7 @@ func (w *work) auditIn(id ident.Tenant, actor, action string, target fmt.Stringe
 
 func scanHead(rows *sql.Rows) (h head, err error) {
 	var hash []byte
-	err = rows.Scan(&h.hard, &h.floor, &h.tombs, &h.last.Seq, &hash)
+	err = rows.Scan(&h.hard, &h.floor, &h.tombs, &h.users, &h.last.Seq, &hash)
 	copy(h.last.Hash[:], hash)
 	return h, err
 }
