@@ -32,6 +32,8 @@ type Config struct {
 	Check netcheck.Config
 	// Cleanup removes from the host what a daemon that was killed left there; nil: what the real host knows of.
 	Cleanup func() error
+	// Relay is what makes a relay of a node that the controller wants to be one; nil: nothing does.
+	Relay RelayHost
 	// Quiet is called, from a goroutine of its own, when nothing has changed for 15 s since something last did: the moment to tidy up.
 	// nil: nothing is called.
 	Quiet func()

@@ -23,6 +23,8 @@ type member struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 	broke  error // why the engine ended by itself
+
+	relay hosting // the engine's goroutine alone uses it, and after its end who stops it
 }
 
 func (m *member) wanted() state.Wanted {
@@ -50,12 +52,13 @@ func (m *member) start(ctx context.Context) {
 		m.d.log.Warn("kept map not used", logx.Network, m.id.String(), logx.Err, err)
 	}
 	meta := m.state.Meta()
+	ctx, cancel := context.WithCancel(ctx)
 	e := engine.New(engine.Config{
 		Membership: m.state.Session(), Identity: m.state.Identity, WG: m.state.WG, Transport: meta.Transport,
 		Cache: cache, Heard: heard, Interface: meta.Interface, Port: meta.Port, LastName: meta.Last.Interface, LastPort: meta.Last.Port, MTU: m.d.cfg.MTU,
 		Keep: keep{m.state}, Outside: m.d.cfg.Outside, Ledger: &m.d.ledger, Log: m.d.log, Changed: m.d.changed,
+		Relay: m.hosts(ctx),
 	})
-	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	m.mu.Lock()
 	m.engine, m.cancel, m.done, m.broke = e, cancel, done, nil
@@ -88,6 +91,7 @@ func (m *member) stop() {
 	}
 	cancel()
 	<-done
+	m.relay.wait()
 	m.mu.Lock()
 	m.engine, m.cancel, m.done, m.broke = nil, nil, nil, nil
 	m.mu.Unlock()

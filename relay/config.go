@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"slices"
 	"strconv"
 	"time"
 
 	"github.com/cvlan/cvlan/internal/base/clean"
+	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/ticket"
 	"github.com/cvlan/cvlan/internal/core/forward"
 	"github.com/cvlan/cvlan/internal/sys/stream"
@@ -29,13 +31,16 @@ const (
 // Config is what a relay is made of.
 type Config struct {
 	Data string // folder of its identity and what it remembers
+	// Identity is whose key its certificate is for; nil: one of its own, which it makes and keeps.
+	Identity *key.Identity
 	// Key returns its key; it is called if the relay has not joined yet. nil: there is none.
 	Key        func(context.Context) (ticket.Ticket, error)
-	Controller []string // host:port of controllers; empty: those in the key
-	Listen     string   // :port for UDP and TCP
-	STUN       string   // :port for STUN alone; empty: none
-	HTTP       string   // host:port of /health and /metrics; empty: none
-	Advertise  []string // host:port at which nodes reach it, most wanted first; empty: this machine's own addresses
+	Controller []string              // host:port of controllers; empty: those in the key
+	Listen     string                // :port for UDP and TCP
+	STUN       string                // :port for STUN alone; empty: none
+	HTTP       string                // host:port of /health and /metrics; empty: none
+	Advertise  []string              // host:port at which nodes reach it, most wanted first; empty: this machine's own addresses
+	Skip       func(netip.Addr) bool // own addresses that are not told; nil: all are
 	Region     string
 	Transport  stream.Transport // to the controller
 
@@ -108,12 +113,15 @@ func portOf(listen string) (uint16, error) {
 }
 
 // own are the machine's addresses with a port, public ones first and loopback only if there is nothing else.
-func own(port uint16) []string {
+func own(port uint16, skip func(netip.Addr) bool) []string {
 	all, _ := net.InterfaceAddrs()
 	var public, private []string
 	for _, a := range all {
 		p, ok := a.(*net.IPNet)
 		if !ok || !p.IP.IsGlobalUnicast() {
+			continue
+		}
+		if ip, ok := netip.AddrFromSlice(p.IP); ok && skip != nil && skip(ip.Unmap()) {
 			continue
 		}
 		text := net.JoinHostPort(p.IP.String(), strconv.Itoa(int(port)))

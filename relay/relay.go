@@ -69,7 +69,7 @@ func New(cfg Config) (*Relay, error) {
 }
 
 func (r *Relay) open() (err error) {
-	if r.dir, err = openFolder(r.cfg.Data); err != nil {
+	if r.dir, err = openFolder(r.cfg.Data, r.cfg.Identity); err != nil {
 		return err
 	}
 	if r.dir.member.Relay.IsZero() && r.cfg.Key == nil {
@@ -318,7 +318,7 @@ func (r *Relay) Addresses() []string {
 		return r.cfg.Advertise
 	}
 	port, _ := portOf(r.cfg.Listen)
-	return own(port)
+	return own(port, r.cfg.Skip)
 }
 
 // Drain tells the controller and the clients that the relay is about to stop, and returns when no client is left or ctx is done.

@@ -50,8 +50,8 @@ type folder struct {
 	heard    time.Time
 }
 
-// openFolder takes the folder and makes the identity at first start.
-func openFolder(path string) (f *folder, err error) {
+// openFolder takes the folder and, unless there is one already, makes the identity at first start.
+func openFolder(path string, identity *key.Identity) (f *folder, err error) {
 	if err := disk.Folder(path); err != nil {
 		return nil, fmt.Errorf("the relay's folder: %w", err)
 	}
@@ -59,7 +59,12 @@ func openFolder(path string) (f *folder, err error) {
 	if f.lock, err = disk.Acquire(f.file(lockFile)); err != nil {
 		return nil, fmt.Errorf("the relay's folder: %w", err)
 	}
-	if err = f.loadIdentity(); err == nil {
+	if identity != nil {
+		f.identity = *identity
+	} else {
+		err = f.loadIdentity()
+	}
+	if err == nil {
 		err = f.loadMember()
 	}
 	if err != nil {

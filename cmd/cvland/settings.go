@@ -29,6 +29,9 @@ const (
 	maxMTU = 9000
 )
 
+// defaultRelayPort is that of relays.
+const defaultRelayPort = 8443
+
 // maxWorkers is where more would only take memory.
 const maxWorkers = 16
 
@@ -36,6 +39,7 @@ const maxWorkers = 16
 type settings struct {
 	daemon.Config
 	localRead string
+	relayPort int
 	memory    conf.Size
 	logLevel  string
 	logJSON   bool
@@ -55,6 +59,7 @@ func (s *settings) flags() (all, actions *pflag.FlagSet) {
 	s.memory = tunnel.DefaultMemory
 	all.Var(&s.memory, "data-memory", "memory that packets of all networks together may take; beyond it they are dropped and counted (cvlan wg show)")
 	all.IntVar(&s.Workers, "workers", daemon.DefaultWorkers, "pairs of goroutines that carry a network's packets, 1 to 16; more than 1 serves many flows at once on machines with many cores, on Linux")
+	all.IntVar(&s.relayPort, "relay-port", defaultRelayPort, "UDP and TCP port on which this machine serves if an admin makes it a relay of its tenant; 0: it never does")
 	all.StringVar(&s.logLevel, "log-level", "info", "debug, info, warn or error")
 	all.BoolVar(&s.logJSON, "log-json", false, "write the log as JSON")
 	all.String(conf.FileFlag, "", "read settings from this TOML file")
@@ -109,6 +114,12 @@ func (s *settings) check() error {
 	}
 	if s.Workers < 1 || s.Workers > maxWorkers {
 		err = errors.Join(err, fmt.Errorf("workers %d: use 1 to %d", s.Workers, maxWorkers))
+	}
+	switch {
+	case s.relayPort < 0 || s.relayPort > 1<<16-1:
+		err = errors.Join(err, fmt.Errorf("relay-port %d: use 1 to 65535, or 0 for none", s.relayPort))
+	case s.relayPort > 0:
+		s.Relay = relayHost{s.relayPort}
 	}
 	if s.State == "" || s.Socket == "" {
 		err = errors.Join(err, errors.New("state and socket must not be empty"))

@@ -69,3 +69,43 @@ func TestANodeMovesHomeInsideARegion(t *testing.T) {
 		t.Errorf("%+v, and %d clients", s.Region, s.Clients)
 	}
 }
+
+func TestANodeIsTheRelayOfItsTenant(t *testing.T) {
+	w := begin(t)
+	c := w.controller(w.lab.Public("ctl"))
+	key := c.key("--uses", "3")
+	hq := w.node(w.lab.Public("hq"))
+	hq.join(key)
+	var n [2]*node
+	for i := range n {
+		n[i] = w.node(w.lab.Site(fmt.Sprintf("s%d", i+1), "sym").Host(fmt.Sprintf("n%d", i+1)))
+		n[i].join(key)
+	}
+	c.admin("relay", "create", "branch", "--node", "hq")
+	n[0].reachesBy("n2", local.PathRelay, soon)
+	n[1].reachesBy("n1", local.PathRelay, soon)
+	w.must(w.conversation(n[0].Host, n[1].Host, n[1].in(office).Self.Addresses[0], 1<<20))
+	if _, by := n[0].by("n2"); by != "branch" {
+		t.Errorf("it goes by %q", by)
+	}
+	hq.stop() // the relay comes back with its node, without the controller
+	c.Proc.Kill()
+	hq.start()
+	n[0].reachesBy("n2", local.PathRelay, 2*heals)
+	c.start()
+	c.admin("node", "delete", "hq", "--yes")
+	w.eventually(soon, "the relay of a removed node is gone", func() error {
+		var all struct{ Relays []struct{ Name string } }
+		w.must(json.Unmarshal([]byte(c.admin("relay", "list", "--json")), &all))
+		if len(all.Relays) > 0 {
+			return fmt.Errorf("there is %v", all.Relays)
+		}
+		return nil
+	})
+	w.eventually(soon, "it carries nothing any more", func() error {
+		if n[0].ask("n2") == nil {
+			return fmt.Errorf("it answers")
+		}
+		return nil
+	})
+}

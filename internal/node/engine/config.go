@@ -42,6 +42,9 @@ type Config struct {
 	Log     *slog.Logger
 	// Changed is told after Status has changed. It must not block.
 	Changed func()
+	// Relay is told which relay this node is to be beside what else it does, when that changes; the zero Relay: none any more. It must not block. nil: the
+	// node is none, whatever the map says.
+	Relay func(control.Relay)
 }
 
 // Keep is where the engine keeps what must survive. An error is logged and shown as a warning; the engine goes on with what is in

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/base/logx"
 	"github.com/cvlan/cvlan/internal/core/netmap"
 	"github.com/cvlan/cvlan/internal/node/flow"
@@ -50,6 +51,7 @@ type Engine struct {
 	unsaved   error     // why the newest state is not on the disk
 	reach     []netip.Addr
 	names     names
+	isRelay   ident.Relay     // that Config.Relay was told last
 	life      context.Context // ends when Run is to
 	helpers   sync.WaitGroup
 	came      came
@@ -213,6 +215,7 @@ func (e *Engine) heard() {
 	switch e.session.State().Verdict {
 	case session.Removed, session.Cloned:
 		e.lower()
+		e.beRelay()
 	default:
 		e.raise()
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/cvlan/cvlan/internal/base/logx"
 	"github.com/cvlan/cvlan/internal/core/relayed"
+	"github.com/cvlan/cvlan/internal/node/session"
 	"github.com/cvlan/cvlan/proto/control"
 )
 
@@ -30,6 +31,7 @@ type names struct {
 
 // relays tells the guide which relays there are, as far as their names have been looked up.
 func (e *Engine) relays() {
+	e.beRelay()
 	if e.dev == nil || e.dev.tunnel.Guide() == nil {
 		return
 	}
@@ -37,6 +39,9 @@ func (e *Engine) relays() {
 	var servers []netip.AddrPort
 	missing := map[string]bool{}
 	for r := range e.table.Relays() {
+		if len(r.Addresses) == 0 { // a node that has not begun
+			continue
+		}
 		known := relayed.Relay{ID: r.ID, Region: r.Region}
 		for _, at := range r.Addresses {
 			known.Addrs = append(known.Addrs, e.addressesOf(at, missing)...)
@@ -52,6 +57,21 @@ func (e *Engine) relays() {
 	e.dev.tunnel.Guide().SetRelays(slices.Collect(e.table.Relays()), all, servers)
 	if len(missing) > 0 {
 		e.lookup(missing)
+	}
+}
+
+// beRelay tells which relay this node is to be: none when it was removed.
+func (e *Engine) beRelay() {
+	var is control.Relay
+	v := e.session.State().Verdict
+	for r := range e.table.Relays() {
+		if r.Node == e.cfg.Membership.Node && v != session.Removed && v != session.Cloned {
+			is = r
+		}
+	}
+	if e.cfg.Relay != nil && is.ID != e.isRelay {
+		e.isRelay = is.ID
+		e.cfg.Relay(is)
 	}
 }
 
