@@ -30,20 +30,25 @@ import (
 )
 
 type options struct {
-	link, self, peer, secret, profile string
-	at                                netip.AddrPort
-	ours, theirs                      netip.Prefix
-	port                              uint
-	soft                              time.Duration
-	keys                              bool
+	link, self, peer, profile string
+	cert, key, ca             string
+	proof                     *proof
+	at                        netip.AddrPort
+	ours, theirs              netip.Prefix
+	port                      uint
+	soft                      time.Duration
+	keys                      bool
 }
 
 func main() {
-	var o options
+	o := options{proof: &proof{}}
 	flag.StringVar(&o.link, "link", "ikenode0", "name of the TUN device")
 	flag.StringVar(&o.self, "self", "a.lab", "our identity")
 	flag.StringVar(&o.peer, "peer", "b.lab", "the peer's identity")
-	flag.StringVar(&o.secret, "secret", "", "what both share")
+	flag.StringVar(&o.proof.secret, "secret", "", "what both share")
+	flag.StringVar(&o.cert, "cert", "", "file of our certificate, in place of a secret")
+	flag.StringVar(&o.key, "key", "", "file of its key")
+	flag.StringVar(&o.ca, "ca", "", "file of the authority that both trust")
 	flag.StringVar(&o.profile, "profile", crypt.NativeClients, "algorithms")
 	flag.UintVar(&o.port, "port", 4500, "UDP port")
 	flag.DurationVar(&o.soft, "soft", 0, "soft lifetime of Child SAs")
@@ -62,11 +67,14 @@ func main() {
 var us, them = key.WGPublic{1}, key.WGPublic{2}
 
 func run(o options) error {
+	if err := o.proof.read(o.cert, o.key, o.ca); err != nil {
+		return err
+	}
 	profile, err := crypt.NewProfile(o.profile)
 	if err != nil {
 		return err
 	}
-	c := ike.Config{IKE: core.Config{Profile: profile}, Peers: o, Life: esp.Life{Soft: esp.Limit{Time: o.soft}}}
+	c := ike.Config{IKE: core.Config{Profile: profile, Authorities: o.proof.hashes}, Peers: o, Life: esp.Life{Soft: esp.Limit{Time: o.soft}}}
 	if o.keys {
 		c.IKE.KeyLog = func(line string) { fmt.Println(line) }
 	}
@@ -139,8 +147,9 @@ func (o options) raise() error {
 
 // Meet implements ike.Directory.
 func (o options) Meet(*tunnel.Peer) (core.Peer, error) {
+	credential, certs := o.proof.credential()
 	return core.Peer{
-		Local: fqdn(o.self), Remote: fqdn(o.peer), Credential: crypt.Credential{Shared: []byte(o.secret)}, Unique: true,
+		Local: fqdn(o.self), Remote: fqdn(o.peer), Credential: credential, Certificates: certs, Authorities: o.proof.hashes, Unique: true,
 		Child: &core.Child{Ours: []msg.Selector{msg.PrefixSelector(o.ours)}, Theirs: []msg.Selector{msg.PrefixSelector(o.theirs)}},
 	}, nil
 }
@@ -151,8 +160,8 @@ func (o options) Who(remote, _ msg.Identity) (key.WGPublic, bool) {
 }
 
 // Evidence implements ike.Directory.
-func (o options) Evidence(*tunnel.Peer, msg.Identity, []msg.Cert) (crypt.Evidence, error) {
-	return crypt.Evidence{Shared: []byte(o.secret)}, nil
+func (o options) Evidence(_ *tunnel.Peer, remote msg.Identity, certs []msg.Cert) (crypt.Evidence, error) {
+	return o.proof.evidence(remote, certs)
 }
 
 func fqdn(name string) msg.Identity { return msg.Identity{Kind: msg.IDFQDN, Data: []byte(name)} }

@@ -126,6 +126,42 @@ func TestTheyRestartAndAreFoundAgain(t *testing.T) {
 	})
 }
 
+// Certificates of every kind of key, and who begins.
+func TestCertificatesAreBelieved(t *testing.T) {
+	for kind := range signers {
+		for _, first := range []string{"we", "they"} {
+			t.Run(kind+"/"+first, func(t *testing.T) {
+				t.Parallel()
+				v := modern
+				v.kind = kind
+				meet(t, v, func(w *world) {
+					if first == "they" {
+						w.theirs.does("--initiate", "--child", "c", "--timeout", "10")
+					}
+					w.ping(20, 5*time.Millisecond)
+				})
+			})
+		}
+	}
+}
+
+func TestCertificatesOfAnotherAuthorityAreNot(t *testing.T) {
+	t.Parallel()
+	v := modern
+	v.kind, v.wrong = "ecdsa-p256", true
+	meet(t, v, func(w *world) {
+		if r := w.tryPing(20, 20*time.Millisecond); r.Received != 0 {
+			t.Errorf("%d pings have come back", r.Received)
+		}
+		if out, err := w.theirs.ctl("--initiate", "--child", "c", "--timeout", "5"); err == nil {
+			t.Errorf("they say %s", out)
+		}
+		if n := w.theirs.installed(); n != 0 {
+			t.Errorf("they have %d pairs", n)
+		}
+	})
+}
+
 func TestWrongSecretMakesNothing(t *testing.T) {
 	t.Parallel()
 	v := modern

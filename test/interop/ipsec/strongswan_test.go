@@ -64,18 +64,18 @@ const connection = `connections {
     encap = yes
     rekey_time = 4h
     local {
-      auth = psk
+      auth = %s
       id = theirs.lab
     }
     remote {
-      auth = psk
+      auth = %[4]s
       id = ours.lab
     }
     children {
       c {
-        local_ts = %s
-        remote_ts = %s
-        esp_proposals = %s
+        local_ts = %[5]s
+        remote_ts = %[6]s
+        esp_proposals = %[7]s
         mode = tunnel
         start_action = none
       }
@@ -86,7 +86,7 @@ secrets {
   ike-1 {
     id-1 = ours.lab
     id-2 = theirs.lab
-    secret = "%s"
+    secret = "%[8]s"
   }
 }
 `
@@ -101,7 +101,7 @@ func newSwan(w *world, h *lab.Host, v variant) *swan {
 	}
 	w.must(os.WriteFile(filepath.Join(dir, "strongswan.conf"), fmt.Appendf(nil, settings, plugins, s.dir), 0o644))
 	w.must(os.WriteFile(filepath.Join(dir, "swanctl", "swanctl.conf"),
-		fmt.Appendf(nil, connection, h.Addr(), w.ours.Addr(), v.ike, theirInside, ourInside, v.esp, v.theirSecret()), 0o600))
+		fmt.Appendf(nil, connection, h.Addr(), w.ours.Addr(), v.ike, v.method(), theirInside, ourInside, v.esp, v.theirSecret()), 0o600))
 	w.must(h.Do(func() error {
 		lo, err := netlink.LinkByName("lo")
 		if err != nil {

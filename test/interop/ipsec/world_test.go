@@ -33,7 +33,8 @@ const (
 type variant struct {
 	ike, esp string // proposals in strongSwan's words
 	soft     time.Duration
-	wrong    bool // they have another secret
+	wrong    bool   // they have another secret, or another authority
+	kind     string // of the keys of certificates; "": a secret that both share
 }
 
 func (v variant) theirSecret() string {
@@ -41,6 +42,14 @@ func (v variant) theirSecret() string {
 		return "another secret altogether"
 	}
 	return secret
+}
+
+// method is how both prove who they are, in strongSwan's word.
+func (v variant) method() string {
+	if v.kind != "" {
+		return "pubkey"
+	}
+	return "psk"
 }
 
 // modern is what both like best.
@@ -67,14 +76,33 @@ func meet(t *testing.T, v variant, story func(*world)) {
 	w := &world{t: t, ctx: ctx, lab: lab.New(t)}
 	w.ours = w.lab.Public("ours")
 	there := w.lab.Public("theirs")
+	if v.kind != "" {
+		w.certify(there, v)
+	}
 	w.theirs = newSwan(w, there, v)
 	there.Start(w.tool("loadgen"), "serve", "-listen", ":5201")
-	w.node = w.ours.Start(w.tool("ikenode"), "-self", "ours.lab", "-peer", "theirs.lab", "-secret", secret, "-at", there.Addr().String()+":4500",
-		"-ours", ourInside, "-theirs", theirInside, "-soft", v.soft.String())
+	args := []string{"-self", "ours.lab", "-peer", "theirs.lab", "-at", there.Addr().String() + ":4500", "-ours", ourInside, "-theirs", theirInside, "-soft", v.soft.String()}
+	if v.kind == "" {
+		args = append(args, "-secret", secret)
+	} else {
+		args = append(args, "-cert", "/run/node/cert", "-key", "/run/node/key", "-ca", "/run/node/ca")
+	}
+	w.node = w.ours.Start(w.tool("ikenode"), args...)
 	begun, stop := context.WithTimeout(ctx, soon)
 	defer stop()
 	w.must(w.node.WaitLog(begun, "ready"))
 	story(w)
+}
+
+// certify gives both certificates of one authority, or of two.
+func (w *world) certify(there *lab.Host, v variant) {
+	w.t.Helper()
+	a := newAuthority(w.t, v.kind)
+	a.issue("ours.lab", w.ours.Path("/run/node/cert"), w.ours.Path("/run/node/key"), w.ours.Path("/run/node/ca"))
+	if v.wrong {
+		a = newAuthority(w.t, v.kind)
+	}
+	a.issue("theirs.lab", there.Path("/run/swan/swanctl/x509/theirs.pem"), there.Path("/run/swan/swanctl/private/theirs.pem"), there.Path("/run/swan/swanctl/x509ca/ca.pem"))
 }
 
 func (w *world) tool(name string) string { return filepath.Join(*bin, "tools", name) }
@@ -103,7 +131,7 @@ func (w *world) until(what string, f func() bool) {
 func (w *world) ping(n int, gap time.Duration) {
 	w.t.Helper()
 	if r := w.tryPing(n, gap); r.Received != r.Sent || r.Sent != n {
-		w.t.Fatalf("of %d pings %d have come back; theirs:\n%s", r.Sent, r.Received, w.theirs.sas())
+		w.t.Fatalf("of %d pings %d have come back; our drops: %v; theirs:\n%s", r.Sent, r.Received, w.asks().Drops, w.theirs.sas())
 	}
 }
 
