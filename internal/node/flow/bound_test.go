@@ -65,6 +65,21 @@ func TestConnectionsMakeRoomForEachOther(t *testing.T) {
 	}
 }
 
+func TestQuestionsFindRoomAmongConnections(t *testing.T) {
+	s := newStory(t)
+	s.a.Table = New(Config{Flows: 4096})
+	s.policy(allow{s.a, s.b, filter.TCP, 0, 65535, false}, rule(s.a, s.b, filter.UDP, 53))
+	for i := range uint16(8192) {
+		s.connect(s.a, 40000+i, 443)
+	}
+	for i := range uint16(64) {
+		s.arrives(s.a, s.send(s.a, filter.UDP, udp(1000+i, 53, 1)))
+	}
+	for i := range uint16(64) {
+		s.arrives(s.b, s.send(s.b, filter.UDP, udp(53, 1000+i, 1)))
+	}
+}
+
 func TestDeniedPacketsMakeNoFlow(t *testing.T) {
 	s := newStory(t)
 	s.policy()

@@ -50,6 +50,16 @@ func TestASourceIsToldOfInMeasure(t *testing.T) {
 	}
 }
 
+func TestAClockThatStandsGivesNoCoins(t *testing.T) {
+	var d denials
+	for i := range 20 {
+		now := tick(1000 - i%2) // workers read the clock at different moments
+		if _, ok := d.spend(1, now); ok != (i < allowed) {
+			t.Errorf("denial %d told: %v", i, ok)
+		}
+	}
+}
+
 func TestOldDenialsAreForgotten(t *testing.T) {
 	s := newStory(t)
 	s.policy()

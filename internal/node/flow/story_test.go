@@ -285,4 +285,10 @@ func TestSpoofedSourcesOpenNothing(t *testing.T) {
 	if n := s.a.Counters().Flows - before; n > 256 {
 		t.Errorf("%d flows of 256 sources", n)
 	}
+	s.policy(rule(s.a, s.b, filter.UDP, 53))
+	parts := s.whole(s.a, false, 53, 1)
+	s.arrives(s.a, parts[0])
+	if s.a.In(s.now, parts[1], len(parts[1])) {
+		t.Error("a fragment of our own comes in")
+	}
 }
