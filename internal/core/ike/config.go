@@ -80,6 +80,7 @@ const (
 	maxCookies    = 3  // cookies that we return in one attempt
 	maxSources    = 32 // half-open SAs with one address, or one /64 of IPv6
 	leastFragment = crypt.MinDatagram
+	maxInit       = 8192 // bytes of a stranger's first message, which is kept until it has proved itself
 	nonceSize     = 32
 )
 

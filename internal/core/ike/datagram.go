@@ -19,6 +19,9 @@ func (m *Machine) Datagram(now mono.Time, path Path, data []byte, out *Out) {
 		return
 	}
 	if h.Exchange == msg.IKESAInit && !h.Has(msg.Response) {
+		if len(data) > maxInit {
+			return
+		}
 		m.guard(nil, path, out, func() { m.initRequest(path, h, bytes.Clone(data), out) })
 		return
 	}
@@ -48,7 +51,8 @@ func (m *Machine) Datagram(now mono.Time, path Path, data []byte, out *Out) {
 	}
 }
 
-// guard keeps a bug of ours from ending the process: the SA that met it ends instead. It is the only recover of the package.
+// guard keeps a bug of ours from ending the process: the SA that met it, by a message or by time, ends instead. It is the only recover of
+// the package.
 func (m *Machine) guard(s *sa, path Path, out *Out, f func()) {
 	defer func() {
 		fault := recover()

@@ -34,8 +34,9 @@
 // # What a stranger can cost
 //
 // A half-open SA lives 30 s. From CookiesFrom of them on, or some with one network, a stranger must return a cookie before a key is
-// computed; beyond MaxHalfOpen it is not answered. A message that does not prove authentic changes nothing. Fragments are kept only
-// after each has proved authentic. One recover a datagram keeps a bug of ours from ending more than the session that met it.
+// computed; beyond MaxHalfOpen it is not answered. It holds at most 8 KB of what the stranger sent in the clear, and 32 KB of fragments,
+// each of which has proved authentic. A message that does not changes nothing. One recover a datagram keeps a bug of ours from ending
+// more than the session that met it.
 //
 // # What is left out, on purpose
 //

@@ -180,7 +180,8 @@ func (m *Machine) Tick(now mono.Time, out *Out) {
 		if len(m.schedule) == 0 || m.schedule[0].due > m.now {
 			return
 		}
-		m.tick(m.schedule[0], out)
+		s := m.schedule[0]
+		m.guard(s, Path{}, out, func() { m.tick(s, out) })
 	}
 }
 

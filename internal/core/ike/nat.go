@@ -2,6 +2,7 @@ package ike
 
 import (
 	"bytes"
+	"crypto/fips140"
 	"crypto/sha1"
 	"encoding/binary"
 	"net/netip"
@@ -14,7 +15,9 @@ func natHash(spiI, spiR msg.SPI, a netip.AddrPort) []byte {
 	b := binary.BigEndian.AppendUint64(nil, uint64(spiI))
 	b = binary.BigEndian.AppendUint64(b, uint64(spiR))
 	b = append(b, a.Addr().Unmap().AsSlice()...)
-	sum := sha1.Sum(binary.BigEndian.AppendUint16(b, a.Port()))
+	b = binary.BigEndian.AppendUint16(b, a.Port())
+	var sum [sha1.Size]byte
+	fips140.WithoutEnforcement(func() { sum = sha1.Sum(b) }) // it protects nothing: whoever lies about addresses only sees ESP in UDP
 	return sum[:]
 }
 

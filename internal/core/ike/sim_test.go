@@ -3,6 +3,7 @@ package ike
 import (
 	"flag"
 	"fmt"
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
@@ -79,6 +80,10 @@ func (s *side) act(what int) {
 		_ = s.m.Probe(now, id, out)
 	case what == 11 && s.w.rnd.IntN(4) == 0:
 		_ = s.m.Terminate(now, id, out)
+	case what == 13:
+		path := s.path()
+		path.Local = netip.AddrPortFrom(path.Local.Addr(), uint16(4500+s.w.rnd.IntN(3)))
+		_ = s.m.Move(now, id, path, out)
 	case what == 12 && s.w.rnd.IntN(4) == 0 && len(s.m.calls) == 0:
 		s.initiate()
 	}

@@ -2,9 +2,11 @@ package crypt
 
 import (
 	"crypto"
+	"crypto/fips140"
 	"crypto/hmac"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/cvlan/cvlan/internal/core/ike/msg"
@@ -74,8 +76,14 @@ var (
 	errNoKey   = errors.New("authentication failed: there is no key to hold the proof against")
 )
 
-// leastShared is the least that a shared secret may have, in bytes. More is wise: §2.15 says why.
-const leastShared = 8
+// leastShared is the least that a shared secret may have, in bytes. More is wise: §2.15 says why. FIPS mode wants 112 bits of a key of
+// HMAC, and its strict form would not return from less.
+func leastShared() int {
+	if fips140.Enabled() {
+		return 14
+	}
+	return 8
+}
 
 // keyPad is what a shared secret is mixed with, so that who stores it need not know the function.
 const keyPad = "Key Pad for IKEv2"
@@ -85,8 +93,8 @@ func (c Credential) Prove(p PRF, s Signatures, peer []Hash, t Transcript) (msg.A
 	switch {
 	case c.Key != nil:
 		return s.Sign(c.Key, peer, t.octets(p))
-	case len(c.Shared) < leastShared:
-		return msg.Auth{}, errors.New("prove our identity: there is no key, or a shared secret of less than 8 bytes")
+	case len(c.Shared) < leastShared():
+		return msg.Auth{}, fmt.Errorf("prove our identity: there is no key, or a shared secret of less than %d bytes", leastShared())
 	}
 	return msg.Auth{Method: msg.AuthSharedKey, Data: p.shared(c.Shared, t)}, nil
 }
@@ -98,7 +106,7 @@ func (e Evidence) Verify(p PRF, s Signatures, auth msg.Auth, t Transcript) (Proo
 		if err := s.verify(e.Public, auth, t.octets(p)); err != nil {
 			return Proof{}, err
 		}
-	case len(e.Shared) < leastShared:
+	case len(e.Shared) < leastShared():
 		return Proof{}, errNoKey
 	case auth.Method != msg.AuthSharedKey || !hmac.Equal(auth.Data, p.shared(e.Shared, t)):
 		return Proof{}, errNoProof
