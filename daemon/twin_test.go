@@ -289,6 +289,7 @@ func (t *tube) State() tunnel.State {
 func (t *tube) SetSources([]netip.Addr) {}
 func (t *tube) Guide() engine.Guide     { return nil }
 func (t *tube) Wake()                   {}
+func (t *tube) Resume(time.Duration)    {}
 func (t *tube) Port() uint16            { return t.c.Port }
 func (t *tube) Done() <-chan struct{}   { return t.done }
 func (t *tube) Close() error            { return t.c.TUN.Close() }

@@ -81,6 +81,7 @@ type Tunnel interface {
 	SetPeer(tunnel.PeerConfig) error
 	RemovePeer(key.WGPublic)
 	Wake()
+	Resume(slept time.Duration)
 	Peers() []tunnel.PeerState
 	State() tunnel.State
 	SetSources([]netip.Addr)

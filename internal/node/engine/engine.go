@@ -113,6 +113,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("watch the host's network: %w", err)
 	}
+	sleeps := e.cfg.Outside.Host.Sleeps(ctx)
 	life, end := context.WithCancel(ctx)
 	e.life = life
 	defer e.helpers.Wait()
@@ -125,7 +126,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	defer stop()
 	connected := make(chan struct{})
 	go func() { defer close(connected); e.session.Run(inner) }()
-	e.loop(ctx, changes)
+	e.loop(ctx, changes, sleeps)
 	stop()
 	e.await(connected)
 	e.lower()
@@ -137,7 +138,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	return nil
 }
 
-func (e *Engine) loop(ctx context.Context, changes <-chan struct{}) {
+func (e *Engine) loop(ctx context.Context, changes <-chan struct{}, sleeps <-chan time.Duration) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -154,6 +155,12 @@ func (e *Engine) loop(ctx context.Context, changes <-chan struct{}) {
 				break
 			}
 			e.roam()
+		case slept, ok := <-sleeps:
+			if !ok {
+				sleeps = nil
+				break
+			}
+			e.resume(slept)
 		case <-e.dev.done():
 			e.fell()
 		case found := <-e.names.found:

@@ -321,6 +321,28 @@ func TestEndpointsAreReportedWhenTheyExistAndWhenTheyChange(t *testing.T) {
 	})
 }
 
+// A laptop that is opened again is on the same network as before, as far as its addresses tell.
+func TestMachineThatSleptTellsItsTunnelAndItsSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		s.run()
+		defer s.stop()
+		time.Sleep(10 * time.Minute) // the session waits longer and longer
+		s.reachable()
+		s.host.slept <- 8 * time.Hour
+		time.Sleep(time.Second)
+		if s.engine.Status().Session.Phase != session.Connected {
+			t.Error("the session goes on waiting")
+		}
+		s.tell(frame(s.snapshot()))
+		s.host.slept <- time.Hour
+		synctest.Wait()
+		if s.tunnel.slept != time.Hour {
+			t.Errorf("the tunnel slept %v", s.tunnel.slept)
+		}
+	})
+}
+
 func TestClashWithTheLANIsRefusedAndBothAreNamed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t)

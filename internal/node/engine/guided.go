@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"sync"
+	"time"
 
 	"github.com/cvlan/cvlan/internal/node/guide"
 	"github.com/cvlan/cvlan/internal/node/tunnel"
@@ -63,6 +64,14 @@ func (g *guided) Wake() {
 		g.mapper.Again()
 	}
 	g.Tunnel.Wake()
+}
+
+// Resume implements Tunnel.
+func (g *guided) Resume(slept time.Duration) {
+	if g.mapper != nil {
+		g.mapper.Again()
+	}
+	g.Tunnel.Resume(slept)
 }
 
 // Close implements Tunnel.

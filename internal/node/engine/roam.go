@@ -24,6 +24,19 @@ func (e *Engine) roam() {
 	e.changed()
 }
 
+// resume is called when the machine has slept. Whoever knew us may have forgotten us since, and we may be elsewhere.
+func (e *Engine) resume(slept time.Duration) {
+	e.log.Info("the machine slept", logx.Took, slept)
+	e.retryAt = min0(e.retryAt)
+	e.raise()
+	e.session.Wake()
+	if e.dev != nil {
+		e.dev.tunnel.Resume(slept)
+		e.renewNames()
+	}
+	e.changed()
+}
+
 // min0 makes an attempt that waits due at once; one that does not wait stays so.
 func min0(t time.Time) time.Time {
 	if t.IsZero() {

@@ -22,11 +22,12 @@ type host struct {
 	routes  []osnet.Clash // of the LAN
 	addrs   []netip.Addr
 	changed chan struct{}
+	slept   chan time.Duration
 	failUp  error
 }
 
 func newHost() *host {
-	return &host{up: map[string]osnet.Config{}, addrs: []netip.Addr{netip.MustParseAddr("192.0.2.10")}, changed: make(chan struct{}, 1)}
+	return &host{up: map[string]osnet.Config{}, addrs: []netip.Addr{netip.MustParseAddr("192.0.2.10")}, changed: make(chan struct{}, 1), slept: make(chan time.Duration)}
 }
 
 func (h *host) Up(c osnet.Config) error {
@@ -66,6 +67,8 @@ func (h *host) LocalAddrs(...string) ([]netip.Addr, error) {
 
 func (h *host) Changes(context.Context) (<-chan struct{}, error) { return h.changed, nil }
 
+func (h *host) Sleeps(context.Context) <-chan time.Duration { return h.slept }
+
 func (h *host) Ping(context.Context, string, netip.Addr, int) (time.Duration, error) {
 	return time.Millisecond, nil
 }
@@ -100,6 +103,7 @@ type tube struct {
 	peers  map[key.WGPublic]tunnel.PeerConfig
 	sets   int
 	wakes  int
+	slept  time.Duration
 	closed bool
 }
 
@@ -124,6 +128,12 @@ func (t *tube) Wake() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.wakes++
+}
+
+func (t *tube) Resume(slept time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.slept += slept
 }
 
 func (t *tube) Peers() (all []tunnel.PeerState) {

@@ -194,13 +194,13 @@ func wayOf(o tunnel.Origin) path.Way {
 }
 
 // Wake implements tunnel.Guide.
-func (g *Guide) Wake(now mono.Time) {
+func (g *Guide) Wake(now mono.Time, why path.Cause) {
 	if g.cfg.Ferry != nil {
 		g.cfg.Ferry.Moved()
 	}
 	g.links.Moved(now, &g.relaying)
 	g.ferry(now)
-	g.finder.Wake(now, path.LinkChanged, &g.decisions)
+	g.finder.Wake(now, why, &g.decisions)
 	g.act(now)
 }
 

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"github.com/cvlan/cvlan/internal/base/mono"
+	"github.com/cvlan/cvlan/internal/core/path"
 	"github.com/cvlan/cvlan/proto/relay"
 )
 
@@ -29,8 +30,8 @@ type Guide interface {
 	Mismatch(now mono.Time, p *Peer)
 	// Carry takes a message to a peer through a relay in which there is no lane to it yet.
 	Carry(now mono.Time, p *Peer, slot uint8, message []byte)
-	// Wake says that the host's network has changed.
-	Wake(now mono.Time)
+	// Wake says that the host's network has changed, or that the machine slept.
+	Wake(now mono.Time, why path.Cause)
 	// Deadline is when Tick wants to be called; Never: not before the next input.
 	Deadline() mono.Time
 	Tick(now mono.Time)

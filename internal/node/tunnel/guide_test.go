@@ -8,6 +8,7 @@ import (
 
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/mono"
+	"github.com/cvlan/cvlan/internal/core/path"
 	"github.com/cvlan/cvlan/internal/sys/sock"
 	"github.com/cvlan/cvlan/internal/sys/tun"
 	"github.com/cvlan/cvlan/proto/relay"
@@ -35,7 +36,7 @@ func (s *scout) Wanted(mono.Time, *Peer) bool                   { s.wanted++; re
 func (s *scout) Heard(_ mono.Time, _ *Peer, from Origin)        { s.heard = append(s.heard, from) }
 func (s *scout) Flow(_ mono.Time, _ *Peer, _, _ bool, _ Origin) { s.flows++ }
 func (s *scout) Carry(_ mono.Time, _ *Peer, _ uint8, m []byte)  { s.carried = append(s.carried, m) }
-func (s *scout) Wake(mono.Time)                                 {}
+func (s *scout) Wake(mono.Time, path.Cause)                     {}
 func (s *scout) Mismatch(mono.Time, *Peer)                      {}
 func (s *scout) Deadline() mono.Time                            { return mono.Never }
 func (s *scout) Tick(mono.Time)                                 {}

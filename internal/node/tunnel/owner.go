@@ -152,7 +152,11 @@ func (o *owner) begin(now mono.Time, p *Peer) {
 		}
 		p.known = true
 	}
-	o.transport(p).Wake(now, p, &o.out)
+	if p.outslept {
+		o.transport(p).Renew(now, p, &o.out)
+	} else {
+		o.transport(p).Wake(now, p, &o.out)
+	}
 	o.act(now)
 }
 
@@ -256,6 +260,7 @@ func (o *owner) event(now mono.Time, e *Event) {
 			p.sealer.Store(nil)
 		}
 	case Current:
+		p.outslept = false
 		if o.origin.id != 0 {
 			o.answered(now, p)
 		}

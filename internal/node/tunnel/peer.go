@@ -48,6 +48,7 @@ type Peer struct {
 	mark      any    // the guide's own
 	known     bool   // the transport has it
 	guided    bool   // the guide looks after it
+	outslept  bool   // its session is from before a long sleep: it is not used, and the transport does not know
 	pulse     *pulse // nil: nothing has flowed lately
 }
 

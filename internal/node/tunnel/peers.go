@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/cvlan/cvlan/internal/base/key"
+	"github.com/cvlan/cvlan/internal/core/path"
 	"github.com/cvlan/cvlan/internal/sys/sock"
 	"github.com/cvlan/cvlan/internal/sys/tun"
 )
@@ -58,7 +59,30 @@ func (t *Tunnel) RemovePeer(k key.WGPublic) {
 
 // Wake makes the tunnel try all candidates of all peers again at once: the network has changed.
 func (t *Tunnel) Wake() {
-	_ = t.owner.do(t.owner.doubt) // likewise
+	_ = t.owner.do(func() { t.owner.doubt(path.LinkChanged) }) // likewise
+}
+
+// forgets is after how long silence the peer's end of a session may be gone: WireGuard's own end after 180 s, of which some are over.
+const forgets = 2 * time.Minute
+
+// Resume is as Wake, after the machine slept: sessions may be dead, whose age our clock does not tell, because it stood still. They make room
+// for new ones when the next packet leaves.
+func (t *Tunnel) Resume(slept time.Duration) {
+	_ = t.owner.do(func() {
+		if slept >= forgets {
+			t.owner.outsleep()
+		}
+		t.owner.doubt(path.Resumed)
+	})
+}
+
+// outsleep has no packet sealed with a session from before a long sleep. What peers still send in it is taken.
+func (o *owner) outsleep() {
+	for _, p := range o.peers {
+		if p.sealer.Swap(nil) != nil {
+			p.outslept = true
+		}
+	}
 }
 
 // Peers tells the state of every peer, in no order.
@@ -163,10 +187,10 @@ func (o *owner) removePeer(k key.WGPublic) {
 }
 
 // doubt has every peer with a session prove anew where it is, and every opening that waits repeated everywhere.
-func (o *owner) doubt() {
+func (o *owner) doubt(why path.Cause) {
 	now := o.t.clock.Now()
 	if o.guide != nil {
-		o.guide.Wake(now)
+		o.guide.Wake(now, why)
 	}
 	for _, p := range o.peers {
 		if o.guided(p) {
@@ -174,7 +198,7 @@ func (o *owner) doubt() {
 		}
 		p.picker.Wake(now, &o.picks)
 		o.spread(p, p.path.Load())
-		if p.sealer.Load() != nil {
+		if p.sealer.Load() != nil || p.outslept {
 			o.transport(p).Renew(now, p, &o.out)
 			o.act(now)
 		}

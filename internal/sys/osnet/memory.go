@@ -18,6 +18,7 @@ type Memory struct {
 	addrs   []candidate
 	faults  map[string]error
 	waiters map[chan struct{}]struct{}
+	beds    map[chan time.Duration]struct{}
 	ping    func(ctx context.Context, iface string, to netip.Addr, payload int) (time.Duration, error)
 }
 
@@ -25,7 +26,7 @@ var _ Host = (*Memory)(nil)
 
 // NewMemory returns a host without a network.
 func NewMemory() *Memory {
-	return &Memory{up: map[string]Config{}, others: map[string][]netip.Prefix{}, faults: map[string]error{}, waiters: map[chan struct{}]struct{}{}}
+	return &Memory{up: map[string]Config{}, others: map[string][]netip.Prefix{}, faults: map[string]error{}, waiters: map[chan struct{}]struct{}{}, beds: map[chan time.Duration]struct{}{}}
 }
 
 // SetLocalAddrs replaces what the host has on an interface and tells the watchers. No address removes the interface.
@@ -68,6 +69,15 @@ func (m *Memory) Change() {
 	defer m.mu.Unlock()
 	for c := range m.waiters {
 		poke(c)
+	}
+}
+
+// Sleep tells all watchers that the machine slept.
+func (m *Memory) Sleep(d time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for c := range m.beds {
+		addUp(c, d)
 	}
 }
 
@@ -134,6 +144,21 @@ func (m *Memory) Changes(ctx context.Context) (<-chan struct{}, error) {
 		close(c)
 	})
 	return c, nil
+}
+
+// Sleeps implements Host. It tells without delay.
+func (m *Memory) Sleeps(ctx context.Context) <-chan time.Duration {
+	c := make(chan time.Duration, 1)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.beds[c] = struct{}{}
+	context.AfterFunc(ctx, func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		delete(m.beds, c)
+		close(c)
+	})
+	return c
 }
 
 // Ping implements Host.

@@ -42,6 +42,9 @@ type Host interface {
 	// Changes tells that links, addresses or routes have changed; changes in quick succession are told once. The channel is
 	// closed when ctx is done.
 	Changes(ctx context.Context) (<-chan struct{}, error)
+	// Sleeps tells that the machine slept, and for how long, each time after it has; what nobody has heard of yet adds up. The channel is
+	// closed when ctx is done.
+	Sleeps(ctx context.Context) <-chan time.Duration
 	// Ping sends one ICMP echo request with that many bytes of payload out of the interface and waits for its reply, until ctx is
 	// done and at most MaxPing.
 	Ping(ctx context.Context, iface string, to netip.Addr, payload int) (time.Duration, error)

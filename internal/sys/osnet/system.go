@@ -167,6 +167,9 @@ func (s *System) Changes(ctx context.Context) (<-chan struct{}, error) {
 	return settle(ctx, w, s.log), nil
 }
 
+// Sleeps implements Host.
+func (s *System) Sleeps(ctx context.Context) <-chan time.Duration { return tellSleeps(ctx, openBell()) }
+
 // Ping implements Host.
 func (s *System) Ping(ctx context.Context, iface string, to netip.Addr, payload int) (time.Duration, error) {
 	rtt, err := ping(ctx, iface, to, payload)
