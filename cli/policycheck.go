@@ -155,7 +155,8 @@ func (o *look) alone(text []byte, at time.Time) (*admin.PolicyReview, error) {
 	if err != nil {
 		return nil, &iox.Error{Exit: iox.Invalid, What: "read the directory", Why: err.Error(), Err: err}
 	}
-	r.Failures = admin.TellFailures(why.Test(n, at), nil)
+	failures, _ := why.Test(n, at, nil)
+	r.Failures = admin.TellFailures(failures, nil)
 	r.Valid = len(r.Failures) == 0
 	return r, nil
 }

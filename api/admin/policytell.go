@@ -2,6 +2,7 @@ package admin
 
 import (
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/cvlan/cvlan/internal/base/ident"
@@ -29,7 +30,7 @@ type PolicyFailure struct {
 	Probe       string       `json:"probe" doc:"The destination as it is written" example:"tag:db:5432"`
 	Expected    string       `json:"expected" enum:"accept,deny"`
 	Why         string       `json:"why" doc:"For people"`
-	Explanation *Explanation `json:"explanation,omitempty" doc:"Absent if the test cannot be run"`
+	Explanation *Explanation `json:"explanation,omitempty" doc:"Of the first ones; absent if the test cannot be run"`
 }
 
 // PolicyReview is what there is to say of a document before it applies.
@@ -100,7 +101,10 @@ func TellProblems(list acl.Problems) []PolicyProblem {
 	return out
 }
 
-// TellFailures writes which tests failed. name finds a node's name; nil knows none.
+// maxExplained bounds the failures that are explained step by step.
+const maxExplained = 20
+
+// TellFailures writes which tests failed, and explains the first ones. name finds a node's name; nil knows none.
 func TellFailures(list []explain.Failure, name func(ident.Node) string) []PolicyFailure {
 	out := make([]PolicyFailure, len(list))
 	for i, f := range list {
@@ -108,7 +112,9 @@ func TellFailures(list []explain.Failure, name func(ident.Node) string) []Policy
 		if f.Accept {
 			out[i].Expected = "accept"
 		}
-		if f.Err == nil {
+		if i >= maxExplained {
+			out[i].Why, _, _ = strings.Cut(out[i].Why, "\n")
+		} else if f.Err == nil {
 			e := TellAnswer(f.Asked, f.Answer, name)
 			out[i].Explanation = &e
 		}

@@ -18,9 +18,10 @@ import (
 
 // Bounds of a review.
 const (
-	maxReviews = 2   // at once: a document of 8 MB takes much memory while it is read
-	maxIdle    = 100 // rules about nobody that are told
-	maxCut     = 20  // nodes of admins that are looked at
+	maxReviews = 2                // at once: a document of 8 MB takes much memory while it is read
+	testWhile  = 15 * time.Second // for all tests of a document
+	maxIdle    = 100              // rules about nobody that are told
+	maxCut     = 20               // nodes of admins that are looked at
 )
 
 // when is the instant that a question is about.
@@ -105,7 +106,12 @@ func (s *server) test(ctx context.Context, t *tenant, n store.Network, doc *acl.
 	if err != nil {
 		return err
 	}
-	r.Failures = admin.TellFailures(explain.Test(apart, at), t.namer(ctx))
+	end := time.Now().Add(testWhile)
+	failures, whole := explain.Test(apart, at, func() bool { return ctx.Err() == nil && time.Now().Before(end) })
+	if !whole {
+		return admin.CodeLimit.Problem(title(t.route), "the document's tests take longer than "+testWhile.String(), "make fewer tests, or fewer rules about the same nodes")
+	}
+	r.Failures = admin.TellFailures(failures, t.namer(ctx))
 	return nil
 }
 

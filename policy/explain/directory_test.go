@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cvlan/cvlan/policy/acl"
+	"github.com/cvlan/cvlan/policy/compile"
 )
 
 const people = `{
@@ -34,7 +36,7 @@ func TestADirectoryAnswersWithoutAController(t *testing.T) {
 	if err != nil || n.Len() != 2 {
 		t.Fatal(n, err)
 	}
-	if f := Test(n, weekday); len(f) != 1 || f[0].Path != "tests[1]" || f[0].Err == nil {
+	if f := failed(n, weekday); len(f) != 1 || f[0].Path != "tests[1]" || f[0].Err == nil {
 		t.Errorf("failures %v", f)
 	}
 	src, err := Sides(n, names, "laptop")
@@ -48,5 +50,37 @@ func TestADirectoryAnswersWithoutAController(t *testing.T) {
 	d.Users = []UserEntry{{Login: "ann@a.org", Role: "king"}}
 	if _, _, err := d.Network(doc); err == nil || !strings.Contains(err.Error(), "king") {
 		t.Error(err)
+	}
+}
+
+func failed(n *compile.Network, now time.Time) []Failure {
+	failures, _ := Test(n, now, nil)
+	return failures
+}
+
+func TestAnswersAndFailuresAreBounded(t *testing.T) {
+	var d Directory
+	compiled := func(rules, probes int) *compile.Network {
+		doc, problems := acl.Parse([]byte(`{"acls": [`+strings.Repeat(`{"action": "accept", "src": ["*"], "dst": ["*:1"]},`, rules)+`{"action": "deny", "src": ["*"], "dst": ["*:1"]}],
+			"tests": [{"src": "ann@a.org", "accept": [`+strings.Repeat(`"bob@a.org:1",`, probes)+`]}]}`), acl.Options{})
+		if doc == nil {
+			t.Fatal(problems)
+		}
+		n, _, err := d.Network(doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if f := failed(compiled(1, MaxFailures+5), weekday); len(f) != MaxFailures {
+		t.Errorf("%d failures", len(f))
+	}
+	a := failed(compiled(500, 1), weekday)[0].Answer
+	if len(a.Steps) != maxSteps+1 || !a.Steps[maxSteps].Decides || a.Others != 501-len(a.Steps) {
+		t.Errorf("%d steps, %d others", len(a.Steps), a.Others)
+	}
+	asked := 0
+	if f, whole := Test(compiled(1, 9), weekday, func() bool { asked++; return asked < 4 }); whole || len(f) != 3 {
+		t.Errorf("%d failures after somebody had enough", len(f))
 	}
 }

@@ -29,7 +29,7 @@ type Answer struct {
 	IPsec   bool   // they talk through IPsec only
 	Until   time.Time
 	Steps   []Step
-	Others  int // rules that name neither end, or only one: not among the steps
+	Others  int // rules that are not among the steps: they name neither end, or only one, or there are too many
 }
 
 // Rule names a rule of the document.
@@ -50,14 +50,17 @@ type Step struct {
 	Missing []string // what does not match: "source", "destination", "port", "posture", "window"
 }
 
-// maxNear bounds the steps that are told when no rule names both ends.
-const maxNear = 20
+// Bounds of the steps that are told, beside the one that decides.
+const (
+	maxNear  = 20 // when no rule names both ends
+	maxSteps = 200
+)
 
 // Explain answers a question.
 func Explain(n *compile.Network, q Question) Answer {
 	out, outRule := ask(n, q, true)
 	in, inRule := ask(n, q, false)
-	a := Answer{Reason: out.reason, Visible: out.visible, IPsec: out.ipsec, Until: out.until}
+	a := Answer{Reason: out.reason, Visible: visible(out.plan), IPsec: out.ipsec, Until: out.until}
 	number := outRule
 	switch {
 	case out.reason != filter.Allowed:
@@ -74,12 +77,22 @@ func Explain(n *compile.Network, q Question) Answer {
 	return a
 }
 
+// allowed is what matters most of an Answer.
+func allowed(n *compile.Network, q Question) bool {
+	out, _ := ask(n, q, true)
+	if out.reason != filter.Allowed {
+		return false
+	}
+	in, _ := ask(n, q, false)
+	return in.reason == filter.Allowed
+}
+
 // verdict is what one end's filter says.
 type verdict struct {
-	reason  filter.Reason
-	ipsec   bool
-	visible bool
-	until   time.Time
+	plan   *compile.Plan
+	reason filter.Reason
+	ipsec  bool
+	until  time.Time
 }
 
 // Stand-ins for nodes without an address: documentation addresses, which no selector is asked about.
@@ -107,11 +120,10 @@ func ask(n *compile.Network, q Question, sender bool) (v verdict, rule int) {
 		plan.Remote = append(plan.Remote, filter.Place{Prefix: netip.PrefixFrom(other, other.BitLen())})
 	}
 	spec, until := plan.At(q.At)
-	v.until = until
-	v.visible = visible(plan)
+	v.plan, v.until = plan, until
 	set, err := filter.New(spec)
 	if err != nil { // the compiler made what the filter refuses: nothing passes
-		return verdict{reason: filter.Malformed}, -1
+		return verdict{plan: plan, reason: filter.Malformed}, -1
 	}
 	p := filter.Packet{Src: src, Dst: dst, Proto: uint8(q.Service >> 16), DstPort: uint16(q.Service)}
 	var number uint32
@@ -180,10 +192,11 @@ func steps(n *compile.Network, q Question, decides int) (out []Step, others int)
 	matches := n.Trace(q.Src, q.Dst, q.Service, q.At)
 	both := slices.ContainsFunc(matches, func(m compile.Match) bool { return m.Src && m.Dst })
 	for _, m := range matches {
-		near := m.Src && m.Dst
+		near := m.Src && m.Dst && len(out) < maxSteps
 		if !both {
 			near = (m.Src || m.Dst) && len(out) < maxNear
 		}
+		near = near || m.Rule == decides
 		if !near {
 			others++
 			continue

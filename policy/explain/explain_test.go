@@ -107,7 +107,7 @@ func TestAnswersTellTheRuleAndTheLine(t *testing.T) {
 func TestTheDocumentsTestsAreRun(t *testing.T) {
 	n := network(t, office)
 	var got []string
-	for _, f := range Test(n, weekday) {
+	for _, f := range failed(n, weekday) {
 		got = append(got, fmt.Sprintf("%s %s %v", f.Path, f.Probe, f.Err != nil))
 		if f.String() == "" {
 			t.Error("an empty line")

@@ -36,8 +36,12 @@ func (f Failure) Why() string {
 	return fmt.Sprintf("%s to %s should %s, but is %v", f.Src, f.Probe, want, f.Answer)
 }
 
-// Test runs the document's tests against the network. A test that names no instant is run at now.
-func Test(n *compile.Network, now time.Time) (failures []Failure) {
+// MaxFailures bounds the failures that Test tells.
+const MaxFailures = 1000
+
+// Test runs the document's tests against the network, until MaxFailures have failed. A test that names no instant is run at now. Before
+// each question it asks whether to go on, unless that is nil; whole tells whether all were asked.
+func Test(n *compile.Network, now time.Time, on func() bool) (failures []Failure, whole bool) {
 	for _, t := range n.Document().Tests {
 		when := t.When
 		if when.IsZero() {
@@ -46,13 +50,19 @@ func Test(n *compile.Network, now time.Time) (failures []Failure) {
 		for i, probes := range [][]acl.Probe{t.Accept, t.Deny} {
 			for _, p := range probes {
 				f := Failure{Path: t.Path, Pos: t.Pos, Src: t.Src.Text, Probe: p.Text, Accept: i == 0}
-				if !holds(n, t, p, when, &f) {
-					failures = append(failures, f)
+				if on != nil && !on() {
+					return failures, false
+				}
+				if holds(n, t, p, when, &f) {
+					continue
+				}
+				if failures = append(failures, f); len(failures) == MaxFailures {
+					return failures, true
 				}
 			}
 		}
 	}
-	return failures
+	return failures, true
 }
 
 // holds runs one probe for everybody whom the test's source and destination stand for, and notes the first that disappoints.
@@ -73,8 +83,8 @@ func holds(n *compile.Network, t acl.Test, p acl.Probe, when time.Time, f *Failu
 		}
 		for _, dst := range destinations {
 			f.Asked = Question{Src: src, Dst: dst, Service: p.Services[0].First, At: when}
-			f.Answer = Explain(n, f.Asked)
-			if f.Answer.Allowed != f.Accept {
+			if allowed(n, f.Asked) != f.Accept {
+				f.Answer = Explain(n, f.Asked)
 				return false
 			}
 		}
