@@ -13,6 +13,7 @@ var (
 	errStranger  = errors.New("the peer is not who was to be met, or nobody that we know")
 	errChildless = errors.New("the peer knows no IKE SA without a Child SA")
 	errSkipped   = errors.New("the peer left out a key exchange that was agreed on")
+	errWeak      = errors.New("the algorithms that were agreed on are not those that this peer may use")
 	errRoom      = errors.New("there are as many sessions as are allowed")
 )
 
@@ -70,18 +71,21 @@ func (s *sa) recognize(in inbound) (Peer, crypt.Proof, error) {
 	if err := peer.check(); err != nil {
 		return Peer{}, crypt.Proof{}, err
 	}
+	if !s.allowed(&peer) {
+		return Peer{}, crypt.Proof{}, errWeak
+	}
 	evidence, err := m.cfg.Directory.Evidence(peer, msg.Identity(id), certsOf(in.payloads))
 	if err != nil {
 		return Peer{}, crypt.Proof{}, err
 	}
-	proof, err := evidence.Verify(s.prf, m.cfg.Profile.Signatures, auth, s.transcript(true, msg.Identity(id), in.head.ID))
+	proof, err := evidence.Verify(s.prf, m.profileOf(&peer).Signatures, auth, s.transcript(true, msg.Identity(id), in.head.ID))
 	return peer, proof, err
 }
 
 // introduce is our own identity and its proof.
 func (s *sa) introduce(in inbound) ([]msg.Payload, error) {
 	o := s.opening
-	auth, err := o.peer.Credential.Prove(s.prf, s.m.cfg.Profile.Signatures, o.hashes, s.transcript(false, o.peer.Local, in.head.ID))
+	auth, err := o.peer.Credential.Prove(s.prf, s.m.profileOf(&o.peer).Signatures, o.hashes, s.transcript(false, o.peer.Local, in.head.ID))
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +98,7 @@ func (x *session) firstChild(s *sa, in inbound, n crypt.Nonces, out *Out) []msg.
 	if _, wants := msg.First[msg.SA](in.payloads); !wants {
 		return nil
 	}
-	ps, _, no := x.answerChild(s, in, n, x.m.cfg.Profile.First(), 0, out)
+	ps, _, no := x.answerChild(s, in, n, x.profile().First(), 0, out)
 	if no.Kind != 0 {
 		return []msg.Payload{no}
 	}

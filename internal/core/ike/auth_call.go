@@ -23,12 +23,13 @@ func (s *sa) transcript(initiator bool, id msg.Identity, authID uint32) crypt.Tr
 }
 
 func (s *sa) sendAuth(out *Out) error {
-	o, policy := s.opening, s.m.cfg.Profile.Signatures
+	o := s.opening
 	p := &o.peer
+	profile := s.m.profileOf(p)
 	if p.Child == nil && !o.childless {
 		return errChildless
 	}
-	auth, err := p.Credential.Prove(s.prf, policy, o.hashes, s.transcript(true, p.Local, s.next))
+	auth, err := p.Credential.Prove(s.prf, profile.Signatures, o.hashes, s.transcript(true, p.Local, s.next))
 	if err != nil {
 		return err
 	}
@@ -45,7 +46,7 @@ func (s *sa) sendAuth(out *Out) error {
 	}
 	if p.Child != nil {
 		o.child = &createChild{wish: *p.Child}
-		more, err := o.child.propose(s.m, s.m.cfg.Profile.First())
+		more, err := o.child.propose(s.m, profile.First())
 		if err != nil {
 			return err
 		}
@@ -114,7 +115,7 @@ func (s *sa) believe(id msg.Identity, auth msg.Auth, in inbound) (crypt.Proof, e
 	if err != nil {
 		return crypt.Proof{}, err
 	}
-	return evidence.Verify(s.prf, s.m.cfg.Profile.Signatures, auth, s.transcript(false, id, in.head.ID))
+	return evidence.Verify(s.prf, s.m.profileOf(&o.peer).Signatures, auth, s.transcript(false, id, in.head.ID))
 }
 
 // disown tells a responder that we do not believe it (§2.21.2). Nobody waits for the answer.

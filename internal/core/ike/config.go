@@ -50,10 +50,12 @@ type SPIs interface {
 
 // Peer is how to meet one.
 type Peer struct {
-	Name         string       // the caller's own; it comes back in events
-	Local        msg.Identity // ours
-	Remote       msg.Identity // its; zero: whichever Directory.Evidence believes
-	Credential   crypt.Credential
+	Name       string       // the caller's own; it comes back in events
+	Local      msg.Identity // ours
+	Remote     msg.Identity // its; zero: whichever Directory.Evidence believes
+	Credential crypt.Credential
+	// Profile is what this peer may use, if that is less than what Config.Profile allows strangers. Nil: the same.
+	Profile      *crypt.Profile
 	Certificates []msg.Cert // our own first; with a credential that is a key
 	Authorities  []msg.AuthorityHash
 	// Child is the traffic that may go to the peer and come from it. Nil: an IKE SA without Child SAs (RFC 6023).

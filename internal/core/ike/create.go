@@ -51,9 +51,9 @@ func (t *createChild) begin(x *session, out *Out) (msg.Exchange, []msg.Payload, 
 		t.fail(x, Event{Reason: TooMany}, out)
 		return 0, nil, false
 	}
-	more, err := t.propose(x.m, x.m.cfg.Profile.ESP)
+	more, err := t.propose(x.m, x.profile().ESP)
 	if err == nil {
-		err = t.offerKey(x.m.cfg.Profile.ESP)
+		err = t.offerKey(x.profile().ESP)
 	}
 	if err != nil {
 		t.fail(x, Event{Reason: OwnFault, Detail: err.Error()}, out)

@@ -31,7 +31,7 @@ func (x *session) createRequest(s *sa, in inbound, out *Out) {
 	case isRekey:
 		ps, no = x.answerRekeyChild(s, in, rekey, out)
 	default:
-		ps, _, no = x.answerChild(s, in, crypt.Nonces{Initiator: clone(nonce)}, x.m.cfg.Profile.ESP, 0, out)
+		ps, _, no = x.answerChild(s, in, crypt.Nonces{Initiator: clone(nonce)}, x.profile().ESP, 0, out)
 	}
 	if no.Kind != 0 {
 		ps = []msg.Payload{no}
@@ -60,7 +60,7 @@ func (x *session) answerRekeyChild(s *sa, in inbound, which msg.Notify, out *Out
 		return nil, msg.Notify{Kind: msg.TemporaryFailure}
 	}
 	nonce, _ := msg.First[msg.Nonce](in.payloads)
-	ps, made, no := x.answerChild(s, in, crypt.Nonces{Initiator: clone(nonce)}, x.m.cfg.Profile.ESP, old.in, out)
+	ps, made, no := x.answerChild(s, in, crypt.Nonces{Initiator: clone(nonce)}, x.profile().ESP, old.in, out)
 	if no.Kind != 0 {
 		return nil, no
 	}

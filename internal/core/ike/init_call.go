@@ -11,8 +11,9 @@ import (
 // The initiator's side of IKE_SA_INIT, §1.2.
 
 func (m *Machine) call(p Peer, path Path, out *Out) (*sa, error) {
-	o := &opening{peer: p, path: path, nonce: crypt.Nonces{Initiator: m.nonce()}, offer: crypt.Propose(m.cfg.Profile.IKE, nil)}
-	o.method = m.cfg.Profile.IKE[0].Of(msg.KeyExchange)[0].ID
+	profile := m.profileOf(&p)
+	o := &opening{peer: p, path: path, nonce: crypt.Nonces{Initiator: m.nonce()}, offer: crypt.Propose(profile.IKE, nil)}
+	o.method = profile.IKE[0].Of(msg.KeyExchange)[0].ID
 	s := m.newSA(true)
 	s.opening = o
 	if err := s.offerKey(); err != nil {
@@ -49,7 +50,7 @@ func (s *sa) sendInit(out *Out) error {
 	}
 	ps = append(ps, o.offer, msg.KE{Method: o.method, Data: o.private.Public()}, msg.Nonce(o.nonce.Initiator))
 	ps = append(ps, natPayloads(s.local, 0, o.path)...)
-	raw, err := msg.Message{Header: s.header(msg.IKESAInit, 0, 0), Payloads: o.shares(ps, s.m.cfg.Profile.Signatures)}.Append(nil)
+	raw, err := msg.Message{Header: s.header(msg.IKESAInit, 0, 0), Payloads: o.shares(ps, s.m.profileOf(&o.peer).Signatures)}.Append(nil)
 	if err != nil {
 		return err
 	}

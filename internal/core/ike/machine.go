@@ -125,6 +125,15 @@ func (m *Machine) Probe(now mono.Time, id ID, out *Out) error {
 	return m.want(now, id, &probe{}, out)
 }
 
+// Heard says that something else, such as a packet of ESP, has shown that the peer lives.
+func (m *Machine) Heard(now mono.Time, id ID) {
+	m.advance(now)
+	if x := m.sessions[id]; x != nil {
+		x.heard = m.now
+		m.look(x.sa)
+	}
+}
+
 // Move tells the peer that we are reached by another path from now on (RFC 4555 §3.5). Only the initiator of the first IKE SA may.
 func (m *Machine) Move(now mono.Time, id ID, path Path, out *Out) error {
 	m.advance(now)

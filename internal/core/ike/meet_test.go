@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/cvlan/cvlan/internal/base/mono"
+	"github.com/cvlan/cvlan/internal/core/ike/crypt"
 	"github.com/cvlan/cvlan/internal/core/ike/msg"
 )
 
@@ -176,5 +177,74 @@ func TestIntersections(t *testing.T) {
 			}
 			c.a, c.b = c.b, c.a
 		}
+	}
+}
+
+// A new session is made before the old one goes, with everything proved anew (make before break).
+func TestReauthentication(t *testing.T) {
+	w := met(t, 1, func(_ int, _ *Config, p *Peer) { p.Unique = true })
+	for n := range 2 { // also by the one who did not begin the first
+		old := w.side[0].id()
+		w.side[n].initiate()
+		w.run(time.Second)
+		w.settled()
+		w.agree(1)
+		if n == 0 && w.side[0].id() == old {
+			t.Error("it is the old session")
+		}
+	}
+	ups, down := 0, false
+	for _, e := range w.side[0].events {
+		switch e.Kind {
+		case EventChildUp:
+			ups++
+		case EventDown:
+			down = true
+		}
+		if down && ups == 0 {
+			t.Error("the old one goes before the new one is there")
+		}
+	}
+}
+
+func TestAPeerMayBeHeldToLess(t *testing.T) {
+	cnsa, _ := crypt.NewProfile(crypt.CNSA1)
+	strict := func(only int) *world {
+		return newWorld(t, 1, func(n int, _ *Config, p *Peer) {
+			if n == only {
+				p.Profile = &cnsa
+			}
+		})
+	}
+	w := strict(0) // an initiator offers less
+	w.side[0].initiate()
+	w.run(time.Second)
+	w.side[1].rekey()
+	w.run(time.Second)
+	w.side[1].rekeyChild()
+	w.settled()
+	w.agree(1)
+	if c := w.side[0].last(EventUp).Cipher; c != "AES_GCM_16-256/PRF_HMAC_SHA2_384/ECP_384" {
+		t.Error(c)
+	}
+	w = strict(1) // a responder finds out who the peer is, and what it may not use
+	w.side[0].initiate()
+	w.run(time.Second)
+	if e := w.side[1].last(EventRefused); e.Detail != errWeak.Error() || len(w.side[0].up) != 0 {
+		t.Errorf("%+v", e)
+	}
+}
+
+func TestPacketsAreSignsOfLife(t *testing.T) {
+	w := met(t, 1, func(_ int, c *Config, _ *Peer) { c.Liveness = 10 * time.Second })
+	before := w.sent
+	for range 20 {
+		w.run(5 * time.Second)
+		for _, s := range w.side {
+			s.m.Heard(w.now, s.id())
+		}
+	}
+	if w.sent != before {
+		t.Errorf("%d messages for nothing", w.sent-before)
 	}
 }

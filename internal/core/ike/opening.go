@@ -41,6 +41,24 @@ func (o *opening) shares(ps []msg.Payload, policy crypt.Signatures) []msg.Payloa
 	)
 }
 
+// profileOf is what may be used with a peer.
+func (m *Machine) profileOf(p *Peer) crypt.Profile {
+	if p.Profile != nil {
+		return *p.Profile
+	}
+	return m.cfg.Profile
+}
+
+// allowed reports whether what was agreed on with a stranger may be used with the peer that it turns out to be.
+func (s *sa) allowed(p *Peer) bool {
+	if p.Profile == nil {
+		return true
+	}
+	offer := msg.SA{s.choice.Proposal(msg.ProtocolIKE, nil)}
+	_, ok := crypt.Choose(p.Profile.IKE, offer, s.choice.KeyExchange)
+	return ok
+}
+
 // hangUp ends an attempt of ours.
 func (m *Machine) hangUp(s *sa, e Event, out *Out) {
 	o := s.opening

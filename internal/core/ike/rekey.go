@@ -28,7 +28,7 @@ type rivalSA struct {
 func (t *rekeyIKE) String() string { return "rekey" }
 
 func (t *rekeyIKE) begin(x *session, out *Out) (msg.Exchange, []msg.Payload, bool) {
-	ours := x.m.cfg.Profile.Rekey()
+	ours := x.profile().Rekey()
 	if t.method == msg.KENone {
 		t.method = x.sa.choice.KeyExchange
 	}
@@ -177,7 +177,7 @@ func (x *session) makeRekey(s *sa, in inbound) (*sa, []msg.Payload, []byte, msg.
 	if !ok {
 		return nil, nil, nil, msg.Notify{Kind: msg.InvalidSyntax}
 	}
-	choice, ok := crypt.Choose(x.m.cfg.Profile.Rekey(), offer, ke.Method)
+	choice, ok := crypt.Choose(x.profile().Rekey(), offer, ke.Method)
 	if !ok || len(choice.SPI) != 8 {
 		return nil, nil, nil, msg.Notify{Kind: msg.NoProposalChosen}
 	}

@@ -75,6 +75,8 @@ func (m *Machine) lifetime() time.Duration {
 	return m.cfg.Lifetime - (m.jitter(m.cfg.Lifetime)-m.cfg.Lifetime)/2
 }
 
+func (x *session) profile() crypt.Profile { return x.m.profileOf(&x.peer) }
+
 // learn takes from IKE_AUTH what the peer can do.
 func (x *session) learn(ps []msg.Payload) {
 	_, x.mobile = msg.Notified(ps, msg.MOBIKESupported)
