@@ -145,24 +145,6 @@ func TestAnIKESAIsReplacedWhenItIsOld(t *testing.T) {
 }
 
 func TestMethodsAreGuessedAgain(t *testing.T) {
-	groups := func(ids ...msg.TransformID) func(c *Config) {
-		return func(c *Config) {
-			for _, list := range [][]msg.Proposal{c.Profile.IKE, c.Profile.ESP} {
-				for i := range list {
-					var kept []msg.Transform
-					for _, tr := range list[i].Transforms {
-						if tr.Type != msg.KeyExchange {
-							kept = append(kept, tr)
-						}
-					}
-					for _, id := range ids {
-						kept = append(kept, msg.Transform{Type: msg.KeyExchange, ID: id})
-					}
-					list[i].Transforms = kept
-				}
-			}
-		}
-	}
 	w := newWorld(t, 1, func(n int, c *Config, _ *Peer) {
 		if n == 0 {
 			groups(msg.KECurve25519, msg.KEP384, msg.KEP256)(c)
@@ -180,5 +162,25 @@ func TestMethodsAreGuessedAgain(t *testing.T) {
 	w.agree(1)
 	if w.side[0].count(EventChildGone) != 1 || w.side[0].count(EventRekeyed) != 1 {
 		t.Error(w.story())
+	}
+}
+
+// groups leaves a profile these key exchanges.
+func groups(ids ...msg.TransformID) func(c *Config) {
+	return func(c *Config) {
+		for _, list := range [][]msg.Proposal{c.Profile.IKE, c.Profile.ESP} {
+			for i := range list {
+				var kept []msg.Transform
+				for _, tr := range list[i].Transforms {
+					if tr.Type != msg.KeyExchange {
+						kept = append(kept, tr)
+					}
+				}
+				for _, id := range ids {
+					kept = append(kept, msg.Transform{Type: msg.KeyExchange, ID: id})
+				}
+				list[i].Transforms = kept
+			}
+		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cvlan/cvlan/internal/base/mono"
+	"github.com/cvlan/cvlan/internal/core/ike/msg"
 )
 
 var seeds = flag.Int("seeds", 150, "worlds to simulate")
@@ -25,9 +26,12 @@ func TestSimulation(t *testing.T) {
 }
 
 func simulate(t *testing.T, seed uint64) {
-	w := newWorld(t, seed, func(_ int, c *Config, p *Peer) {
+	w := newWorld(t, seed, func(n int, c *Config, p *Peer) {
 		c.Liveness, c.Lifetime = 20*time.Second, 3*time.Minute
 		p.Unique = true
+		if seed%5 == 4 { // each guesses wrong at first
+			groups([][]msg.TransformID{{msg.KECurve25519, msg.KEP256}, {msg.KEP384, msg.KEP256}}[n]...)(c)
+		}
 	})
 	w.link.loss = []float64{0, 0.1, 0.3, 0.5}[seed%4]
 	w.link.dup = []float64{0, 0.2}[seed/4%2]
