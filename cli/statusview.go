@@ -2,6 +2,7 @@ package cli
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -53,16 +54,51 @@ func printNetwork(o *iox.IO, now time.Time, n local.Network) {
 		self.Row("interface", n.Interface+", UDP port "+strconv.Itoa(int(n.Port))+", MTU "+strconv.Itoa(n.MTU))
 	}
 	self.Row("controller", controller(now, n))
+	if n.Interface != "" {
+		self.Row("policy", policed(n.Policy))
+	}
 	self.Print(o)
 	if len(n.Peers) == 0 {
 		return
 	}
 	o.Printf("")
 	peers := iox.Table{Indent: "  ", Heads: []string{"PEER", "ADDRESS", "ONLINE", "PATH", "ENDPOINT", "HANDSHAKE", "RECEIVED", "SENT"}}
+	whose := slices.ContainsFunc(n.Peers, func(p local.Peer) bool { return owner(p.Node) != "" })
+	if whose {
+		peers.Heads = slices.Insert(peers.Heads, 1, "OWNER")
+	}
 	for _, p := range n.Peers {
-		peers.Row(p.Name, first(p.Addresses), online(now, p), strings.TrimSpace(p.Path+" "+p.Relay), endpoint(p.Endpoint), since(now, p.LastHandshake), iox.Bytes(p.RxBytes), iox.Bytes(p.TxBytes))
+		row := []any{p.Name, first(p.Addresses), online(now, p), strings.TrimSpace(p.Path + " " + p.Relay), endpoint(p.Endpoint), since(now, p.LastHandshake), iox.Bytes(p.RxBytes), iox.Bytes(p.TxBytes)}
+		if whose {
+			row = slices.Insert(row, 1, any(owner(p.Node)))
+		}
+		peers.Row(row...)
 	}
 	peers.Print(o)
+}
+
+// owner is whose machine it is to policy: a user's, or its tags'.
+func owner(n local.Node) string {
+	if n.User != "" {
+		return n.User
+	}
+	tags := make([]string, len(n.Tags))
+	for i, t := range n.Tags {
+		tags[i] = "tag:" + t
+	}
+	return strings.Join(tags, " ")
+}
+
+// policed says what the filter applies and has done.
+func policed(p local.Policy) string {
+	if p.Version == 0 {
+		return "no rules yet: nothing may pass"
+	}
+	text := "version " + strconv.FormatUint(p.Version, 10) + ", " + strconv.Itoa(p.Flows) + " flows"
+	if p.Denied > 0 {
+		text += ", " + strconv.FormatUint(p.Denied, 10) + " packets denied; which: cvlan policy log"
+	}
+	return text
 }
 
 // headline says in words what the state means for the person.

@@ -68,7 +68,7 @@ func (m *member) live(s *engine.Status) local.Network {
 	n := local.Network{
 		ID: m.id.String(), Name: name, Tenant: tenant, Domain: domain, State: local.State(s.State), Problem: problem(s.Problem),
 		Self: m.self(s), Interface: s.Interface, Port: s.Port, MTU: s.MTU, Ranges: []netip.Prefix{}, Closed: s.Network.Closed,
-		Controller: m.controller(s), Peers: make([]local.Peer, 0, len(s.Peers)),
+		Policy: policy(s), Controller: m.controller(s), Peers: make([]local.Peer, 0, len(s.Peers)),
 	}
 	for _, w := range s.Warnings {
 		n.Warnings = append(n.Warnings, *problem(&w))
@@ -99,6 +99,22 @@ func (m *member) live(s *engine.Status) local.Network {
 	return n
 }
 
+// policy is what the filter applies and has done.
+func policy(s *engine.Status) local.Policy {
+	p := local.Policy{Version: s.Rules.Number}
+	if s.Rules.Filter == nil {
+		return p
+	}
+	c := s.Rules.Filter.Counters()
+	p.Flows = c.Flows
+	for _, by := range []map[string]uint64{c.DroppedIn, c.DroppedOut} {
+		for _, n := range by {
+			p.Denied += n
+		}
+	}
+	return p
+}
+
 func problem(p *session.Problem) *local.Problem {
 	if p == nil {
 		return nil
@@ -109,7 +125,9 @@ func problem(p *session.Problem) *local.Problem {
 // self is this node: as the map shows it, else as it was at the join.
 func (m *member) self(s *engine.Status) local.Node {
 	if s != nil && s.Known {
-		return node(s.Self.Record)
+		n := node(s.Self.Record)
+		n.User = s.Self.User
+		return n
 	}
 	meta := m.state.Meta()
 	if r, err := control.ParseRecord(meta.Record); err == nil {
@@ -150,6 +168,7 @@ func (m *member) controller(s *engine.Status) local.Controller {
 func peer(p *netmap.Peer, live map[key.WGPublic]tunnel.PeerState, now time.Time) local.Peer {
 	out := local.Peer{Node: node(p.Record), Online: p.Soft.Online, LastSeen: instant(p.Soft.LastSeen), Protocol: protocolWG, Path: local.PathIdle,
 		Candidates: slices.Clone(p.Soft.Endpoints)}
+	out.User = p.User
 	reached(&out, p.Record.WG, live, now)
 	return out
 }

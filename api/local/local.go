@@ -62,6 +62,7 @@ type Network struct {
 	MTU        int            `json:"mtu,omitempty"`
 	Ranges     []netip.Prefix `json:"ranges"`
 	Closed     bool           `json:"closed"`
+	Policy     Policy         `json:"policy"`
 	Controller Controller     `json:"controller"`
 	Peers      []Peer         `json:"peers"`
 }
@@ -73,11 +74,19 @@ type Problem struct {
 	Hint string `json:"hint,omitempty"`
 }
 
+// Policy is what this machine's filter applies, and what has come of it since the daemon started.
+type Policy struct {
+	Version uint64 `json:"version"` // of the network's policy that the rules are from; 0: the filter has no rules, and nothing passes
+	Flows   int    `json:"flows"`   // that are known now
+	Denied  uint64 `json:"denied"`  // packets, or trains of them, in both directions
+}
+
 // Node names a machine.
 type Node struct {
 	ID        string       `json:"id"`
 	Name      string       `json:"name"`
 	Addresses []netip.Addr `json:"addresses"`
+	User      string       `json:"user,omitempty"` // its owner; absent if it has tags, or none
 	Tags      []string     `json:"tags,omitempty"`
 	Key       string       `json:"key"` // WireGuard public key
 }

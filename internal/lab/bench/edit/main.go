@@ -1,0 +1,84 @@
+// Command edit measures how long an edit of policy takes until everybody whom it concerns applies it: a controller in a process of its own,
+// and in this one some hundreds of nodes as far as policy goes: sessions over TLS or QUIC on loopback, a map, and the filter that is
+// made of it. It needs neither root nor a laboratory, and prints FIGURE lines.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/cvlan/cvlan/internal/lab/figure"
+)
+
+func main() {
+	bin := flag.String("bin", "bin", "the folder with cvlan-controller")
+	nodes := flag.Int("nodes", 700, "how many nodes")
+	edits := flag.Int("edits", 10, "how many edits of each kind")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, *bin, *nodes, *edits); err != nil {
+		fmt.Fprintln(os.Stderr, "bench edit:", err)
+		os.Exit(1)
+	}
+}
+
+// rings is how many groups of neighbours the nodes are in.
+const rings = 10
+
+func run(ctx context.Context, bin string, nodes, edits int) error {
+	c, err := startController(ctx, bin)
+	if err != nil {
+		return err
+	}
+	defer c.stop()
+	crowd, err := c.gather(ctx, nodes)
+	if err != nil {
+		return err
+	}
+	defer crowd.leave()
+	fmt.Printf("%d nodes are connected, in %d rings of neighbours\n", nodes, rings)
+	kinds := []struct {
+		name, what string
+		document   func(turn int) string
+	}{
+		{"policy_edit_p99_ms_700", "every node sees others than before", func(turn int) string { return crowd.document(1+turn%2*2, 443) }},
+		{"policy_ports_p99_ms_700", "every node sees the same, with other ports", func(turn int) string { return crowd.document(1, 443+turn%2) }},
+	}
+	for _, k := range kinds {
+		if err := crowd.settle(ctx, c, k.document(1)); err != nil {
+			return err
+		}
+		var all []time.Duration
+		var bytes uint64
+		for turn := range edits {
+			took, n, err := crowd.edit(ctx, c, k.document(turn))
+			if err != nil {
+				return err
+			}
+			all, bytes = append(all, took...), bytes+n
+		}
+		slices.Sort(all)
+		ms := func(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+		figure.Print(os.Stdout, k.name, ms(all[len(all)*99/100]), "ms", fmt.Sprintf("(median %.1f, last %.1f; %d edits: %s; %d KB an edit)",
+			ms(all[len(all)/2]), ms(all[len(all)-1]), edits, k.what, bytes/uint64(edits)>>10))
+	}
+	return nil
+}
+
+// document lets each ring reach the one that is some steps ahead, on one port.
+func (c *crowd) document(step, port int) string {
+	var b strings.Builder
+	b.WriteString(`{"acls": [`)
+	for i, r := range c.ranges {
+		fmt.Fprintf(&b, `{"src": ["%s"], "dst": ["%s:%d"]},`, r, c.ranges[(i+step)%rings], port)
+	}
+	return b.String() + "]}"
+}
