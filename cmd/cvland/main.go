@@ -15,19 +15,11 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/cvlan/cvlan/cli/iox"
 	"github.com/cvlan/cvlan/daemon"
 	"github.com/cvlan/cvlan/daemon/localapi"
 	"github.com/cvlan/cvlan/internal/base/version"
 	"github.com/cvlan/cvlan/internal/sys/disk"
-)
-
-// Exit codes, the same as those of cvlan for the same reasons.
-const (
-	exitOK         = 0
-	exitInternal   = 1
-	exitUsage      = 2
-	exitPermission = 5
-	exitConflict   = 10
 )
 
 // gcPercent makes the heap grow by half, not by double, between two collections. The daemon's live heap is a few megabytes and hardly
@@ -43,15 +35,15 @@ func run(args []string, out, errs io.Writer) int {
 	err := s.load(args, errs)
 	switch {
 	case errors.Is(err, pflag.ErrHelp):
-		return exitOK
+		return int(iox.OK)
 	case err != nil:
-		return fail(errs, err, exitUsage)
+		return fail(errs, err, iox.Usage)
 	case s.version:
 		fmt.Fprintln(out, "cvland", version.Get().Version, version.Get().Commit)
-		return exitOK
+		return int(iox.OK)
 	}
 	if err := privileged(); err != nil {
-		return fail(errs, err, exitPermission)
+		return fail(errs, err, iox.Permission)
 	}
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
@@ -60,13 +52,13 @@ func run(args []string, out, errs io.Writer) int {
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	if err := serve(ctx, &s, out); err != nil {
-		code := exitInternal
+		code := iox.Internal
 		if errors.Is(err, disk.ErrLocked) || errors.Is(err, localapi.ErrTaken) {
-			code = exitConflict
+			code = iox.Invalid
 		}
 		return fail(errs, err, code)
 	}
-	return exitOK
+	return int(iox.OK)
 }
 
 // serve is the daemon's life, or with --cleanup the short one.
@@ -90,7 +82,7 @@ func tidy() {
 	debug.FreeOSMemory()
 }
 
-func fail(errs io.Writer, err error, code int) int {
+func fail(errs io.Writer, err error, code iox.Exit) int {
 	fmt.Fprintln(errs, "cvland:", strings.ReplaceAll(err.Error(), "\n", "\n  "))
-	return code
+	return int(code)
 }

@@ -12,7 +12,11 @@ import (
 	"time"
 
 	"github.com/cvlan/cvlan/api/local"
+	"github.com/cvlan/cvlan/cli/iox"
+	"github.com/cvlan/cvlan/cmd/internal/verbs/verbstest"
 )
+
+var line = verbstest.Line{Name: "cvland", Run: run}
 
 func TestCommandLineWinsOverEnvironmentOverFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "c.toml")
@@ -35,7 +39,7 @@ func TestMistakesAreTold(t *testing.T) {
 	if err := os.WriteFile(unknown, []byte("stat = \"x\"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for want, args := range map[string][]string{
+	line.Tells(t, iox.Usage, map[string][]string{
 		"not expected":         {"up"},
 		"unknown flag":         {"--frob"},
 		"no setting is called": {"--config", unknown},
@@ -43,21 +47,15 @@ func TestMistakesAreTold(t *testing.T) {
 		"debug, info, warn":    {"--log-level", "loud"},
 		"no such file":         {"--config", "/nonexistent/c.toml"},
 		"must not be empty":    {"--state", ""},
-	} {
-		var out, errs bytes.Buffer
-		if code := run(args, &out, &errs); code != exitUsage || !strings.Contains(errs.String(), want) {
-			t.Errorf("%v: %d %q, want %q", args, code, errs.String(), want)
-		}
-	}
+	})
 }
 
 func TestVersionAndHelp(t *testing.T) {
-	var out, errs bytes.Buffer
-	if code := run([]string{"--version"}, &out, &errs); code != exitOK || !strings.HasPrefix(out.String(), "cvland ") {
-		t.Errorf("%d %q", code, out.String())
+	if code, out, _ := line.Type("--version"); code != iox.OK || !strings.HasPrefix(out, "cvland ") {
+		t.Errorf("%d %q", code, out)
 	}
-	if code := run([]string{"--help"}, &out, &errs); code != exitOK || !strings.Contains(errs.String(), "--cleanup") {
-		t.Errorf("%d %q", code, errs.String())
+	if code, _, errs := line.Type("--help"); code != iox.OK || !strings.Contains(errs, "--cleanup") {
+		t.Errorf("%d %q", code, errs)
 	}
 }
 
@@ -96,7 +94,7 @@ func TestDaemonAnswersRefusesASecondAndStops(t *testing.T) {
 	defer cmd.Process.Kill()
 	answers(t, args[3])
 	second, err := exec.Command(bin, args...).CombinedOutput()
-	if e, ok := err.(*exec.ExitError); !ok || e.ExitCode() != exitConflict || strings.Count(string(second), "\n") != 1 || !strings.Contains(string(second), "another process") {
+	if e, ok := err.(*exec.ExitError); !ok || e.ExitCode() != int(iox.Invalid) || strings.Count(string(second), "\n") != 1 || !strings.Contains(string(second), "another process") {
 		t.Errorf("second daemon: %v %q", err, second)
 	}
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
@@ -134,7 +132,7 @@ func TestWithoutTheRightItSaysSo(t *testing.T) {
 		t.Skip("needs root on Linux, to become somebody else")
 	}
 	out, err := asNobody(build(t), "--state", "/tmp/none").CombinedOutput()
-	if e, ok := err.(*exec.ExitError); !ok || e.ExitCode() != exitPermission || !strings.Contains(string(out), "sudo cvland") {
+	if e, ok := err.(*exec.ExitError); !ok || e.ExitCode() != int(iox.Permission) || !strings.Contains(string(out), "sudo cvland") {
 		t.Fatalf("%v %q", err, out)
 	}
 }
