@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,6 +20,7 @@ func asItIs(text []byte) ([]byte, []migrate.Note, error) { return text, nil, nil
 
 type policyImport struct {
 	*Env
+	domain string
 	output string
 	force  bool
 	out    iox.Output
@@ -37,23 +39,35 @@ func newPolicyImport(env *Env) *cobra.Command {
 	c := &cobra.Command{
 		Use: "import FORMAT FILE", Short: "Take over another product's rules",
 		Long: "import reads what another product writes, says what does not carry over, and writes a document. What does not carry over grants nothing. " +
-			"FORMAT is tailscale or headscale for their policy files, which are documents as they are, or netbird-json for the answer of NetBird's API " +
-			"to GET /api/policies: its groups of machines become tags, which somebody has to give to the nodes.",
+			"FORMAT is tailscale for its policy file, which is a document as it is; headscale likewise, whose users may lack a domain and get that of " +
+			"--domain; or netbird-json for the answer of NetBird's API to GET /api/policies: its groups of machines become tags, which somebody has to give to the nodes.",
 		Example: "  cvlan policy import tailscale policy.hujson --output office.hujson\n  cvlan policy import netbird-json policies.json --json | jq -r '.notes[]'",
 		Args:    takes("FORMAT", "FILE"),
 		RunE: func(c *cobra.Command, args []string) error {
-			read, ok := map[string]importer{"tailscale": asItIs, "headscale": asItIs, "netbird-json": migrate.Netbird}[args[0]]
+			read, ok := map[string]importer{"tailscale": asItIs, "headscale": o.headscale, "netbird-json": migrate.Netbird}[args[0]]
 			if !ok {
 				return usage(c, "FORMAT "+quoted(args[0])+": use tailscale, headscale or netbird-json")
 			}
 			return o.run(args[1], read)
 		},
 	}
+	c.Flags().StringVar(&o.domain, "domain", "", "of Headscale's users without one: alice@ becomes alice@DOMAIN")
 	c.Flags().StringVarP(&o.output, "output", "o", "", "write the document to this file (default: standard output)")
 	c.Flags().BoolVar(&o.force, "force", false, "replace a file that is there")
 	outputFlags(c, &o.out)
 	exclusive(c, "json", "output")
 	return c
+}
+
+func (o *policyImport) headscale(text []byte) ([]byte, []migrate.Note, error) {
+	return migrate.Headscale(text, o.domain)
+}
+
+func hint(err error) string {
+	if errors.Is(err, migrate.ErrDomain) {
+		return "the same domain as in: cvlan admin user create alice@example.com\ngive it with: --domain example.com"
+	}
+	return ""
 }
 
 func (o *policyImport) run(file string, read importer) error {
@@ -63,7 +77,7 @@ func (o *policyImport) run(file string, read importer) error {
 	}
 	document, notes, err := read(text)
 	if err != nil {
-		return &iox.Error{Exit: iox.Invalid, What: "read " + file, Why: err.Error(), Err: err}
+		return &iox.Error{Exit: iox.Invalid, What: "read " + file, Why: err.Error(), Hint: hint(err), Err: err}
 	}
 	parsed, problems := acl.Parse(document, acl.Options{Zone: time.LoadLocation})
 	doc := importDoc{adminSchema, string(document), admin.TellProblems(problems), []string{}}

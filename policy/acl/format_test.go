@@ -7,9 +7,10 @@ import (
 
 func TestFormattingKeepsCommentsAndMeaning(t *testing.T) {
 	const messy = "// ours\n{\"acls\":[{\"action\":\"accept\",\"src\":[\"*\"],\n\"dst\":[\"*:*\"]} /* all */ ]\n}"
-	neat, err := Format([]byte(messy))
-	if err != nil {
-		t.Fatal(err)
+	src := []byte(messy)
+	neat, err := Format(src)
+	if err != nil || string(src) != messy {
+		t.Fatal(string(src), err)
 	}
 	for _, want := range []string{"// ours", "/* all */", "\t\"acls\": [", `"src":    ["*"]`} {
 		if !strings.Contains(string(neat), want) {

@@ -1,9 +1,10 @@
 // Package migrate turns the access rules of other products into policy documents, and says what does not carry over.
 //
-// Documents of Tailscale and Headscale are policy documents as they are: policy/acl reads them and warns. NetBird keeps its rules as
-// objects behind an API; Netbird reads what that API returns. Its groups are sets of machines and become tags, which somebody has to give
-// to the nodes. Whatever cannot be said exactly is left out and noted: a rule with posture checks, which live elsewhere, a rule about
-// resources, a rule that is switched off. Where that leaves open what the original denies, the note says so.
+// Documents of Tailscale are policy documents as they are: policy/acl reads them and warns. So are those of Headscale, but for users
+// without a domain. NetBird keeps its rules as objects behind an API; Netbird reads what that API returns. Its groups are sets of
+// machines and become tags, which somebody has to give to the nodes. Whatever cannot be said exactly is left out and noted: a rule with
+// posture checks, which live elsewhere, a rule about resources, a rule that is switched off. Where that leaves open what the original
+// denies, the note says so.
 package migrate
 
 import (

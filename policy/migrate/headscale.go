@@ -1,0 +1,140 @@
+package migrate
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tailscale/hujson"
+
+	"github.com/cvlan/cvlan/internal/base/clean"
+	"github.com/cvlan/cvlan/policy/acl"
+)
+
+// ErrDomain: there are users without a domain, and none to give.
+var ErrDomain = errors.New("users have no domain")
+
+// Headscale reads a Headscale policy, which is a policy document but for its users: they may have a name only, "alice@" or, in old ones,
+// "alice". They get the domain, and everything else stays as it is, comments included. It is
+// ErrDomain if there is none to give.
+func Headscale(src []byte, domain string) ([]byte, []Note, error) {
+	if len(src) > acl.MaxSize {
+		return nil, nil, fmt.Errorf("migrate: %d bytes, at most %d are allowed", len(src), acl.MaxSize)
+	}
+	if _, err := acl.Format(src); err != nil { // is too deep, or no JSON: the reader of documents says where
+		return src, nil, nil
+	}
+	root, err := hujson.Parse(src)
+	if err != nil {
+		return src, nil, nil
+	}
+	h := &headscale{domain: domain, hosts: map[string]bool{}}
+	h.section(&root, "hosts", func(v *hujson.Value) { h.each(v, func(name string, _ *hujson.Value) { h.hosts[name] = true }) })
+	h.document(&root)
+	if len(h.users) > 0 && domain == "" {
+		return nil, nil, fmt.Errorf("migrate: %d %w, such as %s", len(h.users), ErrDomain, clean.Line(strconv.Quote(h.users[0]), 80))
+	}
+	return root.Pack(), nil, nil
+}
+
+type headscale struct {
+	domain string
+	hosts  map[string]bool
+	users  []string // that had no domain, each once
+}
+
+// document goes through every place where users stand. ssh grants nothing here and stays as it is.
+func (h *headscale) document(root *hujson.Value) {
+	lists := func(v *hujson.Value) { h.each(v, func(_ string, v *hujson.Value) { h.list(v, false) }) }
+	h.section(root, "groups", lists)
+	h.section(root, "tagOwners", lists)
+	h.section(root, "acls", func(v *hujson.Value) { h.rules(v, true) })
+	h.section(root, "grants", func(v *hujson.Value) { h.rules(v, false) })
+	h.section(root, "autoApprovers", func(v *hujson.Value) {
+		h.section(v, "routes", lists)
+		h.section(v, "exitNode", func(v *hujson.Value) { h.list(v, false) })
+	})
+	h.section(root, "tests", func(v *hujson.Value) { h.rules(v, true) })
+}
+
+// rules goes through a list of rules or tests; ports: they stand behind the destinations.
+func (h *headscale) rules(v *hujson.Value, ports bool) {
+	a, ok := v.Value.(*hujson.Array)
+	if !ok {
+		return
+	}
+	for i := range a.Elements {
+		rule := &a.Elements[i]
+		for name, withPorts := range map[string]bool{"src": false, "users": false, "dst": ports, "ports": ports, "accept": true, "allow": true, "deny": true} {
+			h.section(rule, name, func(v *hujson.Value) { h.list(v, withPorts) })
+		}
+	}
+}
+
+// section calls f for the members of an object with a name, in upper or lower case.
+func (h *headscale) section(v *hujson.Value, name string, f func(*hujson.Value)) {
+	h.each(v, func(n string, v *hujson.Value) {
+		if strings.EqualFold(n, name) {
+			f(v)
+		}
+	})
+}
+
+func (h *headscale) each(v *hujson.Value, f func(name string, v *hujson.Value)) {
+	o, ok := v.Value.(*hujson.Object)
+	if !ok {
+		return
+	}
+	for i := range o.Members {
+		if l, ok := o.Members[i].Name.Value.(hujson.Literal); ok {
+			f(l.String(), &o.Members[i].Value)
+		}
+	}
+}
+
+// list gives the users in a list, or in a single string, their domain.
+func (h *headscale) list(v *hujson.Value, ports bool) {
+	switch x := v.Value.(type) {
+	case *hujson.Array:
+		for i := range x.Elements {
+			h.list(&x.Elements[i], ports)
+		}
+	case hujson.Literal:
+		if x.Kind() != '"' {
+			return
+		}
+		name, port := x.String(), ""
+		if at := strings.LastIndexByte(name, ':'); ports && at >= 0 {
+			name, port = name[:at], name[at:]
+		}
+		if bare, ok := h.bare(name); ok {
+			v.Value = hujson.String(bare + "@" + h.domain + port)
+		}
+	}
+}
+
+// bare returns a user's name that has no domain.
+func (h *headscale) bare(name string) (string, bool) {
+	user, at := strings.CutSuffix(name, "@")
+	if user == "" || strings.ContainsAny(user, ":@*/, ") || h.hosts[user] && !at {
+		return "", false
+	}
+	if _, err := netip.ParseAddr(user); err == nil || !at && strings.Contains(user, "-") && isRange(user) {
+		return "", false
+	}
+	if !slices.Contains(h.users, name) {
+		h.users = append(h.users, name)
+	}
+	return user, true
+}
+
+// isRange reports whether a word is two addresses with a hyphen between.
+func isRange(s string) bool {
+	from, to, _ := strings.Cut(s, "-")
+	_, err := netip.ParseAddr(from)
+	_, err2 := netip.ParseAddr(to)
+	return err == nil && err2 == nil
+}
