@@ -1,14 +1,13 @@
 package filter
 
-// ranges are what a list decides: sorted, and joined where neighbours decide alike. Many have an index, so that a search ends after a few
-// steps.
+// ranges are what a list decides, sorted. Many have an index, so that a search ends after a few steps.
 type ranges struct {
 	spans []span
 	index *index
 }
 
-// span is a range of services. The highest bit of first says that it is denied.
-type span struct{ first, last uint32 }
+// span is a Span in 12 bytes: the highest bit of first says that it is denied.
+type span struct{ first, last, rule uint32 }
 
 const denied = 1 << 31
 
@@ -19,7 +18,13 @@ type index [2][257]uint32
 const indexed = 8 // spans from which on a list has an index: 2 KB that spare it some steps
 
 func newRanges(list []Span) ranges {
-	a := ranges{spans: merged(list)}
+	a := ranges{spans: make([]span, len(list))}
+	for i, x := range list {
+		a.spans[i] = span{x.First, x.Last, x.Rule}
+		if x.Deny {
+			a.spans[i].first |= denied
+		}
+	}
 	if len(a.spans) < indexed {
 		return a
 	}
@@ -36,61 +41,57 @@ func newRanges(list []Span) ranges {
 	return a
 }
 
-func merged(list []Span) (out []span) {
-	for _, x := range list {
-		s := span{x.First, x.Last}
-		if x.Deny {
-			s.first |= denied
-		}
-		if n := len(out); n > 0 && out[n-1].last+1 == x.First && (out[n-1].first^s.first)&denied == 0 {
-			out[n-1].last = x.Last
-			continue
-		}
-		out = append(out, s)
-	}
-	return out
-}
-
-// decide is the reason for the services from first to last, which belong to one protocol: Allowed only if all of them are.
-func (a *ranges) decide(first, last uint32) Reason {
-	spans := a.spans
+// find returns the span of a service and where it is; ok is false if there is none.
+func (a *ranges) find(service uint32) (x span, at int, ok bool) {
+	from, to := 0, len(a.spans)
 	if a.index != nil {
-		spans = a.near(first)
+		from, to = a.near(service)
 	}
-	at, n := 0, len(spans)
+	n := to - from
 	if n == 0 {
-		return NoRule
+		return span{}, 0, false
 	}
-	for n > 1 { // the first span that does not end before first; without a branch to mispredict
+	for n > 1 { // the first span that does not end before the service; without a branch to mispredict
 		half := n >> 1
-		next := at + half
-		if spans[next-1].last < first {
-			at = next
+		next := from + half
+		if a.spans[next-1].last < service {
+			from = next
 		}
 		n -= half
 	}
-	x := spans[at]
-	switch {
-	case x.first&^denied > first || x.last < last:
-		return NoRule
-	case x.first&denied != 0:
-		return Denied
+	x = a.spans[from]
+	return x, from, x.first&^denied <= service && service <= x.last
+}
+
+// all reports whether all services from first to last are allowed.
+func (a *ranges) all(first, last uint32) bool {
+	x, at, ok := a.find(first)
+	for {
+		if !ok || x.first&denied != 0 {
+			return false
+		}
+		if x.last >= last {
+			return true
+		}
+		if at++; at == len(a.spans) {
+			return false
+		}
+		ok = a.spans[at].first&^denied == x.last+1
+		x = a.spans[at]
 	}
-	return Allowed
 }
 
 // near cuts the spans down to those that may hold a service.
-func (a *ranges) near(service uint32) []span {
+func (a *ranges) near(service uint32) (from, to int) {
 	which := 0
 	switch service >> 16 {
 	case TCP:
 	case UDP:
 		which = 1
 	default:
-		return a.spans
+		return 0, len(a.spans)
 	}
 	ports := service >> 8 & 0xff
-	from := int(a.index[which][ports])
-	to := min(int(a.index[which][ports+1])+1, len(a.spans)) // a span may reach into the next ports
-	return a.spans[from:to]
+	from = int(a.index[which][ports])
+	return from, min(int(a.index[which][ports+1])+1, len(a.spans)) // a span may reach into the next ports
 }

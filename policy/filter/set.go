@@ -8,11 +8,10 @@ type Set struct {
 	local, remote side
 	remotes       uint32
 	in, out       []uint32 // [local*remotes + remote]: list<<1, and 1 if only through IPsec
-	ranges        []ranges // for a decision
-	lists         [][]Span // for its rule
+	lists         []ranges
 }
 
-// New makes a Set of a valid Spec. It keeps the Spec's lists.
+// New makes a Set of a valid Spec.
 func New(spec *Spec) (*Set, error) {
 	if err := spec.Validate(); err != nil {
 		return nil, err
@@ -22,10 +21,9 @@ func New(spec *Spec) (*Set, error) {
 		local:      newSide(spec.Local), remote: newSide(spec.Remote),
 		remotes: uint32(spec.Remotes),
 		in:      pack(spec.In), out: pack(spec.Out),
-		lists: spec.Lists,
 	}
 	for _, l := range spec.Lists {
-		s.ranges = append(s.ranges, newRanges(l))
+		s.lists = append(s.lists, newRanges(l))
 	}
 	return s, nil
 }
@@ -48,8 +46,8 @@ func (s *Set) Generation() uint64 { return s.generation }
 func (s *Set) Rules() []uint32 {
 	var all []uint32
 	for _, l := range s.lists {
-		for _, x := range l {
-			all = append(all, x.Rule)
+		for _, x := range l.spans {
+			all = append(all, x.rule)
 		}
 	}
 	slices.Sort(all)
@@ -58,68 +56,17 @@ func (s *Set) Rules() []uint32 {
 
 // In judges a packet from the network. ipsec says whether it came through IPsec.
 func (s *Set) In(p *Packet, ipsec bool) Reason {
-	from, ok := s.remote.class(p.Src)
-	if !ok {
-		return UnknownSource
-	}
-	to, ok := s.local.class(p.Dst)
-	if !ok {
-		return UnknownDestination
-	}
-	return s.decide(s.in[to*s.remotes+from], p, ipsec)
+	r, _, _ := s.JudgeIn(p, ipsec)
+	return r
 }
 
 // Out judges a packet to the network. ipsec says whether it will go through IPsec.
 func (s *Set) Out(p *Packet, ipsec bool) Reason {
-	from, ok := s.local.class(p.Src)
-	if !ok {
-		return UnknownSource
-	}
-	to, ok := s.remote.class(p.Dst)
-	if !ok {
-		return UnknownDestination
-	}
-	return s.decide(s.out[from*s.remotes+to], p, ipsec)
+	r, _, _ := s.JudgeOut(p, ipsec)
+	return r
 }
 
-func (s *Set) decide(pair uint32, p *Packet, ipsec bool) Reason {
-	first := p.Service()
-	last := first
-	if p.Fragment == Later {
-		last |= 0xffff
-	}
-	if r := s.ranges[pair>>1].decide(first, last); r != Allowed {
-		if p.Fragment == Later {
-			return LaterFragment
-		}
-		return r
-	}
-	if pair&1 != 0 && !ipsec {
-		return NeedsIPsec
-	}
-	return Allowed
-}
-
-// rule finds the span of a service.
-func (s *Set) rule(pair uint32, service uint32) (Span, bool) {
-	list := s.lists[pair>>1]
-	at, n := 0, len(list)
-	if n == 0 {
-		return Span{}, false
-	}
-	for n > 1 {
-		half := n >> 1
-		next := at + half
-		if list[next-1].Last < service {
-			at = next
-		}
-		n -= half
-	}
-	x := list[at]
-	return x, x.First <= service && service <= x.Last
-}
-
-// JudgeIn is In, and tells which rule has decided; ok is false where none has. It takes some more time, for counters and people.
+// JudgeIn is In, and tells which rule has decided; ok is false where none has, and where all rules of a protocol have together.
 func (s *Set) JudgeIn(p *Packet, ipsec bool) (r Reason, rule uint32, ok bool) {
 	from, known := s.remote.class(p.Src)
 	if !known {
@@ -129,7 +76,7 @@ func (s *Set) JudgeIn(p *Packet, ipsec bool) (r Reason, rule uint32, ok bool) {
 	if !known {
 		return UnknownDestination, 0, false
 	}
-	return s.judge(s.in[to*s.remotes+from], p, ipsec)
+	return s.decide(s.in[to*s.remotes+from], p, ipsec)
 }
 
 // JudgeOut is JudgeIn for a packet to the network.
@@ -142,7 +89,30 @@ func (s *Set) JudgeOut(p *Packet, ipsec bool) (r Reason, rule uint32, ok bool) {
 	if !known {
 		return UnknownDestination, 0, false
 	}
-	return s.judge(s.out[from*s.remotes+to], p, ipsec)
+	return s.decide(s.out[from*s.remotes+to], p, ipsec)
+}
+
+func (s *Set) decide(pair uint32, p *Packet, ipsec bool) (r Reason, rule uint32, ok bool) {
+	list, service := &s.lists[pair>>1], p.Service()
+	if p.Fragment == Later {
+		if !list.all(service, service|0xffff) {
+			return LaterFragment, 0, false
+		}
+		if pair&1 != 0 && !ipsec {
+			r = NeedsIPsec
+		}
+		return r, 0, false
+	}
+	x, _, ok := list.find(service)
+	switch {
+	case !ok:
+		return NoRule, 0, false
+	case x.first&denied != 0:
+		r = Denied
+	case pair&1 != 0 && !ipsec:
+		r = NeedsIPsec
+	}
+	return r, x.rule, true
 }
 
 // RuleIn is the rule that JudgeIn tells.
@@ -155,20 +125,4 @@ func (s *Set) RuleIn(p *Packet) (rule uint32, ok bool) {
 func (s *Set) RuleOut(p *Packet) (rule uint32, ok bool) {
 	_, rule, ok = s.JudgeOut(p, true)
 	return rule, ok
-}
-
-func (s *Set) judge(pair uint32, p *Packet, ipsec bool) (r Reason, rule uint32, ok bool) {
-	if p.Fragment == Later {
-		return s.decide(pair, p, ipsec), 0, false // the rules of all ports together
-	}
-	x, ok := s.rule(pair, p.Service())
-	switch {
-	case !ok:
-		return NoRule, 0, false
-	case x.Deny:
-		r = Denied
-	case pair&1 != 0 && !ipsec:
-		r = NeedsIPsec
-	}
-	return r, x.Rule, true
 }

@@ -242,3 +242,38 @@ func BenchmarkIn(b *testing.B) {
 		}
 	})
 }
+
+func TestLaterFragmentsNeedAllPortsWhateverRulesSayIt(t *testing.T) {
+	const first, last = UDP << 16, UDP<<16 | 0xffff
+	for name, c := range map[string]struct {
+		list []Span
+		want Reason
+	}{
+		"one rule":              {[]Span{{first, last, 1, false}}, Allowed},
+		"more than one proto":   {[]Span{{0, 1<<24 - 1, 1, false}}, Allowed},
+		"rules beside another":  {[]Span{{first, first + 99, 1, false}, {first + 100, first + 100, 2, false}, {first + 101, last + 5, 3, false}}, Allowed},
+		"a gap":                 {[]Span{{first, first + 99, 1, false}, {first + 101, last, 3, false}}, LaterFragment},
+		"a denial between":      {[]Span{{first, first + 99, 1, false}, {first + 100, first + 100, 2, true}, {first + 101, last, 3, false}}, LaterFragment},
+		"all but the last port": {[]Span{{first, last - 1, 1, false}}, LaterFragment},
+		"nothing":               {nil, LaterFragment},
+	} {
+		for _, more := range []int{0, 20} { // with an index, too
+			list := c.list
+			for i := range more {
+				list = append(list, Span{uint32(SCTP<<16 + 2*i), uint32(SCTP<<16 + 2*i), 9, false})
+			}
+			if len(c.list) > 0 && c.list[0].Last == 1<<24-1 {
+				list = c.list
+			}
+			s, err := New(&Spec{Locals: 1, Remotes: 1, Local: []Place{{netip.MustParsePrefix("10.0.0.1/32"), 0}}, Remote: []Place{{netip.MustParsePrefix("10.0.0.2/32"), 0}},
+				In: []Pair{{List: 1}}, Out: []Pair{{List: 1}}, Lists: [][]Span{nil, list}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := Packet{Src: netip.MustParseAddr("10.0.0.2"), Dst: netip.MustParseAddr("10.0.0.1"), Proto: UDP, Fragment: Later}
+			if got := s.In(&p, false); got != c.want {
+				t.Errorf("%s: %v", name, got)
+			}
+		}
+	}
+}
