@@ -1,18 +1,51 @@
 #!/usr/bin/env bash
 # run.sh BIN: tells the stories of IPsec with the programs in BIN (see make interop-ipsec). It prints a line for each story, PASS, FAIL or
 # SKIP, and how many of each there were. The exit status is 1 if one failed. Debian's strongSwan is installed if it is missing.
+#
+# strongSwan is met twice: with its own ESP on this machine, and with the kernel's ESP in User-Mode Linux (CVLAN_UML, and CVLAN_UML_TIME for
+# the seconds that its build may take: see tools/uml/build.sh). Where that is not to be had, its stories are skipped.
 set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 bin=$(realpath "${1:?usage: run.sh BIN}")
+uml=$here/../../../tools/uml
 
 main() {
   install_strongswan || echo "no strongSwan, and it cannot be installed"
-  local failed=0
-  "$bin/tools/interop-ipsec.test" -test.v -test.timeout 10m -test.parallel 4 -bin "$bin" >"$bin/interop-ipsec.log" 2>&1 || failed=1
-  report "$bin/interop-ipsec.log" | tee "$bin/interop-ipsec.matrix"
+  local failed=0 inside=
+  meet_in_uml &
+  inside=$!
+  stories 4 env >"$bin/interop-ipsec.log" 2>&1 || failed=1
+  report own "$bin/interop-ipsec.log" | tee "$bin/interop-ipsec.matrix"
+  wait "$inside" || failed=1
+  tee -a "$bin/interop-ipsec.matrix" <"$bin/interop-ipsec-uml.matrix"
   for verdict in PASS FAIL SKIP; do
     echo "FIGURE interop_${verdict,,} $(grep -c "^$verdict" "$bin/interop-ipsec.matrix" || true)"
   done
   return "$failed"
+}
+
+# stories PARALLEL RUNNER... tells them in a program that is run by another.
+stories() {
+  "${@:2}" "$bin/tools/interop-ipsec.test" -test.v -test.timeout 15m -test.parallel "$1" -bin "$bin" $kernel
+}
+kernel=
+
+# meet_in_uml meets the kernel's ESP. The guest has one slow processor, so one story is told at a time.
+meet_in_uml() {
+  if ! CVLAN_UML=$("$uml/build.sh" 2>"$bin/interop-ipsec-uml.build"); then
+    {
+      echo "SKIP  kernel: there is no User-Mode Linux:"
+      tail -3 "$bin/interop-ipsec-uml.build" | sed 's/^/      /'
+    } >"$bin/interop-ipsec-uml.matrix"
+    return
+  fi
+  local status=0
+  export CVLAN_UML
+  kernel=-kernel
+  stories 1 "$uml/run.sh" -t 900 >"$bin/interop-ipsec-uml.log" 2>&1 || status=$?
+  report kernel "$bin/interop-ipsec-uml.log" >"$bin/interop-ipsec-uml.matrix"
+  [ "$status" != 125 ] || echo "FAIL  kernel: the guest died or ran out of time; see $bin/interop-ipsec-uml.log" >>"$bin/interop-ipsec-uml.matrix"
+  return "$status"
 }
 
 install_strongswan() {
@@ -21,18 +54,25 @@ install_strongswan() {
     libcharon-extra-plugins libstrongswan-extra-plugins libstrongswan-standard-plugins; } >/dev/null
 }
 
-# report makes a line of each story in a test's log, with the last that was said in one which did not pass. Of a story that is told in
+# report WHOSE LOG makes a line of each story in a test's log, with the last that was said in one which did not pass. Of a story that is told in
 # several ways, only the ways count.
 report() {
-  awk '
+  awk -v whose="$1" '
     /^=== (RUN|CONT|NAME) / { name = $3 }
     /^ +[a-z_]+_test\.go:[0-9]+: / { said[name] = $0; sub(/^ +[a-z_]+_test\.go:[0-9]+: /, "", said[name]) }
     /^ *--- (PASS|FAIL|SKIP): Test/ {
-      verdict = substr($2, 1, 4)
-      if ($4 == "(0.00s)" && verdict != "SKIP") next
-      printf "%s  %-55s %8s", verdict, substr($3, 5), substr($4, 2, length($4) - 2)
-      print verdict == "PASS" || said[$3] == "" ? "" : "  " said[$3]
-    }' "$1"
+      way = $3
+      if (sub("/[^/]*$", "", way)) several[way] = 1
+      verdict[$3] = substr($2, 1, 4); took[$3] = substr($4, 2, length($4) - 2); order[++n] = $3
+    }
+    END {
+      for (i = 1; i <= n; i++) {
+        name = order[i]
+        if (name in several) continue
+        printf "%s  %-60s %8s", verdict[name], substr(name, 5) "/" whose, took[name]
+        print verdict[name] == "PASS" || said[name] == "" ? "" : "  " said[name]
+      }
+    }' "$2"
 }
 
 main

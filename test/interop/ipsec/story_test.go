@@ -17,6 +17,8 @@ var suites = []struct {
 	{"aes128gcm", "ESP:AES_GCM_16-128", variant{ike: "aes128gcm16-prfsha256-ecp256", esp: "aes128gcm16-ecp256"}},
 	{"chacha20poly1305", "ESP:CHACHA20_POLY1305", variant{ike: "chacha20poly1305-prfsha256-x25519", esp: "chacha20poly1305-x25519"}},
 	{"aes256-sha256", "ESP:AES_CBC-256/HMAC_SHA2_256_128", variant{ike: "aes256-sha256-modp2048", esp: "aes256-sha256-modp2048"}},
+	{"aes256gcm-esn", "ESP:AES_GCM_16-256/ESN", variant{ike: modern.ike, esp: "aes256gcm16-x25519-esn", esn: true}},
+	{"aes256-sha256-esn", "ESP:AES_CBC-256/HMAC_SHA2_256_128/ESN", variant{ike: modern.ike, esp: "aes256-sha256-x25519-esn", esn: true}},
 	{"aes128-sha256", "ESP:AES_CBC-128/HMAC_SHA2_256_128", variant{ike: "aes128-sha256-ecp384", esp: "aes128-sha256-ecp384"}},
 }
 
@@ -25,6 +27,7 @@ func TestWeBeginAndPacketsPass(t *testing.T) {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
 			meet(t, s.variant, func(w *world) {
+				w.reach()
 				w.ping(50, 5*time.Millisecond)
 				if r := w.transfer(); r.Gbps < 0.01 {
 					t.Errorf("%v", r)
@@ -43,6 +46,7 @@ func TestTheyBeginAndPacketsPass(t *testing.T) {
 			t.Parallel()
 			meet(t, s.variant, func(w *world) {
 				w.theirs.does("--initiate", "--child", "c", "--timeout", "10")
+				w.reach()
 				w.ping(50, 5*time.Millisecond)
 				if sas := w.theirs.sas(); !strings.Contains(sas, s.listed) || w.theirs.installed() != 1 {
 					t.Errorf("theirs:\n%s", sas)
@@ -58,6 +62,7 @@ func TestWeReplaceKeysUnderTraffic(t *testing.T) {
 	v := modern
 	v.soft = 2 * time.Second
 	meet(t, v, func(w *world) {
+		w.reach()
 		w.ping(1000, 10*time.Millisecond)
 		if since := time.Since(w.asks().Peers[0].SessionSince); since > 4*time.Second {
 			t.Errorf("the keys are %v old", since)
@@ -70,7 +75,7 @@ func TestWeReplaceKeysUnderTraffic(t *testing.T) {
 func TestTheyReplaceKeysUnderTraffic(t *testing.T) {
 	t.Parallel()
 	meet(t, modern, func(w *world) {
-		w.ping(1, time.Millisecond)
+		w.reach()
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
@@ -92,10 +97,10 @@ func TestTheyReplaceKeysUnderTraffic(t *testing.T) {
 func TestTheyHangUpAndWeCallAgain(t *testing.T) {
 	t.Parallel()
 	meet(t, modern, func(w *world) {
-		w.ping(5, time.Millisecond)
+		w.reach()
 		w.theirs.does("--terminate", "--ike", "t", "--timeout", "10")
 		w.until("our node has forgotten the pair", func() bool { return w.asks().Peers[0].SessionSince.IsZero() })
-		w.ping(5, time.Millisecond)
+		w.reach()
 	})
 }
 
@@ -103,7 +108,7 @@ func TestTheyHangUpAndWeCallAgain(t *testing.T) {
 func TestWeHangUpAndTheyForget(t *testing.T) {
 	t.Parallel()
 	meet(t, modern, func(w *world) {
-		w.ping(5, time.Millisecond)
+		w.reach()
 		w.must(w.node.Stop(5 * time.Second))
 		w.until("they have no SA", func() bool { return !strings.Contains(w.theirs.sas(), "ESTABLISHED") })
 	})
@@ -113,12 +118,12 @@ func TestWeHangUpAndTheyForget(t *testing.T) {
 func TestTheyRestartAndAreFoundAgain(t *testing.T) {
 	t.Parallel()
 	meet(t, modern, func(w *world) {
-		w.ping(5, time.Millisecond)
+		w.reach()
 		w.theirs.proc.Kill()
 		<-w.theirs.proc.Done()
 		w.theirs.start()
 		for end := time.Now().Add(75 * time.Second); time.Now().Before(end); {
-			if r := w.tryPing(20, 50*time.Millisecond); r.Received == r.Sent {
+			if r := w.tryPing(20, 50*time.Millisecond, time.Second); r.Received == r.Sent {
 				return
 			}
 		}
@@ -138,6 +143,7 @@ func TestCertificatesAreBelieved(t *testing.T) {
 					if first == "they" {
 						w.theirs.does("--initiate", "--child", "c", "--timeout", "10")
 					}
+					w.reach()
 					w.ping(20, 5*time.Millisecond)
 				})
 			})
@@ -150,7 +156,7 @@ func TestCertificatesOfAnotherAuthorityAreNot(t *testing.T) {
 	v := modern
 	v.kind, v.wrong = "ecdsa-p256", true
 	meet(t, v, func(w *world) {
-		if r := w.tryPing(20, 20*time.Millisecond); r.Received != 0 {
+		if r := w.tryPing(20, 20*time.Millisecond, time.Second); r.Received != 0 {
 			t.Errorf("%d pings have come back", r.Received)
 		}
 		if out, err := w.theirs.ctl("--initiate", "--child", "c", "--timeout", "5"); err == nil {
@@ -167,7 +173,7 @@ func TestWrongSecretMakesNothing(t *testing.T) {
 	v := modern
 	v.wrong = true
 	meet(t, v, func(w *world) {
-		if r := w.tryPing(20, 20*time.Millisecond); r.Received != 0 {
+		if r := w.tryPing(20, 20*time.Millisecond, time.Second); r.Received != 0 {
 			t.Errorf("%d pings have come back", r.Received)
 		}
 		if out, err := w.theirs.ctl("--initiate", "--child", "c", "--timeout", "5"); err == nil {

@@ -25,7 +25,7 @@ type swan struct {
 }
 
 const plugins = "random nonce aes sha1 sha2 hmac kdf mgf1 curve25519 openssl pem pkcs1 pkcs8 x509 pubkey constraints revocation gcm ccm ctr chapoly " +
-	"vici kernel-libipsec kernel-netlink socket-default updown"
+	"vici %s kernel-netlink socket-default updown"
 
 // settings are charon's own. kernel-libipsec has to come before the kernel's own ESP.
 const settings = `charon-systemd {
@@ -51,6 +51,14 @@ const settings = `charon-systemd {
 }
 swanctl { plugins { vici { socket = unix://%[2]s/vici.sock } } }
 `
+
+// loaded are the plugins for the ESP that is to be met.
+func loaded() string {
+	if *kernel {
+		return fmt.Sprintf(plugins, "")
+	}
+	return fmt.Sprintf(plugins, "kernel-libipsec")
+}
 
 // connection is the one that it knows: with us.
 const connection = `connections {
@@ -99,7 +107,7 @@ func newSwan(w *world, h *lab.Host, v variant) *swan {
 	for _, sub := range []string{"x509ca", "x509", "private", "x509aa", "x509ocsp", "x509crl", "x509ac", "pubkey", "rsa", "ecdsa", "pkcs8", "pkcs12", "bliss"} {
 		w.must(os.MkdirAll(filepath.Join(dir, "swanctl", sub), 0o755))
 	}
-	w.must(os.WriteFile(filepath.Join(dir, "strongswan.conf"), fmt.Appendf(nil, settings, plugins, s.dir), 0o644))
+	w.must(os.WriteFile(filepath.Join(dir, "strongswan.conf"), fmt.Appendf(nil, settings, loaded(), s.dir), 0o644))
 	w.must(os.WriteFile(filepath.Join(dir, "swanctl", "swanctl.conf"),
 		fmt.Appendf(nil, connection, h.Addr(), w.ours.Addr(), v.ike, v.method(), theirInside, ourInside, v.esp, v.theirSecret()), 0o600))
 	w.must(h.Do(func() error {

@@ -17,7 +17,10 @@ import (
 	"github.com/cvlan/cvlan/internal/lab/load"
 )
 
-var bin = flag.String("bin", "", "folder of the built programs, absolute, with tools/ikenode and tools/loadgen")
+var (
+	bin    = flag.String("bin", "", "folder of the built programs, absolute, with tools/ikenode and tools/loadgen")
+	kernel = flag.Bool("kernel", false, "their ESP is the kernel's, not strongSwan's own")
+)
 
 func TestMain(m *testing.M) { os.Exit(lab.TestMain(m)) }
 
@@ -33,6 +36,7 @@ const (
 type variant struct {
 	ike, esp string // proposals in strongSwan's words
 	soft     time.Duration
+	esn      bool   // extended sequence numbers
 	wrong    bool   // they have another secret, or another authority
 	kind     string // of the keys of certificates; "": a secret that both share
 }
@@ -70,6 +74,9 @@ func meet(t *testing.T, v variant, story func(*world)) {
 	t.Helper()
 	if why := missing(); why != "" {
 		t.Skip(why)
+	}
+	if v.esn && !*kernel {
+		t.Skip("kernel-libipsec has no extended sequence numbers")
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
@@ -127,17 +134,24 @@ func (w *world) until(what string, f func() bool) {
 	w.t.Fatalf("it does not happen that %s", what)
 }
 
+// reach has pings go to them until one comes back.
+func (w *world) reach() {
+	w.t.Helper()
+	w.until("a ping comes back", func() bool { return w.tryPing(1, time.Millisecond, time.Second).Received == 1 })
+}
+
 // ping has n pings go to them, of which all must come back.
 func (w *world) ping(n int, gap time.Duration) {
 	w.t.Helper()
-	if r := w.tryPing(n, gap); r.Received != r.Sent || r.Sent != n {
+	if r := w.tryPing(n, gap, soon); r.Received != r.Sent || r.Sent != n {
 		w.t.Fatalf("of %d pings %d have come back; our drops: %v; theirs:\n%s", r.Sent, r.Received, w.asks().Drops, w.theirs.sas())
 	}
 }
 
-func (w *world) tryPing(n int, gap time.Duration) (r load.RoundTrips) {
+// tryPing waits for those that have not come back, counted from when all should have been sent.
+func (w *world) tryPing(n int, gap, wait time.Duration) (r load.RoundTrips) {
 	w.t.Helper()
-	out, err := w.ours.Run(w.ctx, w.tool("loadgen"), "ping", "-to", service, "-count", fmt.Sprint(n), "-gap", gap.String())
+	out, err := w.ours.Run(w.ctx, w.tool("loadgen"), "ping", "-to", service, "-count", fmt.Sprint(n), "-gap", gap.String(), "-wait", wait.String())
 	w.must(err)
 	w.must(json.Unmarshal([]byte(out), &r))
 	return r
