@@ -15,11 +15,19 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/cvlan/cvlan/cli/iox"
 	"github.com/cvlan/cvlan/daemon"
 	"github.com/cvlan/cvlan/daemon/localapi"
 	"github.com/cvlan/cvlan/internal/base/version"
 	"github.com/cvlan/cvlan/internal/sys/disk"
+)
+
+// Exit codes, the same as those of cvlan (cli/iox) for the same reasons. The daemon does without what else there is in that package.
+const (
+	exitOK         = 0
+	exitInternal   = 1
+	exitUsage      = 2
+	exitPermission = 5
+	exitConflict   = 10
 )
 
 // gcPercent makes the heap grow by half, not by double, between two collections. The daemon's live heap is a few megabytes and hardly
@@ -35,15 +43,15 @@ func run(args []string, out, errs io.Writer) int {
 	err := s.load(args, errs)
 	switch {
 	case errors.Is(err, pflag.ErrHelp):
-		return int(iox.OK)
+		return exitOK
 	case err != nil:
-		return fail(errs, err, iox.Usage)
+		return fail(errs, err, exitUsage)
 	case s.version:
 		fmt.Fprintln(out, "cvland", version.Get().Version, version.Get().Commit)
-		return int(iox.OK)
+		return exitOK
 	}
 	if err := privileged(); err != nil {
-		return fail(errs, err, iox.Permission)
+		return fail(errs, err, exitPermission)
 	}
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
@@ -52,13 +60,13 @@ func run(args []string, out, errs io.Writer) int {
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	if err := serve(ctx, &s, out); err != nil {
-		code := iox.Internal
+		code := exitInternal
 		if errors.Is(err, disk.ErrLocked) || errors.Is(err, localapi.ErrTaken) {
-			code = iox.Invalid
+			code = exitConflict
 		}
 		return fail(errs, err, code)
 	}
-	return int(iox.OK)
+	return exitOK
 }
 
 // serve is the daemon's life, or with --cleanup the short one.
@@ -82,7 +90,7 @@ func tidy() {
 	debug.FreeOSMemory()
 }
 
-func fail(errs io.Writer, err error, code iox.Exit) int {
+func fail(errs io.Writer, err error, code int) int {
 	fmt.Fprintln(errs, "cvland:", strings.ReplaceAll(err.Error(), "\n", "\n  "))
-	return int(code)
+	return code
 }
