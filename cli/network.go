@@ -12,7 +12,7 @@ import (
 
 func newNetwork(s *session) *cobra.Command {
 	return nouns("network", "Make and change networks",
-		"A network is an IPv4 and an IPv6 range of a tenant, and the rules for who may reach whom in it.",
+		"A network is an IPv4 and an IPv6 range of a tenant, and a policy for who may reach whom in it; see cvlan policy.",
 		"  cvlan admin network create office\n  cvlan admin network list",
 		newNetworkCreate(s), newNetworkList(s), newNetworkShow(s), newNetworkOpen(s, true), newNetworkOpen(s, false), newNetworkDelete(s))
 }
@@ -30,7 +30,7 @@ func newNetworkCreate(s *session) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "create NAME",
 		Short: "Create a network",
-		Long: "create makes a network whose members may reach each other, or with --closed one where nothing passes until it is opened. " +
+		Long: "create makes a network in which everybody may reach everybody, or with --closed one where nothing passes until its policy allows it. " +
 			"Without ranges it gets free ones of 10.0.0.0/8 and fd00::/8.",
 		Example: "  cvlan admin network create office\n  cvlan admin network create plant --range4 10.77.0.0/16 --closed",
 		Args:    takes("NAME"),
@@ -60,7 +60,7 @@ func newNetworkCreate(s *session) *cobra.Command {
 	}
 	c.Flags().StringVar(&range4, "range4", "", "IPv4 range")
 	c.Flags().StringVar(&range6, "range6", "", "IPv6 range")
-	c.Flags().BoolVar(&closed, "closed", false, "start without a rule: nothing passes")
+	c.Flags().BoolVar(&closed, "closed", false, "start with a policy that lets nothing pass")
 	outputFlags(c, &out)
 	return c
 }
@@ -123,33 +123,45 @@ func (s *session) showNetwork(n admin.Network) {
 	t.Row("network", n.Name+" ("+n.ID.String()+")")
 	t.Row("IPv4", prefix(n.Range4))
 	t.Row("IPv6", prefix(n.Range6))
-	t.Row("rules", rules(n))
+	t.Row("access", access(n))
+	t.Row("policy", strconv.FormatUint(n.Policy, 10))
 	t.Row("nodes", strconv.Itoa(n.Nodes))
 	t.Row("made", iox.Ago(s.Now(), n.Created))
 	t.Print(s.IO)
 }
 
 func newNetworkOpen(s *session, open bool) *cobra.Command {
-	verb, short, long, want := "open", "Let members reach each other", "open gives the network one rule: members may reach members.", []admin.Rule{{Src: admin.Members, Dst: admin.Members}}
+	verb, short, want := "open", "Let everybody in a network reach everybody", admin.Open
+	long := "open replaces the network's policy by the one that a new network begins with: everybody may reach everybody. "
 	if !open {
-		verb, short, long, want = "close", "Let nothing pass", "close takes every rule from the network. Tunnels end; nodes stay joined.", []admin.Rule{}
+		verb, short, want = "close", "Let nothing pass", admin.Closed
+		long = "close replaces the network's policy by one that lets nothing pass. Tunnels end; nodes stay joined. "
 	}
+	var sure bool
 	var out iox.Output
 	c := &cobra.Command{
-		Use: verb + " NETWORK", Short: short, Long: long,
+		Use: verb + " NETWORK", Short: short, Long: long + "The policy before stays in the history; a policy that somebody has written is replaced only after a question.",
 		Example: "  cvlan admin network " + verb + " office\n  cvlan admin network " + verb + " office --tenant acme",
 		Args:    takes("NETWORK"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return s.do(c, func(w *work) error {
-				in := admin.SetRulesIn{OneNetworkIn: w.network(args[0]), Body: admin.Rules{Rules: want}}
-				n, err := admin.Call(w, w.client, admin.SetRules, in)
+				was, err := admin.Call(w, w.client, admin.GetNetwork, w.network(args[0]))
 				if err != nil {
 					return err
 				}
-				return out.Write(s.IO, networkDoc{adminSchema, n.Body}, func() { s.IO.Printf("%s: %s", n.Body.Name, rules(n.Body)) })
+				if was.Body.Access == admin.Custom && !sure && !s.IO.Confirm("Replace policy "+strconv.FormatUint(was.Body.Policy, 10)+" of "+was.Body.Name+"?") {
+					return &iox.Error{Exit: iox.Interrupted, What: "the policy stays as it is"}
+				}
+				in := admin.SetAccessIn{OneNetworkIn: w.network(args[0]), IfMatch: admin.IfMatch{IfMatch: was.ETag}, Body: admin.NewAccess{Access: want}}
+				n, err := admin.Call(w, w.client, admin.SetAccess, in)
+				if err != nil {
+					return err
+				}
+				return out.Write(s.IO, networkDoc{adminSchema, n.Body}, func() { s.IO.Printf("%s is %s", n.Body.Name, access(n.Body)) })
 			})
 		},
 	}
+	c.Flags().BoolVarP(&sure, "yes", "y", false, "do not ask")
 	outputFlags(c, &out)
 	return c
 }
@@ -182,9 +194,9 @@ func (w *work) network(name string) admin.OneNetworkIn {
 }
 
 func printNetworks(o *iox.IO, all []admin.Network) {
-	t := iox.Table{Heads: []string{"NETWORK", "IPV4", "IPV6", "RULES", "NODES"}}
+	t := iox.Table{Heads: []string{"NETWORK", "IPV4", "IPV6", "ACCESS", "NODES"}}
 	for _, n := range all {
-		t.Row(iox.Cell(iox.Bold, n.Name), prefix(n.Range4), prefix(n.Range6), rules(n), strconv.Itoa(n.Nodes))
+		t.Row(iox.Cell(iox.Bold, n.Name), prefix(n.Range4), prefix(n.Range6), access(n), strconv.Itoa(n.Nodes))
 	}
 	t.Print(o)
 }
@@ -196,9 +208,14 @@ func prefix(p netip.Prefix) string {
 	return p.String()
 }
 
-func rules(n admin.Network) string {
-	if n.Open {
-		return "members may reach members"
+// access says what a network's policy is.
+func access(n admin.Network) string {
+	switch n.Access {
+	case admin.Open:
+		return "open: everybody may reach everybody"
+	case admin.Closed:
+		return "closed: nothing passes"
+	default:
+		return "policy " + strconv.FormatUint(n.Policy, 10)
 	}
-	return "closed: nothing passes"
 }

@@ -18,13 +18,13 @@ import (
 )
 
 func TestARequestIsWhatItsTagsSay(t *testing.T) {
-	q, err := encode(SetRules.Route, SetRulesIn{
+	q, err := encode(SetAccess.Route, SetAccessIn{
 		OneNetworkIn: OneNetworkIn{InTenant: InTenant{"acme"}, Network: "a b/c"},
 		IfMatch:      IfMatch{`"7"`},
-		Body:         Rules{Rules: []Rule{{"members", "members"}}},
+		Body:         NewAccess{Open},
 	})
-	want := request{path: "/api/v1/tenants/acme/networks/a%20b%2Fc/rules", query: map[string][]string{}, header: http.Header{"If-Match": {`"7"`}},
-		body: []byte(`{"rules":[{"src":"members","dst":"members"}]}`)}
+	want := request{path: "/api/v1/tenants/acme/networks/a%20b%2Fc/access", query: map[string][]string{}, header: http.Header{"If-Match": {`"7"`}},
+		body: []byte(`{"access":"open"}`)}
 	if err != nil || !reflect.DeepEqual(q, want) {
 		t.Errorf("got %+v, %v", q, err)
 	}

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"strconv"
 
@@ -23,22 +24,26 @@ func (s *server) listNetworks(ctx context.Context, t *tenant, in *admin.ListNetw
 	for _, n := range nodes {
 		count[n.Network]++
 	}
+	policies, err := t.PoliciesInForce(ctx)
+	if err != nil {
+		return nil, err
+	}
+	of := make(map[ident.Network]store.Policy, len(all))
+	for _, p := range policies {
+		of[p.Network] = p
+	}
 	l, err := page(t.route, all, in.Page, func(n store.Network) mark { return mark{uint64(n.ID), n.Created} },
-		func(n store.Network) admin.Network { return showNetwork(n, count[n.ID]) })
+		func(n store.Network) admin.Network { return showNetwork(n, count[n.ID], of[n.ID]) })
 	return &admin.ListNetworksOut{Body: l}, err
 }
 
 // createNetwork leaves the choice of ranges to the store, which knows all others in the moment of writing.
 func (s *server) createNetwork(ctx context.Context, t *tenant, in *admin.CreateNetworkIn) (*admin.NetworkOut, error) {
-	want := store.Network{Name: in.Body.Name, Range4: in.Body.Range4, Range6: in.Body.Range6}
-	if !in.Body.Closed {
-		want.Rules = []store.Rule{{Src: store.Members, Dst: store.Members}}
-	}
-	n, err := t.CreateNetwork(ctx, t.actor(), want)
+	n, err := t.CreateNetwork(ctx, t.actor(), store.Network{Name: in.Body.Name, Range4: in.Body.Range4, Range6: in.Body.Range6, Rules: rulesOf(!in.Body.Closed)})
 	if err != nil {
 		return nil, err
 	}
-	return networkOut(n, 0), nil
+	return t.networkOut(ctx, n)
 }
 
 func (s *server) getNetwork(ctx context.Context, t *tenant, in *admin.OneNetworkIn) (*admin.NetworkOut, error) {
@@ -49,7 +54,8 @@ func (s *server) getNetwork(ctx context.Context, t *tenant, in *admin.OneNetwork
 	return t.networkOut(ctx, n)
 }
 
-func (s *server) setRules(ctx context.Context, t *tenant, in *admin.SetRulesIn) (*admin.NetworkOut, error) {
+// setAccess leaves to the store that the network's policy follows.
+func (s *server) setAccess(ctx context.Context, t *tenant, in *admin.SetAccessIn) (*admin.NetworkOut, error) {
 	v, err := condition(t.route, in.IfMatch.IfMatch)
 	if err != nil {
 		return nil, err
@@ -58,14 +64,18 @@ func (s *server) setRules(ctx context.Context, t *tenant, in *admin.SetRulesIn) 
 	if err != nil {
 		return nil, err
 	}
-	rules := []store.Rule{}
-	for _, r := range in.Body.Rules {
-		rules = append(rules, store.Rule(r))
-	}
-	if n, err = t.SetRules(ctx, t.actor(), n.ID, rules, v); err != nil {
+	if n, err = t.SetRules(ctx, t.actor(), n.ID, rulesOf(in.Body.Access == admin.Open), v); err != nil {
 		return nil, err
 	}
 	return t.networkOut(ctx, n)
+}
+
+// rulesOf is what the store begins a network's policy from.
+func rulesOf(open bool) []store.Rule {
+	if open {
+		return []store.Rule{{Src: store.Members, Dst: store.Members}}
+	}
+	return nil
 }
 
 func (s *server) deleteNetwork(ctx context.Context, t *tenant, in *admin.DeleteNetworkIn) (*admin.Nothing, error) {
@@ -97,17 +107,23 @@ func (t *tenant) network(ctx context.Context, name string) (store.Network, error
 
 func (t *tenant) networkOut(ctx context.Context, n store.Network) (*admin.NetworkOut, error) {
 	nodes, err := t.Nodes(ctx, n.ID)
-	return networkOut(n, len(nodes)), err
-}
-
-func networkOut(n store.Network, nodes int) *admin.NetworkOut {
-	return &admin.NetworkOut{ETag: etag(n.Version), Body: showNetwork(n, nodes)}
-}
-
-func showNetwork(n store.Network, nodes int) admin.Network {
-	rules := []admin.Rule{}
-	for _, r := range n.Rules {
-		rules = append(rules, admin.Rule(r))
+	if err != nil {
+		return nil, err
 	}
-	return admin.Network{ID: n.ID, Name: n.Name, Range4: n.Range4, Range6: n.Range6, Rules: rules, Open: n.Open(), Nodes: nodes, Created: n.Created, Version: n.Version}
+	p, err := t.Policy(ctx, n.ID)
+	return &admin.NetworkOut{ETag: etag(n.Version), Body: showNetwork(n, len(nodes), p)}, err
+}
+
+func showNetwork(n store.Network, nodes int, p store.Policy) admin.Network {
+	return admin.Network{ID: n.ID, Name: n.Name, Range4: n.Range4, Range6: n.Range6, Policy: p.Number, Access: access(p), Nodes: nodes, Created: n.Created, Version: n.Version}
+}
+
+// access tells the policies that networks begin with from all others.
+func access(p store.Policy) admin.Access {
+	for a, open := range map[admin.Access]bool{admin.Open: true, admin.Closed: false} {
+		if p.ETag == store.PolicyETag(p.Network, p.Number, sha256.Sum256(store.FirstPolicy(open))) {
+			return a
+		}
+	}
+	return admin.Custom
 }

@@ -19,7 +19,7 @@ func TestANetworkFromItsMakingToItsEnd(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
 	n := must(admin.Call(ctx, w.owner, admin.CreateNetwork, admin.CreateNetworkIn{InTenant: in, Body: admin.NewNetwork{Name: "office"}}))(t)
-	if !n.Body.Open || !n.Body.Range4.IsValid() || !n.Body.Range6.IsValid() || n.ETag == "" {
+	if n.Body.Access != admin.Open || n.Body.Policy != 1 || !n.Body.Range4.IsValid() || !n.Body.Range6.IsValid() || n.ETag == "" {
 		t.Fatalf("a new network: %+v", n)
 	}
 	_, err := admin.Call(ctx, w.owner, admin.CreateNetwork, admin.CreateNetworkIn{InTenant: in, Body: admin.NewNetwork{Name: "office"}})
@@ -34,11 +34,11 @@ func TestANetworkFromItsMakingToItsEnd(t *testing.T) {
 	}
 
 	one := admin.OneNetworkIn{InTenant: in, Network: n.Body.ID.String()}
-	closed := must(admin.Call(ctx, w.owner, admin.SetRules, admin.SetRulesIn{OneNetworkIn: one, IfMatch: admin.IfMatch{IfMatch: n.ETag}, Body: admin.Rules{Rules: []admin.Rule{}}}))(t)
-	if closed.Body.Open || closed.ETag == n.ETag {
+	closed := must(admin.Call(ctx, w.owner, admin.SetAccess, admin.SetAccessIn{OneNetworkIn: one, IfMatch: admin.IfMatch{IfMatch: n.ETag}, Body: admin.NewAccess{Access: admin.Closed}}))(t)
+	if closed.Body.Access != admin.Closed || closed.Body.Policy != 2 || closed.ETag == n.ETag {
 		t.Fatalf("closed: %+v", closed)
 	}
-	_, err = admin.Call(ctx, w.owner, admin.SetRules, admin.SetRulesIn{OneNetworkIn: one, IfMatch: admin.IfMatch{IfMatch: n.ETag}, Body: admin.Rules{Rules: []admin.Rule{}}})
+	_, err = admin.Call(ctx, w.owner, admin.SetAccess, admin.SetAccessIn{OneNetworkIn: one, IfMatch: admin.IfMatch{IfMatch: n.ETag}, Body: admin.NewAccess{Access: admin.Closed}})
 	if p := refused(t, err, admin.CodeChanged); p.Status != http.StatusPreconditionFailed {
 		t.Errorf("status %d", p.Status)
 	}

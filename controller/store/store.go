@@ -39,13 +39,13 @@ type Tenant struct {
 	Hard    uint64 // version of its newest change
 }
 
-// Network is a range of addresses in a tenant, and its rules.
+// Network is a range of addresses in a tenant.
 type Network struct {
 	ID      ident.Network
 	Name    string       // label, unique in the tenant
 	Range4  netip.Prefix // either may be invalid, not both
 	Range6  netip.Prefix
-	Rules   []Rule // no rule: nothing passes
+	Rules   []Rule // what its first policy was made from; what passes is its Policy's to say
 	Created time.Time
 	Version uint64
 }
@@ -256,6 +256,7 @@ type Handle interface {
 	// their texts. PutPolicy puts a text in force as the next number; the text that is in force already changes nothing. ifMatch is the ETag that
 	// must be in force, or else ErrConflict, which names the present one; empty: whatever it is.
 	Policy(ctx context.Context, network ident.Network) (Policy, error)
+	PoliciesInForce(ctx context.Context) ([]Policy, error) // of all networks, without their texts
 	PolicyAt(ctx context.Context, network ident.Network, number uint64) (Policy, error)
 	PolicyHistory(ctx context.Context, network ident.Network, below uint64, limit int) ([]Policy, error)
 	PutPolicy(ctx context.Context, network ident.Network, text []byte, author, comment, ifMatch string) (Policy, error)

@@ -80,6 +80,11 @@ func (h handle) Policy(ctx context.Context, network ident.Network) (store.Policy
 	return p, missing(err, "policy of network", network)
 }
 
+// PoliciesInForce implements store.Handle.
+func (h handle) PoliciesInForce(ctx context.Context) ([]store.Policy, error) {
+	return readAll(ctx, h, scanPolicy, selectHeadsInForce)
+}
+
 // PolicyAt implements store.Handle.
 func (h handle) PolicyAt(ctx context.Context, network ident.Network, number uint64) (store.Policy, error) {
 	p, err := read(ctx, h, scanPolicy, selectPolicyAt, int64(network), int64(number))

@@ -144,6 +144,7 @@ const (
 	selectPolicyAt        statement = `SELECT ` + policyColumns + `, text FROM policy WHERE tenant = ?1 AND network = ?2 AND number = ?3`
 	selectPolicies        statement = `SELECT ` + policyColumns + `, NULL FROM policy WHERE tenant = ?1 AND network = ?2 AND number < ?3 ORDER BY number DESC LIMIT ?4`
 	selectPoliciesInForce statement = `SELECT ` + policyColumns + `, text FROM policy WHERE tenant = ?1 AND ` + inForce + ` ORDER BY version`
+	selectHeadsInForce    statement = `SELECT ` + policyColumns + `, NULL FROM policy WHERE tenant = ?1 AND ` + inForce + ` ORDER BY version`
 	insertPolicy          statement = `INSERT INTO policy (tenant, network, number, size, sum, author, comment, at, version, text) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)`
 	deletePolicies        statement = `DELETE FROM policy WHERE tenant = ?1 AND network = ?2`
 	policySizes           statement = `SELECT number, size FROM policy WHERE tenant = ?1 AND network = ?2 ORDER BY number DESC`

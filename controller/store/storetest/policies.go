@@ -47,6 +47,9 @@ func policiesHaveAHistory(t *testing.T, b *bench) {
 	if l := must[store.Load](t)(h.Load(ctx())); len(l.Policies) != 2 || l.Policies[0].Number != 3 || l.Policies[1].Network != lab.ID || l.Policies[1].Text == nil {
 		t.Errorf("loaded %+v", l.Policies)
 	}
+	if all := must[[]store.Policy](t)(h.PoliciesInForce(ctx())); len(all) != 2 || !reflect.DeepEqual(all[0], back) || all[1].Network != lab.ID || all[1].Text != nil {
+		t.Errorf("in force %+v", all)
+	}
 	b.ok(h.DeleteNetwork(ctx(), admin, n.ID, 0))
 	_, err := h.Policy(ctx(), n.ID)
 	b.refused(err, store.ErrNotFound)

@@ -115,3 +115,25 @@ func whatRelaysCarryIsAddedUp(t *testing.T, b *bench) {
 	b.ok(b.s.DeleteRelay(ctx(), admin, r.ID))
 	b.refused(b.s.AddRelayed(ctx(), store.Metered{Relay: r.ID}), store.ErrNotFound)
 }
+
+func nodesAreRelays(t *testing.T, b *bench) {
+	acme, h := b.tenant("acme")
+	other, _ := b.tenant("other")
+	n := b.node(h, b.network(h, "office"), "hq")
+	_, err := b.s.CreateRelay(ctx(), admin, store.Relay{Name: "x", Tenant: other.ID, Node: n.ID, Hash: [32]byte{1}})
+	b.refused(err, store.ErrNotFound)
+	r, secret := b.relay(store.Relay{Name: "hq", Tenant: acme.ID, Node: n.ID, Addresses: []string{"192.0.2.9:8443"}})
+	e, told := r.Entry()
+	if !told || e.Node != n.ID || len(e.Addresses) != 0 {
+		t.Errorf("the node does not hear of it, or others do: %+v", e)
+	}
+	_, err = b.s.RedeemRelay(ctx(), r.ID, secret, identity(t))
+	b.refused(err, store.ErrKeyUnknown) // whoever knows a secret is not the node
+	r = must[store.Relay](t)(b.s.RedeemRelay(ctx(), r.ID, key.Secret{}, n.Identity))
+	if e, told := r.Entry(); !told || e.Addresses[0] != "192.0.2.9:8443" {
+		t.Errorf("%+v", e)
+	}
+	if got := must[store.Relay](t)(b.s.Relay(ctx(), r.ID)); got.Node != n.ID || got.Identity != n.Identity {
+		t.Errorf("%+v", got)
+	}
+}

@@ -57,6 +57,7 @@ func Run(t *testing.T, open Open) {
 		{"OldPoliciesMakeRoom", oldPoliciesMakeRoom},
 		{"APIKeysComeAndGo", apiKeysComeAndGo},
 		{"RelaysComeAndGo", relaysComeAndGo},
+		{"NodesAreRelays", nodesAreRelays},
 		{"RemovedNodesAreRememberedForRelays", removedNodesAreRememberedForRelays},
 		{"WhatRelaysCarryIsAddedUp", whatRelaysCarryIsAddedUp},
 		{"DeletionsAreRememberedForAWhile", deletionsAreRememberedForAWhile},
