@@ -90,15 +90,12 @@ func (t *Table) Denials(since uint64) (all []Denial, next uint64) {
 func (t *Table) deny(q *question, reason filter.Reason) {
 	t.tally.dropped[way(q.out)][reason].Add(1)
 	byRule := reason == filter.Denied && q.byRule
-	if c := q.r.usage.of(q.rule); c != nil && byRule {
-		c.denied.Add(1)
+	if byRule {
+		if c := q.r.usage.of(q.rule); c != nil {
+			c.denied.Add(1)
+		}
 	}
-	var who key
-	if q.p.Src.IsValid() {
-		a := addressOf(q.p.Src)
-		who = key{a.hi, a.lo}
-	}
-	missed, ok := t.log.spend(who.hash(&t.seed), q.now)
+	missed, ok := t.log.spend(q.source(), q.now)
 	if !ok {
 		t.tally.missed.Add(1)
 		return
@@ -112,4 +109,13 @@ func (t *Table) deny(q *question, reason filter.Reason) {
 		d.Type, d.SrcPort, d.DstPort = q.p.Flags, 0, 0
 	}
 	t.log.add(d)
+}
+
+// source is a hash of who sends the packet; of all that is no IP packet it is the same.
+func (q *question) source() uint64 {
+	if !q.p.Src.IsValid() {
+		return 0
+	}
+	a := addressOf(q.p.Src)
+	return mix(a.hi^q.t.seed[0], a.lo^q.t.seed[1])
 }

@@ -43,19 +43,21 @@ func TestAGlanceLeavesWhatIsNotPlain(t *testing.T) {
 		"a UDP header beyond its size": with(good6, func(b []byte) { binary.BigEndian.PutUint16(b[4:], 7) }),
 	} {
 		var k key
-		if glance(b, len(b), true, &k) {
-			t.Errorf("%s: taken for plain", name)
+		begins := name == "a SYN" || name == "a FIN" || name == "no ACK"
+		if plain, quiet := glance(b, len(b), true, &k); plain != begins || quiet {
+			t.Errorf("%s: plain=%v quiet=%v", name, plain, quiet)
 		}
 	}
 	for name, b := range map[string][]byte{"TCP": good4, "UDP": good6} {
 		var k key
-		if !glance(b, len(b), true, &k) || !glance(b, len(b), false, &k) {
+		if plain, quiet := glance(b, len(b), true, &k); !plain || !quiet {
 			t.Errorf("%s is not plain", name)
 		}
 	}
 	var k key
 	train := with(good4, func(b []byte) { binary.BigEndian.PutUint16(b[2:], 60000) })
-	if !glance(train, 60000, true, &k) || glance(train, 59999, true, &k) {
+	fits, _ := glance(train, 60000, true, &k)
+	if long, _ := glance(train, 59999, true, &k); !fits || long {
 		t.Error("a train is as long as its header says")
 	}
 }

@@ -1,17 +1,13 @@
 package flow
 
-import (
-	"github.com/cvlan/cvlan/internal/base/mono"
-	"github.com/cvlan/cvlan/policy/filter"
-)
+import "github.com/cvlan/cvlan/policy/filter"
 
 // judge decides about a packet with all that is known.
-func (t *Table) judge(now mono.Time, r *rules, out bool, head []byte, size int) bool {
-	q := question{t: t, r: r, now: tickOf(now), out: out}
+func (q *question) judge(head []byte, size int) bool {
 	reason := q.p.ParseHead(head, size)
 	switch {
 	case reason != filter.Allowed:
-	case r.set == nil:
+	case q.r.set == nil:
 		reason = filter.Closed
 	default:
 		reason = q.decide(head)
@@ -19,7 +15,7 @@ func (t *Table) judge(now mono.Time, r *rules, out bool, head []byte, size int) 
 	if reason == filter.Allowed {
 		return true
 	}
-	t.deny(&q, reason)
+	q.t.deny(q, reason)
 	return false
 }
 
@@ -30,6 +26,11 @@ type question struct {
 	now tick
 	out bool
 	p   filter.Packet
+
+	// The packet's flow, if the packet is plain or was looked for.
+	plain bool
+	key   key
+	hash  uint64
 
 	// The rule that has decided last, about the packet or about one by which its flow would begin.
 	rule   uint32
@@ -90,19 +91,21 @@ func (q *question) ask(p *filter.Packet, out bool) (r filter.Reason) {
 
 // flow decides about a packet that belongs to a flow, or begins one.
 func (q *question) flow() filter.Reason {
-	k := keyOfPacket(&q.p, q.out)
-	hash := k.hash(&q.t.seed)
-	s := q.t.shard(hash)
+	if !q.plain {
+		q.key = keyOfPacket(&q.p, q.out)
+		q.hash = q.key.hash(&q.t.seed)
+	}
+	s := q.t.shard(q.hash)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if name := s.find(&k, hash, q.now); name != 0 {
-		return q.known(s, name, &k)
+	if name := s.find(&q.key, q.hash, q.now); name != 0 {
+		return q.known(s, name)
 	}
-	return q.unknown(s, &k, hash)
+	return q.unknown(s)
 }
 
 // known decides about a packet of a flow.
-func (q *question) known(s *shard, name uint32, k *key) filter.Reason {
+func (q *question) known(s *shard, name uint32) filter.Reason {
 	st := s.at(name).state()
 	if q.begins(st) {
 		if reason := q.ask(&q.p, q.out); reason != filter.Allowed {
@@ -112,7 +115,7 @@ func (q *question) known(s *shard, name uint32, k *key) filter.Reason {
 		s.update(q.t, name, q.now, q.r.epoch, opened(q.out))
 		return filter.Allowed
 	}
-	reason := q.review(s, name, k)
+	reason := q.review(s, name, &q.key)
 	st = s.at(name).state()
 	if st&cut != 0 {
 		if q.p.Proto == filter.TCP || isICMP(q.p.Proto) || st.by(q.out) || q.ask(&q.p, q.out) != filter.Allowed {
@@ -154,10 +157,10 @@ func (q *question) review(s *shard, name uint32, k *key) filter.Reason {
 }
 
 // unknown decides about a packet that belongs to nothing.
-func (q *question) unknown(s *shard, k *key, hash uint64) filter.Reason {
+func (q *question) unknown(s *shard) filter.Reason {
 	p, out := &q.p, q.opens()
 	if out != q.out {
-		turned := k.opening(out)
+		turned := q.key.opening(out)
 		p = &turned
 	}
 	if reason := q.ask(p, out); reason != filter.Allowed || q.passing() {
@@ -172,7 +175,7 @@ func (q *question) unknown(s *shard, k *key, hash uint64) filter.Reason {
 	case out != q.out:
 		st = st.with(answered)
 	}
-	s.add(q.t, k, hash, q.now, q.r.epoch, st)
+	s.add(q.t, &q.key, q.hash, q.now, q.r.epoch, st)
 	return filter.Allowed
 }
 

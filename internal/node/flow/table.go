@@ -71,15 +71,20 @@ func (t *Table) Out(now mono.Time, head []byte, size int) bool { return t.pass(n
 func (t *Table) pass(now mono.Time, out bool, head []byte, size int) bool {
 	r := t.rules.Load()
 	var k key
-	if glance(head, size, out, &k) {
-		hash := k.hash(&t.seed)
+	var hash uint64
+	plain, quiet := glance(head, size, out, &k)
+	if plain {
+		hash = k.hash(&t.seed)
+	}
+	if quiet {
 		if mood, seen, ok := t.shard(hash).glimpse(&k, hash); ok && uint32(mood>>32) == r.epoch && tickOf(now)-seen < fresh {
 			if s := state(mood); s&cut == 0 && (s.phase() >= settled || k.proto() != filter.TCP && s.by(out)) {
 				return true
 			}
 		}
 	}
-	return t.judge(now, r, out, head, size)
+	q := question{t: t, r: r, now: tickOf(now), out: out, plain: plain, key: k, hash: hash}
+	return q.judge(head, size)
 }
 
 func (t *Table) shard(hash uint64) *shard { return &t.shards[hash>>(64-bits.Len(shards-1))] }

@@ -90,6 +90,7 @@ func costs(runs int, name string, f func(i int)) error {
 type busy struct {
 	table  *flow.Table
 	now    mono.Time
+	at     int // of ports
 	head   [40]byte
 	ports  []uint64 // of each settled flow: addresses' and ports' bytes
 	begins []filter.Packet
@@ -132,9 +133,12 @@ func (b *busy) answer(flags uint8) {
 	b.table.Out(b.now, h[:], len(h))
 }
 
-// hit takes in a segment of a settled flow.
-func (b *busy) hit(i int) {
-	x := b.ports[i%len(b.ports)]
+// hit takes in a segment of the next settled flow.
+func (b *busy) hit(int) {
+	if b.at++; b.at == len(b.ports) {
+		b.at = 0
+	}
+	x := b.ports[b.at]
 	binary.BigEndian.PutUint32(b.head[12:], uint32(x>>32))
 	binary.BigEndian.PutUint32(b.head[20:], uint32(x))
 	b.head[33] = filter.ACK
