@@ -3,17 +3,22 @@ package esp
 import (
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/fips140"
 	"crypto/hmac"
+	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"hash"
 	"sync/atomic"
 )
 
-// cbc is AES-CBC and HMAC-SHA2-256-128 over what it has made (§3.3.2.1: encrypt, then authenticate), in one direction. Neither of the
+// cbc is AES-CBC and an HMAC, of which a part is sent, over what it has made (§3.3.2.1: encrypt, then authenticate), in one direction. Neither of the
 // standard library's objects for these may be shared, so idle ones are kept.
 type cbc struct {
 	block cipher.Block
+	hash  func() hash.Hash
+	icv   int
 	key   []byte // of the HMAC
 	esn   bool
 	mode  func(cipher.Block, []byte) cipher.BlockMode // the direction
@@ -24,7 +29,7 @@ type cbc struct {
 type chain struct {
 	mode mode
 	mac  hash.Hash
-	sum  [sha256.Size]byte
+	sum  [sha256.Size]byte // or what of it a shorter hash needs
 	high [4]byte
 }
 
@@ -34,12 +39,16 @@ type mode interface {
 	SetIV([]byte)
 }
 
-func newCBC(key, mac []byte, esn bool, direction func(cipher.Block, []byte) cipher.BlockMode) (*cbc, error) {
+// newCBC takes the keys of one direction. Strict FIPS mode has no SHA-1, and would panic.
+func newCBC(f form, key, mac []byte, esn bool, direction func(cipher.Block, []byte) cipher.BlockMode) (*cbc, error) {
+	if f.mac == sha1.Size && fips140.Enforced() {
+		return nil, errors.New("HMAC-SHA1 is not allowed in strict FIPS mode")
+	}
 	block, err := aes.NewCipher(key)
 	if err != nil {
 		return nil, err
 	}
-	return &cbc{block: block, key: append([]byte(nil), mac...), esn: esn, mode: direction}, nil
+	return &cbc{block: block, hash: f.hash, icv: f.icv, key: append([]byte(nil), mac...), esn: esn, mode: direction}, nil
 }
 
 const cbcHeader = plainHeader + aes.BlockSize
@@ -59,13 +68,14 @@ func (c *cbc) seal(msg []byte, n int, seq uint64) {
 }
 
 func (c *cbc) open(msg []byte, seq uint64) ([]byte, bool) {
-	body := msg[cbcHeader : len(msg)-tagSize]
+	end := len(msg) - c.icv
+	body := msg[cbcHeader:end]
 	if len(body)%aes.BlockSize != 0 {
 		return nil, false
 	}
 	w := c.take()
 	defer c.give(w)
-	if !hmac.Equal(c.prove(w, msg[:len(msg)-tagSize], seq), msg[len(msg)-tagSize:]) {
+	if !hmac.Equal(c.prove(w, msg[:end], seq), msg[end:]) {
 		return nil, false
 	}
 	w.mode.SetIV(msg[plainHeader:cbcHeader])
@@ -81,7 +91,7 @@ func (c *cbc) prove(w *chain, msg []byte, seq uint64) []byte {
 		binary.BigEndian.PutUint32(w.high[:], uint32(seq>>32))
 		w.mac.Write(w.high[:])
 	}
-	return w.mac.Sum(w.sum[:0])[:tagSize]
+	return w.mac.Sum(w.sum[:0])[:c.icv]
 }
 
 func (c *cbc) take() *chain {
@@ -90,7 +100,7 @@ func (c *cbc) take() *chain {
 			return w
 		}
 	}
-	return &chain{mode: c.mode(c.block, make([]byte, aes.BlockSize)).(mode), mac: hmac.New(sha256.New, c.key)}
+	return &chain{mode: c.mode(c.block, make([]byte, aes.BlockSize)).(mode), mac: hmac.New(c.hash, c.key)}
 }
 
 // give keeps w for the next packet, unless there are enough.

@@ -18,8 +18,9 @@
 //	ChaCha20-Poly1305 (RFC 7634)     8 + 8   4           16   37
 //	AES-256/128-CBC (RFC 3602)       8 + 16  16          16   57
 //	  and HMAC-SHA2-256-128 (RFC 4868), over what was encrypted
+//	AES-256/128-CBC, HMAC-SHA1-96    8 + 16  16          12   53
 //
-// CBC is for gear that knows nothing better: it costs several times as much.
+// CBC is for gear that knows nothing better: it costs several times as much. SHA-1 is for clients that have not been told better.
 //
 // # Pairs and machines
 //

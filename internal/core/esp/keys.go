@@ -56,7 +56,7 @@ func (k Keys) sealer() (sealer, error) {
 		return nil, err
 	}
 	if len(mac) > 0 {
-		return newCBC(enc, mac, k.ESN, cipher.NewCBCEncrypter)
+		return newCBC(forms[k.Suite], enc, mac, k.ESN, cipher.NewCBCEncrypter)
 	}
 	a, err := newAEAD(k.Suite, enc, salt, k.ESN)
 	return &sendingAEAD{a}, err
@@ -68,7 +68,7 @@ func (k Keys) opener() (opener, error) {
 		return nil, err
 	}
 	if len(mac) > 0 {
-		return newCBC(enc, mac, k.ESN, cipher.NewCBCDecrypter)
+		return newCBC(forms[k.Suite], enc, mac, k.ESN, cipher.NewCBCDecrypter)
 	}
 	a, err := newAEAD(k.Suite, enc, salt, k.ESN)
 	return &receivingAEAD{aead: a}, err

@@ -10,7 +10,7 @@ import (
 )
 
 // suites are all there are.
-var suites = []Suite{AES256GCM, AES128GCM, AES192GCM, ChaCha20Poly1305, AES256CBC, AES128CBC}
+var suites = []Suite{AES256GCM, AES128GCM, AES192GCM, ChaCha20Poly1305, AES256CBC, AES128CBC, AES256CBCSHA1, AES128CBCSHA1}
 
 // material is keying material for one direction.
 func material(s Suite, fill byte) []byte {

@@ -2,8 +2,10 @@ package esp
 
 import (
 	"crypto/aes"
+	"crypto/sha1"
 	"crypto/sha256"
 	"fmt"
+	"hash"
 )
 
 // Suite is how packets are protected.
@@ -17,6 +19,8 @@ const (
 	ChaCha20Poly1305                  // RFC 7634
 	AES256CBC                         // RFC 3602, then HMAC-SHA2-256-128 (RFC 4868)
 	AES128CBC                         // likewise
+	AES256CBCSHA1                     // and HMAC-SHA1-96 (RFC 2404): broken elsewhere, and good for nothing but clients that have not been told better
+	AES128CBCSHA1                     // likewise
 )
 
 const (
@@ -25,7 +29,6 @@ const (
 	saltSize    = 4 // at the end of an AEAD's keying material; first part of its nonce
 	counterSize = 8 // an AEAD's IV, the rest of its nonce
 	tagSize     = 16
-	macKey      = sha256.Size
 	alignment   = 4 // of what is encrypted, at least (§2.4)
 )
 
@@ -36,20 +39,23 @@ const Overhead = 64
 type form struct {
 	key, salt, mac int // of the keying material, in this order
 	iv, block, icv int
+	hash           func() hash.Hash // of the mac
 }
 
 var forms = [...]form{
-	AES256GCM:        {32, saltSize, 0, counterSize, alignment, tagSize},
-	AES128GCM:        {16, saltSize, 0, counterSize, alignment, tagSize},
-	AES192GCM:        {24, saltSize, 0, counterSize, alignment, tagSize},
-	ChaCha20Poly1305: {32, saltSize, 0, counterSize, alignment, tagSize},
-	AES256CBC:        {32, 0, macKey, aes.BlockSize, aes.BlockSize, tagSize},
-	AES128CBC:        {16, 0, macKey, aes.BlockSize, aes.BlockSize, tagSize},
+	AES256GCM:        {32, saltSize, 0, counterSize, alignment, tagSize, nil},
+	AES128GCM:        {16, saltSize, 0, counterSize, alignment, tagSize, nil},
+	AES192GCM:        {24, saltSize, 0, counterSize, alignment, tagSize, nil},
+	ChaCha20Poly1305: {32, saltSize, 0, counterSize, alignment, tagSize, nil},
+	AES256CBC:        {32, 0, sha256.Size, aes.BlockSize, aes.BlockSize, tagSize, sha256.New},
+	AES128CBC:        {16, 0, sha256.Size, aes.BlockSize, aes.BlockSize, tagSize, sha256.New},
+	AES256CBCSHA1:    {32, 0, sha1.Size, aes.BlockSize, aes.BlockSize, 12, sha1.New},
+	AES128CBCSHA1:    {16, 0, sha1.Size, aes.BlockSize, aes.BlockSize, 12, sha1.New},
 }
 
 // String names the suite as people know it.
 func (s Suite) String() string {
-	names := [...]string{"none", "aes256gcm16", "aes128gcm16", "aes192gcm16", "chacha20poly1305", "aes256-sha256", "aes128-sha256"}
+	names := [...]string{"none", "aes256gcm16", "aes128gcm16", "aes192gcm16", "chacha20poly1305", "aes256-sha256", "aes128-sha256", "aes256-sha1", "aes128-sha1"}
 	if int(s) >= len(names) {
 		return "invalid"
 	}

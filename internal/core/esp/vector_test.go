@@ -200,7 +200,7 @@ func TestSealedIsWhatTheVectorSays(t *testing.T) {
 
 // RFC 3602, section 4, cases 5 to 8: packets without integrity, to which we put one.
 func TestVectorsOfCBC(t *testing.T) {
-	mac := bytes.Repeat([]byte{7}, macKey)
+	mac := bytes.Repeat([]byte{7}, sha256.Size)
 	for _, v := range []struct{ key, msg, plain string }{
 		{
 			"90d382b410eeba7ad938c46cec1a82bf",

@@ -87,19 +87,30 @@ func (k *keyer) keysOf(c ike.ChildSA) (esp.Keys, error) {
 	}, err
 }
 
-var suites = map[msg.TransformID]map[uint16]esp.Suite{
-	msg.EncrAESGCM16: {256: esp.AES256GCM, 192: esp.AES192GCM, 128: esp.AES128GCM},
-	msg.EncrChaCha20: {0: esp.ChaCha20Poly1305},
-	msg.EncrAESCBC:   {256: esp.AES256CBC, 128: esp.AES128CBC},
+// suites are those of ESP in IKE's words.
+var suites = [...]struct {
+	esp.Suite
+	encryption msg.TransformID
+	bits       uint16
+	integrity  msg.TransformID
+}{
+	{esp.AES256GCM, msg.EncrAESGCM16, 256, msg.IntegNone},
+	{esp.AES192GCM, msg.EncrAESGCM16, 192, msg.IntegNone},
+	{esp.AES128GCM, msg.EncrAESGCM16, 128, msg.IntegNone},
+	{esp.ChaCha20Poly1305, msg.EncrChaCha20, 0, msg.IntegNone},
+	{esp.AES256CBC, msg.EncrAESCBC, 256, msg.IntegSHA256},
+	{esp.AES128CBC, msg.EncrAESCBC, 128, msg.IntegSHA256},
+	{esp.AES256CBCSHA1, msg.EncrAESCBC, 256, msg.IntegSHA1},
+	{esp.AES128CBCSHA1, msg.EncrAESCBC, 128, msg.IntegSHA1},
 }
 
 func suiteOf(encryption, integrity msg.Transform) (esp.Suite, error) {
-	s := suites[encryption.ID][encryption.KeyBits]
-	separate := integrity.ID == msg.IntegSHA256
-	if cbc := s == esp.AES256CBC || s == esp.AES128CBC; !s.Valid() || cbc != separate || !cbc && integrity.ID != msg.IntegNone {
-		return 0, fmt.Errorf("ESP by %s and %s: we do not have it", encryption, integrity)
+	for _, s := range suites {
+		if s.encryption == encryption.ID && s.bits == encryption.KeyBits && s.integrity == integrity.ID {
+			return s.Suite, nil
+		}
 	}
-	return s, nil
+	return 0, fmt.Errorf("ESP by %s and %s: we do not have it", encryption, integrity)
 }
 
 func selectorsOf(all []msg.Selector) (out []esp.Selector) {
