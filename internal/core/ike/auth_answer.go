@@ -98,7 +98,7 @@ func (x *session) firstChild(s *sa, in inbound, n crypt.Nonces, out *Out) []msg.
 	if _, wants := msg.First[msg.SA](in.payloads); !wants {
 		return nil
 	}
-	ps, _, no := x.answerChild(s, in, n, x.profile().First(), 0, out)
+	ps, no := x.answerChild(s, in, n, x.profile().First(), 0, always, out)
 	if no.Kind != 0 {
 		return []msg.Payload{no}
 	}

@@ -48,15 +48,16 @@ func (x *session) lose(c *child, kind EventKind, out *Out) {
 	x.event(Event{Kind: kind, Child: ChildSA{In: c.in, Out: c.out, Ours: c.ours, Theirs: c.theirs}}, out)
 }
 
-// makeChild derives the keys of a Child SA and announces it. n and asked are of the exchange that makes it.
-func (x *session) makeChild(s *sa, c *child, choice crypt.Choice, n crypt.Nonces, asked bool, shared []byte, replaces uint32, out *Out) error {
+// makeChild derives the keys of a Child SA and announces it. n and asked are of the exchange that makes it, agreed is what its key
+// exchanges have agreed on: the first is nil if it had none.
+func (x *session) makeChild(s *sa, c *child, choice crypt.Choice, n crypt.Nonces, asked bool, agreed [][]byte, replaces uint32, out *Out) error {
 	suite, err := crypt.NewSuite(choice.Encryption, choice.Integrity)
 	if err != nil {
 		return err
 	}
 	encr, auth := suite.KeySizes()
 	size := encr + auth
-	keys, err := s.prf.ChildKeys(s.keys.Derive, 2*size, n, shared)
+	keys, err := s.prf.ChildKeys(s.keys.Derive, 2*size, n, agreed[0], agreed[1:]...)
 	if err != nil {
 		return err
 	}
@@ -73,34 +74,12 @@ func (x *session) makeChild(s *sa, c *child, choice crypt.Choice, n crypt.Nonces
 }
 
 // answerChild makes the Child SA that the peer asks for, or says how to refuse it. n has the initiator's nonce; for an exchange of its
-// own ours is added and sent. The lower of both comes back.
-func (x *session) answerChild(s *sa, in inbound, n crypt.Nonces, allowed []msg.Proposal, replaces uint32, out *Out) ([]msg.Payload, []byte, msg.Notify) {
-	no := func(k msg.NotifyType) ([]msg.Payload, []byte, msg.Notify) { return nil, nil, msg.Notify{Kind: k} }
-	policy := x.peer.Child
-	offer, ok1 := msg.First[msg.SA](in.payloads)
-	tsi, ok2 := msg.First[msg.TSi](in.payloads)
-	tsr, ok3 := msg.First[msg.TSr](in.payloads)
+// own ours is added and sent. then is called with the lower nonce when the SA is about to be made, and may still refuse.
+func (x *session) answerChild(s *sa, in inbound, n crypt.Nonces, allowed []msg.Proposal, replaces uint32, then func(low []byte) msg.Notify, out *Out) ([]msg.Payload, msg.Notify) {
 	ke, keyed := msg.First[msg.KE](in.payloads)
-	switch {
-	case !ok1 || !ok2 || !ok3:
-		return no(msg.InvalidSyntax)
-	case policy == nil:
-		return no(msg.TSUnacceptable)
-	case len(x.children) >= maxChildren:
-		return no(msg.NoAdditionalSAs)
-	}
-	choice, ok := crypt.Choose(allowed, offer, ke.Method)
-	if !ok || len(choice.SPI) != 4 {
-		return no(msg.NoProposalChosen)
-	}
-	c := &child{out: binary.BigEndian.Uint32(choice.SPI), theirs: narrow(tsi, policy.Theirs), ours: narrow(tsr, policy.Ours)}
-	switch {
-	case c.out < leastSPI || x.byOut(c.out) != nil:
-		return no(msg.InvalidSyntax)
-	case len(c.ours) == 0 || len(c.theirs) == 0:
-		return no(msg.TSUnacceptable)
-	case choice.KeyExchange != msg.KENone && (!keyed || choice.KeyExchange != ke.Method):
-		return nil, nil, msg.Notify{Kind: msg.InvalidKE, Data: number16(choice.KeyExchange)}
+	c, choice, no := x.wanted(in, allowed, ke, keyed)
+	if no.Kind != 0 {
+		return nil, no
 	}
 	own := n.Responder == nil
 	if own {
@@ -108,14 +87,19 @@ func (x *session) answerChild(s *sa, in inbound, n crypt.Nonces, allowed []msg.P
 	}
 	public, shared, err := answerKey(choice.KeyExchange, ke)
 	if err != nil {
-		return no(msg.InvalidSyntax)
+		return nil, msg.Notify{Kind: msg.InvalidSyntax}
 	}
 	if c.in, err = x.m.cfg.SPIs.Reserve(); err != nil {
-		return no(msg.NoAdditionalSAs)
+		return nil, msg.Notify{Kind: msg.NoAdditionalSAs}
 	}
-	if err := x.makeChild(s, c, choice, n, false, shared, replaces, out); err != nil {
-		x.m.cfg.SPIs.Release(c.in)
-		return no(msg.NoProposalChosen)
+	made := func(agreed [][]byte, out *Out) msg.Notify {
+		if no := then(lowest(n)); no.Kind != 0 {
+			return no
+		}
+		if x.byOut(c.out) != nil || x.makeChild(s, c, choice, n, false, agreed, replaces, out) != nil {
+			return msg.Notify{Kind: msg.NoProposalChosen}
+		}
+		return msg.Notify{}
 	}
 	ps := []msg.Payload{msg.SA{choice.Proposal(msg.ProtocolESP, spi4(c.in))}}
 	if own {
@@ -124,8 +108,49 @@ func (x *session) answerChild(s *sa, in inbound, n crypt.Nonces, allowed []msg.P
 	if public != nil {
 		ps = append(ps, msg.KE{Method: ke.Method, Data: public})
 	}
-	return append(ps, msg.TSi(c.theirs), msg.TSr(c.ours)), lowest(n), msg.Notify{}
+	ps = append(ps, msg.TSi(c.theirs), msg.TSr(c.ours))
+	if len(choice.Additional) > 0 {
+		return append(ps, x.await(&halfway{left: choice.Additional, agreed: [][]byte{shared}, spi: c.in, made: made})), msg.Notify{}
+	}
+	if no := made([][]byte{shared}, out); no.Kind != 0 {
+		x.m.cfg.SPIs.Release(c.in)
+		return nil, no
+	}
+	return ps, msg.Notify{}
 }
+
+// wanted is the Child SA that a request is for, without our SPI.
+func (x *session) wanted(in inbound, allowed []msg.Proposal, ke msg.KE, keyed bool) (c *child, choice crypt.Choice, no msg.Notify) {
+	policy := x.peer.Child
+	offer, ok1 := msg.First[msg.SA](in.payloads)
+	tsi, ok2 := msg.First[msg.TSi](in.payloads)
+	tsr, ok3 := msg.First[msg.TSr](in.payloads)
+	switch {
+	case !ok1 || !ok2 || !ok3:
+		return nil, choice, msg.Notify{Kind: msg.InvalidSyntax}
+	case policy == nil:
+		return nil, choice, msg.Notify{Kind: msg.TSUnacceptable}
+	case len(x.children) >= maxChildren:
+		return nil, choice, msg.Notify{Kind: msg.NoAdditionalSAs}
+	}
+	choice, ok := crypt.Choose(allowed, offer, ke.Method)
+	if !ok || len(choice.SPI) != 4 {
+		return nil, choice, msg.Notify{Kind: msg.NoProposalChosen}
+	}
+	c = &child{out: binary.BigEndian.Uint32(choice.SPI), theirs: narrow(tsi, policy.Theirs), ours: narrow(tsr, policy.Ours)}
+	switch {
+	case c.out < leastSPI || x.byOut(c.out) != nil:
+		return nil, choice, msg.Notify{Kind: msg.InvalidSyntax}
+	case len(c.ours) == 0 || len(c.theirs) == 0:
+		return nil, choice, msg.Notify{Kind: msg.TSUnacceptable}
+	case choice.KeyExchange != msg.KENone && (!keyed || choice.KeyExchange != ke.Method):
+		return nil, choice, msg.Notify{Kind: msg.InvalidKE, Data: number16(choice.KeyExchange)}
+	}
+	return c, choice, msg.Notify{}
+}
+
+// always is for a Child SA that replaces nothing.
+func always([]byte) msg.Notify { return msg.Notify{} }
 
 // answerKey carries out a key exchange, if there is one.
 func answerKey(id msg.TransformID, ke msg.KE) (public, shared []byte, err error) {

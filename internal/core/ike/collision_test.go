@@ -3,9 +3,12 @@ package ike
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/cvlan/cvlan/internal/core/ike/msg"
 )
 
 // script does what its words say: "a.rekeychild" is a wish of a's, "b<" hands b the oldest message that is on its way to it, "b<2" the
@@ -106,16 +109,43 @@ func TestCollisions(t *testing.T) {
 		{"ike rekey meets a sign of life", "a.rekey b.probe b< a< a< b<", 1},
 		{"child rekey meets ike delete", "a.rekeychild b.end b< a<", -1},
 		{"child create meets ike delete", "a.create b.end b< a<", -1},
+		{"additional: child rekey regular", "a.rekeychild b< a< b< a< b< a<", 1},
+		{"additional: child rekey, request repeated late", "a.rekeychild b< a< wait wait b< a<", 1},
+		{"additional: child rekey, last answer lost", "a.rekeychild b< a< b< a-", 1},
+		{"additional: child rekey collision", "a.rekeychild b.rekeychild b< a< a< b< b< a< a< b<", 1},
+		{"additional: child rekey collision, one side is faster", "a.rekeychild b.rekeychild b< a< a< b< b< a<2", 1},
+		{"additional: child rekey collision, delayed request", "a.rekeychild b.rekeychild a< b<2 a< b<2 a< b<", 1},
+		{"additional: child rekey meets delete before", "a.rekeychild b.deletechild b< a< a< b<", 0},
+		{"additional: child rekey meets delete between", "a.rekeychild b< a< b.deletechild b< a<", 0},
+		{"additional: child create collision", "a.create b.create b< a< a< b< b< a<", 3},
+		{"additional: ike rekey regular", "a.rekey b< a< b< a< b< a<", 1},
+		{"additional: ike rekey, last answer lost", "a.rekey b< a< b< a-", 1},
+		{"additional: ike rekey collision", "a.rekey b.rekey b< a< a< b< b< a< a< b<", 1},
+		{"additional: ike rekey collision, one side is faster", "a.rekey b.rekey b< a< a< b< b< a<2", 1},
+		{"additional: ike rekey collision, delayed request", "a.rekey b.rekey a< b<2 a< b<2 a<", 1},
+		{"additional: ike rekey meets child rekey between", "a.rekey b< a< b.rekeychild b< a< a< b<", 1},
+		{"additional: ike rekey meets delete between", "a.rekey b< a< b.end b< a<", -1},
+		{"additional: ike delete between", "a.rekey b< a< a.end b< a<", -1},
+		{"additional: ike delete, its last answer under way", "a.rekey b< a< b< a.end a<", -1},
 		{"child rekey while the peer's ike rekey is unanswered", "b.rekey a.rekeychild a< b< b< a<", 1},
 	} {
-		t.Run(c.name, func(t *testing.T) {
+		situation := c.name
+		t.Run(situation, func(t *testing.T) {
 			for seed := range uint64(4) {
 				for _, exchanged := range []bool{false, true} {
 					script := c.script
 					if exchanged {
 						script = strings.NewReplacer("a.", "b.", "b.", "a.", "a<", "b<", "b<", "a<", "a-", "b-", "b-", "a-").Replace(script)
 					}
-					w := met(t, seed, func(_ int, c *Config, _ *Peer) { c.Liveness = time.Minute })
+					w := met(t, seed, func(_ int, c *Config, _ *Peer) {
+						c.Liveness, c.Fragment = time.Minute, 1400
+						c.Profile.IKE, c.Profile.ESP = c.Profile.Plain(), c.Profile.ESP[1:]
+						if strings.HasPrefix(situation, "additional") {
+							more := msg.Transform{Type: msg.AdditionalKE1, ID: msg.KEMLKEM768}
+							c.Profile.IKE[0].Transforms = append(c.Profile.IKE[0].Transforms, more)
+							c.Profile.ESP[0].Transforms = append(slices.Clone(c.Profile.ESP[0].Transforms), more)
+						}
+					})
 					w.script(script)
 					w.run(10 * time.Minute)
 					if c.children < 0 {

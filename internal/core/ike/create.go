@@ -103,6 +103,17 @@ func (t *createChild) take(x *session, s *sa, in inbound, n crypt.Nonces, out *O
 		t.useless(x, "", out)
 		return
 	}
+	made := func(agreed [][]byte, out *Out) { t.made(x, s, c, choice, n, agreed, out) }
+	switch {
+	case len(choice.Additional) == 0:
+		made([][]byte{shared}, out)
+	case !x.follow(t, in, choice, shared, made):
+		t.fail(x, Event{Reason: Unusable}, out)
+	}
+}
+
+// made makes the Child SA, after the last key exchange.
+func (t *createChild) made(x *session, s *sa, c *child, choice crypt.Choice, n crypt.Nonces, agreed [][]byte, out *Out) {
 	old := x.byIn(t.old)
 	if slices.Contains(t.dead, c.out) {
 		x.m.release(t)
@@ -112,7 +123,7 @@ func (t *createChild) take(x *session, s *sa, in inbound, n crypt.Nonces, out *O
 		return
 	}
 	c.in = t.in
-	if err := x.makeChild(s, c, choice, n, true, shared, t.old, out); err != nil {
+	if err := x.makeChild(s, c, choice, n, true, agreed, t.old, out); err != nil {
 		t.useless(x, err.Error(), out)
 		return
 	}

@@ -17,6 +17,7 @@ func (x *session) createRequest(s *sa, in inbound, out *Out) {
 		s.reply(in, []msg.Payload{msg.Notify{Kind: msg.InvalidSyntax}}, out)
 		return
 	}
+	x.giveUp()
 	var ps []msg.Payload
 	no := msg.Notify{}
 	rekey, isRekey := msg.Notified(in.payloads, msg.RekeySA)
@@ -31,7 +32,7 @@ func (x *session) createRequest(s *sa, in inbound, out *Out) {
 	case isRekey:
 		ps, no = x.answerRekeyChild(s, in, rekey, out)
 	default:
-		ps, _, no = x.answerChild(s, in, crypt.Nonces{Initiator: clone(nonce)}, x.profile().ESP, 0, out)
+		ps, no = x.answerChild(s, in, crypt.Nonces{Initiator: clone(nonce)}, x.profile().ESP, 0, always, out)
 	}
 	if no.Kind != 0 {
 		ps = []msg.Payload{no}
@@ -45,29 +46,42 @@ func (x *session) answerRekeyChild(s *sa, in inbound, which msg.Notify, out *Out
 	if !ok || which.Protocol != msg.ProtocolESP {
 		return nil, msg.Notify{Kind: msg.InvalidSyntax}
 	}
-	old := x.byOut(spi)
-	ours, _ := x.asked().(*createChild)
-	switch {
-	case old == nil && ours != nil: // it may be what the peer has made for us, whose answer is under way
-		return nil, msg.Notify{Kind: msg.TemporaryFailure}
-	case old == nil:
-		return nil, msg.Notify{Protocol: which.Protocol, SPI: which.SPI, Kind: msg.ChildSANotFound}
-	}
-	if ours != nil && ours.old != old.in {
-		ours = nil
-	}
-	if old.ends || ours != nil && ours.rival != nil { // it is going, or the peer asks for the same twice
-		return nil, msg.Notify{Kind: msg.TemporaryFailure}
-	}
-	nonce, _ := msg.First[msg.Nonce](in.payloads)
-	ps, made, no := x.answerChild(s, in, crypt.Nonces{Initiator: clone(nonce)}, x.profile().ESP, old.in, out)
-	if no.Kind != 0 {
+	if no := x.mayReplace(x.byOut(spi), which); no.Kind != 0 {
 		return nil, no
 	}
-	if ours != nil {
-		ours.rival = made
-	} else {
-		old.ends, old.replaced = true, true
+	old := x.byOut(spi)
+	nonce, _ := msg.First[msg.Nonce](in.payloads)
+	return x.answerChild(s, in, crypt.Nonces{Initiator: clone(nonce)}, x.profile().ESP, old.in, func(low []byte) msg.Notify {
+		if no := x.mayReplace(x.byOut(spi), which); no.Kind != 0 {
+			return no
+		}
+		if ours := x.replacingChild(old); ours != nil {
+			ours.rival = low
+		} else {
+			old.ends, old.replaced = true, true
+		}
+		return msg.Notify{}
+	}, out)
+}
+
+// mayReplace says why the peer may not replace a Child SA now, of which which is what it says of it.
+func (x *session) mayReplace(old *child, which msg.Notify) msg.Notify {
+	if old == nil {
+		if _, creating := x.asked().(*createChild); creating { // it may be what the peer has made for us, whose answer is under way
+			return msg.Notify{Kind: msg.TemporaryFailure}
+		}
+		return msg.Notify{Protocol: which.Protocol, SPI: which.SPI, Kind: msg.ChildSANotFound}
 	}
-	return ps, msg.Notify{}
+	if ours := x.replacingChild(old); old.ends || ours != nil && ours.rival != nil { // it is going, or the peer asks for the same twice
+		return msg.Notify{Kind: msg.TemporaryFailure}
+	}
+	return msg.Notify{}
+}
+
+// replacingChild is what we have asked to replace a Child SA, and is unanswered; nil: nothing.
+func (x *session) replacingChild(old *child) *createChild {
+	if ours, _ := x.asked().(*createChild); ours != nil && ours.old == old.in {
+		return ours
+	}
+	return nil
 }

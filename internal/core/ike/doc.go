@@ -41,8 +41,7 @@
 // # What is left out, on purpose
 //
 // IKEv1; transport mode (an answer to a wish for it is tunnel mode); windows of more than one; certificates by URL; configuration
-// payloads, EAP and redirection, which come with the vRouter. IKE_FOLLOWUP_KE: the keys of later SAs are made from those that an
-// additional exchange has made, so they are as safe from a quantum computer as the first.
+// payloads, EAP and redirection, which come with the vRouter.
 //
 // Keys that are no longer needed are left to the garbage collector: the standard library's ciphers cannot be wiped.
 package ike

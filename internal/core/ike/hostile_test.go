@@ -63,7 +63,7 @@ func TestRequestsThatMakeNoSense(t *testing.T) {
 	nonce := msg.Nonce(bytes.Repeat([]byte{7}, 32))
 	ts := everything()
 	profile, _ := crypt.NewProfile(crypt.Modern)
-	rekey := func(spi []byte) msg.SA { return crypt.Propose(profile.Rekey(), spi) }
+	rekey := func(spi []byte) msg.SA { return crypt.Propose(profile.Plain(), spi) }
 	group14 := crypt.Propose([]msg.Proposal{{Protocol: msg.ProtocolESP, Transforms: []msg.Transform{
 		{Type: msg.Encryption, ID: msg.Encr3DES}, {Type: msg.Integrity, ID: msg.IntegSHA1}, {Type: msg.SequenceNumbers}}}}, spi4(4096))
 	for name, c := range map[string]struct {

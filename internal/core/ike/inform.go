@@ -148,11 +148,19 @@ func (x *session) terminate(out *Out) {
 	for _, other := range append([]*sa{}, x.sas...) {
 		switch {
 		case other.pending != nil: // the window is one: the peer takes nothing before this
-			rekey, _ := other.pending.task.(*rekeyIKE)
-			if rekey == nil {
+			bye := &goodbye{}
+			switch t := other.pending.task.(type) {
+			case *rekeyIKE:
+				bye.rekey, t.rival = t, nil
+			case *followup:
+				if rekey, ok := t.of.(*rekeyIKE); ok {
+					bye.rekey, rekey.rival = t, nil
+				}
+			}
+			if bye.rekey == nil {
 				x.m.abandon(other.pending.task)
 			}
-			other.pending.task, other.stage, other.ends = &goodbye{rekey}, stageClosing, x.m.now.Add(replacedFor)
+			other.pending.task, other.stage, other.ends = bye, stageClosing, x.m.now.Add(replacedFor)
 		case other == s || other.stage == stageOpen:
 			x.close(other, out)
 		default:
@@ -163,18 +171,17 @@ func (x *session) terminate(out *Out) {
 
 // goodbye stands for a request that nobody cares about any more; the Delete follows its answer. If that answer makes another IKE SA, it
 // is deleted too.
-type goodbye struct{ rekey *rekeyIKE }
+type goodbye struct{ rekey task }
 
 func (t *goodbye) begin(*session, *Out) (msg.Exchange, []msg.Payload, bool) { return 0, nil, false }
 
 func (t *goodbye) finish(x *session, s *sa, in inbound, out *Out) {
 	if t.rekey != nil {
-		if n, ok := t.rekey.nonces(in); ok && t.rekey.accept(s, in, n) {
-			x.join(t.rekey.fresh)
-			x.close(t.rekey.fresh, out)
-		} else {
-			x.m.abandon(t.rekey)
+		t.rekey.finish(x, s, in, out)
+		for _, late := range append(x.queue, x.later...) {
+			x.m.abandon(late)
 		}
+		x.queue, x.later = nil, nil
 	}
 	x.close(s, out)
 }

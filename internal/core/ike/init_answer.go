@@ -96,7 +96,7 @@ func (m *Machine) answerInit(path Path, in msg.Message, raw []byte) (*sa, msg.No
 	}
 	ours := m.cfg.Profile.IKE
 	if _, ok := msg.Notified(ps, msg.IntermediateSupported); !ok {
-		ours = m.cfg.Profile.Rekey()
+		ours = m.cfg.Profile.Plain()
 	}
 	choice, ok := crypt.Choose(ours, offer, ke.Method)
 	if !ok {

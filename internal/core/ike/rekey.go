@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"slices"
 
+	"github.com/cvlan/cvlan/internal/base/mono"
 	"github.com/cvlan/cvlan/internal/core/ike/crypt"
 	"github.com/cvlan/cvlan/internal/core/ike/msg"
 )
@@ -28,7 +29,7 @@ type rivalSA struct {
 func (t *rekeyIKE) String() string { return "rekey" }
 
 func (t *rekeyIKE) begin(x *session, out *Out) (msg.Exchange, []msg.Payload, bool) {
-	ours := x.profile().Rekey()
+	ours := x.profile().IKE
 	if t.method == msg.KENone {
 		t.method = x.sa.choice.KeyExchange
 	}
@@ -54,15 +55,38 @@ func (t *rekeyIKE) finish(x *session, s *sa, in inbound, out *Out) {
 		return
 	}
 	n, ok := t.nonces(in)
-	if !ok || !t.accept(s, in, n) {
-		t.fresh.drop()
-		if t.rival != nil {
-			x.serve(t.rival.sa, out)
-			x.close(s, out)
-		}
+	choice, shared, fine := t.accept(in)
+	made := func(agreed [][]byte, out *Out) { t.made(x, s, choice, n, agreed, out) }
+	switch {
+	case !ok || !fine:
+		t.useless(x, s, out)
+	case len(choice.Additional) == 0:
+		made([][]byte{shared}, out)
+	case !x.follow(t, in, choice, shared, made):
+		t.useless(x, s, out)
+	}
+}
+
+// useless is for an answer that makes no sense.
+func (t *rekeyIKE) useless(x *session, s *sa, out *Out) {
+	t.fresh.drop()
+	if t.rival != nil {
+		x.serve(t.rival.sa, out)
+		x.close(s, out)
+	}
+}
+
+// made makes the IKE SA, after the last key exchange, and says which one serves from now on.
+func (t *rekeyIKE) made(x *session, s *sa, choice crypt.Choice, n crypt.Nonces, agreed [][]byte, out *Out) {
+	if t.fresh.inherit(s, choice, n, agreed) != nil {
+		t.useless(x, s, out)
 		return
 	}
 	x.join(t.fresh)
+	if x.sa == nil { // the session is over
+		x.close(t.fresh, out)
+		return
+	}
 	if t.rival != nil && lower(lowest(n), t.rival.lowest) { // ours has the lowest nonce: it goes, and the peer deletes the old one
 		x.serve(t.rival.sa, out)
 		s.stage, s.ends = stageReplaced, x.m.now.Add(replacedFor)
@@ -101,29 +125,26 @@ func (t *rekeyIKE) nonces(in inbound) (crypt.Nonces, bool) {
 	return crypt.Nonces{Initiator: t.nonce, Responder: clone(nonce)}, ok
 }
 
-// accept checks the answer and makes the keys.
-func (t *rekeyIKE) accept(old *sa, in inbound, n crypt.Nonces) bool {
+// accept checks the answer.
+func (t *rekeyIKE) accept(in inbound) (choice crypt.Choice, shared []byte, ok bool) {
 	answer, ok1 := msg.First[msg.SA](in.payloads)
 	ke, ok2 := msg.First[msg.KE](in.payloads)
 	choice, ok3 := crypt.Answered(t.offer, answer)
 	if !ok1 || !ok2 || !ok3 || len(choice.SPI) != 8 || ke.Method != t.method || choice.KeyExchange != t.method {
-		return false
+		return choice, nil, false
 	}
 	shared, err := t.private.Finish(ke.Data)
-	if err != nil {
-		return false
-	}
 	t.fresh.remote = msg.SPI(binary.BigEndian.Uint64(choice.SPI))
-	return t.fresh.remote != 0 && t.fresh.inherit(old, choice, n, shared) == nil
+	return choice, shared, err == nil && t.fresh.remote != 0
 }
 
 // inherit makes the keys of an SA that replaces another, by the old one's function (§2.18).
-func (s *sa) inherit(old *sa, choice crypt.Choice, n crypt.Nonces, shared []byte) error {
+func (s *sa) inherit(old *sa, choice crypt.Choice, n crypt.Nonces, agreed [][]byte) error {
 	if err := s.adopt(choice); err != nil {
 		return err
 	}
 	s.splits = old.splits
-	return s.secure(old.prf.NextSeed(old.keys.Derive, n, shared), n)
+	return s.secure(old.prf.NextSeed(old.keys.Derive, n, agreed[0], agreed[1:]...), n)
 }
 
 // join makes an SA part of the session.
@@ -141,7 +162,8 @@ func (x *session) serve(s *sa, out *Out) {
 			x.sa.pending = nil
 		}
 	}
-	x.sa, s.stage, s.ends = s, stageOpen, 0
+	x.giveUp()
+	x.sa, s.stage, s.ends = s, stageOpen, mono.Never
 	x.rekeyAt = x.m.now.Add(x.m.lifetime())
 	x.queue = slices.DeleteFunc(x.queue, func(t task) bool { _, again := t.(*rekeyIKE); return again })
 	x.later = slices.DeleteFunc(x.later, func(t task) bool { _, again := t.(*rekeyIKE); return again })
@@ -155,48 +177,72 @@ func (x *session) answerRekeyIKE(s *sa, in inbound, out *Out) {
 		s.reply(in, []msg.Payload{msg.Notify{Kind: msg.TemporaryFailure}}, out)
 		return
 	}
-	fresh, ps, low, no := x.makeRekey(s, in)
-	if fresh == nil {
+	w, no := x.wantedIKE(in)
+	if no.Kind != 0 {
 		s.reply(in, []msg.Payload{no}, out)
 		return
 	}
-	s.reply(in, ps, out)
-	x.join(fresh)
-	if r != nil {
-		r.rival = &rivalSA{fresh, low}
-		return
+	made := func(agreed [][]byte, out *Out) msg.Notify { return x.makeIKE(s, w, agreed, out) }
+	spi := binary.BigEndian.AppendUint64(nil, uint64(w.fresh.local))
+	ps := []msg.Payload{
+		msg.SA{w.choice.Proposal(msg.ProtocolIKE, spi)}, msg.Nonce(w.n.Responder), msg.KE{Method: w.choice.KeyExchange, Data: w.public},
 	}
-	x.serve(fresh, out)
-	s.stage, s.ends = stageReplaced, x.m.now.Add(replacedFor)
+	if len(w.choice.Additional) > 0 {
+		ps = append(ps, x.await(&halfway{left: w.choice.Additional, agreed: [][]byte{w.shared}, fresh: w.fresh, made: made}))
+	} else if no := made([][]byte{w.shared}, out); no.Kind != 0 {
+		w.fresh.drop()
+		ps = []msg.Payload{no}
+	}
+	s.reply(in, ps, out)
 }
 
-func (x *session) makeRekey(s *sa, in inbound) (*sa, []msg.Payload, []byte, msg.Notify) {
+// makeIKE makes the SA that the peer has asked for.
+func (x *session) makeIKE(s *sa, w wantedIKE, agreed [][]byte, out *Out) msg.Notify {
+	r := x.replacing()
+	if x.busy() || r != nil && r.rival != nil {
+		return msg.Notify{Kind: msg.TemporaryFailure}
+	}
+	if w.fresh.inherit(s, w.choice, w.n, agreed) != nil {
+		return msg.Notify{Kind: msg.NoProposalChosen}
+	}
+	x.join(w.fresh)
+	if r != nil {
+		r.rival = &rivalSA{w.fresh, lowest(w.n)}
+		return msg.Notify{}
+	}
+	x.serve(w.fresh, out)
+	s.stage, s.ends = stageReplaced, x.m.now.Add(replacedFor)
+	return msg.Notify{}
+}
+
+// wantedIKE is an SA that the peer has asked for, and our half of it.
+type wantedIKE struct {
+	fresh          *sa
+	choice         crypt.Choice
+	n              crypt.Nonces
+	public, shared []byte
+}
+
+func (x *session) wantedIKE(in inbound) (w wantedIKE, no msg.Notify) {
 	offer, _ := msg.First[msg.SA](in.payloads)
 	nonce, _ := msg.First[msg.Nonce](in.payloads)
 	ke, ok := msg.First[msg.KE](in.payloads)
 	if !ok {
-		return nil, nil, nil, msg.Notify{Kind: msg.InvalidSyntax}
+		return w, msg.Notify{Kind: msg.InvalidSyntax}
 	}
-	choice, ok := crypt.Choose(x.profile().Rekey(), offer, ke.Method)
-	if !ok || len(choice.SPI) != 8 {
-		return nil, nil, nil, msg.Notify{Kind: msg.NoProposalChosen}
+	if w.choice, ok = crypt.Choose(x.profile().IKE, offer, ke.Method); !ok || len(w.choice.SPI) != 8 {
+		return w, msg.Notify{Kind: msg.NoProposalChosen}
 	}
-	if choice.KeyExchange != ke.Method {
-		return nil, nil, nil, msg.Notify{Kind: msg.InvalidKE, Data: number16(choice.KeyExchange)}
+	if w.choice.KeyExchange != ke.Method {
+		return w, msg.Notify{Kind: msg.InvalidKE, Data: number16(w.choice.KeyExchange)}
 	}
-	public, shared, err := answerKey(choice.KeyExchange, ke)
-	n := crypt.Nonces{Initiator: clone(nonce), Responder: x.m.nonce()}
-	fresh := x.m.newSA(false)
-	fresh.remote = msg.SPI(binary.BigEndian.Uint64(choice.SPI))
-	if err == nil {
-		err = fresh.inherit(s, choice, n, shared)
+	remote := msg.SPI(binary.BigEndian.Uint64(w.choice.SPI))
+	var err error
+	if w.public, w.shared, err = answerKey(ke.Method, ke); err != nil || remote == 0 {
+		return w, msg.Notify{Kind: msg.InvalidSyntax}
 	}
-	if err != nil || fresh.remote == 0 {
-		fresh.drop()
-		return nil, nil, nil, msg.Notify{Kind: msg.InvalidSyntax}
-	}
-	spi := binary.BigEndian.AppendUint64(nil, uint64(fresh.local))
-	return fresh, []msg.Payload{
-		msg.SA{choice.Proposal(msg.ProtocolIKE, spi)}, msg.Nonce(n.Responder), msg.KE{Method: ke.Method, Data: public},
-	}, lowest(n), msg.Notify{}
+	w.n = crypt.Nonces{Initiator: clone(nonce), Responder: x.m.nonce()}
+	w.fresh = x.m.newSA(false)
+	w.fresh.remote = remote
+	return w, msg.Notify{}
 }

@@ -28,6 +28,7 @@ type session struct {
 	sa       *sa   // that carries our requests
 	sas      []*sa // it, those that it replaces, and those that competed with it
 	children []*child
+	half     *halfway // an SA that the peer has asked for and that is not made yet
 	queue    []task
 	later    []task // temporarily refused
 	laterAt  mono.Time
@@ -128,6 +129,7 @@ func (x *session) forget() {
 		m.abandon(t)
 	}
 	x.queue, x.later = nil, nil
+	x.giveUp()
 	delete(m.sessions, x.id)
 	rest := slices.DeleteFunc(m.names[x.peer.Name], func(one *session) bool { return one == x })
 	if len(rest) == 0 {
@@ -268,6 +270,8 @@ func (x *session) request(s *sa, in inbound, out *Out) {
 	switch in.head.Exchange {
 	case msg.CreateChildSA:
 		x.createRequest(s, in, out)
+	case msg.IKEFollowupKE:
+		x.followRequest(s, in, out)
 	case msg.Informational:
 		x.informRequest(s, in, out)
 	default:
@@ -291,10 +295,13 @@ func (x *session) replacing() *rekeyIKE {
 	return r
 }
 
-// asked is what our unanswered request is for; nil: there is none.
+// asked is what our unanswered request is for; nil: there is none. Additional key exchanges are for what they belong to.
 func (x *session) asked() task {
 	if x.sa == nil || x.sa.pending == nil {
 		return nil
+	}
+	if f, ok := x.sa.pending.task.(*followup); ok {
+		return f.of
 	}
 	return x.sa.pending.task
 }
@@ -308,6 +315,8 @@ func (m *Machine) abandon(t task) {
 		if t.fresh != nil && t.fresh.session == nil {
 			t.fresh.drop()
 		}
+	case *followup:
+		m.abandon(t.of)
 	case *goodbye:
 		if t.rekey != nil {
 			m.abandon(t.rekey)

@@ -29,6 +29,12 @@ func simulate(t *testing.T, seed uint64) {
 	w := newWorld(t, seed, func(n int, c *Config, p *Peer) {
 		c.Liveness, c.Lifetime = 20*time.Second, 3*time.Minute
 		p.Unique = true
+		if seed%5 == 3 { // Child SAs have additional key exchanges too
+			for i := range c.Profile.ESP {
+				c.Profile.ESP[i].Transforms = append(c.Profile.ESP[i].Transforms, msg.Transform{Type: msg.AdditionalKE1, ID: msg.KEMLKEM768})
+			}
+			c.Profile.ESP = c.Profile.ESP[1:]
+		}
 		if seed%5 == 4 { // each guesses wrong at first
 			groups([][]msg.TransformID{{msg.KECurve25519, msg.KEP256}, {msg.KEP384, msg.KEP256}}[n]...)(c)
 		}
@@ -191,6 +197,9 @@ func TestClockJumps(t *testing.T) {
 func (s *side) held() {
 	wanted := map[uint32]bool{}
 	note := func(t task) {
+		if f, ok := t.(*followup); ok {
+			t = f.of
+		}
 		if c, ok := t.(*createChild); ok {
 			wanted[c.in] = true
 		}
@@ -203,6 +212,9 @@ func (s *side) held() {
 			note(one.opening.child)
 		}
 		if x := one.session; x != nil {
+			if x.half != nil {
+				wanted[x.half.spi] = true
+			}
 			for _, t := range slices.Concat(x.queue, x.later) {
 				note(t)
 			}

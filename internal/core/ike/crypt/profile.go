@@ -49,18 +49,18 @@ func NewProfile(name string) (Profile, error) {
 
 // First is p.ESP for the Child SA that IKE_AUTH makes, without key exchanges (§1.2).
 func (p Profile) First() []msg.Proposal {
-	out := slices.Clone(p.ESP)
-	for i := range out {
-		out[i].Transforms = slices.DeleteFunc(slices.Clone(out[i].Transforms), func(t msg.Transform) bool { return t.Type == msg.KeyExchange })
-	}
-	return out
+	return without(p.ESP, func(t msg.Transform) bool { return t.Type == msg.KeyExchange || additional(t.Type) })
 }
 
-// Rekey is p.IKE for an IKE SA that replaces another, without additional exchanges: its keys are made from SK_d of the old one, which
-// contains what they agreed on.
-func (p Profile) Rekey() (out []msg.Proposal) {
-	for _, one := range p.IKE {
-		one.Transforms = slices.DeleteFunc(slices.Clone(one.Transforms), func(t msg.Transform) bool { return additional(t.Type) })
+// Plain is p.IKE without additional exchanges, for a peer that does not know IKE_INTERMEDIATE.
+func (p Profile) Plain() []msg.Proposal {
+	return without(p.IKE, func(t msg.Transform) bool { return additional(t.Type) })
+}
+
+// without leaves transforms out, and then proposals that occur twice.
+func without(all []msg.Proposal, which func(msg.Transform) bool) (out []msg.Proposal) {
+	for _, one := range all {
+		one.Transforms = slices.DeleteFunc(slices.Clone(one.Transforms), which)
 		if !slices.ContainsFunc(out, func(o msg.Proposal) bool { return slices.EqualFunc(o.Transforms, one.Transforms, msg.Transform.Equal) }) {
 			out = append(out, one)
 		}
@@ -71,13 +71,17 @@ func (p Profile) Rekey() (out []msg.Proposal) {
 // modern offers everything twice: who does not know additional exchanges has to refuse a proposal that has one (RFC 9370 §2.2.1).
 func modern() Profile {
 	fns, groups := functions(msg.PRFSHA384, msg.PRFSHA256, msg.PRFSHA512), kes(msg.KECurve25519, msg.KEP256, msg.KEP384, msg.KEP521)
+	child := append(slices.Clone(groups), msg.Transform{Type: msg.KeyExchange, ID: msg.KENone})
 	return Profile{
 		Name: Modern,
 		IKE: []msg.Proposal{
 			ike(aeads(256, 128, 0), fns, groups, also(msg.KEMLKEM768, msg.KEMLKEM1024, msg.KENone)),
 			ike(aeads(256, 128, 0), fns, groups),
 		},
-		ESP: []msg.Proposal{esp(aeads(256, 128, 0), kes(msg.KECurve25519, msg.KEP256, msg.KEP384, msg.KEP521, msg.KENone))},
+		ESP: []msg.Proposal{
+			esp(aeads(256, 128, 0), child, also(msg.KENone, msg.KEMLKEM768, msg.KEMLKEM1024)), // the keys are safe without, for SK_d is
+			esp(aeads(256, 128, 0), child),
+		},
 		Signatures: Signatures{Hashes: []Hash{SHA256, SHA384, SHA512, Identity}, Curves: []int{256, 384, 521}, Ed25519: true, RSA: 2048,
 			PKCS1: true},
 	}
@@ -93,7 +97,7 @@ func nativeClients() Profile {
 		ike(aeads(256, 128, 0), fns, old),
 		ike(cbcs(256, 128), macs(msg.IntegSHA256, msg.IntegSHA384, msg.IntegSHA512), fns, old))
 	child := append(slices.Clone(old), msg.Transform{Type: msg.KeyExchange, ID: msg.KENone})
-	p.ESP = []msg.Proposal{esp(aeads(256, 128, 0), child), esp(cbcs(256, 128), macs(msg.IntegSHA256), child)}
+	p.ESP = append(p.ESP, esp(aeads(256, 128, 0), child), esp(cbcs(256, 128), macs(msg.IntegSHA256), child))
 	return p
 }
 
@@ -118,7 +122,9 @@ func fips() Profile {
 			ike(aeads(256, 128), fns, groups, also(msg.KEMLKEM768, msg.KEMLKEM1024, msg.KENone)),
 			ike(aeads(256, 128), fns, groups),
 			ike(cbcs(256, 128), macs(msg.IntegSHA384, msg.IntegSHA256, msg.IntegSHA512), fns, groups)},
-		ESP:        []msg.Proposal{esp(aeads(256, 128), child), esp(cbcs(256, 128), macs(msg.IntegSHA256), child)},
+		ESP: []msg.Proposal{
+			esp(aeads(256, 128), child, also(msg.KENone, msg.KEMLKEM768, msg.KEMLKEM1024)),
+			esp(aeads(256, 128), child), esp(cbcs(256, 128), macs(msg.IntegSHA256), child)},
 		Signatures: Signatures{Hashes: []Hash{SHA256, SHA384, SHA512}, Curves: []int{256, 384, 521}, RSA: 2048, PKCS1: true},
 	}
 }

@@ -45,7 +45,7 @@ func TestProfilesOfferOnlyWhatWeHave(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 		})
-		for _, list := range [][]msg.Proposal{p.IKE, p.ESP, p.First(), p.Rekey()} {
+		for _, list := range [][]msg.Proposal{p.IKE, p.ESP, p.First(), p.Plain()} {
 			for _, prop := range list {
 				integ := append(prop.Of(msg.Integrity), msg.Transform{})
 				for _, e := range prop.Of(msg.Encryption) {
@@ -118,7 +118,7 @@ func TestChoosing(t *testing.T) {
 	}{
 		{"ourselves", Modern, Propose(mustProfile(t, Modern).IKE, nil), msg.KECurve25519, []string{"AES_GCM_16-256", "PRF_HMAC_SHA2_384", "CURVE25519", "ML_KEM_768"}},
 		{"their guess is good enough", Modern, Propose(mustProfile(t, Modern).IKE, nil), msg.KEP384, []string{"AES_GCM_16-256", "PRF_HMAC_SHA2_384", "ECP_384", "ML_KEM_768"}},
-		{"without a quantum-safe exchange", Modern, Propose(mustProfile(t, Modern).Rekey(), nil), msg.KECurve25519, []string{"AES_GCM_16-256", "PRF_HMAC_SHA2_384", "CURVE25519"}},
+		{"without a quantum-safe exchange", Modern, Propose(mustProfile(t, Modern).Plain(), nil), msg.KECurve25519, []string{"AES_GCM_16-256", "PRF_HMAC_SHA2_384", "CURVE25519"}},
 		{"fips meets modern", FIPS, Propose(mustProfile(t, Modern).IKE, nil), msg.KECurve25519, []string{"AES_GCM_16-256", "PRF_HMAC_SHA2_384", "ECP_256", "ML_KEM_768"}},
 		{"cnsa1 meets modern", CNSA1, Propose(mustProfile(t, Modern).IKE, nil), msg.KECurve25519, []string{"AES_GCM_16-256", "PRF_HMAC_SHA2_384", "ECP_384", "NONE"}},
 		{"an iPhone", NativeClients, apple, msg.KEModp2048, []string{"AES_CBC-256", "PRF_HMAC_SHA2_256", "HMAC_SHA2_256_128", "MODP_2048"}},
