@@ -45,6 +45,7 @@ type controller struct {
 	refuse *pb.Refused
 	expel  bool // every session ends with REMOVED
 	peer   *pb.Peer
+	relays *pb.Relays
 	wg     sync.WaitGroup
 }
 
@@ -113,7 +114,7 @@ func (c *controller) answer(f *pb.Frame) []*pb.Frame {
 		if c.expel {
 			return []*pb.Frame{{Body: &pb.Frame_Goaway{Goaway: &pb.Goaway{Reason: pb.GoawayReason_GOAWAY_REASON_REMOVED}}}}
 		}
-		m := &pb.Map{To: &pb.Cursor{Epoch: 1, Hard: 5}, Snapshot: true, Network: c.network, Upsert: []*pb.Peer{c.peer},
+		m := &pb.Map{To: &pb.Cursor{Epoch: 1, Hard: 5}, Snapshot: true, Network: c.network, Upsert: []*pb.Peer{c.peer}, Relays: c.relays,
 			Self: &pb.Self{Record: c.record[0]}, Soft: []*pb.Soft{{Node: 999, Online: true, Endpoints: [][]byte{control.AppendEndpoint(nil, netip.MustParseAddrPort("203.0.113.9:7"))}}}}
 		return []*pb.Frame{{Body: &pb.Frame_Welcome{Welcome: &pb.Welcome{Version: 1, TimeMs: time.Now().UnixMilli()}}}, {Body: &pb.Frame_Map{Map: m}}}
 	case *pb.Frame_Ping:

@@ -41,3 +41,18 @@ func TestARelayIsMadeAndJoinsWithItsKey(t *testing.T) {
 	refused(t, err, admin.CodeNotFound)
 	must(admin.Call(t.Context(), w.boss, admin.DeleteRelay, admin.OneRelayIn{Relay: "fra-1"}))(t)
 }
+
+func TestANodeIsMadeTheRelayOfItsTenant(t *testing.T) {
+	w := newWorld(t)
+	must(admin.Call(t.Context(), w.owner, admin.CreateNetwork, admin.CreateNetworkIn{InTenant: in, Body: admin.NewNetwork{Name: "office"}}))(t)
+	n := w.join("office", "hq", false)
+	for _, bad := range []admin.NewRelay{{Name: "x", Node: "hq"}, {Name: "x", Node: "nobody", Tenant: "default"}} {
+		if _, err := admin.Call(t.Context(), w.boss, admin.CreateRelay, admin.CreateRelayIn{Body: bad}); err == nil {
+			t.Errorf("%+v is made", bad)
+		}
+	}
+	made := must(admin.Call(t.Context(), w.boss, admin.CreateRelay, admin.CreateRelayIn{Body: admin.NewRelay{Name: "branch", Node: "hq", Tenant: "default"}}))(t).Body
+	if made.Key != "" || made.Node != n.ID || made.Tenant != w.tenant.ID || !made.Expires.IsZero() || made.State != "new" {
+		t.Errorf("%+v", made)
+	}
+}

@@ -4,9 +4,11 @@ import (
 	"slices"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/cvlan/cvlan/controller/store"
 	"github.com/cvlan/cvlan/internal/base/ident"
+	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/proto/control/pb"
 )
 
@@ -65,5 +67,47 @@ func TestRelaysHearWhoIsOfTheirRegion(t *testing.T) {
 		s.ok(s.fleet.Delete(s.Context(), me, far.ID))
 		synctest.Wait()
 		want("one was deleted", two)
+	})
+}
+
+func TestTheRelayOfARemovedNodeGoes(t *testing.T) {
+	play(t, func(s *scene) {
+		h := s.db.For(s.tenant)
+		net, err := h.CreateNetwork(s.Context(), me, store.Network{Name: "office"})
+		s.ok(err)
+		var nodes []store.Node
+		for _, name := range []string{"hq", "branch"} {
+			secret := key.NewSecret()
+			k, err := h.CreateJoinKey(s.Context(), me, store.JoinKey{Network: net.ID, Uses: 1, Hash: secret.Hash()})
+			s.ok(err)
+			id, err := key.NewIdentity()
+			s.ok(err)
+			n, err := h.Admit(s.Context(), store.Admission{Key: k.ID, Secret: secret, Wish: name, Identity: id.Public(), WG: key.NewWGPrivate().Public()})
+			s.ok(err)
+			nodes = append(nodes, n)
+			before := s.changes.Load()
+			_, err = s.fleet.Create(s.Context(), me, store.Relay{Name: name, Tenant: s.tenant, Node: n.ID, Hash: secret.Hash()})
+			s.ok(err)
+			if s.changes.Load() == before {
+				s.Error("the node is not told that it is a relay")
+			}
+		}
+		if all := s.fleet.Relays(s.tenant); len(all) != 2 || len(all[0].Addresses) != 0 {
+			s.Fatalf("%+v", all)
+		}
+		if all := s.fleet.Relays(77); len(all) != 0 {
+			s.Fatalf("another tenant hears of %+v", all)
+		}
+		s.fleet.NodeRemoved(s.tenant, nodes[0].ID, s.now().Add(time.Hour))
+		synctest.Wait()
+		if all := names(s.fleet.Relays(s.tenant)); !slices.Equal(all, []string{"branch"}) {
+			s.Errorf("%v", all)
+		}
+		s.ok(h.DeleteNode(s.Context(), me, nodes[1].ID, 0)) // and nobody is there to hear of it
+		s.ends()
+		s.opens()
+		if all := s.fleet.Relays(s.tenant); len(all) != 0 {
+			s.Errorf("after a restart: %+v", all)
+		}
 	})
 }
