@@ -86,14 +86,20 @@ func costs(runs int, name string, f func(i int)) error {
 	return nil
 }
 
+// ends are a flow's as they stand in a header.
+type ends struct {
+	addresses uint64
+	ports     uint32
+}
+
 // busy is a Table with settled flows.
 type busy struct {
-	table  *flow.Table
-	now    mono.Time
-	at     int // of ports
-	head   [40]byte
-	ports  []uint64 // of each settled flow: addresses' and ports' bytes
-	begins []filter.Packet
+	table   *flow.Table
+	now     mono.Time
+	at      int // of settled
+	head    [40]byte
+	settled []ends
+	begins  []filter.Packet
 }
 
 func newBusy(set *filter.Set, passing []filter.Packet, flows int) *busy {
@@ -105,9 +111,9 @@ func newBusy(set *filter.Set, passing []filter.Packet, flows int) *busy {
 		b.send(p, filter.SYN, port)
 		b.answer(filter.SYN | filter.ACK)
 		b.send(p, filter.ACK, port)
-		b.ports = append(b.ports, uint64(binary.BigEndian.Uint32(b.head[12:]))<<32|uint64(binary.BigEndian.Uint32(b.head[20:])))
+		b.settled = append(b.settled, ends{binary.BigEndian.Uint64(b.head[12:]), binary.BigEndian.Uint32(b.head[20:])})
 	}
-	rand.New(rand.NewPCG(1, 1)).Shuffle(len(b.ports), func(i, j int) { b.ports[i], b.ports[j] = b.ports[j], b.ports[i] })
+	rand.New(rand.NewPCG(1, 1)).Shuffle(len(b.settled), func(i, j int) { b.settled[i], b.settled[j] = b.settled[j], b.settled[i] })
 	return b
 }
 
@@ -135,12 +141,12 @@ func (b *busy) answer(flags uint8) {
 
 // hit takes in a segment of the next settled flow.
 func (b *busy) hit(int) {
-	if b.at++; b.at == len(b.ports) {
+	if b.at++; b.at == len(b.settled) {
 		b.at = 0
 	}
-	x := b.ports[b.at]
-	binary.BigEndian.PutUint32(b.head[12:], uint32(x>>32))
-	binary.BigEndian.PutUint32(b.head[20:], uint32(x))
+	x := &b.settled[b.at]
+	binary.BigEndian.PutUint64(b.head[12:], x.addresses)
+	binary.BigEndian.PutUint32(b.head[20:], x.ports)
 	b.head[33] = filter.ACK
 	if !b.table.In(b.now, b.head[:], len(b.head)) {
 		panic("a settled flow is dropped")
