@@ -55,7 +55,7 @@ func (m *member) start(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	e := engine.New(engine.Config{
 		Membership: m.state.Session(), Identity: m.state.Identity, WG: m.state.WG, Transport: meta.Transport,
-		Cache: cache, Heard: heard, Interface: meta.Interface, Port: meta.Port, LastName: meta.Last.Interface, LastPort: meta.Last.Port, MTU: m.d.cfg.MTU,
+		Cache: cache, Heard: heard, Interface: meta.Interface, Port: meta.Port, LastName: meta.Last.Interface, LastPort: meta.Last.Port, LastHome: meta.Home, MTU: m.d.cfg.MTU,
 		Keep: keep{m.state}, Outside: m.d.cfg.Outside, Ledger: &m.d.ledger, Log: m.d.log, Changed: m.d.changed,
 		Relay: m.hosts(ctx),
 	})
@@ -109,6 +109,9 @@ func (k keep) Chain(chain [][]byte) error { return k.m.SaveChain(chain) }
 
 // Addrs implements engine.Keep.
 func (k keep) Addrs(addrs []string) error { return k.m.SaveAddrs(addrs) }
+
+// Home implements engine.Keep.
+func (k keep) Home(r ident.Relay) error { return k.m.SaveHome(r) }
 
 // Came implements engine.Keep.
 func (k keep) Came(network, tenant, iface string, port uint16) error {

@@ -45,6 +45,7 @@ type Meta struct {
 	Interface string           `json:"interface,omitempty"` // as its owner wants it
 	Port      uint16           `json:"port,omitempty"`      // as its owner wants it
 	Last      Last             `json:"last"`
+	Home      ident.Relay      `json:"home,omitempty"` // the relay where peers find the node
 }
 
 // Wanted is what the owner has said last.
@@ -111,6 +112,11 @@ func (m *Membership) SaveAddrs(addrs []string) error {
 
 // SaveLast keeps what came up.
 func (m *Membership) SaveLast(l Last) error { return m.change(func(meta *Meta) { meta.Last = l }) }
+
+// SaveHome keeps the relay where the node is at home, so that the next start need not measure first.
+func (m *Membership) SaveHome(r ident.Relay) error {
+	return m.change(func(meta *Meta) { meta.Home = r })
+}
 
 // change alters membership.json. An alteration that changes nothing is not written, unless the last one could not be.
 func (m *Membership) change(alter func(*Meta)) error {

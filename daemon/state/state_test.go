@@ -83,7 +83,7 @@ func only(t *testing.T, d *Dir) Found {
 func TestMembershipSurvivesWithKeysAndWishes(t *testing.T) {
 	path, m := member(t)
 	heard := time.Date(2026, 12, 1, 2, 3, 4, 0, time.UTC)
-	if err := errors.Join(m.SetWanted(Down), m.SaveLast(Last{Name: "office", Port: 41641}), m.SaveMap([]byte("map\nof two lines"), heard), m.SaveAddrs([]string{"d:1"})); err != nil {
+	if err := errors.Join(m.SetWanted(Down), m.SaveLast(Last{Name: "office", Port: 41641}), m.SaveMap([]byte("map\nof two lines"), heard), m.SaveAddrs([]string{"d:1"}), m.SaveHome(7)); err != nil {
 		t.Fatal(err)
 	}
 	f := only(t, open(t, path))
@@ -93,6 +93,9 @@ func TestMembershipSurvivesWithKeysAndWishes(t *testing.T) {
 	got, meta := f.Membership, f.Membership.Meta()
 	if got.Identity.Public() != m.Identity.Public() || got.WG.Public() != m.WG.Public() {
 		t.Fatal("other keys")
+	}
+	if meta.Home != 7 {
+		t.Errorf("at home at %v", meta.Home)
 	}
 	if meta.Wanted != Down || meta.Port != 7 || meta.Last.Name != "office" || meta.JoinKey != 77 || got.Session().Learned[0] != "d:1" || got.Session().Node != 3 {
 		t.Fatalf("%+v", meta)

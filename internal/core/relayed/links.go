@@ -20,12 +20,15 @@ const (
 	MaxLanes    = 4    // told of to one node
 )
 
+// NATTimeout is for how long nearly every NAT keeps an idle UDP mapping.
+const NATTimeout = 25 * time.Second
+
 // Config says who we are. The zero value of every other field is useful.
 type Config struct {
 	Self ident.Node
 	// Home is where the node was at home last time.
 	Home ident.Relay
-	// NATTimeout is for how long the NAT on the way keeps an idle UDP mapping; 0: 25 s, which nearly all do.
+	// NATTimeout is for how long the NAT on the way keeps an idle UDP mapping; 0: that of all but few.
 	NATTimeout time.Duration
 }
 
@@ -132,7 +135,7 @@ type Links struct {
 // New makes the node's side of relays; rnd gives numbers that have to be hard to guess.
 func New(cfg Config, rnd io.Reader) *Links {
 	if cfg.NATTimeout <= 0 {
-		cfg.NATTimeout = 25 * time.Second
+		cfg.NATTimeout = NATTimeout
 	}
 	return &Links{cfg: cfg, rnd: rnd, peers: make(map[ident.Node]*peer)}
 }

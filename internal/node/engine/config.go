@@ -34,7 +34,8 @@ type Config struct {
 	Port      uint16 // the UDP port as its owner wants it; 0: LastPort, or any
 	LastName  string
 	LastPort  uint16
-	MTU       int // of the TUN device, in bytes; 0: tun.DefaultMTU
+	LastHome  ident.Relay // where the node was at home
+	MTU       int         // of the TUN device, in bytes; 0: tun.DefaultMTU
 
 	Keep    Keep
 	Outside Outside
@@ -55,6 +56,8 @@ type Keep interface {
 	Addrs(addrs []string) error
 	// Came keeps what came up: the network's and the tenant's name, the interface and the port.
 	Came(network, tenant, iface string, port uint16) error
+	// Home keeps the relay where the node is at home.
+	Home(ident.Relay) error
 }
 
 // TunnelConfig is what a tunnel is made of.
@@ -68,6 +71,7 @@ type TunnelConfig struct {
 
 	// What its guide needs, if it is to have one.
 	Self    ident.Node
+	Home    ident.Relay    // where the node was at home last time; zero: nowhere
 	Overlay []netip.Prefix // the network's own ranges
 	// Credentials is what the node shows to relays, and by which it knows them.
 	Credentials func() session.Credentials

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/base/logx"
 	"github.com/cvlan/cvlan/internal/node/session"
 	"github.com/cvlan/cvlan/internal/sys/osnet"
@@ -143,7 +144,7 @@ func (e *Engine) make(port uint16) (*device, *session.Problem) {
 	self, _ := e.table.Self()
 	_, overlay := addresses(n, self)
 	t, err := e.cfg.Outside.Tunnel(TunnelConfig{Private: e.cfg.WG, Port: port, TUN: dev, Filter: e.rules.table, Now: e.clock.Now, Log: e.log,
-		Self: e.cfg.Membership.Node, Overlay: overlay, Credentials: e.session.Credentials, Report: e.reached, Punch: e.session.Punch})
+		Self: e.cfg.Membership.Node, Home: ident.Relay(e.home.Load()), Overlay: overlay, Credentials: e.session.Credentials, Report: e.reached, Punch: e.session.Punch})
 	if err != nil {
 		p := problemOf("tunnel-failed", err)
 		return nil, &p

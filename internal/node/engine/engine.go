@@ -55,6 +55,8 @@ type Engine struct {
 	life      context.Context // ends when Run is to
 	helpers   sync.WaitGroup
 	came      came
+	home      atomic.Uint64 // the relay where the node is at home, of which Keep.Home is told by the loop
+	keptHome  ident.Relay
 	rules     rules
 }
 
@@ -70,6 +72,8 @@ func New(cfg Config) *Engine {
 	e.table = e.recall(netmap.Config{Tenant: m.Tenant, Network: m.Network, Node: m.Node, Rules: checkRules})
 	e.rules.table = flow.New(flow.Config{})
 	e.rule()
+	e.home.Store(uint64(cfg.LastHome))
+	e.keptHome = cfg.LastHome
 	e.saver = newSaver(cfg.Keep.Map, e.wrote)
 	e.session = session.New(session.Config{
 		Membership: *m, Identity: cfg.Identity, WG: cfg.WG.Public(), Software: cfg.Software, Transport: cfg.Transport,
@@ -148,6 +152,7 @@ func (e *Engine) loop(ctx context.Context, changes <-chan struct{}, sleeps <-cha
 		case ask := <-e.asks:
 			ask()
 		case <-e.news:
+			e.noteHome()
 			e.heard()
 		case _, ok := <-changes:
 			if !ok {

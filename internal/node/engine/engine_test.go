@@ -14,6 +14,7 @@ import (
 
 	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/base/key"
+	"github.com/cvlan/cvlan/internal/node/guide"
 	"github.com/cvlan/cvlan/internal/node/session"
 	"github.com/cvlan/cvlan/internal/node/tunnel"
 	"github.com/cvlan/cvlan/internal/sys/osnet"
@@ -87,7 +88,7 @@ func (s *stage) openTunnel(c TunnelConfig) (Tunnel, error) {
 	if c.Port == 0 {
 		c.Port = 41641
 	}
-	s.tunnel = &tube{port: c.Port, dev: c.TUN, gone: make(chan struct{}), peers: map[key.WGPublic]tunnel.PeerConfig{}}
+	s.tunnel = &tube{port: c.Port, dev: c.TUN, home: c.Home, gone: make(chan struct{}), peers: map[key.WGPublic]tunnel.PeerConfig{}}
 	return s.tunnel, nil
 }
 
@@ -318,6 +319,28 @@ func TestEndpointsAreReportedWhenTheyExistAndWhenTheyChange(t *testing.T) {
 		if r := reported(); r != "192.0.2.99:41641" || s.tunnel.wakes != 1 {
 			t.Fatalf("after roaming: reported %q, %d wakes", r, s.tunnel.wakes)
 		}
+	})
+}
+
+func TestHomeIsKeptAndKnownToTheNextTunnel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		s.cfg.LastHome = 4
+		s.run()
+		s.engine.reached(guide.Reach{Home: 5})
+		s.engine.reached(guide.Reach{})
+		synctest.Wait()
+		if s.disk.home != 5 {
+			t.Errorf("kept %v", s.disk.home)
+		}
+		s.reachable()
+		time.Sleep(2 * time.Minute)
+		s.tell(frame(s.snapshot()))
+		synctest.Wait()
+		if s.tunnel == nil || s.tunnel.home != 5 {
+			t.Errorf("the tunnel is told %+v", s.tunnel)
+		}
+		s.stop()
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cvlan/cvlan/internal/core/path"
 	"github.com/cvlan/cvlan/internal/node/guide"
 	"github.com/cvlan/cvlan/internal/node/tunnel"
 	"github.com/cvlan/cvlan/internal/sys/portmap"
@@ -20,9 +21,9 @@ type Helpers struct {
 // Guided starts a tunnel whose ways a guide of its own finds.
 func Guided(c TunnelConfig, t tunnel.Config, h Helpers) (Tunnel, error) {
 	g := &guided{guide: guide.New(guide.Config{
-		Private: c.Private, Self: c.Self, Overlay: c.Overlay, Ferry: h.Ferry, Now: c.Now, Report: c.Report, Punch: c.Punch, Log: c.Log,
+		Private: c.Private, Self: c.Self, Home: c.Home, Overlay: c.Overlay, Ferry: h.Ferry, Now: c.Now, Report: c.Report, Punch: c.Punch, Log: c.Log,
 	})}
-	t.Guide = g.guide.Build
+	t.Guide, t.Refused = g.guide.Build, append(path.Loopback(), c.Overlay...)
 	var err error
 	if g.Tunnel, err = tunnel.New(t); err != nil {
 		g.guide.Close()

@@ -3,6 +3,7 @@ package engine
 import (
 	"time"
 
+	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/base/logx"
 )
 
@@ -13,6 +14,18 @@ const retrySave = time.Minute
 type came struct {
 	network, tenant, iface string
 	port                   uint16
+}
+
+// noteHome keeps the relay where the node is at home, when it is another than last time.
+func (e *Engine) noteHome() {
+	h := ident.Relay(e.home.Load())
+	if h == e.keptHome {
+		return
+	}
+	if err := e.cfg.Keep.Home(h); err != nil {
+		e.log.Warn("home relay not kept", logx.Err, err)
+	}
+	e.keptHome = h // it is not so much that it would be tried again
 }
 
 // dirty notes that the disk is behind, and when to write.

@@ -57,7 +57,11 @@ func (e *Engine) report() {
 		}
 		e.reach = addrs
 		if g := e.dev.tunnel.Guide(); g != nil {
-			g.SetOwn(addrs, nil)
+			near, err := e.cfg.Outside.Host.LocalNetworks(e.cfg.Ledger.interfaces()...)
+			if err != nil {
+				e.log.Warn("own networks not known", logx.Err, err)
+			}
+			g.SetOwn(addrs, near)
 			return
 		}
 		for _, a := range addrs {
@@ -70,6 +74,9 @@ func (e *Engine) report() {
 // reached is told by the guide where this node can be reached. It is called on the tunnel's goroutine.
 func (e *Engine) reached(r guide.Reach) {
 	out := session.Reach{Home: r.Home}
+	if h := uint64(r.Home); h != 0 && e.home.Swap(h) != h {
+		poke(e.news)
+	}
 	for _, c := range r.Candidates {
 		out.Endpoints, out.Kinds = append(out.Endpoints, c.Addr), append(out.Kinds, byte(c.Kind))
 	}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/node/tunnel"
 	"github.com/cvlan/cvlan/internal/sys/osnet"
@@ -65,6 +66,8 @@ func (h *host) LocalAddrs(...string) ([]netip.Addr, error) {
 	return slices.Clone(h.addrs), nil
 }
 
+func (h *host) LocalNetworks(...string) ([]netip.Prefix, error) { return nil, nil }
+
 func (h *host) Changes(context.Context) (<-chan struct{}, error) { return h.changed, nil }
 
 func (h *host) Sleeps(context.Context) <-chan time.Duration { return h.slept }
@@ -97,6 +100,7 @@ func (h *host) interfaces() (names []string) {
 type tube struct {
 	port uint16
 	dev  tun.Device
+	home ident.Relay // it was told
 	gone chan struct{}
 
 	mu     sync.Mutex
@@ -174,6 +178,7 @@ type disk struct {
 	heard  time.Time
 	iface  string
 	port   uint16
+	home   ident.Relay
 	stalls chan struct{} // not nil: a write waits for it
 }
 
@@ -200,6 +205,13 @@ func (d *disk) Came(_, _, iface string, port uint16) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.iface, d.port = iface, port
+	return nil
+}
+
+func (d *disk) Home(r ident.Relay) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.home = r
 	return nil
 }
 

@@ -198,6 +198,8 @@ func (g *Guide) Wake(now mono.Time, why path.Cause) {
 	if g.cfg.Ferry != nil {
 		g.cfg.Ferry.Moved()
 	}
+	g.own.moves(now)
+	g.links.NATTimeout(now, relayed.NATTimeout)
 	g.links.Moved(now, &g.relaying)
 	g.ferry(now)
 	g.finder.Wake(now, why, &g.decisions)
@@ -282,6 +284,7 @@ func (g *Guide) decided(now mono.Time, e path.Event) {
 	switch e.Kind {
 	case path.Chosen:
 		if e.Why == path.Silent && m.using.Direct() { // it may be our own address that has changed: relays are to know
+			g.own.moved = now
 			g.links.Readdressed(now, &g.relaying)
 			g.ferry(now)
 		}

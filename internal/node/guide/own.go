@@ -3,7 +3,9 @@ package guide
 import (
 	"net/netip"
 	"slices"
+	"time"
 
+	"github.com/cvlan/cvlan/internal/base/mono"
 	"github.com/cvlan/cvlan/internal/core/stun"
 	"github.com/cvlan/cvlan/proto/disco"
 )
@@ -17,6 +19,8 @@ type own struct {
 	mapped   map[netip.AddrPort]uint64 // what STUN servers see, and the round in which they said so
 	router   []netip.AddrPort          // what the router promised
 	seen     map[uint8]netip.AddrPort  // what relays see, by slot
+	lifetime time.Duration             // for how long the NAT keeps an idle mapping, as far as it has shown; 0: it has not
+	moved    mono.Time                 // our address may have become another
 
 	asking  *stun.Client
 	round   uint64
@@ -25,6 +29,33 @@ type own struct {
 	answers int // in this round
 	ports   int // of servers that have answered over IPv4
 }
+
+// lifetimes are what a NAT is taken to keep idle mappings for, each when the one before was too long. Relays and peers are asked a little more often.
+var lifetimes = [...]time.Duration{20 * time.Second, 15 * time.Second, 12 * time.Second, 10 * time.Second}
+
+// movedFor is how long another port at the same address may come from a move.
+const movedFor = 30 * time.Second
+
+// sees takes where a relay sees us. Another port of the same address, though nothing has moved, is a mapping that was forgotten between two
+// questions; it reports that the lifetime is shorter than thought.
+func (o *own) sees(now mono.Time, slot uint8, at netip.AddrPort) (shorter bool) {
+	was := o.seen[slot]
+	o.seen[slot] = at
+	if !was.IsValid() || was.Addr() != at.Addr() || was.Port() == at.Port() || !o.moved.IsNever() && now.Sub(o.moved) < movedFor {
+		return false
+	}
+	o.moved = now // one mapping, which other relays see as well
+	for _, d := range lifetimes {
+		if o.lifetime == 0 || d < o.lifetime {
+			o.lifetime = d
+			return true
+		}
+	}
+	return false
+}
+
+// moves forgets what was known of the NAT before another network.
+func (o *own) moves(now mono.Time) { o.lifetime, o.moved = 0, now }
 
 // mapping is how the NAT before this node maps. Over IPv6 there is none as a rule, so that IPv4 tells.
 func (o *own) mapping() disco.Mapping {

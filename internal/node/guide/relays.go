@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/cvlan/cvlan/internal/base/ident"
+	"github.com/cvlan/cvlan/internal/base/logx"
 	"github.com/cvlan/cvlan/internal/base/mono"
 	"github.com/cvlan/cvlan/internal/core/path"
 	"github.com/cvlan/cvlan/internal/core/relayed"
@@ -94,7 +95,10 @@ func (g *Guide) linked(now mono.Time, e relayed.Event) {
 		g.home = e.Relay
 		g.tell(now)
 	case relayed.Seen:
-		g.own.seen[e.Slot] = e.Addr
+		if g.own.sees(now, e.Slot, e.Addr) {
+			g.links.NATTimeout(now, g.own.lifetime)
+			g.cfg.Log.Debug("the NAT forgets soon", logx.Took, g.own.lifetime)
+		}
 		g.tell(now)
 	case relayed.Confirmed:
 		if m := g.byNode[e.Node]; m != nil && m.talk != nil {
@@ -176,7 +180,7 @@ func (g *Guide) reach(now mono.Time, m *mate) {
 // tell says where we are: to the finder, which tells peers, and to the controller.
 func (g *Guide) tell(now mono.Time) {
 	all := g.own.candidates()
-	if is := (path.Own{Candidates: all, Mapping: g.own.mapping(), Prefixes: g.own.prefixes}); !g.is.same(is) {
+	if is := (path.Own{Candidates: all, Mapping: g.own.mapping(), Prefixes: g.own.prefixes, Lifetime: g.own.lifetime}); !g.is.same(is) {
 		g.is = ownAs(is)
 		g.finder.Own(now, is, &g.decisions)
 	}

@@ -6,7 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/mono"
+	"github.com/cvlan/cvlan/internal/core/path"
 	"github.com/cvlan/cvlan/internal/core/offload"
 	"github.com/cvlan/cvlan/internal/sys/tun"
 )
@@ -123,6 +125,23 @@ func TestWhatProbesFindAndWhatTheSystemSaysBothCount(t *testing.T) {
 type carrier struct{}
 
 func (carrier) Carry([]byte) {}
+
+// What a map says of a plain peer may be a lie, or a mistake that would send the tunnel into itself.
+func TestNoPlainPeerIsInside(t *testing.T) {
+	inBubble(t, func(t *testing.T, a, b *end) {
+		a.refused = append(path.Loopback(), netip.MustParsePrefix("10.77.0.0/16"))
+		k, good := key.WGPublic{9}, netip.MustParseAddrPort("192.0.2.9:1")
+		c := PeerConfig{Key: k, Candidates: []netip.AddrPort{netip.MustParseAddrPort("10.77.0.2:1"), netip.MustParseAddrPort("127.0.0.1:1"), good}}
+		if err := a.SetPeer(c); err != nil {
+			t.Fatal(err)
+		}
+		_ = a.owner.do(func() {
+			if got := a.owner.peers[k].picker.Candidates(); len(got) != 1 || got[0] != good {
+				t.Errorf("it is looked for at %v", got)
+			}
+		})
+	})
+}
 
 func TestOnlyIPv4WithoutDFMayBeFragmented(t *testing.T) {
 	four := numbered(netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2"), 0)

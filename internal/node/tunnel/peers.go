@@ -122,7 +122,7 @@ func (o *owner) setPeer(c PeerConfig) error {
 		if len(o.peers) == MaxPeers {
 			return fmt.Errorf("set the peer %s: %d peers already", c.Key.Short(), MaxPeers)
 		}
-		p = &Peer{key: c.Key, guided: c.Guided}
+		p = &Peer{key: c.Key, guided: c.Guided, picker: path.Picker{Refused: o.t.refused}}
 		o.peers[c.Key] = p
 	}
 	if o.guided(p) {

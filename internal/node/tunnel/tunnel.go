@@ -34,6 +34,8 @@ type Config struct {
 	Spare func() (sock.Socket, error)
 	// PathMTU tells what the system knows of the path to an address, in bytes of the IP packet; nil: nothing.
 	PathMTU func(netip.Addr) (int, error)
+	// Refused is where no plain peer is, whoever says so: the inside, above all. What is no peer's address anywhere is refused besides.
+	Refused []netip.Prefix
 	Budget  *Budget      // of packet memory, shared by the tunnels of a process; nil: one of its own
 	Clock   mono.Clock   // zero: a new one
 	Log     *slog.Logger // nil: silent
@@ -73,6 +75,7 @@ type Tunnel struct {
 	seed        maphash.Seed
 	spareSocket func() (sock.Socket, error)
 	pathMTU     func(netip.Addr) (int, error)
+	refused     []netip.Prefix
 
 	// Read by workers.
 	routes   routes
@@ -92,7 +95,7 @@ type Tunnel struct {
 // New starts a tunnel without peers.
 func New(c Config) (*Tunnel, error) {
 	t := &Tunnel{
-		self: c.Self, tun: c.TUN, sockets: c.Sockets, mtu: c.TUN.MTU(), clock: c.Clock, log: c.Log, budget: c.Budget, pathMTU: c.PathMTU, spareSocket: c.Spare,
+		self: c.Self, tun: c.TUN, sockets: c.Sockets, mtu: c.TUN.MTU(), clock: c.Clock, log: c.Log, budget: c.Budget, pathMTU: c.PathMTU, refused: c.Refused, spareSocket: c.Spare,
 		seed: maphash.MakeSeed(), routes: routes{hosts: newTable[*Peer](rand.Uint64())}, done: make(chan struct{}),
 	}
 	if t.log == nil {

@@ -34,7 +34,7 @@ func (m *Memory) SetLocalAddrs(iface string, addrs ...netip.Prefix) {
 	m.mu.Lock()
 	m.addrs = slices.DeleteFunc(m.addrs, func(c candidate) bool { return c.iface == iface })
 	for _, a := range addrs {
-		m.addrs = append(m.addrs, candidate{addr: a.Addr(), iface: iface, onDefault: true})
+		m.addrs = append(m.addrs, candidate{addr: a.Addr(), bits: a.Bits(), iface: iface, onDefault: true})
 	}
 	m.others[iface] = addrs
 	m.mu.Unlock()
@@ -129,6 +129,13 @@ func (m *Memory) LocalAddrs(except ...string) ([]netip.Addr, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return rank(m.addrs, except), nil
+}
+
+// LocalNetworks implements Host.
+func (m *Memory) LocalNetworks(except ...string) ([]netip.Prefix, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return networks(m.addrs, except), nil
 }
 
 // Changes implements Host. It tells without delay.

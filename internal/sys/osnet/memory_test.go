@@ -24,6 +24,12 @@ func TestTwinPlaysAHost(t *testing.T) {
 		if a, _ := m.LocalAddrs("cvlan0"); fmt.Sprint(a) != "[192.168.1.10]" {
 			t.Errorf("local addresses %v", a)
 		}
+		m.SetLocalAddrs("lan1", netip.MustParsePrefix("192.168.1.11/24"), netip.MustParsePrefix("2001:db8::1/128"))
+		if n, _ := m.LocalNetworks("cvlan0"); fmt.Sprint(n) != "[192.168.1.0/24]" {
+			t.Errorf("networks %v", n)
+		}
+		m.SetLocalAddrs("lan1")
+		<-changes
 		c := Config{Interface: "cvlan0", MTU: 1380, Addresses: []netip.Prefix{netip.MustParsePrefix("10.77.0.5/16")}}
 		if err := m.Up(c); err != nil {
 			t.Fatal(err)

@@ -39,6 +39,8 @@ type Host interface {
 	// LocalAddrs lists the addresses at which others might reach this machine, most wanted first: no loopback, no link-local,
 	// nothing on the interfaces named, nothing deprecated or tentative. At most MaxLocalAddrs.
 	LocalAddrs(except ...string) ([]netip.Addr, error)
+	// LocalNetworks lists the networks that those addresses are in: others there need no router to reach this machine. At most MaxLocalAddrs.
+	LocalNetworks(except ...string) ([]netip.Prefix, error)
 	// Changes tells that links, addresses or routes have changed; changes in quick succession are told once. The channel is
 	// closed when ctx is done.
 	Changes(ctx context.Context) (<-chan struct{}, error)

@@ -158,6 +158,15 @@ func (s *System) LocalAddrs(except ...string) ([]netip.Addr, error) {
 	return rank(all, except), nil
 }
 
+// LocalNetworks implements Host.
+func (s *System) LocalNetworks(except ...string) ([]netip.Prefix, error) {
+	all, err := localCandidates()
+	if err != nil {
+		return nil, fmt.Errorf("list the host's networks: %w", err)
+	}
+	return networks(all, except), nil
+}
+
 // Changes implements Host.
 func (s *System) Changes(ctx context.Context) (<-chan struct{}, error) {
 	w, err := watch()

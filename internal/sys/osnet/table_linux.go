@@ -110,6 +110,7 @@ func localCandidates() ([]candidate, error) {
 		}
 		all = append(all, candidate{
 			addr:      p.Addr(),
+			bits:      p.Bits(),
 			iface:     l.Attrs().Name,
 			onDefault: outward[a.LinkIndex],
 			virtual:   virtual(l),

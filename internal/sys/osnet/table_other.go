@@ -60,7 +60,7 @@ func interfaceCandidates(outward map[int]bool) ([]candidate, error) {
 			continue
 		}
 		for _, p := range addressesOf(i) {
-			found = append(found, candidate{addr: p.Addr(), iface: i.Name, onDefault: outward[i.Index], virtual: i.Flags&net.FlagPointToPoint != 0})
+			found = append(found, candidate{addr: p.Addr(), bits: p.Bits(), iface: i.Name, onDefault: outward[i.Index], virtual: i.Flags&net.FlagPointToPoint != 0})
 		}
 	}
 	return found, nil
