@@ -219,6 +219,12 @@ func (m *Machine) Current(name key.WGPublic) *Pair {
 	return nil
 }
 
+// Waiting reports whether a pair of a peer's waits to be heard used. It does so for a moment only, if there is nothing else to seal with.
+func (m *Machine) Waiting(name key.WGPublic) bool {
+	p := m.peers[name]
+	return p != nil && p.waits()
+}
+
 // advance keeps time from running backwards.
 func (m *Machine) advance(now mono.Time) mono.Time {
 	m.now = max(m.now, now)

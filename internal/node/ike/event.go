@@ -57,13 +57,13 @@ func (k *keyer) event(now mono.Time, e ike.Event) {
 	switch e.Kind {
 	case ike.EventUp:
 		p.id, p.up, p.asked, p.last = e.ID, true, false, now
-		k.hear(p, e.ID)
+		k.hear(now, p, e.ID)
 	case ike.EventDown:
 		k.down(p, e)
 	case ike.EventRekeyed:
 		p.last = now
 	case ike.EventMoved, ike.EventHeard:
-		k.hear(p, e.ID)
+		k.hear(now, p, e.ID)
 	case ike.EventChildUp:
 		k.install(now, p, e)
 	case ike.EventChildDown, ike.EventChildGone:
@@ -78,7 +78,7 @@ func (k *keyer) event(now mono.Time, e ike.Event) {
 }
 
 // hear follows a peer that has proved itself to where its message came from.
-func (k *keyer) hear(p *peer, id ike.ID) {
+func (k *keyer) hear(now mono.Time, p *peer, id ike.ID) {
 	_ = k.machine.SetPath(id, p.path) // the session may have ended in the same breath
 	if k.origin == nil {
 		return
@@ -90,6 +90,7 @@ func (k *keyer) hear(p *peer, id ike.ID) {
 		p.source = k.origin.Source
 		k.sources[p.source] = p
 	}
+	p.spoke = now
 	k.host.Heard(p.Peer, k.origin.Source)
 }
 

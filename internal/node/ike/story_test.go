@@ -53,7 +53,7 @@ func TestBothMayBeginAtOnce(t *testing.T) {
 func TestChangeOfKeysInFlowLosesNothing(t *testing.T) {
 	inWorld(t, shortLived, func(w *world) {
 		w.change(func() { w.jitter = rtt })
-		const n, per = 600, 20
+		n, per := brief(600, 200), 20
 		for i := range n {
 			w.a.says(w.b, i*per, per)
 			w.b.says(w.a, i*per, per)
@@ -80,7 +80,8 @@ func TestBadLinkIsSurvived(t *testing.T) {
 	inWorld(t, shortLived, func(w *world) {
 		w.change(func() { w.loss, w.twice, w.jitter = 0.2, 0.1, rtt })
 		seen := map[int]bool{}
-		for i := range 3000 {
+		sent := brief(3000, 500)
+		for i := range sent {
 			w.a.says(w.b, i, 1)
 			w.pass(100 * time.Millisecond)
 			for _, number := range w.b.heard() {
@@ -90,7 +91,7 @@ func TestBadLinkIsSurvived(t *testing.T) {
 				seen[number] = true
 			}
 		}
-		if len(seen) < 3000*7/10 {
+		if len(seen) < sent*7/10 {
 			t.Errorf("%d packets have arrived", len(seen))
 		}
 	})
@@ -179,4 +180,12 @@ func TestQuietTunnelSaysNothing(t *testing.T) {
 			t.Errorf("%d datagrams in half an hour", n)
 		}
 	})
+}
+
+// brief is all, or with -short less.
+func brief(all, less int) int {
+	if testing.Short() {
+		return less
+	}
+	return all
 }

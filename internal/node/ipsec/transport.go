@@ -86,12 +86,9 @@ func (t *transport) Remove(p *tunnel.Peer, out *tunnel.Out) {
 func (t *transport) Wake(now mono.Time, p *tunnel.Peer, out *tunnel.Out) {
 	defer t.calls(now, out)()
 	t.know(p)
-	for _, s := range t.machine.Status(p.Key()) {
-		if s.Waiting && !s.Ending { // it seals in a moment
-			return
-		}
+	if !t.machine.Waiting(p.Key()) { // else it seals in a moment
+		t.keyer.Want(now, p)
 	}
-	t.keyer.Want(now, p)
 }
 
 // Renew implements tunnel.Transport.
