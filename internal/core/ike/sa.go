@@ -1,7 +1,6 @@
 package ike
 
 import (
-	"crypto/sha256"
 	"errors"
 	"slices"
 	"time"
@@ -55,23 +54,6 @@ const (
 	stageGone           // it only repeats its last answer
 )
 
-// request is one of ours until it is answered.
-type request struct {
-	id        uint32
-	exchange  msg.Exchange
-	datagrams [][]byte
-	path      *Path // where it goes; nil: the session's path of the moment
-	tries     int
-	due       mono.Time
-	task      task // nil while opening
-}
-
-// answer is the last of ours, to be repeated.
-type answer struct {
-	request   [sha256.Size]byte // the datagram that began the request: all of it, or its first fragment
-	datagrams [][]byte
-}
-
 // inbound is a message that has proved authentic.
 type inbound struct {
 	head     msg.Header
@@ -79,12 +61,6 @@ type inbound struct {
 	first    msg.PayloadType
 	plain    []byte
 	payloads []msg.Payload
-}
-
-// isFirst reports whether of a fragmented request this is the piece whose repetition asks for the answer again (RFC 7383 §2.6.1).
-func isFirst(m msg.Message) bool {
-	f, split := msg.First[msg.SKF](m.Payloads)
-	return !split || f.Number == 1
 }
 
 // secure makes the keys of a new or rekeyed SA out of SKEYSEED.
@@ -150,67 +126,6 @@ func (s *sa) seal(h msg.Header, ps []msg.Payload) ([][]byte, error) {
 	return [][]byte{b}, err
 }
 
-// ask sends a request; its answer goes to t.
-func (s *sa) ask(x msg.Exchange, ps []msg.Payload, t task, out *Out) error {
-	datagrams, err := s.seal(s.header(x, s.next, 0), ps)
-	if err != nil {
-		return err
-	}
-	r := &request{id: s.next, exchange: x, datagrams: datagrams, task: t}
-	if p, ok := t.(*prove); ok {
-		r.path = &p.path
-	}
-	s.post(r, out)
-	return nil
-}
-
-func (s *sa) post(r *request, out *Out) {
-	s.pending = r
-	s.next++
-	s.answers = pieces{}
-	r.tries, r.due = 1, s.m.now.Add(s.m.jitter(firstRetry))
-	out.transmit(s.pathOf(r), r.datagrams...)
-}
-
-func (s *sa) pathOf(r *request) Path {
-	switch {
-	case r.path != nil:
-		return *r.path
-	case s.session != nil:
-		return s.session.path
-	}
-	return s.opening.path
-}
-
-// repeat sends the unanswered request again; false: it has been sent often enough.
-func (s *sa) repeat(out *Out) bool {
-	r := s.pending
-	if r.tries == maxTries {
-		return false
-	}
-	wait := firstRetry
-	for range r.tries {
-		wait = wait * 9 / 5
-	}
-	r.tries++
-	r.due = s.m.now.Add(s.m.jitter(wait))
-	out.transmit(s.pathOf(r), r.datagrams...)
-	return true
-}
-
-// reply answers the request that in was, and keeps the answer.
-func (s *sa) reply(in inbound, ps []msg.Payload, out *Out) {
-	datagrams, err := s.seal(s.header(in.head.Exchange, in.head.ID, msg.Response), ps)
-	if err != nil { // too long for fragments, or the key is used up: an empty answer is better than none
-		datagrams, err = s.seal(s.header(in.head.Exchange, in.head.ID, msg.Response), nil)
-	}
-	if err != nil {
-		return
-	}
-	s.answered.datagrams = datagrams
-	out.transmit(in.path, datagrams...)
-}
-
 var errIncomplete = errors.New("more fragments are to come")
 
 // unseal checks and decrypts a message. Errors other than *msg.Error mean that nothing is to be done about it.
@@ -268,15 +183,6 @@ func (s *sa) drop() {
 	}
 	s.cancel()
 	s.stage = stageGone
-}
-
-// cancel forgets our unanswered request, and what it has reserved.
-func (s *sa) cancel() {
-	r := s.pending
-	s.pending = nil
-	if r != nil && r.task != nil {
-		s.m.abandon(r.task)
-	}
 }
 
 // rest keeps the SA only to repeat its last answer.
