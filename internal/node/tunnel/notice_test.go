@@ -8,8 +8,8 @@ import (
 
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/mono"
-	"github.com/cvlan/cvlan/internal/core/path"
 	"github.com/cvlan/cvlan/internal/core/offload"
+	"github.com/cvlan/cvlan/internal/core/path"
 	"github.com/cvlan/cvlan/internal/sys/tun"
 )
 
