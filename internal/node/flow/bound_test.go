@@ -80,6 +80,40 @@ func TestQuestionsFindRoomAmongConnections(t *testing.T) {
 	}
 }
 
+func TestMemoryGrowsWithFlowsUpToTheBound(t *testing.T) {
+	s := newStory(t)
+	s.a.Table = New(Config{Flows: 5000})
+	s.policy(allow{s.a, s.b, filter.TCP, 0, 65535, false})
+	slots := func() (n int) {
+		for i := range s.a.shards {
+			n += len(s.a.shards[i].links)
+			if len(s.a.shards[i].body.Load().slots) != len(s.a.shards[i].links) {
+				t.Fatal("slots and links differ in number")
+			}
+		}
+		return n
+	}
+	if n := slots(); n > 1000 {
+		t.Errorf("%d slots for no flow", n)
+	}
+	for i := range uint16(1000) {
+		s.connect(s.a, 40000+i, 443)
+		s.arrives(s.a, s.tcp(s.a, 40000+i/2, 443, ack)) // those before are where they were
+	}
+	if n := slots(); n < 1000 || n > 4000 {
+		t.Errorf("%d slots for 1000 flows", n)
+	}
+	for i := range uint16(20_000) {
+		s.arrives(s.a, s.tcp(s.a, 10000+i, 80, syn))
+	}
+	if n := slots(); n > 5008 {
+		t.Errorf("%d slots for at most 5000 flows", n)
+	}
+	for i := range s.a.shards {
+		s.a.shards[i].check(t, s.a.Table)
+	}
+}
+
 func TestDeniedPacketsMakeNoFlow(t *testing.T) {
 	s := newStory(t)
 	s.policy()

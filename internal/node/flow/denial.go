@@ -39,8 +39,8 @@ type denials struct {
 	purses [purses]atomic.Uint64 // tick of the last coin<<32 | missed<<coinBits | coins
 
 	mu    sync.Mutex
-	ring  [Remembered]Denial
-	count uint64 // of all that were ever told
+	ring  []Denial // Remembered of them at most
+	count uint64   // of all that were ever told
 }
 
 // spend takes a coin from a purse. Without one the denial is missed; with one it is told how many were.
@@ -68,7 +68,11 @@ func (d *denials) spend(hash uint64, now tick) (missed uint32, ok bool) {
 func (d *denials) add(x Denial) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.ring[d.count%Remembered] = x
+	if d.count < Remembered {
+		d.ring = append(d.ring, x)
+	} else {
+		d.ring[d.count%Remembered] = x
+	}
 	d.count++
 }
 

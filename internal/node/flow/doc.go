@@ -47,13 +47,13 @@
 //
 // # Bounds
 //
-// There are Config.Flows flows, 80 bytes each. When there is no room, the oldest idle one of the shard goes: first those that are not
+// There are Config.Flows flows, 80 bytes each; memory is taken as they come, twice as much whenever it is full. When there is no room, the oldest idle one of the shard goes: first those that are not
 // settled, or cut; then those that are not TCP, while they have more than an eighth of the shard; settled TCP last. Another eighth is for
 // those that are not settled, so that a port scan, whatever it is allowed, evicts only its like. Denied packets make no flow.
 //
 // # Cost
 //
 // A packet of a settled flow takes no lock: it finds its flow by a version number that tells whether it was changed meanwhile. Everything
-// else takes the lock of one of 16 shards for some 100 ns. Nothing is allocated a packet.
+// else takes the lock of one of 16 shards for some 100 ns. Nothing is allocated a packet, but where memory grows.
 // A train of segments is one packet here.
 package flow

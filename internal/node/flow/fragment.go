@@ -16,13 +16,13 @@ const (
 // assembly is for how long the other fragments of a packet may come (RFC 791 says 15 s, RFC 8200 60 s, Linux waits for 30).
 var assembly = ticks(30 * time.Second)
 
-// fragments are the packets whose first fragment was allowed. 100 KB.
+// fragments are the packets whose first fragment was allowed. 100 KB once all are used.
 type fragments struct{ pails [pails]pail }
 
 type pail struct {
 	mu     sync.Mutex
-	next   uint32 // whose place is taken next, modulo pailSize
-	pieces [pailSize]pieces
+	next   uint32   // whose place is taken next, modulo pailSize
+	pieces []pieces // none until there are fragments, then pailSize
 }
 
 // pieces are what has passed of one packet.
@@ -57,6 +57,9 @@ func (f *fragments) begin(q *question) {
 	b := f.pail(q.t, &k)
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.pieces == nil {
+		b.pieces = make([]pieces, pailSize)
+	}
 	x := b.find(&k)
 	if x == nil {
 		x = &b.pieces[b.next%pailSize]

@@ -86,7 +86,7 @@ func FuzzPackets(f *testing.F) {
 // Several workers, one that swaps, one that reads: every list is whole afterwards, and a connection that is always allowed never stumbles.
 func TestWorkersDoNotDisturbEachOther(t *testing.T) {
 	s := newStory(t)
-	s.a.Table = New(Config{Flows: 512})
+	s.a.Table = New(Config{Flows: 8192})
 	rules := []allow{{s.a, s.b, filter.TCP, 0, 65535, false}, rule(s.a, s.b, filter.UDP, 53)}
 	s.policy(rules...)
 	s.connect(s.a, 40000, 443)

@@ -21,9 +21,9 @@ type slot struct {
 // shard is a hash table whose chains anybody follows while one changes them: who meets a change finds nothing, and asks again under the lock.
 // A slot is named by its index and 1; 0 is none.
 type shard struct {
+	body  atomic.Pointer[body]
 	mu    sync.Mutex
-	index []atomic.Uint32 // first of each chain
-	slots []slot
+	most  int // slots
 	links []link
 	ranks [ranks]list
 	spare uint32 // first of those that were given back
@@ -34,6 +34,13 @@ type shard struct {
 	_                [64]byte // neighbours' locks are on other cache lines
 }
 
+// body is the memory of a shard. It is replaced by a larger one as flows come, up to most: who reads the old one meanwhile sees what was true
+// a moment ago.
+type body struct {
+	index []atomic.Uint32 // first of each chain; a power of 2, twice as many as slots
+	slots []slot
+}
+
 // ranks are the lists by state.rank, each from the flow that has been idle longest on.
 const ranks = 3
 
@@ -41,30 +48,44 @@ type list struct{ oldest, newest, n uint32 }
 
 type link struct{ older, newer uint32 }
 
-func (s *shard) init(flows int) {
+// firstSlots is how many slots a shard begins with.
+const firstSlots = 32
+
+func newBody(slots int) *body {
 	chains := 1
-	for chains < 2*flows {
+	for chains < 2*slots {
 		chains *= 2
 	}
-	s.index, s.slots, s.links = make([]atomic.Uint32, chains), make([]slot, flows), make([]link, flows)
+	return &body{make([]atomic.Uint32, chains), make([]slot, slots)}
+}
+
+func (s *shard) init(most int) {
+	s.most = most
+	s.links = make([]link, min(most, firstSlots))
+	s.body.Store(newBody(len(s.links)))
 }
 
 // at is a slot by its name.
-func (s *shard) at(name uint32) *slot { return &s.slots[name-1] }
+func (b *body) at(name uint32) *slot { return &b.slots[name-1] }
 
-func (s *shard) chain(hash uint64) *atomic.Uint32 { return &s.index[hash&uint64(len(s.index)-1)] }
+func (b *body) chain(hash uint64) *atomic.Uint32 { return &b.index[hash&uint64(len(b.index)-1)] }
+
+func (s *shard) at(name uint32) *slot { return s.body.Load().at(name) }
+
+func (s *shard) chain(hash uint64) *atomic.Uint32 { return s.body.Load().chain(hash) }
 
 // longest is how many slots of a chain are looked at without the lock.
 const longest = 32
 
 // glimpse returns a flow's mood and tick without a lock. It may miss one that is there.
 func (s *shard) glimpse(k *key, hash uint64) (mood uint64, seen tick, ok bool) {
-	name := s.chain(hash).Load()
+	b := s.body.Load()
+	name := b.chain(hash).Load()
 	for range longest {
 		if name == 0 {
 			break
 		}
-		x := s.at(name)
+		x := b.at(name)
 		version := x.version.Load()
 		if x.is(k) {
 			mood, seen = x.mood.Load(), tick(x.seen.Load())
@@ -154,8 +175,8 @@ func (s *shard) tidy(t *Table, now tick) {
 
 // restrain keeps an eighth of the room for flows that are not settled, and of the rest as much for those that are not TCP.
 func (s *shard) restrain(t *Table) {
-	eighth := uint32(max(1, len(s.slots)/8))
-	for s.ranks[1].n+s.ranks[2].n > uint32(len(s.slots))-eighth {
+	eighth := uint32(max(1, s.most/8))
+	for s.ranks[1].n+s.ranks[2].n > uint32(s.most)-eighth {
 		if s.ranks[1].n > eighth {
 			s.evict(t, 1)
 		} else {
@@ -166,7 +187,10 @@ func (s *shard) restrain(t *Table) {
 
 // vacate returns a free slot.
 func (s *shard) vacate(t *Table) uint32 {
-	if s.spare == 0 && int(s.taken) < len(s.slots) {
+	if s.spare == 0 && int(s.taken) < s.most {
+		if int(s.taken) == len(s.links) {
+			s.grow(t)
+		}
 		s.taken++
 		return s.taken
 	}
@@ -176,6 +200,27 @@ func (s *shard) vacate(t *Table) uint32 {
 	name := s.spare
 	s.spare = s.at(name).next.Load()
 	return name
+}
+
+// grow doubles the memory while every slot of it has a flow. Flows keep their names.
+func (s *shard) grow(t *Table) {
+	old, fresh := s.body.Load(), newBody(min(2*len(s.links), s.most))
+	for i := range old.slots {
+		x, y := &old.slots[i], &fresh.slots[i]
+		k := x.load()
+		for j := range k {
+			y.key[j].Store(k[j])
+		}
+		y.mood.Store(x.mood.Load())
+		y.seen.Store(x.seen.Load())
+		head := fresh.chain(k.hash(&t.seed))
+		y.next.Store(head.Load())
+		head.Store(uint32(i + 1))
+	}
+	links := make([]link, len(fresh.slots))
+	copy(links, s.links)
+	s.links = links
+	s.body.Store(fresh)
 }
 
 // evict forgets the oldest flow of the least rank from one on.
