@@ -103,6 +103,7 @@ func create(path string) (*os.File, error) {
 }
 
 func (o *keyCreateOptions) print(k admin.CreatedJoinKey) error {
+	o.noteUnknown(k.Unknown)
 	if o.file != "" {
 		o.IO.Notef("%s admits %s to %s, %s", o.file, machines(k.Uses), k.NetworkName, ends(o.Now(), k.Expires))
 		k.Key = ""
@@ -113,8 +114,9 @@ func (o *keyCreateOptions) print(k admin.CreatedJoinKey) error {
 	doc := struct {
 		Schema int `json:"schema"`
 		admin.JoinKey
-		Key string `json:"key,omitempty"`
-	}{adminSchema, k.JoinKey, k.Key}
+		Key     string   `json:"key,omitempty"`
+		Unknown []string `json:"unknown_tags,omitempty"`
+	}{adminSchema, k.JoinKey, k.Key, k.Unknown}
 	return o.out.Write(o.IO, doc, func() {
 		// Whole and as it is: cleaned or cut it would be worthless, and ticket.Parse checks it at the other end.
 		_, _ = o.IO.Out.Write([]byte(strings.Join(strings.Fields(k.Key), "") + "\n"))

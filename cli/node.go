@@ -199,12 +199,26 @@ func newNodeTag(s *session, add bool) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return out.Write(s.IO, nodeDoc{adminSchema, n.Body}, func() { s.IO.Printf("%s %s", n.Body.Name, tagged(n.Body)) })
+				doc := struct {
+					Schema int `json:"schema"`
+					admin.TaggedNode
+				}{adminSchema, n.Body}
+				return out.Write(s.IO, doc, func() {
+					s.IO.Printf("%s %s", n.Body.Name, tagged(n.Body.Node))
+					s.noteUnknown(n.Body.Unknown)
+				})
 			})
 		},
 	}
 	outputFlags(c, &out)
 	return c
+}
+
+// noteUnknown says which tags no rule can mean.
+func (s *session) noteUnknown(tags []string) {
+	if len(tags) > 0 {
+		s.IO.Notef("The policy does not know %s: no rule can mean it until its tagOwners list it. See: cvlan policy edit", strings.Join(tags, ", "))
+	}
 }
 
 // tagged says whom policy takes a node for.

@@ -57,7 +57,8 @@ type NewJoinKey struct {
 // CreatedJoinKey is a new join key with the string that joins.
 type CreatedJoinKey struct {
 	JoinKey
-	Key string `json:"key" doc:"The join key itself: controller addresses, certificate pin and secret in one string"`
+	Key     string   `json:"key" doc:"The join key itself: controller addresses, certificate pin and secret in one string"`
+	Unknown []string `json:"unknown_tags,omitempty" nullable:"false" doc:"Those of its tags that the network's policy does not list in tagOwners: no rule can mean them"`
 }
 
 // The inputs and outputs of the operations on join keys.

@@ -22,7 +22,7 @@ var (
 	RenameNode = Op[RenameNodeIn, NodeOut]{Route{
 		ID: "renameNode", Method: http.MethodPatch, Path: "/api/v1/tenants/{tenant}/nodes/{node}", Scope: NodesWrite, Tag: "Nodes",
 		Summary: "Rename a node"}}
-	TagNode = Op[TagNodeIn, NodeOut]{Route{
+	TagNode = Op[TagNodeIn, TagNodeOut]{Route{
 		ID: "tagNode", Method: http.MethodPatch, Path: "/api/v1/tenants/{tenant}/nodes/{node}/tags", Scope: NodesAssign, Tag: "Nodes",
 		Summary: "Give tags to a node, or take them",
 		Detail:  "While a node has a tag, policy knows it by its tags and not by its user. The node signs its record anew; tunnels go on."}}
@@ -67,6 +67,12 @@ type TagChange struct {
 	Remove []string `json:"remove,omitempty" nullable:"false" doc:"Tags to take; those that it has not are ignored" maxItems:"32" maxLength:"67"`
 }
 
+// TaggedNode is a node after its tags were changed.
+type TaggedNode struct {
+	Node
+	Unknown []string `json:"unknown_tags,omitempty" nullable:"false" doc:"Those of its tags that its network's policy does not list in tagOwners: no rule can mean them"`
+}
+
 // The inputs and outputs of the operations on nodes.
 type (
 	ListNodesIn struct {
@@ -94,6 +100,10 @@ type (
 		OneNodeIn
 		IfMatch
 		Body TagChange
+	}
+	TagNodeOut struct {
+		ETag string `header:"ETag"`
+		Body TaggedNode
 	}
 	NodeOut struct {
 		ETag string `header:"ETag"`

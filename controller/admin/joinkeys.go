@@ -77,7 +77,7 @@ func (s *server) createJoinKey(ctx context.Context, t *tenant, in *admin.CreateJ
 	if err != nil {
 		return nil, err
 	}
-	return &admin.CreateJoinKeyOut{Body: admin.CreatedJoinKey{JoinKey: s.showJoinKey(k, n.Name), Key: whole}}, nil
+	return &admin.CreateJoinKeyOut{Body: admin.CreatedJoinKey{JoinKey: s.showJoinKey(k, n.Name), Key: whole, Unknown: s.unknownTags(ctx, t, n.ID, k.Tags)}}, nil
 }
 
 func (s *server) revokeJoinKey(ctx context.Context, t *tenant, in *admin.OneJoinKeyIn) (*admin.Nothing, error) {

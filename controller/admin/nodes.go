@@ -81,48 +81,6 @@ func (s *server) renameNode(ctx context.Context, t *tenant, in *admin.RenameNode
 	return s.nodeOut(ctx, t, n)
 }
 
-// tagNode gives and takes tags. What it was asked to do holds for whatever tags there are meanwhile.
-func (s *server) tagNode(ctx context.Context, t *tenant, in *admin.TagNodeIn) (*admin.NodeOut, error) {
-	v, err := condition(t.route, in.IfMatch.IfMatch)
-	if err != nil {
-		return nil, err
-	}
-	add, remove := prefixed(store.TagPrefix, in.Body.Add), prefixed(store.TagPrefix, in.Body.Remove)
-	return again(v, func() (*admin.NodeOut, error) {
-		n, err := t.node(ctx, in.Node)
-		if err != nil {
-			return nil, err
-		}
-		tags := slices.DeleteFunc(slices.Concat(n.Tags, add), func(tag string) bool { return slices.Contains(remove, tag) })
-		slices.Sort(tags)
-		if n, err = t.SetNodeTags(ctx, t.actor(), n.ID, slices.Compact(tags), or(given(v), n.Version)); err != nil {
-			return nil, err
-		}
-		return s.nodeOut(ctx, t, n)
-	})
-}
-
-// attempts is how often a change is decided anew when somebody else was faster.
-const attempts = 4
-
-// again does what reads, decides and writes until nobody has written in between. With a condition of the caller's that is for the caller to do.
-func again[T any](condition uint64, do func() (T, error)) (out T, err error) {
-	for range attempts {
-		if out, err = do(); condition != 0 || !errors.Is(err, store.ErrConflict) {
-			break
-		}
-	}
-	return out, err
-}
-
-// given is a condition, nil if there is none.
-func given(condition uint64) *uint64 {
-	if condition == 0 {
-		return nil
-	}
-	return &condition
-}
-
 // deleteNode removes a node. The store tells the hub, which ends its session.
 func (s *server) deleteNode(ctx context.Context, t *tenant, in *admin.ChangeNodeIn) (*admin.Nothing, error) {
 	v, err := condition(t.route, in.IfMatch.IfMatch)

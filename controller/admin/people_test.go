@@ -128,7 +128,7 @@ func TestTagsAreGivenAndTaken(t *testing.T) {
 	ctx := t.Context()
 	must(admin.Call(ctx, w.owner, admin.CreateNetwork, admin.CreateNetworkIn{InTenant: in, Body: admin.NewNetwork{Name: "office"}}))(t)
 	n := w.join("office", "web", false)
-	change := func(ifMatch string, add, remove []string) (admin.NodeOut, error) {
+	change := func(ifMatch string, add, remove []string) (admin.TagNodeOut, error) {
 		return admin.Call(ctx, w.owner, admin.TagNode, admin.TagNodeIn{OneNodeIn: admin.OneNodeIn{InTenant: in, Node: n.ID.String()}, IfMatch: admin.IfMatch{IfMatch: ifMatch}, Body: admin.TagChange{Add: add, Remove: remove}})
 	}
 	one := must(change("", []string{"web", "tag:db", "web"}, nil))(t)
