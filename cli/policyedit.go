@@ -41,7 +41,7 @@ func (o *policySet) edit(c *cobra.Command) error {
 	}); err != nil {
 		return err
 	}
-	path, err := draft(p)
+	path, err := draft(o.Getenv("TMPDIR"), p)
 	if err != nil {
 		return err
 	}
@@ -67,11 +67,11 @@ func (o *policySet) edit(c *cobra.Command) error {
 	}
 }
 
-// draft writes the text to a file of the person's own.
-func draft(p admin.Policy) (string, error) {
-	f, err := os.CreateTemp("", "cvlan-policy-*.hujson") // mode 0600
+// draft writes the text to a file of the person's own; dir is "" for the system's usual place.
+func draft(dir string, p admin.Policy) (string, error) {
+	f, err := os.CreateTemp(dir, "cvlan-policy-*.hujson") // mode 0600
 	if err != nil {
-		return "", readFault("write", os.TempDir(), err)
+		return "", readFault("write", either(dir, os.TempDir()), err)
 	}
 	_, err = f.WriteString(p.Text)
 	if err = errors.Join(err, f.Close()); err != nil {

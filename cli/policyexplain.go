@@ -12,14 +12,14 @@ import (
 
 func newPolicyExplain(s *session) *cobra.Command {
 	o := &policyTalk{session: s}
-	var at string
+	var at, file string
 	var check bool
 	c := &cobra.Command{
 		Use: "explain SOURCE DESTINATION:PORT[/PROTOCOL]", Short: "Say who may reach whom, and why",
 		Long: "explain says whether one may begin to talk to another: by which rule and line it is allowed or denied, who drops it, and of every rule " +
 			"that is near what does not match. It asks the filters that the nodes have. Source and destination are a node's name, an address, a user, a group " +
 			"or a tag; a user stands for each of their nodes, and a tag for a node that might be. The protocol is tcp if not given; icmp has no port. " +
-			"With --check it ends with 8 unless all of it is allowed.",
+			"With --file it asks a document that is not in force, about the nodes that there are. With --check it ends with 8 unless all of it is allowed.",
 		Example: "  cvlan policy explain alice@example.com web-1:443/tcp\n  cvlan policy explain laptop 192.168.7.20:631 --at 2027-03-06T12:00:00Z\n  cvlan policy explain tag:web db-1/icmp --check",
 		Args:    takes("SOURCE", "DESTINATION:PORT"),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -27,10 +27,18 @@ func newPolicyExplain(s *session) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return o.do(c, func(w *work, n admin.OneNetworkIn) error {
-				a, err := admin.Call(w, w.client, admin.ExplainPolicy, admin.ExplainPolicyIn{OneNetworkIn: n, Body: admin.PolicyQuestion{Src: args[0], Dst: args[1], At: when}})
+			q := admin.PolicyQuestion{Src: args[0], Dst: args[1], At: when}
+			if file != "" {
+				text, err := s.readPolicy(file)
 				if err != nil {
 					return err
+				}
+				q.Text = string(text)
+			}
+			return o.do(c, func(w *work, n admin.OneNetworkIn) error {
+				a, err := admin.Call(w, w.client, admin.ExplainPolicy, admin.ExplainPolicyIn{OneNetworkIn: n, Body: q})
+				if err != nil {
+					return o.refused(err, file)
 				}
 				doc := struct {
 					Schema int `json:"schema"`
@@ -44,6 +52,7 @@ func newPolicyExplain(s *session) *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&at, "at", "", "instant, such as 2027-03-01T09:00:00Z (default now)")
+	c.Flags().StringVarP(&file, "file", "f", "", "ask the document in this file in place of the one in force")
 	c.Flags().BoolVar(&check, "check", false, "end with 8 unless all of it is allowed")
 	o.flags(c)
 	return c

@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -57,7 +58,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "mode": mode, "ticket": ticketMake, "forge": ticketForge,
+			"exits": exits, "types": types, "mode": mode, "ticket": ticketMake, "forge": ticketForge,
 			"daemon": daemonState, "then": daemonThen, "refuses": daemonRefuses,
 			"controller": controllerStart, "joined": controllerJoined, "reports": controllerReports,
 		},
@@ -77,6 +78,24 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	if got != want {
 		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// types runs a command as a person at a terminal who types something, and checks its exit code: types y 0 cvlan policy edit. What it says
+// goes to the files typed.out and typed.err. It runs in this process, so that files need absolute paths.
+func types(ts *testscript.TestScript, _ bool, args []string) {
+	var out, errs bytes.Buffer
+	in, typed, err := os.Pipe() // a file, because an editor in between gets it too, and need not read
+	ts.Check(err)
+	defer in.Close()
+	_, err = typed.WriteString(args[0] + "\n")
+	ts.Check(errors.Join(err, typed.Close()))
+	io := &iox.IO{In: in, Out: &out, Err: &errs, InTTY: true, OutTTY: true, ErrTTY: true}
+	got := cli.Run(context.Background(), &cli.Env{IO: io, Getenv: ts.Getenv, Now: time.Now}, args[3:])
+	ts.Check(os.WriteFile(ts.MkAbs("typed.out"), out.Bytes(), 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs("typed.err"), errs.Bytes(), 0o600))
+	if want := args[1]; strconv.Itoa(got) != want {
+		ts.Fatalf("exit code %d, want %s\n%s", got, want, errs.String())
 	}
 }
 

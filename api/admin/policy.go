@@ -27,7 +27,8 @@ var (
 		Summary: "Say what a policy would open and close", Detail: "Against the policy in force, for the nodes that there are.", MaxBody: maxPolicyBody}}
 	ExplainPolicy = Op[ExplainPolicyIn, ExplainPolicyOut]{Route{
 		ID: "explainPolicy", Method: http.MethodPost, Path: "/api/v1/tenants/{tenant}/networks/{network}/policy/explain", Scope: PolicyRead, Tag: "Policy",
-		Summary: "Explain who may reach whom", Detail: "By the filters that the nodes have. A user stands for each of their nodes, and a user without any, or a tag, for a node that might be."}}
+		Summary: "Explain who may reach whom", Detail: "By the filters that the nodes have. A user stands for each of their nodes, and a user without any, or a tag, for a node that might be.",
+		MaxBody: maxPolicyBody}}
 	GetPolicyStatus = Op[OneNetworkIn, PolicyStatusOut]{Route{
 		ID: "getPolicyStatus", Method: http.MethodGet, Path: "/api/v1/tenants/{tenant}/networks/{network}/policy/status", Scope: PolicyRead, Tag: "Policy",
 		Summary: "Say how far the policy has come", Detail: "Which nodes apply it, and how long that took."}}
@@ -106,11 +107,13 @@ type PolicyQuestion struct {
 	Src string    `json:"src" doc:"A node by name, an address, a user, a group or a tag" minLength:"1" maxLength:"300" example:"alice@example.com"`
 	Dst string    `json:"dst" doc:"Likewise, with port and protocol" minLength:"1" maxLength:"300" example:"web-1:443/tcp"`
 	At  time.Time `json:"at,omitzero" doc:"Absent: now"`
+	// Text is a document that is not in force.
+	Text string `json:"text,omitempty" doc:"Ask this document, in place of the one in force"`
 }
 
 // PolicyAnswers are the answers to a question, one for each pair of nodes that it is about.
 type PolicyAnswers struct {
-	Number  uint64        `json:"number" doc:"Of the policy that was asked"`
+	Number  uint64        `json:"number" doc:"Of the policy that was asked; 0: the text of the question"`
 	Answers []Explanation `json:"answers" nullable:"false"`
 	More    int           `json:"more" doc:"Pairs beyond those that were asked about"`
 }

@@ -29,16 +29,26 @@ func (s *server) explainPolicy(ctx context.Context, t *tenant, in *admin.Explain
 	if err != nil {
 		return nil, err
 	}
+	doc, err := s.instead(ctx, t, n, in.Body)
+	if err != nil {
+		return nil, err
+	}
 	q := explain.Question{Service: service, At: s.when(in.Body.At)}
 	var asked []explain.Question
 	var answers []explain.Answer
 	var unknown error
 	out := admin.PolicyAnswers{Answers: []admin.Explanation{}}
-	out.Number, err = s.inForce(ctx, t, n)
-	if err != nil {
-		return nil, err
+	if doc == nil {
+		p, err := t.Policy(ctx, n.ID)
+		if err != nil {
+			return nil, err
+		}
+		out.Number = p.Number
 	}
 	err = s.Rules.Ask(ctx, t.ID, n.ID, func(c *compile.Network) {
+		if doc != nil {
+			c, _ = c.Replace(doc, nil)
+		}
 		asked, out.More, unknown = pairs(c, names, in.Body.Src, target, q)
 		for _, q := range asked {
 			answers = append(answers, explain.Explain(c, q))
@@ -57,9 +67,16 @@ func (s *server) explainPolicy(ctx context.Context, t *tenant, in *admin.Explain
 	return &admin.ExplainPolicyOut{Body: out}, nil
 }
 
-func (s *server) inForce(ctx context.Context, t *tenant, n store.Network) (uint64, error) {
-	p, err := t.Policy(ctx, n.ID)
-	return p.Number, err
+// instead reads the document that a question brings; nil if it brings none.
+func (s *server) instead(ctx context.Context, t *tenant, n store.Network, q admin.PolicyQuestion) (*acl.Document, error) {
+	if q.Text == "" {
+		return nil, nil
+	}
+	doc, review, err := s.review(ctx, t, n, q.Text, s.when(q.At))
+	if err == nil && doc == nil {
+		err = refusal(t.route, review)
+	}
+	return doc, err
 }
 
 // pairs makes a question for each pair that two words stand for. Nobody asks whether a node reaches itself.

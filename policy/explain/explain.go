@@ -252,7 +252,10 @@ func (a Answer) String() string {
 			fmt.Fprintf(&b, " (priority %d)", s.Priority)
 		}
 	}
-	if a.Others > 0 {
+	switch {
+	case a.Others == 1:
+		b.WriteString("\n  1 other rule is about others")
+	case a.Others > 1:
 		fmt.Fprintf(&b, "\n  %d other rules are about others", a.Others)
 	}
 	return b.String()
