@@ -39,6 +39,7 @@ func (s *sa) authRequest(in inbound, out *Out) {
 	if _, fresh := msg.Notified(in.payloads, msg.InitialContact); fresh {
 		x.replaceOthers(out)
 	}
+	x.makeRoom(out)
 	x.up(out)
 	ps = append(ps, x.firstChild(s, in, o.nonce, out)...)
 	if x.mobile {
@@ -65,7 +66,7 @@ func (s *sa) recognize(in inbound) (Peer, crypt.Proof, error) {
 	}
 	wanted, _ := msg.First[msg.IDr](in.payloads)
 	peer, known := m.cfg.Directory.Peer(msg.Identity(id), msg.Identity(wanted))
-	if !known {
+	if !known || !peer.is(msg.Identity(id)) {
 		return Peer{}, crypt.Proof{}, errStranger
 	}
 	if err := peer.check(); err != nil {

@@ -105,10 +105,15 @@ func (s *sa) authResponse(in inbound, out *Out) {
 	x.proceed(out)
 }
 
+// is reports whether an identity may be the peer's.
+func (p *Peer) is(id msg.Identity) bool {
+	return p.Remote.Kind == 0 || id.Kind == p.Remote.Kind && bytes.Equal(id.Data, p.Remote.Data)
+}
+
 // believe verifies the responder's proof.
 func (s *sa) believe(id msg.Identity, auth msg.Auth, in inbound) (crypt.Proof, error) {
 	o := s.opening
-	if want := o.peer.Remote; want.Kind != 0 && (id.Kind != want.Kind || !bytes.Equal(id.Data, want.Data)) {
+	if !o.peer.is(id) {
 		return crypt.Proof{}, errStranger
 	}
 	evidence, err := s.m.cfg.Directory.Evidence(o.peer, id, certsOf(in.payloads))

@@ -77,6 +77,7 @@ type Path struct{ Local, Remote netip.AddrPort }
 // Limits that need no configuration.
 const (
 	maxSelectors  = 32 // of either side of a Child SA, after narrowing
+	maxSame       = 8  // sessions with one peer
 	maxChildren   = 64 // of one peer, those that end included
 	maxQueue      = 64 // wishes of ours that wait for a peer
 	maxCookies    = 3  // cookies that we return in one attempt

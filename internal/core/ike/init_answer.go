@@ -57,6 +57,9 @@ func (m *Machine) welcome(path Path, in msg.Message, out *Out) bool {
 	if len(m.halves) >= m.cfg.MaxHalfOpen || len(m.sessions)+len(m.halves) >= m.cfg.MaxSessions+m.cfg.MaxHalfOpen {
 		return false
 	}
+	if len(m.sas) >= 4*len(m.sessions)+len(m.calls)+2*m.cfg.MaxHalfOpen { // most of them only repeat that somebody was refused
+		return false
+	}
 	here := m.sources[network(path.Remote.Addr())]
 	if here >= maxSources {
 		return false

@@ -138,6 +138,13 @@ func (x *session) replaceOthers(out *Out) {
 	}
 }
 
+// makeRoom forgets the oldest session of a peer that has too many: it has forgotten them itself, or means ill.
+func (x *session) makeRoom(out *Out) {
+	if all := x.m.names[x.peer.Name]; len(all) > maxSame {
+		all[0].down(Event{Reason: TooMany}, out)
+	}
+}
+
 // unique deletes one of two sessions: of two that crossed each other, as with Child SAs, that with the lowest nonce, by who began it; of
 // two that one side began, the older.
 func (x *session) unique(out *Out) {

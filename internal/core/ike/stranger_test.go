@@ -207,3 +207,51 @@ func TestAResponderThatWantsCookiesForEverIsLeft(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 }
+
+// Who passes the cookie and fails the proof, again and again, costs a bounded amount too.
+func TestAFloodOfRefusedPeers(t *testing.T) {
+	w := newWorld(t, 1, func(n int, c *Config, p *Peer) {
+		c.MaxHalfOpen = 20
+		if n == 0 {
+			p.Credential.Shared = []byte("a secret of somebody else")
+			c.Profile.IKE = c.Profile.Plain()
+		}
+	})
+	for range 150 {
+		w.side[0].initiate()
+		w.run(60 * time.Millisecond)
+		if n := len(w.side[1].m.sas); n > 40 {
+			t.Fatalf("%d IKE SAs are remembered", n)
+		}
+	}
+	w.run(2 * time.Minute)
+	w.side[0].peer.Credential.Shared = secret
+	w.side[0].initiate()
+	w.run(time.Second)
+	w.run(linger + time.Minute)
+	w.agree(1)
+}
+
+// A peer that begins again and again does not fill the machine.
+func TestOnePeerHasFewSessions(t *testing.T) {
+	w := newWorld(t, 1, nil)
+	for range 3 * maxSame {
+		w.side[0].initiate()
+		w.run(time.Second)
+	}
+	b := w.side[1]
+	if len(b.up) > maxSame || len(b.live) > maxSame || len(b.m.sas) > maxSame || b.last(EventDown).Reason != TooMany {
+		t.Errorf("%d sessions, %d Child SAs", len(b.up), len(b.live))
+	}
+}
+
+// A directory that mixes peers up does not make one out of another.
+func TestADirectoryThatMixesPeersUp(t *testing.T) {
+	w := newWorld(t, 1, nil)
+	w.side[1].mixed = true
+	w.side[0].initiate()
+	w.run(time.Second)
+	if e := w.side[1].last(EventRefused); e.Detail != errStranger.Error() {
+		t.Errorf("%+v", e)
+	}
+}
