@@ -21,6 +21,17 @@ func TestHomesBehindACarriersNATMeetDirectly(t *testing.T) {
 	w.directly(homes[0], homes[1], heals)
 }
 
+// A carrier's NAT that does not turn packets back keeps its own customers apart; the relay joins them.
+func TestHomesBehindACarriersNATThatTurnsNothingBackMeetAtTheRelay(t *testing.T) {
+	w := begin(t)
+	c := w.controller(w.lab.Public("ctl"), "--with-relay")
+	carrier := w.lab.Site("carrier", "sym")
+	homes := w.places(c, carrier.Site("home1", "port"), carrier.Site("home2", "port"))
+	homes[0].reachesBy("n2", local.PathRelay, soon)
+	w.must(w.conversation(homes[0].Host, homes[1].Host, homes[1].in(office).Self.Addresses[0], 1<<20))
+	homes[1].reachesBy("n1", local.PathRelay, soon)
+}
+
 // A laptop is taken from one network to another while it talks.
 func TestALaptopChangesNetworks(t *testing.T) {
 	w := begin(t)
