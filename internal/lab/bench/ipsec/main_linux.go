@@ -81,6 +81,12 @@ func bench(ctx context.Context, l *lab.Lab, o options) error {
 		return err
 	}
 	duel.Serve(f.b, o.set)
+	started := f.b.Programs()
+	begun, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	if err := started[len(started)-1].WaitLog(begun, "listening"); err != nil {
+		return fmt.Errorf("serve the loads: %w", err)
+	}
 	for _, p := range f.pairs() {
 		if err := p.Warm(ctx); err != nil {
 			return fmt.Errorf("warm %s: %w", p.Name, err)
