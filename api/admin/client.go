@@ -19,8 +19,8 @@ import (
 	"github.com/cvlan/cvlan/internal/base/trust"
 )
 
-// maxAnswer bounds what a client reads of an answer, in bytes: a page of 1,000 nodes is below 1 MiB.
-const maxAnswer = 16 << 20
+// maxAnswer bounds what a client reads of an answer, in bytes: the longest policy in JSON is half of that, a page of 1,000 nodes below 1 MiB.
+const maxAnswer = 32 << 20
 
 // ErrUnreachable is what a call wraps when no address of the controller answered. When somebody answered who is not the controller
 // that the key was made for, or whose certificate has expired, the call wraps trust.ErrPin, trust.ErrRole or trust.ErrExpired.

@@ -193,3 +193,33 @@ func TestVersionsAreListedAndShown(t *testing.T) {
 	_, err = admin.Call(t.Context(), reader, admin.SetPolicy, admin.SetPolicyIn{OneNetworkIn: o.at, Body: admin.NewPolicy{Text: narrow}})
 	refused(t, err, admin.CodePermission)
 }
+
+func TestTheLongestPolicyFits(t *testing.T) {
+	o := newOffice(t)
+	long := narrow + strings.Repeat("\n", acl.MaxSize-len(narrow)) // two bytes each in JSON
+	must(o.set(long, ""))(t)
+	if p := must(admin.Call(t.Context(), o.owner, admin.GetPolicy, o.at))(t); p.Body.Text != long {
+		t.Errorf("%d bytes came back", len(p.Body.Text))
+	}
+	_, err := o.set(long+"\n", "")
+	refused(t, err, admin.CodeTooLarge)
+}
+
+func TestTestsKnowTheAddressesThatThereAre(t *testing.T) {
+	o := newOffice(t)
+	all := must(admin.Call(t.Context(), o.owner, admin.ListNodes, admin.ListNodesIn{InTenant: in, Page: admin.Page{Limit: 10}}))(t)
+	for _, n := range all.Body.Items {
+		if n.Name != "web" {
+			continue
+		}
+		at := n.Addresses[0].String()
+		must(o.set(strings.Replace(narrow, `"accept": ["tag:web:443"]`, `"accept": ["`+at+`:443"]`, 1), ""))(t)
+		if a, err := o.ask("bob@a.org", at+":443"); err != nil || !a.Answers[0].Allowed || a.Answers[0].Dst.Name != "web" {
+			t.Errorf("%+v, %v", a, err)
+		}
+		_, err := o.set(strings.Replace(narrow, `"deny": ["tag:web:443"]`, `"deny": ["`+at+`:443"], "accept": ["`+at+`:443"]`, 1), "")
+		if p := refused(t, err, admin.CodePolicyTest); p.Review.Failures[0].Explanation.Dst.Name != "web" {
+			t.Errorf("%+v", p.Review.Failures[0])
+		}
+	}
+}
