@@ -60,6 +60,23 @@ func TestAClockThatStandsGivesNoCoins(t *testing.T) {
 	}
 }
 
+func TestTheRuleThatCutsAFlowIsTold(t *testing.T) {
+	s := newStory(t)
+	s.policy(rule(s.a, s.b, filter.UDP, 53))
+	say(s)
+	s.policy(allow{s.a, s.b, filter.UDP, 53, 53, true}, allow{s.b, s.a, filter.UDP, 9, 9, true})
+	s.dropped(s.b, s.send(s.b, filter.UDP, udp(53, 5, 1)), "out: denied")
+	s.dropped(s.a, s.send(s.a, filter.UDP, udp(5, 53, 1)), "out: denied")
+	for _, e := range []*end{s.a, s.b} {
+		if all, _ := e.Denials(0); len(all) != 1 || !all[0].ByRule || all[0].Rule != 0 {
+			t.Errorf("%+v", all)
+		}
+	}
+	s.policy(allow{s.a, s.b, filter.UDP, 53, 53, true}, rule(s.b, s.a, filter.UDP, 5))
+	s.arrives(s.b, s.send(s.b, filter.UDP, udp(53, 5, 1))) // the other way round it is allowed
+	s.arrives(s.a, s.send(s.a, filter.UDP, udp(5, 53, 1)))
+}
+
 func TestOldDenialsAreForgotten(t *testing.T) {
 	s := newStory(t)
 	s.policy()

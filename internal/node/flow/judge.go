@@ -118,7 +118,7 @@ func (q *question) known(s *shard, name uint32) filter.Reason {
 	reason := q.review(s, name, &q.key)
 	st = s.at(name).state()
 	if st&cut != 0 {
-		if q.p.Proto == filter.TCP || isICMP(q.p.Proto) || st.by(q.out) || q.ask(&q.p, q.out) != filter.Allowed {
+		if !q.turns(st) {
 			return asSeen(reason, st.by(q.out))
 		}
 		q.count()
@@ -131,6 +131,20 @@ func (q *question) known(s *shard, name uint32) filter.Reason {
 	}
 	s.update(q.t, name, q.now, q.r.epoch, st)
 	return filter.Allowed
+}
+
+// turns reports whether a packet of a flow that is cut may begin one the other way round. If not, the rule that has cut the flow is the one
+// that counts.
+func (q *question) turns(st state) bool {
+	if q.p.Proto == filter.TCP || isICMP(q.p.Proto) || st.by(q.out) {
+		return false
+	}
+	rule, byRule := q.rule, q.byRule
+	if q.ask(&q.p, q.out) == filter.Allowed {
+		return true
+	}
+	q.rule, q.byRule = rule, byRule
+	return false
 }
 
 // begins reports whether a packet of a known flow begins another one instead, from the other end.
