@@ -15,7 +15,8 @@ const (
 	maxAsks     = 4096 // at a time
 	askEvery    = 150 * time.Millisecond
 	askTries    = 3
-	searchRate  = 100 // a second, of one client
+	searchRate  = 100  // a second, of one client
+	searchAll   = 2000 // a second, of all: each costs every neighbour a question
 	searchBurst = time.Second
 	maxStrays   = 1024 // channels that are looked for when one relay or node is lost; the others wait until their owners open them again
 )
@@ -98,13 +99,20 @@ func (m *Machine) openAbroad(now mono.Time, c *client, q *relay.Control, out *Ou
 		}
 		return true
 	}
-	if _, asking := m.region.asking[crossing{c.slot, q.Node}]; !asking {
-		if m.region.up() == 0 || !c.searches.open(now, searchBurst) {
-			return false
-		}
-		c.searches.charge(now, 1, searchRate)
+	if _, asking := m.region.asking[crossing{c.slot, q.Node}]; !asking && (m.region.up() == 0 || !m.maySearch(now, c)) {
+		return false
 	}
 	return m.search(now, c, q.Node, q.Transaction, 0, out)
+}
+
+// maySearch charges a client for a question to neighbours, if it may cause one more.
+func (m *Machine) maySearch(now mono.Time, c *client) bool {
+	if !c.searches.open(now, searchBurst) || !m.region.searches.open(now, searchBurst) {
+		return false
+	}
+	c.searches.charge(now, 1, searchRate)
+	m.region.searches.charge(now, 1, searchAll)
+	return true
 }
 
 // answer says that a channel is open.
@@ -130,10 +138,9 @@ func (m *Machine) search(now mono.Time, c *client, node ident.Node, open uint64,
 
 // see asks the neighbour that a channel leads to whether its receiver is at an address.
 func (m *Machine) see(now mono.Time, c *client, l *lane, q *relay.Control, out *Out) bool {
-	if !c.searches.open(now, searchBurst) {
+	if !m.maySearch(now, c) {
 		return false
 	}
-	c.searches.charge(now, 1, searchRate)
 	f := m.region.far[l.slot]
 	return m.begin(now, &ask{client: c.number, slot: c.slot, node: q.Node, open: q.Transaction, lane: l.number, see: f.there, claim: q.Claim, waiting: 1 << (l.to &^ abroad)}, out)
 }

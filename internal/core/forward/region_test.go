@@ -544,6 +544,16 @@ func TestALotOfSearchesAreBounded(t *testing.T) {
 	if n := len(x.m.region.asks); n > searchRate+2 {
 		t.Error(n, "searches of one client")
 	}
+	for i := range 40 { // of many together, too
+		b := x.joins(1, ident.Node(20_000+i), place(20+i))
+		for j := range searchRate {
+			b.transaction++
+			x.arrive(b.at, (&relay.Control{Kind: relay.Open, Client: b.Client, Transaction: b.transaction, Node: ident.Node(30_000 + j)}).Append(nil, &b.Secret))
+		}
+	}
+	if n := len(x.m.region.asks); n > searchAll+2 {
+		t.Error(n, "searches of all clients")
+	}
 	c.run(time.Second)
 	if len(x.m.region.asks)+len(x.m.region.asking)+len(x.m.region.queue) != 0 {
 		t.Error("searches do not end")
