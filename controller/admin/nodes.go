@@ -107,15 +107,9 @@ func (t *tenant) node(ctx context.Context, name string) (store.Node, error) {
 	if err != nil {
 		return store.Node{}, err
 	}
-	all, err := t.Nodes(ctx, only)
+	found, err := t.NodesNamed(ctx, only, label)
 	if err != nil {
 		return store.Node{}, err
-	}
-	var found []store.Node
-	for _, n := range all {
-		if n.Name == label {
-			found = append(found, n)
-		}
 	}
 	switch len(found) {
 	case 0:

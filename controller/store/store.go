@@ -290,6 +290,7 @@ type Handle interface {
 	EphemeralNodes(ctx context.Context) ([]Node, error)               // of all networks
 	OwnedNodes(ctx context.Context, user string) ([]Node, error)      // of all networks; those of one user
 	Node(ctx context.Context, id ident.Node) (Node, error)
+	NodesNamed(ctx context.Context, network ident.Network, name string) ([]Node, error) // zero: of all networks
 	ApproveNode(ctx context.Context, actor string, id ident.Node, ifVersion uint64) (Node, error) // ifVersion 0: whatever it is
 	RenameNode(ctx context.Context, actor string, id ident.Node, name string, ifVersion uint64) (Node, error)
 	// SetNodeTags replaces the node's tags. Whether they may be given is for the caller to know.

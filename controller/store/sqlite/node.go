@@ -39,6 +39,16 @@ func (h handle) OwnedNodes(ctx context.Context, user string) ([]store.Node, erro
 	return ordered(all, byBirth), err
 }
 
+// NodesNamed implements store.Handle.
+func (h handle) NodesNamed(ctx context.Context, network ident.Network, name string) ([]store.Node, error) {
+	if network.IsZero() {
+		all, err := readAll(ctx, h, scanNode, selectNodesNamed, name)
+		return ordered(all, byBirth), err
+	}
+	all, err := readAll(ctx, h, scanNode, selectNodeNamed, name, int64(network))
+	return ordered(all, byBirth), err
+}
+
 // Node implements store.Handle.
 func (h handle) Node(ctx context.Context, id ident.Node) (store.Node, error) {
 	r, err := read(ctx, h, scanNode, selectNode, int64(id))

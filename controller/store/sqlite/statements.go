@@ -65,6 +65,8 @@ const (
 	selectNodesOf        statement = `SELECT ` + nodeColumns + `, born FROM node WHERE tenant = ?1 AND network = ?2`
 	selectEphemeralNodes statement = `SELECT ` + nodeColumns + `, born FROM node WHERE tenant = ?1 AND ephemeral = 1`
 	selectNodesOwned     statement = `SELECT ` + nodeColumns + `, born FROM node WHERE tenant = ?1 AND user = ?2`
+	selectNodesNamed     statement = `SELECT ` + nodeColumns + `, born FROM node WHERE tenant = ?1 AND name = ?2 AND network IN (SELECT id FROM network WHERE tenant = ?1)`
+	selectNodeNamed      statement = `SELECT ` + nodeColumns + `, born FROM node WHERE tenant = ?1 AND name = ?2 AND network = ?3`
 	selectNode           statement = `SELECT ` + nodeColumns + `, born FROM node WHERE tenant = ?1 AND id = ?2`
 	selectTwins          statement = `SELECT id, name, identity, wg, joined_by FROM node WHERE tenant = ?1 AND (identity = ?2 OR wg = ?3)`
 	selectAddresses      statement = `SELECT address4, address6 FROM node WHERE tenant = ?1 AND network = ?2 UNION ALL SELECT address4, address6 FROM plain WHERE tenant = ?1 AND network = ?2`

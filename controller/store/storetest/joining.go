@@ -139,6 +139,12 @@ func newcomersGetNamesAndAddresses(t *testing.T, b *bench) {
 	if got := b.node(h, lab, "web"); got.Name != "web" {
 		t.Errorf("%s: names are a network's own", got.Name)
 	}
+	if named := must[[]store.Node](t)(h.NodesNamed(ctx(), 0, "web")); len(named) != 2 || named[0].Network != n.ID || named[1].Network != lab.ID {
+		t.Errorf("named web: %+v", named)
+	}
+	if named := must[[]store.Node](t)(h.NodesNamed(ctx(), lab.ID, "web")); len(named) != 1 || named[0].Network != lab.ID {
+		t.Errorf("named web in lab: %+v", named)
+	}
 	if all := must[[]store.Node](t)(h.Nodes(ctx(), 0)); len(all) != 5 || all[0].Name != "web" || all[4].Network != lab.ID {
 		t.Errorf("not in the order of creation: %v", all)
 	}
