@@ -22,7 +22,7 @@ func TestFirstPacketWaitsForKeysAndIsAnswered(t *testing.T) {
 			w.a.wantHeard(0, 10)
 			w.a.wantDrops(nil)
 			w.b.wantDrops(nil)
-			if st := w.a.of(w.b); st.Attempting || st.SessionSince.IsZero() || st.LastHandshake.IsZero() || st.Endpoint.Addr() != w.b.home {
+			if st := w.a.of(w.b); st.Attempting || st.SessionSince.IsZero() || st.LastHandshake.IsZero() || st.Endpoint.Addr() != w.b.home || st.Cipher != s.String() {
 				w.Errorf("%+v", st)
 			}
 		})

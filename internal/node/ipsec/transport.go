@@ -121,7 +121,7 @@ func (t *transport) Tick(now mono.Time, out *tunnel.Out) {
 func (t *transport) Status(p *tunnel.Peer) (s tunnel.Status) {
 	s.Handshake, s.Attempting = t.keyer.Status(p)
 	if pair := t.machine.Current(p.Key()); pair != nil {
-		s.Born = pair.Born()
+		s.Born, s.Cipher = pair.Born(), pair.Suite().String()
 	}
 	return s
 }

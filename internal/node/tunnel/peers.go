@@ -20,6 +20,7 @@ type PeerState struct {
 	LastHandshake        time.Time // when the last was completed; zero: none
 	SessionSince         time.Time // since when packets are sealed with the present keys; zero: there are none
 	Attempting           bool      // a handshake is under way
+	Cipher               string    // how packets are sealed; "": not at all, or as WireGuard does
 	Preshared            bool      // the pair has a symmetric key besides
 	Keepalive            time.Duration
 	RxBytes, TxBytes     uint64 // on the wire, handshakes sent included
@@ -216,7 +217,7 @@ func (o *owner) describe(p *Peer) PeerState {
 	}
 	if p.known {
 		st := o.transport(p).Status(p)
-		s.LastHandshake, s.SessionSince, s.Attempting = o.t.wall(st.Handshake), o.t.wall(st.Born), st.Attempting
+		s.LastHandshake, s.SessionSince, s.Attempting, s.Cipher = o.t.wall(st.Handshake), o.t.wall(st.Born), st.Attempting, st.Cipher
 	}
 	return s
 }

@@ -88,6 +88,7 @@ type Status struct {
 	Handshake  mono.Time // the last that was completed; Never: none
 	Born       mono.Time // when the session that seals was made; Never: there is none
 	Attempting bool      // a handshake is under way
+	Cipher     string    // how packets are sealed, where the protocol has a choice
 }
 
 // EventKind says what happened.
