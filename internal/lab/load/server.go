@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"sync"
 	"time"
 )
@@ -19,6 +20,16 @@ type Server struct {
 
 // Listen opens the port: "203.0.113.1:5201". Port 0 chooses one that is free for TCP and UDP.
 func Listen(addr string) (*Server, error) {
+	for tries := 1; ; tries++ {
+		s, err := listen(addr)
+		if err == nil || tries == 20 || !strings.HasSuffix(addr, ":0") {
+			return s, err
+		}
+	}
+}
+
+// listen opens what the system chooses for TCP, which somebody may have for UDP.
+func listen(addr string) (*Server, error) {
 	tcp, err := net.Listen("tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("listen for streams: %w", err)
