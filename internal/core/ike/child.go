@@ -13,6 +13,7 @@ import (
 type child struct {
 	in, out      uint32
 	ours, theirs []msg.Selector
+	choice       crypt.Choice
 	ends         bool // one side is to delete it: another replaces it, or we have asked to
 	replaced     bool // another replaces it
 }
@@ -65,6 +66,7 @@ func (x *session) makeChild(s *sa, c *child, choice crypt.Choice, n crypt.Nonces
 	if !asked {
 		keyOut, keyIn = keyIn, keyOut
 	}
+	c.choice = choice
 	x.children = append(x.children, c)
 	x.event(Event{Kind: EventChildUp, Child: ChildSA{
 		In: c.in, Out: c.out, Encryption: choice.Encryption, Integrity: choice.Integrity, KeyIn: keyIn, KeyOut: keyOut,

@@ -248,3 +248,17 @@ func TestPacketsAreSignsOfLife(t *testing.T) {
 		t.Errorf("%d messages for nothing", w.sent-before)
 	}
 }
+
+func TestWhatCanBeToldOfSessions(t *testing.T) {
+	w := met(t, 1, nil)
+	w.side[0].createChild()
+	w.run(time.Second)
+	a, b := w.side[0].m.Sessions(), w.side[1].m.Sessions()
+	if len(a) != 1 || len(b) != 1 || len(a[0].Children) != 2 || a[0].SPIi != b[0].SPIi || a[0].SPIr != b[0].SPIr || a[0].Cipher != b[0].Cipher {
+		t.Fatalf("%+v and %+v", a, b)
+	}
+	if s := a[0]; !s.Began || b[0].Began || s.Peer != "b" || s.Method != msg.AuthSharedKey || !s.MOBIKE || s.Children[0].Encryption.String() != "AES_GCM_16-256" ||
+		s.Children[0].KeyIn != nil || s.Rekey < s.Up || s.Heard < s.Up {
+		t.Errorf("%+v", s)
+	}
+}

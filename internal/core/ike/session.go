@@ -22,6 +22,7 @@ type session struct {
 	nat      NAT
 	mobile   bool // both sides know MOBIKE
 	lowest   []byte
+	upAt     mono.Time
 	heard    mono.Time
 	sa       *sa   // that carries our requests
 	sas      []*sa // it, those that it replaces, and those that competed with it
@@ -40,7 +41,7 @@ func (m *Machine) establish(s *sa, proof crypt.Proof, id ID) *session {
 	}
 	o := s.opening
 	x := &session{
-		m: m, id: id, peer: o.peer, proof: proof, began: s.initiator, path: o.path, nat: o.nat, heard: m.now, sa: s, sas: []*sa{s},
+		m: m, id: id, peer: o.peer, proof: proof, began: s.initiator, path: o.path, nat: o.nat, upAt: m.now, heard: m.now, sa: s, sas: []*sa{s},
 		lowest: lowest(o.nonce),
 	}
 	x.peer.Fresh = false
