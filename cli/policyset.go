@@ -64,7 +64,11 @@ func (o *policySet) put(w *work, n admin.OneNetworkIn, file, text string) error 
 			o.IO.Printf("%s: nothing changes: version %s says the same", n.Network, nth(p.Body.Policy.Number))
 			return
 		}
-		o.IO.Printf("%s: version %s is in force; it changes what %s may do", n.Network, nth(p.Body.Policy.Number), count(p.Body.Review.Affected, "node"))
+		effect := "it changes what " + count(p.Body.Review.Affected, "node") + " may do"
+		if p.Body.Review.Affected == 0 {
+			effect = "it changes nothing for the nodes that there are"
+		}
+		o.IO.Printf("%s: version %s is in force; %s", n.Network, nth(p.Body.Policy.Number), effect)
 	})
 }
 
