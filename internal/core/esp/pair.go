@@ -87,8 +87,8 @@ func (p *Pair) stopped(now mono.Time) bool {
 func (p *Pair) Seal(dst []byte, seq uint64, packet []byte) []byte {
 	start, header, n := len(dst), p.form.header(), p.form.body(len(packet))
 	end := start + header + n + p.form.icv
-	if end+mostData > cap(dst) {
-		dst = append(dst, make([]byte, end+mostData-start)...)
+	if most := end + p.form.scratch(); most > cap(dst) {
+		dst = append(dst, make([]byte, most-start)...)
 	}
 	dst = dst[:end]
 	msg := dst[start:]

@@ -153,3 +153,17 @@ func BenchmarkOpen(b *testing.B) {
 		}
 	}
 }
+
+// Whoever seals beside other datagrams counts on it: with Overhead bytes of room nothing moves, and what lies behind stays.
+func TestSealingStaysWithinItsRoom(t *testing.T) {
+	for _, s := range usable() {
+		a, _ := twins(t, s, true)
+		for n := 20; n < 100; n++ {
+			arena := bytes.Repeat([]byte{0xee}, n+Overhead+8)
+			msg := a.Seal(arena[:0:n+Overhead], uint64(n), sample4(n))
+			if &msg[0] != &arena[0] || !bytes.Equal(arena[n+Overhead:], bytes.Repeat([]byte{0xee}, 8)) {
+				t.Fatalf("%s: %d bytes have moved, or more than their room was written", s, n)
+			}
+		}
+	}
+}

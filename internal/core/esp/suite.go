@@ -82,6 +82,14 @@ func (f form) header() int { return plainHeader + f.iv }
 // body is the size of the encrypted part for a packet of n bytes.
 func (f form) body(n int) int { return (n + trailer + f.block - 1) / f.block * f.block }
 
+// scratch is the room behind a datagram that sealing it needs.
+func (f form) scratch() int {
+	if f.salt > 0 {
+		return mostData
+	}
+	return 0
+}
+
 // least is the size of the smallest datagram that can be right.
 func (f form) least() int { return f.header() + f.block + f.icv }
 

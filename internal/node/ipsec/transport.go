@@ -65,11 +65,11 @@ func (t *transport) Press(now mono.Time) { t.keyer.Press(now) }
 // Put implements tunnel.Transport.
 func (t *transport) Put(now mono.Time, p *tunnel.Peer, out *tunnel.Out) error {
 	defer t.calls(now, out)()
-	if err := t.machine.Put(now, p.Key(), p.Keepalive(), &t.esp); err != nil {
+	if err := t.keyer.Put(now, p); err != nil {
 		return err
 	}
 	t.know(p)
-	return t.keyer.Put(now, p)
+	return t.machine.Put(now, p.Key(), p.Keepalive(), &t.esp)
 }
 
 // Remove implements tunnel.Transport.
