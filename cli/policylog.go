@@ -29,7 +29,7 @@ func newPolicyLog(env *Env) *cobra.Command {
 		Use:   "log",
 		Short: "Show what this machine's filter has dropped",
 		Long: "log shows the packets that this machine has dropped because policy does not allow them, oldest first: when, in which direction, from " +
-			"whom to whom, and why. Rules are counted from 1, as they stand in the policy. The last 1,024 are remembered; of one source not more " +
+			"whom to whom, and why. Rules are numbered from 0, those of acls first, then those of grants: rule 3 is acls[3]. The last 1,024 are remembered; of one source not more " +
 			"than a few a second are told, and how many more there were. With --counts it shows how often each reason and each rule has decided. " +
 			"It needs the rights of an operator.",
 		Example: "  sudo cvlan policy log\n  sudo cvlan policy log --follow\n  sudo cvlan policy log --counts --network office",
@@ -176,7 +176,7 @@ func reasonText(d *local.Denial) string {
 		return "no rule allows it"
 	case "denied":
 		if d.Rule != nil {
-			return fmt.Sprintf("rule %d denies it", *d.Rule+1)
+			return fmt.Sprintf("rule %d denies it", *d.Rule)
 		}
 	case "unknown_source":
 		return "from nobody that this machine may see"
@@ -214,7 +214,7 @@ func (o *policyLogOptions) printCounts(l local.PolicyLog) {
 		}
 		r := iox.Table{Indent: "  ", Heads: []string{"RULE", "FLOWS ALLOWED", "PACKETS DENIED"}}
 		for _, x := range n.Rules {
-			r.Row(strconv.FormatUint(uint64(x.Rule)+1, 10), strconv.FormatUint(x.Allowed, 10), strconv.FormatUint(x.Denied, 10))
+			r.Row(strconv.FormatUint(uint64(x.Rule), 10), strconv.FormatUint(x.Allowed, 10), strconv.FormatUint(x.Denied, 10))
 		}
 		r.Print(o.IO)
 	}

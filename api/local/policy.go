@@ -35,7 +35,7 @@ type PolicyNetwork struct {
 
 // RuleCount is what one rule of the policy has decided on this machine.
 type RuleCount struct {
-	Rule    uint32 `json:"rule"`    // its number in the document, from 0 on
+	Rule    uint32 `json:"rule"`    // from 0, those of acls first, then those of grants
 	Allowed uint64 `json:"allowed"` // flows
 	Denied  uint64 `json:"denied"`  // packets, or trains of them
 }
