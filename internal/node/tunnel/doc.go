@@ -24,5 +24,6 @@
 // # Sizes
 //
 // The inside has one MTU. Where the system knows that a path is narrower, packets that do not fit are answered with "packet too big", SYNs
-// of TCP are clamped, and packets that may be fragmented, or are not larger than 1,280 bytes, travel in fragments of the outer datagram.
+// of TCP are clamped, and packets that may be fragmented, or are not larger than 1,280 bytes, travel in fragments of the outer datagram. Where
+// probes have found a black hole nobody makes such fragments: there these packets are cut inside, before they are sealed.
 package tunnel

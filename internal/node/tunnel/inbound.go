@@ -208,7 +208,7 @@ func (w *inbound) data(now mono.Time, c Class, datagram []byte, at *place, b *ba
 		w.t.refuse(b.from.peer, Spoofed, 1)
 		return
 	}
-	fit.ClampMSS(packet, w.t.fitsFor(b.from.peer, packet), false)
+	fit.ClampMSS(packet, w.t.fits(b.from.peer), false)
 	if !w.joiner.Add(packet) {
 		w.flush(now) // the next flush sees an error again, should there be one
 		w.joiner.Add(packet)

@@ -36,9 +36,13 @@ func (o *owner) measure(p *Peer) {
 	if to.probed > 0 {
 		limit = atMost(limit, to.probed-dataOverhead, minProbed)
 	}
+	hole := limit < o.t.mtu
 	if to.hinted {
+		probed := limit
 		limit = atMost(limit, to.wide-ipHeader(to.remote.Addr())-udpHeader-dataOverhead-to.head(), minInner)
+		hole = hole && limit == probed
 	}
+	to.hole.Store(hole)
 	if limit == o.t.mtu {
 		limit = 0
 	}
@@ -68,6 +72,16 @@ func ipHeader(a netip.Addr) int {
 		return 20
 	}
 	return 40
+}
+
+// mustCut reports whether packets of a size have to be cut, because nothing longer than the limit passes on the way to a peer, and their sender
+// cannot be told so little or need not be.
+func (t *Tunnel) mustCut(p *Peer, packet []byte, size, limit int) bool {
+	to := p.path.Load()
+	if size <= limit || to == nil || !to.hole.Load() {
+		return false
+	}
+	return mayFragment(packet) || packet[0]>>4 == 6 && size <= minInner
 }
 
 // mayFragment reports whether the sender of a packet allows that it is fragmented on its way.

@@ -1,6 +1,8 @@
 package tunnel
 
 import (
+	"math/rand/v2"
+
 	"github.com/cvlan/cvlan/internal/base/mono"
 	"github.com/cvlan/cvlan/internal/core/fit"
 	"github.com/cvlan/cvlan/internal/core/offload"
@@ -12,6 +14,7 @@ import (
 //	run      read what the host sends: packets, or trains of one flow
 //	super    whose it is, whether it may leave, whether it fits
 //	send     split, number, seal in place beside each other
+//	cut      or, where the path is a black hole, split and cut, number and seal one by one
 //	flush    one system call for what goes to one place
 //
 // or, where there is no session yet, instead of send:
@@ -35,10 +38,14 @@ type outbound struct {
 	supers   []offload.Super
 	splitter offload.Splitter
 	notices  *notices
+	cutter   fit.Cutter
+	piece    []byte // what the cutter makes
+	ids      uint32 // of what it cuts
 }
 
 func newOutbound(t *Tunnel, q *exit, b *batch) *outbound {
-	return &outbound{t: t, queue: q.Queue, batch: b, buf: make([]byte, outboundBuffer), supers: make([]offload.Super, outboundSupers), notices: &notices{to: q}}
+	return &outbound{t: t, queue: q.Queue, batch: b, buf: make([]byte, outboundBuffer), supers: make([]offload.Super, outboundSupers), notices: &notices{to: q},
+		piece: make([]byte, 0, minInner), ids: rand.Uint32()}
 }
 
 // run works until the device or the socket ends.
@@ -80,7 +87,7 @@ func (w *outbound) super(now mono.Time, s *offload.Super) error {
 		return nil
 	}
 	if s.Protocol == offload.None {
-		fit.ClampMSS(s.Packet, w.t.fitsFor(p, s.Packet), s.Partial)
+		fit.ClampMSS(s.Packet, w.t.fits(p), s.Partial)
 	}
 	if !w.fits(now, s, p) {
 		return nil
@@ -88,6 +95,9 @@ func (w *outbound) super(now mono.Time, s *offload.Super) error {
 	if err := w.splitter.Start(s); err != nil {
 		w.t.drop(BadPacket, 1)
 		return nil
+	}
+	if limit := w.t.fits(p); w.t.mustCut(p, s.Packet, fit.Size(s), limit) {
+		return w.cut(now, p, limit)
 	}
 	return w.send(now, p)
 }
@@ -109,6 +119,65 @@ func (w *outbound) fits(now mono.Time, s *offload.Super, p *Peer) bool {
 	w.t.refuse(p, TooBig, packets(s))
 	w.notices.tooBig(now, s.Packet, limit)
 	return false
+}
+
+// cut seals the splitter's packets for a peer, in fragments where they are longer than the limit.
+func (w *outbound) cut(now mono.Time, p *Peer, limit int) error {
+	for range w.splitter.Count() {
+		packet := w.splitter.Next()
+		if len(packet) <= limit {
+			if err := w.one(now, p, packet); err != nil {
+				return err
+			}
+			continue
+		}
+		w.ids++
+		if !w.cutter.Start(packet, limit, w.ids) {
+			w.t.refuse(p, TooBig, 1)
+			continue
+		}
+		for f := w.cutter.Next(w.piece[:0]); f != nil; f = w.cutter.Next(w.piece[:0]) {
+			if err := w.one(now, p, f); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// one seals one packet, or keeps it until there is a session.
+func (w *outbound) one(now mono.Time, p *Peer, packet []byte) error {
+	if done, err := w.sealOne(now, p, packet); done {
+		return err
+	}
+	p.waiting.mu.Lock()
+	done, err := w.sealOne(now, p, packet) // a session that came at this very moment is used
+	if !done {
+		w.t.hold(p, packet)
+	}
+	p.waiting.mu.Unlock()
+	if !done {
+		w.t.owner.wish(p)
+	}
+	return err
+}
+
+func (w *outbound) sealOne(now mono.Time, p *Peer, packet []byte) (done bool, err error) {
+	s, to := p.sealer.Load(), p.path.Load()
+	if s == nil || to == nil {
+		return false, nil
+	}
+	counter, ok := s.Reserve(now, 1)
+	if !ok {
+		return false, nil
+	}
+	size, err := w.batch.seal(s.Session, counter, packet, w.t.mtu, to)
+	p.tx.add(1, size)
+	w.t.stir(p)
+	if s.Sent(now) {
+		w.t.owner.note(s.Session)
+	}
+	return true, err
 }
 
 // send seals the splitter's packets for a peer.

@@ -25,6 +25,7 @@ type place struct {
 type Path struct {
 	place
 	limit atomic.Int32 // the largest inner packet that passes whole, in bytes; 0: not known to be limited
+	hole  atomic.Bool  // larger ones vanish, also in fragments of the outer datagram, which nobody makes
 
 	// What only the owner touches.
 	probed int  // the longest datagram that passes, without the relay's header, as the guide has found out; 0: it has not
