@@ -29,6 +29,10 @@ func (s *server) fail(r admin.Route, err error, conditional bool) error {
 	}
 	code, hint := admin.CodeInternal, "see the controller's log"
 	switch {
+	case errors.Is(err, store.ErrNoUser):
+		code, hint = admin.CodeNotFound, "see which there are: "+lister("Users")
+	case errors.Is(err, store.ErrNoGroup):
+		code, hint = admin.CodeNotFound, "see which there are: "+lister("Groups")
 	case errors.Is(err, store.ErrNotFound):
 		code, hint = admin.CodeNotFound, "see which there are: "+lister(r.Tag)
 	case errors.Is(err, store.ErrInvalid):

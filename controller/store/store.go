@@ -8,6 +8,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -24,6 +25,9 @@ var (
 	ErrNewer    = errors.New("the database was written by a newer version")
 	ErrLimit    = errors.New("limit reached")
 	ErrInvalid  = errors.New("not valid") // what was asked for can never be
+	// Which thing was not found, where an operation names several. Each is ErrNotFound too.
+	ErrNoUser  = fmt.Errorf("%w", ErrNotFound)
+	ErrNoGroup = fmt.Errorf("%w", ErrNotFound)
 	// The reasons why a join key does not admit.
 	ErrKeyUnknown = errors.New("join key unknown")
 	ErrKeyExpired = errors.New("join key expired")
@@ -290,7 +294,7 @@ type Handle interface {
 	EphemeralNodes(ctx context.Context) ([]Node, error)               // of all networks
 	OwnedNodes(ctx context.Context, user string) ([]Node, error)      // of all networks; those of one user
 	Node(ctx context.Context, id ident.Node) (Node, error)
-	NodesNamed(ctx context.Context, network ident.Network, name string) ([]Node, error) // zero: of all networks
+	NodesNamed(ctx context.Context, network ident.Network, name string) ([]Node, error)           // zero: of all networks
 	ApproveNode(ctx context.Context, actor string, id ident.Node, ifVersion uint64) (Node, error) // ifVersion 0: whatever it is
 	RenameNode(ctx context.Context, actor string, id ident.Node, name string, ifVersion uint64) (Node, error)
 	// SetNodeTags replaces the node's tags. Whether they may be given is for the caller to know.

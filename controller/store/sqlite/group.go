@@ -176,7 +176,7 @@ func (w *work) group(name string) (store.Group, error) {
 
 func noGroup(err error, name string) error {
 	if errors.Is(err, store.ErrNotFound) {
-		return fmt.Errorf("group %q: %w", clean.Line(name, 80), err)
+		return fmt.Errorf("group %q: %w", clean.Line(name, 80), store.ErrNoGroup)
 	}
 	return err
 }

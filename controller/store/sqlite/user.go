@@ -128,7 +128,7 @@ func (w *work) joinGroup(login, group string) error {
 	case err != nil:
 		return err
 	case n == 0:
-		return fmt.Errorf("group %q: %w; create it first", group, store.ErrNotFound)
+		return fmt.Errorf("group %q: %w; create it first", group, store.ErrNoGroup)
 	}
 	return w.exec(insertMember, login, group)
 }
@@ -237,7 +237,7 @@ func (w *work) user(login string, ifVersion uint64) (store.User, error) {
 
 func noUser(err error, login string) error {
 	if errors.Is(err, store.ErrNotFound) {
-		return fmt.Errorf("user %s: %w", login, err)
+		return fmt.Errorf("user %s: %w", login, store.ErrNoUser)
 	}
 	return err
 }
