@@ -189,3 +189,29 @@ func lastLine(s string) string {
 	lines := strings.Split(strings.TrimSpace(s), "\n")
 	return lines[len(lines)-1]
 }
+
+// What Windows offers as it comes is understood by who asks for that profile, and refused by who does not.
+func TestBrokenAlgorithmsAreForThoseWhoAsk(t *testing.T) {
+	old := variant{ike: "aes256-sha256-modp1024", esp: "aes256-sha1"}
+	t.Run("asked", func(t *testing.T) {
+		t.Parallel()
+		v := old
+		v.profile = "windows-default"
+		meet(t, v, func(w *world) {
+			w.theirs.does("--initiate", "--child", "c", "--timeout", "10")
+			w.reach()
+			w.ping(50, 5*time.Millisecond)
+			if sas := w.theirs.sas(); !strings.Contains(sas, "ESP:AES_CBC-256/HMAC_SHA1_96") {
+				t.Errorf("theirs:\n%s", sas)
+			}
+		})
+	})
+	t.Run("not asked", func(t *testing.T) {
+		t.Parallel()
+		meet(t, old, func(w *world) {
+			if out, err := w.theirs.ctl("--initiate", "--child", "c", "--timeout", "5"); err == nil {
+				t.Errorf("they say %s", out)
+			}
+		})
+	})
+}

@@ -36,6 +36,7 @@ const (
 type variant struct {
 	ike, esp string // proposals in strongSwan's words
 	soft     time.Duration
+	profile  string // of ours; "": native-clients
 	esn      bool   // extended sequence numbers
 	wrong    bool   // they have another secret, or another authority
 	kind     string // of the keys of certificates; "": a secret that both share
@@ -89,6 +90,9 @@ func meet(t *testing.T, v variant, story func(*world)) {
 	w.theirs = newSwan(w, there, v)
 	there.Start(w.tool("loadgen"), "serve", "-listen", ":5201")
 	args := []string{"-self", "ours.lab", "-peer", "theirs.lab", "-at", there.Addr().String() + ":4500", "-ours", ourInside, "-theirs", theirInside, "-soft", v.soft.String()}
+	if v.profile != "" {
+		args = append(args, "-profile", v.profile)
+	}
 	if v.kind == "" {
 		args = append(args, "-secret", secret)
 	} else {
