@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -221,5 +222,21 @@ func TestTestsKnowTheAddressesThatThereAre(t *testing.T) {
 		if p := refused(t, err, admin.CodePolicyTest); p.Review.Failures[0].Explanation.Dst.Name != "web" {
 			t.Errorf("%+v", p.Review.Failures[0])
 		}
+	}
+}
+
+func TestWhatNodesCannotTakeIsRefused(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a document of 8 MB")
+	}
+	o := newOffice(t)
+	var ports strings.Builder
+	for p := range 1000 {
+		fmt.Fprintf(&ports, "%d,", 2*p+1)
+	}
+	rule := `{"action":"accept","src":["*"],"dst":["*:` + strings.TrimSuffix(ports.String(), ",") + `"]},`
+	_, err := o.set(`{"acls":[`+strings.Repeat(rule, 1600)+`]}`, "")
+	if p := refused(t, err, admin.CodePolicy); !strings.Contains(p.Review.Problems[0].What, "at most 8388608 are allowed") {
+		t.Error(p)
 	}
 }

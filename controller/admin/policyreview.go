@@ -142,6 +142,11 @@ func (s *server) foresee(ctx context.Context, t *tenant, n store.Network, doc *a
 	err := s.Rules.Ask(ctx, t.ID, n.ID, func(c *compile.Network) {
 		next, affected := c.Replace(doc, nil)
 		r.Affected = len(affected)
+		if n := heavy(next, affected); n > 0 {
+			r.Valid = false
+			r.Problems = append(r.Problems, admin.PolicyProblem{Severity: "error", Hint: "make fewer rules with long lists of ports about the same nodes",
+				What: fmt.Sprintf("what one node would be told has %d bytes, at most %d are allowed", n, compile.MaxCharter)})
+		}
 		if c.Len() > 0 { // in a network without nodes every rule is about nobody
 			idle = next.Idle()
 		}
@@ -169,6 +174,26 @@ func (s *server) foresee(ctx context.Context, t *tenant, n store.Network, doc *a
 			Hint: "the controller is reached outside of the network's policy, so that this can be undone: cvlan policy rollback"})
 	}
 	return nil
+}
+
+// heavy returns the size of the first charter among those of some nodes that is over the limit; 0: none is. Short documents make none.
+func heavy(c *compile.Network, nodes []ident.Node) int {
+	const short = 1000
+	if len(c.Document().Rules) < short {
+		return 0
+	}
+	seen := map[uint32]bool{}
+	for _, id := range nodes {
+		class, ok := c.Class(&compile.Node{ID: id})
+		if !ok || seen[class] {
+			continue
+		}
+		seen[class] = true
+		if b, _ := c.Charter(class, 1).Encode(); len(b) > compile.MaxCharter {
+			return len(b)
+		}
+	}
+	return 0
 }
 
 func allows(doc *acl.Document) bool {
