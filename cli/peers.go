@@ -12,14 +12,25 @@ import (
 )
 
 func newPeers(env *Env) *cobra.Command {
+	o := &peersOptions{Env: env}
 	c := &cobra.Command{
-		Use:     "peers",
-		Short:   "Look at the other nodes",
-		Long:    "peers looks at the other nodes of this machine's networks.",
-		Example: "  sudo cvlan peers path db\n  sudo cvlan peers path db --watch",
-		RunE:    group,
-		Args:    cobra.ArbitraryArgs,
+		Use:   "peers",
+		Short: "List the peers that policy shows this machine",
+		Long: "peers lists the other machines of this machine's networks that policy lets it see: whose they are, their addresses, and by which " +
+			"path they are reached. Who is not listed may neither be reached nor reach this machine.",
+		Example: "  cvlan peers\n  cvlan peers --network office --template '{{range .peers}}{{.name}} {{.path}};{{end}}'\n  sudo cvlan peers path db --watch",
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return group(c, args)
+			}
+			o.client = env.daemon(c)
+			return o.run(c)
+		},
+		Args: cobra.ArbitraryArgs,
 	}
+	c.Flags().StringVar(&o.network, "network", "", "only this network, by name or identifier")
+	timeoutFlag(c, &o.timeout, 10*time.Second, "how long to wait for the daemon")
+	outputFlags(c, &o.out)
 	c.AddCommand(newPeersPath(env))
 	return c
 }

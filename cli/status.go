@@ -96,18 +96,20 @@ func (o *statusOptions) follow(ctx context.Context) error {
 }
 
 // only narrows a status to the network that was named.
-func (o *statusOptions) only(s local.Status) (local.Status, error) {
-	if o.network == "" {
+func (o *statusOptions) only(s local.Status) (local.Status, error) { return only(s, o.network) }
+
+func only(s local.Status, network string) (local.Status, error) {
+	if network == "" {
 		return s, nil
 	}
 	var found []local.Network
 	for _, n := range s.Networks {
-		if n.Name == o.network || n.ID == o.network {
+		if n.Name == network || n.ID == network {
 			found = append(found, n)
 		}
 	}
 	if found == nil {
-		return s, &iox.Error{Exit: iox.NotFound, What: "show " + o.network, Why: "this machine is in no network of that name",
+		return s, &iox.Error{Exit: iox.NotFound, What: "show " + network, Why: "this machine is in no network of that name",
 			Hint: "see which there are: cvlan status"}
 	}
 	s.Networks = found

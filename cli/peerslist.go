@@ -1,0 +1,73 @@
+package cli
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cvlan/cvlan/api/local"
+	"github.com/cvlan/cvlan/cli/iox"
+)
+
+type peersOptions struct {
+	*Env
+	client  *local.Client
+	network string
+	timeout span
+	out     iox.Output
+}
+
+// peerList is what `cvlan peers` shows.
+type peerList struct {
+	Schema int        `json:"schema"`
+	Peers  []peerItem `json:"peers"`
+}
+
+type peerItem struct {
+	Network string `json:"network"`
+	local.Peer
+}
+
+func (o *peersOptions) run(c *cobra.Command) error {
+	ctx, cancel := o.timeout.within(c.Context())
+	defer cancel()
+	s, err := o.client.Status(ctx)
+	if err != nil {
+		return err
+	}
+	if s, err = only(s, o.network); err != nil {
+		return err
+	}
+	l := peerList{Schema: local.Schema, Peers: []peerItem{}}
+	for _, n := range s.Networks {
+		for _, p := range n.Peers {
+			l.Peers = append(l.Peers, peerItem{n.Name, p})
+		}
+	}
+	return o.out.Write(o.IO, l, func() { o.print(s, l) })
+}
+
+func (o *peersOptions) print(s local.Status, l peerList) {
+	if len(s.Networks) == 0 {
+		o.IO.Printf("This machine is in no network yet. Join one with: cvlan up --key-file FILE")
+		return
+	}
+	if len(l.Peers) == 0 {
+		o.IO.Printf("Policy shows this machine no peers. Why: cvlan policy explain THIS-MACHINE PEER:PORT")
+		return
+	}
+	t := iox.Table{Heads: []string{"PEER", "OWNER", "ADDRESSES", "ONLINE", "PATH", "NETWORK"}}
+	several := len(s.Networks) > 1
+	if !several {
+		t.Heads = slices.Delete(t.Heads, 5, 6)
+	}
+	for _, p := range l.Peers {
+		row := []any{p.Name, owner(p.Node), addresses(p.Addresses), online(o.Now(), p.Peer), strings.TrimSpace(p.Path + " " + p.Relay)}
+		if several {
+			row = append(row, p.Network)
+		}
+		t.Row(row...)
+	}
+	t.Print(o.IO)
+}
