@@ -28,9 +28,9 @@ type Peer struct {
 	NotBefore Timestamp
 }
 
-// unheard is after how long without an answer an attempt may begin anew because the preshared key is another: most answers have come
-// by then, and the timestamps of the two initiations differ.
-const unheard = 300 * time.Millisecond
+// unheard is after how long without an answer an attempt may begin anew because the preshared key is another: answers of peers nearby
+// have come by then, and the peer takes the second initiation as a later one (its timestamp differs, and it is not too soon).
+const unheard = 50 * time.Millisecond
 
 // peer is a machine's state of one peer. One that never spoke is this struct, two words in a map, and nothing else; what only a
 // conversation needs is behind pointers.

@@ -90,7 +90,7 @@ func TestAnAttemptBeginsAnewWithANewKey(t *testing.T) {
 	w.run(100 * time.Millisecond)
 	w.give(1, 2, 0)
 	w.give(0, 2, 1)
-	w.run(unheard)
+	w.run(2 * unheard)
 	w.heard(1, "hello")
 }
 
