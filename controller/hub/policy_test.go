@@ -107,7 +107,7 @@ func TestGroupsAndTagsMoveNodes(t *testing.T) {
 		db := s.here("db")
 		s.policy(`{"tagOwners": {"tag:db": []}, "acls": [{"src": ["group:ops"], "dst": ["tag:db:*"]}]}`)
 		s.sees(bob)
-		db.node = must[store.Node](t)(s.own.SetNodeTags(s.Context(), me, db.node.ID, []string{"tag:db"}, 0))
+		must[store.Node](t)(s.own.SetNodeTags(s.Context(), me, db.node.ID, []string{"tag:db"}, 0))
 		s.settle()
 		s.sees(bob, "db+")
 		s.sees(ann)
@@ -117,7 +117,7 @@ func TestGroupsAndTagsMoveNodes(t *testing.T) {
 		s.user("bob@a.org")
 		s.sees(bob)
 		s.sees(db, "ann+")
-		db.node = must[store.Node](t)(s.own.SetNodeTags(s.Context(), me, db.node.ID, nil, 0))
+		must[store.Node](t)(s.own.SetNodeTags(s.Context(), me, db.node.ID, nil, 0))
 		s.settle()
 		s.sees(ann)
 		s.ok(s.own.DeleteGroup(s.Context(), me, "group:ops")) // the document still names it
