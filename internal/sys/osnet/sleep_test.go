@@ -3,6 +3,7 @@ package osnet
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -65,8 +66,8 @@ func TestBrokenBellDoesNotSpin(t *testing.T) {
 // Whichever clock goes on while the machine sleeps, a bell that rings too late tells.
 func TestLateTickIsASleep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var gone time.Duration // while asleep, by the clock of the day
-		b := newTicking(func() time.Time { return time.Now().Round(0).Add(gone) })
+		var gone atomic.Int64 // nanoseconds while asleep, by the clock of the day
+		b := newTicking(func() time.Time { return time.Now().Round(0).Add(time.Duration(gone.Load())) })
 		ctx, cancel := context.WithCancel(t.Context())
 		told := tellSleeps(ctx, b)
 		time.Sleep(time.Hour)
@@ -76,11 +77,11 @@ func TestLateTickIsASleep(t *testing.T) {
 			t.Fatalf("slept %v", d)
 		default:
 		}
-		gone = 8 * time.Hour
-		if d := <-told; d != gone {
+		gone.Store(int64(8 * time.Hour))
+		if d := <-told; d != 8*time.Hour {
 			t.Errorf("slept %v", d)
 		}
-		gone = 0 // the clock is put right
+		gone.Store(0) // the clock is put right
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		select {
