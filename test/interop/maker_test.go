@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/vishvananda/netlink"
@@ -63,11 +64,14 @@ type ofProgram struct {
 	runs    *lab.Proc
 }
 
+// starts is how long a program may take to start. Where time travels, its seconds are short while a program is read from the machine's disk.
+const starts = 6 * soon
+
 func (p *ofProgram) make(ctx context.Context, h *lab.Host) error {
 	c := h.Command(context.Background(), p.command[0], p.command[1:]...)
 	c.Env = append(c.Environ(), "LOG_LEVEL=verbose")
 	p.runs = h.StartCmd(c)
-	ctx, cancel := context.WithTimeout(ctx, soon)
+	ctx, cancel := context.WithTimeout(ctx, starts)
 	defer cancel()
 	for {
 		if _, err := h.Run(ctx, "wg", "show", link, "listen-port"); err == nil {
@@ -75,7 +79,7 @@ func (p *ofProgram) make(ctx context.Context, h *lab.Host) error {
 		}
 		select {
 		case <-p.runs.Done():
-			return fmt.Errorf("the program has ended:\n%s", p.runs.Log())
+			return fmt.Errorf("the program has ended (%v): %s", p.runs.Wait(ctx), strings.ReplaceAll(p.runs.Log(), "\n", " | "))
 		case <-ctx.Done():
 			return fmt.Errorf("the program does not answer on its socket: %w", ctx.Err())
 		case <-time.After(20 * time.Millisecond):
