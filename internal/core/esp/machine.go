@@ -9,6 +9,7 @@ import (
 
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/mono"
+	"github.com/cvlan/cvlan/internal/core/agenda"
 )
 
 // Bounds.
@@ -48,7 +49,7 @@ type Machine struct {
 	peers    map[key.WGPublic]*peer
 	spis     map[SPI]*Pair // nil: reserved
 	reserved int
-	schedule schedule
+	schedule agenda.Agenda[*peer]
 }
 
 // New makes a machine without peers. SPIs and jitter come from rnd, whose failure is a panic.
@@ -176,7 +177,7 @@ func (m *Machine) Remove(name key.WGPublic, out *Out) {
 	for _, h := range p.pairs {
 		m.retire(h.Pair, out)
 	}
-	m.schedule.remove(p)
+	m.schedule.Remove(p)
 	delete(m.peers, name)
 }
 
@@ -189,19 +190,14 @@ func (m *Machine) Attend(now mono.Time, pair *Pair, out *Out) {
 }
 
 // Deadline is when Tick wants to be called; Never: not before the next input.
-func (m *Machine) Deadline() mono.Time {
-	if p := m.schedule.first(); p != nil {
-		return p.due
-	}
-	return mono.Never
-}
+func (m *Machine) Deadline() mono.Time { return m.schedule.Deadline() }
 
 // Tick does what is due, for a bounded number of peers; if there are more, Deadline is still in the past.
 func (m *Machine) Tick(now mono.Time, out *Out) {
 	now = m.advance(now)
 	for range peersPerTick {
-		p := m.schedule.first()
-		if p == nil || p.due > now {
+		p, due := m.schedule.Due(now)
+		if !due {
 			return
 		}
 		m.look(p, now, out)
@@ -241,7 +237,7 @@ func (m *Machine) peer(name key.WGPublic) (*peer, error) {
 	if name.IsZero() {
 		return nil, errors.New("it has no name")
 	}
-	p := &peer{name: name, place: unscheduled, activity: new(activity)}
+	p := &peer{name: name, activity: new(activity)}
 	m.peers[name] = p
 	return p, nil
 }
@@ -249,7 +245,7 @@ func (m *Machine) peer(name key.WGPublic) (*peer, error) {
 // forget lets go of a peer of which there is nothing to know.
 func (m *Machine) forget(p *peer) {
 	if len(p.pairs) == 0 && p.keepalive == 0 {
-		m.schedule.remove(p)
+		m.schedule.Remove(p)
 		delete(m.peers, p.name)
 	}
 }

@@ -5,10 +5,12 @@ import (
 
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/mono"
+	"github.com/cvlan/cvlan/internal/core/agenda"
 )
 
 // peer is a machine's state of one peer.
 type peer struct {
+	agenda.Slot
 	name      key.WGPublic
 	pairs     []holding // in the order in which they were installed
 	current   *Pair     // what seals; nil: nothing
@@ -16,9 +18,6 @@ type peer struct {
 	keepalive time.Duration
 	since     mono.Time // when it was put, or sent a dummy last
 	looked    mono.Time // when the owner last read the marks of workers
-
-	due   mono.Time
-	place int // in the schedule
 }
 
 // holding is a pair and what a machine has in mind with it.

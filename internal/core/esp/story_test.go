@@ -310,7 +310,7 @@ func TestRemovedPeerLeavesNothing(t *testing.T) {
 	m.Remove(names[0], &w.side[0].out)
 	w.act(0)
 	m.Remove(names[0], &w.side[0].out)
-	if len(w.side[0].pairs) != 0 || len(m.peers)+len(m.spis)+len(m.schedule) != 0 || m.reserved != 0 || !m.Deadline().IsNever() {
+	if len(w.side[0].pairs) != 0 || len(m.peers)+len(m.spis)+m.schedule.Len() != 0 || m.reserved != 0 || !m.Deadline().IsNever() {
 		t.Errorf("%d peers, %d SPIs", len(m.peers), len(m.spis))
 	}
 }

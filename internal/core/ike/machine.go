@@ -8,6 +8,7 @@ import (
 	"net/netip"
 
 	"github.com/cvlan/cvlan/internal/base/mono"
+	"github.com/cvlan/cvlan/internal/core/agenda"
 	"github.com/cvlan/cvlan/internal/core/ike/msg"
 )
 
@@ -26,7 +27,7 @@ type Machine struct {
 	names    map[string][]*session
 	baker    baker
 	lastID   ID
-	schedule schedule
+	schedule agenda.Agenda[*sa]
 }
 
 // half names a half-open SA that a stranger began.
@@ -194,7 +195,7 @@ func (m *Machine) newSA(initiator bool) *sa {
 		if spi == 0 || m.sas[spi] != nil {
 			continue
 		}
-		s := &sa{m: m, local: spi, initiator: initiator, place: unscheduled}
+		s := &sa{m: m, local: spi, initiator: initiator}
 		m.sas[spi] = s
 		return s
 	}

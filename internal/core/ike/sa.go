@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/cvlan/cvlan/internal/base/mono"
+	"github.com/cvlan/cvlan/internal/core/agenda"
 	"github.com/cvlan/cvlan/internal/core/ike/crypt"
 	"github.com/cvlan/cvlan/internal/core/ike/msg"
 )
@@ -13,6 +14,7 @@ import (
 // sa is one IKE SA: keys, and a window of one request in each direction (§2.3). What it may carry follows from whether it is opening
 // or has a session.
 type sa struct {
+	agenda.Slot
 	m             *Machine
 	local, remote msg.SPI
 	initiator     bool // we began it
@@ -38,9 +40,7 @@ type sa struct {
 	requests pieces
 	answered answer // to expect-1
 
-	ends  mono.Time // it is forgotten then; Never: by other rules
-	due   mono.Time
-	place int
+	ends mono.Time // it is forgotten then; Never: by other rules
 }
 
 // stage is how far an IKE SA has come.
@@ -175,7 +175,7 @@ func (s *sa) deadline() mono.Time {
 // drop forgets the SA.
 func (s *sa) drop() {
 	m := s.m
-	m.schedule.set(s, mono.Never)
+	m.schedule.Set(s, mono.Never)
 	delete(m.sas, s.local)
 	m.notHalf(s)
 	if s.session != nil {

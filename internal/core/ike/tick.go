@@ -5,12 +5,7 @@ import (
 )
 
 // Deadline is when Tick wants to be called; Never: not before the next input.
-func (m *Machine) Deadline() mono.Time {
-	if len(m.schedule) == 0 {
-		return mono.Never
-	}
-	return m.schedule[0].due
-}
+func (m *Machine) Deadline() mono.Time { return m.schedule.Deadline() }
 
 // sasPerTick bounds one Tick; the rest stay due, and Deadline says so.
 const sasPerTick = 64
@@ -19,10 +14,10 @@ const sasPerTick = 64
 func (m *Machine) Tick(now mono.Time, out *Out) {
 	m.advance(now)
 	for range sasPerTick {
-		if len(m.schedule) == 0 || m.schedule[0].due > m.now {
+		s, due := m.schedule.Due(m.now)
+		if !due {
 			return
 		}
-		s := m.schedule[0]
 		m.guard(s, Path{}, out, func() { m.tick(s, out) })
 	}
 }
@@ -76,10 +71,10 @@ func (m *Machine) unanswered(s *sa, out *Out) {
 // look puts an SA where it belongs in the schedule.
 func (m *Machine) look(s *sa) {
 	if m.sas[s.local] != s {
-		m.schedule.set(s, mono.Never)
+		m.schedule.Set(s, mono.Never)
 		return
 	}
-	m.schedule.set(s, s.deadline())
+	m.schedule.Set(s, s.deadline())
 }
 
 func (m *Machine) lookAll(x *session) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/mono"
+	"github.com/cvlan/cvlan/internal/core/agenda"
 	"github.com/cvlan/cvlan/proto/disco"
 )
 
@@ -17,7 +18,7 @@ type Machine struct {
 	rnd      io.Reader
 	now      mono.Time
 	peers    map[key.WGPublic]*pair
-	schedule schedule
+	schedule agenda.Agenda[*pair]
 	running  int
 }
 
@@ -46,7 +47,7 @@ func (m *Machine) Put(peer key.WGPublic) error {
 func (m *Machine) Remove(peer key.WGPublic) {
 	if p := m.peers[peer]; p != nil {
 		m.end(p)
-		m.schedule.remove(p)
+		m.schedule.Remove(p)
 	}
 	delete(m.peers, peer)
 }
@@ -102,21 +103,16 @@ func (m *Machine) Part(now mono.Time, peer key.WGPublic, msg *disco.Message, out
 }
 
 // Deadline is when Tick wants to be called; Never: not before the next input.
-func (m *Machine) Deadline() mono.Time {
-	if len(m.schedule) == 0 {
-		return mono.Never
-	}
-	return m.schedule[0].due
-}
+func (m *Machine) Deadline() mono.Time { return m.schedule.Deadline() }
 
 // Tick does what is due, for a bounded number of peers; if there are more, Deadline is still in the past.
 func (m *Machine) Tick(now mono.Time, out *Out) {
 	now = m.advance(now)
 	for range peersPerTick {
-		if len(m.schedule) == 0 || m.schedule[0].due > now {
+		p, due := m.schedule.Due(now)
+		if !due {
 			return
 		}
-		p := m.schedule[0]
 		m.look(p, now, out)
 		m.settle(p, out)
 	}
@@ -150,7 +146,7 @@ func (m *Machine) Keys(peer key.WGPublic) Keys {
 func (m *Machine) warm(peer key.WGPublic) (*pair, bool) {
 	p, has := m.peers[peer]
 	if has && p == nil {
-		p = &pair{public: peer, place: unscheduled}
+		p = &pair{public: peer}
 		m.peers[peer] = p
 	}
 	return p, has
@@ -163,7 +159,7 @@ func (m *Machine) settle(p *pair, out *Out) {
 		p.fresh = false
 		out.Events = append(out.Events, Event{Kind: EventShared, Peer: p.public})
 	}
-	m.schedule.set(p, p.deadline())
+	m.schedule.Set(p, p.deadline())
 }
 
 // insists reports whether our exchange is the one that counts if both sides begin at once.

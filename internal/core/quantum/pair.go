@@ -6,6 +6,7 @@ import (
 
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/mono"
+	"github.com/cvlan/cvlan/internal/core/agenda"
 	"github.com/cvlan/cvlan/proto/disco"
 )
 
@@ -23,6 +24,7 @@ func (h *holding) adopt(k key.Preshared, now mono.Time) {
 
 // pair is what a machine knows of one peer that took part in something.
 type pair struct {
+	agenda.Slot
 	holding
 	public key.WGPublic
 	told   Keys // by the last EventKeys
@@ -38,9 +40,6 @@ type pair struct {
 	began      mono.Time // the last of ours
 	mismatched mono.Time // the last Mismatch that was heeded
 	paced      mono.Time // until then the peer has used up its encapsulations
-
-	due   mono.Time
-	place int // in the schedule
 }
 
 // exchange is one that we began.

@@ -154,8 +154,9 @@ func BenchmarkTick(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		now = max(now, m.Deadline())
-		m.schedule.first().traffic.receive(now, true) // traffic goes on
-		m.look(m.schedule.first(), now, out)
+		p, _ := m.schedule.Due(m.schedule.Deadline())
+		p.traffic.receive(now, true) // traffic goes on
+		m.look(p, now, out)
 		out.Reset()
 	}
 }

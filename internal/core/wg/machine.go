@@ -9,6 +9,7 @@ import (
 
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/mono"
+	"github.com/cvlan/cvlan/internal/core/agenda"
 )
 
 // Config is what a machine is made of.
@@ -65,7 +66,7 @@ type Machine struct {
 	now      mono.Time
 	peers    map[key.WGPublic]*peer
 	indices  map[uint32]*peer // of attempts and sessions
-	schedule schedule
+	schedule agenda.Agenda[*peer]
 }
 
 // New makes a machine without peers. Keys and nonces come from rnd, whose failure is a panic.
@@ -145,7 +146,7 @@ func (m *Machine) Remove(public key.WGPublic, out *Out) {
 	for _, s := range p.keys.all() {
 		m.retire(s, out)
 	}
-	m.schedule.remove(p)
+	m.schedule.Remove(p)
 	delete(m.peers, public)
 }
 
@@ -181,19 +182,14 @@ func (m *Machine) Attend(now mono.Time, s *Session, out *Out) {
 func (m *Machine) Press(now mono.Time) { m.load.press(m.advance(now)) }
 
 // Deadline is when Tick wants to be called; Never: not before the next input.
-func (m *Machine) Deadline() mono.Time {
-	if p := m.schedule.first(); p != nil {
-		return p.due
-	}
-	return mono.Never
-}
+func (m *Machine) Deadline() mono.Time { return m.schedule.Deadline() }
 
 // Tick does what is due, for a bounded number of peers; if there are more, Deadline is still in the past.
 func (m *Machine) Tick(now mono.Time, out *Out) {
 	now = m.advance(now)
 	for range peersPerTick {
-		p := m.schedule.first()
-		if p == nil || p.due > now {
+		p, due := m.schedule.Due(now)
+		if !due {
 			return
 		}
 		m.look(p, now, out)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/mono"
+	"github.com/cvlan/cvlan/internal/core/agenda"
 )
 
 // Peer is what a machine has to know of a peer.
@@ -35,6 +36,7 @@ const unheard = 50 * time.Millisecond
 // peer is a machine's state of one peer. One that never spoke is this struct, two words in a map, and nothing else; what only a
 // conversation needs is behind pointers.
 type peer struct {
+	agenda.Slot
 	public    key.WGPublic
 	psk       key.Preshared
 	other     key.Preshared
@@ -59,13 +61,10 @@ type peer struct {
 	looked    mono.Time     // when the owner last read traffic's marks
 	wished    bool          // somebody wished for an attempt, and there was no preshared key for it
 	jitter    time.Duration // drawn with each initiation
-
-	due   mono.Time
-	place int // in the schedule
 }
 
 func newPeer(cfg Peer, now mono.Time) *peer {
-	p := &peer{public: cfg.Public, latest: cfg.NotBefore, place: unscheduled}
+	p := &peer{public: cfg.Public, latest: cfg.NotBefore}
 	p.configure(cfg, now)
 	return p
 }

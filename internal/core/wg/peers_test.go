@@ -133,8 +133,8 @@ func TestARemovedPeerLeavesNothingBehind(t *testing.T) {
 	s := w.side[0]
 	s.m.Remove(w.pub[1], &s.out)
 	s.flush(w.now)
-	if len(s.rx)+len(s.tx)+len(s.m.indices)+len(s.m.peers)+len(s.m.schedule) != 0 {
-		t.Errorf("left behind: %d sessions, %d indices, %d peers, %d deadlines", len(s.rx), len(s.m.indices), len(s.m.peers), len(s.m.schedule))
+	if len(s.rx)+len(s.tx)+len(s.m.indices)+len(s.m.peers)+s.m.schedule.Len() != 0 {
+		t.Errorf("left behind: %d sessions, %d indices, %d peers, %d deadlines", len(s.rx), len(s.m.indices), len(s.m.peers), s.m.schedule.Len())
 	}
 	s.m.Remove(w.pub[1], &s.out)
 	s.m.Wake(w.now, w.pub[1], &s.out)

@@ -17,7 +17,7 @@ func (m *Machine) look(p *peer, now mono.Time, out *Out) {
 	m.acknowledge(p, now, out)
 	m.suspect(p, now, out)
 	m.keepAlive(p, now, out)
-	m.schedule.set(p, m.deadline(p, now))
+	m.schedule.Set(p, m.deadline(p, now))
 	p.looked = now
 }
 

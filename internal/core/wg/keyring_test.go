@@ -1,46 +1,10 @@
 package wg
 
 import (
-	"math/rand/v2"
 	"testing"
 
 	"github.com/cvlan/cvlan/internal/base/mono"
 )
-
-func TestTheScheduleAgreesWithAModel(t *testing.T) {
-	rnd := rand.New(testRandom(1))
-	peers := make([]*peer, 50)
-	for i := range peers {
-		peers[i] = &peer{place: unscheduled}
-	}
-	var s schedule
-	model := map[*peer]mono.Time{}
-	for range 20_000 {
-		p := peers[rnd.IntN(len(peers))]
-		at := mono.Time(rnd.IntN(100)) // 0 is Never
-		s.set(p, at)
-		model[p] = at
-		if at.IsNever() {
-			delete(model, p)
-		}
-		want := mono.Never
-		for _, at := range model {
-			want = mono.Earlier(want, at)
-		}
-		got := mono.Never
-		if first := s.first(); first != nil {
-			got = first.due
-		}
-		if got != want || len(s) != len(model) {
-			t.Fatalf("first is due at %d of %d, want %d of %d", got, len(s), want, len(model))
-		}
-		for i, p := range s {
-			if p.place != i {
-				t.Fatalf("a peer at %d believes that it is at %d", i, p.place)
-			}
-		}
-	}
-}
 
 func TestTheKeyringKeepsWhatMayStillArrive(t *testing.T) {
 	s := make([]*Session, 6)
