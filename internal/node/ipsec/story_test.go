@@ -9,20 +9,21 @@ import (
 	"github.com/cvlan/cvlan/internal/core/esp"
 	"github.com/cvlan/cvlan/internal/core/offload"
 	"github.com/cvlan/cvlan/internal/node/tunnel"
+	"github.com/cvlan/cvlan/internal/node/tunnel/tunneltest"
 )
 
 func TestFirstPacketWaitsForKeysAndIsAnswered(t *testing.T) {
 	for _, s := range []esp.Suite{esp.AES256GCM, esp.AES128GCM, esp.ChaCha20Poly1305, esp.AES256CBC} {
 		inWorld(t, esp.Keys{Suite: s}, func(w *world) {
-			w.a.says(w.b, 0, 10)
-			w.pass(rtt / 2 * 3) // question, answer, packets
-			w.b.wantHeard(0, 10)
-			w.b.says(w.a, 0, 10)
-			w.pass(rtt / 2)
-			w.a.wantHeard(0, 10)
-			w.a.wantDrops(nil)
-			w.b.wantDrops(nil)
-			if st := w.a.of(w.b); st.Attempting || st.SessionSince.IsZero() || st.LastHandshake.IsZero() || st.Endpoint.Addr() != w.b.home || st.Cipher != s.String() {
+			w.a.Says(w.b.End, 0, 10)
+			w.Pass(rtt / 2 * 3) // question, answer, packets
+			w.b.WantHeard(0, 10)
+			w.b.Says(w.a.End, 0, 10)
+			w.Pass(rtt / 2)
+			w.a.WantHeard(0, 10)
+			w.a.WantDrops(nil)
+			w.b.WantDrops(nil)
+			if st := w.a.Of(w.b.End); st.Attempting || st.SessionSince.IsZero() || st.LastHandshake.IsZero() || st.Endpoint.Addr() != w.b.Home || st.Cipher != s.String() {
 				w.Errorf("%+v", st)
 			}
 		})
@@ -31,13 +32,13 @@ func TestFirstPacketWaitsForKeysAndIsAnswered(t *testing.T) {
 
 func TestTrainsArriveAsOneRun(t *testing.T) {
 	inWorld(t, gcm(), func(w *world) {
-		w.a.says(w.b, 0, 1)
-		w.pass(time.Second)
-		w.b.wantHeard(0, 1)
-		tap := w.b.twin.Tap()
-		sent := tcpTrain(w.a.addr, w.b.addr, 45, 1340)
-		w.a.twin.SendTrain(sent)
-		w.pass(rtt)
+		w.a.Says(w.b.End, 0, 1)
+		w.Pass(time.Second)
+		w.b.WantHeard(0, 1)
+		tap := w.b.Twin.Tap()
+		sent := tcpTrain(w.a.Addr, w.b.Addr, 45, 1340)
+		w.a.Twin.SendTrain(sent)
+		w.Pass(rtt)
 		select {
 		case got := <-tap:
 			if !bytes.Equal(got.Packet, sent.Packet) || got.Segment != sent.Segment {
@@ -54,7 +55,7 @@ func TestTrainsArriveAsOneRun(t *testing.T) {
 
 // tcpTrain is a train of n segments.
 func tcpTrain(from, to netip.Addr, n, segment int) offload.Super {
-	p := numbered(from, to, 0)[:20]
+	p := tunneltest.Numbered(from, to, 0)[:20]
 	size := 20 + n*segment
 	p[2], p[3], p[9] = byte((20+size)>>8), byte(20+size), 6
 	p[10], p[11] = 0, 0
@@ -72,23 +73,23 @@ func TestChangeOfKeysInFlowLosesNothing(t *testing.T) {
 	k := gcm()
 	k.Life = esp.Life{Soft: esp.Limit{Time: 10 * time.Second}, Hard: esp.Limit{Time: 20 * time.Second}}
 	inWorld(t, k, func(w *world) {
-		w.change(func() { w.jitter = rtt })
-		n, per := brief(600, 150), 100
+		w.Change(func() { w.Jitter = rtt })
+		n, per := tunneltest.Brief(600, 150), 100
 		for i := range n {
-			w.a.says(w.b, i*per, per)
-			w.b.says(w.a, i*per, per)
-			w.pass(100 * time.Millisecond)
+			w.a.Says(w.b.End, i*per, per)
+			w.b.Says(w.a.End, i*per, per)
+			w.Pass(100 * time.Millisecond)
 			if i%10 == 9 {
-				w.pass(rtt * 2)
-				w.b.wantHeard((i-9)*per, 10*per)
-				w.a.wantHeard((i-9)*per, 10*per)
+				w.Pass(rtt * 2)
+				w.b.WantHeard((i-9)*per, 10*per)
+				w.a.WantHeard((i-9)*per, 10*per)
 			}
 		}
 		if w.a.keyer.Pairs < n/100 || w.a.keyer.Pairs > 20 {
 			w.Errorf("%d pairs", w.a.keyer.Pairs)
 		}
-		w.a.wantDrops(nil)
-		w.b.wantDrops(nil)
+		w.a.WantDrops(nil)
+		w.b.WantDrops(nil)
 	})
 }
 
@@ -97,66 +98,66 @@ func TestNumbersThatEndAreReplacedInTime(t *testing.T) {
 	k := gcm()
 	k.Life.Hard.Packets = 1000
 	inWorld(t, k, func(w *world) {
-		n := brief(6000, 2000)
+		n := tunneltest.Brief(6000, 2000)
 		for i := range n {
-			w.a.says(w.b, i, 1)
+			w.a.Says(w.b.End, i, 1)
 			if time.Sleep(rtt / 40); i%500 == 499 {
-				w.pass(rtt)
-				w.b.wantHeard(i-499, 500)
+				w.Pass(rtt)
+				w.b.WantHeard(i-499, 500)
 			}
 		}
 		before := w.a.keyer.Pairs
 		for range 6 {
 			for range 20 {
-				w.a.twin.SendTrain(tcpTrain(w.a.addr, w.b.addr, 40, 1340))
+				w.a.Twin.SendTrain(tcpTrain(w.a.Addr, w.b.Addr, 40, 1340))
 				time.Sleep(rtt / 8)
 			}
-			w.pass(time.Second)
-			if got := len(w.b.heard()); got != 20*40 {
+			w.Pass(time.Second)
+			if got := len(w.b.Heard()); got != 20*40 {
 				w.Errorf("%d of %d packets of trains have arrived", got, 20*40)
 			}
 		}
 		if w.a.keyer.Pairs-before < 3 || w.a.keyer.Pairs > 20 {
 			w.Errorf("%d pairs, and %d after", before, w.a.keyer.Pairs)
 		}
-		w.b.wantDrops(nil)
+		w.b.WantDrops(nil)
 	})
 }
 
 func TestDuplicatesAreDropped(t *testing.T) {
 	inWorld(t, gcm(), func(w *world) {
-		w.a.says(w.b, 0, 1)
-		w.pass(time.Second)
-		w.b.wantHeard(0, 1)
-		w.change(func() { w.twice, w.jitter = 1, rtt })
+		w.a.Says(w.b.End, 0, 1)
+		w.Pass(time.Second)
+		w.b.WantHeard(0, 1)
+		w.Change(func() { w.Twice, w.Jitter = 1, rtt })
 		const n = 1000
 		for i := range n {
-			w.a.says(w.b, i, 1)
+			w.a.Says(w.b.End, i, 1)
 			time.Sleep(rtt / 100)
 		}
-		w.pass(time.Second)
-		w.b.wantHeard(0, n)
-		w.b.wantDrops(map[tunnel.Reason]uint64{tunnel.Replayed: n})
+		w.Pass(time.Second)
+		w.b.WantHeard(0, n)
+		w.b.WantDrops(map[tunnel.Reason]uint64{tunnel.Replayed: n})
 	})
 }
 
 // A peer that has restarted knows no pair. What is sent to it goes nowhere until its silence is noticed.
 func TestPeerThatRestartsIsFoundAgain(t *testing.T) {
 	inWorld(t, gcm(), func(w *world) {
-		w.a.says(w.b, 0, 1)
-		w.pass(time.Second)
-		w.b.wantHeard(0, 1)
+		w.a.Says(w.b.End, 0, 1)
+		w.Pass(time.Second)
+		w.b.WantHeard(0, 1)
 		port := w.b.Port()
 		w.b.Close()
 		w.b.boot()
-		w.b.knows(w.a)
-		w.a.knows(w.b)
+		w.b.Knows(w.a.End)
+		w.a.Knows(w.b.End)
 		for i := range 200 {
-			w.a.says(w.b, i, 1)
-			w.pass(100 * time.Millisecond)
+			w.a.Says(w.b.End, i, 1)
+			w.Pass(100 * time.Millisecond)
 		}
-		w.pass(time.Second)
-		got := w.b.heard()
+		w.Pass(time.Second)
+		got := w.b.Heard()
 		if len(got) == 0 || got[len(got)-1] != 199 || w.a.keyer.Silences == 0 {
 			w.Errorf("after the restart (ports %d, %d) arrive %d packets; %d silences", port, w.b.Port(), len(got), w.a.keyer.Silences)
 		}
@@ -165,17 +166,17 @@ func TestPeerThatRestartsIsFoundAgain(t *testing.T) {
 
 func TestKeepaliveIsADummy(t *testing.T) {
 	inWorld(t, gcm(), func(w *world) {
-		w.a.knows(w.b, func(c *tunnel.PeerConfig) { c.Keepalive = 25 * time.Second })
-		w.a.says(w.b, 0, 1)
-		w.pass(time.Second)
-		w.b.wantHeard(0, 1)
-		before := w.b.of(w.a).RxPackets
-		w.pass(10 * time.Minute)
-		if n := w.b.of(w.a).RxPackets - before; n != 24 {
+		w.a.Knows(w.b.End, func(c *tunnel.PeerConfig) { c.Keepalive = 25 * time.Second })
+		w.a.Says(w.b.End, 0, 1)
+		w.Pass(time.Second)
+		w.b.WantHeard(0, 1)
+		before := w.b.Of(w.a.End).RxPackets
+		w.Pass(10 * time.Minute)
+		if n := w.b.Of(w.a.End).RxPackets - before; n != 24 {
 			w.Errorf("%d datagrams in ten minutes", n)
 		}
-		w.b.wantHeard(0, 0)
-		w.b.wantDrops(nil)
+		w.b.WantHeard(0, 0)
+		w.b.WantDrops(nil)
 	})
 }
 
@@ -183,26 +184,26 @@ func TestTrafficOutsideOfTheSelectorsIsDropped(t *testing.T) {
 	k := gcm()
 	k.Theirs = []esp.Selector{{ToPort: 65535, From: netip.MustParseAddr("10.77.0.0"), To: netip.MustParseAddr("10.77.0.1")}}
 	inWorld(t, k, func(w *world) {
-		w.a.says(w.b, 0, 5)
-		w.pass(time.Second)
-		w.b.wantHeard(0, 5)
-		w.b.says(w.a, 0, 5)
-		w.pass(time.Second)
-		w.a.wantHeard(0, 0)
-		w.a.wantDrops(map[tunnel.Reason]uint64{tunnel.Unselected: 5})
+		w.a.Says(w.b.End, 0, 5)
+		w.Pass(time.Second)
+		w.b.WantHeard(0, 5)
+		w.b.Says(w.a.End, 0, 5)
+		w.Pass(time.Second)
+		w.a.WantHeard(0, 0)
+		w.a.WantDrops(map[tunnel.Reason]uint64{tunnel.Unselected: 5})
 	})
 }
 
 func TestRemovedPeerIsForgottenAtOnce(t *testing.T) {
 	inWorld(t, gcm(), func(w *world) {
-		w.a.says(w.b, 0, 1)
-		w.pass(time.Second)
-		w.b.wantHeard(0, 1)
-		w.b.RemovePeer(w.a.name())
-		w.a.says(w.b, 1, 3)
-		w.pass(rtt)
-		w.b.wantHeard(0, 0)
-		w.b.wantDrops(map[tunnel.Reason]uint64{tunnel.UnknownIndex: 3})
+		w.a.Says(w.b.End, 0, 1)
+		w.Pass(time.Second)
+		w.b.WantHeard(0, 1)
+		w.b.RemovePeer(w.a.Name())
+		w.a.Says(w.b.End, 1, 3)
+		w.Pass(rtt)
+		w.b.WantHeard(0, 0)
+		w.b.WantDrops(map[tunnel.Reason]uint64{tunnel.UnknownIndex: 3})
 	})
 }
 
@@ -210,24 +211,16 @@ func TestLossyLinkStillMakesPairs(t *testing.T) {
 	k := gcm()
 	k.Life.Soft.Time, k.Life.Hard.Time = 10*time.Second, 30*time.Second
 	inWorld(t, k, func(w *world) {
-		w.change(func() { w.loss, w.twice, w.jitter = 0.3, 0.1, rtt })
+		w.Change(func() { w.Loss, w.Twice, w.Jitter = 0.3, 0.1, rtt })
 		heard := 0
-		for i := range brief(1200, 300) {
-			w.a.says(w.b, i, 1)
-			w.b.says(w.a, i, 1)
-			w.pass(100 * time.Millisecond)
-			heard += len(w.b.heard()) + len(w.a.heard())
+		for i := range tunneltest.Brief(1200, 300) {
+			w.a.Says(w.b.End, i, 1)
+			w.b.Says(w.a.End, i, 1)
+			w.Pass(100 * time.Millisecond)
+			heard += len(w.b.Heard()) + len(w.a.Heard())
 		}
-		if heard < brief(1200, 300) {
+		if heard < tunneltest.Brief(1200, 300) {
 			w.Errorf("%d packets have arrived", heard)
 		}
 	})
-}
-
-// brief is all, or with -short less.
-func brief(all, less int) int {
-	if testing.Short() {
-		return less
-	}
-	return all
 }

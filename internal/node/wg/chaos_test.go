@@ -72,13 +72,13 @@ func (c *chaos) event() {
 	a, b := c.any()
 	switch c.dice.IntN(8) {
 	case 0:
-		c.change(func() {
-			c.loss, c.twice, c.jitter = c.dice.Float64()*0.3, c.dice.Float64()*0.2, time.Duration(c.dice.Int64N(int64(2*rtt)))
+		c.Change(func() {
+			c.Loss, c.Twice, c.Jitter = c.dice.Float64()*0.3, c.dice.Float64()*0.2, time.Duration(c.dice.Int64N(int64(2*rtt)))
 		})
 	case 1:
-		c.silence(a.home, true)
+		c.Silence(a.home, true)
 	case 2:
-		c.change(func() { clear(c.cuts) })
+		c.Rejoin()
 	case 3:
 		a.moves(a.n*50 + byte(c.dice.IntN(50)))
 		if c.dice.IntN(2) == 0 {
@@ -110,10 +110,8 @@ func (c *chaos) meet(e *end) {
 // calm heals the network; everybody must reach everybody then.
 func (c *chaos) calm() {
 	c.Helper()
-	c.change(func() {
-		c.loss, c.twice, c.jitter = 0, 0, 0
-		clear(c.cuts)
-	})
+	c.Change(func() { c.Loss, c.Twice, c.Jitter = 0, 0, 0 })
+	c.Rejoin()
 	for _, e := range c.ends {
 		c.meet(e)
 	}
@@ -129,7 +127,7 @@ func (c *chaos) calm() {
 // forget removes all peers. Not one session may be left that opens anything.
 func (c *chaos) forget() {
 	c.Helper()
-	c.pass(time.Second)
+	c.Pass(time.Second)
 	for _, e := range c.ends {
 		e.datagrams(nil)
 		for _, o := range c.ends {
@@ -142,7 +140,7 @@ func (c *chaos) forget() {
 		for _, d := range c.last {
 			s.sends(e.at(), d)
 		}
-		c.pass(time.Second)
+		c.Pass(time.Second)
 		if n := e.dropped(tunnel.UnknownIndex) - before; int(n) < len(c.last) { // and perhaps one that was under way
 			c.Errorf("%d knows %d of %d sessions of peers that were removed", e.n, len(c.last)-int(n), len(c.last))
 		}
@@ -181,7 +179,7 @@ func tellChaos(w *world, seed int) {
 		if w.dice.IntN(10) == 0 {
 			c.event()
 		}
-		w.pass(time.Duration(w.dice.Int64N(int64(time.Second))))
+		w.Pass(time.Duration(w.dice.Int64N(int64(time.Second))))
 		c.look()
 	}
 	c.calm()

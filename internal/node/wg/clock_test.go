@@ -18,7 +18,7 @@ func TestNodeWhoseClockWentBackIsRefusedUntilItHasCaughtUp(t *testing.T) {
 		}
 		w.talk(a, b, time.Second)
 		w.talk(a, c, time.Second)
-		w.pass(rejectAfter)
+		w.Pass(rejectAfter)
 		const back = 20 * time.Minute
 		a.speaks.Now = func() time.Time { return time.Now().Add(-back) }
 		a.reboots()
@@ -27,7 +27,7 @@ func TestNodeWhoseClockWentBackIsRefusedUntilItHasCaughtUp(t *testing.T) {
 		start := time.Now()
 		for time.Since(start) < back-rejectAfter-time.Minute {
 			a.says(b, "too early")
-			w.pass(retry)
+			w.Pass(retry)
 		}
 		if n, all := b.dropped(tunnel.Replayed), b.heard(); n < 100 || len(all) != 0 {
 			w.Errorf("b has refused %d initiations and heard %q", n, all)
@@ -42,7 +42,7 @@ func TestNodeWhoseClockWentBackIsRefusedUntilItHasCaughtUp(t *testing.T) {
 		}
 		a.heard()
 		b.heard()
-		w.pass(2*time.Minute + rejectAfter) // without a session, and past the time that b remembers
+		w.Pass(2*time.Minute + rejectAfter) // without a session, and past the time that b remembers
 		w.talk(a, b, time.Second)
 	})
 }
@@ -58,7 +58,7 @@ func TestTimeOfDayThatJumpsWhileTheNodeRunsIsNoMatter(t *testing.T) {
 		b.knows(a)
 		for _, ahead = range []time.Duration{0, -time.Hour, time.Hour, -24 * time.Hour} {
 			w.talk(a, b, time.Second)
-			w.pass(rejectAfter)
+			w.Pass(rejectAfter)
 		}
 	})
 }

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/cvlan/cvlan/internal/node/tunnel/tunneltest"
 )
 
 // Times of the protocol.
@@ -18,7 +20,7 @@ func TestConstantTrafficLosesNothingThroughTenKeys(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		a, b := w.pair()
 		w.talk(a, b, time.Second)
-		every := brief(100*time.Millisecond, time.Second)
+		every := tunneltest.Brief(100*time.Millisecond, time.Second)
 		n := int(30 * time.Minute / every)
 		heard, keys := map[*end]int{}, 0
 		since := a.of(b).SessionSince
@@ -39,7 +41,7 @@ func TestConstantTrafficLosesNothingThroughTenKeys(t *testing.T) {
 				since, keys = now, keys+1
 			}
 		}
-		w.pass(time.Second)
+		w.Pass(time.Second)
 		for _, e := range []*end{a, b} {
 			if all := heard[e] + len(e.heard()); all != n {
 				w.Errorf("%d has heard %d of %d", e.n, all, n)
@@ -67,7 +69,7 @@ func TestOneWayTrafficLosesNothing(t *testing.T) {
 			time.Sleep(every)
 			heard += len(b.heard())
 		}
-		w.pass(time.Second)
+		w.Pass(time.Second)
 		if heard += len(b.heard()); heard != n {
 			w.Errorf("%d of %d have arrived", heard, n)
 		}
@@ -79,9 +81,9 @@ func TestKeepaliveAloneKeepsASessionFresh(t *testing.T) {
 		a, b := w.end(1), w.end(2)
 		b.knows(a, at())
 		a.knows(b, every(25*time.Second)) // and is spoken to at once
-		w.pass(time.Second)
+		w.Pass(time.Second)
 		for range 120 {
-			w.pass(30 * time.Second)
+			w.Pass(30 * time.Second)
 			for _, s := range []time.Time{a.of(b).SessionSince, b.of(a).SessionSince} {
 				if s.IsZero() || time.Since(s) >= rejectAfter {
 					w.Fatalf("a session of %v", s)
@@ -94,14 +96,14 @@ func TestKeepaliveAloneKeepsASessionFresh(t *testing.T) {
 			w.Error("the session could not be used")
 		}
 		// 144 keepalives in an hour, and 30 handshakes of three messages, one of which is a keepalive.
-		if n := w.traffic(); n < 120 || n > 300 {
+		if n := w.Carried(); n < 120 || n > 300 {
 			w.Errorf("%d datagrams in an hour", n)
 		}
 		a.knows(b) // off again
-		w.pass(time.Hour)
-		quiet := w.traffic()
-		w.pass(time.Hour)
-		if n := w.traffic() - quiet; n != 0 {
+		w.Pass(time.Hour)
+		quiet := w.Carried()
+		w.Pass(time.Hour)
+		if n := w.Carried() - quiet; n != 0 {
 			w.Errorf("%d datagrams without a keepalive", n)
 		}
 	})
@@ -110,18 +112,18 @@ func TestKeepaliveAloneKeepsASessionFresh(t *testing.T) {
 func TestIdlePeersAreSilent(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		a, b := w.pair()
-		w.pass(time.Hour)
-		if n := w.traffic(); n != 0 {
+		w.Pass(time.Hour)
+		if n := w.Carried(); n != 0 {
 			w.Errorf("%d datagrams before anybody has anything to say", n)
 		}
 		w.talk(a, b, time.Second)
-		w.pass(passive + time.Second)
-		quiet := w.traffic()
+		w.Pass(passive + time.Second)
+		quiet := w.Carried()
 		if quiet > 6 { // two of the handshake, a keepalive, two packets and an acknowledgement
 			w.Errorf("%d datagrams for one packet each way", quiet)
 		}
-		w.pass(24 * time.Hour)
-		if n := w.traffic() - quiet; n != 0 {
+		w.Pass(24 * time.Hour)
+		if n := w.Carried() - quiet; n != 0 {
 			w.Errorf("%d datagrams in an idle day", n)
 		}
 		for _, s := range []time.Time{a.of(b).SessionSince, b.of(a).SessionSince} {

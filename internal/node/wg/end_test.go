@@ -57,7 +57,7 @@ func place(n byte) netip.Addr { return netip.AddrFrom4([4]byte{192, 0, 2, n}) }
 
 // boot starts the end, or starts it anew with nothing but its key.
 func (e *end) boot() error {
-	s, err := e.w.net.Open(sock.Config{}, e.home)
+	s, err := e.w.Network.Open(sock.Config{}, e.home)
 	if err != nil {
 		return err
 	}
@@ -180,7 +180,7 @@ func (e *end) datagrams(f func([]byte)) {
 			if t.Segment > 0 {
 				n = min(n, t.Segment)
 			}
-			e.w.change(func() { f(rest[:n]) })
+			e.w.Change(func() { f(rest[:n]) })
 			rest = rest[n:]
 		}
 		return nil

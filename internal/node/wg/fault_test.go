@@ -33,7 +33,7 @@ func TestDatagramsThatTheSystemRefusesAreLostAndNothingElse(t *testing.T) {
 				for range 10 {
 					a.says(b, "lost")
 				}
-				w.pass(time.Second)
+				w.Pass(time.Second)
 				a.sock.Fail(nil)
 				if n := c.counted(a.State().Socket); n != 10 {
 					w.Errorf("%d counted: %+v", n, a.State().Socket)
@@ -53,7 +53,7 @@ func TestHandshakeOutlivesASystemWithoutMemory(t *testing.T) {
 		a, b := w.pair()
 		a.sock.Fail(func(sock.Train) error { return syscall.ENOBUFS })
 		a.says(b, "early")
-		w.pass(2 * time.Second)
+		w.Pass(2 * time.Second)
 		a.sock.Fail(nil)
 		if !b.hears("early", retry) {
 			w.Errorf("%+v", a.of(b))
@@ -81,7 +81,7 @@ func TestLossOfTheDeviceIsTold(t *testing.T) {
 			w.Errorf("%d peers", n)
 		}
 		b.says(a, "to a host without a device")
-		w.pass(time.Minute)
+		w.Pass(time.Minute)
 	})
 }
 
@@ -116,7 +116,7 @@ func TestCloseFromManySidesWhileItIsBusy(t *testing.T) {
 	payload := noise(20 * 1340)
 	for seed := range uint64(seeds(25)) {
 		inWorld(t, seed, func(w *world) {
-			w.jitter = rtt
+			w.Jitter = rtt
 			a, b := w.pair()
 			var all sync.WaitGroup
 			stop := make(chan struct{})
@@ -138,7 +138,7 @@ func TestCloseFromManySidesWhileItIsBusy(t *testing.T) {
 					}
 				})
 			}
-			w.pass(time.Duration(seed) * rtt / 3)
+			w.Pass(time.Duration(seed) * rtt / 3)
 			for range 4 {
 				all.Go(func() {
 					if err := a.Close(); err != nil {
@@ -146,7 +146,7 @@ func TestCloseFromManySidesWhileItIsBusy(t *testing.T) {
 					}
 				})
 			}
-			w.pass(time.Second)
+			w.Pass(time.Second)
 			close(stop)
 			all.Wait()
 			select {
@@ -181,7 +181,7 @@ func TestSocketThatFailsNowAndThenIsForgiven(t *testing.T) {
 			a := w.end(1, func(e *end) {
 				e.wrap = func(m *sock.Memory) []sock.Socket { return []sock.Socket{&deaf{Memory: m, left: c.errors}} }
 			})
-			w.pass(time.Minute)
+			w.Pass(time.Minute)
 			told := false
 			select {
 			case <-a.Done():

@@ -56,11 +56,11 @@ func TestOfTooManyWaitingPacketsTheNewestStay(t *testing.T) {
 		for i := range n {
 			a.says(b, fmt.Sprint(i))
 		}
-		w.pass(rtt / 4)
+		w.Pass(rtt / 4)
 		if s := a.of(b); s.Waiting != waits || !s.Attempting {
 			w.Errorf("before the answer: %+v", s)
 		}
-		w.pass(time.Second)
+		w.Pass(time.Second)
 		all := b.heard()
 		if len(all) != waits {
 			w.Fatalf("%d of %d have arrived, want %d", len(all), n, waits)
@@ -86,7 +86,7 @@ func TestOrderOutlivesTheBirthOfASession(t *testing.T) {
 			a.says(b, fmt.Sprint(i))
 			time.Sleep(rtt / 100)
 		}
-		w.pass(time.Second)
+		w.Pass(time.Second)
 		all := b.heard()
 		if len(all) != n {
 			w.Errorf("%d of %d have arrived", len(all), n)
@@ -104,18 +104,18 @@ func TestPacketsWaitInVainForAPeerThatIsNowhere(t *testing.T) {
 		a, b := w.end(1), w.end(2)
 		a.knows(b, at())
 		a.says(b, "lost")
-		w.pass(time.Second)
+		w.Pass(time.Second)
 		if s := a.of(b); s.Waiting != 1 || s.Endpoint.IsValid() || s.Drops[tunnel.NoPath.String()] != 1 {
 			w.Errorf("at first: %+v", s)
 		}
-		w.pass(2 * time.Minute)
+		w.Pass(2 * time.Minute)
 		s := a.of(b)
 		if s.Waiting != 0 || s.Attempting || s.Drops[tunnel.NoSession.String()] != 1 {
 			w.Errorf("at last: %+v", s)
 		}
-		before := w.traffic()
-		w.pass(time.Hour)
-		if n := w.traffic() - before; n != 0 {
+		before := w.Carried()
+		w.Pass(time.Hour)
+		if n := w.Carried() - before; n != 0 {
 			w.Errorf("%d datagrams after giving up", n)
 		}
 	})

@@ -11,6 +11,7 @@ import (
 	"github.com/cvlan/cvlan/internal/base/key"
 	core "github.com/cvlan/cvlan/internal/core/wg"
 	"github.com/cvlan/cvlan/internal/node/tunnel"
+	"github.com/cvlan/cvlan/internal/node/tunnel/tunneltest"
 )
 
 // openings makes n sound initiations to somebody, of n keys that are known to nobody.
@@ -79,10 +80,10 @@ func (w *world) chat(a, b *end, d time.Duration) (sent, heard int) {
 		a.says(b, fmt.Sprint(i))
 		b.says(a, fmt.Sprint(i))
 		sent += 2
-		w.pass(100 * time.Millisecond)
+		w.Pass(100 * time.Millisecond)
 		heard += len(a.heard()) + len(b.heard())
 	}
-	w.pass(time.Second)
+	w.Pass(time.Second)
 	return sent, heard + len(a.heard()) + len(b.heard())
 }
 
@@ -96,8 +97,8 @@ func TestFloodOfHandshakesHarmsNoTunnelAndKeepsNobodyOut(t *testing.T) {
 		w.talk(a, b, time.Second)
 		all := openings(w, b.name, 500)
 		before, packets := heap(), b.State().Memory
-		f := w.flood(b, all, brief(100, 25))
-		w.pass(5 * time.Second)
+		f := w.flood(b, all, tunneltest.Brief(100, 25))
+		w.Pass(5 * time.Second)
 
 		start := time.Now()
 		c.says(b, "let me in")
@@ -114,7 +115,7 @@ func TestFloodOfHandshakesHarmsNoTunnelAndKeepsNobodyOut(t *testing.T) {
 			w.Errorf("keys of %v: the story tells nothing of a renewal", since)
 		}
 		f.ends()
-		w.pass(time.Second)
+		w.Pass(time.Second)
 
 		if n := int(b.dropped(tunnel.Challenged)); n < f.sent*9/10 {
 			w.Errorf("%d of %d were asked for a cookie", n, f.sent)
@@ -140,14 +141,14 @@ func TestBurstOfHandshakesFindsTheQueueFull(t *testing.T) {
 		}
 		w.talk(a, b, time.Second)
 		all := openings(w, b.name, 100)
-		f := w.flood(b, all, brief(3000, 600))
-		w.pass(time.Second)
+		f := w.flood(b, all, tunneltest.Brief(3000, 600))
+		w.Pass(time.Second)
 		c.says(b, "let me in")
 		if !b.hears("let me in", 4*retry) {
 			w.Errorf("the newcomer is kept out: %+v, %v", c.of(b), b.State().Drops)
 		}
 		f.ends()
-		w.pass(time.Second)
+		w.Pass(time.Second)
 		total := b.dropped(tunnel.Crowded) + b.dropped(tunnel.Challenged) + b.dropped(tunnel.UnknownPeer) + b.dropped(tunnel.Paced)
 		if n := b.dropped(tunnel.Crowded); n == 0 || int(total) < f.sent {
 			w.Errorf("%d crowded, %d dropped of %d", n, total, f.sent)
@@ -167,10 +168,10 @@ func TestFloodOfGarbageMakesNoLoad(t *testing.T) {
 			garbage[i] = changed(noise(148), func(d []byte) { copy(d, []byte{1, 0, 0, 0, byte(i)}) })
 		}
 		f := w.flood(b, garbage, 100)
-		w.pass(10 * time.Second)
+		w.Pass(10 * time.Second)
 		w.talk(a, b, 2*rtt) // without a cookie
 		f.ends()
-		w.pass(time.Second)
+		w.Pass(time.Second)
 		b.wantDrops(map[tunnel.Reason]uint64{tunnel.Unaddressed: uint64(f.sent)})
 		for _, s := range f.from[:2] {
 			if n := s.gets(); n != 0 {

@@ -49,7 +49,7 @@ func TestAConnectionLivesUnderRulesAtBothEnds(t *testing.T) {
 		}
 		arrive := func(e *end, want int) {
 			w.Helper()
-			w.pass(time.Second)
+			w.Pass(time.Second)
 			if n := len(e.twin.Arrived()); n != want {
 				w.Errorf("%d packets have arrived at %d, want %d: %+v %+v", n, e.n, want, tables[a].Counters(), tables[b].Counters())
 			}

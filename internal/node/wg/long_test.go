@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/cvlan/cvlan/internal/node/tunnel/tunneltest"
 )
 
 // patience is how long two nodes may be apart after one of them has moved, or a few datagrams were lost.
@@ -36,10 +38,10 @@ func (w *world) follows(e *end, n byte, later time.Duration) {
 func TestThreeDaysOfABadLinkAndMovingHouse(t *testing.T) {
 	inWorld(t, 9, func(w *world) {
 		a, b := w.pair()
-		w.loss, w.twice, w.jitter = 0.05, 0.01, rtt/2
+		w.Loss, w.Twice, w.Jitter = 0.05, 0.01, rtt/2
 		moves, worst := 0, time.Duration(0)
 		moveAt := time.Now()
-		for over, i := time.Now().Add(brief(72*time.Hour, 12*time.Hour)), 0; time.Now().Before(over); i++ {
+		for over, i := time.Now().Add(tunneltest.Brief(72*time.Hour, 12*time.Hour)), 0; time.Now().Before(over); i++ {
 			if time.Now().After(moveAt) {
 				moveAt = time.Now().Add(time.Hour + time.Duration(w.dice.Int64N(int64(4*time.Hour))))
 				moves++
@@ -55,8 +57,8 @@ func TestThreeDaysOfABadLinkAndMovingHouse(t *testing.T) {
 				a.heard()
 				b.heard()
 			}
-			w.pass(time.Duration(w.dice.Int64N(int64(2 * time.Minute))))
+			w.Pass(time.Duration(w.dice.Int64N(int64(2 * time.Minute))))
 		}
-		w.Logf("%d moves; the longest wait was %v; %d datagrams", moves, worst.Round(time.Millisecond), w.traffic())
+		w.Logf("%d moves; the longest wait was %v; %d datagrams", moves, worst.Round(time.Millisecond), w.Carried())
 	})
 }

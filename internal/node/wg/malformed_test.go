@@ -31,7 +31,7 @@ func TestHostThatSendsNonsenseHarmsNobody(t *testing.T) {
 		for _, s := range append(skipped, refused...) {
 			a.twin.SendTrain(s)
 		}
-		w.pass(time.Second)
+		w.Pass(time.Second)
 		if n := a.twin.Stats().Skipped; int(n) != len(skipped)+1 { // the last of the refused has too short a header for the device, too
 			w.Errorf("%d skipped, want %d", n, len(skipped)+1)
 		}
@@ -64,7 +64,7 @@ func TestPeerThatSendsNonsenseInsideIsCounted(t *testing.T) {
 		tiny := packet(a.addr, b.addr, "a length of less than the header")
 		tiny[3] = 19
 		a.twin.Send(tiny)
-		w.pass(time.Second)
+		w.Pass(time.Second)
 		if all := b.heard(); len(all) != 1 || all[0] != "shorter than i" {
 			w.Errorf("b hears %q", all)
 		}

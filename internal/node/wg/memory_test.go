@@ -34,13 +34,13 @@ func TestBudgetThatIsUsedUpDropsAndRecovers(t *testing.T) {
 			e.knows(a)
 		}
 		full := budget.Used() + room*slot
-		w.change(func() { w.cut = true })
+		w.Change(func() { w.Cut = true })
 		for range 10 {
 			for range 50 {
 				a.says(b, "x")
 				a.says(c, "y")
 			}
-			w.pass(time.Second)
+			w.Pass(time.Second)
 			if used := budget.Used(); used != full {
 				w.Fatalf("%d bytes are used, of %d", used, full)
 			}
@@ -48,20 +48,20 @@ func TestBudgetThatIsUsedUpDropsAndRecovers(t *testing.T) {
 		if s, o := a.of(b), a.of(c); s.Waiting+o.Waiting != room || s.Drops["no_memory"]+o.Drops["no_memory"] != 1000-room {
 			w.Errorf("%+v and %+v", s, o)
 		}
-		w.change(func() { w.cut = false })
-		w.pass(retry)
+		w.Change(func() { w.Cut = false })
+		w.Pass(retry)
 		if n := len(b.heard()) + len(c.heard()); n != room {
 			w.Errorf("%d of %d have arrived that waited", n, room)
 		}
 		w.talk(a, b, rtt)
 		w.talk(a, c, rtt)
 		before := a.dropped(tunnel.NoMemory)
-		w.change(func() { w.cut = true })
-		w.pass(rejectAfter)
+		w.Change(func() { w.Cut = true })
+		w.Pass(rejectAfter)
 		for i := range room {
 			a.says(b, fmt.Sprint(i))
 		}
-		w.pass(time.Second)
+		w.Pass(time.Second)
 		if s := a.of(b); s.Waiting != room || a.dropped(tunnel.NoMemory) != before {
 			w.Errorf("memory is not given back: %+v", s)
 		}
@@ -82,9 +82,9 @@ func TestTunnelsOfAProcessShareTheirBudget(t *testing.T) {
 		for range room {
 			a.says(b, "x")
 		}
-		w.pass(time.Second)
+		w.Pass(time.Second)
 		b.says(a, "no room")
-		w.pass(time.Second)
+		w.Pass(time.Second)
 		if b.of(a).Waiting != 0 || b.dropped(tunnel.NoMemory) != 1 || b.State().Memory != a.State().Memory {
 			w.Errorf("b: %+v, %+v", b.of(a), b.State())
 		}
@@ -93,7 +93,7 @@ func TestTunnelsOfAProcessShareTheirBudget(t *testing.T) {
 		}
 		a.Close()
 		b.says(a, "room")
-		w.pass(time.Second)
+		w.Pass(time.Second)
 		if n := b.of(a).Waiting; n != 1 {
 			w.Errorf("%d packets wait: what a closed tunnel had is not given back", n)
 		}

@@ -38,7 +38,7 @@ func (w *world) narrow(wide int) (a, b *end, set *atomic.Int32) {
 		e.of.knows(e.to, func(c *tunnel.PeerConfig) { c.Allowed = append(c.Allowed, netip.PrefixFrom(six(e.to), 128)) })
 	}
 	w.talk(a, b, time.Second)
-	w.pass(passive + time.Second)
+	w.Pass(passive + time.Second)
 	return a, b, set
 }
 
@@ -52,7 +52,7 @@ func sized(from, to netip.Addr, size int) []byte {
 
 // tooBig returns what the next packet to the host says that fits; 0: it is no such message, or there is none.
 func (e *end) tooBig() int {
-	e.w.pass(time.Second)
+	e.w.Pass(time.Second)
 	select {
 	case p := <-e.twin.Arrived():
 		if p[0]>>4 == 4 && p[9] == 1 && p[20] == 3 && p[21] == 4 {
@@ -105,7 +105,7 @@ func TestWhatEveryPathMustTakeIsNeverRefused(t *testing.T) {
 		a, b, _ := w.narrow(576)
 		a.twin.Send(sized(a.addr, b.addr, 1280))
 		a.twin.Send(sized(six(a), six(b), 1280))
-		w.pass(time.Second)
+		w.Pass(time.Second)
 		if n := len(b.heard()); n != 2 {
 			w.Errorf("%d of 2 have arrived", n)
 		}
@@ -125,9 +125,9 @@ func TestNoDatagramIsLargerThanThePath(t *testing.T) {
 			a.datagrams(func(d []byte) { largest = max(largest, len(d)+outer) })
 			for size := 1280; size <= 1380; size++ {
 				a.twin.Send(sized(a.addr, b.addr, size))
-				w.pass(noticeEvery)
+				w.Pass(noticeEvery)
 			}
-			w.pass(time.Second)
+			w.Pass(time.Second)
 			if n := len(b.heard()); largest > wide || n < 1 {
 				w.Errorf("on a path of %d bytes %d packets have arrived, in datagrams of up to %d", wide, n, largest)
 			}
@@ -149,7 +149,7 @@ func TestTrainThatDoesNotFitIsRefusedAsAWhole(t *testing.T) {
 		}
 		a.wantDrops(map[tunnel.Reason]uint64{tunnel.TooBig: 20})
 		a.twin.SendTrain(tcpTrain(a.addr, b.addr, noise(20*1288), 1288))
-		w.pass(time.Second)
+		w.Pass(time.Second)
 		if n := len(b.heard()); n != 20 {
 			w.Errorf("%d packets of a train that fits have arrived", n)
 		}
@@ -162,14 +162,14 @@ func TestHostIsNotFloodedWithWhatItAlreadyKnows(t *testing.T) {
 		for range 100 {
 			a.twin.Send(sized(a.addr, b.addr, 1380))
 		}
-		w.pass(time.Millisecond)
+		w.Pass(time.Millisecond)
 		if n := len(a.heard()); n != 10 {
 			w.Errorf("told %d times at once", n)
 		}
-		w.pass(time.Second)
+		w.Pass(time.Second)
 		for range 1000 {
 			a.twin.Send(sized(a.addr, b.addr, 1380))
-			w.pass(time.Millisecond)
+			w.Pass(time.Millisecond)
 		}
 		if n := len(a.heard()); n < 100 || n > 112 {
 			w.Errorf("told %d times in a second", n)
@@ -208,7 +208,7 @@ func TestConnectionsAreOpenedWithSegmentsThatFitBothWays(t *testing.T) {
 		} {
 			sent := bytes.Clone(c.packet)
 			c.from.twin.Send(c.packet)
-			w.pass(time.Second)
+			w.Pass(time.Second)
 			select {
 			case p := <-c.to.twin.Arrived():
 				if mss, sound := mssOf(p); mss != c.want || !sound || len(p) != len(sent) {
@@ -230,7 +230,7 @@ func TestNewWidthIsLearntWithTheNextSession(t *testing.T) {
 		}
 		for _, step := range []struct{ wide, told int }{{1400, 1328}, {1350, 1280}, {0, 1280}, {1500, 0}} {
 			wide.Store(int32(step.wide))
-			w.pass(rejectAfter) // an idle session ends
+			w.Pass(rejectAfter) // an idle session ends
 			w.talk(a, b, time.Second)
 			if n := told(); n != step.told {
 				w.Errorf("with %d bytes the host was told %d, want %d", step.wide, n, step.told)

@@ -38,7 +38,7 @@ func TestFilterIsAskedOnBothWays(t *testing.T) {
 		for _, text := range []string{"a secret", "a virus", "a word"} {
 			a.says(b, text)
 		}
-		w.pass(time.Second)
+		w.Pass(time.Second)
 		if all := strings.Join(b.heard(), ","); all != "a word" {
 			w.Errorf("b hears %q", all)
 		}
@@ -49,7 +49,7 @@ func TestFilterIsAskedOnBothWays(t *testing.T) {
 		for _, text := range []string{"a secret", "a virus", "a word"} {
 			a.says(b, text)
 		}
-		w.pass(time.Second)
+		w.Pass(time.Second)
 		if n := len(b.heard()); n != 3 {
 			w.Errorf("without a filter %d of 3 arrive", n)
 		}
@@ -66,7 +66,7 @@ func TestFilterIsAskedOnceATrain(t *testing.T) {
 		const trains = 7
 		for range trains {
 			a.twin.SendTrain(tcpTrain(a.addr, b.addr, noise(segments*1340), 1340))
-			w.pass(rtt)
+			w.Pass(rtt)
 		}
 		if n := len(b.twin.Arrived()); n != trains*segments {
 			w.Errorf("%d packets have arrived", n)
@@ -82,7 +82,7 @@ func TestFilterIsAskedOnceATrain(t *testing.T) {
 		}
 		in.in = string(noise(20))
 		a.twin.SendTrain(tcpTrain(a.addr, b.addr, noise(segments*1340), 1340))
-		w.pass(rtt)
+		w.Pass(rtt)
 		b.wantDrops(map[tunnel.Reason]uint64{tunnel.FilteredIn: segments})
 	})
 }
@@ -93,7 +93,7 @@ func TestForeignSourcesAreDroppedAtBothEnds(t *testing.T) {
 		w.talk(a, b, time.Second)
 		foreign := netip.MustParseAddr("10.77.0.9")
 		a.twin.Send(packet(foreign, b.addr, "forged"))
-		w.pass(rtt)
+		w.Pass(rtt)
 		b.wantDrops(map[tunnel.Reason]uint64{tunnel.Spoofed: 1}) // b allows a its own address only
 		if s := b.of(a); s.Drops[tunnel.Spoofed.String()] != 1 {
 			w.Errorf("not counted where it belongs: %+v", s)
@@ -120,7 +120,7 @@ func TestPacketsWithoutARouteAreCounted(t *testing.T) {
 		a.twin.Send(packet(netip.MustParseAddr("fe80::1"), netip.MustParseAddr("ff02::2"), "lost"))
 		w.talk(a, b, time.Second)
 		a.wantDrops(map[tunnel.Reason]uint64{tunnel.NoRoute: 6})
-		if n := w.traffic(); n > 6 {
+		if n := w.Carried(); n > 6 {
 			w.Errorf("%d datagrams", n)
 		}
 	})

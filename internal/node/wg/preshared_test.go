@@ -35,7 +35,7 @@ func TestPresharedKeyThatIsWrongNeverWorks(t *testing.T) {
 		for range 300 {
 			a.says(b, "a")
 			b.says(a, "b")
-			w.pass(time.Second)
+			w.Pass(time.Second)
 		}
 		if all := append(a.heard(), b.heard()...); len(all) != 0 {
 			w.Errorf("%d packets have arrived", len(all))
@@ -61,7 +61,7 @@ func TestPresharedKeyThatChangesCountsFromTheNextHandshakeOn(t *testing.T) {
 		w.talk(a, b, time.Second) // the session lives on
 		for range 180 {
 			a.says(b, "a")
-			w.pass(time.Second)
+			w.Pass(time.Second)
 		}
 		if s := a.of(b); !s.SessionSince.IsZero() {
 			w.Fatalf("a session outlives its time: %+v", s)
@@ -71,7 +71,7 @@ func TestPresharedKeyThatChangesCountsFromTheNextHandshakeOn(t *testing.T) {
 		w.talk(a, b, 2*retry)
 		b.knows(a) // and off at both
 		a.knows(b)
-		w.pass(rejectAfter)
+		w.Pass(rejectAfter)
 		w.talk(a, b, time.Second)
 		if a.of(b).Preshared || b.of(a).Preshared {
 			w.Error("the key is still told")

@@ -30,7 +30,7 @@ func TestKeyMovesToAnotherRange(t *testing.T) {
 		}
 		a.twin.Send(packet(a.addr, old, "nobody is there"))
 		b.twin.Send(packet(old, a.addr, "nor here"))
-		w.pass(time.Second)
+		w.Pass(time.Second)
 		if all := append(a.heard(), b.heard()...); len(all) != 0 {
 			w.Errorf("%q have arrived", all)
 		}
@@ -53,7 +53,7 @@ func TestRangeGoesToThePeerThatIsGivenItLast(t *testing.T) {
 			a.twin.Send(packet(a.addr, shared, "to the owner"))
 			turn.not.twin.Send(packet(shared, a.addr, "from another"))
 			turn.has.twin.Send(packet(shared, a.addr, "from the owner"))
-			w.pass(time.Second)
+			w.Pass(time.Second)
 			if has, not, mine := turn.has.heard(), turn.not.heard(), a.heard(); len(has) != 1 || len(not) != 0 || len(mine) != 1 || mine[0] != "from the owner" {
 				w.Errorf("turn %d: the owner hears %q, the other %q, we %q", i, has, not, mine)
 			}

@@ -49,14 +49,14 @@ func TestPeerThatForgotEverythingIsReachedAgain(t *testing.T) {
 func TestBothBeginAtOnce(t *testing.T) {
 	for seed := range uint64(seeds(50)) {
 		inWorld(t, seed, func(w *world) {
-			w.jitter = rtt
+			w.Jitter = rtt
 			a, b := w.pair()
 			a.says(b, "from a")
 			b.says(a, "from b")
 			if !a.hears("from b", time.Second) || !b.hears("from a", time.Second) {
 				w.Fatal("they did not meet at once")
 			}
-			w.pass(time.Second)
+			w.Pass(time.Second)
 			w.talk(a, b, 3*rtt)
 			if before := a.of(b).LastHandshake; before.IsZero() || b.of(a).LastHandshake.IsZero() {
 				w.Error("no handshake was completed")
@@ -73,7 +73,7 @@ func TestRemovedPeerIsAStrangerAndComesBackAsNew(t *testing.T) {
 		a.RemovePeer(b.name) // no harm
 		a.says(b, "to nobody")
 		b.says(a, "from nobody")
-		w.pass(time.Minute)
+		w.Pass(time.Minute)
 		if all := a.heard(); len(all) != 0 {
 			w.Errorf("a hears %q of a peer that it does not know", all)
 		}
@@ -97,10 +97,10 @@ func TestRemovedPeerTakesItsWaitingPacketsWithIt(t *testing.T) {
 		for range 2 * waits {
 			a.says(b, "early")
 		}
-		w.pass(rtt / 4)
+		w.Pass(rtt / 4)
 		a.RemovePeer(b.name)
 		a.knows(b)
-		w.pass(time.Minute)
+		w.Pass(time.Minute)
 		if all := b.heard(); len(all) != 0 {
 			w.Errorf("%d packets of a removed peer have arrived", len(all))
 		}

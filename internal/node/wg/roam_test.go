@@ -90,13 +90,13 @@ func TestOneGoodCandidateAmongDeadOnesIsEnough(t *testing.T) {
 		if to := a.of(b).Endpoint; to != b.at() {
 			w.Errorf("b is thought to be at %v", to)
 		}
-		w.pass(passive)
-		before := w.traffic()
+		w.Pass(passive)
+		before := w.Carried()
 		for range 30 {
 			a.says(b, "x")
-			w.pass(time.Second)
+			w.Pass(time.Second)
 		}
-		if n := w.traffic() - before; n > 36 { // and some acknowledgements
+		if n := w.Carried() - before; n > 36 { // and some acknowledgements
 			w.Errorf("%d datagrams for 30 packets: the dead candidates are still tried", n)
 		}
 	})
@@ -108,7 +108,7 @@ func TestCandidateThatComesLateGetsTheWaitingOpening(t *testing.T) {
 		b.knows(a, at())
 		a.knows(b, at(nobody(3)...))
 		a.says(b, "early")
-		w.pass(time.Second)
+		w.Pass(time.Second)
 		a.knows(b, at(append(nobody(3), b.at())...))
 		if !b.hears("early", rtt*3/2) {
 			w.Error("it waited for the next attempt")
@@ -120,11 +120,11 @@ func TestCandidateThatComesAfterTheAnswerGetsNothing(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		a, b := w.pair()
 		w.talk(a, b, time.Second)
-		w.pass(passive + time.Second)
-		before := w.traffic()
+		w.Pass(passive + time.Second)
+		before := w.Carried()
 		a.knows(b, at(nobody(3)...))
-		w.pass(time.Minute)
-		if n := w.traffic() - before; n != 0 {
+		w.Pass(time.Minute)
+		if n := w.Carried() - before; n != 0 {
 			w.Errorf("%d datagrams", n)
 		}
 	})
@@ -135,12 +135,12 @@ func TestWakeFindsASilentPeerElsewhere(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		a, b := w.pair()
 		w.talk(a, b, time.Second)
-		w.pass(time.Minute)
+		w.Pass(time.Minute)
 		old := b.at()
 		b.moves(40)
 		a.knows(b, at(old, b.at()))
 		a.Wake()
-		w.pass(rtt + rtt/2)
+		w.Pass(rtt + rtt/2)
 		w.talk(a, b, rtt/2)
 	})
 }
@@ -149,9 +149,9 @@ func TestWakeFindsASilentPeerElsewhere(t *testing.T) {
 func TestWakeRepeatsAnOpeningThatWaits(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		a, b := w.pair()
-		w.silence(a.home, true)
+		w.Silence(a.home, true)
 		a.says(b, "early")
-		w.pass(time.Second)
+		w.Pass(time.Second)
 		a.moves(20)
 		a.Wake()
 		if !b.hears("early", rtt*3/2) {
@@ -164,8 +164,8 @@ func TestWakeLeavesPeersWithoutASessionAlone(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		a, b := w.pair()
 		a.Wake()
-		w.pass(time.Minute)
-		if n := w.traffic(); n != 0 {
+		w.Pass(time.Minute)
+		if n := w.Carried(); n != 0 {
 			w.Errorf("%d datagrams to a peer that nobody spoke to", n)
 		}
 		w.talk(a, b, time.Second)
@@ -178,12 +178,12 @@ func TestShortInterruptionCostsOnlyWhatWasUnderWay(t *testing.T) {
 		a, b := w.pair()
 		w.talk(a, b, time.Second)
 		before := a.of(b).LastHandshake
-		w.change(func() { w.cut = true })
+		w.Change(func() { w.Cut = true })
 		for range 10 {
 			a.says(b, "lost")
-			w.pass(time.Second)
+			w.Pass(time.Second)
 		}
-		w.change(func() { w.cut = false })
+		w.Change(func() { w.Cut = false })
 		w.talk(a, b, rtt)
 		if !a.of(b).LastHandshake.Equal(before) {
 			w.Error("a handshake was made")
@@ -207,7 +207,7 @@ func TestRenewalGoesToOnePlace(t *testing.T) {
 		for range 600 {
 			a.says(b, "x")
 			b.says(a, "y")
-			w.pass(time.Second)
+			w.Pass(time.Second)
 			a.heard()
 			b.heard()
 		}

@@ -20,7 +20,7 @@ type stranger struct {
 
 func (w *world) stranger(n byte) *stranger {
 	w.Helper()
-	s, err := w.net.Open(sock.Config{Buffer: 1 << 14}, place(n)) // enough to see that something has come
+	s, err := w.Network.Open(sock.Config{Buffer: 1 << 14}, place(n)) // enough to see that something has come
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -98,7 +98,7 @@ func TestReplayedDatagramsAreCountedAndComeToNothing(t *testing.T) {
 		s := w.stranger(9)
 		s.sends(b.at(), all...)
 		s.sends(b.at(), all...)
-		w.pass(time.Second)
+		w.Pass(time.Second)
 		b.wantDrops(map[tunnel.Reason]uint64{tunnel.Replayed: uint64(2 * len(all))})
 		if n := len(b.heard()); n != 0 {
 			w.Errorf("%d replayed packets have arrived", n)
@@ -131,7 +131,7 @@ func TestForgedDatagramsAreCountedAndComeToNothing(t *testing.T) {
 			changed(opening, func(d []byte) { d[20]++ }), // MAC1 is wrong now
 			opening[:147], append(opening, 0), opening[:4],
 		)
-		w.pass(time.Second)
+		w.Pass(time.Second)
 		b.wantDrops(map[tunnel.Reason]uint64{
 			tunnel.Forged: 3, tunnel.Replayed: 1, tunnel.UnknownIndex: 1, tunnel.Unaddressed: 1, tunnel.Malformed: 2 + 3,
 		})
@@ -162,10 +162,10 @@ func TestGarbageIsCountedAndComesToNothing(t *testing.T) {
 			}
 			s.sends(b.at(), d)
 			if i%100 == 0 {
-				w.pass(10 * time.Millisecond)
+				w.Pass(10 * time.Millisecond)
 			}
 		}
-		w.pass(time.Second)
+		w.Pass(time.Second)
 		total := uint64(0)
 		for reason, count := range b.State().Drops {
 			switch reason {
@@ -196,13 +196,13 @@ func TestReorderedAndDoubledDatagramsArriveOnce(t *testing.T) {
 	inWorld(t, 5, func(w *world) {
 		a, b := w.pair()
 		w.talk(a, b, time.Second)
-		w.change(func() { w.twice, w.jitter = 0.5, 10*rtt })
+		w.Change(func() { w.Twice, w.Jitter = 0.5, 10*rtt })
 		const n = 2000
 		for i := range n {
 			a.says(b, string(binary.BigEndian.AppendUint32(nil, uint32(i))))
 			time.Sleep(rtt / 40)
 		}
-		w.pass(time.Second)
+		w.Pass(time.Second)
 		seen, overtaken, last := map[string]bool{}, 0, ""
 		for len(b.twin.Arrived()) > 0 {
 			text := textOf(<-b.twin.Arrived())

@@ -86,7 +86,7 @@ func TestTrainsThatTheHostDoesNotTakeArriveAsPackets(t *testing.T) {
 		w.talk(b, a, time.Second)
 		tap := b.twin.Tap()
 		a.twin.SendTrain(udpTrain(a.addr, b.addr, noise(10*1300), 1300))
-		w.pass(time.Second)
+		w.Pass(time.Second)
 		if n := len(tap); n != 10 {
 			w.Errorf("%d runs", n)
 		}
@@ -101,11 +101,11 @@ func TestTrainThatWaitsForASessionArrivesAsPackets(t *testing.T) {
 		a, b := w.pair()
 		payload := noise(segments * 1340)
 		a.twin.SendTrain(tcpTrain(a.addr, b.addr, payload, 1340))
-		w.pass(rtt / 4)
+		w.Pass(rtt / 4)
 		if n := a.of(b).Waiting; n != segments {
 			w.Errorf("%d packets wait", n)
 		}
-		w.pass(time.Second)
+		w.Pass(time.Second)
 		var got []byte
 		for len(b.twin.Arrived()) > 0 {
 			p := <-b.twin.Arrived()
@@ -125,10 +125,10 @@ func TestTrainsOnABadLinkArriveInWholePieces(t *testing.T) {
 	inWorld(t, 3, func(w *world) {
 		a, b := w.pair()
 		w.talk(a, b, time.Second)
-		w.change(func() { w.loss, w.twice, w.jitter = 0.1, 0.1, rtt/4 })
+		w.Change(func() { w.Loss, w.Twice, w.Jitter = 0.1, 0.1, rtt/4 })
 		payload := noise(segments * 1340)
 		a.twin.SendTrain(tcpTrain(a.addr, b.addr, payload, 1340))
-		w.pass(time.Second)
+		w.Pass(time.Second)
 		seen := map[int]bool{}
 		for len(b.twin.Arrived()) > 0 {
 			p := <-b.twin.Arrived()

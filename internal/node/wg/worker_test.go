@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cvlan/cvlan/internal/node/tunnel/tunneltest"
 	"github.com/cvlan/cvlan/internal/sys/sock"
 )
 
@@ -62,7 +63,7 @@ func TestManyWorkersKeepEachFlowInOrder(t *testing.T) {
 			for flow := range byte(flows) {
 				a.twin.Send(flowed(a, b, flow, n))
 			}
-			w.pass(brief(200*time.Millisecond, time.Second))
+			w.Pass(tunneltest.Brief(200*time.Millisecond, time.Second))
 			for len(b.twin.Arrived()) > 0 {
 				p := <-b.twin.Arrived()
 				flow, number := p[21], int(binary.BigEndian.Uint32(p[28:]))
@@ -72,7 +73,7 @@ func TestManyWorkersKeepEachFlowInOrder(t *testing.T) {
 				next[flow]++
 			}
 		}
-		w.pass(time.Second)
+		w.Pass(time.Second)
 		for flow, count := range next {
 			if count != n {
 				w.Errorf("flow %d: %d of %d packets have arrived", flow, count, n)
@@ -94,7 +95,7 @@ func TestManyWorkersAndPeersThatComeAndGo(t *testing.T) {
 			others = append(others, e)
 		}
 		memory := a.State().Memory
-		for i := range brief(300, 30) {
+		for i := range tunneltest.Brief(300, 30) {
 			for _, e := range others {
 				a.knows(e)
 			}
@@ -103,16 +104,16 @@ func TestManyWorkersAndPeersThatComeAndGo(t *testing.T) {
 				others[i%3].twin.Send(flowed(others[i%3], a, flow, i))
 			}
 			if i%2 == 0 {
-				w.pass(time.Duration(w.dice.Int64N(int64(2 * rtt))))
+				w.Pass(time.Duration(w.dice.Int64N(int64(2 * rtt))))
 			}
 			a.RemovePeer(others[i%3].name)
 		}
-		w.pass(time.Second)
+		w.Pass(time.Second)
 		for _, e := range others {
 			a.RemovePeer(e.name)
 			e.RemovePeer(a.name)
 		}
-		w.pass(time.Second)
+		w.Pass(time.Second)
 		if now := a.State().Memory; now > memory+slot*3*waits || len(a.Peers()) != 0 {
 			w.Errorf("%d bytes of packet memory, %d before; peers %v", now, memory, a.Peers())
 		}
