@@ -13,15 +13,18 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/lab"
+	"github.com/cvlan/cvlan/internal/lab/bare"
 	"github.com/cvlan/cvlan/internal/lab/deploy"
 	"github.com/cvlan/cvlan/internal/lab/duel"
 	"github.com/cvlan/cvlan/internal/lab/figure"
+	"github.com/cvlan/cvlan/internal/node/tunnel"
+	"github.com/cvlan/cvlan/internal/node/wg"
 )
 
 type options struct {
 	set  deploy.Set
-	self string // this program
 	runs int
 	each time.Duration
 	rate float64 // of small packets
@@ -35,12 +38,9 @@ type arena struct {
 }
 
 func main() {
-	if len(os.Args) == 3 && os.Args[1] == "node" {
-		if err := serve(os.Args[2]); err != nil {
-			fmt.Fprintln(os.Stderr, "filter:", err)
-			os.Exit(1)
-		}
-		return
+	if is, err := bare.Node(node); is {
+		fmt.Fprintln(os.Stderr, "filter:", err)
+		os.Exit(1)
 	}
 	bin := flag.String("bin", "bin", "folder of the built programs, with tools/loadgen")
 	o := options{}
@@ -52,19 +52,27 @@ func main() {
 		if o.set.Bin, err = filepath.Abs(*bin); err != nil {
 			return err
 		}
-		if o.self, err = os.Executable(); err != nil {
-			return err
-		}
 		return bench(ctx, l, o)
 	}))
 }
 
+const filtered = "filtered"
+
+// node is what the two kinds differ in.
+func node(p bare.Plan, private key.WGPrivate) (s bare.Setup, err error) {
+	s.Transports = map[tunnel.Class]tunnel.Build{tunnel.WireGuard: wg.New(wg.Config{Private: private})}
+	if p.Kind == filtered {
+		s.Filter, err = filterFor(p.Address.Addr(), p.PeerIn)
+	}
+	return s, err
+}
+
 func bench(ctx context.Context, l *lab.Lab, o options) (err error) {
 	f := &arena{options: o, a: l.Public("a"), b: l.Public("b")}
-	if f.filtered, err = f.start(ctx, "filtered", 1); err != nil {
+	if f.filtered, err = bare.Start(ctx, filtered, 1, f.a, f.b, f.set); err != nil {
 		return err
 	}
-	if f.open, err = f.start(ctx, "open", 2); err != nil {
+	if f.open, err = bare.Start(ctx, "open", 2, f.a, f.b, f.set); err != nil {
 		return err
 	}
 	duel.Serve(f.b, o.set)

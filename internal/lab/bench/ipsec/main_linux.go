@@ -13,15 +13,20 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/core/esp"
 	"github.com/cvlan/cvlan/internal/lab"
+	"github.com/cvlan/cvlan/internal/lab/bare"
 	"github.com/cvlan/cvlan/internal/lab/deploy"
 	"github.com/cvlan/cvlan/internal/lab/duel"
+	"github.com/cvlan/cvlan/internal/lab/toyike"
+	"github.com/cvlan/cvlan/internal/node/ipsec"
+	"github.com/cvlan/cvlan/internal/node/tunnel"
+	"github.com/cvlan/cvlan/internal/node/wg"
 )
 
 type options struct {
 	set   deploy.Set
-	self  string // this program
 	runs  int
 	each  time.Duration
 	suite esp.Suite
@@ -35,12 +40,9 @@ type arena struct {
 }
 
 func main() {
-	if len(os.Args) == 3 && os.Args[1] == "node" {
-		if err := serve(os.Args[2]); err != nil {
-			fmt.Fprintln(os.Stderr, "ipsec:", err)
-			os.Exit(1)
-		}
-		return
+	if is, err := bare.Node(node); is {
+		fmt.Fprintln(os.Stderr, "ipsec:", err)
+		os.Exit(1)
 	}
 	bin := flag.String("bin", "bin", "folder of the built programs, with tools/wireguard-go and tools/loadgen")
 	suite := flag.String("suite", esp.AES256GCM.String(), "how ESP protects packets")
@@ -48,12 +50,7 @@ func main() {
 	flag.IntVar(&o.runs, "runs", 5, "runs of each load on each pair, interleaved")
 	flag.DurationVar(&o.each, "for", 3*time.Second, "how long each load lasts")
 	flag.Parse()
-	for s := esp.Suite(1); s.Valid(); s++ {
-		if s.String() == *suite {
-			o.suite = s
-		}
-	}
-	if !o.suite.Valid() {
+	if o.suite = suiteOf(*suite); !o.suite.Valid() {
 		fmt.Fprintf(os.Stderr, "ipsec: there is no suite %q; say aes256gcm16, for example\n", *suite)
 		os.Exit(2)
 	}
@@ -61,20 +58,39 @@ func main() {
 		if o.set.Bin, err = filepath.Abs(*bin); err != nil {
 			return err
 		}
-		if o.self, err = os.Executable(); err != nil {
-			return err
-		}
 		return bench(ctx, l, o)
 	}))
+}
+
+// suiteOf finds a suite by its name; an invalid one if there is none.
+func suiteOf(name string) esp.Suite {
+	s := esp.Suite(1)
+	for s.Valid() && s.String() != name {
+		s++
+	}
+	return s
+}
+
+const wireGuard = "wg" // the other kind of node is a suite of ESP
+
+// node is what the kinds differ in.
+func node(p bare.Plan, private key.WGPrivate) (s bare.Setup, err error) {
+	if p.Kind == wireGuard {
+		s.Transports = map[tunnel.Class]tunnel.Build{tunnel.WireGuard: wg.New(wg.Config{Private: private})}
+		return s, nil
+	}
+	_, keyer := toyike.New(toyike.Config{Self: private.Public(), Secret: []byte("of the laboratory"), Keys: esp.Keys{Suite: suiteOf(p.Kind), ESN: true}})
+	s.Transports = map[tunnel.Class]tunnel.Build{tunnel.IKE: ipsec.New(ipsec.Config{Keyer: keyer})}
+	return s, nil
 }
 
 func bench(ctx context.Context, l *lab.Lab, o options) error {
 	f := &arena{options: o, a: l.Public("a"), b: l.Public("b")}
 	var err error
-	if f.esp, err = f.start(ctx, "esp", 1); err != nil {
+	if f.esp, err = bare.Start(ctx, o.suite.String(), 1, f.a, f.b, o.set); err != nil {
 		return err
 	}
-	if f.wg, err = f.start(ctx, "wg", 2); err != nil {
+	if f.wg, err = bare.Start(ctx, wireGuard, 2, f.a, f.b, o.set); err != nil {
 		return err
 	}
 	if f.stock, err = duel.StartStock(ctx, f.a, f.b, o.set); err != nil {
