@@ -1,14 +1,12 @@
 package msg
 
 import (
-	"encoding/binary"
 	"encoding/hex"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/cvlan/cvlan/internal/lab/tshark"
 )
 
 // asks are the fields of tshark that believes answers from our own values.
@@ -25,33 +23,22 @@ var asks = []string{
 // An independent decoder reads in our messages what we meant. It knows no payload or transform that is not in an RFC, and trips
 // over an identity of no bytes; the stranger is therefore left out.
 func TestTsharkAgrees(t *testing.T) {
-	tshark, err := exec.LookPath("tshark")
-	if err != nil {
-		t.Skip("tshark is not installed")
-	}
 	names := []string{"init", "auth", "rekey", "sealed", "fragment", "empty"}
-	var sent [][]byte
+	var sent []tshark.Datagram
 	for _, name := range names {
-		sent = append(sent, encode(t, samples(t)[name]))
+		sent = append(sent, tshark.Datagram{From: 1, To: 2, Port: 500, Data: encode(t, samples(t)[name])})
 	}
-	file := filepath.Join(t.TempDir(), "ike.pcap")
-	if err := os.WriteFile(file, capture(sent), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	args := []string{"-r", file, "-T", "fields", "-E", "occurrence=a", "-E", "aggregator=,", "-E", "separator=|"}
+	args := []string{"-T", "fields", "-E", "occurrence=a", "-E", "aggregator=,", "-E", "separator=|"}
 	for _, ask := range asks {
 		args = append(args, "-e", ask)
 	}
-	out, err := exec.Command(tshark, args...).Output()
-	if err != nil {
-		t.Fatalf("tshark: %v", err)
-	}
-	rows := strings.Split(strings.TrimRight(string(out), "\n"), "\n")
+	out := tshark.Read(t, sent, args...)
+	rows := strings.Split(strings.TrimRight(out, "\n"), "\n")
 	if len(rows) != len(names) {
 		t.Fatalf("tshark saw %d messages of %d:\n%s", len(rows), len(names), out)
 	}
 	for i, name := range names {
-		want := believes(samples(t)[name], len(sent[i]))
+		want := believes(samples(t)[name], len(sent[i].Data))
 		for j, got := range strings.Split(rows[i], "|") {
 			got = strings.Trim(strings.ReplaceAll(","+got+",", ",<MISSING>,", ","), ",") // no data in a notification
 			if got != strings.Join(want[asks[j]], ",") {
@@ -144,25 +131,4 @@ func believeSelectors(all []Selector, add func(field, format string, args ...any
 		add("ts.start_"+family, "%s", s.From)
 		add("ts.end_"+family, "%s", s.To)
 	}
-}
-
-// capture is a file of IPv4 packets between two hosts, each with one UDP datagram to port 500.
-func capture(datagrams [][]byte) []byte {
-	const rawIP = 101
-	le := binary.LittleEndian
-	b := le.AppendUint32(nil, 0xa1b2c3d4)
-	b = le.AppendUint32(b, 4<<16|2)
-	b = append(b, make([]byte, 8)...)
-	b = le.AppendUint32(b, 1<<16)
-	b = le.AppendUint32(b, rawIP)
-	for i, d := range datagrams {
-		n := 28 + len(d)
-		for _, field := range []int{i, 0, n, n} {
-			b = le.AppendUint32(b, uint32(field))
-		}
-		b = append(b, 0x45, 0, byte(n>>8), byte(n), 0, 0, 0, 0, 64, 17, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2)
-		b = append(b, 500>>8, 500&0xff, 500>>8, 500&0xff, byte((n-20)>>8), byte(n-20), 0, 0)
-		b = append(b, d...)
-	}
-	return b
 }
