@@ -6,40 +6,20 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"flag"
-	"go/doc/comment"
-	"go/parser"
-	"go/token"
 	"os"
 	"testing"
 
 	"github.com/cvlan/cvlan/internal/base/key"
+	"github.com/cvlan/cvlan/internal/lab/spec"
 )
 
 var update = flag.Bool("update", false, "write docs/protocol/quantum.md and testdata/vector.json anew")
 
-const (
-	page    = "../../../docs/protocol/quantum.md"
-	vectors = "testdata/vector.json"
-)
+const vectors = "testdata/vector.json"
 
-// TestTheSpecificationIsPublished keeps the page that people read the same as the package comment.
 func TestTheSpecificationIsPublished(t *testing.T) {
-	f, err := parser.ParseFile(token.NewFileSet(), "doc.go", nil, parser.ParseComments)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var p comment.Parser
-	text := (&comment.Printer{HeadingLevel: 2, HeadingID: func(*comment.Heading) string { return "" }}).Markdown(p.Parse(f.Doc.Text()))
-	want := "<!-- Written by `go test ./internal/core/quantum -update` from internal/core/quantum/doc.go. -->\n# The post-quantum preshared key\n\n" + string(text) +
-		"\n## Vector\n\n`internal/core/quantum/testdata/vector.json` has one exchange with everything that goes into it.\n"
-	if *update {
-		if err := os.WriteFile(page, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if got, _ := os.ReadFile(page); string(got) != want {
-		t.Errorf("%s is not what the code says; write it anew: go test ./internal/core/quantum -update", page)
-	}
+	spec.Page{Package: "internal/core/quantum", Name: "quantum", Title: "The post-quantum preshared key",
+		More: "\n## Vector\n\n`internal/core/quantum/testdata/vector.json` has one exchange with everything that goes into it.\n"}.Check(t, *update)
 }
 
 // vector is one exchange, for other implementations to check themselves against. All but the number is in hex.
