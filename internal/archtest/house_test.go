@@ -97,12 +97,12 @@ func inspect(p pkg) (faults []string) {
 func pure(f floor) bool { return f == core || f == proto || f == base }
 
 // impureByRight are the packages whose whole idea is one of the forbidden imports. The sessions of core/wg and the pairs of core/esp are
-// what the engine's workers share without a lock: their counters and replay windows are atomic.
+// what the engine's workers share without a lock: their counters, and the marks and replay windows of core/marks, are atomic.
 func impureByRight(rel, imported string) bool {
 	switch rel {
 	case "internal/base/logx", "internal/base/key":
 		return imported == "log/slog"
-	case "internal/core/wg", "internal/core/esp":
+	case "internal/core/wg", "internal/core/esp", "internal/core/marks":
 		return imported == "sync/atomic"
 	}
 	return false

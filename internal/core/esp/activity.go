@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 
 	"github.com/cvlan/cvlan/internal/base/mono"
+	"github.com/cvlan/cvlan/internal/core/marks"
 )
 
 // Source names a place that datagrams come from; 0 is none. Equal places have equal names.
@@ -16,48 +17,27 @@ type Source uint64
 // marks. Whichever comes second sees the other. While armed, the owner looks again within silence, and nothing that a mark can start is
 // due sooner than that.
 type activity struct {
-	sent       atomicTime // the latest packet of any kind
-	received   atomicTime
-	unanswered atomicTime // the first packet sent since anything was received; Never: there is none
+	sent       marks.Mark[mono.Time] // the latest packet of any kind
+	received   marks.Mark[mono.Time]
+	unanswered marks.Mark[mono.Time] // the first packet sent since anything was received; Never: there is none
 
 	armed     atomic.Bool // the owner will look again by itself
-	heard     atomicSource
-	announced atomicSource // the Source that the owner has made an event of last
+	heard     marks.Mark[Source]
+	announced marks.Mark[Source] // the Source that the owner has made an event of last
 }
 
 // send marks a packet sent. A dummy asks for no answer, but the owner does not call it.
 func (a *activity) send(now mono.Time) {
-	a.sent.set(now)
-	if a.unanswered.get().IsNever() {
-		a.unanswered.set(now)
+	a.sent.Set(now)
+	if a.unanswered.Get().IsNever() {
+		a.unanswered.Set(now)
 	}
 }
 
 // receive marks an authentic packet received. Dummies count: the peer lives.
 func (a *activity) receive(now mono.Time) {
-	a.received.set(now)
-	a.unanswered.set(mono.Never)
+	a.received.Set(now)
+	a.unanswered.Set(mono.Never)
 }
 
-func (a *activity) touched() mono.Time { return max(a.sent.get(), a.received.get()) }
-
-// atomicTime writes only what changes, because a line that two workers read is cheap and one that both write is not.
-type atomicTime struct{ v atomic.Int64 }
-
-func (t *atomicTime) get() mono.Time { return mono.Time(t.v.Load()) }
-
-func (t *atomicTime) set(to mono.Time) {
-	if t.v.Load() != int64(to) {
-		t.v.Store(int64(to))
-	}
-}
-
-type atomicSource struct{ v atomic.Uint64 }
-
-func (s *atomicSource) get() Source { return Source(s.v.Load()) }
-
-func (s *atomicSource) set(to Source) {
-	if s.v.Load() != uint64(to) {
-		s.v.Store(uint64(to))
-	}
-}
+func (a *activity) touched() mono.Time { return max(a.sent.Get(), a.received.Get()) }

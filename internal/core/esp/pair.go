@@ -171,7 +171,7 @@ func (p *Pair) Sent(now mono.Time) (tell bool) {
 // told, by Machine.Attend.
 func (p *Pair) Received(now mono.Time, from Source) (tell bool) {
 	p.activity.receive(now)
-	p.activity.heard.set(from)
+	p.activity.heard.Set(from)
 	if !p.proven.Load() {
 		p.proven.Store(true)
 	}
@@ -190,7 +190,7 @@ func (p *Pair) wear() {
 // tell reports whether something waits that the owner does not know of.
 func (p *Pair) tell() bool {
 	a := p.activity
-	return !a.armed.Load() || p.waits.Load() && p.proven.Load() || p.stale.Load() && !p.noted.Load() || a.heard.get() != a.announced.get()
+	return !a.armed.Load() || p.waits.Load() && p.proven.Load() || p.stale.Load() && !p.noted.Load() || a.heard.Get() != a.announced.Get()
 }
 
 func (p *Pair) expired(now mono.Time) bool { return !p.dies.IsNever() && now >= p.dies }

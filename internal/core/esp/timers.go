@@ -68,8 +68,8 @@ func (m *Machine) collect(p *peer, now mono.Time, out *Out) {
 			}
 		}
 	}
-	if from := p.activity.heard.get(); from != p.activity.announced.get() {
-		p.activity.announced.set(from)
+	if from := p.activity.heard.Get(); from != p.activity.announced.Get() {
+		p.activity.announced.Set(from)
 		out.Events = append(out.Events, Event{Kind: EventHeard, Peer: p.name, Source: from})
 	}
 }
@@ -98,11 +98,11 @@ func (p *peer) renewal(h *holding) mono.Time {
 
 // suspect tells that packets were sent and nothing at all came back: the peer may have restarted, or lost its pairs.
 func (m *Machine) suspect(p *peer, now mono.Time, out *Out) {
-	since := p.activity.unanswered.get()
+	since := p.activity.unanswered.Get()
 	if since.IsNever() || now.Sub(since) < silence {
 		return
 	}
-	p.activity.unanswered.set(mono.Never)
+	p.activity.unanswered.Set(mono.Never)
 	out.Events = append(out.Events, Event{Kind: EventSilent, Peer: p.name})
 }
 
@@ -115,7 +115,7 @@ func (m *Machine) keepAlive(p *peer, now mono.Time, out *Out) {
 }
 
 // persistent is when the keepalive is due, if it is on.
-func (p *peer) persistent() mono.Time { return max(p.since, p.activity.sent.get()).Add(p.keepalive) }
+func (p *peer) persistent() mono.Time { return max(p.since, p.activity.sent.Get()).Add(p.keepalive) }
 
 // prove sends a dummy: it shows a peer that we have the pair, and NATs that somebody is there.
 func (m *Machine) prove(p *peer, now mono.Time, out *Out) {
@@ -125,7 +125,7 @@ func (m *Machine) prove(p *peer, now mono.Time, out *Out) {
 		return
 	}
 	out.Transmits = append(out.Transmits, Transmit{Peer: p.name, Data: s.Seal(out.room(Overhead), seq, nil)})
-	p.activity.sent.set(now)
+	p.activity.sent.Set(now)
 }
 
 // promote has packets sealed with a pair from now on.
@@ -155,7 +155,7 @@ func (m *Machine) deadline(p *peer, now mono.Time) (at mono.Time) {
 func (m *Machine) arm(p *peer, now mono.Time) mono.Time {
 	a := p.activity
 	a.armed.Store(false)
-	unanswered := a.unanswered.get()
+	unanswered := a.unanswered.Get()
 	if unanswered.IsNever() && a.touched() <= p.looked || len(p.pairs) == 0 {
 		return mono.Never
 	}

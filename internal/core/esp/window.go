@@ -3,6 +3,8 @@ package esp
 import (
 	"math/bits"
 	"sync/atomic"
+
+	"github.com/cvlan/cvlan/internal/core/marks"
 )
 
 // Sizes of a replay window, in packets. The least is 1 ms of 10 Gbit/s, or 12 ms of 1 Gbit/s, which is what the queues of one path reorder;
@@ -12,32 +14,27 @@ const (
 	MostWindow  = 4096
 )
 
-const slotBits = 32
-
-// window remembers which sequence numbers were received (§3.4.3), RFC 6479 with a twist: each slot of the ring carries, beside 32 bits for
-// 32 numbers, the lap that they belong to. A slot is one word, so one compare-and-swap both moves it to a newer lap and marks a number,
-// and any number of workers may accept at once without a lock. Laps only grow, so a number once marked stays refused: its slot holds
-// either its mark or a newer lap.
+// window remembers which sequence numbers were received (§3.4.3). Any number of workers may accept at once without a lock.
 type window struct {
-	top  atomic.Uint64   // the highest number that was accepted
-	ring []atomic.Uint64 // a power of two of slots
+	top  atomic.Uint64 // the highest number that was accepted
+	ring []marks.Slot  // a power of two of them
 }
 
 // newWindow makes one of at least size numbers: as many as the ring has, less the slot that moves on.
 func newWindow(size int) window {
-	return window{ring: make([]atomic.Uint64, 1<<bits.Len(uint(size+slotBits-1)/slotBits))}
+	return window{ring: make([]marks.Slot, 1<<bits.Len(uint(size+marks.Bits-1)/marks.Bits))}
 }
 
 // size is how far behind the highest number one may be.
-func (w *window) size() uint64 { return w.lap() - slotBits }
+func (w *window) size() uint64 { return w.lap() - marks.Bits }
 
 // lap is how many numbers go once around the ring.
-func (w *window) lap() uint64 { return uint64(len(w.ring)) * slotBits }
+func (w *window) lap() uint64 { return uint64(len(w.ring)) * marks.Bits }
 
 // place is the slot of a number, the lap that it is in, and its bit.
-func (w *window) place(seq uint64) (slot *atomic.Uint64, lap, mark uint64) {
-	block := seq / slotBits
-	return &w.ring[block&uint64(len(w.ring)-1)], block >> bits.TrailingZeros(uint(len(w.ring))), 1 << (seq % slotBits)
+func (w *window) place(seq uint64) (slot *marks.Slot, lap uint64, bit uint) {
+	block := seq / marks.Bits
+	return &w.ring[block&uint64(len(w.ring)-1)], block >> bits.TrailingZeros(uint(len(w.ring))), uint(seq % marks.Bits)
 }
 
 // bottom is the least number that is not too old.
@@ -64,9 +61,8 @@ func (w *window) fresh(seq uint64) bool {
 	if seq < w.bottom(w.top.Load()) || seq >= w.limit() {
 		return false
 	}
-	slot, lap, mark := w.place(seq)
-	old := slot.Load()
-	return old>>slotBits < lap || old>>slotBits == lap && old&mark == 0
+	slot, lap, bit := w.place(seq)
+	return slot.Fresh(lap, bit)
 }
 
 // accept reports whether seq is new, and marks it. Call it only after the packet has proved authentic. For one number it returns true
@@ -75,23 +71,12 @@ func (w *window) accept(seq uint64) bool {
 	if seq < w.bottom(w.top.Load()) || seq >= w.limit() {
 		return false
 	}
-	slot, lap, mark := w.place(seq)
-	for {
-		old, mine := slot.Load(), lap<<slotBits|mark
-		switch oldLap := old >> slotBits; {
-		case oldLap > lap:
-			return false
-		case oldLap == lap:
-			if old&mark != 0 {
-				return false
-			}
-			mine |= old
-		}
-		if slot.CompareAndSwap(old, mine) {
-			w.raise(seq)
-			return true
-		}
+	slot, lap, bit := w.place(seq)
+	if !slot.Accept(lap, bit) {
+		return false
 	}
+	w.raise(seq)
+	return true
 }
 
 func (w *window) raise(seq uint64) {

@@ -252,11 +252,11 @@ func (m *Machine) receiveCookie(now mono.Time, msg cookieReply) Drop {
 
 // hear makes an event of an authentic message from another place than the last.
 func (m *Machine) hear(p *peer, from Source, out *Out) {
-	if p.traffic.announced.get() != from {
+	if p.traffic.announced.Get() != from {
 		out.Events = append(out.Events, Event{Kind: EventHeard, Peer: p.public, Source: from})
 	}
-	p.traffic.heard.set(from)
-	p.traffic.announced.set(from)
+	p.traffic.heard.Set(from)
+	p.traffic.announced.Set(from)
 }
 
 func (m *Machine) sentHandshake(p *peer, now mono.Time) {

@@ -137,7 +137,7 @@ type Status struct {
 func (p *peer) status() Status {
 	s := Status{Handshake: p.complete, Current: p.keys.current, Attempting: p.attempt != nil, Latest: p.latest}
 	if p.traffic != nil {
-		s.Sent, s.Received = p.traffic.sent.get(), p.traffic.received.get()
+		s.Sent, s.Received = p.traffic.sent.Get(), p.traffic.received.Get()
 	}
 	return s
 }

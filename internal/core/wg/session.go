@@ -132,7 +132,7 @@ func (s *Session) Sent(now mono.Time, data bool) (tell bool) {
 // from. It reports whether the owner should be told, by Machine.Attend.
 func (s *Session) Received(now mono.Time, from Source, data bool) (tell bool) {
 	s.activity.receive(now, data)
-	s.activity.heard.set(from)
+	s.activity.heard.Set(from)
 	if !s.proven.Load() {
 		s.proven.Store(true)
 	}
@@ -148,7 +148,7 @@ func (s *Session) tell() bool {
 	return !a.armed.Load() ||
 		!s.confirmed.Load() && s.proven.Load() ||
 		s.stale.Load() && !a.rekeying.Load() ||
-		a.heard.get() != a.announced.get()
+		a.heard.Get() != a.announced.Get()
 }
 
 func (s *Session) expired(now mono.Time) bool { return now.Sub(s.born) >= RejectAfterTime }

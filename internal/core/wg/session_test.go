@@ -233,7 +233,7 @@ func TestOwnerAndWorkersWorkAtOnce(t *testing.T) {
 		break
 	}
 	s.m.Attend(start.Add(20*time.Second), session, &s.out)
-	if got := s.m.peers[w.pub[1]].traffic.announced.get(); got != 19 {
+	if got := s.m.peers[w.pub[1]].traffic.announced.Get(); got != 19 {
 		t.Errorf("last source announced is %d, want 19", got)
 	}
 }

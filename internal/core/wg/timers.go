@@ -27,7 +27,7 @@ func (m *Machine) collect(p *peer, now mono.Time, out *Out) {
 		m.confirm(p, now, out)
 	}
 	if p.traffic != nil {
-		m.hear(p, p.traffic.heard.get(), out)
+		m.hear(p, p.traffic.heard.Get(), out)
 	}
 	if s := p.keys.current; s != nil && s.stale.Swap(false) {
 		m.want(p, now, out)
@@ -70,18 +70,18 @@ func (m *Machine) acknowledge(p *peer, now mono.Time, out *Out) {
 	if p.traffic == nil {
 		return
 	}
-	since := p.traffic.unacked.get()
+	since := p.traffic.unacked.Get()
 	if since.IsNever() || now.Sub(since) < KeepaliveTimeout {
 		return
 	}
-	again := p.traffic.lastData.get() > since
+	again := p.traffic.lastData.Get() > since
 	if !m.usable(p, now) {
-		p.traffic.unacked.set(mono.Never) // there is nothing to send it with, and a handshake would be no acknowledgement
+		p.traffic.unacked.Set(mono.Never) // there is nothing to send it with, and a handshake would be no acknowledgement
 		return
 	}
 	m.speak(p, now, out)
 	if again {
-		p.traffic.unacked.set(now) // should this one get lost, the next will not
+		p.traffic.unacked.Set(now) // should this one get lost, the next will not
 	}
 }
 
@@ -90,11 +90,11 @@ func (m *Machine) suspect(p *peer, now mono.Time, out *Out) {
 	if p.traffic == nil {
 		return
 	}
-	since := p.traffic.unanswered.get()
+	since := p.traffic.unanswered.Get()
 	if since.IsNever() || now.Sub(since) < silence+p.jitter {
 		return
 	}
-	p.traffic.unanswered.set(mono.Never)
+	p.traffic.unanswered.Set(mono.Never)
 	out.event(EventSilent, p)
 	m.want(p, now, out)
 }
@@ -156,7 +156,7 @@ func (m *Machine) deadline(p *peer, now mono.Time) mono.Time {
 func (m *Machine) arm(p *peer, now mono.Time) mono.Time {
 	a := p.traffic
 	a.armed.Store(false)
-	unacked, unanswered := a.unacked.get(), a.unanswered.get()
+	unacked, unanswered := a.unacked.Get(), a.unanswered.Get()
 	if unacked.IsNever() && unanswered.IsNever() && a.touched() <= p.looked {
 		return mono.Never
 	}
