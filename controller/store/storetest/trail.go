@@ -1,12 +1,14 @@
 package storetest
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -178,12 +180,6 @@ func (m *mirror) hear(id ident.Tenant, changes []store.Change) {
 func theSinkHearsWhatLoadShows(t *testing.T, b *bench) {
 	m := &mirror{t, map[ident.Tenant]uint64{}, map[ident.Network]store.Network{}, map[ident.Node]store.Node{}, map[ident.Plain]store.Plain{}, map[string]store.User{}, map[ident.Network]store.Policy{}}
 	b.s.Listen(m.hear)
-	type place struct {
-		h store.Handle
-		n store.Network
-		k store.JoinKey
-		s key.Secret
-	}
 	var places []place
 	for _, name := range []string{"a", "z"} {
 		_, h := b.tenant(name)
@@ -192,90 +188,94 @@ func theSinkHearsWhatLoadShows(t *testing.T, b *bench) {
 		k, s := b.joinKey(h, store.JoinKey{Network: n.ID})
 		places = append(places, place{h, n, k, s})
 	}
+	const callers, turns = 16, 6
 	var wg sync.WaitGroup
-	for i := range 16 {
+	for i := range callers {
 		wg.Go(func() {
-			p := places[i%2]
-			for j := range 6 {
-				node, err := p.h.Admit(ctx(), machine(p.k, p.s, "web"))
-				if err == nil && j%2 == 0 {
-					_, err = p.h.SignNode(ctx(), node.ID, node.Record, make([]byte, key.SignatureSize))
-				}
-				if err == nil {
-					_, err = p.h.CreatePlain(ctx(), admin, phone(p.n, fmt.Sprintf("phone-%d-%d", i, j), node))
-				}
-				login := fmt.Sprintf("u%d-%d@example.com", i, j)
-				if err == nil {
-					_, err = p.h.CreateUser(ctx(), admin, store.User{Login: login})
-				}
-				if err == nil && j%2 == 0 {
-					_, err = p.h.ChangeMembers(ctx(), admin, "group:dev", []string{login}, nil)
-				}
-				if err == nil && j%3 == 0 {
-					_, err = p.h.DeleteUser(ctx(), admin, login, false, 0)
-				}
-				if err == nil {
-					_, err = p.h.PutPolicy(ctx(), p.n.ID, fmt.Appendf(nil, "{}//%s", login), admin, "", "")
-				}
-				if err == nil && j%3 == 0 {
-					err = p.h.DeleteNode(ctx(), admin, node.ID, 0)
-				}
-				if err == nil && j == 5 {
-					_, err = p.h.SetRules(ctx(), admin, p.n.ID, nil, 0)
-				}
-				if _, twice := p.h.CreateNetwork(ctx(), admin, store.Network{Name: "office"}); err != nil || !errors.Is(twice, store.ErrExists) {
-					t.Error(err, twice)
+			for j := range turns {
+				if err := places[i%2].busy(i, j); err != nil {
+					t.Error(err)
 				}
 			}
 		})
 	}
 	wg.Wait()
-	nodes, networks, plains, users := 0, 0, 0, 0
+	nodes, networks, plains, users, policies := 0, 0, 0, 0, 0
 	for _, p := range places {
 		l := must[store.Load](t)(p.h.Load(ctx()))
-		nodes, networks, plains = nodes+len(l.Nodes), networks+len(l.Networks), plains+len(l.Plains)
-		for _, d := range l.Plains {
-			if !reflect.DeepEqual(d, m.plain[d.ID]) {
-				t.Errorf("load has %+v, the mirror %+v", d, m.plain[d.ID])
-			}
+		nodes += same(m, "node", l.Nodes, func(n store.Node) store.Node { return m.node[n.ID] })
+		networks += same(m, "network", l.Networks, func(n store.Network) store.Network { return m.network[n.ID] })
+		plains += same(m, "plain device", l.Plains, func(p store.Plain) store.Plain { return m.plain[p.ID] })
+		users += same(m, "user", l.Users, func(u store.User) store.User { return m.user[u.Login] })
+		policies += same(m, "policy", l.Policies, func(p store.Policy) store.Policy { return m.policy[p.Network] })
+		if !slices.IsSortedFunc(l.Nodes, func(a, b store.Node) int { return cmp.Compare(a.Version, b.Version) }) {
+			t.Error("nodes are not in the order of versions")
 		}
-		last := uint64(0)
-		for _, n := range l.Nodes {
-			if !reflect.DeepEqual(n, m.node[n.ID]) || n.Version <= last {
-				t.Errorf("load has %+v, the mirror %+v", n, m.node[n.ID])
-			}
-			last = n.Version
-		}
-		users += len(l.Users)
-		for _, u := range l.Users {
-			if !reflect.DeepEqual(u, m.user[u.Login]) {
-				t.Errorf("load has %+v, the mirror %+v", u, m.user[u.Login])
-			}
-		}
-		for _, o := range l.Policies {
-			if !reflect.DeepEqual(o, m.policy[o.Network]) {
-				t.Errorf("load has %+v, the mirror %+v", o, m.policy[o.Network])
-			}
-		}
-		for _, n := range l.Networks {
-			if !reflect.DeepEqual(n, m.network[n.ID]) {
-				t.Errorf("load has %+v, the mirror %+v", n, m.network[n.ID])
-			}
-		}
-		if len(l.Tombstones) != 16 || l.Tenant.Hard != m.hard[l.Tenant.ID] {
+		if len(l.Tombstones) != callers || l.Tenant.Hard != m.hard[l.Tenant.ID] {
 			t.Errorf("%d tombstones, at %d; heard %d", len(l.Tombstones), l.Tenant.Hard, m.hard[l.Tenant.ID])
 		}
 		b.trail(l.Tenant.ID)
 	}
-	if users != len(m.user) || users != 2*8*4 || len(m.policy) != networks {
-		t.Errorf("%d users; the mirror has %d, and %d policies", users, len(m.user), len(m.policy))
+	got := [...]int{nodes, networks, plains, users, policies}
+	if have := [...]int{len(m.node), len(m.network), len(m.plain), len(m.user), len(m.policy)}; got != have || got != [...]int{callers * 4, 2, callers * turns, callers * 4, 2} {
+		t.Errorf("nodes, networks, plain devices, users, policies: %d; the mirror has %d", got, have)
 	}
-	if plains != len(m.plain) || plains != 2*8*6 {
-		t.Errorf("%d plain devices; the mirror has %d", plains, len(m.plain))
+}
+
+// place is where a caller is busy.
+type place struct {
+	h store.Handle
+	n store.Network
+	k store.JoinKey
+	s key.Secret
+}
+
+// busy does a bit of everything, in a caller's turn.
+func (p place) busy(caller, turn int) error {
+	node, err := p.h.Admit(ctx(), machine(p.k, p.s, "web"))
+	then := func(now bool, f func() error) {
+		if err == nil && now {
+			err = f()
+		}
 	}
-	if nodes != len(m.node) || networks != len(m.network) || nodes != 2*8*4 {
-		t.Errorf("%d nodes and %d networks; the mirror has %d and %d", nodes, networks, len(m.node), len(m.network))
+	login := fmt.Sprintf("u%d-%d@example.com", caller, turn)
+	then(turn%2 == 0, func() error {
+		_, err := p.h.SignNode(ctx(), node.ID, node.Record, make([]byte, key.SignatureSize))
+		return err
+	})
+	then(true, func() error {
+		_, err := p.h.CreatePlain(ctx(), admin, phone(p.n, fmt.Sprintf("phone-%d-%d", caller, turn), node))
+		return err
+	})
+	then(true, func() error { _, err := p.h.CreateUser(ctx(), admin, store.User{Login: login}); return err })
+	then(turn%2 == 0, func() error {
+		_, err := p.h.ChangeMembers(ctx(), admin, "group:dev", []string{login}, nil)
+		return err
+	})
+	then(turn%3 == 0, func() error { _, err := p.h.DeleteUser(ctx(), admin, login, false, 0); return err })
+	then(true, func() error {
+		_, err := p.h.PutPolicy(ctx(), p.n.ID, fmt.Appendf(nil, "{}//%s", login), admin, "", "")
+		return err
+	})
+	then(turn%3 == 0, func() error { return p.h.DeleteNode(ctx(), admin, node.ID, 0) })
+	then(turn == 5, func() error { _, err := p.h.SetRules(ctx(), admin, p.n.ID, nil, 0); return err })
+	then(true, func() error {
+		if _, twice := p.h.CreateNetwork(ctx(), admin, store.Network{Name: "office"}); !errors.Is(twice, store.ErrExists) {
+			return fmt.Errorf("a second network of a name: %v", twice)
+		}
+		return nil
+	})
+	return err
+}
+
+// same compares what a load has with what the mirror has, and returns how much it is.
+func same[T any](m *mirror, what string, loaded []T, of func(T) T) int {
+	for _, x := range loaded {
+		if !reflect.DeepEqual(x, of(x)) {
+			m.t.Errorf("load has the %s %+v, the mirror %+v", what, x, of(x))
+		}
 	}
+	return len(loaded)
 }
 
 func aCancelledCallerChangesNothing(t *testing.T, b *bench) {
