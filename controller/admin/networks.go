@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"strconv"
 
 	"github.com/cvlan/cvlan/api/admin"
@@ -39,7 +40,7 @@ func (s *server) listNetworks(ctx context.Context, t *tenant, in *admin.ListNetw
 
 // createNetwork leaves the choice of ranges to the store, which knows all others in the moment of writing.
 func (s *server) createNetwork(ctx context.Context, t *tenant, in *admin.CreateNetworkIn) (*admin.NetworkOut, error) {
-	n, err := t.CreateNetwork(ctx, t.actor(), store.Network{Name: in.Body.Name, Range4: in.Body.Range4, Range6: in.Body.Range6, Rules: rulesOf(!in.Body.Closed)})
+	n, err := t.CreateNetwork(ctx, t.actor(), store.Network{Name: in.Body.Name, Range4: in.Body.Range4, Range6: in.Body.Range6}, !in.Body.Closed)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +55,7 @@ func (s *server) getNetwork(ctx context.Context, t *tenant, in *admin.OneNetwork
 	return t.networkOut(ctx, n)
 }
 
-// setAccess leaves to the store that the network's policy follows.
+// setAccess puts a network's first policy in force, or one that lets nothing pass.
 func (s *server) setAccess(ctx context.Context, t *tenant, in *admin.SetAccessIn) (*admin.NetworkOut, error) {
 	v, err := condition(t.route, in.IfMatch.IfMatch)
 	if err != nil {
@@ -64,19 +65,32 @@ func (s *server) setAccess(ctx context.Context, t *tenant, in *admin.SetAccessIn
 	if err != nil {
 		return nil, err
 	}
-	if n, err = t.SetRules(ctx, t.actor(), n.ID, rulesOf(in.Body.Access == admin.Open), v); err != nil {
+	p, err := t.unchanged(ctx, n, v)
+	if err != nil {
+		return nil, err
+	}
+	ifMatch := ""
+	if v != 0 {
+		ifMatch = p.ETag
+	}
+	open := in.Body.Access == admin.Open
+	if _, err := t.PutPolicy(ctx, n.ID, store.FirstPolicy(open), t.actor(), "the network was "+map[bool]string{true: "opened", false: "closed"}[open], ifMatch); err != nil {
 		return nil, err
 	}
 	return t.networkOut(ctx, n)
 }
 
-// rulesOf is what the store begins a network's policy from.
-func rulesOf(open bool) []store.Rule {
-	if open {
-		return []store.Rule{{Src: store.Members, Dst: store.Members}}
+// unchanged returns a network's policy if both are as they were at a version that was shown; 0: whatever they are.
+func (t *tenant) unchanged(ctx context.Context, n store.Network, version uint64) (store.Policy, error) {
+	p, err := t.Policy(ctx, n.ID)
+	if err == nil && version != 0 && version != versionOf(n, p) {
+		err = fmt.Errorf("network %q: %w; look at it again", n.Name, store.ErrConflict)
 	}
-	return nil
+	return p, err
 }
+
+// versionOf is a network's as it is shown: its policy is part of it.
+func versionOf(n store.Network, p store.Policy) uint64 { return max(n.Version, p.Version) }
 
 func (s *server) deleteNetwork(ctx context.Context, t *tenant, in *admin.DeleteNetworkIn) (*admin.Nothing, error) {
 	v, err := condition(t.route, in.IfMatch.IfMatch)
@@ -87,7 +101,10 @@ func (s *server) deleteNetwork(ctx context.Context, t *tenant, in *admin.DeleteN
 	if err != nil {
 		return nil, err
 	}
-	return &admin.Nothing{}, t.DeleteNetwork(ctx, t.actor(), n.ID, v)
+	if _, err := t.unchanged(ctx, n, v); err != nil {
+		return nil, err
+	}
+	return &admin.Nothing{}, t.DeleteNetwork(ctx, t.actor(), n.ID, n.Version)
 }
 
 // network finds a network by name or identifier.
@@ -111,11 +128,11 @@ func (t *tenant) networkOut(ctx context.Context, n store.Network) (*admin.Networ
 		return nil, err
 	}
 	p, err := t.Policy(ctx, n.ID)
-	return &admin.NetworkOut{ETag: etag(n.Version), Body: showNetwork(n, len(nodes), p)}, err
+	return &admin.NetworkOut{ETag: etag(versionOf(n, p)), Body: showNetwork(n, len(nodes), p)}, err
 }
 
 func showNetwork(n store.Network, nodes int, p store.Policy) admin.Network {
-	return admin.Network{ID: n.ID, Name: n.Name, Range4: n.Range4, Range6: n.Range6, Policy: p.Number, Access: access(p), Nodes: nodes, Created: n.Created, Version: n.Version}
+	return admin.Network{ID: n.ID, Name: n.Name, Range4: n.Range4, Range6: n.Range6, Policy: p.Number, Access: access(p), Nodes: nodes, Created: n.Created, Version: versionOf(n, p)}
 }
 
 // access tells the policies that networks begin with from all others.

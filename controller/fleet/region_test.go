@@ -73,7 +73,7 @@ func TestRelaysHearWhoIsOfTheirRegion(t *testing.T) {
 func TestTheRelayOfARemovedNodeGoes(t *testing.T) {
 	play(t, func(s *scene) {
 		h := s.db.For(s.tenant)
-		net, err := h.CreateNetwork(s.Context(), me, store.Network{Name: "office"})
+		net, err := h.CreateNetwork(s.Context(), me, store.Network{Name: "office"}, false)
 		s.ok(err)
 		var nodes []store.Node
 		for _, name := range []string{"hq", "branch"} {

@@ -196,8 +196,8 @@ type ramHandle struct {
 func newRAM(b *testing.B, nodes int) *ram {
 	r := &ram{tenant: ident.New[ident.Tenant]()}
 	r.load.Tenant = store.Tenant{ID: r.tenant, Name: "acme", Hard: 1}
-	r.load.Networks = []store.Network{{ID: 1, Name: "office", Version: 1, Range4: netip.MustParsePrefix("10.0.0.0/8"),
-		Rules: []store.Rule{{Src: store.Members, Dst: store.Members}}}}
+	r.load.Networks = []store.Network{{ID: 1, Name: "office", Version: 1, Range4: netip.MustParsePrefix("10.0.0.0/8")}}
+	r.load.Policies = []store.Policy{{Network: 1, Number: 1, Version: 1, Text: store.FirstPolicy(true)}}
 	for range nodes {
 		r.load.Nodes = append(r.load.Nodes, r.newcomer())
 	}

@@ -141,19 +141,14 @@ func (t *tenant) put(v *view.View, c store.Change) ([]view.Change, error) {
 	return []view.Change{change}, err
 }
 
-// putNetwork takes over a network. A new one has the document that its kind begins with until its own comes.
+// putNetwork takes over a network. In a new one nothing passes until its policy comes, which follows at once.
 func (t *tenant) putNetwork(v *view.View, n *store.Network) ([]view.Change, error) {
 	t.networks[n.ID] = n
 	fresh := t.books[n.ID] == nil
 	if fresh {
 		b := newBook(n)
-		doc, err := parse(store.FirstPolicy(n.Open()))
-		if err != nil {
-			return nil, err
-		}
-		b.replace(doc, 0)
-		for i := range t.users {
-			b.network.PutUser(t.users[i], nil)
+		for _, u := range t.users {
+			b.network.PutUser(u, nil)
 		}
 		t.books[n.ID] = b
 	}

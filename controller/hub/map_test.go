@@ -51,8 +51,7 @@ func TestAChangeReachesEverybodyWhomItConcerns(t *testing.T) {
 	play(t, func(s *scene) {
 		all := s.machines("a", "b", "c")
 		a, b, c := all[0], all[1], all[2]
-		lab := s.office
-		s.office = must[store.Network](s.T)(s.own.CreateNetwork(s.Context(), me, store.Network{Name: "lab", Rules: lab.Rules}))
+		s.office = must[store.Network](s.T)(s.own.CreateNetwork(s.Context(), me, store.Network{Name: "lab"}, true))
 		other := s.machine("other")
 		lo := other.dial()
 		s.settle()
@@ -277,8 +276,7 @@ func TestApprovalAndRulesDecideWhoIsSeen(t *testing.T) {
 		s.settle()
 		s.sees(a, "p+")
 		s.sees(p, "a+")
-		must[store.Network](s.T)(s.own.SetRules(s.Context(), me, s.office.ID, nil, 0))
-		s.settle()
+		s.policy(string(store.FirstPolicy(false)))
 		s.sees(a)
 		s.sees(p)
 	})

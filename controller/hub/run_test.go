@@ -243,13 +243,13 @@ func TestACommitDuringTheLoadIsNotLost(t *testing.T) {
 func TestACommitThatTheLoadHasSeenIsNoChange(t *testing.T) {
 	play(t, func(s *scene) {
 		a, b := s.machine("a"), s.machine("b")
-		lab := must[store.Network](s.T)(s.own.CreateNetwork(s.Context(), me, store.Network{Name: "lab"}))
+		lab := must[store.Network](s.T)(s.own.CreateNetwork(s.Context(), me, store.Network{Name: "lab"}, false))
 		s.ends()
 		var heard []store.Change
 		s.db.Listen(func(_ ident.Tenant, c []store.Change) { heard = append(heard, c...) })
 		s.rename(a, "alpha")
 		s.ok(s.own.DeleteNetwork(s.Context(), me, lab.ID, 0))
-		must[store.Network](s.T)(s.own.SetRules(s.Context(), me, s.office.ID, s.office.Rules, 0))
+		s.policy(`{"acls": [{"src": ["*"], "dst": ["*:*"], "description": "as before"}]}`)
 		s.ok(s.own.DeleteNode(s.Context(), me, b.node.ID, 0))
 		var log bytes.Buffer
 		s.config = Config{Log: slog.New(slog.NewTextHandler(&log, nil))}

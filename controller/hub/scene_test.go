@@ -142,13 +142,8 @@ func (s *scene) tenantNamed(name string) {
 	s.tenant = ident.New[ident.Tenant]()
 	must[store.Tenant](s.T)(s.db.CreateTenant(s.Context(), me, name, store.Authority{Tenant: s.tenant, Certificate: []byte("c"), Key: []byte("k")}, s.tenant))
 	s.own = s.db.For(s.tenant)
-	s.office = s.network("office", store.Rule{Src: store.Members, Dst: store.Members})
-}
-
-func (s *scene) network(name string, rules ...store.Rule) store.Network {
-	s.Helper()
-	return must[store.Network](s.T)(s.own.CreateNetwork(s.Context(), me, store.Network{Name: name, Rules: rules,
-		Range4: netip.MustParsePrefix("10.20.0.0/16"), Range6: netip.MustParsePrefix("fd00:20::/64")}))
+	s.office = must[store.Network](s.T)(s.own.CreateNetwork(s.Context(), me, store.Network{Name: "office",
+		Range4: netip.MustParsePrefix("10.20.0.0/16"), Range6: netip.MustParsePrefix("fd00:20::/64")}, true))
 }
 
 // machine admits one to the office by a key that change may edit.

@@ -14,19 +14,6 @@ import (
 
 // What every engine decides alike stands here; an engine only keeps.
 
-// CheckRules reports why rules cannot be a network's, or nil.
-func CheckRules(rules []Rule) error {
-	if len(rules) > MaxRules {
-		return fmt.Errorf("rules: %w: %d, at most %d are allowed", ErrLimit, len(rules), MaxRules)
-	}
-	for _, r := range rules {
-		if r.Src != Members || r.Dst != Members {
-			return fmt.Errorf("rule from %q to %q: %w: the only selector is %q", clean.Line(r.Src, 40), clean.Line(r.Dst, 40), ErrInvalid, Members)
-		}
-	}
-	return nil
-}
-
 // Place checks the ranges of a new network of a tenant that has others already. A network without a range gets a free one
 // of each family, drawn with rnd.
 func Place(rnd io.Reader, n Network, others []Network) (Network, error) {

@@ -9,7 +9,6 @@ const (
 	MaxNodes    = 200_000 // a network, plain devices included; fewer when its range is smaller
 	MaxPlains   = 1_000   // plain devices a network
 	MaxKeys     = 10_000  // join keys a tenant, and as many API keys
-	MaxRules    = 1_000   // a network
 	MaxScopes   = 64      // an API key
 	MaxRelays   = 256
 	MaxUsers    = 200_000 // a tenant

@@ -43,34 +43,14 @@ type Tenant struct {
 	Hard    uint64 // version of its newest change
 }
 
-// Network is a range of addresses in a tenant.
+// Network is a range of addresses in a tenant. What passes in it, its Policy says.
 type Network struct {
 	ID      ident.Network
 	Name    string       // label, unique in the tenant
 	Range4  netip.Prefix // either may be invalid, not both
 	Range6  netip.Prefix
-	Rules   []Rule // what its first policy was made from; what passes is its Policy's to say
 	Created time.Time
 	Version uint64
-}
-
-// Rule lets sources reach destinations. The only selector so far is Members.
-type Rule struct {
-	Src string `json:"src"`
-	Dst string `json:"dst"`
-}
-
-// Members selects every approved node of the network.
-const Members = "members"
-
-// Open reports whether members may reach members.
-func (n Network) Open() bool {
-	for _, r := range n.Rules {
-		if r.Src == Members && r.Dst == Members {
-			return true
-		}
-	}
-	return false
 }
 
 // Node is a machine in a network.
@@ -248,9 +228,7 @@ type Handle interface {
 	Load(ctx context.Context) (Load, error)
 
 	// CreateNetwork gives the network an id and, if it has none, a free range of each family, and puts FirstPolicy in force.
-	CreateNetwork(ctx context.Context, actor string, n Network) (Network, error)
-	// SetRules also puts FirstPolicy in force, so that the two never contradict each other.
-	SetRules(ctx context.Context, actor string, id ident.Network, rules []Rule, ifVersion uint64) (Network, error)
+	CreateNetwork(ctx context.Context, actor string, n Network, open bool) (Network, error)
 	DeleteNetwork(ctx context.Context, actor string, id ident.Network, ifVersion uint64) error // ErrConflict while it has nodes or plain devices
 	Networks(ctx context.Context) ([]Network, error)
 	Network(ctx context.Context, id ident.Network) (Network, error)

@@ -4,8 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -15,11 +13,11 @@ import (
 )
 
 // CreateNetwork implements store.Handle.
-func (h handle) CreateNetwork(ctx context.Context, actor string, n store.Network) (store.Network, error) {
+func (h handle) CreateNetwork(ctx context.Context, actor string, n store.Network, open bool) (store.Network, error) {
 	if h.tenant == store.Provider {
 		return n, fmt.Errorf("network %q: %w: it needs a tenant", n.Name, store.ErrInvalid)
 	}
-	if err := errors.Join(store.CheckName("network", n.Name), store.CheckRules(n.Rules)); err != nil {
+	if err := store.CheckName("network", n.Name); err != nil {
 		return n, err
 	}
 	err := h.write(ctx, func(w *work) error {
@@ -36,74 +34,26 @@ func (h handle) CreateNetwork(ctx context.Context, actor string, n store.Network
 			return err
 		}
 		n.ID, n.Created = ident.New[ident.Network](), w.now
-		return w.insertNetwork(actor, &n)
+		return w.insertNetwork(actor, &n, open)
 	})
 	return n, err
 }
 
-func (w *work) insertNetwork(actor string, n *store.Network) error {
+func (w *work) insertNetwork(actor string, n *store.Network, open bool) error {
 	born, err := w.audit(actor, "network.create", n.ID, slog.String("name", n.Name), slog.String("range4", show(n.Range4)),
-		slog.String("range6", show(n.Range6)), slog.Bool("open", n.Open()))
+		slog.String("range6", show(n.Range6)), slog.Bool("open", open))
 	if err != nil {
 		return err
 	}
 	if n.Version, err = w.version(); err != nil {
 		return err
 	}
-	rules, err := json.Marshal(n.Rules)
-	if err != nil {
-		return err
-	}
-	if err := w.exec(insertNetwork, int64(n.ID), n.Name, show(n.Range4), show(n.Range6), string(rules), micro(n.Created), int64(n.Version), int64(born)); err != nil {
+	if err := w.exec(insertNetwork, int64(n.ID), n.Name, show(n.Range4), show(n.Range6), micro(n.Created), int64(n.Version), int64(born)); err != nil {
 		return err
 	}
 	told := *n
 	w.tell(n.Version, store.Change{Network: &told})
-	_, err = w.enact(store.Policy{Network: n.ID, Number: 1, Text: store.FirstPolicy(n.Open()), Author: actor, Comment: "the network's first"})
-	return err
-}
-
-// SetRules implements store.Handle.
-func (h handle) SetRules(ctx context.Context, actor string, id ident.Network, rules []store.Rule, ifVersion uint64) (n store.Network, err error) {
-	if err := store.CheckRules(rules); err != nil {
-		return n, err
-	}
-	err = h.write(ctx, func(w *work) error {
-		if n, err = w.network(id, ifVersion); err != nil {
-			return err
-		}
-		n.Rules = rules
-		if _, err := w.audit(actor, "network.rules", id, slog.Int("rules", len(rules)), slog.Bool("open", n.Open())); err != nil {
-			return err
-		}
-		if n.Version, err = w.version(); err != nil {
-			return err
-		}
-		text, err := json.Marshal(rules)
-		if err != nil {
-			return err
-		}
-		told := n
-		w.tell(n.Version, store.Change{Network: &told})
-		if err := w.exec(updateRules, int64(id), string(text), int64(n.Version)); err != nil {
-			return err
-		}
-		return w.follow(actor, n)
-	})
-	return n, err
-}
-
-// follow puts the policy in force that says what the network's rules do.
-func (w *work) follow(actor string, n store.Network) error {
-	p, err := own(w, scanPolicy, selectPolicy, int64(n.ID))
-	if err != nil {
-		return missing(err, "policy of network", n.ID)
-	}
-	text := store.FirstPolicy(n.Open())
-	if string(p.Text) == string(text) {
-		return nil
-	}
-	_, err = w.enact(store.Policy{Network: n.ID, Number: p.Number + 1, Text: text, Author: actor, Comment: "the network's rules were set"})
+	_, err = w.enact(store.Policy{Network: n.ID, Number: 1, Text: store.FirstPolicy(open), Author: actor, Comment: "the network's first"})
 	return err
 }
 
@@ -169,9 +119,9 @@ func show(p netip.Prefix) string {
 }
 
 func scanNetwork(rows *sql.Rows) (n store.Network, err error) {
-	var range4, range6, rules string
+	var range4, range6 string
 	var created int64
-	if err := rows.Scan(&n.ID, &n.Name, &range4, &range6, &rules, &created, &n.Version); err != nil {
+	if err := rows.Scan(&n.ID, &n.Name, &range4, &range6, &created, &n.Version); err != nil {
 		return n, err
 	}
 	n.Created = instant(created)
@@ -182,9 +132,6 @@ func scanNetwork(rows *sql.Rows) (n store.Network, err error) {
 		if *p, err = netip.ParsePrefix(*text); err != nil {
 			return n, fmt.Errorf("network %s: %w", n.ID, err)
 		}
-	}
-	if err := json.Unmarshal([]byte(rules), &n.Rules); err != nil {
-		return n, fmt.Errorf("network %s: its rules: %w", n.ID, err)
 	}
 	return n, nil
 }

@@ -28,7 +28,7 @@ func settle(t testing.TB, s *Store) (store.Handle, store.Network, store.JoinKey,
 		t.Fatal(err)
 	}
 	h := s.For(id)
-	n, err := h.CreateNetwork(t.Context(), "test", store.Network{Name: "office"})
+	n, err := h.CreateNetwork(t.Context(), "test", store.Network{Name: "office"}, false)
 	if err != nil {
 		t.Fatal(err)
 	}

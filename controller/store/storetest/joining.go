@@ -117,7 +117,7 @@ func deadKeysMakeRoom(t *testing.T, b *bench) {
 
 func newcomersGetNamesAndAddresses(t *testing.T, b *bench) {
 	_, h := b.tenant("acme")
-	n := must[store.Network](t)(h.CreateNetwork(ctx(), admin, store.Network{Name: "office", Range4: netip.MustParsePrefix("10.20.0.0/16"), Range6: netip.MustParsePrefix("fd00:20::/64")}))
+	n := must[store.Network](t)(h.CreateNetwork(ctx(), admin, store.Network{Name: "office", Range4: netip.MustParsePrefix("10.20.0.0/16"), Range6: netip.MustParsePrefix("fd00:20::/64")}, false))
 	for i, want := range []string{"web", "web-2", "web-3"} {
 		got := b.node(h, n, "web")
 		if a4, a6 := fmt.Sprint("10.20.0.", i+2), fmt.Sprint("fd00:20::", i+2); got.Name != want || got.Address4.String() != a4 || got.Address6.String() != a6 {
@@ -152,7 +152,7 @@ func newcomersGetNamesAndAddresses(t *testing.T, b *bench) {
 
 func aFullNetworkAdmitsNobody(t *testing.T, b *bench) {
 	_, h := b.tenant("acme")
-	n := must[store.Network](t)(h.CreateNetwork(ctx(), admin, store.Network{Name: "tiny", Range4: netip.MustParsePrefix("10.20.0.0/29"), Range6: netip.MustParsePrefix("fd00::/64")}))
+	n := must[store.Network](t)(h.CreateNetwork(ctx(), admin, store.Network{Name: "tiny", Range4: netip.MustParsePrefix("10.20.0.0/29"), Range6: netip.MustParsePrefix("fd00::/64")}, false))
 	var last store.Node
 	for range 5 {
 		last = b.node(h, n, "web")

@@ -33,7 +33,7 @@ func (b *bench) plain(h store.Handle, p store.Plain) store.Plain {
 
 func plainDevicesComeAndGo(t *testing.T, b *bench) {
 	_, h := b.tenant("acme")
-	n := must[store.Network](t)(h.CreateNetwork(ctx(), admin, store.Network{Name: "office", Range4: netip.MustParsePrefix("10.20.0.0/16"), Range6: netip.MustParsePrefix("fd00:20::/64")}))
+	n := must[store.Network](t)(h.CreateNetwork(ctx(), admin, store.Network{Name: "office", Range4: netip.MustParsePrefix("10.20.0.0/16"), Range6: netip.MustParsePrefix("fd00:20::/64")}, false))
 	web, db := b.node(h, n, "web"), b.node(h, n, "db")
 	want := phone(n, "phone", web, db)
 	want.Endpoint, want.Keepalive = netip.MustParseAddrPort("192.0.2.7:51820"), 25
@@ -152,7 +152,7 @@ func aDeletedNodeLeavesPlainDevices(t *testing.T, b *bench) {
 
 func plainDevicesTakeRoom(t *testing.T, b *bench) {
 	_, h := b.tenant("acme")
-	n := must[store.Network](t)(h.CreateNetwork(ctx(), admin, store.Network{Name: "tiny", Range4: netip.MustParsePrefix("10.20.0.0/29")}))
+	n := must[store.Network](t)(h.CreateNetwork(ctx(), admin, store.Network{Name: "tiny", Range4: netip.MustParsePrefix("10.20.0.0/29")}, false))
 	web := b.node(h, n, "web")
 	for i := range 4 {
 		b.plain(h, phone(n, fmt.Sprintf("phone-%d", i), web))

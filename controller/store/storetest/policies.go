@@ -75,12 +75,13 @@ func aPolicyOfAnotherVersionIsRefused(t *testing.T, b *bench) {
 	}
 }
 
-func rulesAndPolicyAgree(t *testing.T, b *bench) {
+func aNetworkBeginsWithItsFirstPolicy(t *testing.T, b *bench) {
 	_, h := b.tenant("acme")
-	n := b.network(h, "office")
-	must[store.Network](t)(h.SetRules(ctx(), admin, n.ID, []store.Rule{{Src: store.Members, Dst: store.Members}}, 0))
-	if got := must[store.Policy](t)(h.Policy(ctx(), n.ID)); got.Number != 2 || string(got.Text) != string(store.FirstPolicy(true)) {
-		t.Errorf("%+v", got)
+	for _, open := range []bool{true, false} {
+		n := must[store.Network](t)(h.CreateNetwork(ctx(), admin, store.Network{Name: fmt.Sprintf("open-%v", open)}, open))
+		if got := must[store.Policy](t)(h.Policy(ctx(), n.ID)); got.Number != 1 || string(got.Text) != string(store.FirstPolicy(open)) {
+			t.Errorf("%+v", got)
+		}
 	}
 }
 

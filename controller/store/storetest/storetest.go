@@ -53,7 +53,7 @@ func Run(t *testing.T, open Open) {
 		{"AReportIsNewsOnce", aReportIsNewsOnce},
 		{"PoliciesHaveAHistory", policiesHaveAHistory},
 		{"APolicyOfAnotherVersionIsRefused", aPolicyOfAnotherVersionIsRefused},
-		{"RulesAndPolicyAgree", rulesAndPolicyAgree},
+		{"ANetworkBeginsWithItsFirstPolicy", aNetworkBeginsWithItsFirstPolicy},
 		{"OldPoliciesMakeRoom", oldPoliciesMakeRoom},
 		{"APIKeysComeAndGo", apiKeysComeAndGo},
 		{"RelaysComeAndGo", relaysComeAndGo},
@@ -128,7 +128,7 @@ func (b *bench) tenant(name string) (store.Tenant, store.Handle) {
 // network makes one with a free range.
 func (b *bench) network(h store.Handle, name string) store.Network {
 	b.t.Helper()
-	return must[store.Network](b.t)(h.CreateNetwork(ctx(), admin, store.Network{Name: name}))
+	return must[store.Network](b.t)(h.CreateNetwork(ctx(), admin, store.Network{Name: name}, false))
 }
 
 // joinKey makes one as described; a secret is given to it.

@@ -44,7 +44,7 @@ func tenantsHaveUniqueNames(t *testing.T, b *bench) {
 	b.refused(err, store.ErrNotFound)
 	_, err = b.s.For(id).Tenant(ctx())
 	b.refused(err, store.ErrNotFound, id.String())
-	_, err = b.s.For(id).CreateNetwork(ctx(), admin, store.Network{Name: "office"})
+	_, err = b.s.For(id).CreateNetwork(ctx(), admin, store.Network{Name: "office"}, false)
 	b.refused(err, store.ErrNotFound, id.String())
 }
 
@@ -67,7 +67,7 @@ func anAuthorityIsSetOnce(t *testing.T, b *bench) {
 }
 
 func theProviderHasNoNetworks(t *testing.T, b *bench) {
-	_, err := b.s.For(store.Provider).CreateNetwork(ctx(), admin, store.Network{Name: "office"})
+	_, err := b.s.For(store.Provider).CreateNetwork(ctx(), admin, store.Network{Name: "office"}, false)
 	b.refused(err, store.ErrInvalid)
 	if all := must[[]store.Tenant](t)(b.s.Tenants(ctx())); len(all) != 0 {
 		t.Errorf("the provider shows among the tenants: %v", all)
@@ -96,7 +96,7 @@ func tenantsNeverMeet(t *testing.T, b *bench) {
 	build := func(name string) (e estate) {
 		tenant, h := b.tenant(name)
 		e.id, e.h = tenant.ID, h
-		e.network = must[store.Network](t)(h.CreateNetwork(ctx(), admin, store.Network{Name: "office", Range4: r4, Range6: r6}))
+		e.network = must[store.Network](t)(h.CreateNetwork(ctx(), admin, store.Network{Name: "office", Range4: r4, Range6: r6}, false))
 		e.key, e.secret = b.joinKey(h, store.JoinKey{Network: e.network.ID})
 		e.user, e.group = name+"@example.com", "group:"+name
 		b.group(h, e.group)
@@ -154,7 +154,6 @@ func tenantsNeverMeet(t *testing.T, b *bench) {
 func (e estate) raid(o estate) map[string]error {
 	errs := map[string]error{}
 	_, errs["Network"] = e.h.Network(ctx(), o.network.ID)
-	_, errs["SetRules"] = e.h.SetRules(ctx(), admin, o.network.ID, nil, 0)
 	errs["DeleteNetwork"] = e.h.DeleteNetwork(ctx(), admin, o.network.ID, 0)
 	_, errs["CreateJoinKey"] = e.h.CreateJoinKey(ctx(), admin, store.JoinKey{Network: o.network.ID, Hash: [32]byte{1}})
 	errs["RevokeJoinKey"] = e.h.RevokeJoinKey(ctx(), admin, o.key.ID)

@@ -32,8 +32,10 @@ func aRefusalLeavesNoTrace(t *testing.T, b *bench) {
 	twin := machine(k, s, "twin")
 	twin.WG = node.WG
 	for name, try := range map[string]func() error{
-		"create": func() error { _, err := h.CreateNetwork(ctx(), admin, store.Network{Name: "office"}); return err },
-		"rules":  func() error { _, err := h.SetRules(ctx(), admin, n.ID, nil, 999); return err },
+		"create": func() error {
+			_, err := h.CreateNetwork(ctx(), admin, store.Network{Name: "office"}, false)
+			return err
+		},
 		"delete": func() error { return h.DeleteNetwork(ctx(), admin, n.ID, 0) },
 		"admit":  func() error { _, err := h.Admit(ctx(), twin); return err },
 		"rename": func() error { _, err := h.RenameNode(ctx(), admin, other.ID, "web", 0); return err },
@@ -65,8 +67,7 @@ func (n named) String() string { return string(n) }
 // everyChangeIsInTheTrail does everything once and finds one event for each, in a chain, without a secret.
 func everyChangeIsInTheTrail(t *testing.T, b *bench) {
 	acme, h := b.tenant("acme")
-	n := must[store.Network](t)(h.CreateNetwork(ctx(), admin, store.Network{Name: "office"}))
-	must[store.Network](t)(h.SetRules(ctx(), admin, n.ID, []store.Rule{{Src: store.Members, Dst: store.Members}}, 0))
+	n := must[store.Network](t)(h.CreateNetwork(ctx(), admin, store.Network{Name: "office"}, false))
 	k, s := b.joinKey(h, store.JoinKey{Network: n.ID, Uses: 1, Approve: true, Tags: []string{"tag:server"}})
 	node := must[store.Node](t)(h.Admit(ctx(), machine(k, s, "web")))
 	must[store.Node](t)(h.ApproveNode(ctx(), admin, node.ID, 0))
@@ -99,7 +100,7 @@ func everyChangeIsInTheTrail(t *testing.T, b *bench) {
 		actor, action string
 		target        fmt.Stringer
 	}{
-		{admin, "tenant.create", acme.ID}, {admin, "network.create", n.ID}, {admin, "network.rules", n.ID}, {admin, "policy.put", n.ID}, {admin, "key.create", k.ID}, {byNode, "node.join", node.ID},
+		{admin, "tenant.create", acme.ID}, {admin, "network.create", n.ID}, {admin, "key.create", k.ID}, {byNode, "node.join", node.ID},
 		{admin, "node.approve", node.ID}, {byNode, "node.sign", node.ID}, {admin, "node.rename", node.ID}, {"controller", "node.renew", node.ID},
 		{admin, "group.create", dev}, {admin, "user.create", person}, {admin, "group.add", dev}, {admin, "group.remove", dev}, {admin, "user.change", person},
 		{admin, "user.delete", person}, {admin, "group.delete", dev}, {admin, "node.tag", node.ID}, {byNode, "node.report", node.ID}, {admin, "policy.put", n.ID},
@@ -258,9 +259,8 @@ func (p place) busy(caller, turn int) error {
 		return err
 	})
 	then(turn%3 == 0, func() error { return p.h.DeleteNode(ctx(), admin, node.ID, 0) })
-	then(turn == 5, func() error { _, err := p.h.SetRules(ctx(), admin, p.n.ID, nil, 0); return err })
 	then(true, func() error {
-		if _, twice := p.h.CreateNetwork(ctx(), admin, store.Network{Name: "office"}); !errors.Is(twice, store.ErrExists) {
+		if _, twice := p.h.CreateNetwork(ctx(), admin, store.Network{Name: "office"}, false); !errors.Is(twice, store.ErrExists) {
 			return fmt.Errorf("a second network of a name: %v", twice)
 		}
 		return nil
@@ -282,7 +282,7 @@ func aCancelledCallerChangesNothing(t *testing.T, b *bench) {
 	_, h := b.tenant("acme")
 	gone, cancel := context.WithCancel(ctx())
 	cancel()
-	_, err := h.CreateNetwork(gone, admin, store.Network{Name: "office"})
+	_, err := h.CreateNetwork(gone, admin, store.Network{Name: "office"}, false)
 	b.refused(err, context.Canceled)
 	if all := must[[]store.Network](t)(h.Networks(ctx())); len(all) != 0 {
 		t.Errorf("%v", all)
@@ -293,7 +293,7 @@ func aClosedStoreSaysSo(t *testing.T, b *bench) {
 	_, h := b.tenant("acme")
 	b.ok(b.s.Close())
 	b.ok(b.s.Close())
-	if _, err := h.CreateNetwork(ctx(), admin, store.Network{Name: "office"}); err == nil || !strings.Contains(err.Error(), "closed") {
+	if _, err := h.CreateNetwork(ctx(), admin, store.Network{Name: "office"}, false); err == nil || !strings.Contains(err.Error(), "closed") {
 		t.Errorf("writing: %v", err)
 	}
 	if _, err := h.Networks(ctx()); err == nil || !strings.Contains(err.Error(), "closed") {

@@ -104,17 +104,20 @@ func (c *Controller) Tenant() store.Handle {
 	return c.live.Store().For(t.ID)
 }
 
-// Network makes a network in which members may reach members, or one without a rule.
+// Network makes a network in which everybody may reach everybody, or one without a rule.
 func (c *Controller) Network(name string, open bool) store.Network {
-	n := store.Network{Name: name}
-	if open {
-		n.Rules = []store.Rule{{Src: store.Members, Dst: store.Members}}
-	}
-	n, err := c.Tenant().CreateNetwork(c.w.Background(), "story", n)
+	n, err := c.Tenant().CreateNetwork(c.w.Background(), "story", store.Network{Name: name}, open)
 	if err != nil {
 		c.w.T.Fatal(err)
 	}
 	return n
+}
+
+// Policy puts a document in force.
+func (c *Controller) Policy(n store.Network, text string) {
+	if _, err := c.Tenant().PutPolicy(c.w.Background(), n.ID, []byte(text), "story", "", ""); err != nil {
+		c.w.T.Fatal(err)
+	}
 }
 
 // Key makes a join key for any number of machines, edited by change.

@@ -16,23 +16,18 @@ func TestAPolicyThatIsEditedCutsAndOpens(t *testing.T) {
 		other.Join(w.Controller.Key(office, nil))
 		a.Reaches(2*time.Second, "web")
 		a.Reaches(2*time.Second, "other")
-		policy := func(text string) {
-			if _, err := w.Controller.Tenant().PutPolicy(w.Background(), office.ID, []byte(text), "story", "", ""); err != nil {
-				t.Fatal(err)
-			}
-		}
-		policy(`{"tagOwners": {"tag:web": []}, "acls": [{"src": ["*"], "dst": ["tag:web:*"]}]}`)
+		w.Controller.Policy(office, `{"tagOwners": {"tag:web": []}, "acls": [{"src": ["*"], "dst": ["tag:web:*"]}]}`)
 		w.Until(time.Second, "a and other are hidden from each other", func() bool { return !a.Sees("other") && !other.Sees("a") })
 		a.Reaches(time.Second, "web")
 		if err := web.Ping("a"); err == nil {
 			t.Fatal("the web server may ping who may only ping it")
 		}
-		policy(`{"tagOwners": {"tag:web": []}, "acls": [{"src": ["*"], "dst": ["tag:web:443"], "proto": "tcp"}]}`)
+		w.Controller.Policy(office, `{"tagOwners": {"tag:web": []}, "acls": [{"src": ["*"], "dst": ["tag:web:443"], "proto": "tcp"}]}`)
 		w.Until(time.Second, "no echo any more", func() bool { return a.Ping("web") != nil })
 		if !a.Sees("web") {
 			t.Fatal("who may be reached at a port is not shown")
 		}
-		policy(`{"acls": [{"src": ["*"], "dst": ["*:*"]}]}`)
+		w.Controller.Policy(office, `{"acls": [{"src": ["*"], "dst": ["*:*"]}]}`)
 		a.Reaches(2*time.Second, "other")
 		web.Reaches(2*time.Second, "a")
 	})
@@ -46,10 +41,7 @@ func TestAWindowOpensAndClosesWithoutAController(t *testing.T) {
 		a.Join(key)
 		b.Join(key)
 		a.Reaches(2*time.Second, "b")
-		text := `{"acls": [{"src": ["*"], "dst": ["*:*"], "when": {"hours": "08:00-18:00", "zone": "UTC"}}]}`
-		if _, err := w.Controller.Tenant().PutPolicy(w.Background(), office.ID, []byte(text), "story", "", ""); err != nil {
-			t.Fatal(err)
-		}
+		w.Controller.Policy(office, `{"acls": [{"src": ["*"], "dst": ["*:*"], "when": {"hours": "08:00-18:00", "zone": "UTC"}}]}`)
 		w.Sleep(time.Second)
 		w.Controller.Kill()
 		for day := range 3 {

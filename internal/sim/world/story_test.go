@@ -262,16 +262,11 @@ func TestClosingANetworkAndApprovingANode(t *testing.T) {
 		if a.Sees("b") || b.Sees("a") {
 			t.Fatal("a closed network shows its members")
 		}
-		rules := func(r ...store.Rule) {
-			if _, err := w.Controller.Tenant().SetRules(w.Background(), "story", office.ID, r, 0); err != nil {
-				t.Fatal(err)
-			}
-		}
-		rules(store.Rule{Src: store.Members, Dst: store.Members})
+		w.Controller.Policy(office, string(store.FirstPolicy(true)))
 		a.Reaches(2*time.Second, "b")
-		rules()
+		w.Controller.Policy(office, string(store.FirstPolicy(false)))
 		w.Until(2*time.Second, "the peer is gone", func() bool { return !a.Sees("b") && !b.Sees("a") })
-		rules(store.Rule{Src: store.Members, Dst: store.Members})
+		w.Controller.Policy(office, string(store.FirstPolicy(true)))
 
 		c := w.Node("c")
 		c.Join(w.Controller.Key(office, func(k *store.JoinKey) { k.Approve = true }))
