@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/cvlan/cvlan/api/local"
 	"github.com/cvlan/cvlan/internal/node/engine"
+	"github.com/cvlan/cvlan/internal/node/flow"
+	"github.com/cvlan/cvlan/policy/filter"
 )
 
 // Bounds of a ping.
@@ -43,10 +46,13 @@ func (d *Daemon) Ping(ctx context.Context, r local.PingRequest) (local.Pong, err
 	if r.Via == local.PathRelay {
 		return d.probe(ctx, &t, limit)
 	}
+	began := time.Now()
 	rtt, err := e.Ping(ctx, t.addr, size)
 	switch {
 	case errors.Is(err, engine.ErrDown):
 		return local.Pong{}, t.down()
+	case err != nil && t.denied(e.Status(), began):
+		return local.Pong{}, local.CodeDenied.Problem("ping "+t.name, "the network's policy lets no echo request through to it", fmt.Sprintf("it stands in cvlan policy log; an admin sees why with: cvlan policy explain %s %s/icmp", t.s.Self.Record.Name, t.name))
 	case err != nil && ctx.Err() != nil:
 		return local.Pong{}, t.silent(limit)
 	case err != nil:
@@ -83,6 +89,17 @@ func (d *Daemon) probe(ctx context.Context, t *target, limit time.Duration) (loc
 
 func (t target) down() error {
 	return local.CodeUnreachable.Problem("ping "+t.name, fmt.Sprintf("the network %s is not up", t.s.Network.Name), "cvlan status says why")
+}
+
+// denied reports whether this node's filter has held back echo requests to the peer since then.
+func (t target) denied(s *engine.Status, since time.Time) bool {
+	if s.Rules.Filter == nil {
+		return false
+	}
+	denials, _ := s.Rules.Filter.Denials(0)
+	return slices.ContainsFunc(denials, func(x flow.Denial) bool {
+		return !x.In && x.Dst == t.addr && (x.Proto == filter.ICMP || x.Proto == filter.ICMPv6) && !x.At.Before(since)
+	})
 }
 
 // silent says what is known of a peer that did not answer.

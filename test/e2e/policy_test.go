@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/cvlan/cvlan/cli/iox"
 )
 
 // policy puts a document in force.
@@ -164,7 +166,7 @@ func TestPolicyDecidesBetweenPeopleAndServers(t *testing.T) {
 		w.must(not(denied.from.talks(denied.network, denied.to, denied.port)))
 	}
 	w.must(ann.ask("web"))
-	w.must(not(bob.ask("web")))
+	w.refused(bob.ask("web"), iox.Denied, "policy", "cvlan policy explain bob web/icmp")
 	if log := bob.types("policy", "log"); !strings.Contains(log, "web") || !strings.Contains(log, ":22") {
 		t.Errorf("bob's log does not tell what was denied:\n%s", log)
 	}
