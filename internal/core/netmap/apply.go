@@ -269,6 +269,7 @@ func (t *Table) applyPeers(s *stage) {
 			t.touch(id)
 			t.unplace(e)
 			delete(t.entries, id)
+			t.left.leave(e)
 			t.bytes -= e.size()
 			t.sorted = false
 		}

@@ -34,7 +34,7 @@ func (e *entry) same(p *pb.Peer) bool {
 }
 
 // examine makes an entry of a node that the controller tells. What is in the table already is returned as it is and costs no
-// second verification. The identifier is zero if there is none to be read.
+// second verification, nor does what has been in it. The identifier is zero if there is none to be read.
 func (t *Table) examine(p *pb.Peer, verified bool) *entry {
 	if len(p.Record) > control.MaxRecord {
 		return &entry{fault: "its record is too long"}
@@ -42,6 +42,9 @@ func (t *Table) examine(p *pb.Peer, verified bool) *entry {
 	id := peekNode(p.Record)
 	if old := t.entries[id]; old != nil && old.same(p) {
 		return old.placed(p)
+	}
+	if e := t.left.back(id, p); e != nil {
+		return e
 	}
 	e := &entry{id: id, raw: p.Record}
 	if len(p.Signature) <= key.SignatureSize {

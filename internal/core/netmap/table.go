@@ -62,6 +62,7 @@ type Table struct {
 	peers   int // how many are believed
 	order   []ident.Node
 	sorted  bool
+	left    memory
 	devices map[ident.Plain]*device
 	relays  []control.Relay // in the order of identifiers; replaced, never changed
 	rules   Rules

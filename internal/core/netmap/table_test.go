@@ -245,6 +245,38 @@ func TestARecordIsVerifiedOnce(t *testing.T) {
 	if n != 4 {
 		t.Fatal("a new record was not verified")
 	}
+	gone := deltaOf(13, 14)
+	gone.Remove = []uint64{2}
+	d.apply(gone)
+	d.apply(deltaOf(14, 15, peer(2)))
+	if d.wants("+2", "1 2"); n != 4 {
+		t.Fatal("who came back as it was is verified again")
+	}
+	gone = deltaOf(15, 16)
+	gone.Remove = []uint64{2}
+	d.apply(gone)
+	bad := peer(2)
+	bad.Signature = make([]byte, key.SignatureSize)
+	d.apply(deltaOf(16, 17, bad))
+	if d.wants("!2", "1"); n != 5 {
+		t.Fatal("another signature over what was known is believed")
+	}
+}
+
+func TestWhoLeavesIsRememberedWithinBounds(t *testing.T) {
+	var m memory
+	add := func(id ident.Node) { m.leave(&entry{id: id, peer: &Peer{}}) }
+	for id := range ident.Node(2 * maxRemembered) {
+		add(id + 1)
+		add(1 + id/2) // again and again: it takes no place of others
+		if len(m.known) != len(m.queue) || len(m.queue) > maxRemembered {
+			t.Fatal(len(m.known), len(m.queue))
+		}
+	}
+	m.leave(&entry{id: 1 << 40, peer: &Peer{}, fault: "its signature does not hold"})
+	if m.back(1<<40, &pb.Peer{}) != nil || m.back(2*maxRemembered, &pb.Peer{}) == nil {
+		t.Fatal("what is not sound is remembered, or the newest is not")
+	}
 }
 
 func TestMapsThatNobodySendsAreRefusedWhole(t *testing.T) {
