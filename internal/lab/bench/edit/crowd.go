@@ -11,45 +11,39 @@ import (
 	"sync/atomic"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/cvlan/cvlan/api/admin"
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/ticket"
-	"github.com/cvlan/cvlan/internal/core/netmap"
 	"github.com/cvlan/cvlan/internal/node/session"
 	"github.com/cvlan/cvlan/internal/sys/stream"
-	"github.com/cvlan/cvlan/policy/compile"
-	"github.com/cvlan/cvlan/policy/filter"
-	"github.com/cvlan/cvlan/proto/control/pb"
 )
 
 // crowd is many nodes in one network.
 type crowd struct {
-	nodes  []*member
+	nodes  []member
+	whole  int      // how many of them make of their map what a node does
 	ranges []string // of addresses, one a ring
 	bytes  atomic.Uint64
-	ready  atomic.Bool // everybody has joined: filters are made from now on
 	stop   context.CancelFunc
 	gone   sync.WaitGroup
 }
 
-// member is a node's session, and what it makes of its map.
-type member struct {
-	crowd   *crowd
-	mu      sync.Mutex
-	table   *netmap.Table
-	out     netmap.Out
-	name    uint64
-	set     *filter.Set
-	applied chan time.Time // holds one: when rules were put in force last
+// member is what is measured of a node.
+type member interface {
+	session.Table
+	// knows returns how many others the node knows of, and its own address.
+	knows() (int, netip.Addr)
+	// ready tells that everybody has joined.
+	ready()
+	// applied holds at most one: when rules were put in force last.
+	applied() chan time.Time
 }
 
 // joining is how many nodes join at a time.
 const joining = 32
 
 // gather makes the network, and joins the nodes.
-func (c *controller) gather(ctx context.Context, n int) (*crowd, error) {
+func (c *controller) gather(ctx context.Context, n, whole int) (*crowd, error) {
 	tenant := admin.InTenant{Tenant: admin.DefaultTenant}
 	range4 := netip.MustParsePrefix("10.90.0.0/16")
 	if _, err := admin.Call(ctx, c.client, admin.CreateNetwork, admin.CreateNetworkIn{InTenant: tenant, Body: admin.NewNetwork{Name: "crowd", Range4: range4}}); err != nil {
@@ -65,15 +59,15 @@ func (c *controller) gather(ctx context.Context, n int) (*crowd, error) {
 		return nil, err
 	}
 	life, stop := context.WithCancel(ctx)
-	all := &crowd{stop: stop}
+	all := &crowd{stop: stop, whole: whole}
 	turns, failed := make(chan struct{}, joining), make(chan error, n)
 	var joined sync.WaitGroup
 	var mu sync.Mutex
-	for range n {
+	for i := range n {
 		turns <- struct{}{}
 		joined.Go(func() {
 			defer func() { <-turns }()
-			m, err := all.join(life, t)
+			m, err := all.join(life, t, (i+1)*whole/n > i*whole/n)
 			if err != nil {
 				failed <- err
 				return
@@ -97,14 +91,14 @@ func (c *crowd) sort(ctx context.Context, n int) error {
 		complete := true
 		var addrs []netip.Addr
 		for _, m := range c.nodes {
-			m.mu.Lock()
-			self, _ := m.table.Self()
-			complete = complete && m.table.Len() == n-1
-			addrs = append(addrs, self.Record.Address4)
-			m.mu.Unlock()
+			others, addr := m.knows()
+			complete = complete && others == n-1
+			addrs = append(addrs, addr)
 		}
 		if complete {
-			c.ready.Store(true)
+			for _, m := range c.nodes {
+				m.ready()
+			}
 			slices.SortFunc(addrs, netip.Addr.Compare)
 			for i := range rings {
 				c.ranges = append(c.ranges, addrs[i*n/rings].String()+"-"+addrs[(i+1)*n/rings-1].String())
@@ -124,7 +118,7 @@ func (c *crowd) leave() {
 	c.gone.Wait()
 }
 
-func (c *crowd) join(ctx context.Context, t ticket.Ticket) (*member, error) {
+func (c *crowd) join(ctx context.Context, t ticket.Ticket, whole bool) (member, error) {
 	id, err := key.NewIdentity()
 	if err != nil {
 		return nil, err
@@ -139,73 +133,15 @@ func (c *crowd) join(ctx context.Context, t ticket.Ticket) (*member, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &member{crowd: c, applied: make(chan time.Time, 1)}
-	m.table = netmap.New(netmap.Config{Tenant: membership.Tenant, Network: membership.Network, Node: membership.Node,
-		Verify: func(key.IdentityPublic, []byte, []byte) bool { return true }}) // hundreds of nodes on one machine: each has cores of its own elsewhere
+	var m member
+	if whole {
+		m = newWhole(c, membership)
+	} else {
+		m = newLight(c)
+	}
 	s := session.New(session.Config{Membership: membership, Identity: id, WG: wg, Dial: dial, Clock: clock, Table: m, Log: slog.New(slog.DiscardHandler)})
 	c.gone.Go(func() { s.Run(ctx) })
 	return m, nil
-}
-
-// Cursor implements session.Table.
-func (m *member) Cursor() *pb.Cursor {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.table.Begin()
-	return m.table.Cursor()
-}
-
-// Self implements session.Table.
-func (m *member) Self() ([]byte, bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	s, _ := m.table.Self()
-	return s.Bytes, s.Signed
-}
-
-// Rules implements session.Table.
-func (m *member) Rules() uint64 {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.name
-}
-
-// Apply implements session.Table: it makes the filter as a node does.
-func (m *member) Apply(_ context.Context, p *pb.Map) error {
-	m.crowd.bytes.Add(uint64(proto.Size(p)))
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if err := m.table.Apply(p, &m.out); err != nil || p.More || len(m.out.Events) == 0 {
-		return err
-	}
-	r := m.table.Rules()
-	if r.Name == 0 || !m.crowd.ready.Load() {
-		return nil
-	}
-	c, err := compile.DecodeCharter(r.Bytes, time.LoadLocation)
-	if err != nil {
-		return err
-	}
-	self, _ := m.table.Self()
-	spec, _ := c.Plan(1, self.User, []netip.Addr{self.Record.Address4}, func(yield func(compile.Other) bool) {
-		for p := range m.table.Peers() {
-			if !yield(compile.Other{Addrs: []netip.Addr{p.Record.Address4}, Class: p.Class, User: p.User}) {
-				return
-			}
-		}
-	}).At(time.Now())
-	if m.set, err = filter.New(spec); err != nil {
-		return err
-	}
-	if r.Name != m.name {
-		m.name = r.Name
-		select {
-		case <-m.applied:
-		default:
-		}
-		m.applied <- time.Now()
-	}
-	return nil
 }
 
 // patience is how long an edit may take at most.
@@ -215,7 +151,7 @@ const patience = time.Minute
 func (c *crowd) edit(ctx context.Context, to *controller, text string) (took []time.Duration, bytes uint64, err error) {
 	for _, m := range c.nodes {
 		select {
-		case <-m.applied:
+		case <-m.applied():
 		default:
 		}
 	}
@@ -227,7 +163,7 @@ func (c *crowd) edit(ctx context.Context, to *controller, text string) (took []t
 	limit := time.After(patience)
 	for i, m := range c.nodes {
 		select {
-		case at := <-m.applied:
+		case at := <-m.applied():
 			took = append(took, at.Sub(began))
 		case <-ctx.Done():
 			return nil, 0, ctx.Err()
