@@ -48,31 +48,43 @@ func run(ctx context.Context, bin string, nodes, whole, edits int) error {
 	}
 	defer crowd.leave()
 	fmt.Printf("%d nodes are connected, in %d rings of neighbours\n", nodes, rings)
-	kinds := []struct {
-		name, what string
-		document   func(turn int) string
-	}{
-		{"policy_edit_p99_ms_700", "every node sees others than before", func(turn int) string { return crowd.document(1+turn%4, 443) }},
-		{"policy_ports_p99_ms_700", "every node sees the same, with other ports", func(turn int) string { return crowd.document(1, 443+turn%2) }},
-	}
-	for _, k := range kinds {
-		if err := crowd.settle(ctx, c, k.document(1)); err != nil {
+	for _, k := range []kind{
+		{"policy_edit", "every node sees others than before", func(turn int) string { return crowd.document(1+turn%4, 443) }},
+		{"policy_ports", "every node sees the same, with other ports", func(turn int) string { return crowd.document(1, 443+turn%2) }},
+	} {
+		if err := k.measure(ctx, c, crowd, edits); err != nil {
 			return err
 		}
-		var all []time.Duration
-		var bytes uint64
-		for turn := range edits {
-			took, n, err := crowd.edit(ctx, c, k.document(turn))
-			if err != nil {
-				return err
-			}
-			all, bytes = append(all, took...), bytes+n
-		}
-		slices.Sort(all)
-		ms := func(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
-		figure.Print(os.Stdout, k.name, ms(all[len(all)*99/100]), "ms", fmt.Sprintf("(median %.1f, last %.1f; %d edits: %s; %d KB an edit)",
-			ms(all[len(all)/2]), ms(all[len(all)-1]), edits, k.what, bytes/uint64(edits)>>10))
 	}
+	return nil
+}
+
+// kind is a kind of edits.
+type kind struct {
+	name, what string
+	document   func(turn int) string
+}
+
+func (k kind) measure(ctx context.Context, c *controller, crowd *crowd, edits int) error {
+	if err := crowd.settle(ctx, c, k.document(1)); err != nil {
+		return err
+	}
+	var all []time.Duration
+	var bytes uint64
+	cpu := c.cpu()
+	for turn := range edits {
+		took, n, err := crowd.edit(ctx, c, k.document(turn))
+		if err != nil {
+			return err
+		}
+		all, bytes = append(all, took...), bytes+n
+	}
+	cpu = c.cpu() - cpu
+	slices.Sort(all)
+	ms := func(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+	figure.Print(os.Stdout, k.name+"_p99_ms_700", ms(all[len(all)*99/100]), "ms", fmt.Sprintf("(median %.1f, last %.1f; %d edits: %s; %d KB an edit; %d of %d nodes make of it what a node does)",
+		ms(all[len(all)/2]), ms(all[len(all)-1]), edits, k.what, bytes/uint64(edits)>>10, crowd.whole, len(crowd.nodes)))
+	figure.Print(os.Stdout, k.name+"_cpu_ms_700", ms(cpu)/float64(edits), "ms", "(of processor time that the controller takes for such an edit)")
 	return nil
 }
 
