@@ -1,0 +1,19 @@
+package words
+
+import (
+	"testing"
+	"time"
+)
+
+func TestAmountsAndTimesAreShort(t *testing.T) {
+	now := time.Unix(1_700_000_000, 0)
+	for got, want := range map[string]string{
+		Bytes(1023): "1023 B", Bytes(1 << 20): "1.0 MiB", Bytes(1<<64 - 1): "16.0 EiB",
+		Ago(now, now.Add(-59*time.Second)): "59s ago", Ago(now, now.Add(time.Hour)): "now", Ago(now, time.Time{}): "",
+		Until(now, time.Time{}): "never", Until(now, now.Add(48*time.Hour)): "in 2d", Span(0): "0s",
+	} {
+		if got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
