@@ -143,7 +143,7 @@ func denialLine(network string, d local.Denial) string {
 		}
 		line += "  "
 	}
-	line += reasonText(&d)
+	line += iox.Clean(d.Why())
 	if d.Missed > 0 {
 		line += fmt.Sprintf("  (and %d before)", d.Missed)
 	}
@@ -167,33 +167,6 @@ func placeText(p *local.DenialPlace) string {
 // target is how policy explain is asked about where a packet went.
 func target(d *local.Denial) string {
 	return placeText(d.Dst) + "/" + d.Protocol
-}
-
-// reasonText says in words why a packet was dropped.
-func reasonText(d *local.Denial) string {
-	switch d.Reason {
-	case "no_rule":
-		return "no rule allows it"
-	case "denied":
-		if d.Rule != nil {
-			return fmt.Sprintf("rule %d denies it", *d.Rule)
-		}
-	case "unknown_source":
-		return "from nobody that this machine may see"
-	case "unknown_destination":
-		return "to nobody that this machine may see"
-	case "needs_ipsec":
-		return "allowed through IPsec only"
-	case "later_fragment":
-		return "a fragment whose first was not let pass"
-	case "overlap_fragment":
-		return "a fragment that overlaps another"
-	case "not_ip":
-		return "no IP packet"
-	case "closed":
-		return "there are no rules yet"
-	}
-	return iox.Clean(d.Reason)
 }
 
 func (o *policyLogOptions) printCounts(l local.PolicyLog) {

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"fmt"
 	"net/netip"
 	"time"
 )
@@ -58,4 +59,31 @@ type DenialPlace struct {
 	Address netip.Addr `json:"address"`
 	Port    uint16     `json:"port,omitempty"`
 	Name    string     `json:"name,omitempty"` // of the node or device, if the map knows it
+}
+
+// Why says in words why it was dropped. A reason that is not known is told as it is.
+func (d *Denial) Why() string {
+	switch d.Reason {
+	case "no_rule":
+		return "no rule allows it"
+	case "denied":
+		if d.Rule != nil {
+			return fmt.Sprintf("rule %d denies it", *d.Rule)
+		}
+	case "unknown_source":
+		return "from nobody that this machine may see"
+	case "unknown_destination":
+		return "to nobody that this machine may see"
+	case "needs_ipsec":
+		return "allowed through IPsec only"
+	case "later_fragment":
+		return "a fragment whose first was not let pass"
+	case "overlap_fragment":
+		return "a fragment that overlaps another"
+	case "not_ip":
+		return "no IP packet"
+	case "closed":
+		return "there are no rules yet"
+	}
+	return d.Reason
 }
