@@ -1,0 +1,62 @@
+package tui
+
+import (
+	"context"
+	"time"
+)
+
+// An action is what a screen wants done; nil is nothing. It is one of the types below, or work.
+type action any
+
+type (
+	// quit ends the program.
+	quit struct{}
+	// show goes to a screen.
+	show struct{ at place }
+	// clip puts a text on the clipboard of the terminal, wherever that is (OSC 52).
+	clip struct{ text string }
+	// open shows a peer in full.
+	open struct {
+		id   peerID
+		ping bool
+	}
+	// say shows a word in the last line for a while.
+	say struct {
+		text string
+		bad  bool
+	}
+	// ask wants a yes before something is done.
+	ask struct {
+		question string
+		then     action
+	}
+	// request wants a line typed before something is done.
+	request struct {
+		title, text string
+		then        func(text string) action
+	}
+	// both does one after the other.
+	both []action
+)
+
+// work is an action that takes its time: the root runs it away from the screen and takes in what it returns.
+type work interface {
+	run(ctx context.Context, c *Config) outcome
+}
+
+// outcome is how work went. The world or a screen learns of it by take.
+type outcome interface {
+	take(m *Model) action
+}
+
+// patience is how long work may take.
+const patience = 20 * time.Second
+
+// oops makes a notice of an error, with its hint if it has one.
+func oops(what string, err error) action {
+	text := what + ": " + cleanText(reason(err))
+	if h := hint(err); h != "" {
+		text += "; " + cleanText(h)
+	}
+	return say{text, true}
+}

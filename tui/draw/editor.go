@@ -1,0 +1,103 @@
+package draw
+
+import "unicode"
+
+// Editor is a line of text that a person types.
+type Editor struct {
+	text []rune
+	at   int // of the cursor, in runes
+}
+
+// maxTyped bounds what can be typed, in runes.
+const maxTyped = 200
+
+// Set replaces the text.
+func (e *Editor) Set(text string) {
+	e.text, e.at = nil, 0
+	e.Insert(text)
+}
+
+// Text returns what is typed.
+func (e *Editor) Text() string { return string(e.text) }
+
+// Insert adds text at the cursor; what cannot be printed is left out.
+func (e *Editor) Insert(text string) {
+	for _, r := range text {
+		if len(e.text) == maxTyped {
+			return
+		}
+		if r == unicode.ReplacementChar || !unicode.IsPrint(r) {
+			continue
+		}
+		e.text = append(e.text, 0)
+		copy(e.text[e.at+1:], e.text[e.at:])
+		e.text[e.at] = r
+		e.at++
+	}
+}
+
+// Key does what a key means to a line of text, and reports whether it means anything.
+func (e *Editor) Key(name string) bool {
+	switch name {
+	case "left", "ctrl+b":
+		e.at = max(e.at-1, 0)
+	case "right", "ctrl+f":
+		e.at = min(e.at+1, len(e.text))
+	case "home", "ctrl+a":
+		e.at = 0
+	case "end", "ctrl+e":
+		e.at = len(e.text)
+	case "backspace", "ctrl+h":
+		e.cut(e.at-1, e.at)
+	case "delete", "ctrl+d":
+		e.cut(e.at, e.at+1)
+	case "ctrl+u":
+		e.cut(0, e.at)
+	case "ctrl+k":
+		e.cut(e.at, len(e.text))
+	case "ctrl+w", "alt+backspace":
+		e.cut(e.wordStart(), e.at)
+	default:
+		return false
+	}
+	return true
+}
+
+func (e *Editor) wordStart() int {
+	i := e.at
+	for i > 0 && e.text[i-1] == ' ' {
+		i--
+	}
+	for i > 0 && e.text[i-1] != ' ' {
+		i--
+	}
+	return i
+}
+
+func (e *Editor) cut(from, to int) {
+	if from < 0 || to > len(e.text) || from >= to {
+		return
+	}
+	e.text = append(e.text[:from], e.text[to:]...)
+	e.at = from
+}
+
+// Draw puts the text on a line, with a block for the cursor if it is there.
+func (e *Editor) Draw(l *Line, s Style, here bool) {
+	if !here {
+		l.Put(s, e.Text())
+		return
+	}
+	room := l.Left() - 1
+	head := string(e.text[:e.at])
+	for n := 0; Width(head) > room && n < len(e.text); n++ {
+		head = string(e.text[n+1 : e.at])
+	}
+	under, rest := " ", ""
+	if e.at < len(e.text) {
+		under, rest = string(e.text[e.at:e.at+1]), string(e.text[e.at+1:])
+	}
+	l.Put(s, head)
+	l.Raw("\x1b[7m"+under+"\x1b[m", Width(under))
+	l.Put(s, rest)
+}

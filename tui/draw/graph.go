@@ -1,0 +1,77 @@
+package draw
+
+import (
+	"math"
+	"strings"
+)
+
+// eighths are the blocks of one to eight eighths of a cell.
+var eighths = [...]rune{'▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'}
+
+// Spark draws the last values as one line of blocks, the newest at the right; high is what fills a cell. Before there are values it is
+// empty.
+func Spark(values []float64, width int, high float64) string {
+	if width <= 0 {
+		return ""
+	}
+	values = values[max(len(values)-width, 0):]
+	var b strings.Builder
+	b.WriteString(blanks(width - len(values)))
+	for _, v := range values {
+		switch {
+		case v <= 0 || math.IsNaN(v):
+			b.WriteByte(' ')
+		default:
+			b.WriteRune(eighths[max(min(int(v/high*8), 7), 0)])
+		}
+	}
+	return b.String()
+}
+
+// Bars draws the last values as columns of blocks, height lines high, the newest at the right; high is the upper end. A value that is
+// not a number, one that was lost, is a cross at the bottom.
+func Bars(values []float64, width, height int, high float64) []string {
+	if width <= 0 || height <= 0 {
+		return nil
+	}
+	values = values[max(len(values)-width, 0):]
+	lines := make([]string, height)
+	for row := range height {
+		var b strings.Builder
+		b.WriteString(blanks(width - len(values)))
+		floor := float64(height - 1 - row) // of this row, in cells from the bottom
+		for _, v := range values {
+			b.WriteRune(block(v/high*float64(height), floor, row == height-1))
+		}
+		lines[row] = b.String()
+	}
+	return lines
+}
+
+// block is what a column of some height, in cells, shows in the row above floor.
+func block(cells, floor float64, lowest bool) rune {
+	switch {
+	case math.IsNaN(cells) && lowest:
+		return '×'
+	case math.IsNaN(cells):
+		return ' '
+	case cells >= floor+1:
+		return '█'
+	case cells > floor:
+		return eighths[max(min(int((cells-floor)*8), 7), 0)]
+	case lowest && cells == 0:
+		return '▁'
+	default:
+		return ' '
+	}
+}
+
+// Highest returns the largest value, at least low.
+func Highest(values []float64, low float64) float64 {
+	for _, v := range values {
+		if v > low {
+			low = v
+		}
+	}
+	return low
+}

@@ -1,0 +1,258 @@
+package tui
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"net/netip"
+	"strings"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
+
+	"github.com/cvlan/cvlan/api/admin"
+	"github.com/cvlan/cvlan/api/local"
+	"github.com/cvlan/cvlan/internal/base/version"
+)
+
+// noon is the now of these stories.
+var noon = time.Date(2026, 3, 6, 12, 0, 0, 0, time.UTC)
+
+// twin is a daemon in memory. Only the program's commands call it, one at a time.
+type twin struct {
+	status  local.Status
+	err     error // answers everything
+	path    map[string]local.PeerPath
+	rtts    []time.Duration // of pings to come; 0: no answer
+	log     local.PolicyLog
+	check   local.NetCheck
+	turned  []string
+	refused error // answers what operators may
+}
+
+func (d *twin) Status(context.Context) (local.Status, error) { return d.status, d.err }
+
+func (d *twin) Watch(ctx context.Context) iter.Seq2[local.Status, error] {
+	return func(yield func(local.Status, error) bool) {
+		if d.err != nil {
+			yield(local.Status{}, d.err)
+			return
+		}
+		if yield(d.status, nil) {
+			<-ctx.Done()
+		}
+	}
+}
+
+func (d *twin) Path(_ context.Context, r local.PathRequest) (local.PeerPath, error) {
+	if d.refused != nil {
+		return local.PeerPath{}, d.refused
+	}
+	p, ok := d.path[r.Peer]
+	if !ok {
+		return p, local.CodeNotFound.Problem("show the paths", "nothing is known of it", "")
+	}
+	return p, nil
+}
+
+func (d *twin) Ping(_ context.Context, r local.PingRequest) (local.Pong, error) {
+	if len(d.rtts) == 0 || d.rtts[0] == 0 {
+		d.rtts = d.rtts[min(1, len(d.rtts)):]
+		return local.Pong{}, local.CodeTimeout.Problem("ping "+r.Peer, "no answer within 2s", "is it switched on?")
+	}
+	rtt := d.rtts[0]
+	d.rtts = d.rtts[1:]
+	return local.Pong{Peer: r.Peer, RTT: rtt, Path: local.PathDirect}, nil
+}
+
+func (d *twin) PolicyLog(context.Context, local.PolicyLogRequest) (local.PolicyLog, error) {
+	l := d.log
+	d.log.Networks = nil
+	return l, d.refused
+}
+
+func (d *twin) NetCheck(context.Context) (local.NetCheck, error) { return d.check, d.refused }
+
+func (d *twin) Up(_ context.Context, r local.UpRequest) (local.Networks, error) {
+	d.turned = append(d.turned, "up "+r.Network)
+	return local.Networks{}, d.refused
+}
+
+func (d *twin) Down(_ context.Context, r local.DownRequest) (local.Networks, error) {
+	d.turned = append(d.turned, "down "+r.Network)
+	return local.Networks{}, d.refused
+}
+
+// ruler is a controller in memory.
+type ruler struct {
+	nodes []admin.Node
+	keys  []admin.JoinKey
+	done  []string
+	err   error
+}
+
+func (r *ruler) note(format string, args ...any) error {
+	r.done = append(r.done, fmt.Sprintf(format, args...))
+	return r.err
+}
+
+func (r *ruler) Explain(_ context.Context, network string, q admin.PolicyQuestion) (admin.PolicyAnswers, error) {
+	err := r.note("explain %s %s %s", network, q.Src, q.Dst)
+	e := admin.Explanation{Src: admin.PolicyParty{Name: q.Src}, Dst: admin.PolicyParty{Name: "db-1"}, Service: "tcp:443", Allowed: true,
+		Text: "allowed by acls[0] at line 4\nacls[1] at line 9 does not match: port"}
+	return admin.PolicyAnswers{Number: 3, Answers: []admin.Explanation{e}}, err
+}
+func (r *ruler) Nodes(context.Context) ([]admin.Node, error) { return r.nodes, r.err }
+func (r *ruler) Approve(_ context.Context, n string) error   { return r.note("approve %s", n) }
+func (r *ruler) Rename(_ context.Context, n, name string) error {
+	return r.note("rename %s %s", n, name)
+}
+func (r *ruler) Delete(_ context.Context, n string) error      { return r.note("delete %s", n) }
+func (r *ruler) Keys(context.Context) ([]admin.JoinKey, error) { return r.keys, r.err }
+func (r *ruler) RevokeKey(_ context.Context, key string) error { return r.note("revoke %s", key) }
+func (r *ruler) Networks(context.Context) ([]admin.Network, error) {
+	return []admin.Network{{Name: "office"}}, r.err
+}
+func (r *ruler) Tag(_ context.Context, n string, c admin.TagChange) ([]string, error) {
+	return nil, r.note("tag %s +%v -%v", n, c.Add, c.Remove)
+}
+func (r *ruler) CreateKey(_ context.Context, k admin.NewJoinKey) (admin.CreatedJoinKey, error) {
+	uses := -1
+	if k.Uses != nil {
+		uses = *k.Uses
+	}
+	err := r.note("key %s uses %d approve %v", k.Network, uses, k.Approve)
+	return admin.CreatedJoinKey{JoinKey: admin.JoinKey{NetworkName: k.Network, Expires: noon.Add(time.Hour)}, Key: "cvjoin1_" + strings.Repeat("q7Xk", 30)}, err
+}
+
+// office is a state with a bit of everything.
+func office() local.Status {
+	ago := func(d time.Duration) *time.Time { t := noon.Add(-d); return &t }
+	at := func(s string) *netip.AddrPort { a := netip.MustParseAddrPort(s); return &a }
+	node := func(id, name, addr, user string, tags ...string) local.Node {
+		return local.Node{ID: id, Name: name, Addresses: []netip.Addr{netip.MustParseAddr(addr), netip.MustParseAddr("fd5c:1a7e:9b02::" + id[1:])}, User: user, Tags: tags, Key: "hV0wbqvZz0q5r2m1ZQZc9k7o4a3u8N1yJmXr5bq7T" + id + "="}
+	}
+	return local.Status{Schema: 1, Daemon: version.Info{Version: "1.4.0"}, Since: noon.Add(-50 * time.Hour), Networks: []local.Network{{
+		ID: "n1", Name: "office", Tenant: "default", Domain: "office.cvlan", State: local.Up, Interface: "cvlan0", Port: 41641, MTU: 1280,
+		Self:       node("a1", "laptop", "10.77.0.2", "alice@example.com"),
+		Policy:     local.Policy{Version: 7, Flows: 31, Denied: 12},
+		Controller: local.Controller{Address: "ctl.example.com:443", Connected: true, Transport: "quic", Since: ago(3 * time.Hour), CertUntil: ago(-160 * time.Hour)},
+		Warnings:   []local.Problem{{Code: "udp-blocked", What: "UDP does not leave this network", Hint: "see what it lets through: cvlan netcheck"}},
+		Peers: []local.Peer{
+			{Node: node("b1", "db-1", "10.77.0.3", "", "db"), Online: true, Protocol: "wireguard", Path: local.PathDirect, Endpoint: at("192.0.2.7:41641"), LastHandshake: ago(41 * time.Second), RxBytes: 1 << 30, TxBytes: 7 << 20},
+			{Node: node("b2", "web-2", "10.77.0.4", "", "web", "prod"), Online: true, Protocol: "wireguard", Path: local.PathRelay, Relay: "fra-1", LastHandshake: ago(100 * time.Second), RxBytes: 1 << 20, TxBytes: 2 << 20},
+			{Node: node("b3", "web-10", "10.77.0.5", "", "web"), Online: true, Protocol: "wireguard", Path: local.PathIdle},
+			{Node: node("b4", "bobs-desk", "10.77.0.6", "bob@example.com"), LastSeen: ago(26 * time.Hour), Protocol: "wireguard", Path: local.PathIdle},
+			{Node: node("b5", "printer", "10.77.0.7", "", "printer"), Kind: local.PlainPeer, Protocol: "wireguard", Path: local.PathIdle, LastHandshake: ago(5 * time.Minute)},
+		}}}}
+}
+
+// stage is a model with a terminal, a daemon and perhaps a controller, without a program: what Update returns is run at once.
+type stage struct {
+	*Model
+	twin   *twin
+	ruler  *ruler
+	clock  time.Time
+	copied string
+	quit   bool
+}
+
+func newStage(width, height int, logged bool) *stage {
+	s := &stage{twin: &twin{status: office()}, clock: noon}
+	rtt := 1200 * time.Microsecond
+	s.twin.path = map[string]local.PeerPath{"b1": {Path: local.PathDirect, Why: "direct beats relayed", Since: &noon, Preshared: "post-quantum", Candidates: []local.Candidate{
+		{Path: local.PathDirect, Address: s.twin.status.Networks[0].Peers[0].Endpoint, Kind: "host", State: "proven", Chosen: true, RTT: rtt, MTU: 1420, Heard: &noon},
+		{Path: local.PathRelay, Relay: "fra-1", Kind: "relay", State: "proven", RTT: 31 * time.Millisecond, Heard: &noon}}}}
+	c := &Config{Daemon: s.twin, Now: func() time.Time { return s.clock }, NoController: "nobody is logged in"}
+	if logged {
+		s.ruler = &ruler{}
+		c.Controller = s.ruler
+	}
+	s.Model = newModel(context.Background(), c, nil)
+	s.send(tea.WindowSizeMsg{Width: width, Height: height})
+	return s
+}
+
+// hear brings a state.
+func (s *stage) hear() {
+	s.send(news{s.twin.status, s.twin.err, s.clock})
+}
+
+// pass lets a second pass, in which so much traffic comes from the first peer.
+func (s *stage) pass(bytes uint64) {
+	s.clock = s.clock.Add(time.Second)
+	if n := s.twin.status.Networks; len(n) > 0 && len(n[0].Peers) > 0 {
+		s.twin.status.Networks[0].Peers[0].RxBytes += bytes
+	}
+	s.hear()
+	s.send(tick(s.clock))
+}
+
+// send gives the model a message, runs what it wants done, except for what waits, and draws, as a program does.
+func (s *stage) send(msg tea.Msg) {
+	defer s.View()
+	if n, ok := msg.(news); ok {
+		s.Model.hear(n)
+		return
+	}
+	if _, ok := msg.(tick); ok {
+		s.run(s.second())
+		return
+	}
+	_, cmd := s.Update(msg)
+	s.run(cmd)
+}
+
+func (s *stage) run(cmd tea.Cmd) {
+	if cmd == nil {
+		return
+	}
+	switch msg := cmd().(type) {
+	case nil:
+	case tea.BatchMsg:
+		for _, c := range msg {
+			s.run(c)
+		}
+	case tea.QuitMsg:
+		s.quit = true
+	case outcome:
+		s.send(msg)
+	default:
+		s.copied = fmt.Sprint(msg) // the clipboard's message has no exported type
+	}
+}
+
+// press presses keys, by name, or types what is none: "/ d b enter" or "/", "db", "enter".
+func (s *stage) press(keys ...string) {
+	named := map[string]rune{"enter": tea.KeyEnter, "esc": tea.KeyEscape, "tab": tea.KeyTab, "up": tea.KeyUp, "down": tea.KeyDown, "backspace": tea.KeyBackspace,
+		"pgdown": tea.KeyPgDown, "pgup": tea.KeyPgUp, "home": tea.KeyHome, "end": tea.KeyEnd, "left": tea.KeyLeft, "right": tea.KeyRight}
+	for _, k := range keys {
+		switch code, ok := named[k]; {
+		case ok:
+			s.send(tea.KeyPressMsg{Code: code})
+		case k == "ctrl+c":
+			s.send(tea.KeyPressMsg{Code: 'c', Mod: tea.ModCtrl})
+		case k == "shift+tab":
+			s.send(tea.KeyPressMsg{Code: tea.KeyTab, Mod: tea.ModShift})
+		default:
+			for _, r := range k {
+				s.send(tea.KeyPressMsg{Code: r, Text: string(r)})
+			}
+		}
+	}
+}
+
+// screen returns what is seen, without styles.
+func (s *stage) screen() string {
+	lines := strings.Split(ansi.Strip(s.View().Content), "\n")
+	for i, l := range lines {
+		lines[i] = strings.TrimRight(l, " ")
+	}
+	return strings.Join(lines, "\n") + "\n"
+}
+
+var errDown = fmt.Errorf("%w at /run/cvlan/cvland.sock: no such file", local.ErrNoDaemon)
+
+var errRights = errors.Join(local.CodePermission.Problem("show the paths", "you are no operator", "as an operator: sudo cvlan tui"))

@@ -1,0 +1,41 @@
+package tui
+
+import "github.com/cvlan/cvlan/tui/draw"
+
+// fields makes lines of a label and a value each.
+type fields struct {
+	theme *draw.Theme
+	width int
+	lines []string
+}
+
+// labelWidth is how wide a label is, the gap behind it included.
+const labelWidth = 12
+
+// add adds a field, over several lines if it is long; one without a value is left out.
+func (f *fields) add(label, value string) { f.style(f.theme.Text, label, value) }
+
+// style is add in a style.
+func (f *fields) style(s draw.Style, label, value string) {
+	if value == "" {
+		return
+	}
+	for i, part := range draw.Wrap(value, max(f.width-labelWidth, 8)) {
+		if i > 0 {
+			label = ""
+		}
+		f.lines = append(f.lines, draw.NewLine(f.width, draw.Style{}).Cell(f.theme.Dim, label, labelWidth, false).Put(s, part).String())
+	}
+}
+
+// paragraph breaks a text into lines.
+func paragraph(s draw.Style, text string, width int) []string {
+	if text == "" {
+		return nil
+	}
+	lines := draw.Wrap(text, max(width, 1))
+	for i, l := range lines {
+		lines[i] = s.Paint(draw.Cut(l, width))
+	}
+	return lines
+}

@@ -1,0 +1,127 @@
+package tui
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
+
+	"github.com/cvlan/cvlan/api/local"
+)
+
+var update = flag.Bool("update", false, "write the pictures anew")
+
+// scenes are what the goldens show.
+var scenes = []struct {
+	name   string
+	logged bool
+	play   func(*stage)
+}{
+	{"peers", false, func(s *stage) { s.traffic() }},
+	{"filter", false, func(s *stage) { s.traffic(); s.press("/", "web") }},
+	{"details", false, func(s *stage) {
+		s.traffic()
+		s.twin.rtts = []time.Duration{12e6, 14e6, 0, 40e6, 13e6}
+		s.press("down", "p")
+		for range 4 {
+			s.pass(0)
+		}
+	}},
+	{"health", false, func(s *stage) { s.hear(); s.press("2") }},
+	{"away", false, func(s *stage) { s.twin.err = errDown; s.hear() }},
+	{"lost", false, func(s *stage) { s.traffic(); s.twin.err = errDown; s.pass(0) }},
+	{"nowhere", false, func(s *stage) { s.twin.status.Networks = nil; s.hear() }},
+	{"help", false, func(s *stage) { s.hear(); s.press("?") }},
+}
+
+// traffic lets some seconds pass in which the first peer sends.
+func (s *stage) traffic() {
+	s.hear()
+	for i := range 30 {
+		s.pass(uint64(i*i) << 10)
+	}
+}
+
+func TestScreensAreDrawnAsTheyWereLookedAt(t *testing.T) {
+	for _, scene := range scenes {
+		for _, size := range [][2]int{{60, 20}, {120, 40}} {
+			name := fmt.Sprintf("%s-%dx%d", scene.name, size[0], size[1])
+			t.Run(name, func(t *testing.T) {
+				s := newStage(size[0], size[1], scene.logged)
+				scene.play(s)
+				fits(t, s)
+				golden(t, name, s.screen())
+			})
+		}
+	}
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name+".txt")
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil || string(want) != got {
+		t.Errorf("%s differs (write it anew with -update and look at it): %v\n%s", path, err, got)
+	}
+}
+
+// fits checks that what is drawn has as many lines as the terminal, and none that is too long.
+func fits(t *testing.T, s *stage) {
+	t.Helper()
+	lines := strings.Split(s.View().Content, "\n")
+	if len(lines) != s.height {
+		t.Errorf("%d lines on a terminal of %d", len(lines), s.height)
+	}
+	for _, l := range lines {
+		if n := ansi.StringWidth(l); n > s.width {
+			t.Errorf("a line of %d on a terminal of %d: %q", n, s.width, ansi.Strip(l))
+		}
+	}
+}
+
+func TestNoTerminalIsTooSmall(t *testing.T) {
+	for _, scene := range scenes {
+		s := newStage(80, 24, scene.logged)
+		scene.play(s)
+		for w := 1; w < 140; w += 1 + w/9 {
+			for h := 1; h < 40; h += 1 + h/9 {
+				s.send(tea.WindowSizeMsg{Width: w, Height: h})
+				fits(t, s)
+			}
+		}
+	}
+}
+
+func TestHostileNamesAreHarmless(t *testing.T) {
+	s := newStage(120, 40, false)
+	evil := "\x1b]0;owned\x07\u202ename\nsecond\x9b31m"
+	n := &s.twin.status.Networks[0]
+	n.Name, n.Self.Name, n.Controller.Problem = evil, evil, evil
+	n.Warnings = []local.Problem{{Code: "x", What: evil, Hint: evil}}
+	for i := range n.Peers {
+		p := &n.Peers[i]
+		p.Name, p.Relay, p.User, p.Key, p.Protocol = evil, evil, evil, evil, evil
+	}
+	s.hear()
+	for _, keys := range [][]string{{"1"}, {"enter"}, {"esc", "2"}, {"3"}, {"4"}, {"5"}, {"/"}} {
+		s.press(keys...)
+		seen := s.View().Content
+		fits(t, s)
+		for _, bad := range []string{"\x1b]", "\x07", "\u202e", "\u009b"} {
+			if strings.Contains(seen, bad) {
+				t.Errorf("after %v: %q is on the screen", keys, bad)
+			}
+		}
+	}
+}

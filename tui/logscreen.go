@@ -1,0 +1,55 @@
+package tui
+
+import (
+	"time"
+
+	"github.com/cvlan/cvlan/tui/draw"
+)
+
+// logScreen shows what has changed, newest first.
+type logScreen struct {
+	still
+	*world
+	scroll scroll
+}
+
+func (s *logScreen) title() string { return "Log" }
+
+func (s *logScreen) view(width, height int) []string {
+	t := s.theme
+	if len(s.log.list) == 0 {
+		return append([]string{""}, paragraph(t.Dim, "Nothing has changed since this program started. Peers that come, go or change their path will be told of here.", width)...)
+	}
+	s.scroll.rows, s.scroll.height = len(s.log.list), height
+	s.scroll.wheel(0)
+	var lines []string
+	from, to := s.scroll.seen()
+	for i := from; i < to; i++ {
+		c := s.log.list[len(s.log.list)-1-i]
+		style, mark := t.Fair, "•"
+		switch c.tone {
+		case good:
+			style, mark = t.Good, "+"
+		case bad:
+			style, mark = t.Bad, "!"
+		}
+		l := draw.NewLine(width, draw.Style{}).Put(t.Dim, c.at.Format(time.TimeOnly)+"  ").Put(style, mark+" ").Put(t.Text, c.text)
+		if len(s.networks) > 1 && c.network != "" {
+			l.Put(t.Dim, "  "+c.network)
+		}
+		lines = append(lines, l.String())
+	}
+	return lines
+}
+
+func (s *logScreen) key(name string) action {
+	s.scroll.key(name)
+	return nil
+}
+
+func (s *logScreen) wheel(by int) action {
+	s.scroll.wheel(by)
+	return nil
+}
+
+func (s *logScreen) hints() []hintText { return []hintText{{"↑↓", "scroll"}} }

@@ -1,0 +1,173 @@
+package tui
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/cvlan/cvlan/api/local"
+	"github.com/cvlan/cvlan/tui/draw"
+)
+
+// networksScreen lists the networks of this machine: choose which one is shown, switch one on or off.
+type networksScreen struct {
+	still
+	*world
+	list list
+}
+
+func (s *networksScreen) title() string { return "Networks" }
+
+var networkColumns = []draw.Column{
+	{Title: "NETWORK", Min: 12, Most: 32, Rank: 1},
+	{Title: "STATE", Min: 10, Rank: 2},
+	{Title: "ADDRESS", Min: 15, Rank: 3},
+	{Title: "PEERS", Min: 6, Right: true, Rank: 4},
+	{Title: "TENANT", Min: 10, Most: 24, Rank: 6},
+	{Title: "CONTROLLER", Min: 14, Most: 40, Rank: 5},
+}
+
+func (s *networksScreen) view(width, height int) []string {
+	t := s.theme
+	if len(s.networks) == 0 {
+		return append([]string{""}, paragraph(t.Dim, "This machine is in no network yet. Join one with: cvlan up --key-file FILE", width)...)
+	}
+	s.list.fit(len(s.networks)+1, height-1)
+	widths := draw.Widths(networkColumns, width-4)
+	head := draw.NewLine(width, draw.Style{}).To(4)
+	for i, c := range networkColumns {
+		if widths[i] > 0 {
+			head.Cell(t.Title, c.Title, widths[i], c.Right).To(head.Used() + draw.Gap)
+		}
+	}
+	lines := []string{head.String()}
+	from, to := s.list.seen()
+	for i := from; i < to; i++ {
+		lines = append(lines, s.row(i, widths, width))
+	}
+	return lines
+}
+
+func (s *networksScreen) row(i int, widths []int, width int) string {
+	t := s.theme
+	ground, bar, tick := draw.Style{}, " ", " "
+	if i == s.list.at {
+		ground, bar = t.Chosen, "▌"
+	}
+	if i == 0 && s.only == "" || i > 0 && s.networks[i-1].ID == s.only {
+		tick = "✓"
+	}
+	l := draw.NewLine(width, ground).Put(t.Accent, bar+tick).To(4)
+	if i == 0 {
+		return l.Put(t.Text, "All networks").Full()
+	}
+	n := s.networks[i-1]
+	for j, c := range []struct {
+		style draw.Style
+		text  string
+	}{
+		{t.Text, n.name}, {stateStyle(t, n.State), cleanName(string(n.State))}, {t.Dim, first(n.Self)}, {t.Text, strconv.Itoa(len(n.Peers))},
+		{t.Dim, cleanName(n.Tenant)}, {t.Dim, cleanName(n.Controller.Address)},
+	} {
+		if widths[j] > 0 {
+			l.Cell(c.style, c.text, widths[j], networkColumns[j].Right).To(l.Used() + draw.Gap)
+		}
+	}
+	return l.Full()
+}
+
+func (s *networksScreen) current() *network {
+	if i := s.list.at - 1; i >= 0 && i < len(s.networks) {
+		return s.networks[i]
+	}
+	return nil
+}
+
+func (s *networksScreen) key(name string) action {
+	n := s.current()
+	switch {
+	case name == "enter":
+		s.only = ""
+		if n != nil {
+			s.only = n.ID
+		}
+		return show{placePeers}
+	case (name == "u" || name == "d") && n != nil:
+		return s.turn(n, name == "u")
+	case (name == "c" || name == "y") && n != nil:
+		return clip{first(n.Self)}
+	}
+	s.list.key(name)
+	return nil
+}
+
+func (s *networksScreen) turn(n *network, on bool) action {
+	if on {
+		return both{say{text: "Bringing " + n.name + " up …"}, turnNetwork{n.ID, n.name, true}}
+	}
+	return ask{fmt.Sprintf("Switch %s off on this machine?", n.name), turnNetwork{n.ID, n.name, false}}
+}
+
+func (s *networksScreen) click(_, y int) action {
+	row, ok := s.list.click(y - 1)
+	switch {
+	case !ok:
+		return nil
+	case row == s.list.at:
+		return s.key("enter")
+	}
+	s.list.to(row)
+	return nil
+}
+
+func (s *networksScreen) wheel(by int) action {
+	s.list.wheel(by)
+	return nil
+}
+
+func (s *networksScreen) hints() []hintText {
+	h := []hintText{{"enter", "show only this"}}
+	if n := s.current(); n != nil {
+		if n.on() {
+			h = append(h, hintText{"d", "switch off"})
+		} else {
+			h = append(h, hintText{"u", "switch on"})
+		}
+		h = append(h, hintText{"c", "copy my address"})
+	}
+	return h
+}
+
+// turnNetwork switches a membership on or off.
+type turnNetwork struct {
+	id, name string
+	on       bool
+}
+
+func (t turnNetwork) run(ctx context.Context, c *Config) outcome {
+	var err error
+	if t.on {
+		_, err = c.Daemon.Up(ctx, local.UpRequest{Network: t.id})
+	} else {
+		_, err = c.Daemon.Down(ctx, local.DownRequest{Network: t.id})
+	}
+	return done{"switch " + t.name, "", err, nil}
+}
+
+// done is the outcome of work of which only its success matters.
+type done struct {
+	what string // in words, if it failed
+	well string // in words, if it went well
+	err  error
+	next action // if it went well
+}
+
+func (d done) take(*Model) action {
+	if d.err != nil {
+		return oops(d.what, d.err)
+	}
+	if d.well != "" {
+		return both{say{text: d.well}, d.next}
+	}
+	return d.next
+}

@@ -1,0 +1,285 @@
+package tui
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/cvlan/cvlan/api/admin"
+	"github.com/cvlan/cvlan/internal/base/words"
+	"github.com/cvlan/cvlan/tui/draw"
+)
+
+// nodesScreen is the controller's list of nodes, those that wait for approval first.
+type nodesScreen struct {
+	*world
+	list    list
+	nodes   []admin.Node
+	pending int
+	told    bool
+	asked   bool
+	fault   error
+	age     int // seconds since the list was asked for
+}
+
+// nodesEvery is how often the list is asked for while it is shown, in seconds.
+const nodesEvery = 10
+
+func (s *nodesScreen) title() string { return "Nodes" }
+
+func (s *nodesScreen) badge() (string, bool) {
+	if s.pending == 0 {
+		return "", false
+	}
+	return strconv.Itoa(s.pending), true
+}
+
+func (s *nodesScreen) caption() string {
+	if !s.told {
+		return ""
+	}
+	text := fmt.Sprintf("%d nodes", len(s.nodes))
+	if s.pending > 0 {
+		text += fmt.Sprintf(", %d wait for approval", s.pending)
+	}
+	return text
+}
+
+func (s *nodesScreen) shown() action { return s.reload() }
+
+func (s *nodesScreen) tick() action {
+	if s.age++; s.age < nodesEvery {
+		return nil
+	}
+	return s.reload()
+}
+
+func (s *nodesScreen) reload() action {
+	if s.asked {
+		return nil
+	}
+	s.asked, s.age = true, 0
+	return askNodes{}
+}
+
+var nodeColumns = []draw.Column{
+	{Title: "NODE", Min: 12, Most: 32, Rank: 1},
+	{Title: "STATE", Min: 8, Rank: 2},
+	{Title: "ADDRESS", Min: 15, Rank: 4},
+	{Title: "OWNER", Min: 12, Most: 40, Rank: 3},
+	{Title: "NETWORK", Min: 10, Most: 24, Rank: 6},
+	{Title: "SEEN", Min: 8, Rank: 5},
+	{Title: "OS", Min: 8, Rank: 8},
+	{Title: "SOFTWARE", Min: 12, Most: 24, Rank: 9},
+	{Title: "CERTIFICATE", Min: 11, Rank: 7},
+}
+
+func (s *nodesScreen) view(width, height int) []string {
+	t := s.theme
+	switch {
+	case s.fault != nil:
+		return append(paragraph(t.Bad, cleanText(s.fault.Error()), width), paragraph(t.Dim, cleanText(hint(s.fault)), width)...)
+	case !s.told:
+		return []string{t.Dim.Paint(draw.Cut("asking the controller …", width))}
+	case len(s.nodes) == 0:
+		return append([]string{""}, paragraph(t.Dim, "There are no nodes yet. Make a join key on the screen Keys, and give it to a machine: cvlan up --key-file FILE", width)...)
+	}
+	s.list.fit(len(s.nodes), height-1)
+	return rows(t, nodeColumns, &s.list, width, s.cells)
+}
+
+// cells is what the columns say of a node.
+func (s *nodesScreen) cells(i int) []cell {
+	t, n := s.theme, &s.nodes[i]
+	state := cell{t.Dim, "offline"}
+	switch {
+	case n.Pending:
+		state = cell{t.Fair.Strong(), "pending"}
+	case n.Online:
+		state = cell{t.Good, "online"}
+	}
+	var address string
+	if len(n.Addresses) > 0 {
+		address = n.Addresses[0].String()
+	}
+	whose := cleanName(n.User)
+	if len(n.Tags) > 0 {
+		whose = cleanNames(n.Tags)
+	}
+	seen := "now"
+	if !n.Online {
+		seen = words.Ago(s.now, n.LastSeen)
+	}
+	cert := ""
+	if !n.CertUntil.IsZero() {
+		cert = words.Until(s.now, n.CertUntil)
+	}
+	return []cell{{t.Text, cleanName(n.Name)}, state, {t.Dim, address}, {t.Dim, whose}, {t.Dim, cleanName(n.NetworkName)}, {t.Dim, seen},
+		{t.Dim, cleanName(n.OS)}, {t.Dim, cleanName(n.Software)}, {t.Dim, cert}}
+}
+
+func (s *nodesScreen) current() *admin.Node {
+	if s.list.at < len(s.nodes) {
+		return &s.nodes[s.list.at]
+	}
+	return nil
+}
+
+func (s *nodesScreen) key(name string) action {
+	n := s.current()
+	if n == nil || s.fault != nil {
+		if name == "R" {
+			return s.reload()
+		}
+		return nil
+	}
+	id, called := n.ID.String(), cleanName(n.Name)
+	switch name {
+	case "R":
+		return s.reload()
+	case "a":
+		if !n.Pending {
+			return say{text: called + " is approved already"}
+		}
+		return changeNode{called + " is approved", "approve " + called, func(ctx context.Context, c Controller) error { return c.Approve(ctx, id) }}
+	case "t":
+		return request{"Tags of " + called, strings.Join(bare(n.Tags), " "), func(text string) action { return retag(n, text) }}
+	case "r":
+		return request{"Rename " + called, called, func(text string) action {
+			return changeNode{called + " is " + cleanName(text) + " now", "rename " + called, func(ctx context.Context, c Controller) error { return c.Rename(ctx, id, text) }}
+		}}
+	case "x", "delete":
+		return ask{"Remove " + called + " from " + cleanName(n.NetworkName) + "? It needs a join key to come back.",
+			changeNode{called + " is removed", "remove " + called, func(ctx context.Context, c Controller) error { return c.Delete(ctx, id) }}}
+	case "c", "y":
+		if len(n.Addresses) > 0 {
+			return clip{n.Addresses[0].String()}
+		}
+		return nil
+	}
+	s.list.key(name)
+	return nil
+}
+
+// bare leaves out the prefix of tags.
+func bare(tags []string) []string {
+	out := make([]string, len(tags))
+	for i, t := range tags {
+		out[i] = cleanName(strings.TrimPrefix(t, "tag:"))
+	}
+	return out
+}
+
+// retag gives and takes so that a node has exactly the tags that were typed.
+func retag(n *admin.Node, text string) action {
+	want := bare(strings.FieldsFunc(text, func(r rune) bool { return r == ' ' || r == ',' }))
+	have := bare(n.Tags)
+	var change admin.TagChange
+	for _, t := range want {
+		if !slices.Contains(have, t) {
+			change.Add = append(change.Add, t)
+		}
+	}
+	for _, t := range have {
+		if !slices.Contains(want, t) {
+			change.Remove = append(change.Remove, t)
+		}
+	}
+	if change.Add == nil && change.Remove == nil {
+		return nil
+	}
+	return tagNode{n.ID.String(), cleanName(n.Name), change}
+}
+
+func (s *nodesScreen) click(_, y int) action {
+	if row, ok := s.list.click(y - 1); ok {
+		s.list.to(row)
+	}
+	return nil
+}
+
+func (s *nodesScreen) wheel(by int) action {
+	s.list.wheel(by)
+	return nil
+}
+
+func (s *nodesScreen) hints() []hintText {
+	h := []hintText{{"t", "tag"}, {"r", "rename"}, {"x", "remove"}, {"R", "ask again"}}
+	if n := s.current(); n != nil && n.Pending {
+		h = append([]hintText{{"a", "approve"}}, h...)
+	}
+	return h
+}
+
+type askNodes struct{}
+
+func (askNodes) run(ctx context.Context, c *Config) outcome {
+	n, err := c.Controller.Nodes(ctx)
+	return nodesTold{n, err}
+}
+
+type nodesTold struct {
+	nodes []admin.Node
+	err   error
+}
+
+func (t nodesTold) take(m *Model) action {
+	s := m.nodes
+	s.asked, s.fault = false, t.err
+	if t.err != nil {
+		return nil
+	}
+	var here string
+	if n := s.current(); n != nil {
+		here = n.ID.String()
+	}
+	s.nodes, s.told, s.pending = t.nodes, true, 0
+	slices.SortStableFunc(s.nodes, func(a, b admin.Node) int {
+		if a.Pending != b.Pending {
+			if a.Pending {
+				return -1
+			}
+			return 1
+		}
+		return natural(a.Name, b.Name)
+	})
+	for i := range s.nodes {
+		if s.nodes[i].Pending {
+			s.pending++
+		}
+		if s.nodes[i].ID.String() == here {
+			s.list.at = i
+		}
+	}
+	return nil
+}
+
+// changeNode changes something at the controller and has the list asked for again.
+type changeNode struct {
+	well, what string
+	do         func(context.Context, Controller) error
+}
+
+func (n changeNode) run(ctx context.Context, c *Config) outcome {
+	return done{n.what, n.well, n.do(ctx, c.Controller), reloadNodes{}}
+}
+
+type reloadNodes struct{}
+
+func (reloadNodes) decide(m *Model) action { return m.nodes.reload() }
+
+type tagNode struct {
+	id, name string
+	change   admin.TagChange
+}
+
+func (t tagNode) run(ctx context.Context, c *Config) outcome {
+	unknown, err := c.Controller.Tag(ctx, t.id, t.change)
+	well := "the tags of " + t.name + " are changed"
+	if len(unknown) > 0 {
+		well += "; the policy does not know " + cleanNames(unknown) + ": no rule can mean it until its tagOwners list it"
+	}
+	return done{"tag " + t.name, well, err, reloadNodes{}}
+}

@@ -1,0 +1,50 @@
+package tui
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+)
+
+// Config is what the interface needs from outside.
+type Config struct {
+	Daemon     Daemon
+	Controller Controller // nil: nobody is logged in to one
+	// NoController says why there is none, and what to type.
+	NoController string
+	// QR draws a text as a QR code, in lines of blocks. It fails for a text that is too long.
+	QR     func(text string) ([]string, error)
+	Now    func() time.Time
+	In     io.Reader
+	Out    io.Writer
+	Env    []string // of the process, for what the terminal can do
+	Frames int      // a second, at most; 0: 30
+}
+
+// Run shows the interface until the person quits or ctx ends. When it returns, nothing of it runs any more and the terminal is as it was.
+func Run(ctx context.Context, c Config) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if c.Frames == 0 {
+		c.Frames = 30
+	}
+	out := make(chan news)
+	f := &follower{daemon: c.Daemon, now: c.Now, out: out}
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		f.follow(ctx)
+	}()
+	p := tea.NewProgram(newModel(ctx, &c, out), tea.WithContext(ctx), tea.WithInput(c.In), tea.WithOutput(c.Out), tea.WithEnvironment(c.Env), tea.WithFPS(c.Frames))
+	_, err := p.Run()
+	ended := ctx.Err() != nil
+	cancel()
+	<-gone
+	if ended && (errors.Is(err, tea.ErrProgramKilled) || errors.Is(err, context.Canceled)) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,76 @@
+package tui
+
+import (
+	"strings"
+
+	"github.com/cvlan/cvlan/api/admin"
+	"github.com/cvlan/cvlan/internal/base/words"
+	"github.com/cvlan/cvlan/tui/draw"
+)
+
+// secret is a join key that was just made. It fills the terminal, is shown this once, and is forgotten when the person goes on.
+type secret struct {
+	key    string // as it is: cut or cleaned it would be worthless, and it has no blanks or control characters
+	about  string
+	qr     []string // nil: too long for one, or none is wanted
+	coded  bool     // the code is shown in the text's place
+	copied bool
+}
+
+func newSecret(c *Config, w *world, k admin.CreatedJoinKey) *secret {
+	s := &secret{key: strings.Join(strings.FieldsFunc(k.Key, func(r rune) bool { return r <= ' ' || r > '~' }), "")}
+	s.about = cleanName(k.NetworkName) + ", ends " + words.Until(w.now, k.Expires)
+	if len(k.Unknown) > 0 {
+		s.about += "; the policy does not know " + cleanNames(k.Unknown)
+	}
+	if c.QR != nil {
+		s.qr, _ = c.QR(s.key)
+	}
+	return s
+}
+
+func (s *secret) view(t *draw.Theme, width, height int) []string {
+	room := max(width-4, 1)
+	foot := draw.NewLine(width, draw.Style{}).To(2)
+	for _, h := range s.hints() {
+		foot.Put(t.Accent, h.key).Put(t.Dim, " "+h.does).Put(t.Text, "   ")
+	}
+	if s.coded {
+		if len(s.qr)+1 > height || draw.Width(first1(s.qr)) > width {
+			return []string{t.Fair.Paint(draw.Cut("The terminal is too small for the code: make it larger, or the letters smaller", width)), foot.String()}
+		}
+		return append(centred(s.qr, width, height-1), foot.String())
+	}
+	lines := []string{"", t.Accent.Strong().Paint(draw.Cut("  New join key", width)), "  " + t.Dim.Paint(draw.Cut(s.about, room)), ""}
+	for key := s.key; key != ""; {
+		n := min(room, len(key))
+		lines = append(lines, "  "+key[:n])
+		key = key[n:]
+	}
+	lines = append(lines, "")
+	for _, l := range paragraph(t.Dim, "It is shown this once. Whoever has it can join. On the machine that joins: sudo cvlan up --key-file FILE, with the key in FILE.", room) {
+		lines = append(lines, "  "+l)
+	}
+	if s.copied {
+		lines = append(lines, "", "  "+t.Good.Paint(draw.Cut("Copied", room)))
+	}
+	return append(lines, "", foot.String())
+}
+
+func first1(lines []string) string {
+	if len(lines) == 0 {
+		return ""
+	}
+	return lines[0]
+}
+
+func (s *secret) hints() []hintText {
+	h := []hintText{{"c", "copy"}, {"esc", "done"}}
+	if s.qr == nil {
+		return h
+	}
+	if s.coded {
+		return append(h, hintText{"r", "as text"})
+	}
+	return append(h, hintText{"r", "as QR code"})
+}

@@ -1,0 +1,252 @@
+package tui
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+
+	"github.com/cvlan/cvlan/tui/draw"
+)
+
+// frame says which lines of the terminal are what; what there is no room for is at -1.
+type frame struct {
+	tabs, rule  int
+	top, height int // of the part that is a screen's
+	foot        int
+}
+
+// frame shares out the lines: on a low terminal the screen's part matters most.
+func (m *Model) frame() frame {
+	switch h := m.height; {
+	case h >= 8:
+		return frame{tabs: 1, rule: 2, top: 3, height: h - 4, foot: h - 1}
+	case h >= 4:
+		return frame{tabs: 0, rule: -1, top: 1, height: h - 2, foot: h - 1}
+	default:
+		return frame{tabs: -1, rule: -1, top: 0, height: h, foot: -1}
+	}
+}
+
+// View draws everything.
+func (m *Model) View() tea.View {
+	v := tea.NewView(strings.Join(m.draw(), "\n"))
+	v.AltScreen, v.WindowTitle = true, "cvlan"
+	if !m.mouseOff {
+		v.MouseMode = tea.MouseModeCellMotion
+	}
+	return v
+}
+
+func (m *Model) draw() []string {
+	if m.width < 1 || m.height < 1 {
+		return nil
+	}
+	if m.secret != nil {
+		return draw.Fit(m.secret.view(m.world.theme, m.width, m.height), m.height)
+	}
+	f := m.frame()
+	var lines []string
+	if f.tabs == 1 {
+		lines = append(lines, m.header())
+	}
+	if f.tabs >= 0 {
+		lines = append(lines, m.tabBar())
+	}
+	if f.rule >= 0 {
+		lines = append(lines, m.rule())
+	}
+	lines = append(lines, m.middle(m.width-2, f.height)...)
+	if f.foot >= 0 {
+		lines = append(lines, m.footer())
+	}
+	if m.dialog != nil {
+		lines = m.dialog.over(m.world.theme, lines, m.width)
+	}
+	return lines
+}
+
+// middle draws the screen's part, with a blank at its left and right.
+func (m *Model) middle(width, height int) []string {
+	var lines []string
+	switch {
+	case m.helping:
+		lines = m.help.view(width, height)
+	case !m.world.known:
+		lines = m.world.absent(width, height)
+	case m.world.away != nil && height > 3:
+		lines = append([]string{m.world.banner(width)}, m.inner(width, height-1)...)
+	default:
+		lines = m.inner(width, height)
+	}
+	lines = draw.Fit(lines, height)
+	for i, l := range lines {
+		lines[i] = " " + l
+	}
+	return lines
+}
+
+func (m *Model) inner(width, height int) []string {
+	if m.detailed {
+		return m.details.full(width, height)
+	}
+	return m.screens[m.at].view(width, height)
+}
+
+// header says how it goes, in one line.
+func (m *Model) header() string {
+	w := m.world
+	t := w.theme
+	l := draw.NewLine(m.width, draw.Style{}).Put(t.Accent.Strong(), " CloudVLAN")
+	if w.known {
+		for i, n := range w.chosen() {
+			if i == 3 {
+				l.Put(t.Dim, " …")
+				break
+			}
+			l.Put(t.Text, "  ").Put(t.Text.Strong(), n.name).Put(t.Text, " ").Put(stateStyle(t, n.State), cleanName(string(n.State)))
+		}
+		by, online, nodes := w.counts()
+		l.Put(t.Dim, "   "+strconv.Itoa(online)+" of "+strconv.Itoa(nodes)+" online")
+		if by[direct] > 0 {
+			l.Put(t.Dim, "  ").Put(t.Good, "● "+strconv.Itoa(by[direct])+" direct")
+		}
+		if by[relayed] > 0 {
+			l.Put(t.Dim, "  ").Put(t.Fair, "◐ "+strconv.Itoa(by[relayed])+" relayed")
+		}
+	}
+	flow := "↓ " + orNone(speed(w.total.in)) + "  ↑ " + orNone(speed(w.total.out)) + " "
+	if n := draw.Width(flow); w.known && l.Left() > n {
+		l.To(m.width-n).Put(t.Calm, flow)
+	}
+	return l.String()
+}
+
+// tab is where a screen's title stands.
+type tab struct {
+	at       place
+	from, to int
+}
+
+// tabs shares out the bar: with numbers where there is room.
+func (m *Model) tabs() []tab {
+	numbered := m.width >= 96
+	var all []tab
+	x := 1
+	for p := range m.last() {
+		text, _ := m.tabText(p, numbered)
+		n := draw.Width(text)
+		all = append(all, tab{p, x, x + n})
+		x += n + 2
+		if numbered {
+			x++
+		}
+	}
+	return all
+}
+
+func (m *Model) tabText(p place, numbered bool) (text, badge string) {
+	s := m.screens[p]
+	text = s.title()
+	if numbered {
+		text = strconv.Itoa(int(p)+1) + " " + text
+	}
+	if badge, _ = s.badge(); badge != "" {
+		text += " " + badge
+	}
+	return text, badge
+}
+
+func (m *Model) tabBar() string {
+	t := m.world.theme
+	l := draw.NewLine(m.width, draw.Style{})
+	numbered := m.width >= 96
+	for _, tb := range m.tabs() {
+		text, badge := m.tabText(tb.at, numbered)
+		style := t.Dim
+		if tb.at == m.at {
+			style = draw.Style{Bold: true, Underline: true}.Over(t.Accent)
+		}
+		l.To(tb.from).Put(style, strings.TrimSuffix(text, " "+badge))
+		if badge != "" {
+			badgeStyle := t.Dim
+			if _, alarm := m.screens[tb.at].badge(); alarm {
+				badgeStyle = t.Fair.Strong()
+			}
+			l.Put(badgeStyle, " "+badge)
+		}
+	}
+	return l.String()
+}
+
+func (m *Model) tabAt(x int) (place, bool) {
+	for _, tb := range m.tabs() {
+		if x >= tb.from-1 && x <= tb.to {
+			return tb.at, true
+		}
+	}
+	return 0, false
+}
+
+// rule is the line above the screen's part, with what that shows of how much.
+func (m *Model) rule() string {
+	caption := ""
+	if m.world.known && !m.detailed && !m.helping {
+		caption = m.screens[m.at].caption()
+	}
+	if caption == "" {
+		return draw.Rule(m.world.theme.Rule, m.width)
+	}
+	l := draw.NewLine(m.width, draw.Style{}).Put(m.world.theme.Rule, "── ").Put(m.world.theme.Accent, caption+" ")
+	return l.String() + draw.Rule(m.world.theme.Rule, l.Left())
+}
+
+// footer shows what is typed, a notice, or what keys do.
+func (m *Model) footer() string {
+	t := m.world.theme
+	l := draw.NewLine(m.width, draw.Style{}).To(1)
+	switch {
+	case m.peers.typed && m.at == placePeers && !m.detailed:
+		l.Put(t.Accent.Strong(), "/")
+		m.peers.filter.Draw(l, t.Text, true)
+		return l.String()
+	case m.notice.text != "":
+		style := t.Accent
+		if m.notice.bad {
+			style = t.Bad
+		}
+		return l.Put(style, m.notice.text).String()
+	}
+	fixed := []hintText{{"?", "help"}, {"q", "quit"}}
+	room := l.Left() - hintsWidth(fixed)
+	for _, h := range m.hints() {
+		if room -= hintsWidth([]hintText{h}); room < 0 {
+			break
+		}
+		fixed = slices.Insert(fixed, len(fixed)-2, h)
+	}
+	for _, h := range fixed {
+		l.Put(t.Accent, h.key).Put(t.Dim, " "+h.does).Put(t.Text, "   ")
+	}
+	return l.String()
+}
+
+func hintsWidth(list []hintText) (n int) {
+	for _, h := range list {
+		n += draw.Width(h.key) + 1 + draw.Width(h.does) + 3
+	}
+	return n
+}
+
+func (m *Model) hints() []hintText {
+	switch {
+	case m.helping:
+		return []hintText{{"any key", "back"}}
+	case !m.world.known:
+		return nil
+	case m.detailed:
+		return m.details.hints()
+	}
+	return m.screens[m.at].hints()
+}
