@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"net/netip"
 	"testing"
 	"time"
 
@@ -86,9 +87,9 @@ func TestMemoryGrowsWithFlowsUpToTheBound(t *testing.T) {
 	s.policy(allow{s.a, s.b, filter.TCP, 0, 65535, false})
 	slots := func() (n int) {
 		for i := range s.a.shards {
-			n += len(s.a.shards[i].links)
-			if len(s.a.shards[i].body.Load().slots) != len(s.a.shards[i].links) {
-				t.Fatal("slots and links differ in number")
+			n += len(s.a.shards[i].cards)
+			if len(s.a.shards[i].body.Load().slots) != len(s.a.shards[i].cards) {
+				t.Fatal("slots and cards differ in number")
 			}
 		}
 		return n
@@ -114,6 +115,54 @@ func TestMemoryGrowsWithFlowsUpToTheBound(t *testing.T) {
 	}
 }
 
+// One address that may open whatever it likes fills the table with connections and conversations. Those that others had, idle for longer,
+// stay, and others still find room.
+func TestOneSourceDoesNotPushOutTheOthers(t *testing.T) {
+	s := newStory(t)
+	s.a.Table = New(Config{Flows: 4096})
+	s.policy(allow{s.b, s.a, filter.TCP, 0, 65535, false}, allow{s.b, s.a, filter.UDP, 0, 65535, false})
+	host := func(n int) netip.Addr { return netip.AddrFrom4([4]byte{192, 168, byte(n >> 8), byte(n)}) }
+	connect := func(from netip.Addr, port uint16, proto uint8) {
+		there := func(flags uint8) []byte {
+			if proto == filter.UDP {
+				return packet(from, s.a.addr, proto, udp(port, 443, 1))
+			}
+			return packet(from, s.a.addr, proto, tcp(port, 443, flags))
+		}
+		back := packet(s.a.addr, from, filter.TCP, tcp(443, port, synAck))
+		if proto == filter.UDP {
+			back = packet(s.a.addr, from, proto, udp(443, port, 1))
+		}
+		for _, b := range [][]byte{there(syn), there(ack)} {
+			if !s.a.In(s.now, b, len(b)) {
+				t.Fatal("dropped")
+			}
+			s.a.Out(s.now, back, len(back))
+		}
+	}
+	for i := range 800 {
+		connect(host(i%100), uint16(40000+i/100), filter.TCP)
+	}
+	s.pass(time.Minute)
+	for i := range 60_000 {
+		connect(host(5000), uint16(i), []uint8{filter.TCP, filter.UDP}[i&1])
+	}
+	known := 0
+	for i := range 800 {
+		k := keyOfPacket(&filter.Packet{Src: host(i % 100), Dst: s.a.addr, SrcPort: uint16(40000 + i/100), DstPort: 443, Proto: filter.TCP}, false)
+		hash := k.hash(&s.a.seed)
+		if _, _, ok := s.a.shard(hash).glimpse(&k, hash); ok {
+			known++
+		}
+	}
+	if known < 790 { // a few share the hash of a row, or of the source
+		t.Errorf("%d of 800 connections of others are left", known)
+	}
+	for i := range s.a.shards {
+		s.a.shards[i].check(t, s.a.Table)
+	}
+}
+
 func TestDeniedPacketsMakeNoFlow(t *testing.T) {
 	s := newStory(t)
 	s.policy()
@@ -123,25 +172,27 @@ func TestDeniedPacketsMakeNoFlow(t *testing.T) {
 	s.a.wants(t, "flows", s.a.Counters().Flows, 0)
 }
 
-// Every list and chain is whole after much coming and going.
+// Every list and chain is whole after much coming and going, and what sources hold is what is there.
 func (s *shard) check(t *testing.T, table *Table) {
 	t.Helper()
 	flows := uint32(0)
+	var held [256]uint32
 	for rank := range s.ranks {
 		n, older := uint32(0), uint32(0)
-		for name := s.ranks[rank].oldest; name != 0; name = s.links[name-1].newer {
-			x := s.at(name)
+		for name := s.ranks[rank].oldest; name != 0; name = s.cards[name-1].newer {
+			x, c := s.at(name), s.cards[name-1]
 			k := x.load()
-			if s.links[name-1].older != older || x.state().rank(k.proto()) != rank {
+			hash := k.hash(&table.seed)
+			if c.older != older || int(c.rank) != rank || x.state().rank(k.proto()) != rank {
 				t.Fatalf("flow %d stands wrongly in list %d", name, rank)
 			}
-			hash, found := k.hash(&table.seed), false
-			for at := s.chain(hash).Load(); at != 0; at = s.at(at).next.Load() {
-				found = found || at == name
+			if c.hash != uint32(hash) || c.source != k.source(&table.seed) || x.version.Load()&1 != 0 || c.until != tick(x.seen.Load())+x.state().lasts(k.proto()) {
+				t.Fatalf("flow %d is another than its card", name)
 			}
-			if !found {
-				t.Fatalf("flow %d is in no chain", name)
+			if s.find(&k, hash, tick(x.seen.Load())) != name {
+				t.Fatalf("flow %d is not found", name)
 			}
+			held[c.source]++
 			older = name
 			n++
 		}
@@ -150,12 +201,18 @@ func (s *shard) check(t *testing.T, table *Table) {
 		}
 		flows += n
 	}
-	spare := uint32(0)
-	for name := s.spare; name != 0; name = s.at(name).next.Load() {
+	spare, named := uint32(0), uint32(0)
+	for name := s.spare; name != 0; name = s.cards[name-1].newer {
 		spare++
 	}
-	if flows+spare != s.taken {
-		t.Fatalf("%d flows and %d spare of %d", flows, spare, s.taken)
+	b := s.body.Load()
+	for i := range b.index {
+		for name := b.index[i].Load(); name != 0; name = b.at(name).next.Load() {
+			named++
+		}
+	}
+	if flows+spare != s.taken || named != flows || held != s.held {
+		t.Fatalf("%d flows, %d in chains, and %d spare of %d", flows, named, spare, s.taken)
 	}
 }
 

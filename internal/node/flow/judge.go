@@ -98,6 +98,7 @@ func (q *question) flow() filter.Reason {
 	s := q.t.shard(q.hash)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.foresee()
 	if name := s.find(&q.key, q.hash, q.now); name != 0 {
 		return q.known(s, name)
 	}
@@ -112,7 +113,7 @@ func (q *question) known(s *shard, name uint32) filter.Reason {
 			return reason
 		}
 		q.count()
-		s.update(q.t, name, q.now, q.r.epoch, opened(q.out))
+		s.update(name, q.now, q.r.epoch, opened(q.out))
 		return filter.Allowed
 	}
 	reason := q.review(s, name, &q.key)
@@ -129,7 +130,7 @@ func (q *question) known(s *shard, name uint32) filter.Reason {
 	} else {
 		st = st.heard(q.out)
 	}
-	s.update(q.t, name, q.now, q.r.epoch, st)
+	s.update(name, q.now, q.r.epoch, st)
 	return filter.Allowed
 }
 
@@ -166,7 +167,7 @@ func (q *question) review(s *shard, name uint32, k *key) filter.Reason {
 	if reason != filter.Allowed {
 		after |= cut
 	}
-	s.update(q.t, name, q.now, q.r.epoch, after)
+	s.update(name, q.now, q.r.epoch, after)
 	return reason
 }
 
@@ -189,7 +190,7 @@ func (q *question) unknown(s *shard) filter.Reason {
 	case out != q.out:
 		st = st.with(answered)
 	}
-	s.add(q.t, &q.key, q.hash, q.now, q.r.epoch, st)
+	s.add(&q.key, q.hash, q.now, q.r.epoch, st, q.key.source(&q.t.seed))
 	return filter.Allowed
 }
 

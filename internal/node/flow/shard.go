@@ -12,9 +12,9 @@ const shards = 16
 type slot struct {
 	key     [5]atomic.Uint64
 	mood    atomic.Uint64 // epoch<<32 | state
-	version atomic.Uint32 // odd while the key is being written
+	version atomic.Uint32 // odd while there is no flow, or while it is being written
 	seen    atomic.Uint32 // tick of the last packet, or up to fresh ticks before it
-	next    atomic.Uint32 // in the chain, or among those that are free
+	next    atomic.Uint32 // in the chain
 	_       uint32
 }
 
@@ -24,29 +24,36 @@ type shard struct {
 	body  atomic.Pointer[body]
 	mu    sync.Mutex
 	most  int // slots
-	links []link
+	cards []card
 	ranks [ranks]list
-	spare uint32 // first of those that were given back
+	spare uint32 // first of those that were given back, linked by newer
 	taken uint32 // slots that were ever used
 	turn  int    // whose oldest was looked at last
+	shares
 
 	evicted, expired uint64
 	_                [64]byte // neighbours' locks are on other cache lines
 }
 
-// body is the memory of a shard. It is replaced by a larger one as flows come, up to most: who reads the old one meanwhile sees what was true
-// a moment ago.
+// body is the memory of a shard that is read without its lock. It is replaced by a larger one as flows come, up to most: who reads the old one
+// meanwhile sees what was true a moment ago.
 type body struct {
 	index []atomic.Uint32 // first of each chain; a power of 2, twice as many as slots
 	slots []slot
+}
+
+// card is what only who holds the lock needs to know of a flow: to forget it, its slot need not be read.
+type card struct {
+	older, newer uint32 // in the list of its rank
+	hash         uint32 // the lower half
+	until        tick   // when it has been idle for too long
+	rank, source uint8
 }
 
 // ranks are the lists by state.rank, each from the flow that has been idle longest on.
 const ranks = 3
 
 type list struct{ oldest, newest, n uint32 }
-
-type link struct{ older, newer uint32 }
 
 // firstSlots is how many slots a shard begins with.
 const firstSlots = 32
@@ -61,18 +68,16 @@ func newBody(slots int) *body {
 
 func (s *shard) init(most int) {
 	s.most = most
-	s.links = make([]link, min(most, firstSlots))
-	s.body.Store(newBody(len(s.links)))
+	s.cards = make([]card, min(most, firstSlots))
+	s.body.Store(newBody(len(s.cards)))
 }
 
 // at is a slot by its name.
 func (b *body) at(name uint32) *slot { return &b.slots[name-1] }
 
-func (b *body) chain(hash uint64) *atomic.Uint32 { return &b.index[hash&uint64(len(b.index)-1)] }
+func (b *body) chain(hash uint32) *atomic.Uint32 { return &b.index[hash&uint32(len(b.index)-1)] }
 
 func (s *shard) at(name uint32) *slot { return s.body.Load().at(name) }
-
-func (s *shard) chain(hash uint64) *atomic.Uint32 { return s.body.Load().chain(hash) }
 
 // longest is how many slots of a chain are looked at without the lock.
 const longest = 32
@@ -80,7 +85,7 @@ const longest = 32
 // glimpse returns a flow's mood and tick without a lock. It may miss one that is there.
 func (s *shard) glimpse(k *key, hash uint64) (mood uint64, seen tick, ok bool) {
 	b := s.body.Load()
-	name := b.chain(hash).Load()
+	name := b.chain(uint32(hash)).Load()
 	for range longest {
 		if name == 0 {
 			break
@@ -100,6 +105,15 @@ func (x *slot) is(k *key) bool {
 	return x.key[4].Load() == k[4] && x.key[3].Load() == k[3] && x.key[1].Load() == k[1] && x.key[2].Load() == k[2] && x.key[0].Load() == k[0]
 }
 
+// keep stores a key. A store that others see costs more than to look whether it changes anything: of IPv4 half does not.
+func (x *slot) keep(k *key) {
+	for i := range k {
+		if x.key[i].Load() != k[i] {
+			x.key[i].Store(k[i])
+		}
+	}
+}
+
 func (x *slot) load() (k key) {
 	for i := range k {
 		k[i] = x.key[i].Load()
@@ -109,19 +123,34 @@ func (x *slot) load() (k key) {
 
 func (x *slot) state() state { return state(x.mood.Load()) }
 
-func (x *slot) set(epoch uint32, s state) { x.mood.Store(uint64(epoch)<<32 | uint64(s)) }
+func (x *slot) set(epoch uint32, s state) {
+	if mood := uint64(epoch)<<32 | uint64(s); x.mood.Load() != mood {
+		x.mood.Store(mood)
+	}
+}
 
 // What follows needs the lock.
 
+// foresee asks the memory for what a newcomer will need that takes another flow's place, so that it comes while the chain is followed and the
+// rules are asked: lines that no cache holds are most of what a new flow costs.
+func (s *shard) foresee() {
+	if name := s.ranks[0].oldest; s.spare == 0 && name != 0 {
+		b := s.body.Load()
+		b.at(name).version.Load()
+		b.chain(s.cards[name-1].hash).Load()
+	}
+}
+
 // find returns a flow by name, unless it has been idle for too long: then it is forgotten.
 func (s *shard) find(k *key, hash uint64, now tick) uint32 {
-	for name := s.chain(hash).Load(); name != 0; name = s.at(name).next.Load() {
-		if !s.at(name).is(k) {
+	b := s.body.Load()
+	for name := b.chain(uint32(hash)).Load(); name != 0; name = b.at(name).next.Load() {
+		if !b.at(name).is(k) {
 			continue
 		}
 		if s.stale(name, now) {
 			s.expired++
-			s.remove(name, hash)
+			s.remove(name)
 			return 0
 		}
 		return name
@@ -129,140 +158,142 @@ func (s *shard) find(k *key, hash uint64, now tick) uint32 {
 	return 0
 }
 
-func (s *shard) stale(name uint32, now tick) bool {
-	x := s.at(name)
-	return int32(now-tick(x.seen.Load())) > int32(x.state().lasts(uint8(x.key[4].Load()>>8)))
-}
+func (s *shard) stale(name uint32, now tick) bool { return int32(now-s.cards[name-1].until) > 0 }
 
 // add makes a flow, if need be in place of another.
-func (s *shard) add(t *Table, k *key, hash uint64, now tick, epoch uint32, st state) {
-	s.tidy(t, now)
-	name := s.vacate(t)
-	x := s.at(name)
-	x.version.Add(1)
-	for i := range k {
-		x.key[i].Store(k[i])
-	}
+func (s *shard) add(k *key, hash uint64, now tick, epoch uint32, st state, source uint8) {
+	s.tidy(now)
+	name := s.vacate(source)
+	b := s.body.Load()
+	x, head := b.at(name), b.chain(uint32(hash))
+	x.keep(k)
 	x.set(epoch, st)
 	x.seen.Store(uint32(now))
-	x.version.Add(1)
-	head := s.chain(hash)
 	x.next.Store(head.Load())
+	x.version.Add(1)
 	head.Store(name)
+	s.cards[name-1] = card{hash: uint32(hash), until: now + st.lasts(k.proto()), source: source}
+	s.held[source]++
 	s.push(name, st.rank(k.proto()))
-	s.restrain(t)
+	s.restrain(source)
 }
 
 // update notes a packet of a flow.
-func (s *shard) update(t *Table, name uint32, now tick, epoch uint32, st state) {
-	x := s.at(name)
+func (s *shard) update(name uint32, now tick, epoch uint32, st state) {
+	x, c := s.at(name), &s.cards[name-1]
 	proto := uint8(x.key[4].Load() >> 8)
-	s.pull(name, x.state().rank(proto))
+	s.pull(name)
 	x.set(epoch, st)
 	x.seen.Store(uint32(now))
+	c.until = now + st.lasts(proto)
 	s.push(name, st.rank(proto))
-	s.restrain(t)
+	s.restrain(c.source)
 }
 
 // tidy forgets what has been idle for too long, one of each list in turn.
-func (s *shard) tidy(t *Table, now tick) {
+func (s *shard) tidy(now tick) {
 	s.turn = (s.turn + 1) % ranks
 	if name := s.ranks[s.turn].oldest; name != 0 && s.stale(name, now) {
 		s.expired++
-		s.forget(t, name)
+		s.remove(name)
 	}
 }
 
 // restrain keeps an eighth of the room for flows that are not settled, and of the rest as much for those that are not TCP.
-func (s *shard) restrain(t *Table) {
+func (s *shard) restrain(source uint8) {
 	eighth := uint32(max(1, s.most/8))
 	for s.ranks[1].n+s.ranks[2].n > uint32(s.most)-eighth {
 		if s.ranks[1].n > eighth {
-			s.evict(t, 1)
+			s.evict(1, source)
 		} else {
-			s.evict(t, 2)
+			s.evict(2, source)
 		}
 	}
 }
 
-// vacate returns a free slot.
-func (s *shard) vacate(t *Table) uint32 {
+// vacate returns a free slot, with an odd version.
+func (s *shard) vacate(source uint8) uint32 {
 	if s.spare == 0 && int(s.taken) < s.most {
-		if int(s.taken) == len(s.links) {
-			s.grow(t)
+		if int(s.taken) == len(s.cards) {
+			s.grow()
 		}
 		s.taken++
+		s.at(s.taken).version.Store(1)
 		return s.taken
 	}
 	if s.spare == 0 {
-		s.evict(t, 0)
+		s.evict(0, source)
 	}
 	name := s.spare
-	s.spare = s.at(name).next.Load()
+	s.spare = s.cards[name-1].newer
 	return name
 }
 
-// grow doubles the memory while every slot of it has a flow. Flows keep their names.
-func (s *shard) grow(t *Table) {
-	old, fresh := s.body.Load(), newBody(min(2*len(s.links), s.most))
-	for i := range old.slots {
+// grow doubles the memory. Flows keep their names.
+func (s *shard) grow() {
+	old, fresh := s.body.Load(), newBody(min(2*len(s.cards), s.most))
+	cards := make([]card, len(fresh.slots))
+	copy(cards, s.cards)
+	for i := range old.slots[:s.taken] {
 		x, y := &old.slots[i], &fresh.slots[i]
-		k := x.load()
-		for j := range k {
-			y.key[j].Store(k[j])
+		if x.version.Load()&1 != 0 {
+			y.version.Store(1)
+			continue
 		}
+		k := x.load()
+		y.keep(&k)
 		y.mood.Store(x.mood.Load())
 		y.seen.Store(x.seen.Load())
-		head := fresh.chain(k.hash(&t.seed))
+		head := fresh.chain(cards[i].hash)
 		y.next.Store(head.Load())
 		head.Store(uint32(i + 1))
 	}
-	links := make([]link, len(fresh.slots))
-	copy(links, s.links)
-	s.links = links
+	s.cards = cards
 	s.body.Store(fresh)
 }
 
-// evict forgets the oldest flow of the least rank from one on.
-func (s *shard) evict(t *Table, rank int) {
+// evict forgets the flow of the least rank from one on that has been idle longest, or one of the newcomer's source if that has more than
+// its share.
+func (s *shard) evict(rank int, source uint8) {
 	for ; rank < ranks; rank++ {
 		if name := s.ranks[rank].oldest; name != 0 {
+			if s.cards[name-1].source != source {
+				name = s.own(name, rank, source)
+			}
 			s.evicted++
-			s.forget(t, name)
+			s.remove(name)
 			return
 		}
 	}
 }
 
-func (s *shard) forget(t *Table, name uint32) {
-	k := s.at(name).load()
-	s.remove(name, k.hash(&t.seed))
+// less reports whether one flow goes before another.
+func (s *shard) less(a, b uint32) bool {
+	x, y := &s.cards[a-1], &s.cards[b-1]
+	return x.rank < y.rank || x.rank == y.rank && int32(x.until-y.until) < 0
 }
 
-// remove takes a flow out of its chain and its list.
-func (s *shard) remove(name uint32, hash uint64) {
-	x := s.at(name)
-	next := x.next.Load()
-	for at := s.chain(hash); ; at = &s.at(at.Load()).next {
-		if at.Load() == name {
-			at.Store(next)
-			break
-		}
+// remove takes a flow out of its chain and its list. Who stands on it goes on along the chain.
+func (s *shard) remove(name uint32) {
+	b, c := s.body.Load(), &s.cards[name-1]
+	at := b.chain(c.hash)
+	for at.Load() != name {
+		at = &b.at(at.Load()).next
 	}
-	s.pull(name, x.state().rank(uint8(x.key[4].Load()>>8)))
-	x.version.Add(1)
-	x.key[4].Store(0) // no flow's: a reader on its way finds nothing
-	x.version.Add(1)
-	x.next.Store(s.spare)
+	at.Store(b.at(name).next.Load())
+	b.at(name).version.Add(1)
+	s.pull(name)
+	s.held[c.source]--
+	c.newer = s.spare
 	s.spare = name
 }
 
 // push puts a flow at the young end of a list.
 func (s *shard) push(name uint32, rank int) {
-	l := &s.ranks[rank]
-	s.links[name-1] = link{older: l.newest}
+	l, c := &s.ranks[rank], &s.cards[name-1]
+	c.older, c.newer, c.rank = l.newest, 0, uint8(rank)
 	if l.newest != 0 {
-		s.links[l.newest-1].newer = name
+		s.cards[l.newest-1].newer = name
 	} else {
 		l.oldest = name
 	}
@@ -270,18 +301,19 @@ func (s *shard) push(name uint32, rank int) {
 	l.n++
 }
 
-// pull takes a flow out of a list.
-func (s *shard) pull(name uint32, rank int) {
-	l, x := &s.ranks[rank], s.links[name-1]
-	if x.older != 0 {
-		s.links[x.older-1].newer = x.newer
+// pull takes a flow out of its list.
+func (s *shard) pull(name uint32) {
+	c := s.cards[name-1]
+	l := &s.ranks[c.rank]
+	if c.older != 0 {
+		s.cards[c.older-1].newer = c.newer
 	} else {
-		l.oldest = x.newer
+		l.oldest = c.newer
 	}
-	if x.newer != 0 {
-		s.links[x.newer-1].older = x.older
+	if c.newer != 0 {
+		s.cards[c.newer-1].older = c.older
 	} else {
-		l.newest = x.older
+		l.newest = c.older
 	}
 	l.n--
 }

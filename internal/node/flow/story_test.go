@@ -234,7 +234,7 @@ func TestFlowsAreForgotten(t *testing.T) {
 			s.pass(more.wait)
 			for i := range s.a.shards {
 				for range 9 {
-					s.a.shards[i].tidy(s.a.Table, tickOf(s.now))
+					s.a.shards[i].tidy(tickOf(s.now))
 				}
 			}
 			s.a.wants(t, name+" after "+more.wait.String(), s.a.Counters().Flows, more.left)

@@ -11,10 +11,10 @@ import (
 
 // Config bounds a Table. The zero Config is useful.
 type Config struct {
-	Flows int // at most, 80 bytes each; 0: DefaultFlows
+	Flows int // at most, some 96 bytes each; 0: DefaultFlows
 }
 
-// DefaultFlows is how many flows a Table knows at most, unless Config says otherwise: 5 MB once they have come.
+// DefaultFlows is how many flows a Table knows at most, unless Config says otherwise: 6 MB once they have come.
 const DefaultFlows = 1 << 16
 
 // Table decides about packets and remembers what it has allowed. Any number of goroutines may use it at once.
