@@ -1,0 +1,217 @@
+package tray
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cvlan/cvlan/api/local"
+	"github.com/cvlan/cvlan/tray/menu"
+)
+
+// Bounds of the menu: what does not fit is for the interface for terminals.
+const (
+	maxNetworks = 8
+	maxHealth   = 5
+	maxPeers    = 20
+)
+
+// picture is what the panel shows of the world.
+func (w *world) picture(now time.Time) menu.Picture {
+	p := menu.Picture{Stand: w.stand(), Title: w.title()}
+	p.Entries = append(p.Entries, menu.Entry{Key: "title", Label: p.Title, Disabled: true})
+	health := w.health(now)
+	p.Entries = append(p.Entries, health...)
+	var lines []string
+	for i := range w.shown() {
+		n := &w.status.Networks[i]
+		lines = append(lines, name(n.Name)+": "+condition(n))
+	}
+	p.Detail = strings.Join(lines, "\n")
+	p.Entries = append(p.Entries, line("1"))
+	p.Entries = append(p.Entries, w.switches()...)
+	for i := range w.shown() {
+		p.Entries = append(p.Entries, w.belongings(&w.status.Networks[i])...)
+	}
+	p.Entries = append(p.Entries, line("2"),
+		menu.Entry{Key: "tui", Label: "Open in a terminal", Action: menu.Action{Verb: menu.Terminal}},
+		menu.Entry{Key: "autostart", Label: "Start at login", Kind: menu.Check, Marked: w.autostart, Action: menu.Action{Verb: menu.Autostart, On: !w.autostart}},
+		menu.Entry{Key: "quit", Label: "Quit", Action: menu.Action{Verb: menu.Quit}})
+	return p
+}
+
+func line(key string) menu.Entry { return menu.Entry{Key: "line/" + key, Kind: menu.Separator} }
+
+// shown are the networks that the menu has room for.
+func (w *world) shown() []local.Network {
+	return w.status.Networks[:min(len(w.status.Networks), maxNetworks)]
+}
+
+// title says in one line how it is.
+func (w *world) title() string {
+	all := w.status.Networks
+	switch {
+	case !w.known:
+		return "CloudVLAN: asking the daemon…"
+	case w.away != nil:
+		what, _ := explain(w.away)
+		return what
+	case len(all) == 0:
+		return "This machine is in no network yet"
+	case len(all) == 1:
+		return name(all[0].Name) + ": " + condition(&all[0])
+	}
+	on := 0
+	for i := range all {
+		if all[i].State != local.Down {
+			on++
+		}
+	}
+	return fmt.Sprintf("%d of %d networks on", on, len(all))
+}
+
+// condition says in a few words how a network is.
+func condition(n *local.Network) string {
+	switch n.State {
+	case local.Down:
+		return "switched off"
+	case local.Starting:
+		return "connecting…"
+	case local.Pending:
+		return "waits for an admin's approval"
+	case local.Offline:
+		return "the controller is away; the network runs on"
+	case local.NeedsLogin:
+		return "this machine must join again"
+	case local.Failed:
+		return "cannot come up"
+	case local.Up:
+		return company(n)
+	}
+	return text(string(n.State))
+}
+
+// company counts the peers that are online.
+func company(n *local.Network) string {
+	online := 0
+	for i := range n.Peers {
+		if n.Peers[i].Online {
+			online++
+		}
+	}
+	way := ""
+	if paths(n) == menu.Relayed {
+		way = ", through relays only"
+	}
+	if online == 1 {
+		return "connected, 1 peer online" + way
+	}
+	return "connected, " + strconv.Itoa(online) + " peers online" + way
+}
+
+// health tells what is wrong, each with what to do below it.
+func (w *world) health(now time.Time) []menu.Entry {
+	var all []menu.Entry
+	add := func(key, what, hint string) {
+		if len(all) == maxHealth {
+			all = append(all, menu.Entry{Key: "health/more", Label: "More: cvlan status", Disabled: true})
+		}
+		if len(all) > maxHealth {
+			return
+		}
+		e := menu.Entry{Key: "health/" + key, Label: "⚠ " + what, Disabled: hint == ""}
+		if hint != "" {
+			e.Children = []menu.Entry{
+				{Key: e.Key + "/hint", Label: hint, Disabled: true},
+				{Key: e.Key + "/copy", Label: "Copy this advice", Action: menu.Action{Verb: menu.Copy, Text: hint, Of: "the advice"}},
+			}
+		}
+		all = append(all, e)
+	}
+	if w.failed != nil && now.Sub(w.failed.at) < complain {
+		add("failed", w.failed.what, w.failed.hint)
+	}
+	switch {
+	case w.away != nil:
+		what, hint := explain(w.away)
+		add("away", what, hint)
+	case w.known && len(w.status.Networks) == 0:
+		add("none", "Join a network first", "cvlan up --key-file FILE")
+	}
+	for i := range w.status.Networks {
+		n := &w.status.Networks[i]
+		if n.Problem != nil {
+			add(n.ID+"/"+n.Problem.Code, name(n.Name)+": "+text(n.Problem.What), text(n.Problem.Hint))
+		}
+		for _, p := range n.Warnings {
+			add(n.ID+"/"+p.Code, name(n.Name)+": "+text(p.What), text(p.Hint))
+		}
+	}
+	return all
+}
+
+// switches are the entries that connect and disconnect.
+func (w *world) switches() []menu.Entry {
+	nets := w.shown()
+	if len(nets) == 0 {
+		return nil
+	}
+	on, off := 0, 0
+	for i := range nets {
+		if nets[i].State == local.Down {
+			off++
+		} else {
+			on++
+		}
+	}
+	var all []menu.Entry
+	if off > 0 {
+		all = append(all, menu.Entry{Key: "up", Label: either(len(nets), "Connect", "Connect all"), Action: menu.Action{Verb: menu.Up}})
+	}
+	if on > 0 {
+		all = append(all, menu.Entry{Key: "down", Label: either(len(nets), "Disconnect", "Disconnect all"), Action: menu.Action{Verb: menu.Down}})
+	}
+	for i := range nets {
+		n := &nets[i]
+		e := menu.Entry{Key: "on/" + n.ID, Label: name(n.Name), Kind: menu.Check, Marked: true, Action: menu.Action{Verb: menu.Down, Network: n.ID}}
+		if n.State == local.Down {
+			e.Marked, e.Action.Verb = false, menu.Up
+		}
+		all = append(all, e)
+	}
+	if more := len(w.status.Networks) - len(nets); more > 0 {
+		all = append(all, menu.Entry{Key: "on/more", Label: fmt.Sprintf("%d more networks: open in a terminal", more), Action: menu.Action{Verb: menu.Terminal}})
+	}
+	return all
+}
+
+func either(n int, one, more string) string {
+	if n == 1 {
+		return one
+	}
+	return more
+}
+
+// belongings are a network's addresses of this machine, and its peers.
+func (w *world) belongings(n *local.Network) []menu.Entry {
+	if n.State == local.Down || len(n.Self.Addresses) == 0 {
+		return nil
+	}
+	all := []menu.Entry{line("n/" + n.ID)}
+	for _, a := range n.Self.Addresses {
+		label := "My address: " + a.String()
+		if len(w.status.Networks) > 1 {
+			label = "My address in " + name(n.Name) + ": " + a.String()
+		}
+		all = append(all, menu.Entry{Key: "self/" + n.ID + "/" + a.String(), Label: label, Action: menu.Action{Verb: menu.Copy, Text: a.String(), Of: "my address " + a.String()}})
+	}
+	if peers := peersOf(n); len(peers) > 0 {
+		label := "Peers"
+		if len(w.status.Networks) > 1 {
+			label = "Peers in " + name(n.Name)
+		}
+		all = append(all, menu.Entry{Key: "peers/" + n.ID, Label: label, Children: peers})
+	}
+	return all
+}
