@@ -73,9 +73,10 @@ bench-ipsec: bench-tools ## ESP in our engine against a plain wireguard-go and o
 	$(BIN)/tools/bench-ipsec -bin $(abspath $(BIN)) $(ARGS)
 	@$(GO) test -count=1 -v -run Figure ./internal/core/esp | grep -o 'FIGURE ipsec_.*'
 
-bench-policy: build bench-filter ## policy's figures: compile and explain at 100,000 nodes, an edit at 700, the filter a packet and a GB
+bench-policy: build bench-filter ## policy's figures: compile and explain at 100,000 nodes, an edit at 700, a connection that an edit cuts, the filter a packet and a GB
 	$(GO) run ./internal/lab/bench/policy
 	$(GO) run ./internal/lab/bench/edit -bin $(abspath $(BIN))
+	$(GO) run ./internal/lab/bench/cut -bin $(abspath $(BIN))
 
 bench-filter: bench-tools ## our engine with the packet filter against itself without
 	$(GOBUILD) -o $(BIN)/tools/bench-filter ./internal/lab/bench/filter
