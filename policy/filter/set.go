@@ -9,6 +9,7 @@ type Set struct {
 	remotes       uint32
 	in, out       []uint32 // [local*remotes + remote]: list<<1, and 1 if only through IPsec
 	lists         []ranges
+	ipsec         bool // some pair talks only through it
 }
 
 // New makes a Set of a valid Spec.
@@ -22,6 +23,8 @@ func New(spec *Spec) (*Set, error) {
 		remotes: uint32(spec.Remotes),
 		in:      pack(spec.In), out: pack(spec.Out),
 	}
+	through := func(p Pair) bool { return p.IPsec }
+	s.ipsec = slices.ContainsFunc(spec.In, through) || slices.ContainsFunc(spec.Out, through)
 	for _, l := range spec.Lists {
 		s.lists = append(s.lists, newRanges(l))
 	}
@@ -38,6 +41,9 @@ func pack(pairs []Pair) []uint32 {
 	}
 	return out
 }
+
+// NeedsIPsec reports whether any pair talks only through IPsec.
+func (s *Set) NeedsIPsec() bool { return s.ipsec }
 
 // Generation is the Spec's. Flows that were allowed under another are to be judged again.
 func (s *Set) Generation() uint64 { return s.generation }

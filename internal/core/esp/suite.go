@@ -93,6 +93,27 @@ func (f form) scratch() int {
 // least is the size of the smallest datagram that can be right.
 func (f form) least() int { return f.header() + f.block + f.icv }
 
+// Size is that of the datagram for a packet of n bytes.
+func (s Suite) Size(n int) int {
+	f := forms[s]
+	return f.header() + f.body(n) + f.icv
+}
+
+// Fits is the largest packet whose datagram has at most size bytes; 0: not even an empty one.
+func (s Suite) Fits(size int) int {
+	f := forms[s]
+	return max(0, (size-f.header()-f.icv)/f.block*f.block-trailer)
+}
+
+// Adds is how many bytes a datagram has beyond its packet, at most.
+func (s Suite) Adds() int {
+	if !s.Valid() {
+		return 0
+	}
+	f := forms[s]
+	return f.header() + trailer + f.block - 1 + f.icv
+}
+
 // cut splits keying material.
 func (s Suite) cut(material []byte) (key, salt, mac []byte, err error) {
 	if !s.Valid() {

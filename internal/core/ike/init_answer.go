@@ -35,6 +35,7 @@ func (m *Machine) initRequest(path Path, h msg.Header, raw []byte, out *Out) {
 		return
 	}
 	if !m.welcome(path, in, out) {
+		out.Crowded = true
 		return
 	}
 	s, no := m.answerInit(path, in, raw)

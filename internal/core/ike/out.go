@@ -9,13 +9,15 @@ import (
 type Out struct {
 	Transmits []Transmit
 	Events    []Event
+	// Crowded says that a stranger was asked for a cookie or turned away, because there are too many.
+	Crowded bool
 }
 
 // Reset makes o empty.
 func (o *Out) Reset() {
 	clear(o.Transmits)
 	clear(o.Events) // let go of keys
-	o.Transmits, o.Events = o.Transmits[:0], o.Events[:0]
+	o.Transmits, o.Events, o.Crowded = o.Transmits[:0], o.Events[:0], false
 }
 
 // Transmit is one message to send. The non-ESP marker before it is the socket's.

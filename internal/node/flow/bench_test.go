@@ -21,7 +21,7 @@ func BenchmarkPass(b *testing.B) {
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
 				p := packets[i%n]
-				if !s.a.Out(s.now, p, len(p)) {
+				if !s.a.Out(s.now, p, len(p), false) {
 					b.Fatal("dropped")
 				}
 			}
@@ -35,7 +35,7 @@ func BenchmarkPass(b *testing.B) {
 		p := s.tcp(s.a, 1, 2, syn)
 		for i := 0; b.Loop(); i++ {
 			p[20], p[21], p[22], p[23] = byte(i), byte(i>>8), byte(i>>16), 1
-			if !s.a.Out(s.now, p, len(p)) {
+			if !s.a.Out(s.now, p, len(p), false) {
 				b.Fatal("dropped")
 			}
 		}

@@ -134,10 +134,10 @@ func TestOneSourceDoesNotPushOutTheOthers(t *testing.T) {
 			back = packet(s.a.addr, from, proto, udp(443, port, 1))
 		}
 		for _, b := range [][]byte{there(syn), there(ack)} {
-			if !s.a.In(s.now, b, len(b)) {
+			if !s.a.In(s.now, b, len(b), false) {
 				t.Fatal("dropped")
 			}
-			s.a.Out(s.now, back, len(back))
+			s.a.Out(s.now, back, len(back), false)
 		}
 	}
 	for i := range 800 {
@@ -229,12 +229,12 @@ func TestNoPacketAllocates(t *testing.T) {
 		opens[22], opens[23] = byte(port>>8), byte(port)
 		s.now = s.now.Add(10 * time.Millisecond)
 		for _, b := range [][]byte{settled, opens, fragments[0], fragments[1], ping} {
-			if !s.a.Out(s.now, b, len(b)) {
+			if !s.a.Out(s.now, b, len(b), false) {
 				t.Fatal("dropped")
 			}
 		}
-		s.a.In(s.now, report, len(report))
-		s.a.In(s.now, denied, len(denied))
+		s.a.In(s.now, report, len(report), false)
+		s.a.In(s.now, denied, len(denied), false)
 		if port%100 == 0 {
 			s.a.rules.Load().epoch++ // everything is judged again
 		}

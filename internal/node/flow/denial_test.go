@@ -25,7 +25,7 @@ func TestDenialsSayWhatAndWhy(t *testing.T) {
 		t.Errorf("%+v", all)
 	}
 	noise := []byte{0x70, 1}
-	s.a.In(s.now, noise, len(noise))
+	s.a.In(s.now, noise, len(noise), false)
 	if all, _ = s.a.Denials(next); len(all) != 1 || all[0].Src.IsValid() || !all[0].In || all[0].Reason != filter.Truncated && all[0].Reason != filter.NotIP {
 		t.Errorf("%+v", all)
 	}
@@ -43,7 +43,7 @@ func TestASourceIsToldOfInMeasure(t *testing.T) {
 	}
 	s.pass(time.Second)
 	other := packet(netip.MustParseAddr("10.9.9.9"), s.a.addr, filter.UDP, udp(1, 2, 3))
-	s.a.In(s.now, other, len(other))
+	s.a.In(s.now, other, len(other), false)
 	s.dropped(s.a, s.tcp(s.a, 40000, 9, syn), "out: no_rule")
 	if all, _ = s.a.Denials(next); len(all) != 2 || all[1].Missed != 1000-allowed || all[0].Missed != 0 {
 		t.Errorf("%+v", all)

@@ -64,7 +64,7 @@ func TestAnErrorAboutNothingNeedsARule(t *testing.T) {
 		}
 	}
 	s.dropped(s.b, elsewhere, "out: unknown_destination")
-	if !s.b.Out(s.now, about(s.b.addr, sent, 28), 56) {
+	if !s.b.Out(s.now, about(s.b.addr, sent, 28), 56, false) {
 		t.Error("the right one")
 	}
 	s.policyAt(s.a) // what is cut is not told about either

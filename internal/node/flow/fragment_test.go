@@ -101,7 +101,7 @@ func TestManyFragmentedPacketsForgetTheOldest(t *testing.T) {
 	}
 	last := 0
 	for id := range uint16(many) {
-		if p := s.whole(s.a, false, 53, id)[1]; s.a.Out(s.now, p, len(p)) {
+		if p := s.whole(s.a, false, 53, id)[1]; s.a.Out(s.now, p, len(p), false) {
 			last++
 			if id < many/4 {
 				t.Errorf("packet %d is known still", id)

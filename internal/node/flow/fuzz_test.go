@@ -68,7 +68,7 @@ func FuzzPackets(f *testing.F) {
 			if plain, _ := glance(b, len(b), out, &k); plain && (reason != filter.Allowed || k != keyOfPacket(&whole, out)) {
 				t.Fatalf("a glance at %x: %x, but it is %v %+v", b, k, reason, whole)
 			}
-			passed := quick.pass(s.now, out, b, len(b))
+			passed := quick.pass(s.now, out, b, len(b), false)
 			if passed && reason != filter.Allowed {
 				t.Fatalf("%x passes, though %v", b, reason)
 			}
@@ -99,12 +99,12 @@ func TestWorkersDoNotDisturbEachOther(t *testing.T) {
 			opens := s.tcp(s.a, 1, 2, syn)
 			for i := range 20_000 {
 				now += mono.Time(time.Millisecond)
-				if !s.a.Out(now, steady[0], len(steady[0])) || !s.a.In(now, steady[1], len(steady[1])) {
+				if !s.a.Out(now, steady[0], len(steady[0]), false) || !s.a.In(now, steady[1], len(steady[1]), false) {
 					t.Error("the connection is dropped")
 					return
 				}
 				opens[20], opens[21], opens[22] = byte(i), byte(i>>8), byte(worker)
-				s.a.Out(now, opens, len(opens))
+				s.a.Out(now, opens, len(opens), false)
 			}
 		})
 	}

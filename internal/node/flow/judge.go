@@ -27,6 +27,9 @@ type question struct {
 	out bool
 	p   filter.Packet
 
+	ipsec bool // it is carried by IPsec
+	bare  bool // it is not, and some pairs talk through IPsec only
+
 	// The packet's flow, if the packet is plain or was looked for.
 	plain bool
 	key   key
@@ -40,7 +43,7 @@ type question struct {
 func (q *question) decide(head []byte) filter.Reason {
 	switch q.p.Fragment {
 	case filter.Later:
-		if reason, known := q.t.fragments.follow(q); known {
+		if reason, known := q.t.fragments.follow(q); known && !q.bare { // a bare one is as its pair must be
 			return reason
 		}
 		return q.ask(&q.p, q.out)
@@ -82,9 +85,9 @@ func sane(flags uint8) bool {
 // ask has the rules judge a packet as one that begins something.
 func (q *question) ask(p *filter.Packet, out bool) (r filter.Reason) {
 	if out {
-		r, q.rule, q.byRule = q.r.set.JudgeOut(p, false)
+		r, q.rule, q.byRule = q.r.set.JudgeOut(p, q.ipsec)
 	} else {
-		r, q.rule, q.byRule = q.r.set.JudgeIn(p, false)
+		r, q.rule, q.byRule = q.r.set.JudgeIn(p, q.ipsec)
 	}
 	return r
 }
@@ -117,6 +120,9 @@ func (q *question) known(s *shard, name uint32) filter.Reason {
 		return filter.Allowed
 	}
 	reason := q.review(s, name, &q.key)
+	if reason == filter.NeedsIPsec {
+		return asSeen(reason, st.by(q.out))
+	}
 	st = s.at(name).state()
 	if st&cut != 0 {
 		if !q.turns(st) {
@@ -153,16 +159,20 @@ func (q *question) begins(st state) bool {
 	return q.p.Proto == filter.TCP && q.p.Flags&(filter.SYN|filter.ACK) == filter.SYN && !st.by(q.out) && (st.phase() != single || st&cut != 0)
 }
 
-// review has a flow judged by the rules in force, if others have judged it or it is cut.
+// review has a flow judged by the rules in force, if others have judged it, or it is cut, or its packet comes by another protocol than the rules
+// may want. That alone cuts no flow: it goes on by IPsec.
 func (q *question) review(s *shard, name uint32, k *key) filter.Reason {
 	x := s.at(name)
 	st := x.state()
-	if uint32(x.mood.Load()>>32) == q.r.epoch && st&cut == 0 {
+	if uint32(x.mood.Load()>>32) == q.r.epoch && st&cut == 0 && !q.bare {
 		return filter.Allowed
 	}
 	out := st&opener != 0
 	p := k.opening(out)
 	reason := q.ask(&p, out)
+	if reason == filter.NeedsIPsec {
+		return reason
+	}
 	after := st &^ cut
 	if reason != filter.Allowed {
 		after |= cut

@@ -191,9 +191,9 @@ func (s *story) carries(from *end, b []byte) string {
 	return ""
 }
 
-func (s *story) asked(e *end, f func(mono.Time, []byte, int) bool, b []byte) string {
+func (s *story) asked(e *end, f func(mono.Time, []byte, int, bool) bool, b []byte) string {
 	before := e.Counters()
-	if f(s.now, b, len(b)) {
+	if f(s.now, b, len(b), false) {
 		return ""
 	}
 	after := e.Counters()

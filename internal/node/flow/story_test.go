@@ -84,7 +84,7 @@ func TestBothMayOpenAtOnce(t *testing.T) {
 	s := newStory(t)
 	s.policy(rule(s.a, s.b, filter.TCP, 179))
 	one, two := s.tcp(s.a, 179, 179, syn), s.tcp(s.b, 179, 179, syn)
-	if !s.a.Out(s.now, one, len(one)) || !s.b.In(s.now, one, len(one)) {
+	if !s.a.Out(s.now, one, len(one), false) || !s.b.In(s.now, one, len(one), false) {
 		t.Fatal("the first is not allowed")
 	}
 	s.arrives(s.b, two)
@@ -264,22 +264,22 @@ func TestSpoofedSourcesOpenNothing(t *testing.T) {
 	s.policy(rule(s.a, s.b, filter.TCP, 443))
 	s.connect(s.a, 40000, 443)
 	own := s.tcp(s.a, 40000, 443, ack) // back from the network, as if we had sent it
-	if s.a.In(s.now, own, len(own)) {
+	if s.a.In(s.now, own, len(own), false) {
 		t.Error("our own packet comes in")
 	}
 	answer := s.tcp(s.b, 443, 40000, ack)
-	if s.a.Out(s.now, answer, len(answer)) {
+	if s.a.Out(s.now, answer, len(answer), false) {
 		t.Error("the other's packet goes out")
 	}
 	stranger := packet(behind.Addr().Next(), s.a.addr, filter.TCP, tcp(443, 40000, ack|filter.SYN))
 	before := s.a.Counters().Flows
 	for range 1000 {
 		stranger[14]++
-		s.a.In(s.now, stranger, len(stranger))
+		s.a.In(s.now, stranger, len(stranger), false)
 	}
 	stranger = packet(s.b.addr.Next(), s.a.addr, filter.TCP, tcp(443, 40000, ack))
 	s.dropped(s.b, stranger, "out: unknown_source")
-	if s.a.In(s.now, stranger, len(stranger)) {
+	if s.a.In(s.now, stranger, len(stranger), false) {
 		t.Error("nobody's packet comes in")
 	}
 	if n := s.a.Counters().Flows - before; n > 256 {
@@ -288,7 +288,7 @@ func TestSpoofedSourcesOpenNothing(t *testing.T) {
 	s.policy(rule(s.a, s.b, filter.UDP, 53))
 	parts := s.whole(s.a, false, 53, 1)
 	s.arrives(s.a, parts[0])
-	if s.a.In(s.now, parts[1], len(parts[1])) {
+	if s.a.In(s.now, parts[1], len(parts[1]), false) {
 		t.Error("a fragment of our own comes in")
 	}
 }

@@ -32,6 +32,7 @@ type rules struct {
 	set   *filter.Set
 	epoch uint32 // how many Sets there were before
 	usage usage
+	only  bool // some pair talks through IPsec only
 }
 
 // New makes a Table without rules: it lets nothing pass until Swap.
@@ -55,20 +56,25 @@ func New(c Config) *Table {
 func (t *Table) Swap(set *filter.Set) {
 	for {
 		old := t.rules.Load()
-		if t.rules.CompareAndSwap(old, &rules{set: set, epoch: old.epoch + 1, usage: usageOf(set, old)}) {
+		if t.rules.CompareAndSwap(old, &rules{set: set, epoch: old.epoch + 1, usage: usageOf(set, old), only: set != nil && set.NeedsIPsec()}) {
 			return
 		}
 	}
 }
 
-// In decides about a packet from the network, or about a train of size bytes of which head is the beginning, with all headers.
-func (t *Table) In(now mono.Time, head []byte, size int) bool { return t.pass(now, false, head, size) }
+// In decides about a packet from the network, or about a train of size bytes of which head is the beginning, with all headers. ipsec says
+// whether it came by IPsec.
+func (t *Table) In(now mono.Time, head []byte, size int, ipsec bool) bool {
+	return t.pass(now, false, head, size, ipsec)
+}
 
 // Out is In for a packet to the network.
-func (t *Table) Out(now mono.Time, head []byte, size int) bool { return t.pass(now, true, head, size) }
+func (t *Table) Out(now mono.Time, head []byte, size int, ipsec bool) bool {
+	return t.pass(now, true, head, size, ipsec)
+}
 
 // pass lets plain packets of settled flows pass at once, and has all others judged.
-func (t *Table) pass(now mono.Time, out bool, head []byte, size int) bool {
+func (t *Table) pass(now mono.Time, out bool, head []byte, size int, ipsec bool) bool {
 	r := t.rules.Load()
 	var k key
 	var hash uint64
@@ -76,14 +82,15 @@ func (t *Table) pass(now mono.Time, out bool, head []byte, size int) bool {
 	if plain {
 		hash = k.hash(&t.seed)
 	}
-	if quiet {
+	bare := r.only && !ipsec
+	if quiet && !bare {
 		if mood, seen, ok := t.shard(hash).glimpse(&k, hash); ok && uint32(mood>>32) == r.epoch && tickOf(now)-seen < fresh {
 			if s := state(mood); s&cut == 0 && (s.phase() >= settled || k.proto() != filter.TCP && s.by(out)) {
 				return true
 			}
 		}
 	}
-	q := question{t: t, r: r, now: tickOf(now), out: out, plain: plain, key: k, hash: hash}
+	q := question{t: t, r: r, now: tickOf(now), out: out, ipsec: ipsec, bare: bare, plain: plain, key: k, hash: hash}
 	return q.judge(head, size)
 }
 

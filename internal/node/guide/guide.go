@@ -141,6 +141,9 @@ func (g *Guide) Wanted(now mono.Time, p *tunnel.Peer) bool {
 	}
 	m.met = true
 	g.want(now, m)
+	if p.Protocol() == tunnel.IKE { // it does without a preshared key: it has ML-KEM of its own (RFC 9370)
+		return true
+	}
 	m.held = !g.secrets.Want(now, p.Key(), &g.agreeing)
 	begin := !m.held
 	g.agree(now, path.Way{})

@@ -85,12 +85,16 @@ func (k *keyer) Message(now mono.Time, from tunnel.Origin, message []byte) tunne
 		path, p.spoke = p.path, now
 	}
 	k.machine.Datagram(now, path, message, &k.out)
+	why := tunnel.OK
+	if k.out.Crowded {
+		why = tunnel.Challenged
+	}
 	k.settle(now)
 	k.origin = nil
-	return tunnel.OK
+	return why
 }
 
-// Press implements ipsec.Keyer: core/ike counts half-open SAs itself.
+// Press implements ipsec.Keyer: core/ike counts half-open SAs itself, and says when there are too many.
 func (k *keyer) Press(mono.Time) {}
 
 // Put implements ipsec.Keyer.

@@ -37,5 +37,5 @@ func (t *transport) Heard(p *tunnel.Peer, from tunnel.Source) {
 
 // GiveUp implements Host.
 func (t *transport) GiveUp(p *tunnel.Peer) {
-	t.out.Events = append(t.out.Events, tunnel.Event{Kind: tunnel.GaveUp, Peer: p})
+	t.out.Events = append(t.out.Events, tunnel.Event{Kind: tunnel.GaveUp, Peer: p, Protocol: tunnel.IKE})
 }

@@ -17,6 +17,9 @@ var _ [tunnel.Overhead - esp.Overhead]struct{}
 // Class implements tunnel.Session.
 func (session) Class() tunnel.Class { return tunnel.ESP }
 
+// Overhead implements tunnel.Session.
+func (s session) Overhead() int { return s.Suite().Adds() }
+
 // Index implements tunnel.Session.
 func (s session) Index() uint32 { return uint32(s.Local()) }
 

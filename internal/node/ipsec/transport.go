@@ -139,7 +139,7 @@ func (t *transport) calls(now mono.Time, out *tunnel.Out) (done func()) {
 func (t *transport) know(p *tunnel.Peer) {
 	if t.peers[p.Key()] == nil {
 		t.peers[p.Key()] = p
-		t.out.Events = append(t.out.Events, tunnel.Event{Kind: tunnel.Known, Peer: p})
+		t.out.Events = append(t.out.Events, tunnel.Event{Kind: tunnel.Known, Peer: p, Protocol: tunnel.IKE})
 	}
 }
 

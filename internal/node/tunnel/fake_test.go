@@ -193,6 +193,7 @@ type fakeSession struct {
 
 func (s *fakeSession) Class() Class  { return ESP }
 func (s *fakeSession) Index() uint32 { return s.ours }
+func (s *fakeSession) Overhead() int { return fakeHeader + fakeSum }
 
 func (s *fakeSession) Usable(mono.Time) bool { return s.counter.Load() < s.limit }
 

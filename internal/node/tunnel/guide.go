@@ -3,6 +3,7 @@ package tunnel
 import (
 	"net/netip"
 
+	"github.com/cvlan/cvlan/internal/base/logx"
 	"github.com/cvlan/cvlan/internal/base/mono"
 	"github.com/cvlan/cvlan/internal/core/path"
 	"github.com/cvlan/cvlan/proto/relay"
@@ -140,9 +141,17 @@ func (o *owner) Forsake(p *Peer) { o.t.forsake(p, NoSession) }
 
 // Share implements GuideHost.
 func (o *owner) Share(now mono.Time, p *Peer, current, previous [32]byte) {
-	if p.share(current, previous) && p.known {
-		o.after(func() { o.put(now, p) })
+	if !p.share(current, previous) {
+		return
 	}
+	o.after(func() { // IKE has no use for them: it agrees on its own
+		if p.speaks(WireGuard).known {
+			if err := o.transports[WireGuard].Put(now, p, &o.out); err != nil {
+				o.t.log.Warn("preshared key not taken", logx.Peer, p.key.Short(), logx.Err, err)
+			}
+			o.act(now)
+		}
+	})
 }
 
 // Direct implements GuideHost.

@@ -40,6 +40,7 @@ type inbound struct {
 	exit    *exit
 	trains  []sock.Train
 	joiner  *offload.Joiner
+	joined  Class     // that all joined packets came by
 	place   place     // where the last train came from
 	sender  *expected // whose frame a relay delivered last
 	behind  place     // where that one is
@@ -209,6 +210,10 @@ func (w *inbound) data(now mono.Time, c Class, datagram []byte, at *place, b *ba
 		return
 	}
 	fit.ClampMSS(packet, w.t.fits(b.from.peer), false)
+	if c != w.joined { // the filter is to know by what all of a train came
+		w.flush(now) // the next flush sees an error again, should there be one
+		w.joined = c
+	}
 	if !w.joiner.Add(packet) {
 		w.flush(now) // the next flush sees an error again, should there be one
 		w.joiner.Add(packet)
@@ -256,6 +261,9 @@ func (w *inbound) received(now mono.Time, b *batchOf) {
 	if moved {
 		p.heard.Store(&Path{place: *b.at})
 	}
+	if at := &p.lately[b.class.protocol().side()]; !at.Load() {
+		at.Store(true)
+	}
 	w.t.stir(p)
 	if b.from.Received(now, b.at.id, b.data) {
 		w.tell(now, b.from, moved)
@@ -287,7 +295,7 @@ func (w *inbound) flush(now mono.Time) error {
 	}
 	allowed := runs[:0]
 	for i := range runs {
-		if !w.t.allowsIn(now, &runs[i]) {
+		if !w.t.allowsIn(now, &runs[i], w.joined) {
 			w.t.drop(FilteredIn, len(runs[i].Parts))
 			continue
 		}

@@ -17,6 +17,7 @@ const (
 	// minProbed is the least that IPv4 is told where probes find a black hole: nobody fragments on such a path.
 	minProbed = 576
 	// dataOverhead is what the protocols add to a packet of the inside's full size: WireGuard 32, ESP with AES-GCM 16 + 2 + 16 and padding.
+	// A session that adds more says so (ESP with AES-CBC: 57). One number for both, so that a change of protocol changes nobody's MTU.
 	dataOverhead = 37
 	udpHeader    = 8
 	// padding is a multiple of what packets are padded to: 16 by WireGuard, 4 by ESP.
@@ -32,14 +33,17 @@ func (o *owner) measure(p *Peer) {
 		return
 	}
 	o.hint(to)
-	limit := o.t.mtu
+	limit, adds := o.t.mtu, dataOverhead
+	if s := p.sealer.Load(); s != nil {
+		adds = max(adds, s.Overhead())
+	}
 	if to.probed > 0 {
-		limit = atMost(limit, to.probed-dataOverhead, minProbed)
+		limit = atMost(limit, to.probed-adds, minProbed)
 	}
 	hole := limit < o.t.mtu
 	if to.hinted {
 		probed := limit
-		limit = atMost(limit, to.wide-ipHeader(to.remote.Addr())-udpHeader-dataOverhead-to.head(), minInner)
+		limit = atMost(limit, to.wide-ipHeader(to.remote.Addr())-udpHeader-adds-to.head(), minInner)
 		hole = hole && limit == probed
 	}
 	to.hole.Store(hole)

@@ -82,7 +82,7 @@ func (w *outbound) super(now mono.Time, s *offload.Super) error {
 	case !w.t.mine(src):
 		w.t.drop(ForeignSource, packets(s))
 		return nil
-	case !w.t.allowsOut(now, s.Packet):
+	case !w.t.allowsOut(now, p, s.Packet):
 		w.t.drop(FilteredOut, packets(s))
 		return nil
 	}

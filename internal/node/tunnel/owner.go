@@ -28,6 +28,8 @@ type owner struct {
 	later      []func()      // what comes after it
 	lively     []*Peer
 	pulseAt    mono.Time
+	parting    []*Peer
+	partAt     mono.Time
 
 	inbox
 	crowd
@@ -135,22 +137,17 @@ func (o *owner) wake(p *Peer) {
 		return
 	}
 	now := o.t.clock.Now()
-	if s := p.sealer.Load(); s != nil && s.Usable(now) && p.waiting.len() == 0 { // it has come since
+	if s := p.sealer.Load(); s != nil && s.Class().protocol() == p.protocol && s.Usable(now) && p.waiting.len() == 0 { // it has come since
 		return
 	}
-	if !o.guided(p) || o.guide.Wanted(now, p) {
-		o.begin(now, p)
-	}
+	o.want(now, p)
 }
 
 // begin makes a session with a peer.
 func (o *owner) begin(now mono.Time, p *Peer) {
-	if !p.known {
-		if !o.put(now, p) {
-			o.t.forsake(p, NoSession)
-			return
-		}
-		p.known = true
+	if !p.speaks(p.protocol).known && !o.put(now, p) {
+		o.t.forsake(p, NoSession)
+		return
 	}
 	if p.outslept {
 		o.transport(p).Renew(now, p, &o.out)
@@ -166,17 +163,13 @@ func (o *owner) put(now mono.Time, p *Peer) bool {
 		o.t.log.Warn("peer not reached", logx.Peer, p.key.Short(), logx.Err, err)
 		return false
 	}
+	p.speaks(p.protocol).known = true
 	o.act(now)
 	return true
 }
 
-// transport is the protocol that is spoken with a peer: WireGuard, in a tunnel that speaks it.
-func (o *owner) transport(*Peer) Transport {
-	if tr := o.transports[WireGuard]; tr != nil {
-		return tr
-	}
-	return o.transports[IKE]
-}
+// transport is the protocol that is chosen for a peer.
+func (o *owner) transport(p *Peer) Transport { return o.transports[p.protocol] }
 
 func (o *owner) tick() {
 	for _, tr := range o.transports {
@@ -189,10 +182,11 @@ func (o *owner) tick() {
 			o.act(now)
 		}
 	}
+	now := o.t.clock.Now()
+	o.part(now)
 	if o.guide == nil {
 		return
 	}
-	now := o.t.clock.Now()
 	o.pulses(now)
 	if d := o.guide.Deadline(); !d.IsNever() && d <= now {
 		o.guide.Tick(now)
@@ -206,6 +200,9 @@ func (o *owner) wait() time.Duration {
 		if tr != nil {
 			next = mono.Earlier(next, tr.Deadline())
 		}
+	}
+	if len(o.parting) > 0 {
+		next = mono.Earlier(next, o.partAt)
 	}
 	if o.guide != nil {
 		next = mono.Earlier(next, o.guide.Deadline())
@@ -251,7 +248,14 @@ func (o *owner) event(now mono.Time, e *Event) {
 	p := e.Peer
 	switch e.Kind {
 	case Known:
-		p.known = true
+		c := p.protocol
+		if e.Protocol != Unknown {
+			c = e.Protocol
+		}
+		p.speaks(c).known = true
+		if c != p.protocol {
+			o.parts(now, p)
+		}
 	case Installed:
 		o.t.sessions[e.Session.Class()].put(address{lo: uint64(e.Session.Index())}, &receiving{Session: e.Session, peer: p})
 	case Retired:
@@ -259,15 +263,11 @@ func (o *owner) event(now mono.Time, e *Event) {
 		if s := p.sealer.Load(); s != nil && s.Session == e.Session {
 			p.sealer.Store(nil)
 		}
+		if sp := p.speaks(e.Session.Class().protocol()); sp.current != nil && sp.current.Session == e.Session {
+			sp.current = nil
+		}
 	case Current:
-		p.outslept = false
-		if o.origin.id != 0 {
-			o.answered(now, p)
-		}
-		o.measure(p)
-		if err := o.t.release(now, p, &sealing{e.Session}, o.batch); err != nil {
-			o.t.log.Debug("waiting packets not sent", logx.Peer, p.key.Short(), logx.Err, err)
-		}
+		o.current(now, p, e.Session)
 	case Heard:
 		o.heard(p, e.Source)
 	case Mismatched:
@@ -275,9 +275,26 @@ func (o *owner) event(now mono.Time, e *Event) {
 			o.guide.Mismatch(now, p)
 		}
 	case GaveUp:
+		if e.Protocol != Unknown && e.Protocol != p.protocol {
+			break
+		}
 		p.opening = nil
 		o.t.forsake(p, NoSession)
 	}
+}
+
+// current takes note of a session that a transport would have packets sealed with. That of a protocol which is not chosen is kept.
+func (o *owner) current(now mono.Time, p *Peer, s Session) {
+	c, made := s.Class().protocol(), &sealing{s}
+	p.speaks(c).current = made
+	if c != p.protocol {
+		return
+	}
+	p.outslept = false
+	if o.origin.id != 0 {
+		o.answered(now, p)
+	}
+	o.seal(now, p, made)
 }
 
 // heard follows a peer to where it was heard from.

@@ -34,8 +34,10 @@ type Peer struct {
 	path   atomic.Pointer[Path] // where datagrams go; nil: nowhere yet
 	heard  atomic.Pointer[Path] // where the last authentic datagrams came from
 	rx, tx flow
-	drops  atomic.Pointer[tally] // nil: none yet
-	lively atomic.Bool           // the owner looks at what flows
+	drops  atomic.Pointer[tally]  // nil: none yet
+	lively atomic.Bool            // the owner looks at what flows
+	ipsec  atomic.Bool            // the protocol that is chosen
+	lately [protocols]atomic.Bool // something was received by a protocol, since the owner looked last
 
 	waiting waiting
 
@@ -46,7 +48,9 @@ type Peer struct {
 	picker    path.Picker
 	opening   []byte // the latest message that opens a session, while it is unanswered
 	mark      any    // the guide's own
-	known     bool   // the transport has it
+	protocol  Class  // that is chosen: WireGuard or IKE
+	speeches  [protocols]speech
+	parting   bool   // the owner looks whether the protocol that is not chosen is in use
 	guided    bool   // the guide looks after it
 	outslept  bool   // its session is from before a long sleep: it is not used, and the transport does not know
 	pulse     *pulse // nil: nothing has flowed lately

@@ -20,6 +20,8 @@ type PeerState struct {
 	LastHandshake        time.Time // when the last was completed; zero: none
 	SessionSince         time.Time // since when packets are sealed with the present keys; zero: there are none
 	Attempting           bool      // a handshake is under way
+	Protocol             string    // by which packets leave now: wireguard, ipsec
+	Chosen               string    // by which they are to leave
 	Cipher               string    // how packets are sealed; "": not at all, or as WireGuard does
 	Preshared            bool      // the pair has a symmetric key besides
 	Keepalive            time.Duration
@@ -83,6 +85,9 @@ func (o *owner) outsleep() {
 		if p.sealer.Swap(nil) != nil {
 			p.outslept = true
 		}
+		for i := range p.speeches {
+			p.speeches[i].current = nil
+		}
 	}
 }
 
@@ -118,6 +123,10 @@ func (t *Tunnel) State() State {
 
 func (o *owner) setPeer(c PeerConfig) error {
 	now := o.t.clock.Now()
+	protocol, ok := o.chosen(c)
+	if !ok {
+		return fmt.Errorf("set the peer %s: this node does not speak %s", c.Key.Short(), c.Protocol.Protocol())
+	}
 	p := o.peers[c.Key]
 	if p == nil {
 		if len(o.peers) == MaxPeers {
@@ -129,8 +138,10 @@ func (o *owner) setPeer(c PeerConfig) error {
 	if o.guided(p) {
 		o.route(p, c.Allowed)
 		o.guide.Put(now, p)
+		o.choose(now, p, protocol, c.Strict)
 		return nil
 	}
+	o.choose(now, p, protocol, c.Strict)
 	changed := p.share(c.Preshared, [32]byte{}) || p.keepalive != c.Keepalive
 	p.keepalive = c.Keepalive
 	o.route(p, c.Allowed)
@@ -138,13 +149,13 @@ func (o *owner) setPeer(c PeerConfig) error {
 		p.picker.SetCandidates(now, c.Candidates, &o.picks)
 		o.spread(p, nil)
 	}
-	if !changed || !p.known && p.keepalive == 0 {
+	if !changed || !p.speaks(p.protocol).known && p.keepalive == 0 {
 		return nil
 	}
 	if err := o.transport(p).Put(now, p, &o.out); err != nil {
 		return err
 	}
-	p.known = true
+	p.speaks(p.protocol).known = true
 	o.act(now)
 	return nil
 }
@@ -177,10 +188,8 @@ func (o *owner) removePeer(k key.WGPublic) {
 	for _, a := range p.allowed {
 		o.t.routes.remove(a, p)
 	}
-	if p.known {
-		o.transport(p).Remove(p, &o.out)
-		o.act(o.t.clock.Now())
-	}
+	o.forget(p, WireGuard)
+	o.forget(p, IKE)
 	if o.guided(p) {
 		o.guide.Remove(o.t.clock.Now(), p)
 	}
@@ -215,8 +224,9 @@ func (o *owner) describe(p *Peer) PeerState {
 	if to := p.path.Load(); to != nil {
 		s.Endpoint = to.remote
 	}
-	if p.known {
-		st := o.transport(p).Status(p)
+	s.Protocol, s.Chosen = p.seals().Protocol(), p.protocol.Protocol()
+	if p.speaks(p.seals()).known {
+		st := o.transports[p.seals()].Status(p)
 		s.LastHandshake, s.SessionSince, s.Attempting, s.Cipher = o.t.wall(st.Handshake), o.t.wall(st.Born), st.Attempting, st.Cipher
 	}
 	return s

@@ -14,7 +14,7 @@ type Sealer interface {
 	// Reserve takes n consecutive counters and returns the first; false when the session is used up or too old.
 	Reserve(now mono.Time, n int) (first uint64, ok bool)
 	// Seal appends the datagram for a packet to dst, which has Overhead bytes of room beyond the packet's length. limit is the MTU of
-	// the inside, up to which padding may go.
+	// the inside, up to which padding may go. A packet that the session may not carry is left out: dst comes back as it was.
 	Seal(dst []byte, counter uint64, packet []byte, limit int) []byte
 	// Sent marks that packets were sealed and sent, once for a batch. It reports whether the owner should be told (Transport.Attend).
 	Sent(now mono.Time) (tell bool)
@@ -38,6 +38,8 @@ type Session interface {
 	Class() Class
 	// Usable reports whether Reserve would succeed for one packet.
 	Usable(now mono.Time) bool
+	// Overhead is how many bytes a datagram has beyond its packet, at most.
+	Overhead() int
 	// Index is the number by which datagrams name the session, within its Transport.
 	Index() uint32
 }
@@ -112,6 +114,8 @@ type Event struct {
 	Peer    *Peer
 	Session Session
 	Source  Source
+	// Protocol is the class of the transport's messages, with Known and GaveUp; Unknown: that which is chosen for Peer.
+	Protocol Class
 }
 
 // Transmit is a control message to send.
@@ -140,6 +144,8 @@ type PeerConfig struct {
 	Key        key.WGPublic     // its name; in WireGuard its public key
 	Preshared  [32]byte         // of the pair; zero: none
 	Allowed    []netip.Prefix   // source addresses that the peer may use and destinations that go to it
+	Protocol   Class            // WireGuard or IKE; Unknown: the first of these that the tunnel speaks
+	Strict     bool             // by no other protocol, from now on: packets wait until it has a session
 	Guided     bool             // the tunnel's Guide knows where it is; candidates, preshared key and keepalive are its business
 	Candidates []netip.AddrPort // where it may be reached, most wanted first; at most MaxCandidates count; none: those of before
 	Keepalive  time.Duration    // how long the tunnel may be silent before an empty packet keeps NATs open; 0: for ever

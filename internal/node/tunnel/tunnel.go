@@ -53,10 +53,11 @@ type Host interface {
 }
 
 // Filter decides about packets; it is a *flow.Table. Several workers ask at once, once for a packet or a train. size is the length of all
-// of it in bytes, as its IP header says; packet may be the beginning of a train only, with all headers.
+// of it in bytes, as its IP header says; packet may be the beginning of a train only, with all headers. ipsec says whether it came by IPsec,
+// or will leave by it.
 type Filter interface {
-	Out(now mono.Time, packet []byte, size int) bool
-	In(now mono.Time, packet []byte, size int) bool
+	Out(now mono.Time, packet []byte, size int, ipsec bool) bool
+	In(now mono.Time, packet []byte, size int, ipsec bool) bool
 }
 
 // Tunnel carries the packets of one membership. Its methods may be called from any goroutine.
@@ -171,6 +172,16 @@ func (t *Tunnel) ended(err error) {
 	})
 }
 
+// Sessions is how many receive, by a protocol.
+func (t *Tunnel) Sessions(protocol Class) (n int) {
+	data := WireGuardData
+	if protocol == IKE {
+		data = ESP
+	}
+	_ = t.owner.do(func() { n = t.sessions[data].n }) // a closed tunnel has none
+	return n
+}
+
 // Done is closed when the tunnel has failed by itself (the TUN device was taken away, say).
 func (t *Tunnel) Done() <-chan struct{} { return t.done }
 
@@ -222,12 +233,12 @@ func (t *Tunnel) mine(a address) bool {
 	return own == nil || slices.Contains(*own, a)
 }
 
-func (t *Tunnel) allowsOut(now mono.Time, packet []byte) bool {
+func (t *Tunnel) allowsOut(now mono.Time, p *Peer, packet []byte) bool {
 	f := t.filter.Load()
-	return f == nil || (*f).Out(now, packet, len(packet))
+	return f == nil || (*f).Out(now, packet, len(packet), p.seals() == IKE)
 }
 
-func (t *Tunnel) allowsIn(now mono.Time, r *offload.Run) bool {
+func (t *Tunnel) allowsIn(now mono.Time, r *offload.Run, by Class) bool {
 	f := t.filter.Load()
 	if f == nil {
 		return true
@@ -236,7 +247,7 @@ func (t *Tunnel) allowsIn(now mono.Time, r *offload.Run) bool {
 	for _, part := range r.Parts {
 		size += len(part)
 	}
-	return (*f).In(now, r.Parts[0], size)
+	return (*f).In(now, r.Parts[0], size, by == ESP)
 }
 
 // fits is the size of the largest inner packet that reaches a peer whole, in bytes.

@@ -19,12 +19,12 @@ type rules struct {
 	received atomic.Int32 // bytes of the first packets that In was shown
 }
 
-func (r *rules) Out(_ mono.Time, p []byte, _ int) bool {
+func (r *rules) Out(_ mono.Time, p []byte, _ int, _ bool) bool {
 	r.asked[0].Add(1)
 	return r.out == "" || !bytes.Contains(p, []byte(r.out))
 }
 
-func (r *rules) In(_ mono.Time, p []byte, _ int) bool {
+func (r *rules) In(_ mono.Time, p []byte, _ int, _ bool) bool {
 	r.asked[1].Add(1)
 	r.received.Add(int32(len(p)))
 	return r.in == "" || !bytes.Contains(p, []byte(r.in))

@@ -17,6 +17,9 @@ func (session) Class() tunnel.Class { return tunnel.WireGuardData }
 // Index implements tunnel.Session.
 func (s session) Index() uint32 { return s.LocalIndex() }
 
+// Overhead implements tunnel.Session. Padding goes up to the inside's MTU and counts for nothing: what fits still does when it is padded.
+func (session) Overhead() int { return wg.Overhead }
+
 // Sent implements tunnel.Session.
 func (s session) Sent(now mono.Time) bool { return s.Session.Sent(now, true) }
 

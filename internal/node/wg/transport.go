@@ -141,7 +141,7 @@ func (t *transport) pass(out *tunnel.Out) {
 		if e.Kind == wg.EventPeerAdded {
 			t.peers[e.Peer] = t.host.Find(e.Peer)
 		}
-		v := tunnel.Event{Kind: kinds[e.Kind], Peer: t.peers[e.Peer], Source: tunnel.Source(e.Source)}
+		v := tunnel.Event{Kind: kinds[e.Kind], Peer: t.peers[e.Peer], Source: tunnel.Source(e.Source), Protocol: tunnel.WireGuard}
 		if e.Session != nil {
 			v.Session = session{e.Session}
 		}

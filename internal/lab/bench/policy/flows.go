@@ -125,7 +125,7 @@ func (b *busy) send(p filter.Packet, flags uint8, port uint16) bool {
 	binary.BigEndian.PutUint16(b.head[20:], port)
 	binary.BigEndian.PutUint16(b.head[22:], p.DstPort)
 	b.head[33] = flags
-	return b.table.In(b.now, b.head[:], len(b.head))
+	return b.table.In(b.now, b.head[:], len(b.head), false)
 }
 
 // answer sends the last packet's answer out.
@@ -136,7 +136,7 @@ func (b *busy) answer(flags uint8) {
 	copy(h[20:], b.head[22:24])
 	copy(h[22:], b.head[20:22])
 	h[33] = flags
-	b.table.Out(b.now, h[:], len(h))
+	b.table.Out(b.now, h[:], len(h), false)
 }
 
 // hit takes in a segment of the next settled flow.
@@ -148,7 +148,7 @@ func (b *busy) hit(int) {
 	binary.BigEndian.PutUint64(b.head[12:], x.addresses)
 	binary.BigEndian.PutUint32(b.head[20:], x.ports)
 	b.head[33] = filter.ACK
-	if !b.table.In(b.now, b.head[:], len(b.head)) {
+	if !b.table.In(b.now, b.head[:], len(b.head), false) {
 		panic("a settled flow is dropped")
 	}
 }

@@ -20,6 +20,8 @@ type End struct {
 	Addr netip.Addr // inside
 	Home netip.Addr // outside
 	Twin *tun.Twin
+
+	name key.WGPublic // zero: by its number
 }
 
 // NewEnd makes an end that is not started yet.
@@ -40,8 +42,16 @@ func (e *End) Start(l *Links, transports map[tunnel.Class]tunnel.Build) {
 	}
 }
 
+// Is gives the end another name than that of its number.
+func (e *End) Is(name key.WGPublic) { e.name = name }
+
 // Name is what others know the end by.
-func (e *End) Name() key.WGPublic { return key.WGPublic{e.N} }
+func (e *End) Name() key.WGPublic {
+	if e.name.IsZero() {
+		return key.WGPublic{e.N}
+	}
+	return e.name
+}
 
 // Knows makes another end a peer. change may alter what is told of it.
 func (e *End) Knows(other *End, change ...func(*tunnel.PeerConfig)) {
