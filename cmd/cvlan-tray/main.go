@@ -94,7 +94,23 @@ func run(args []string, out, errs io.Writer) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	return stand(ctx, o, d, errs)
+	err = stand(ctx, o, d, func(line string) { fmt.Fprintln(errs, "cvlan-tray:", line) })
+	return judge(ctx, errs, err)
+}
+
+// judge says how it went.
+func judge(ctx context.Context, errs io.Writer, err error) int {
+	switch {
+	case err == nil, ctx.Err() != nil, errors.Is(err, tray.ErrEnded):
+		return exitOK
+	case errors.Is(err, tray.ErrRunning):
+		return fail(errs, err, exitConflict)
+	case errors.Is(err, tray.ErrNoPlace):
+		return fail(errs, fmt.Errorf("%w; "+hintPlace, err), exitNotFound)
+	case errors.Is(err, tray.ErrNoSession):
+		return fail(errs, fmt.Errorf("%w; start it in a desktop session, or use cvlan tui", err), exitNotFound)
+	}
+	return fail(errs, err, exitInternal)
 }
 
 func autostart(d *desk.Desk, what string, out, errs io.Writer) int {

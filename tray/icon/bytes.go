@@ -25,29 +25,20 @@ func PNG(s menu.Stand, n int) []byte {
 	return b.Bytes()
 }
 
-// ICO returns the icon as a file for Windows with every size. Its pictures are device-independent bitmaps: four bytes a pixel, rows from
-// the bottom, then a mask of one bit a pixel that says nothing, for the fourth byte says it better.
-func ICO(s menu.Stand) []byte {
-	var head, body bytes.Buffer
-	put := func(b *bytes.Buffer, v any) { _ = binary.Write(b, binary.LittleEndian, v) }
-	put(&head, [3]uint16{0, 1, uint16(len(Sizes))})
-	for _, n := range Sizes {
-		mask := (n + 31) / 32 * 4 * n
-		size := 40 + 4*n*n + mask
-		put(&head, [4]uint8{uint8(n), uint8(n)})
-		put(&head, [2]uint16{1, 32})
-		put(&head, [2]uint32{uint32(size), uint32(6 + 16*len(Sizes) + body.Len())})
-		put(&body, [3]int32{40, int32(n), int32(2 * n)}) // the mask counts as height
-		put(&body, [2]uint16{1, 32})
-		put(&body, [6]uint32{})
-		im := Draw(s, n)
-		for y := n - 1; y >= 0; y-- {
-			for x := range n {
-				c := im.NRGBAAt(x, y)
-				body.Write([]byte{c.B, c.G, c.R, c.A})
-			}
-		}
-		body.Write(make([]byte, mask))
+// DIB returns the icon as Windows keeps one in a resource: a device-independent bitmap of four bytes a pixel, rows from the bottom, then a
+// mask of one bit a pixel that says nothing, for the fourth byte says it better.
+func DIB(s menu.Stand, n int) []byte {
+	mask := (n + 31) / 32 * 4 * n
+	b := make([]byte, 0, 40+4*n*n+mask)
+	for _, v := range []int{40, n, 2 * n, 1 | 32<<16, 0, 0, 0, 0, 0, 0} { // the mask counts as height; one plane of 32 bits
+		b = binary.LittleEndian.AppendUint32(b, uint32(v))
 	}
-	return append(head.Bytes(), body.Bytes()...)
+	im := Draw(s, n)
+	for y := n - 1; y >= 0; y-- {
+		for x := range n {
+			c := im.NRGBAAt(x, y)
+			b = append(b, c.B, c.G, c.R, c.A)
+		}
+	}
+	return append(b, make([]byte, mask)...)
 }

@@ -72,20 +72,8 @@ func TestFilesAreWhole(t *testing.T) {
 	if err != nil || im.Bounds().Dx() != 22 {
 		t.Fatal(im, err)
 	}
-	ico := ICO(menu.Warning)
-	if n := binary.LittleEndian.Uint16(ico[4:]); int(n) != len(Sizes) {
-		t.Fatalf("%d pictures", n)
-	}
-	end := 0
-	for i, n := range Sizes {
-		e := ico[6+16*i:]
-		at, size := int(binary.LittleEndian.Uint32(e[12:])), int(binary.LittleEndian.Uint32(e[8:]))
-		if int(e[0]) != n || at+size > len(ico) || binary.LittleEndian.Uint32(ico[at:]) != 40 {
-			t.Errorf("picture %d of %d bytes at %d", n, size, at)
-		}
-		end = at + size
-	}
-	if end != len(ico) {
-		t.Errorf("%d bytes, the last picture ends at %d", len(ico), end)
+	dib := DIB(menu.Warning, 22)
+	if want := 40 + 4*22*22 + 4*22; len(dib) != want || binary.LittleEndian.Uint32(dib[8:]) != 44 || binary.LittleEndian.Uint16(dib[14:]) != 32 {
+		t.Errorf("%d bytes, not %d, and a header of % x", len(dib), want, dib[:40])
 	}
 }

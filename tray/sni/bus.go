@@ -1,20 +1,13 @@
 package sni
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 
 	"github.com/godbus/dbus/v5"
-)
 
-// Why there is no icon.
-var (
-	ErrNoBus   = errors.New("this session has no D-Bus")
-	ErrNoHost  = errors.New("this desktop has no place for icons (no StatusNotifierHost)")
-	ErrRunning = errors.New("a tray of this session runs already")
-	ErrBusGone = errors.New("the session's D-Bus has gone")
+	"github.com/cvlan/cvlan/tray"
 )
 
 // SessionBus returns the address of the session's bus. Without one it does not start one, as a library would: that would stay behind
@@ -29,14 +22,14 @@ func SessionBus(getenv func(string) string) (string, error) {
 			return "unix:path=" + dbus.EscapeBusAddressValue(path), nil
 		}
 	}
-	return "", fmt.Errorf("%w: neither DBUS_SESSION_BUS_ADDRESS nor $XDG_RUNTIME_DIR/bus leads to one", ErrNoBus)
+	return "", fmt.Errorf("%w: neither DBUS_SESSION_BUS_ADDRESS nor $XDG_RUNTIME_DIR/bus leads to one", tray.ErrNoSession)
 }
 
 // connect joins the bus and takes the name that only one tray has.
 func connect(address string) (*dbus.Conn, error) {
 	c, err := dbus.Connect(address)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrNoBus, err)
+		return nil, fmt.Errorf("%w: %w", tray.ErrNoSession, err)
 	}
 	return c, nil
 }
@@ -47,7 +40,7 @@ func takeName(c *dbus.Conn) error {
 		return fmt.Errorf("take the name %s on D-Bus: %w", busName, err)
 	}
 	if got != dbus.RequestNameReplyPrimaryOwner {
-		return ErrRunning
+		return tray.ErrRunning
 	}
 	return nil
 }

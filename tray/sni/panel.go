@@ -8,6 +8,7 @@ import (
 
 	"github.com/godbus/dbus/v5"
 
+	"github.com/cvlan/cvlan/tray"
 	"github.com/cvlan/cvlan/tray/menu"
 )
 
@@ -52,8 +53,8 @@ type Panel struct {
 	known   map[string]bool // clients that have read the menu
 }
 
-// Open joins the bus, waits for a panel at most cfg.Wait, and shows first. It returns ErrNoBus, ErrRunning or ErrNoHost when
-// there can be no icon.
+// Open joins the bus, waits for a panel at most cfg.Wait, and shows first. When there can be no icon it returns
+// tray.ErrNoSession, ErrNoPlace or ErrRunning, wrapped.
 func Open(ctx context.Context, cfg Config, first menu.Picture) (*Panel, error) {
 	c, err := connect(cfg.Address)
 	if err != nil {
@@ -109,12 +110,12 @@ func (p *Panel) firstHost(ctx context.Context, wait time.Duration) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-p.conn.Context().Done():
-			return ErrBusGone
+			return tray.ErrEnded
 		case <-late.C:
 			return err
 		case _, open := <-p.signals:
 			if !open {
-				return ErrBusGone
+				return tray.ErrEnded
 			}
 		}
 	}
@@ -127,13 +128,13 @@ func (p *Panel) register(ctx context.Context) error {
 	w := p.conn.Object(watcherName, watcherPath)
 	var host dbus.Variant
 	if err := w.CallWithContext(ctx, properties+".Get", dbus.FlagNoAutoStart, watcherName, "IsStatusNotifierHostRegistered").Store(&host); err != nil {
-		return fmt.Errorf("%w: %w", ErrNoHost, err)
+		return fmt.Errorf("%w: nobody is %s on D-Bus", tray.ErrNoPlace, watcherName)
 	}
 	if has, ok := host.Value().(bool); ok && !has {
-		return ErrNoHost
+		return fmt.Errorf("%w: its panel shows none", tray.ErrNoPlace)
 	}
 	if err := w.CallWithContext(ctx, watcherName+".RegisterStatusNotifierItem", 0, string(itemPath)).Err; err != nil {
-		return fmt.Errorf("%w: it refuses ours: %w", ErrNoHost, err)
+		return fmt.Errorf("%w: it refuses ours: %w", tray.ErrNoPlace, err)
 	}
 	return nil
 }
@@ -184,7 +185,7 @@ func (p *Panel) Clicks() <-chan menu.Action { return p.clicks }
 func (p *Panel) Gone() <-chan struct{} { return p.gone }
 
 // Err says why Gone was closed.
-func (p *Panel) Err() error { return ErrBusGone }
+func (p *Panel) Err() error { return tray.ErrEnded }
 
 // Close takes the icon away. When it returns nothing of the panel runs.
 func (p *Panel) Close() {
