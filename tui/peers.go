@@ -24,6 +24,7 @@ type peersScreen struct {
 	widths  []int
 	listed  int // width of the list
 	whole   int // width of list and pane
+	longest struct{ name, way, owner int }
 }
 
 // built says of which state, filter and order the rows are; when one of them changes they are made anew.
@@ -55,10 +56,13 @@ func (s *peersScreen) rebuild() {
 	}
 	s.built = b
 	f := newFilter(b.filter)
+	s.longest.name, s.longest.way, s.longest.owner = 0, 0, 0
 	s.rows = slices.Grow(s.rows[:0], len(s.peers))
 	for _, p := range s.peers {
 		if (s.only == "" || p.id.network == s.only) && f.matches(p) {
 			s.rows = append(s.rows, p)
+			l := &s.longest
+			l.name, l.way, l.owner = max(l.name, draw.Width(p.name)), max(l.way, draw.Width(p.way)), max(l.owner, draw.Width(p.owner))
 		}
 	}
 	s.order.sort(s.rows, s.now, s.back)

@@ -41,7 +41,7 @@ func (s *policyScreen) shown() action {
 		s.fields[askService].Set("443/tcp")
 		s.at = askTo
 	}
-	s.editing = !s.answered
+	s.editing = !s.answered && !s.asked && s.fault == nil
 	return nil
 }
 

@@ -27,24 +27,30 @@ const (
 
 var columnOrders = map[int]order{colName: byName, colPath: byPath, colLatency: byLatency, colIn: byTraffic, colOut: byTraffic, colTraffic: byTraffic, colSeen: bySeen, colOwner: byOwner}
 
+// noRoom is a column's least width that no terminal has.
+const noRoom = 1 << 20
+
 // columns returns them for a width. Beside the pane, which shows the address, traffic comes first.
 func (s *peersScreen) columns(pane bool) []draw.Column {
 	c := []draw.Column{
 		colMark:     {Min: 1, Rank: 0},
-		colName:     {Title: "NAME", Min: 11, Most: 32, Rank: 1},
-		colPath:     {Title: "PATH", Min: 11, Most: 16, Rank: 2},
+		colName:     {Title: "NAME", Min: 11, Most: min(s.longest.name, 40), Rank: 1},
+		colPath:     {Title: "PATH", Min: 11, Most: min(s.longest.way, 24), Rank: 2},
 		colAddress:  {Title: "ADDRESS", Min: 15, Rank: 3},
 		colLatency:  {Title: "LATENCY", Min: 8, Right: true, Rank: 4},
 		colIn:       {Title: "↓ IN", Min: 10, Right: true, Rank: 5},
 		colOut:      {Title: "↑ OUT", Min: 10, Right: true, Rank: 6},
-		colTraffic:  {Title: "TRAFFIC", Min: 8, Most: 40, Rank: 7},
+		colTraffic:  {Title: "TRAFFIC", Min: 8, Most: 60, Rank: 7},
 		colSeen:     {Title: "SEEN", Min: 8, Rank: 8},
-		colOwner:    {Title: "OWNER", Min: 16, Most: 40, Rank: 9},
+		colOwner:    {Title: "OWNER", Min: 10, Most: min(s.longest.owner, 40), Rank: 9},
 		colProtocol: {Title: "PROTOCOL", Min: 9, Rank: 10},
 		colNetwork:  {Title: "NETWORK", Min: 10, Most: 24, Rank: 11},
 	}
 	if pane {
 		c[colAddress].Rank = 9
+	}
+	if s.longest.owner == 0 {
+		c[colOwner].Min = noRoom
 	}
 	if len(s.networks) < 2 || s.only != "" {
 		c = c[:colNetwork]

@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/cvlan/cvlan/api/local"
@@ -9,15 +10,17 @@ import (
 )
 
 // The columns of the table of ways.
+const wayAt = 2
+
 var wayColumns = []draw.Column{
 	{Min: 1, Rank: 0},
 	{Title: "WAY", Min: 6, Rank: 1},
-	{Title: "AT", Min: 15, Most: 46, Rank: 2},
-	{Title: "KNOWN AS", Min: 8, Most: 12, Rank: 5},
+	wayAt: {Title: "AT", Rank: 2},
+	{Title: "KNOWN AS", Min: 8, Most: 16, Rank: 6},
 	{Title: "STATE", Min: 7, Most: 8, Rank: 3},
 	{Title: "RTT", Min: 7, Right: true, Rank: 4},
-	{Title: "MTU", Min: 4, Right: true, Rank: 6},
-	{Title: "HEARD", Min: 8, Rank: 7},
+	{Title: "MTU", Min: 4, Right: true, Rank: 7},
+	{Title: "HEARD", Min: 8, Rank: 5},
 }
 
 // ways draws every way to a peer, the one in use first.
@@ -35,7 +38,12 @@ func (d *details) ways(p *peer, width int) []string {
 	case len(known.Candidates) == 0:
 		return append(lines, paragraph(t.Dim, "None is known yet", width)...)
 	}
-	widths := draw.Widths(wayColumns, width)
+	columns := slices.Clone(wayColumns)
+	for _, c := range known.Candidates {
+		columns[wayAt].Most = max(columns[wayAt].Most, draw.Width(wayPlace(c)))
+	}
+	columns[wayAt].Min = min(columns[wayAt].Most, len("255.255.255.255:65535"))
+	widths := draw.Widths(columns, width)
 	head := draw.NewLine(width, draw.Style{})
 	for i, c := range wayColumns {
 		if widths[i] > 0 {
@@ -49,14 +57,19 @@ func (d *details) ways(p *peer, width int) []string {
 	return lines
 }
 
+// wayPlace says where a way leads: to an address, or to a relay.
+func wayPlace(c local.Candidate) string {
+	if c.Path != local.PathRelay && c.Address != nil {
+		return c.Address.String()
+	}
+	return cleanName(c.Relay)
+}
+
 func (d *details) way(c local.Candidate, widths []int, width int) string {
 	t := d.theme
-	mark, at, heard, size := " ", cleanName(c.Relay), "", ""
+	mark, at, heard, size := " ", wayPlace(c), "", ""
 	if c.Chosen {
 		mark = "▸"
-	}
-	if c.Path != local.PathRelay && c.Address != nil {
-		at = c.Address.String()
 	}
 	if c.Heard != nil {
 		heard = words.Ago(d.now, *c.Heard)
@@ -64,9 +77,9 @@ func (d *details) way(c local.Candidate, widths []int, width int) string {
 	if c.MTU > 0 {
 		size = strconv.Itoa(c.MTU)
 	}
-	state := t.Dim
-	if c.State == "proven" {
-		state = t.Good
+	state := map[string]draw.Style{"works": t.Good, "doubted": t.Fair, "dead": t.Bad}[c.State]
+	if state == (draw.Style{}) {
+		state = t.Dim
 	}
 	l := draw.NewLine(width, draw.Style{})
 	for i, cell := range []struct {

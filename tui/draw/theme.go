@@ -14,19 +14,21 @@ type Theme struct {
 	Title  Style // heads of columns and sections
 }
 
+// The colours are of the 256 that terminals have had for long, so that they look the same where there are no more.
+
 // Dark is for light text on a dark ground.
 func Dark() *Theme {
 	return &Theme{
-		Dim: fore(0x8b96a5), Rule: fore(0x3a4350), Accent: fore(0x7cc4ff), Good: fore(0x7ddba3), Fair: fore(0xf2c572), Bad: fore(0xff8a8a),
-		Calm: fore(0x8fb8de), Chosen: Style{Back: RGB(0x22303f)}, Title: fore(0xa9b4c2).Strong(),
+		Dim: fore(0x949494), Rule: fore(0x444444), Accent: fore(0x87d7ff), Good: fore(0x87d787), Fair: fore(0xffd787), Bad: fore(0xff8787),
+		Calm: fore(0x87afd7), Chosen: Style{Back: RGB(0x303030)}, Title: fore(0xbcbcbc).Strong(),
 	}
 }
 
 // Light is for dark text on a light ground.
 func Light() *Theme {
 	return &Theme{
-		Dim: fore(0x667080), Rule: fore(0xcbd2da), Accent: fore(0x0b63b0), Good: fore(0x1b7f45), Fair: fore(0x9a6100), Bad: fore(0xc02929),
-		Calm: fore(0x3f6f9f), Chosen: Style{Back: RGB(0xdcebfa)}, Title: fore(0x4a5563).Strong(),
+		Dim: fore(0x6c6c6c), Rule: fore(0xd0d0d0), Accent: fore(0x005faf), Good: fore(0x008700), Fair: fore(0x875f00), Bad: fore(0xaf0000),
+		Calm: fore(0x005f87), Chosen: Style{Back: RGB(0xe4e4e4)}, Title: fore(0x444444).Strong(),
 	}
 }
 
