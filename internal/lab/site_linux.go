@@ -20,15 +20,22 @@ type uplink struct {
 
 // Public makes a computer on the open internet, without a router or filter before it: 203.0.113.N and 2001:db8:ff:N::1.
 func (l *Lab) Public(name string) *Host {
+	net6 := netip.MustParsePrefix(fmt.Sprintf("2001:db8:ff:%x::/64", l.public+1))
+	h := l.onInternet(name, net6)
+	h.v6 = net6.Addr().Next()
+	l.must("join "+name+" to the internet", h.addAddr("eth0", host32(h.v6)))
+	return h
+}
+
+// PublicIPv4 makes one that has no IPv6.
+func (l *Lab) PublicIPv4(name string) *Host { return l.onInternet(name, netip.Prefix{}) }
+
+func (l *Lab) onInternet(name string, net6 netip.Prefix) *Host {
 	h, err := l.addHost(name, false)
 	l.must("make a public host", err)
 	l.public++
-	n := l.public
-	h.v4 = netip.AddrFrom4([4]byte{203, 0, 113, byte(n)})
-	net6 := netip.MustParsePrefix(fmt.Sprintf("2001:db8:ff:%x::/64", n))
-	h.v6 = net6.Addr().Next()
+	h.v4 = netip.AddrFrom4([4]byte{203, 0, 113, byte(l.public)})
 	l.must("join "+name+" to the internet", h.join("eth0", l.inet, h.v4, net6))
-	l.must("join "+name+" to the internet", h.addAddr("eth0", host32(h.v6)))
 	return h
 }
 

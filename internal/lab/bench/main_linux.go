@@ -43,7 +43,7 @@ func main() {
 }
 
 func bench(ctx context.Context, l *lab.Lab, o options) error {
-	a, b := l.Public("a"), l.Public("b")
+	a, b := l.PublicIPv4("a"), l.PublicIPv4("b")
 	ours, err := duel.StartOurs(ctx, l.Public("ctl"), a, b, o.set)
 	if err != nil {
 		return err

@@ -1,5 +1,5 @@
 // Command engine measures the packet engine inside cvland against stock wireguard-go in the same laboratory: two hosts on one
-// routed path, both tunnels up at once, loads in turn. It prints what was measured and the figures that we quote, each as a line
+// routed path of IPv4, both tunnels up at once, loads in turn. It prints what was measured and the figures that we quote, each as a line
 // "FIGURE name value unit"; docs/operate/performance.md says what each means. Quote ratios: they were taken in one run on one
 // machine, moments apart.
 package main
@@ -116,7 +116,7 @@ func bench(ctx context.Context, l *lab.Lab, o options) error {
 
 // build starts both pairs. Ours is watched while it idles alone.
 func build(ctx context.Context, l *lab.Lab, o options) (*arena, error) {
-	f := &arena{options: o, a: l.Public("a"), b: l.Public("b"), stranger: l.Public("stranger")}
+	f := &arena{options: o, a: l.PublicIPv4("a"), b: l.PublicIPv4("b"), stranger: l.Public("stranger")}
 	said, err := f.a.Run(ctx, o.set.Path("cvland"), "--version")
 	if err != nil {
 		return nil, err

@@ -68,7 +68,7 @@ func node(p bare.Plan, private key.WGPrivate) (s bare.Setup, err error) {
 }
 
 func bench(ctx context.Context, l *lab.Lab, o options) (err error) {
-	f := &arena{options: o, a: l.Public("a"), b: l.Public("b")}
+	f := &arena{options: o, a: l.PublicIPv4("a"), b: l.PublicIPv4("b")}
 	if f.filtered, err = bare.Start(ctx, filtered, 1, f.a, f.b, f.set); err != nil {
 		return err
 	}
