@@ -21,16 +21,11 @@ const (
 func (w *world) picture(now time.Time) menu.Picture {
 	p := menu.Picture{Stand: w.stand(), Title: w.title()}
 	p.Entries = append(p.Entries, menu.Entry{Key: "title", Label: p.Title, Disabled: true})
-	health := w.health(now)
-	p.Entries = append(p.Entries, health...)
-	var lines []string
-	for i := range w.shown() {
-		n := &w.status.Networks[i]
-		lines = append(lines, name(n.Name)+": "+condition(n))
+	p.Entries = append(p.Entries, w.health(now)...)
+	p.Detail = w.detail()
+	if s := w.switches(); len(s) > 0 {
+		p.Entries = append(append(p.Entries, line("1")), s...)
 	}
-	p.Detail = strings.Join(lines, "\n")
-	p.Entries = append(p.Entries, line("1"))
-	p.Entries = append(p.Entries, w.switches()...)
 	for i := range w.shown() {
 		p.Entries = append(p.Entries, w.belongings(&w.status.Networks[i])...)
 	}
@@ -39,6 +34,19 @@ func (w *world) picture(now time.Time) menu.Picture {
 		menu.Entry{Key: "autostart", Label: "Start at login", Kind: menu.Check, Marked: w.autostart, Action: menu.Action{Verb: menu.Autostart, On: !w.autostart}},
 		menu.Entry{Key: "quit", Label: "Quit", Action: menu.Action{Verb: menu.Quit}})
 	return p
+}
+
+// detail tells of each network where there are several.
+func (w *world) detail() string {
+	if len(w.status.Networks) < 2 {
+		return ""
+	}
+	var lines []string
+	for i := range w.shown() {
+		n := &w.status.Networks[i]
+		lines = append(lines, name(n.Name)+": "+condition(n))
+	}
+	return strings.Join(lines, "\n")
 }
 
 func line(key string) menu.Entry { return menu.Entry{Key: "line/" + key, Kind: menu.Separator} }
@@ -110,48 +118,7 @@ func company(n *local.Network) string {
 	return "connected, " + strconv.Itoa(online) + " peers online" + way
 }
 
-// health tells what is wrong, each with what to do below it.
-func (w *world) health(now time.Time) []menu.Entry {
-	var all []menu.Entry
-	add := func(key, what, hint string) {
-		if len(all) == maxHealth {
-			all = append(all, menu.Entry{Key: "health/more", Label: "More: cvlan status", Disabled: true})
-		}
-		if len(all) > maxHealth {
-			return
-		}
-		e := menu.Entry{Key: "health/" + key, Label: "⚠ " + what, Disabled: hint == ""}
-		if hint != "" {
-			e.Children = []menu.Entry{
-				{Key: e.Key + "/hint", Label: hint, Disabled: true},
-				{Key: e.Key + "/copy", Label: "Copy this advice", Action: menu.Action{Verb: menu.Copy, Text: hint, Of: "the advice"}},
-			}
-		}
-		all = append(all, e)
-	}
-	if w.failed != nil && now.Sub(w.failed.at) < complain {
-		add("failed", w.failed.what, w.failed.hint)
-	}
-	switch {
-	case w.away != nil:
-		what, hint := explain(w.away)
-		add("away", what, hint)
-	case w.known && len(w.status.Networks) == 0:
-		add("none", "Join a network first", "cvlan up --key-file FILE")
-	}
-	for i := range w.status.Networks {
-		n := &w.status.Networks[i]
-		if n.Problem != nil {
-			add(n.ID+"/"+n.Problem.Code, name(n.Name)+": "+text(n.Problem.What), text(n.Problem.Hint))
-		}
-		for _, p := range n.Warnings {
-			add(n.ID+"/"+p.Code, name(n.Name)+": "+text(p.What), text(p.Hint))
-		}
-	}
-	return all
-}
-
-// switches are the entries that connect and disconnect.
+// switches are the entries that connect and disconnect: all at once, and where there are several networks each by itself.
 func (w *world) switches() []menu.Entry {
 	nets := w.shown()
 	if len(nets) == 0 {
@@ -171,6 +138,9 @@ func (w *world) switches() []menu.Entry {
 	}
 	if on > 0 {
 		all = append(all, menu.Entry{Key: "down", Label: either(len(nets), "Disconnect", "Disconnect all"), Action: menu.Action{Verb: menu.Down}})
+	}
+	if len(nets) == 1 { // the title names it
+		return all
 	}
 	for i := range nets {
 		n := &nets[i]

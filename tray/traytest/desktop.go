@@ -369,3 +369,35 @@ func (i *Icon) ClickID(id int32) {
 		i.d.t.Fatal(err)
 	}
 }
+
+// Hammer clicks an entry many times without waiting in between.
+func (d *Desktop) Hammer(i *Icon, id int32, times int) {
+	d.t.Helper()
+	for range times {
+		if err := i.menu.Call(menuFace+".Event", dbus.FlagNoReplyExpected, id, "clicked", dbus.MakeVariant(""), uint32(0)).Err; err != nil {
+			d.t.Fatal(err)
+		}
+	}
+}
+
+// Named waits until a name has an owner.
+func (d *Desktop) Named(name string) {
+	d.t.Helper()
+	d.Until(name+" is there", func() bool {
+		var has bool
+		return d.Bus.BusObject().Call("org.freedesktop.DBus.NameHasOwner", 0, name).Store(&has) == nil && has
+	})
+}
+
+// Signals returns what icons and menus tell from now on.
+func (d *Desktop) Signals() <-chan *dbus.Signal {
+	d.t.Helper()
+	ch := make(chan *dbus.Signal, 256)
+	d.Bus.Signal(ch)
+	for _, face := range []string{"org.kde.StatusNotifierItem", menuFace} {
+		if err := d.Bus.AddMatchSignal(dbus.WithMatchInterface(face)); err != nil {
+			d.t.Fatal(err)
+		}
+	}
+	return ch
+}
