@@ -11,7 +11,7 @@ GOBUILD  := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 FUZZTIME ?= 20s
 
-.PHONY: help build test race e2e interop-wg interop-ipsec uml demo natgrid bench bench-engine bench-relay bench-ipsec bench-policy bench-filter bench-tools flame fuzz lint cross generate clean
+.PHONY: help build test race e2e interop-wg interop-ipsec uml demo natgrid bench bench-engine bench-relay bench-ipsec bench-policy bench-filter bench-cli bench-tools flame fuzz lint cross generate clean
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -81,6 +81,10 @@ bench-policy: build bench-filter ## policy's figures: compile and explain at 100
 bench-filter: bench-tools ## our engine with the packet filter against itself without
 	$(GOBUILD) -o $(BIN)/tools/bench-filter ./internal/lab/bench/filter
 	$(BIN)/tools/bench-filter -bin $(abspath $(BIN)) $(ARGS)
+
+bench-cli: build ## what the commands and the terminal interface cost; ARGS="-idle 1m"
+	$(GO) run ./internal/lab/bench/cli -bin $(abspath $(BIN)) $(ARGS)
+	@$(GO) test -count=1 -v -run Figure ./tui | grep -o 'FIGURE .*'
 
 flame: ## pictures of the profiles that make bench-engine PERF=DIR has taken, beside them
 	@for f in $(PERF)/*.perf; do p=$${f%.perf}; echo "$$p.svg"; perf script -i $$f 2>/dev/null | tee $$p.stacks | $(GO) run ./internal/lab/flame -title "$${p##*/}" > $$p.svg; \

@@ -177,7 +177,7 @@ func newStage(width, height int, logged bool) *stage {
 
 // hear brings a state.
 func (s *stage) hear() {
-	s.send(news{s.twin.status, s.twin.err, s.clock})
+	s.send(news{s.twin.status, s.twin.err, s.clock, false})
 }
 
 // pass lets a second pass, in which so much traffic comes from the first peer.

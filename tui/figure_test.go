@@ -57,7 +57,7 @@ func TestFigureOfAnUpdate(t *testing.T) {
 	note("news", func() {
 		round++
 		s.bustle(round)
-		s.Model.hear(news{s.twin.status, nil, s.clock})
+		s.Model.hear(news{s.twin.status, nil, s.clock, false})
 	})
 	note("key", func() { s.press("down") })
 	note("page", func() { s.press("pgdown") })

@@ -37,6 +37,10 @@ type Model struct {
 	noticeUntil   time.Time
 	pathAsked     bool
 	turn          int
+
+	later *news    // counters that the next second takes in, so that the screen changes once
+	same  bool     // nothing has changed since the last drawing
+	drawn tea.View // the last drawing
 }
 
 // tick is a second that has passed.
@@ -81,9 +85,14 @@ func again() tea.Cmd { return tea.Tick(time.Second, func(t time.Time) tea.Msg { 
 
 // Update takes in a message.
 func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	m.same = false
 	switch msg := msg.(type) {
 	case news:
-		m.hear(msg)
+		if msg.count && msg.err == nil && m.world.known && m.world.away == nil {
+			m.later, m.same = &msg, true
+		} else {
+			m.hear(msg)
+		}
 		return m, m.await()
 	case tick:
 		return m, tea.Batch(again(), m.second())
@@ -112,12 +121,16 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 
 // hear takes in news of the daemon.
 func (m *Model) hear(n news) {
+	m.later = nil // it was older
 	m.world.take(n)
 	m.peers.rebuild()
 }
 
 // second does what is done each second.
 func (m *Model) second() tea.Cmd {
+	if m.later != nil {
+		m.hear(*m.later)
+	}
 	m.world.now = m.config.Now()
 	if m.noticeUntil.Before(m.world.now) {
 		m.notice = say{}

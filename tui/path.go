@@ -50,13 +50,16 @@ func (t pathTold) take(m *Model) action {
 }
 
 // nextPath says whose ways to ask for now: those of the peer that is looked at each time, and in between those of one other that is
-// seen and in use, so that the list fills with latencies. One question is on its way at a time.
+// seen and in use, so that the list fills with latencies. It asks each second in full and each other second beside the list; one question is on its way at a time.
 func (m *Model) nextPath() action {
 	w := m.world
 	if m.pathAsked || w.noPaths != nil || w.away != nil || !w.known {
 		return nil
 	}
 	id, ok := m.details.id, m.at == placePeers
+	if !m.detailed && m.config.Now().Unix()%2 > 0 {
+		return nil
+	}
 	if !m.detailed {
 		id = m.peers.chosen
 		if m.turn++; m.turn%2 == 0 {

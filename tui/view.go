@@ -31,11 +31,15 @@ func (m *Model) frame() frame {
 
 // View draws everything.
 func (m *Model) View() tea.View {
+	if m.same {
+		return m.drawn
+	}
 	v := tea.NewView(strings.Join(m.draw(), "\n"))
 	v.AltScreen, v.WindowTitle = true, "cvlan"
 	if !m.mouseOff {
 		v.MouseMode = tea.MouseModeCellMotion
 	}
+	m.drawn = v
 	return v
 }
 
