@@ -115,7 +115,7 @@ func receiveHello(s stream.Stream) (*pb.Hello, error) {
 
 func (n *session) run(ctx context.Context, hello *pb.Hello) error {
 	h := n.tenant.hub
-	if err := n.send(ctx, &pb.Frame{Body: &pb.Frame_Welcome{Welcome: &pb.Welcome{Version: min(hello.VersionMax, control.Version),
+	if err := n.send(ctx, &pb.Frame{Body: &pb.Frame_Welcome{Welcome: &pb.Welcome{Features: control.FeatureAmends, Version: min(hello.VersionMax, control.Version),
 		TimeMs: h.Now().UnixMilli(), Controller: uint64(h.meta.Controller), Transport: wire(h.Transport), Addresses: h.Addresses}}}); err != nil {
 		return err
 	}
@@ -165,7 +165,7 @@ func (n *session) handle(ctx context.Context, f *pb.Frame) error {
 	return nil
 }
 
-// signed stores a node's signature over its own record as it is now. One over another record is not looked at: most likely it is the
+// signed stores a node's signature over its own record as it is now, or as it is but for what the node speaks. One over another record is not looked at: most likely it is the
 // old one, and the new one is on its way.
 func (n *session) signed(ctx context.Context, m *pb.Signed) {
 	if m == nil || len(m.Record) == 0 {
@@ -174,7 +174,7 @@ func (n *session) signed(ctx context.Context, m *pb.Signed) {
 	mine := n.tenant.hub.Store.For(n.tenant.id)
 	log := n.tenant.hub.log(n.tenant.id, n.node)
 	current, err := mine.Node(ctx, n.node)
-	if err != nil || !bytes.Equal(current.Record, m.Record) || hasSigned(current) {
+	if err != nil || bytes.Equal(current.Record, m.Record) && hasSigned(current) || !control.Restates(m.Record, current.Record) {
 		return
 	}
 	if !current.Identity.Verify(control.Transcript(n.tenant.id, current.Network, m.Record), m.Signature) {

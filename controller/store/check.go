@@ -94,14 +94,14 @@ func (k JoinKey) Newcomer(a Admission, now time.Time) Node {
 		Attrs: r.Attrs()}
 }
 
-// Revise gives a node its next record, which it has not signed. What it signed last stays what others see.
+// Revise gives a node its next record, which it has not signed. What it signed last stays what others see; what it speaks is its own to say.
 func (n *Node) Revise() {
 	if n.Signed == nil && n.Signature != nil {
 		n.Signed = n.Record
 	}
 	n.Revision++
 	n.Record = control.Record{Node: n.ID, Identity: n.Identity, WG: n.WG, Address4: n.Address4, Address6: n.Address6,
-		Name: n.Name, Tags: signedTags(n.Tags), Revision: n.Revision}.Encode()
+		Name: n.Name, Tags: signedTags(n.Tags), Revision: n.Revision, Speech: control.SpeechIn(n.Record)}.Encode()
 }
 
 // Current reports whether ifVersion, when it is given, is the version of what the caller wants to change.

@@ -281,7 +281,8 @@ type Handle interface {
 	ReportNode(ctx context.Context, id ident.Node, r Report) (Node, error)
 	// DeleteNode also takes the node off the lists of plain devices.
 	DeleteNode(ctx context.Context, actor string, id ident.Node, ifVersion uint64) error
-	// SignNode stores the node's signature if record is still its current one, else ErrConflict.
+	// SignNode stores the node's signature, and record, if that differs from the current one in nothing but what the node speaks; else
+	// ErrConflict.
 	SignNode(ctx context.Context, id ident.Node, record, signature []byte) (Node, error)
 	// Renewed notes the end of a new certificate. Seen notes the last time that nodes were seen; it changes no version and tells no sink.
 	Renewed(ctx context.Context, id ident.Node, until time.Time) error

@@ -169,6 +169,24 @@ func (c *Charter) tidy() {
 // Allows reports whether the charter may allow anything at all.
 func (c *Charter) Allows() bool { return len(c.Rows) > 0 }
 
+// NeedsIPsec reports whether a node of a user ("" for none) may speak with another by IPsec only.
+func (c *Charter) NeedsIPsec(user string, o Other) bool {
+	find := func(self bool) (Row, bool) {
+		i, ok := slices.BinarySearchFunc(c.Rows, Row{Class: o.Class, Self: self}, Row.compare)
+		if !ok {
+			return Row{}, false
+		}
+		return c.Rows[i], true
+	}
+	if user != "" && user == o.User {
+		if r, ok := find(true); ok {
+			return r.IPsec
+		}
+	}
+	r, _ := find(false)
+	return r.IPsec
+}
+
 // Other is a peer as a node's map shows it.
 type Other struct {
 	Addrs []netip.Addr

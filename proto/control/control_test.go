@@ -20,7 +20,7 @@ func sample(t testing.TB) Record {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Record{Node: 5, Identity: id.Public(), WG: key.NewWGPrivate().Public(), Address4: netip.MustParseAddr("10.9.8.7"),
+	return Record{Node: 5, Identity: id.Public(), WG: key.NewWGPrivate().Public(), Address4: netip.MustParseAddr("10.9.8.7"), Speech: Speech{Speaks: WireGuard | IPsec, Prefers: IPsec},
 		Address6: netip.MustParseAddr("fd00::7"), Name: "web-1", Tags: []string{"server"}, Revision: 3}
 }
 

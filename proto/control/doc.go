@@ -127,4 +127,9 @@
 //
 // where record is the bytes that travel. Peers without a valid signature under the identity key in their own record are not
 // used. The controller can still introduce a node with keys of its own making; the lock closes that.
+//
+// The controller composes a record, but for speaks and prefers: which tunnels a node speaks only the node says. It signs the record as the
+// map shows it, with its own word in these two fields, and the controller (whose Welcome has features bit 0) takes the signed bytes for the
+// record from then on, if they differ from its own in nothing else. A record without that word is of a node that speaks WireGuard only.
+// What a pair speaks both ends compute from records, rules and network (internal/core/netmap, Choose): nothing about it is negotiated.
 package control

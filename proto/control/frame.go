@@ -17,6 +17,8 @@ const (
 	// Version is the newest version of the protocol in this package; VersionMin the oldest still spoken.
 	Version    = 1
 	VersionMin = 1
+	// FeatureAmends is the bit of Welcome.features by which a controller says that it takes a record which its node has amended.
+	FeatureAmends = 1
 	// MaxFrame bounds a frame's message in bytes.
 	MaxFrame = 1 << 20
 	// MaxPiece is what a sender aims at for one piece of a map, so that a frame never holds up a slow line for long.

@@ -31,6 +31,7 @@ type Record struct {
 	Name     string // RFC 1123 label
 	Tags     []string
 	Revision uint64
+	Speech   Speech
 }
 
 // Encode returns the bytes that travel and are signed.
@@ -42,6 +43,7 @@ func (r Record) Encode() []byte {
 	if r.Address6.IsValid() {
 		m.Address6 = r.Address6.AsSlice()
 	}
+	r.Speech.put(m)
 	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
 	if err != nil {
 		panic("control: a record does not marshal: " + err.Error()) // only invalid UTF-8 could; names are labels
@@ -58,7 +60,7 @@ func ParseRecord(b []byte) (Record, error) {
 	if err := proto.Unmarshal(b, m); err != nil {
 		return Record{}, fmt.Errorf("node record: %w", err)
 	}
-	r := Record{Node: ident.Node(m.Node), Name: m.Name, Tags: m.Tags, Revision: m.Revision}
+	r := Record{Node: ident.Node(m.Node), Name: m.Name, Tags: m.Tags, Revision: m.Revision, Speech: speechOf(m)}
 	var err error
 	if r.Identity, err = key.ParseIdentityPublic(m.IdentityKey); err != nil {
 		return Record{}, fmt.Errorf("node record: %w", err)

@@ -15,6 +15,7 @@ import (
 	"github.com/cvlan/cvlan/controller/store"
 	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/base/key"
+	"github.com/cvlan/cvlan/proto/control"
 )
 
 // Nodes implements store.Handle.
@@ -158,16 +159,16 @@ func (h handle) SignNode(ctx context.Context, id ident.Node, record, signature [
 	}
 	return h.change(ctx, id, 0, func(w *work, n *store.Node) error {
 		switch {
-		case !bytes.Equal(n.Record, record):
+		case !control.Restates(record, n.Record):
 			return fmt.Errorf("node %s: %w: its record is at revision %d", id, store.ErrConflict, n.Revision)
-		case n.Signature != nil && n.Signed == nil:
+		case n.Signature != nil && n.Signed == nil && bytes.Equal(n.Record, record):
 			return errUnchanged
 		}
-		n.Signature, n.Signed = bytes.Clone(signature), nil
+		n.Record, n.Signature, n.Signed = bytes.Clone(record), bytes.Clone(signature), nil
 		if _, err := w.audit("node "+id.String(), "node.sign", id, slog.Uint64("revision", n.Revision)); err != nil {
 			return err
 		}
-		return w.exec(signNode, int64(id), signature, int64(n.Version))
+		return w.exec(signNode, int64(id), signature, int64(n.Version), n.Record)
 	})
 }
 

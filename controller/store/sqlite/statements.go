@@ -77,7 +77,7 @@ const (
 	tagNode     statement = `UPDATE node SET tags = ?3, record = ?4, signed = ?5, revision = ?6, version = ?7 WHERE tenant = ?1 AND id = ?2`
 	reportNode  statement = `UPDATE node SET os = ?3, software = ?4, attrs = ?5, version = ?6 WHERE tenant = ?1 AND id = ?2`
 	disownNode  statement = `UPDATE node SET user = '', version = ?3 WHERE tenant = ?1 AND id = ?2`
-	signNode    statement = `UPDATE node SET signature = ?3, signed = NULL, version = ?4 WHERE tenant = ?1 AND id = ?2`
+	signNode    statement = `UPDATE node SET signature = ?3, signed = NULL, version = ?4, record = ?5 WHERE tenant = ?1 AND id = ?2`
 	renewNode   statement = `UPDATE node SET cert_until = ?3 WHERE tenant = ?1 AND id = ?2`
 	nodeWasSeen statement = `UPDATE node SET last_seen = ?3 WHERE tenant = ?1 AND id = ?2 AND last_seen < ?3`
 	deleteNode  statement = `DELETE FROM node WHERE tenant = ?1 AND id = ?2`

@@ -56,7 +56,7 @@ func (l *link) welcome(w *pb.Welcome) *ending {
 	if w.Version < control.VersionMin || w.Version > control.Version {
 		return protocol(fmt.Sprintf("it chose version %d, which was not offered", w.Version))
 	}
-	l.welcomed = time.Now()
+	l.welcomed, l.verbatim = time.Now(), w.Features&control.FeatureAmends == 0
 	if !l.cfg.Clock.Learn(time.UnixMilli(w.TimeMs), until(l.chain)) {
 		l.log.Warn("controller's clock is ahead of this node's certificate")
 	}
@@ -89,6 +89,11 @@ func (l *link) piece(ctx context.Context, m *pb.Map) *ending {
 			return end
 		}
 	}
+	return l.sign(ctx)
+}
+
+// sign sends the node's signature over its record, unless the controller has it.
+func (l *link) sign(ctx context.Context) *ending {
 	signed, err := l.current()
 	if err != nil {
 		l.log.Warn("own record not signed", logx.Err, err)

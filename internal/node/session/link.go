@@ -136,6 +136,10 @@ func (l *link) live(ctx context.Context) ending {
 			l.reportAt = l.lastReport.Add(reportEvery)
 		case <-l.wake:
 			end = l.ping(ctx, quick)
+		case <-l.restate:
+			if !l.welcomed.IsZero() { // else the first map does it
+				end = l.sign(ctx)
+			}
 		case peer := <-l.punches:
 			end = l.punch(ctx, peer)
 		case <-timer.C:

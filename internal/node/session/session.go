@@ -62,6 +62,8 @@ type Config struct {
 	Moved func(addrs []string) error
 	// Punched is told that a peer and this node are to open their NATs toward each other, in so long; nil: nobody is. It must not block.
 	Punched func(peer ident.Node, in time.Duration)
+	// Speech is what the node's record is to say that it speaks; nil: whatever it says.
+	Speech func() control.Speech
 	// Random returns a duration from 0 to below its argument; nil: from math/rand.
 	Random func(time.Duration) time.Duration
 }
@@ -79,6 +81,7 @@ type Session struct {
 	reach    *pb.Report // nil: nothing has been reported yet
 	reported chan struct{}
 	wake     chan struct{}
+	restate  chan struct{}
 	punches  chan ident.Node
 
 	// Owned by Run's goroutine.
@@ -86,6 +89,7 @@ type Session struct {
 	addrs    []string // learned from Welcome
 	steer    stream.Transport
 	signed   *pb.Signed // the newest signature made
+	verbatim bool       // the controller takes no amended record
 	distrust int        // how often in a row the map was refused
 	renewal  renewal
 	tickets  tls.ClientSessionCache // for the chain of now
@@ -103,6 +107,7 @@ func New(cfg Config) *Session {
 		addrs:    cfg.Membership.Learned,
 		reported: make(chan struct{}, 1),
 		wake:     make(chan struct{}, 1),
+		restate:  make(chan struct{}, 1),
 		punches:  make(chan ident.Node, maxPunches),
 	}
 	rand.Read(s.instance)
@@ -113,6 +118,14 @@ func New(cfg Config) *Session {
 	s.renewal, s.tickets = newRenewal(cfg.Random), newTickets()
 	s.state.Store(&State{Phase: Connecting, Since: cfg.Clock.Now(), Address: first(s.dialed()), CertUntil: until(s.chain)})
 	return s
+}
+
+// Restate has the node sign its record anew, because what it speaks has changed. It may be called from any goroutine.
+func (s *Session) Restate() {
+	select {
+	case s.restate <- struct{}{}:
+	default:
+	}
 }
 
 // newTickets makes a cache for one controller's few addresses. A ticket speaks for the certificate that it was given to.

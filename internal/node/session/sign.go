@@ -37,7 +37,7 @@ func (i identity) check(record []byte) error {
 }
 
 // current returns the signature for the newest record known, made now if need be, and nil while there is no record, or the
-// controller has a signature for it already. ECDSA signatures differ each time, so one that exists is kept.
+// controller has a signature for it already, and it says what the node speaks. ECDSA signatures differ each time, so one that exists is kept.
 func (s *Session) current() (*pb.Signed, error) {
 	record, done := s.cfg.Table.Self()
 	if record == nil {
@@ -46,13 +46,19 @@ func (s *Session) current() (*pb.Signed, error) {
 	if record == nil {
 		return nil, nil
 	}
-	if s.signed != nil && bytes.Equal(s.signed.Record, record) {
+	said := record
+	if s.cfg.Speech != nil && !s.verbatim {
+		if amended, err := control.Amend(record, s.cfg.Speech()); err == nil {
+			said = amended
+		}
+	}
+	if s.signed != nil && bytes.Equal(s.signed.Record, said) {
 		return s.signed, nil
 	}
-	if done {
+	if done && bytes.Equal(said, record) {
 		return nil, s.self.check(record)
 	}
-	signed, err := s.self.sign(record)
+	signed, err := s.self.sign(said)
 	if err != nil {
 		return nil, err
 	}

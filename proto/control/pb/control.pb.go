@@ -858,9 +858,10 @@ func (x *Cursor) GetSoft() uint64 {
 
 // Welcome answers Hello (controller to node).
 type Welcome struct {
-	state    protoimpl.MessageState `protogen:"open.v1"`
-	Version  uint32                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
-	Features uint64                 `protobuf:"varint,2,opt,name=features,proto3" json:"features,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Version uint32                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
+	// Bit 0: the controller takes a record that its node has amended; see doc.go.
+	Features uint64 `protobuf:"varint,2,opt,name=features,proto3" json:"features,omitempty"`
 	// The controller's clock, in milliseconds since 1970.
 	TimeMs     int64  `protobuf:"varint,3,opt,name=time_ms,json=timeMs,proto3" json:"time_ms,omitempty"`
 	Controller uint64 `protobuf:"fixed64,4,opt,name=controller,proto3" json:"controller,omitempty"`
@@ -1677,7 +1678,11 @@ type Record struct {
 	Name string   `protobuf:"bytes,6,opt,name=name,proto3" json:"name,omitempty"`
 	Tags []string `protobuf:"bytes,7,rep,name=tags,proto3" json:"tags,omitempty"`
 	// Rises with every change that the controller makes to this record.
-	Revision      uint64 `protobuf:"varint,8,opt,name=revision,proto3" json:"revision,omitempty"`
+	Revision uint64 `protobuf:"varint,8,opt,name=revision,proto3" json:"revision,omitempty"`
+	// What the node speaks and which of that it prefers, as bits: 1 WireGuard, 2 IPsec. 0: WireGuard, and no preference. Only the node
+	// says so; see doc.go.
+	Speaks        uint32 `protobuf:"varint,9,opt,name=speaks,proto3" json:"speaks,omitempty"`
+	Prefers       uint32 `protobuf:"varint,10,opt,name=prefers,proto3" json:"prefers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1764,6 +1769,20 @@ func (x *Record) GetTags() []string {
 func (x *Record) GetRevision() uint64 {
 	if x != nil {
 		return x.Revision
+	}
+	return 0
+}
+
+func (x *Record) GetSpeaks() uint32 {
+	if x != nil {
+		return x.Speaks
+	}
+	return 0
+}
+
+func (x *Record) GetPrefers() uint32 {
+	if x != nil {
+		return x.Prefers
 	}
 	return 0
 }
@@ -3296,7 +3315,7 @@ const file_control_control_proto_rawDesc = "" +
 	"\x06record\x18\x01 \x01(\fR\x06record\x12\x1c\n" +
 	"\tsignature\x18\x02 \x01(\fR\tsignature\x12\x14\n" +
 	"\x05class\x18\x04 \x01(\x06R\x05class\x12\x12\n" +
-	"\x04user\x18\x05 \x01(\tR\x04userJ\x04\b\x03\x10\x04\"\xd2\x01\n" +
+	"\x04user\x18\x05 \x01(\tR\x04userJ\x04\b\x03\x10\x04\"\x84\x02\n" +
 	"\x06Record\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\x06R\x04node\x12!\n" +
 	"\fidentity_key\x18\x02 \x01(\fR\videntityKey\x12\x15\n" +
@@ -3305,7 +3324,10 @@ const file_control_control_proto_rawDesc = "" +
 	"\baddress6\x18\x05 \x01(\fR\baddress6\x12\x12\n" +
 	"\x04name\x18\x06 \x01(\tR\x04name\x12\x12\n" +
 	"\x04tags\x18\a \x03(\tR\x04tags\x12\x1a\n" +
-	"\brevision\x18\b \x01(\x04R\brevision\"\xa2\x01\n" +
+	"\brevision\x18\b \x01(\x04R\brevision\x12\x16\n" +
+	"\x06speaks\x18\t \x01(\rR\x06speaks\x12\x18\n" +
+	"\aprefers\x18\n" +
+	" \x01(\rR\aprefers\"\xa2\x01\n" +
 	"\x04Soft\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\x06R\x04node\x12\x16\n" +
 	"\x06online\x18\x02 \x01(\bR\x06online\x12\x1c\n" +
