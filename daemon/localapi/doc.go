@@ -8,7 +8,7 @@
 //
 // # Bounds
 //
-// A user holds at most 16 connections and one watch; the others of the machine cannot be crowded out by one of them, because all
+// A user holds at most 16 connections and four watches; the others of the machine cannot be crowded out by one of them, because all
 // together have fewer than the server takes. Headers, bodies and the time for both are bounded, and so is the time in which a
 // watcher must take an event.
 package localapi

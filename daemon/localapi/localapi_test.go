@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"log/slog"
 	"net"
 	"net/http"
@@ -298,7 +299,7 @@ func TestSeventeenthConnectionOfAUserIsToldSo(t *testing.T) {
 	t.Fatalf("after one was closed: %v", err)
 }
 
-func TestWatchTellsChangesOnceAndOneUserHasOneWatch(t *testing.T) {
+func TestWatchTellsChangesOnceAndOneUserHasFewWatches(t *testing.T) {
 	b := newBackend()
 	_, path := serve(t, b, nil)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
@@ -317,11 +318,12 @@ func TestWatchTellsChangesOnceAndOneUserHasOneWatch(t *testing.T) {
 	if s := <-seen; s.Networks[0].Peers[0].Name != "a" {
 		t.Fatalf("first %+v", s)
 	}
-	for _, err := range client(t, path).Watch(ctx) {
-		if code(err) != local.CodeBusy {
-			t.Fatalf("second watch: %v", err)
+	for n := 2; n <= maxWatches+1; n++ {
+		next, stop := iter.Pull2(client(t, path).Watch(ctx))
+		defer stop()
+		if _, err, _ := next(); n <= maxWatches && err != nil || n > maxWatches && code(err) != local.CodeBusy {
+			t.Fatalf("watch %d: %v", n, err)
 		}
-		break
 	}
 	b.alter(func(p *local.Peer) { p.RxBytes = 99 }) // counters alone are no news
 	for i := range 50 {

@@ -47,7 +47,7 @@ type Server struct {
 	routes map[string]route // by method and path
 
 	mu       sync.Mutex
-	watching map[uint32]bool
+	watching map[uint32]int
 }
 
 // New opens the socket. Nothing is answered before Serve; Close frees a server that never served.
@@ -59,7 +59,7 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, log: cfg.Log, watching: map[uint32]bool{}}
+	s := &Server{cfg: cfg, log: cfg.Log, watching: map[uint32]int{}}
 	s.l = &counted{UnixListener: l, s: s, users: map[uint32]int{}}
 	s.routes = s.table()
 	s.http = &http.Server{

@@ -16,6 +16,8 @@ const (
 	// look is how often a watch looks for what nobody announces: a path that was found or lost, a handshake. Nobody pays for it
 	// while nobody watches.
 	look = 2 * time.Second
+	// maxWatches is how many one user may have: the tray, the terminal interface, a script, and one to spare.
+	maxWatches = 4
 	// beat shows both ends that the other is there.
 	beat = 30 * time.Second
 )
@@ -24,7 +26,7 @@ const (
 func (s *Server) watch(w http.ResponseWriter, r *http.Request, l local.Level) {
 	who := r.Context().Value(callerKey{}).(caller)
 	if !s.startWatch(who) {
-		s.fail(w, local.CodeBusy.Problem("watch the status", "this user already has a watch", "end the other first (cvlan status --watch, the tray)"))
+		s.fail(w, local.CodeBusy.Problem("watch the status", "this user has four watches already", "end one of them first (cvlan status --watch, cvlan tui, the tray)"))
 		return
 	}
 	defer s.endWatch(who)
@@ -55,17 +57,19 @@ func (s *Server) watch(w http.ResponseWriter, r *http.Request, l local.Level) {
 func (s *Server) startWatch(who caller) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.watching[who.uid] {
+	if s.watching[who.uid] == maxWatches {
 		return false
 	}
-	s.watching[who.uid] = true
+	s.watching[who.uid]++
 	return true
 }
 
 func (s *Server) endWatch(who caller) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.watching, who.uid)
+	if s.watching[who.uid]--; s.watching[who.uid] == 0 {
+		delete(s.watching, who.uid)
+	}
 }
 
 // viewer is one watch's end of the wire.
