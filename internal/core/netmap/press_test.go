@@ -51,7 +51,7 @@ var config = Config{Tenant: acme, Network: office, Node: me, Verify: sealed}
 
 // recordOf is a node's record with claims of its own.
 func recordOf(id ident.Node, edit ...func(*control.Record)) control.Record {
-	r := control.Record{Node: id, Identity: identities()[id%64], WG: key.WGPublic{byte(id), 1}, Name: fmt.Sprintf("machine-%d", id), Revision: 1,
+	r := control.Record{Node: id, Identity: identities()[id%64], WG: key.WGPublic{byte(id), 1}, Name: fmt.Sprintf("machine-%d", id), Revision: 1, Speech: control.Speech{Speaks: control.Tunnels(1 + id%3)},
 		Address4: netip.AddrFrom4([4]byte{10, 7, 0, byte(id)}), Address6: netip.AddrFrom16([16]byte{0xfd, 0, 0, 7, 15: byte(id)})}
 	for _, f := range edit {
 		f(&r)
