@@ -119,21 +119,21 @@ func (d *twin) set(err error, networks ...local.Network) {
 	d.changed = make(chan struct{})
 }
 
-func (d *twin) state() (local.Status, error, <-chan struct{}) {
+func (d *twin) state() (local.Status, <-chan struct{}, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.now, d.err, d.changed
+	return d.now, d.changed, d.err
 }
 
 func (d *twin) Status(context.Context) (local.Status, error) {
-	s, err, _ := d.state()
+	s, _, err := d.state()
 	return s, err
 }
 
 func (d *twin) Watch(ctx context.Context) iter.Seq2[local.Status, error] {
 	return func(yield func(local.Status, error) bool) {
 		for {
-			s, err, changed := d.state()
+			s, changed, err := d.state()
 			d.mu.Lock()
 			if d.busy && err == nil {
 				err = local.CodeBusy.Problem("watch the status", "this user already has a watch", "")

@@ -31,7 +31,7 @@ func parse(display string) (place, error) {
 	if err != nil || n > 65535-6000 {
 		return place{}, errors.New("DISPLAY has no number after its colon")
 	}
-	host := display[:i]
+	host := strings.Trim(display[:i], "[]")
 	if host == "unix" || strings.HasPrefix(host, "/") {
 		host = ""
 	}
