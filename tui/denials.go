@@ -83,41 +83,17 @@ func (s *denialsScreen) view(width, height int) []string {
 		return append([]string{""}, paragraph(t.Dim, "This machine's filter has dropped nothing.", width)...)
 	}
 	s.list.fit(len(s.all), height-1)
-	widths := draw.Widths(denialColumns, width-2)
-	head := draw.NewLine(width, draw.Style{}).To(2)
-	for i, c := range denialColumns {
-		if widths[i] > 0 {
-			head.Cell(t.Title, c.Title, widths[i], false).To(head.Used() + draw.Gap)
-		}
-	}
-	lines := []string{head.String()}
-	from, to := s.list.seen()
-	for i := from; i < to; i++ {
-		lines = append(lines, s.row(&s.all[len(s.all)-1-i], widths, width, i == s.list.at))
-	}
-	return lines
+	return rows(t, denialColumns, &s.list, width, s.cells)
 }
 
-func (s *denialsScreen) row(d *denial, widths []int, width int, here bool) string {
-	t := s.theme
-	ground, bar := draw.Style{}, "  "
-	if here {
-		ground, bar = t.Chosen, "▌ "
-	}
-	l := draw.NewLine(width, ground).Put(t.Accent, bar)
+// cells is what the columns say of a denial.
+func (s *denialsScreen) cells(row int) []cell {
+	t, d := s.theme, &s.all[len(s.all)-1-row]
 	way := "in"
 	if d.out {
 		way = "out"
 	}
-	for i, c := range []struct {
-		style draw.Style
-		text  string
-	}{{t.Dim, d.at.Format(time.TimeOnly)}, {t.Dim, way}, {t.Text, d.from}, {t.Text, d.to}, {t.Dim, d.protocol}, {t.Fair, d.why}} {
-		if widths[i] > 0 {
-			l.Cell(c.style, c.text, widths[i], false).To(l.Used() + draw.Gap)
-		}
-	}
-	return l.Full()
+	return []cell{{t.Dim, d.at.Format(time.TimeOnly)}, {t.Dim, way}, {t.Text, d.from}, {t.Text, d.to}, {t.Dim, d.protocol}, {t.Fair, d.why}}
 }
 
 func (s *denialsScreen) key(name string) action {

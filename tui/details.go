@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"math"
 	"strconv"
 
 	"github.com/cvlan/cvlan/api/local"
@@ -123,10 +124,11 @@ func (d *details) traffic(p *peer, width, height int) []string {
 	if p.meter.samples == nil {
 		return append(lines, "")
 	}
-	room := max(width-11, 1)
+	room := max(width-scaleWidth, 1)
 	recent := p.meter.samples[max(len(p.meter.samples)-room, 0):]
 	high := draw.Highest(recent, 1024)
-	return append(append(lines, scaled(t, t.Calm, draw.Bars(recent, room, height, high), speed(high), width)...), "")
+	bars := draw.Bars(recent, room, height, high, func(int) draw.Style { return t.Calm })
+	return append(append(lines, scaled(t, bars, room, speed(high), width)...), "")
 }
 
 func orNone(s string) string {
@@ -136,11 +138,14 @@ func orNone(s string) string {
 	return s
 }
 
-// scaled puts what the top of a graph stands for behind its first line.
-func scaled(t *draw.Theme, s draw.Style, bars []string, top string, width int) []string {
+// scaleWidth is how much room what stands behind a graph takes.
+const scaleWidth = 11
+
+// scaled puts what the top and the bottom of a graph stand for behind it.
+func scaled(t *draw.Theme, bars []string, room int, top string, width int) []string {
 	lines := make([]string, len(bars))
 	for i, b := range bars {
-		l := draw.NewLine(width, draw.Style{}).Put(s, b)
+		l := draw.NewLine(width, draw.Style{}).Raw(b, room)
 		switch i {
 		case 0:
 			l.Put(t.Rule, "▔").Put(t.Dim, top)
@@ -172,18 +177,34 @@ func (d *details) echoes(width, height int) []string {
 		l.Put(t.Dim, "  last over ").Put(pathStyle(t, p.last.Path), cleanName(p.last.Path+" "+p.last.Relay))
 	}
 	lines = append(lines, l.String())
-	if len(p.rtts) > 0 {
-		room := max(width-11, 1)
-		recent := p.rtts[max(len(p.rtts)-room, 0):]
-		high := draw.Highest(recent, 1)
-		lines = append(lines, scaled(t, t.Accent, draw.Bars(recent, room, height, high), ms(high), width)...)
-	}
+	lines = append(lines, d.echoGraph(width, height)...)
 	if p.err != nil {
 		for _, text := range []string{reason(p.err), hint(p.err)} {
 			lines = append(lines, paragraph(t.Bad, cleanText(text), width)...)
 		}
 	}
 	return append(lines, "")
+}
+
+// echoGraph draws the round trips, in the colour of the path that each took.
+func (d *details) echoGraph(width, height int) []string {
+	room := max(width-scaleWidth, 1)
+	recent := d.ping.echoes[max(len(d.ping.echoes)-room, 0):]
+	if len(recent) == 0 {
+		return nil
+	}
+	values := make([]float64, len(recent))
+	for i, e := range recent {
+		values[i] = e.ms
+	}
+	high := draw.Highest(values, 1)
+	bars := draw.Bars(values, room, height, high, func(i int) draw.Style {
+		if math.IsNaN(values[i]) {
+			return d.theme.Bad
+		}
+		return pathStyle(d.theme, recent[i].path)
+	})
+	return scaled(d.theme, bars, room, ms(high), width)
 }
 
 func ms(v float64) string { return strconv.FormatFloat(v, 'f', 1, 64) + " ms" }

@@ -37,6 +37,17 @@ var scenes = []struct {
 	{"away", false, func(s *stage) { s.twin.err = errDown; s.hear() }},
 	{"lost", false, func(s *stage) { s.traffic(); s.twin.err = errDown; s.pass(0) }},
 	{"nowhere", false, func(s *stage) { s.twin.status.Networks = nil; s.hear() }},
+	{"denials", false, func(s *stage) { s.deny(); s.hear(); s.press("3", "down") }},
+	{"log", false, func(s *stage) { s.hear(); s.changes(); s.press("4") }},
+	{"networks", false, func(s *stage) { s.second(); s.hear(); s.press("5", "down") }},
+	{"check", false, func(s *stage) { s.deny(); s.hear(); s.press("2", "n") }},
+	{"policy", true, func(s *stage) { s.hear(); s.press("down", "e") }},
+	{"nodes", true, func(s *stage) { s.staff(); s.hear(); s.press("7", "down") }},
+	{"tags", true, func(s *stage) { s.staff(); s.hear(); s.press("7", "t", " gpu") }},
+	{"remove", true, func(s *stage) { s.staff(); s.hear(); s.press("7", "x") }},
+	{"keys", true, func(s *stage) { s.staff(); s.hear(); s.press("8") }},
+	{"newkey", true, func(s *stage) { s.staff(); s.hear(); s.press("8", "n", "enter") }},
+	{"code", true, func(s *stage) { s.staff(); s.hear(); s.press("8", "n", "enter", "r") }},
 	{"help", false, func(s *stage) { s.hear(); s.press("?") }},
 }
 

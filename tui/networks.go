@@ -19,6 +19,7 @@ type networksScreen struct {
 func (s *networksScreen) title() string { return "Networks" }
 
 var networkColumns = []draw.Column{
+	{Min: 1, Rank: 0},
 	{Title: "NETWORK", Min: 12, Most: 32, Rank: 1},
 	{Title: "STATE", Min: 10, Rank: 2},
 	{Title: "ADDRESS", Min: 15, Rank: 3},
@@ -33,47 +34,25 @@ func (s *networksScreen) view(width, height int) []string {
 		return append([]string{""}, paragraph(t.Dim, "This machine is in no network yet. Join one with: cvlan up --key-file FILE", width)...)
 	}
 	s.list.fit(len(s.networks)+1, height-1)
-	widths := draw.Widths(networkColumns, width-4)
-	head := draw.NewLine(width, draw.Style{}).To(4)
-	for i, c := range networkColumns {
-		if widths[i] > 0 {
-			head.Cell(t.Title, c.Title, widths[i], c.Right).To(head.Used() + draw.Gap)
-		}
-	}
-	lines := []string{head.String()}
-	from, to := s.list.seen()
-	for i := from; i < to; i++ {
-		lines = append(lines, s.row(i, widths, width))
-	}
-	return lines
+	return rows(t, networkColumns, &s.list, width, s.cells)
 }
 
-func (s *networksScreen) row(i int, widths []int, width int) string {
+// cells is what the columns say of a network, or in the first row of all of them.
+func (s *networksScreen) cells(row int) []cell {
 	t := s.theme
-	ground, bar, tick := draw.Style{}, " ", " "
-	if i == s.list.at {
-		ground, bar = t.Chosen, "▌"
-	}
-	if i == 0 && s.only == "" || i > 0 && s.networks[i-1].ID == s.only {
-		tick = "✓"
-	}
-	l := draw.NewLine(width, ground).Put(t.Accent, bar+tick).To(4)
-	if i == 0 {
-		return l.Put(t.Text, "All networks").Full()
-	}
-	n := s.networks[i-1]
-	for j, c := range []struct {
-		style draw.Style
-		text  string
-	}{
-		{t.Text, n.name}, {stateStyle(t, n.State), cleanName(string(n.State))}, {t.Dim, first(n.Self)}, {t.Text, strconv.Itoa(len(n.Peers))},
-		{t.Dim, cleanName(n.Tenant)}, {t.Dim, cleanName(n.Controller.Address)},
-	} {
-		if widths[j] > 0 {
-			l.Cell(c.style, c.text, widths[j], networkColumns[j].Right).To(l.Used() + draw.Gap)
+	mark := ""
+	if row == 0 {
+		if s.only == "" {
+			mark = "✓"
 		}
+		return []cell{{t.Accent, mark}, {t.Text, "All networks"}}
 	}
-	return l.Full()
+	n := s.networks[row-1]
+	if n.ID == s.only {
+		mark = "✓"
+	}
+	return []cell{{t.Accent, mark}, {t.Text, n.name}, {stateStyle(t, n.State), cleanName(string(n.State))}, {t.Dim, first(n.Self)}, {t.Text, strconv.Itoa(len(n.Peers))},
+		{t.Dim, cleanName(n.Tenant)}, {t.Dim, cleanName(n.Controller.Address)}}
 }
 
 func (s *networksScreen) current() *network {

@@ -19,10 +19,16 @@ type pinging struct {
 	waiting bool // one is on its way
 	sent    int
 	got     int
-	rtts    []float64 // milliseconds; NaN: lost
+	echoes  []echo
 	last    local.Pong
 	err     error // of the last one
 	fatal   bool  // none can be sent
+}
+
+// echo is one of them.
+type echo struct {
+	ms   float64 // NaN: lost
+	path string
 }
 
 // start begins a run, or goes on with the one there is.
@@ -37,7 +43,8 @@ func (p *pinging) start(id peerID) {
 func (p *pinging) spread() (low, mean, high float64) {
 	low = math.Inf(1)
 	n := 0
-	for _, v := range p.rtts {
+	for _, e := range p.echoes {
+		v := e.ms
 		if math.IsNaN(v) {
 			continue
 		}
@@ -89,10 +96,10 @@ func (b pingBack) take(m *Model) action {
 		return nil
 	}
 	p.sent++
-	if len(p.rtts) == maxPongs {
-		p.rtts = append(p.rtts[:0], p.rtts[1:]...)
+	if len(p.echoes) == maxPongs {
+		p.echoes = append(p.echoes[:0], p.echoes[1:]...)
 	}
-	p.rtts = append(p.rtts, rtt)
+	p.echoes = append(p.echoes, echo{rtt, b.pong.Path})
 	return nil
 }
 

@@ -1,6 +1,10 @@
 package tui
 
-import "github.com/cvlan/cvlan/tui/draw"
+import (
+	"slices"
+
+	"github.com/cvlan/cvlan/tui/draw"
+)
 
 // cell is what a column says of a row.
 type cell struct {
@@ -10,7 +14,7 @@ type cell struct {
 
 // rows draws a head and the rows of a list that are seen, the one under the cursor on another ground.
 func rows(t *draw.Theme, columns []draw.Column, l *list, width int, cells func(row int) []cell) []string {
-	widths := draw.Widths(columns, width-2)
+	widths := draw.Widths(measured(columns, l.rows, cells), width-2)
 	head := draw.NewLine(width, draw.Style{}).To(2)
 	for i, c := range columns {
 		if widths[i] > 0 {
@@ -33,4 +37,21 @@ func rows(t *draw.Theme, columns []draw.Column, l *list, width int, cells func(r
 		lines = append(lines, line.Full())
 	}
 	return lines
+}
+
+// measuredRows is how many rows say how wide columns have to be.
+const measuredRows = 200
+
+// measured returns columns that take no more room than the first rows want, so that others have it.
+func measured(columns []draw.Column, n int, cells func(row int) []cell) []draw.Column {
+	out := slices.Clone(columns)
+	for i := range out {
+		out[i].Most = min(draw.Width(out[i].Title), out[i].Most)
+	}
+	for row := range min(n, measuredRows) {
+		for i, c := range cells(row) {
+			out[i].Most = min(max(out[i].Most, draw.Width(c.text)), columns[i].Most)
+		}
+	}
+	return out
 }

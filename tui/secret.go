@@ -36,28 +36,32 @@ func (s *secret) view(t *draw.Theme, width, height int) []string {
 		foot.Put(t.Accent, h.key).Put(t.Dim, " "+h.does).Put(t.Text, "   ")
 	}
 	if s.coded {
-		if len(s.qr)+1 > height || draw.Width(first1(s.qr)) > width {
+		if len(s.qr)+1 > height || draw.Width(firstOf(s.qr)) > width {
 			return []string{t.Fair.Paint(draw.Cut("The terminal is too small for the code: make it larger, or the letters smaller", width)), foot.String()}
 		}
 		return append(centred(s.qr, width, height-1), foot.String())
 	}
-	lines := []string{"", t.Accent.Strong().Paint(draw.Cut("  New join key", width)), "  " + t.Dim.Paint(draw.Cut(s.about, room)), ""}
+	in := "  "
+	if width < 20 {
+		in, room = "", width
+	}
+	lines := []string{"", in + t.Accent.Strong().Paint(draw.Cut("New join key", room)), in + t.Dim.Paint(draw.Cut(s.about, room)), ""}
 	for key := s.key; key != ""; {
 		n := min(room, len(key))
-		lines = append(lines, "  "+key[:n])
+		lines = append(lines, in+key[:n])
 		key = key[n:]
 	}
 	lines = append(lines, "")
 	for _, l := range paragraph(t.Dim, "It is shown this once. Whoever has it can join. On the machine that joins: sudo cvlan up --key-file FILE, with the key in FILE.", room) {
-		lines = append(lines, "  "+l)
+		lines = append(lines, in+l)
 	}
 	if s.copied {
-		lines = append(lines, "", "  "+t.Good.Paint(draw.Cut("Copied", room)))
+		lines = append(lines, "", in+t.Good.Paint(draw.Cut("Copied", room)))
 	}
 	return append(lines, "", foot.String())
 }
 
-func first1(lines []string) string {
+func firstOf(lines []string) string {
 	if len(lines) == 0 {
 		return ""
 	}

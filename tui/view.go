@@ -129,56 +129,57 @@ func (m *Model) header() string {
 
 // tab is where a screen's title stands.
 type tab struct {
-	at       place
-	from, to int
+	at          place
+	from, to    int
+	text, badge string
 }
 
-// tabs shares out the bar: with numbers where there is room.
+// tabs shares out the bar, as roomy as the terminal lets it be: with numbers, without, close together, and without what stands behind
+// the titles.
 func (m *Model) tabs() []tab {
-	numbered := m.width >= 96
 	var all []tab
-	x := 1
-	for p := range m.last() {
-		text, _ := m.tabText(p, numbered)
-		n := draw.Width(text)
-		all = append(all, tab{p, x, x + n})
-		x += n + 2
-		if numbered {
-			x++
+	for _, how := range []struct {
+		numbers, badges bool
+		gap             int
+	}{{true, true, 3}, {false, true, 2}, {false, true, 1}, {false, false, 1}} {
+		all = all[:0]
+		x := 1
+		for p := range m.last() {
+			t := tab{at: p, from: x, text: m.screens[p].title()}
+			if how.numbers {
+				t.text = strconv.Itoa(int(p)+1) + " " + t.text
+			}
+			if t.badge, _ = m.screens[p].badge(); !how.badges {
+				t.badge = ""
+			}
+			t.to = x + draw.Width(t.text)
+			if t.badge != "" {
+				t.to += 1 + draw.Width(t.badge)
+			}
+			all, x = append(all, t), t.to+how.gap
+		}
+		if x-how.gap < m.width {
+			break
 		}
 	}
 	return all
 }
 
-func (m *Model) tabText(p place, numbered bool) (text, badge string) {
-	s := m.screens[p]
-	text = s.title()
-	if numbered {
-		text = strconv.Itoa(int(p)+1) + " " + text
-	}
-	if badge, _ = s.badge(); badge != "" {
-		text += " " + badge
-	}
-	return text, badge
-}
-
 func (m *Model) tabBar() string {
 	t := m.world.theme
 	l := draw.NewLine(m.width, draw.Style{})
-	numbered := m.width >= 96
 	for _, tb := range m.tabs() {
-		text, badge := m.tabText(tb.at, numbered)
 		style := t.Dim
 		if tb.at == m.at {
 			style = draw.Style{Bold: true, Underline: true}.Over(t.Accent)
 		}
-		l.To(tb.from).Put(style, strings.TrimSuffix(text, " "+badge))
-		if badge != "" {
-			badgeStyle := t.Dim
+		l.To(tb.from).Put(style, tb.text)
+		if tb.badge != "" {
+			style = t.Dim
 			if _, alarm := m.screens[tb.at].badge(); alarm {
-				badgeStyle = t.Fair.Strong()
+				style = t.Fair.Strong()
 			}
-			l.Put(badgeStyle, " "+badge)
+			l.Put(t.Text, " ").Put(style, tb.badge)
 		}
 	}
 	return l.String()

@@ -89,10 +89,11 @@ func (e *Editor) Draw(l *Line, s Style, here bool) {
 		return
 	}
 	room := l.Left() - 1
-	head := string(e.text[:e.at])
-	for n := 0; Width(head) > room && n < len(e.text); n++ {
-		head = string(e.text[n+1 : e.at])
+	from := 0
+	for from < e.at && Width(string(e.text[from:e.at])) > room {
+		from++
 	}
+	head := string(e.text[from:e.at])
 	under, rest := " ", ""
 	if e.at < len(e.text) {
 		under, rest = string(e.text[e.at:e.at+1]), string(e.text[e.at+1:])

@@ -8,6 +8,11 @@ import (
 // eighths are the blocks of one to eight eighths of a cell.
 var eighths = [...]rune{'▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'}
 
+// eighth returns the block that is nearest to a part of a cell, and never nothing.
+func eighth(part float64) rune {
+	return eighths[max(min(int(math.Round(part*8)), 8), 1)-1]
+}
+
 // Spark draws the last values as one line of blocks, the newest at the right; high is what fills a cell. Before there are values it is
 // empty.
 func Spark(values []float64, width int, high float64) string {
@@ -22,28 +27,32 @@ func Spark(values []float64, width int, high float64) string {
 		case v <= 0 || math.IsNaN(v):
 			b.WriteByte(' ')
 		default:
-			b.WriteRune(eighths[max(min(int(v/high*8), 7), 0)])
+			b.WriteRune(eighth(v / high))
 		}
 	}
 	return b.String()
 }
 
-// Bars draws the last values as columns of blocks, height lines high, the newest at the right; high is the upper end. A value that is
-// not a number, one that was lost, is a cross at the bottom.
-func Bars(values []float64, width, height int, high float64) []string {
+// Bars draws the last values as columns of blocks, height lines high, the newest at the right; high is the upper end, and style says how
+// a value looks. A value that is not a number, one that was lost, is a cross at the bottom.
+func Bars(values []float64, width, height int, high float64, style func(i int) Style) []string {
 	if width <= 0 || height <= 0 {
 		return nil
 	}
-	values = values[max(len(values)-width, 0):]
+	from := max(len(values)-width, 0)
 	lines := make([]string, height)
-	for row := range height {
-		var b strings.Builder
-		b.WriteString(blanks(width - len(values)))
+	for row := range lines {
 		floor := float64(height - 1 - row) // of this row, in cells from the bottom
-		for _, v := range values {
-			b.WriteRune(block(v/high*float64(height), floor, row == height-1))
+		l := NewLine(width, Style{}).To(width - (len(values) - from))
+		for i := from; i < len(values); {
+			s := style(i)
+			var run strings.Builder
+			for ; i < len(values) && style(i) == s; i++ {
+				run.WriteRune(block(values[i]/high*float64(height), floor, row == height-1))
+			}
+			l.Put(s, run.String())
 		}
-		lines[row] = b.String()
+		lines[row] = l.Full()
 	}
 	return lines
 }
@@ -58,7 +67,7 @@ func block(cells, floor float64, lowest bool) rune {
 	case cells >= floor+1:
 		return '█'
 	case cells > floor:
-		return eighths[max(min(int((cells-floor)*8), 7), 0)]
+		return eighth(cells - floor)
 	case lowest && cells == 0:
 		return '▁'
 	default:

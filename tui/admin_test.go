@@ -1,0 +1,116 @@
+package tui
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/cvlan/cvlan/api/admin"
+)
+
+// did checks what the controller was asked to do last.
+func (s *stage) did(t *testing.T, want string) {
+	t.Helper()
+	if n := len(s.ruler.done); n == 0 || s.ruler.done[n-1] != want {
+		t.Errorf("the controller was asked %q, want %q at last", s.ruler.done, want)
+	}
+}
+
+func TestNodesAreApprovedTaggedRenamedRemoved(t *testing.T) {
+	s := newStage(120, 30, true)
+	s.staff()
+	s.hear()
+	rig := s.ruler.nodes[2].ID.String()
+	s.press("7")
+	s.wants(t, "1 wait for approval", "pending", "a approve")
+	s.press("a") // the pending one stands first
+	s.did(t, "approve "+rig)
+	s.wants(t, "rig is approved")
+	s.press("t", "end", " gpu tag:lab", "enter")
+	s.did(t, "tag "+rig+" +[gpu] -[]")
+	s.press("t", "backspace", "backspace", "backspace", "enter")
+	s.did(t, "tag "+rig+" +[] -[lab]")
+	s.press("r", "2", "enter")
+	s.did(t, "rename "+rig+" rig2")
+	before := len(s.ruler.done)
+	s.press("x")
+	s.wants(t, "Remove rig from office?")
+	s.press("n", "x", "esc")
+	if len(s.ruler.done) != before {
+		t.Errorf("a no was a yes: %q", s.ruler.done)
+	}
+	s.press("x", "y")
+	s.did(t, "delete "+rig)
+	s.ruler.err = admin.CodePermission.Problem("remove the node", "the key may only read", "log in with another")
+	s.press("x", "y")
+	s.wants(t, "the key may only read; log in with another")
+}
+
+func TestAKeyIsShownOnce(t *testing.T) {
+	s := newStage(100, 40, true)
+	s.staff()
+	s.hear()
+	s.press("8", "n")
+	s.press("ctrl+u") // is typed as text; the line is as it was
+	s.press("backspace", "backspace", "backspace", "backspace", "backspace", "backspace", "backspace", "backspace", "backspace", "backspace", "backspace")
+	s.press(" 5 7d approve", "enter")
+	s.did(t, "key office uses 5 approve true")
+	s.wants(t, "New join key", "cvjoin1_q7Xk")
+	s.press("c")
+	if want := "cvjoin1_" + strings.Repeat("q7Xk", 30); s.copied != want {
+		t.Errorf("copied %q", s.copied)
+	}
+	s.press("r")
+	s.wants(t, "█ ▄▄ █", "!cvjoin1_")
+	s.press("esc")
+	s.wants(t, "!cvjoin1_", "valid")
+	s.press("x", "y")
+	s.did(t, "revoke "+s.keys.keys[0].ID.String())
+}
+
+func TestKeysAsTheyAreTyped(t *testing.T) {
+	for text, want := range map[string]string{"": "a key is for a network", "office tomorrow": "is no number of machines", "office -1": "is no number", "office 0m": "is no number", "office 99999999999w": "is no number"} {
+		if _, err := parseKey(text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	k, err := parseKey("office 2w tag:web ephemeral 0 alice@example.com")
+	if err != nil || *k.Uses != 0 || *k.TTLSeconds != 14*86400 || !slices.Equal(k.Tags, []string{"tag:web"}) || !k.Ephemeral || k.Approve || k.User != "alice@example.com" {
+		t.Errorf("%+v %v", k, err)
+	}
+}
+
+func TestPolicyIsExplainedBetweenTwoNodes(t *testing.T) {
+	s := newStage(100, 30, true)
+	s.deny()
+	s.hear()
+	s.press("down", "e")
+	s.did(t, "explain office laptop db-1:443/tcp")
+	s.wants(t, "✓ laptop → db-1", "allowed by acls[0]")
+	s.press("x")
+	s.did(t, "explain office db-1 laptop:443/tcp")
+	s.press("enter", "down", "down", "backspace", "backspace", "backspace", "backspace", "backspace", "backspace", "backspace", "icmp", "enter")
+	s.did(t, "explain office db-1 laptop/icmp")
+	s.press("3", "down", "enter")
+	s.did(t, "explain office laptop db-1:5432/tcp")
+	s.ruler.err = errors.New("the controller does not answer")
+	s.press("x")
+	s.wants(t, "the controller does not answer", "enter ask another")
+}
+
+func TestWithoutALoginThereAreNoAdminScreens(t *testing.T) {
+	s := newStage(100, 30, false)
+	s.hear()
+	s.wants(t, "Networks", "!Nodes", "!explain")
+	s.press("7")
+	if s.at != placePeers {
+		t.Errorf("7 leads to %d", s.at)
+	}
+	s.press("e")
+	s.wants(t, "nobody is logged in")
+	s.press("shift+tab")
+	if s.at != placeNetworks {
+		t.Errorf("the last screen is %d", s.at)
+	}
+}

@@ -1,0 +1,52 @@
+package tui
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/cvlan/cvlan/api/admin"
+	"github.com/cvlan/cvlan/api/local"
+	"github.com/cvlan/cvlan/internal/base/ident"
+)
+
+// deny has the filter drop a few packets, and a check of the network find something.
+func (s *stage) deny() {
+	place := func(name, addr string, port uint16) *local.DenialPlace {
+		return &local.DenialPlace{Name: name, Address: netip.MustParseAddr(addr), Port: port}
+	}
+	rule := uint32(3)
+	s.twin.check = local.NetCheck{Meaning: []string{"Direct connections are likely"}, Relays: []local.NetRelay{{Name: "fra-1", UDP: 7400 * time.Microsecond}}}
+	s.twin.log = local.PolicyLog{Networks: []local.PolicyNetwork{{ID: "n1", Name: "office", Policy: 7, Denials: []local.Denial{
+		{At: noon.Add(-90 * time.Second), Direction: "in", Src: place("web-2", "10.77.0.4", 51513), Dst: place("laptop", "10.77.0.2", 22), Protocol: "tcp", Reason: "no_rule"},
+		{At: noon.Add(-40 * time.Second), Direction: "out", Src: place("laptop", "10.77.0.2", 40000), Dst: place("db-1", "10.77.0.3", 5432), Protocol: "tcp", Reason: "denied", Rule: &rule, Missed: 4},
+		{At: noon.Add(-9 * time.Second), Direction: "in", Src: place("", "fd5c:1a7e:9b02::99", 0), Dst: place("laptop", "10.77.0.2", 0), Protocol: "icmp", Reason: "unknown_source"},
+	}}}, Next: map[string]uint64{"n1": 3}}
+}
+
+// changes lets peers, the controller and the policy change.
+func (s *stage) changes() {
+	n := &s.twin.status.Networks[0]
+	n.Peers = append([]local.Peer{}, n.Peers...)
+	n.Peers[0].Path, n.Peers[0].Relay = local.PathRelay, "nyc-1"
+	n.Peers[3].Online = true
+	n.Peers = n.Peers[:4]
+	n.Warnings, n.Controller.Connected, n.Policy.Version = nil, false, 8
+	s.pass(0)
+}
+
+// staff gives the controller nodes and keys.
+func (s *stage) staff() {
+	node := func(n byte, name string) admin.Node {
+		return admin.Node{ID: ident.Node(n) << 40, Name: name, NetworkName: "office", Addresses: []netip.Addr{netip.AddrFrom4([4]byte{10, 77, 0, n})}, Online: true,
+			OS: "linux", Software: "1.4.0", CertUntil: noon.Add(60 * 24 * time.Hour), LastSeen: noon.Add(-3 * time.Hour)}
+	}
+	laptop, db, rig := node(2, "laptop"), node(3, "db-1"), node(9, "rig")
+	laptop.User = "alice@example.com"
+	db.Tags = []string{"tag:db"}
+	rig.Pending, rig.Online, rig.Tags = true, false, []string{"tag:lab"}
+	s.ruler.nodes = []admin.Node{laptop, db, rig}
+	s.ruler.keys = []admin.JoinKey{
+		{ID: ident.JoinKey(1) << 50, NetworkName: "office", State: "expired", Uses: 1, Expires: noon.Add(-time.Hour), Created: noon.Add(-2 * time.Hour)},
+		{ID: ident.JoinKey(3) << 50, NetworkName: "office", State: "valid", Uses: 0, Used: 12, Approve: true, Tags: []string{"tag:web"}, Created: noon.Add(-48 * time.Hour)},
+	}
+}
