@@ -220,6 +220,11 @@ func (s *Site) attach(h *Host, link, port string) error {
 		leg.v6 = nth(s.lan6, s.last)
 	}
 	h.legs = append(h.legs, leg)
+	if len(h.legs) > 1 { // it stands elsewhere, and goes when it can
+		if err := h.carries(leg); err != nil {
+			return err
+		}
+	}
 	if err := s.cutTrainsIfHollow(); err != nil {
 		return err
 	}
