@@ -12,6 +12,7 @@ import (
 	"github.com/cvlan/cvlan/internal/node/tunnel"
 	"github.com/cvlan/cvlan/internal/sys/osnet"
 	"github.com/cvlan/cvlan/internal/sys/stream"
+	"github.com/cvlan/cvlan/proto/control"
 )
 
 // Config is what a daemon needs.
@@ -25,6 +26,9 @@ type Config struct {
 	Workers int
 	// DataMemory is how much memory packets may take, of all networks together, in bytes; 0: tunnel.DefaultMemory.
 	DataMemory int
+	// Speaks are the tunnel protocols that this machine may speak; zero: all. IKEProfile names the algorithms of IPsec; "": modern.
+	Speaks     control.Tunnels
+	IKEProfile string
 	Log        *slog.Logger
 	// Outside is the world; the zero Outside is the real one.
 	Outside engine.Outside

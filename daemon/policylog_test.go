@@ -17,7 +17,7 @@ func TestDenialsNameWhoTheMapKnows(t *testing.T) {
 	table := flow.New(flow.Config{})
 	s := &engine.Status{Rules: engine.Rules{Number: 3, Filter: table}, Self: netmap.Self{Record: control.Record{Name: "laptop", Address4: netip.MustParseAddr("10.77.0.2")}}}
 	syn := []byte{0x45, 0, 0, 40, 0, 0, 0, 0, 64, 6, 0, 0, 10, 77, 0, 9, 10, 77, 0, 2, 0x9c, 0x40, 0, 22, 0, 0, 0, 0, 0, 0, 0, 0, 0x50, 2, 0, 0, 0, 0, 0, 0}
-	table.In(mono.Time(time.Second), syn, len(syn))
+	table.In(mono.Time(time.Second), syn, len(syn), false)
 	m := &member{id: 7}
 	n, next := policyOf(m, s, 0)
 	if next != 1 || n.Policy != 3 || n.DroppedIn["closed"] != 1 || len(n.Denials) != 1 {

@@ -17,7 +17,8 @@ import (
 )
 
 const (
-	protocolWG = "wireguard"
+	protocolWG = local.WireGuardProtocol
+	cipherWG   = "chacha20poly1305"
 	// sessionLife is how long a WireGuard session serves after its handshake (REJECT_AFTER_TIME).
 	sessionLife = 180 * time.Second
 )
@@ -193,10 +194,14 @@ func reached(out *local.Peer, k key.WGPublic, live map[key.WGPublic]tunnel.PeerS
 	if !ok {
 		return
 	}
+	out.Protocol, out.Cipher = s.Protocol, s.Cipher
+	if out.Cipher == "" && s.Protocol == protocolWG && !s.SessionSince.IsZero() {
+		out.Cipher = cipherWG
+	}
 	out.LastHandshake, out.RxBytes, out.TxBytes = instant(s.LastHandshake), s.RxBytes, s.TxBytes
 	if s.Endpoint.IsValid() {
 		out.Endpoint = &s.Endpoint
-		if now.Sub(s.LastHandshake) < sessionLife {
+		if now.Sub(s.LastHandshake) < sessionLife || s.Protocol == local.IPsecProtocol && !s.SessionSince.IsZero() {
 			out.Path = local.PathDirect
 		}
 	}

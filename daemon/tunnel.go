@@ -7,7 +7,6 @@ import (
 	"github.com/cvlan/cvlan/internal/node/engine"
 	"github.com/cvlan/cvlan/internal/node/relays"
 	"github.com/cvlan/cvlan/internal/node/tunnel"
-	"github.com/cvlan/cvlan/internal/node/wg"
 	"github.com/cvlan/cvlan/internal/sys/portmap"
 	"github.com/cvlan/cvlan/internal/sys/sock"
 	"github.com/cvlan/cvlan/internal/sys/tun"
@@ -23,7 +22,7 @@ func openTUN(workers int) func(name string, mtu int) (tun.Device, error) {
 	}
 }
 
-// openTunnel makes WireGuard tunnels that share one budget.
+// openTunnel makes tunnels that share one budget.
 func openTunnel(budget *tunnel.Budget) func(engine.TunnelConfig) (engine.Tunnel, error) {
 	return func(c engine.TunnelConfig) (engine.Tunnel, error) {
 		sockets, err := openSockets(c.Port, len(c.TUN.Queues()))
@@ -31,12 +30,24 @@ func openTunnel(budget *tunnel.Budget) func(engine.TunnelConfig) (engine.Tunnel,
 			c.TUN.Close()
 			return nil, fmt.Errorf("start the tunnel: %w", err)
 		}
+		protocols, err := engine.Protocols(c)
+		if err != nil {
+			c.TUN.Close()
+			return nil, errors.Join(err, closeAll(sockets))
+		}
 		return engine.Guided(c, tunnel.Config{
 			Self: c.Private.Public(), TUN: c.TUN, Sockets: sockets, Budget: budget, PathMTU: sock.PathMTU, Log: c.Log,
 			Spare:      func() (sock.Socket, error) { return sock.Open(sock.Config{}) },
-			Transports: map[tunnel.Class]tunnel.Build{tunnel.WireGuard: wg.New(wg.Config{Private: c.Private, Now: c.Now})},
+			Transports: protocols,
 		}, engine.Helpers{Ferry: relays.New(relays.Config{Credentials: c.Credentials, Log: c.Log}), Gateway: portmap.System{}})
 	}
+}
+
+func closeAll(sockets []sock.Socket) (err error) {
+	for _, s := range sockets {
+		err = errors.Join(err, s.Close())
+	}
+	return err
 }
 
 // openSockets opens n sockets on one port: the one that is asked for, else the usual one if it is free, else any.

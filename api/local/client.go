@@ -58,6 +58,11 @@ func (c *Client) PolicyLog(ctx context.Context, r PolicyLogRequest) (PolicyLog, 
 	return call(ctx, c, PostPolicyLog, r)
 }
 
+// SetProtocol says which tunnel protocol this machine would rather speak.
+func (c *Client) SetProtocol(ctx context.Context, r ProtocolRequest) (Networks, error) {
+	return call(ctx, c, PostProtocol, r)
+}
+
 // NetCheck has the machine's network checked, which takes up to three seconds.
 func (c *Client) NetCheck(ctx context.Context) (NetCheck, error) {
 	return call(ctx, c, GetNetCheck, None{})

@@ -112,7 +112,8 @@ type Peer struct {
 	Kind          string           `json:"kind,omitempty"` // plain; absent: a node
 	Online        bool             `json:"online"`         // has a live session with the controller; a plain device never has
 	LastSeen      *time.Time       `json:"last_seen,omitempty"`
-	Protocol      string           `json:"protocol"`           // wireguard
+	Protocol      string           `json:"protocol"`           // wireguard, ipsec: by which packets leave now, or would
+	Cipher        string           `json:"cipher,omitempty"`   // of the present session
 	Path          string           `json:"path"`               // direct, relay, idle (no session yet)
 	Relay         string           `json:"relay,omitempty"`    // name of the relay that the path leads through
 	Endpoint      *netip.AddrPort  `json:"endpoint,omitempty"` // operate level only

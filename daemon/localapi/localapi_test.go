@@ -76,6 +76,10 @@ func (b *backend) NetCheck(context.Context) (local.NetCheck, error) {
 	return local.NetCheck{Schema: local.Schema}, nil
 }
 
+func (b *backend) SetProtocol(context.Context, local.ProtocolRequest) (local.Networks, error) {
+	return local.Networks{Schema: local.Schema}, nil
+}
+
 func (b *backend) PolicyLog(context.Context, local.PolicyLogRequest) (local.PolicyLog, error) {
 	return local.PolicyLog{Schema: local.Schema}, nil
 }

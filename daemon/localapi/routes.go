@@ -57,6 +57,9 @@ func (s *Server) table() map[string]route {
 		p, err := b.Ping(ctx, in)
 		return redactPong(p, l), err
 	})
+	bind(s, add, local.PostProtocol, func(ctx context.Context, in local.ProtocolRequest, l local.Level) (local.Networks, error) {
+		return redactNetworks(l)(b.SetProtocol(ctx, in))
+	})
 	bind(s, add, local.PostUp, func(ctx context.Context, in local.UpRequest, l local.Level) (local.Networks, error) {
 		return redactNetworks(l)(b.Up(ctx, in))
 	})

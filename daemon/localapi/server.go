@@ -24,6 +24,7 @@ type Backend interface {
 	Path(context.Context, local.PathRequest) (local.PeerPath, error)
 	PolicyLog(context.Context, local.PolicyLogRequest) (local.PolicyLog, error)
 	NetCheck(context.Context) (local.NetCheck, error)
+	SetProtocol(context.Context, local.ProtocolRequest) (local.Networks, error)
 	Up(context.Context, local.UpRequest) (local.Networks, error)
 	Down(context.Context, local.DownRequest) (local.Networks, error)
 	Ping(context.Context, local.PingRequest) (local.Pong, error)

@@ -44,6 +44,7 @@ type Meta struct {
 	Transport stream.Transport `json:"transport,omitempty"`
 	Interface string           `json:"interface,omitempty"` // as its owner wants it
 	Port      uint16           `json:"port,omitempty"`      // as its owner wants it
+	Protocol  string           `json:"protocol,omitempty"`  // that its owner would rather have spoken
 	Last      Last             `json:"last"`
 	Home      ident.Relay      `json:"home,omitempty"` // the relay where peers find the node
 }
@@ -103,6 +104,11 @@ func (m *Membership) Session() session.Membership {
 // SetWanted keeps what the owner wants.
 func (m *Membership) SetWanted(w Wanted) error {
 	return m.change(func(meta *Meta) { meta.Wanted = w })
+}
+
+// SaveProtocol keeps which tunnel protocol the owner would rather have spoken; "": none.
+func (m *Membership) SaveProtocol(name string) error {
+	return m.change(func(meta *Meta) { meta.Protocol = name })
 }
 
 // SaveAddrs keeps where the controller wants to be reached.

@@ -10,6 +10,7 @@ import (
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/core/relayed"
 	"github.com/cvlan/cvlan/internal/node/guide"
+	"github.com/cvlan/cvlan/internal/node/ike"
 	"github.com/cvlan/cvlan/internal/node/session"
 	"github.com/cvlan/cvlan/internal/node/tunnel"
 	"github.com/cvlan/cvlan/internal/sys/osnet"
@@ -36,6 +37,10 @@ type Config struct {
 	LastPort  uint16
 	LastHome  ident.Relay // where the node was at home
 	MTU       int         // of the TUN device, in bytes; 0: tun.DefaultMTU
+
+	Speaks  control.Tunnels // the tunnel protocols that the node may speak; zero: all
+	Prefers control.Tunnels // which of them it would rather speak; zero: it does not mind
+	Profile string          // IKE's algorithms; "": crypt.Modern
 
 	Keep    Keep
 	Outside Outside
@@ -68,6 +73,11 @@ type TunnelConfig struct {
 	Filter  tunnel.Filter    // what every packet has to pass
 	Now     func() time.Time // the time of day as far as it can be trusted
 	Log     *slog.Logger
+
+	// What its protocols need, see Protocols.
+	Speaks    control.Tunnels
+	Profile   string
+	Directory ike.Directory
 
 	// What its guide needs, if it is to have one.
 	Self    ident.Node

@@ -16,6 +16,7 @@ import (
 	"github.com/cvlan/cvlan/internal/core/netmap"
 	"github.com/cvlan/cvlan/internal/node/flow"
 	"github.com/cvlan/cvlan/internal/node/session"
+	"github.com/cvlan/cvlan/proto/control"
 	"github.com/cvlan/cvlan/proto/control/pb"
 )
 
@@ -58,6 +59,9 @@ type Engine struct {
 	home      atomic.Uint64 // the relay where the node is at home, of which Keep.Home is told by the loop
 	keptHome  ident.Relay
 	rules     rules
+	spoken    map[ident.Node]spoken // of those that the tunnel knows
+	directory *directory
+	speech    atomic.Pointer[control.Speech] // what the node says that it speaks
 }
 
 // New makes an engine from what is known. A cache that cannot be read is no error: it is logged, and the controller sends the map
@@ -74,12 +78,14 @@ func New(cfg Config) *Engine {
 	e.rule()
 	e.home.Store(uint64(cfg.LastHome))
 	e.keptHome = cfg.LastHome
+	e.speech.Store(&control.Speech{Speaks: e.speaks(), Prefers: cfg.Prefers})
 	e.saver = newSaver(cfg.Keep.Map, e.wrote)
 	e.session = session.New(session.Config{
 		Membership: *m, Identity: cfg.Identity, WG: cfg.WG.Public(), Software: cfg.Software, Transport: cfg.Transport,
 		Dial: cfg.Outside.Dial, Clock: e.clock, Table: (*pages)(e), Log: e.log, Changed: func() { poke(e.news) },
-		Renewed: cfg.Keep.Chain, Moved: cfg.Keep.Addrs, Random: cfg.Outside.Random, Punched: e.punched,
+		Renewed: cfg.Keep.Chain, Moved: cfg.Keep.Addrs, Random: cfg.Outside.Random, Punched: e.punched, Speech: func() control.Speech { return *e.speech.Load() },
 	})
+	e.directory = newDirectory(m, e.session.Credentials)
 	e.publish()
 	return e
 }
@@ -254,6 +260,9 @@ func (e *Engine) apply(m *pb.Map) error {
 		e.rule() // before the peers may speak
 	}
 	e.follow(e.out.Events)
+	if slices.ContainsFunc(e.out.Events, ofOwn) {
+		e.respeak(false)
+	}
 	if e.dev == nil || slices.ContainsFunc(e.out.Events, ofOwn) {
 		e.raise()
 	}

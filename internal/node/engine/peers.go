@@ -18,8 +18,8 @@ func (e *Engine) follow(events []netmap.Event) {
 		return
 	}
 	for _, v := range events {
-		if v.Was != nil && (v.Peer == nil || v.Peer.Record.WG != v.Was.Record.WG) {
-			e.dev.tunnel.RemovePeer(v.Was.Record.WG)
+		if v.Was != nil && (v.Peer == nil || v.Peer.Record.WG != v.Was.Record.WG || v.Peer.Record.Identity != v.Was.Record.Identity) {
+			e.forget(v.Was)
 		}
 		if v.WasPlain != nil && (v.Plain == nil || v.Plain.WG != v.WasPlain.WG) {
 			e.dev.tunnel.RemovePeer(v.WasPlain.WG)
@@ -43,11 +43,26 @@ func (e *Engine) follow(events []netmap.Event) {
 	}
 }
 
+// forget has the tunnel forget a node. Whoever is no longer in the map cannot prove any more that it is.
+func (e *Engine) forget(p *netmap.Peer) {
+	e.directory.remove(p.Record.WG)
+	delete(e.spoken, p.Record.Node)
+	e.dev.tunnel.RemovePeer(p.Record.WG)
+}
+
 // setPeer tells the tunnel of a node. One that went offline may still be where it was, so that no endpoints mean those of before.
 func (e *Engine) setPeer(p *netmap.Peer) {
+	speaks, ok := e.speak(p)
+	if !ok {
+		e.directory.remove(p.Record.WG)
+		e.dev.tunnel.RemovePeer(p.Record.WG)
+		return
+	}
 	g := e.dev.tunnel.Guide()
 	all, kinds := e.candidates(p)
-	e.set(p.Record.Node.String(), tunnel.PeerConfig{Key: p.Record.WG, Allowed: hosts(p), Guided: g != nil, Candidates: all})
+	e.directory.put(p)
+	e.set(p.Record.Node.String(), tunnel.PeerConfig{Key: p.Record.WG, Allowed: hosts(p), Protocol: classOf(speaks.By), Strict: speaks.Only && speaks.Open(),
+		Guided: g != nil, Candidates: all})
 	if g == nil {
 		return
 	}

@@ -46,10 +46,12 @@ func (e *Engine) rule() {
 	}
 	self, _ := e.table.Self()
 	e.rules.plan = e.rules.charter.Plan(e.rules.charter.Number, self.User, addrs(self.Record.Address4, self.Record.Address6), e.others)
+	e.respeak(true)
 	if err := e.enforce(); err != nil {
 		e.log.Error("the controller's rules cannot be used; those before stay in force", logx.Err, err)
 		return
 	}
+	e.respeak(false)
 	e.rules.name = r.Name
 }
 

@@ -16,7 +16,6 @@ import (
 	"github.com/cvlan/cvlan/internal/node/relays"
 	"github.com/cvlan/cvlan/internal/node/session"
 	"github.com/cvlan/cvlan/internal/node/tunnel"
-	"github.com/cvlan/cvlan/internal/node/wg"
 	"github.com/cvlan/cvlan/internal/sim/netsim"
 	"github.com/cvlan/cvlan/internal/sys/osnet"
 	"github.com/cvlan/cvlan/internal/sys/sock"
@@ -162,6 +161,24 @@ func (n *Node) Network() local.Network {
 	return local.Network{}
 }
 
+// Prefers says which tunnel protocol the machine would rather speak.
+func (n *Node) Prefers(protocol string) {
+	n.w.T.Helper()
+	if _, err := n.live.SetProtocol(n.w.Background(), local.ProtocolRequest{Protocol: protocol}); err != nil {
+		n.w.T.Fatal(err)
+	}
+}
+
+// Speaks returns the protocol by which packets for a peer leave.
+func (n *Node) Speaks(peer string) string {
+	for _, p := range n.Network().Peers {
+		if p.Name == peer {
+			return p.Protocol
+		}
+	}
+	return ""
+}
+
 // Up waits until the first membership is up and connected.
 func (n *Node) Up() {
 	n.w.T.Helper()
@@ -239,10 +256,14 @@ func (n *Node) tunnel(c engine.TunnelConfig) (engine.Tunnel, error) {
 		c.TUN.Close()
 		return nil, err
 	}
+	protocols, err := engine.Protocols(c)
+	if err != nil {
+		return nil, err
+	}
 	return engine.Guided(c, tunnel.Config{
 		Self: c.Private.Public(), TUN: c.TUN, Sockets: []sock.Socket{s}, Log: c.Log,
 		Spare:      func() (sock.Socket, error) { return n.w.udp.Open(sock.Config{}, n.Addr) },
-		Transports: map[tunnel.Class]tunnel.Build{tunnel.WireGuard: wg.New(wg.Config{Private: c.Private, Now: c.Now})},
+		Transports: protocols,
 	}, engine.Helpers{Ferry: relays.New(relays.Config{
 		Credentials: c.Credentials, Log: c.Log, DialTCP: n.net.Dial,
 		ListenUDP: func(context.Context, netip.AddrPort) (net.PacketConn, error) { return n.net.ListenPacket(0) },

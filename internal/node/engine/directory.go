@@ -1,0 +1,191 @@
+package engine
+
+import (
+	"crypto"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+
+	"github.com/cvlan/cvlan/internal/base/ident"
+	"github.com/cvlan/cvlan/internal/base/key"
+	"github.com/cvlan/cvlan/internal/base/trust"
+	core "github.com/cvlan/cvlan/internal/core/ike"
+	"github.com/cvlan/cvlan/internal/core/ike/crypt"
+	"github.com/cvlan/cvlan/internal/core/ike/msg"
+	"github.com/cvlan/cvlan/internal/core/netmap"
+	"github.com/cvlan/cvlan/internal/node/ike"
+	"github.com/cvlan/cvlan/internal/node/session"
+	"github.com/cvlan/cvlan/internal/node/tunnel"
+)
+
+// directory is the map as IKE needs it. A node is to IKE what its certificate names, ID_KEY_ID with the URI of package trust, and proves it with
+// that certificate: issued by its tenant's authority, under the root that the join key has pinned, valid now, and for the very identity key
+// that is in its record of the map. The engine writes it, the tunnel's owner reads it.
+type directory struct {
+	tenant      ident.Tenant
+	root        *x509.Certificate // nil: it cannot be read, and nobody is believed
+	credentials func() session.Credentials
+
+	mu    sync.Mutex
+	peers map[key.WGPublic]acquaintance
+	nodes map[ident.Node]key.WGPublic
+}
+
+// acquaintance is a node of the map.
+type acquaintance struct {
+	node     ident.Node
+	identity key.IdentityPublic
+}
+
+var _ ike.Directory = (*directory)(nil)
+
+func newDirectory(m *session.Membership, credentials func() session.Credentials) *directory {
+	root, _ := x509.ParseCertificate(m.Root) // without it every Evidence is refused
+	return &directory{tenant: m.Tenant, root: root, credentials: credentials, peers: map[key.WGPublic]acquaintance{}, nodes: map[ident.Node]key.WGPublic{}}
+}
+
+// put takes note of a node.
+func (d *directory) put(p *netmap.Peer) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.peers[p.Record.WG] = acquaintance{p.Record.Node, p.Record.Identity}
+	d.nodes[p.Record.Node] = p.Record.WG
+}
+
+// remove forgets a node.
+func (d *directory) remove(k key.WGPublic) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if a, ok := d.peers[k]; ok && d.nodes[a.node] == k {
+		delete(d.nodes, a.node)
+	}
+	delete(d.peers, k)
+}
+
+func (d *directory) of(k key.WGPublic) (acquaintance, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	a, ok := d.peers[k]
+	return a, ok
+}
+
+var errNoNode = errors.New("it is no node of the map")
+
+// Meet implements ike.Directory. Selectors are everything: which inner addresses a peer may use is the tunnel's business, and may change.
+func (d *directory) Meet(p *tunnel.Peer) (core.Peer, error) {
+	a, ok := d.of(p.Key())
+	if !ok {
+		return core.Peer{}, errNoNode
+	}
+	c := d.credentials().Certificate
+	if c == nil || len(c.Certificate) == 0 {
+		return core.Peer{}, errors.New("this node has no certificate yet")
+	}
+	leaf, err := x509.ParseCertificate(c.Certificate[0])
+	if err != nil {
+		return core.Peer{}, fmt.Errorf("read our own certificate: %w", err)
+	}
+	own, err := trust.NameOf(leaf)
+	if err != nil {
+		return core.Peer{}, fmt.Errorf("read our own certificate: %w", err)
+	}
+	signer, ok := c.PrivateKey.(crypto.Signer)
+	if !ok {
+		return core.Peer{}, errors.New("our identity key cannot sign")
+	}
+	how := core.Peer{
+		Local: identity(own), Remote: identity(trust.NodeName(own.Domain, d.tenant, a.node)), Credential: crypt.Credential{Key: signer},
+		Child: &core.Child{Ours: anything(), Theirs: anything()}, Unique: true,
+	}
+	for _, der := range c.Certificate {
+		how.Certificates = append(how.Certificates, msg.Cert{Encoding: msg.CertX509, Data: der})
+	}
+	return how, nil
+}
+
+// Who implements ike.Directory.
+func (d *directory) Who(remote, wanted msg.Identity) (key.WGPublic, bool) {
+	n, err := nameOf(remote)
+	if err != nil || n.Tenant != d.tenant {
+		return key.WGPublic{}, false
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	k, ok := d.nodes[n.Node]
+	return k, ok
+}
+
+// Evidence implements ike.Directory.
+func (d *directory) Evidence(p *tunnel.Peer, remote msg.Identity, certs []msg.Cert) (crypt.Evidence, error) {
+	a, ok := d.of(p.Key())
+	if !ok {
+		return crypt.Evidence{}, errNoNode
+	}
+	claimed, err := nameOf(remote)
+	if err != nil {
+		return crypt.Evidence{}, err
+	}
+	if d.root == nil {
+		return crypt.Evidence{}, errors.New("this membership has no root certificate; join again")
+	}
+	chain, err := parseChain(certs)
+	if err != nil {
+		return crypt.Evidence{}, err
+	}
+	proved, err := trust.VerifyNode(chain, d.root, d.credentials().Now())
+	if err != nil {
+		return crypt.Evidence{}, err
+	}
+	held, err := key.PublicOf(chain[0].PublicKey)
+	switch {
+	case err != nil:
+		return crypt.Evidence{}, err
+	case proved != claimed:
+		return crypt.Evidence{}, fmt.Errorf("it says that it is %s, its certificate is for %s", claimed, proved)
+	case proved.Tenant != d.tenant || proved.Node != a.node:
+		return crypt.Evidence{}, fmt.Errorf("the certificate is for %s, the peer is node %s", proved, a.node)
+	case held != a.identity:
+		return crypt.Evidence{}, fmt.Errorf("the certificate of node %s is for another key than its record", a.node)
+	}
+	return crypt.Evidence{Public: chain[0].PublicKey}, nil
+}
+
+func parseChain(certs []msg.Cert) (chain []*x509.Certificate, err error) {
+	for _, c := range certs {
+		if c.Encoding != msg.CertX509 || len(chain) == 2 {
+			return nil, errors.New("want the node's certificate and its authority's, and nothing else")
+		}
+		one, err := x509.ParseCertificate(c.Data)
+		if err != nil {
+			return nil, fmt.Errorf("read certificate %d: %w", len(chain)+1, err)
+		}
+		chain = append(chain, one)
+	}
+	return chain, nil
+}
+
+func identity(n trust.Name) msg.Identity {
+	return msg.Identity{Kind: msg.IDKeyID, Data: []byte(n.String())}
+}
+
+func nameOf(i msg.Identity) (trust.Name, error) {
+	if i.Kind != msg.IDKeyID {
+		return trust.Name{}, errors.New("its identity is not the name of a node")
+	}
+	n, err := trust.Parse(string(i.Data))
+	if err == nil && n.Role != trust.RoleNode {
+		err = fmt.Errorf("it is a %s, not a node", n.Role)
+	}
+	return n, err
+}
+
+var everything = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
+
+func anything() (all []msg.Selector) {
+	for _, p := range everything {
+		all = append(all, msg.PrefixSelector(p))
+	}
+	return all
+}
