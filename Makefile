@@ -82,7 +82,7 @@ bench-filter: bench-tools ## our engine with the packet filter against itself wi
 	$(GOBUILD) -o $(BIN)/tools/bench-filter ./internal/lab/bench/filter
 	$(BIN)/tools/bench-filter -bin $(abspath $(BIN)) $(ARGS)
 
-bench-cli: build ## what the commands and the terminal interface cost; ARGS="-idle 1m"
+bench-cli: build ## what the commands, the terminal interface and the tray cost; ARGS="-idle 1m"
 	$(GO) run ./internal/lab/bench/cli -bin $(abspath $(BIN)) $(ARGS)
 	@$(GO) test -count=1 -v -run Figure ./tui | grep -o 'FIGURE .*'
 

@@ -6,21 +6,24 @@ import (
 	"github.com/cvlan/cvlan/tray/menu"
 )
 
+// joinFirst is what to do on a machine in no network.
+const joinFirst = "join one: cvlan up --key-file FILE"
+
 // health tells what is wrong, each with what to do below it.
 func (w *world) health(now time.Time) []menu.Entry {
 	var all ailments
 	if w.failed != nil && now.Sub(w.failed.at) < complain {
 		all.add("failed", "", w.failed.what, w.failed.hint)
 	}
-	switch {
+	switch { // the title says what, so only what to do is left
 	case w.away != nil:
-		what, hint := explain(w.away)
-		all.add("away", "", what, hint)
-	case w.known && len(w.status.Networks) == 0:
-		all.add("none", "", "Join a network first", "cvlan up --key-file FILE")
+		_, hint := explain(w.away)
+		all.advise("away", hint)
+	case w.known && len(w.networks) == 0:
+		all.advise("none", joinFirst)
 	}
-	for i := range w.status.Networks {
-		n := &w.status.Networks[i]
+	for i := range w.networks {
+		n := &w.networks[i]
 		if n.Problem != nil {
 			all.add(n.ID+"/"+n.Problem.Code, n.Name, n.Problem.What, n.Problem.Hint)
 		}
@@ -53,10 +56,21 @@ func (a *ailments) add(key, network, what, hint string) {
 	}
 	e := menu.Entry{Key: "health/" + key, Label: "⚠ " + what, Disabled: hint == ""}
 	if hint != "" {
-		e.Children = []menu.Entry{
-			{Key: e.Key + "/hint", Label: hint, Disabled: true},
-			{Key: e.Key + "/copy", Label: "Copy this advice", Action: menu.Action{Verb: menu.Copy, Text: hint, Of: "the advice"}},
-		}
+		e.Children = advice(e.Key, hint)
 	}
 	a.entries = append(a.entries, e)
+}
+
+// advise says what to do where the title says what is wrong.
+func (a *ailments) advise(key, hint string) {
+	if hint != "" {
+		a.entries = append(a.entries, advice("health/"+key, hint)...)
+	}
+}
+
+func advice(key, hint string) []menu.Entry {
+	return []menu.Entry{
+		{Key: key + "/hint", Label: hint, Disabled: true},
+		{Key: key + "/copy", Label: "Copy this advice", Action: menu.Action{Verb: menu.Copy, Text: hint, Of: "the advice"}},
+	}
 }

@@ -60,8 +60,8 @@ func (n *notices) take(now time.Time, w *world) []menu.Notice {
 	n.daemon.turn(now, fine)
 	there := map[string]bool{}
 	var out []menu.Notice
-	for i := range w.status.Networks {
-		net := &w.status.Networks[i]
+	for i := range w.networks {
+		net := &w.networks[i]
 		there[net.ID] = true
 		s := n.stories[net.ID]
 		if s == nil {
@@ -91,8 +91,8 @@ func (n *notices) forget(there map[string]bool) {
 	n.order = kept
 }
 
-func (s *story) take(now time.Time, net *local.Network) {
-	s.name, s.why, s.hint = name(net.Name), condition(net), ""
+func (s *story) take(now time.Time, net *network) {
+	s.name, s.why, s.hint = name(net.Name), net.condition(), ""
 	if net.Problem != nil {
 		s.why, s.hint = text(net.Problem.What), text(net.Problem.Hint)
 	}
@@ -114,7 +114,7 @@ func (s *story) take(now time.Time, net *local.Network) {
 const codeExpiring = "certificate-expiring"
 
 // expiry says once that a certificate runs out, and is ready to say it again when that has been mended.
-func (s *story) expiry(net *local.Network) []menu.Notice {
+func (s *story) expiry(net *network) []menu.Notice {
 	for _, p := range net.Warnings {
 		if p.Code != codeExpiring {
 			continue

@@ -20,9 +20,9 @@ func played(states []state) string {
 		for next < len(states) && states[next].at == second {
 			w := world{known: true, away: states[next].away}
 			if w.away == nil {
-				net := network("office", states[next].is)
+				net := member("office", states[next].is)
 				net.Warnings = states[next].warnings
-				w.status.Networks = []local.Network{net}
+				w.take(news{status: local.Status{Networks: []local.Network{net}}})
 			}
 			out = append(out, n.take(now, &w)...)
 			next++
@@ -73,9 +73,11 @@ func TestWhatIsWorthAMessage(t *testing.T) {
 func TestManyNetworksAreNotKeptForEver(t *testing.T) {
 	var n notices
 	for i := range 1000 {
-		net := network("n", local.Up)
+		net := member("n", local.Up)
 		net.ID = time.Duration(i).String()
-		n.take(time.Time{}, &world{known: true, status: local.Status{Networks: []local.Network{net}}})
+		var w world
+		w.take(news{status: local.Status{Networks: []local.Network{net}}})
+		n.take(time.Time{}, &w)
 	}
 	if len(n.stories) != 1 || len(n.order) != 1 {
 		t.Error(len(n.stories), len(n.order))

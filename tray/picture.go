@@ -27,7 +27,7 @@ func (w *world) picture(now time.Time) menu.Picture {
 		p.Entries = append(append(p.Entries, line("1")), s...)
 	}
 	for i := range w.shown() {
-		p.Entries = append(p.Entries, w.belongings(&w.status.Networks[i])...)
+		p.Entries = append(p.Entries, w.belongings(&w.networks[i])...)
 	}
 	p.Entries = append(p.Entries, line("2"),
 		menu.Entry{Key: "tui", Label: "Open in a terminal", Action: menu.Action{Verb: menu.Terminal}},
@@ -38,13 +38,13 @@ func (w *world) picture(now time.Time) menu.Picture {
 
 // detail tells of each network where there are several.
 func (w *world) detail() string {
-	if len(w.status.Networks) < 2 {
+	if len(w.networks) < 2 {
 		return ""
 	}
 	var lines []string
 	for i := range w.shown() {
-		n := &w.status.Networks[i]
-		lines = append(lines, name(n.Name)+": "+condition(n))
+		n := &w.networks[i]
+		lines = append(lines, name(n.Name)+": "+n.condition())
 	}
 	return strings.Join(lines, "\n")
 }
@@ -52,13 +52,13 @@ func (w *world) detail() string {
 func line(key string) menu.Entry { return menu.Entry{Key: "line/" + key, Kind: menu.Separator} }
 
 // shown are the networks that the menu has room for.
-func (w *world) shown() []local.Network {
-	return w.status.Networks[:min(len(w.status.Networks), maxNetworks)]
+func (w *world) shown() []network {
+	return w.networks[:min(len(w.networks), maxNetworks)]
 }
 
 // title says in one line how it is.
 func (w *world) title() string {
-	all := w.status.Networks
+	all := w.networks
 	switch {
 	case !w.known:
 		return "CloudVLAN: asking the daemon…"
@@ -68,7 +68,7 @@ func (w *world) title() string {
 	case len(all) == 0:
 		return "This machine is in no network yet"
 	case len(all) == 1:
-		return name(all[0].Name) + ": " + condition(&all[0])
+		return name(all[0].Name) + ": " + all[0].condition()
 	}
 	on := 0
 	for i := range all {
@@ -80,7 +80,7 @@ func (w *world) title() string {
 }
 
 // condition says in a few words how a network is.
-func condition(n *local.Network) string {
+func (n *network) condition() string {
 	switch n.State {
 	case local.Down:
 		return "switched off"
@@ -95,27 +95,21 @@ func condition(n *local.Network) string {
 	case local.Failed:
 		return "cannot come up"
 	case local.Up:
-		return company(n)
+		return n.company()
 	}
 	return text(string(n.State))
 }
 
 // company counts the peers that are online.
-func company(n *local.Network) string {
-	online := 0
-	for i := range n.Peers {
-		if n.Peers[i].Online {
-			online++
-		}
-	}
+func (n *network) company() string {
 	way := ""
-	if paths(n) == menu.Relayed {
+	if n.paths() == menu.Relayed {
 		way = ", through relays only"
 	}
-	if online == 1 {
+	if n.online == 1 {
 		return "connected, 1 peer online" + way
 	}
-	return "connected, " + strconv.Itoa(online) + " peers online" + way
+	return "connected, " + strconv.Itoa(n.online) + " peers online" + way
 }
 
 // switches are the entries that connect and disconnect: all at once, and where there are several networks each by itself.
@@ -150,7 +144,7 @@ func (w *world) switches() []menu.Entry {
 		}
 		all = append(all, e)
 	}
-	if more := len(w.status.Networks) - len(nets); more > 0 {
+	if more := len(w.networks) - len(nets); more > 0 {
 		all = append(all, menu.Entry{Key: "on/more", Label: fmt.Sprintf("%d more networks: open in a terminal", more), Action: menu.Action{Verb: menu.Terminal}})
 	}
 	return all
@@ -164,21 +158,21 @@ func either(n int, one, more string) string {
 }
 
 // belongings are a network's addresses of this machine, and its peers.
-func (w *world) belongings(n *local.Network) []menu.Entry {
+func (w *world) belongings(n *network) []menu.Entry {
 	if n.State == local.Down || len(n.Self.Addresses) == 0 {
 		return nil
 	}
 	all := []menu.Entry{line("n/" + n.ID)}
 	for _, a := range n.Self.Addresses {
 		label := "My address: " + a.String()
-		if len(w.status.Networks) > 1 {
+		if len(w.networks) > 1 {
 			label = "My address in " + name(n.Name) + ": " + a.String()
 		}
 		all = append(all, menu.Entry{Key: "self/" + n.ID + "/" + a.String(), Label: label, Action: menu.Action{Verb: menu.Copy, Text: a.String(), Of: "my address " + a.String()}})
 	}
-	if peers := peersOf(n); len(peers) > 0 {
+	if peers := n.peerEntries(); len(peers) > 0 {
 		label := "Peers"
-		if len(w.status.Networks) > 1 {
+		if len(w.networks) > 1 {
 			label = "Peers in " + name(n.Name)
 		}
 		all = append(all, menu.Entry{Key: "peers/" + n.ID, Label: label, Children: peers})

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -60,17 +61,20 @@ func does(a menu.Action) string {
 }
 
 func worlds() map[string]world {
-	with := func(all ...local.Network) world { return world{known: true, status: local.Status{Networks: all}} }
-	relayed := network("office", local.Up)
+	with := func(all ...local.Network) (w world) {
+		w.take(news{status: local.Status{Networks: all}})
+		return w
+	}
+	relayed := member("office", local.Up)
 	relayed.Peers = relayed.Peers[1:2]
 	warned := traytest.Network("office", 30)
 	warned.Warnings = []local.Problem{{Code: codeExpiring, What: "this node's certificate ends on 2026-12-01 and has not been renewed", Hint: "it renews itself when the controller can be reached"}}
-	removed := network("office", local.NeedsLogin)
+	removed := member("office", local.NeedsLogin)
 	removed.Problem = &local.Problem{Code: "removed", What: "an admin removed this node", Hint: "join again: cvlan up --key-file FILE"}
 	return map[string]world{
-		"asking": {}, "away": {known: true, away: errAway}, "none": with(), "one": with(network("office", local.Up)), "relayed": with(relayed),
-		"two": with(warned, network("lab", local.Down)), "removed": with(removed), "pending": with(network("office", local.Pending)),
-		"offline": with(network("office", local.Offline)), "off": with(network("office", local.Down)), "starting": with(network("office", local.Starting)),
+		"asking": {}, "away": {known: true, away: errAway}, "none": with(), "one": with(member("office", local.Up)), "relayed": with(relayed),
+		"two": with(warned, member("lab", local.Down)), "removed": with(removed), "pending": with(member("office", local.Pending)),
+		"offline": with(member("office", local.Offline)), "off": with(member("office", local.Down)), "starting": with(member("office", local.Starting)),
 	}
 }
 
@@ -100,7 +104,8 @@ func TestEveryStandHasItsWorld(t *testing.T) {
 			t.Errorf("%s: %s, not %s", name, w.stand(), want)
 		}
 	}
-	newer := world{known: true, status: local.Status{Networks: []local.Network{{ID: "n", Name: "office", State: "hibernating"}}}}
+	var newer world
+	newer.take(news{status: local.Status{Networks: []local.Network{{ID: "n", Name: "office", State: "hibernating"}}}})
 	if newer.stand() != menu.Connecting || newer.title() != "office: hibernating" {
 		t.Error("a state of a newer daemon:", newer.stand(), newer.title())
 	}
@@ -109,7 +114,7 @@ func TestEveryStandHasItsWorld(t *testing.T) {
 // TestHostileNamesAreHarmlessAndBounded has everything that others can choose be as bad as it can.
 func TestHostileNamesAreHarmlessAndBounded(t *testing.T) {
 	evil := "a\x00\x1b[2J\u202e\n\t_&<b>" + string([]byte{0xff}) + strings.Repeat("x", 10_000)
-	n := network(evil, local.State(evil))
+	n := member(evil, local.State(evil))
 	n.ID = evil
 	n.Self.Name = evil
 	n.Problem = &local.Problem{Code: evil, What: evil, Hint: evil}
@@ -119,10 +124,8 @@ func TestHostileNamesAreHarmlessAndBounded(t *testing.T) {
 	for i := range n.Peers {
 		n.Peers[i].ID, n.Peers[i].Name, n.Peers[i].Path, n.Peers[i].Relay = evil, evil, local.PathRelay, evil
 	}
-	w := world{known: true}
-	for range 300 {
-		w.status.Networks = append(w.status.Networks, n)
-	}
+	var w, before world
+	w.take(news{status: local.Status{Networks: slices.Repeat([]local.Network{n}, 300)}})
 	p := w.picture(time.Time{})
 	count := 0
 	var look func(all []menu.Entry)
@@ -140,7 +143,8 @@ func TestHostileNamesAreHarmlessAndBounded(t *testing.T) {
 		t.Errorf("%d entries, title %.80q, detail %.80q", count, p.Title, p.Detail)
 	}
 	var ns notices
-	ns.take(time.Time{}, &world{known: true, status: local.Status{Networks: []local.Network{network("x", local.Up)}}})
+	before.take(news{status: local.Status{Networks: []local.Network{member("x", local.Up)}}})
+	ns.take(time.Time{}, &before)
 	for _, m := range ns.take(time.Time{}.Add(time.Hour), &w) {
 		if harmful(m.Title) || harmful(strings.ReplaceAll(m.Text, "\n", "")) {
 			t.Errorf("%.80q", m.Title)
@@ -171,7 +175,8 @@ func TestKeysAreUnique(t *testing.T) {
 
 func TestFewPeersAreShownTheNearestFirst(t *testing.T) {
 	n := traytest.Network("office", 500)
-	all := peersOf(&n)
+	d := digest(&n)
+	all := d.peerEntries()
 	if len(all) != maxPeers+2 || !strings.HasPrefix(all[0].Label, "● ") || !strings.Contains(all[maxPeers+1].Label, "480 more") {
 		t.Error(write(all))
 	}

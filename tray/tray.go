@@ -2,9 +2,11 @@ package tray
 
 import (
 	"context"
+	"runtime/debug"
 	"sync"
 	"time"
 
+	"github.com/cvlan/cvlan/api/local"
 	"github.com/cvlan/cvlan/tray/menu"
 )
 
@@ -74,6 +76,7 @@ func (t *Tray) loop(ctx context.Context) error {
 			return t.cfg.Panel.Err()
 		case n := <-t.news:
 			t.world.take(n)
+			shed(&n.status)
 			t.say(t.notices.take(time.Now(), &t.world))
 		case o := <-t.done:
 			t.report(time.Now(), o)
@@ -88,6 +91,19 @@ func (t *Tray) loop(ctx context.Context) error {
 		now := time.Now()
 		t.cfg.Panel.Show(t.world.picture(now))
 		timer.Reset(t.next(now))
+	}
+}
+
+// many is from how many peers on a state is so large that its memory is given back at once, and not when it suits the collector.
+const many = 2000
+
+func shed(s *local.Status) {
+	peers := 0
+	for i := range s.Networks {
+		peers += len(s.Networks[i].Peers)
+	}
+	if *s = (local.Status{}); peers >= many {
+		debug.FreeOSMemory()
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 	"github.com/cvlan/cvlan/tray/traytest"
 )
 
-func network(name string, s local.State) local.Network {
+func member(name string, s local.State) local.Network {
 	n := traytest.Network(name, 3)
 	n.State = s
 	return n
@@ -24,7 +24,7 @@ func network(name string, s local.State) local.Network {
 var errAway = fmt.Errorf("%w at /run/cvlan/cvland.sock: no such file or directory", local.ErrNoDaemon)
 
 func TestTheDaemonGoesAndComesBack(t *testing.T) {
-	play(t, newTwin(network("office", local.Up)), func(t *testing.T, s *scene) {
+	play(t, newTwin(member("office", local.Up)), func(t *testing.T, s *scene) {
 		if pic := s.p.picture(); pic.Stand != menu.On || !strings.HasPrefix(pic.Title, "office: connected") {
 			t.Fatalf("at first: %+v", pic)
 		}
@@ -40,7 +40,7 @@ func TestTheDaemonGoesAndComesBack(t *testing.T) {
 		if said := s.p.titles(); said != "CloudVLAN is lost" {
 			t.Errorf("after a while: %q", said)
 		}
-		s.d.set(nil, network("office", local.Up))
+		s.d.set(nil, member("office", local.Up))
 		time.Sleep(again)
 		if pic := s.p.picture(); pic.Stand != menu.On {
 			t.Errorf("with a new daemon: %s, %s", pic.Stand, pic.Title)
@@ -52,7 +52,7 @@ func TestTheDaemonGoesAndComesBack(t *testing.T) {
 }
 
 func TestClicksHappenInOrderAndNoneIsLost(t *testing.T) {
-	d := newTwin(network("office", local.Up))
+	d := newTwin(member("office", local.Up))
 	play(t, d, func(t *testing.T, s *scene) {
 		slow := make(chan struct{})
 		d.mu.Lock()
@@ -79,7 +79,7 @@ func TestClicksHappenInOrderAndNoneIsLost(t *testing.T) {
 }
 
 func TestQuitDoesNotWaitForADaemonThatHangs(t *testing.T) {
-	d := newTwin(network("office", local.Up))
+	d := newTwin(member("office", local.Up))
 	play(t, d, func(t *testing.T, s *scene) {
 		d.mu.Lock()
 		d.slow = make(chan struct{})
@@ -105,7 +105,7 @@ func TestTheEndOfThePanelIsTheEndOfTheTray(t *testing.T) {
 }
 
 func TestARefusedClickIsToldAndStaysAWhile(t *testing.T) {
-	d := newTwin(network("office", local.Up))
+	d := newTwin(member("office", local.Up))
 	play(t, d, func(t *testing.T, s *scene) {
 		d.mu.Lock()
 		d.err = local.CodePermission.Problem("Switch memberships off, or forget them", "this user may not do that", "use sudo, or become a member of the group cvlan")
@@ -127,7 +127,7 @@ func TestARefusedClickIsToldAndStaysAWhile(t *testing.T) {
 }
 
 func TestCopyAndAutostart(t *testing.T) {
-	play(t, newTwin(network("office", local.Up)), func(t *testing.T, s *scene) {
+	play(t, newTwin(member("office", local.Up)), func(t *testing.T, s *scene) {
 		s.p.clicks <- menu.Action{Verb: menu.Copy, Text: "10.90.0.2", Of: "my address 10.90.0.2"}
 		s.p.clicks <- menu.Action{Verb: menu.Autostart, On: true}
 		s.p.clicks <- menu.Action{Verb: menu.Terminal}
@@ -145,13 +145,13 @@ func TestCopyAndAutostart(t *testing.T) {
 }
 
 func TestAWatchThatIsTakenIsAskedFor(t *testing.T) {
-	d := newTwin(network("office", local.Up))
+	d := newTwin(member("office", local.Up))
 	d.busy = true
 	play(t, d, func(t *testing.T, s *scene) {
 		if pic := s.p.picture(); pic.Stand != menu.On {
 			t.Fatal(pic.Title)
 		}
-		s.d.set(nil, network("office", local.Offline))
+		s.d.set(nil, member("office", local.Offline))
 		time.Sleep(ask + time.Second)
 		if pic := s.p.picture(); pic.Stand != menu.Warning {
 			t.Error(pic.Title)

@@ -2,6 +2,8 @@ package tray
 
 import (
 	"errors"
+	"io/fs"
+	"runtime"
 	"strings"
 	"time"
 
@@ -25,7 +27,7 @@ type news struct {
 // world is what is known.
 type world struct {
 	known     bool // the daemon has answered, or failed to, at least once
-	status    local.Status
+	networks  []network
 	away      error // why the daemon does not answer; nil: it does
 	failed    *complaint
 	autostart bool
@@ -41,11 +43,12 @@ type complaint struct {
 const complain = time.Minute
 
 func (w *world) take(n news) {
-	w.known, w.away = true, n.err
-	if n.err == nil {
-		w.status = n.status
-	} else {
-		w.status = local.Status{} // what nobody vouches for is not shown
+	w.known, w.away, w.networks = true, n.err, nil
+	if n.err != nil { // what nobody vouches for is not shown
+		return
+	}
+	for i := range n.status.Networks {
+		w.networks = append(w.networks, digest(&n.status.Networks[i]))
 	}
 }
 
@@ -56,12 +59,12 @@ func (w *world) stand() menu.Stand {
 		return menu.Connecting
 	case w.away != nil:
 		return menu.Warning
-	case len(w.status.Networks) == 0:
+	case len(w.networks) == 0:
 		return menu.Login
 	}
 	worst := menu.Off
-	for i := range w.status.Networks {
-		if s := standOf(&w.status.Networks[i]); weight[s] > weight[worst] {
+	for i := range w.networks {
+		if s := w.networks[i].stand(); weight[s] > weight[worst] {
 			worst = s
 		}
 	}
@@ -71,7 +74,7 @@ func (w *world) stand() menu.Stand {
 // weight orders stands by how much they concern a person.
 var weight = map[menu.Stand]int{menu.Off: 0, menu.On: 1, menu.Relayed: 2, menu.Connecting: 3, menu.Warning: 4, menu.Login: 5}
 
-func standOf(n *local.Network) menu.Stand {
+func (n *network) stand() menu.Stand {
 	switch n.State {
 	case local.Down:
 		return menu.Off
@@ -83,27 +86,10 @@ func standOf(n *local.Network) menu.Stand {
 		if n.Problem != nil || len(n.Warnings) > 0 {
 			return menu.Warning
 		}
-		return paths(n)
+		return n.paths()
 	default: // starting, pending, or what a newer daemon says
 		return menu.Connecting
 	}
-}
-
-// paths tells a network of which every path in use is relayed from others.
-func paths(n *local.Network) menu.Stand {
-	direct, relayed := 0, 0
-	for i := range n.Peers {
-		switch n.Peers[i].Path {
-		case local.PathDirect:
-			direct++
-		case local.PathRelay:
-			relayed++
-		}
-	}
-	if relayed > 0 && direct == 0 {
-		return menu.Relayed
-	}
-	return menu.On
 }
 
 func name(s string) string { return clean.Line(s, maxName) }
@@ -115,9 +101,22 @@ func explain(err error) (what, hint string) {
 	switch {
 	case errors.As(err, &e):
 		return text(e.Error()), text(e.Hint)
+	case errors.Is(err, fs.ErrPermission):
+		return "This user may not talk to the daemon", "become a member of the group cvlan"
 	case errors.Is(err, local.ErrNoDaemon):
-		return "The daemon does not answer", "start it: sudo systemctl start cvland"
+		return "The daemon does not answer", startIt()
 	}
 	what, hint, _ = strings.Cut(err.Error(), "; ")
 	return text(what), text(hint)
+}
+
+// startIt is what to do when the daemon does not answer.
+func startIt() string {
+	switch runtime.GOOS {
+	case "windows":
+		return "start the service cvland"
+	case "linux":
+		return "start it: sudo systemctl start cvland"
+	}
+	return "start it in a terminal: sudo cvland"
 }

@@ -156,7 +156,7 @@ func TestTheDaemonIsKilledAndComesBack(t *testing.T) {
 	i.Await("office: connected")
 	d.Stop()
 	i.Await("The daemon does not answer")
-	i.Await("⚠ The daemon does not answer")
+	i.Await("start it: ")
 	d.Show(traytest.Network("office", 2))
 	if err := d.Start(); err != nil {
 		t.Fatal(err)

@@ -1,10 +1,12 @@
-// Command cli measures what the command line and the terminal interface cost: the time of a status with 1,000 peers and of help, the size of
-// the program, and the processor time that the interface takes while nobody touches it and 10,000 peers are there. The daemon is a
+// Command cli measures what the command line, the terminal interface and the icon in the panel cost: the time of a status with 1,000 peers
+// and of help, the size of the program, and the processor time and memory that the two interfaces take while nobody touches them and
+// 10,000 peers are there. The daemon is a
 // stand-in on a socket of its own that answers what it was told; the program is the built one. It prints FIGURE lines.
 package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -24,7 +26,7 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, filepath.Join(*bin, "cvlan"), *runs, *idle); err != nil {
+	if err := errors.Join(run(ctx, filepath.Join(*bin, "cvlan"), *runs, *idle), trays(ctx, filepath.Join(*bin, "cvlan-tray"), *idle)); err != nil {
 		fmt.Fprintln(os.Stderr, "bench cli:", err)
 		os.Exit(1)
 	}
@@ -47,6 +49,16 @@ func run(ctx context.Context, program string, runs int, idle time.Duration) erro
 	}
 	for _, n := range []int{100, 10000} {
 		if err := watch(ctx, program, n, idle); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// trays measures the icon in the panel of a session without a screen.
+func trays(ctx context.Context, program string, idle time.Duration) error {
+	for _, n := range []int{100, 10000} {
+		if err := tray(ctx, program, n, idle); err != nil {
 			return err
 		}
 	}
