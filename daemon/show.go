@@ -86,6 +86,9 @@ func (m *member) live(s *engine.Status) local.Network {
 	}
 	for _, p := range s.Peers {
 		shown := peer(p, live, now)
+		if c, ok := s.Choices[p.Record.Node]; ok {
+			speaks(&shown, c)
+		}
 		if r, ok := using[p.Record.WG]; ok {
 			shown.Relay, shown.Endpoint = relayName(s, r), nil
 			if shown.Path != local.PathIdle {
@@ -172,6 +175,17 @@ func peer(p *netmap.Peer, live map[key.WGPublic]tunnel.PeerState, now time.Time)
 	out.User = p.User
 	reached(&out, p.Record.WG, live, now)
 	return out
+}
+
+// speaks adds what is to be spoken with a peer, and why.
+func speaks(out *local.Peer, c netmap.Choice) {
+	out.Why = c.Why.String()
+	if !c.Open() {
+		out.Closed = out.Why
+	}
+	if c.By != 0 {
+		out.Chosen = c.By.String()
+	}
 }
 
 // plain tells of a device without an agent what a peer's path is.

@@ -114,6 +114,9 @@ type Peer struct {
 	LastSeen      *time.Time       `json:"last_seen,omitempty"`
 	Protocol      string           `json:"protocol"`           // wireguard, ipsec: by which packets leave now, or would
 	Cipher        string           `json:"cipher,omitempty"`   // of the present session
+	Chosen        string           `json:"chosen,omitempty"`   // by which packets are to leave: Protocol, or what it is about to become
+	Why           string           `json:"why,omitempty"`      // Chosen was chosen
+	Closed        string           `json:"closed,omitempty"`   // why nothing may pass, though rules may allow it: the two have not the protocol that it takes
 	Path          string           `json:"path"`               // direct, relay, idle (no session yet)
 	Relay         string           `json:"relay,omitempty"`    // name of the relay that the path leads through
 	Endpoint      *netip.AddrPort  `json:"endpoint,omitempty"` // operate level only

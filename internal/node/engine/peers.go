@@ -47,6 +47,7 @@ func (e *Engine) follow(events []netmap.Event) {
 func (e *Engine) forget(p *netmap.Peer) {
 	e.directory.remove(p.Record.WG)
 	delete(e.spoken, p.Record.Node)
+	e.chosen = nil
 	e.dev.tunnel.RemovePeer(p.Record.WG)
 }
 

@@ -88,6 +88,17 @@ func (e *Engine) respeak(only bool) {
 	}
 }
 
+// choices are what is to be spoken with whom; the map is kept until that changes.
+func (e *Engine) choices() map[ident.Node]netmap.Choice {
+	if e.chosen == nil {
+		e.chosen = make(map[ident.Node]netmap.Choice, len(e.spoken))
+		for id, s := range e.spoken {
+			e.chosen[id] = s.Choice
+		}
+	}
+	return e.chosen
+}
+
 // speak keeps what is chosen for a peer that the tunnel is being told of; false: the two have nothing in common, and the tunnel is to
 // forget the peer.
 func (e *Engine) speak(p *netmap.Peer) (netmap.Choice, bool) {
@@ -97,7 +108,8 @@ func (e *Engine) speak(p *netmap.Peer) (netmap.Choice, bool) {
 		if !c.Open() {
 			e.log.Warn("peer cannot be spoken with", logx.Peer, p.Record.Node.String(), logx.Reason, c.Why.String())
 		}
-		e.listed = nil
+		e.chosen = nil
+		e.changed()
 	}
 	if e.spoken == nil {
 		e.spoken = map[ident.Node]spoken{}

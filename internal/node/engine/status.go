@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/core/netmap"
 	"github.com/cvlan/cvlan/internal/node/flow"
@@ -37,9 +38,10 @@ type Status struct {
 	Known      bool // there is a map: Network and Self are set
 	Network    netmap.Network
 	Self       netmap.Self
-	Peers      []*netmap.Peer   // by name
-	Plains     []*control.Plain // by name
-	Relays     []control.Relay  // by identifier
+	Peers      []*netmap.Peer               // by name
+	Plains     []*control.Plain             // by name
+	Relays     []control.Relay              // by identifier
+	Choices    map[ident.Node]netmap.Choice // what is to be spoken with whom
 	MapVersion uint64
 	Rules      Rules
 
@@ -107,6 +109,7 @@ func (e *Engine) publish() {
 	s.Network, s.Known = e.table.Network()
 	s.Self, _ = e.table.Self()
 	s.Peers, s.Plains, s.Relays = e.peers(), e.plains(), slices.Collect(e.table.Relays())
+	s.Choices = e.choices()
 	s.Rules = Rules{Name: e.rules.name, Filter: e.rules.table}
 	if e.rules.charter != nil {
 		s.Rules.Number = e.rules.charter.Number

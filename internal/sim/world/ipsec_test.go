@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/cvlan/cvlan/api/local"
+	"github.com/cvlan/cvlan/proto/control"
 )
 
 // pair is two machines of one network that see each other.
@@ -59,6 +60,106 @@ func TestTwoSpeakWhatOneOfThemPrefers(t *testing.T) {
 				want = local.WireGuardProtocol
 			}
 			w.speak(a, b, want)
+		}
+	})
+}
+
+// A rule makes IPsec the pair's only way, both come back after one of them was killed, and when the rule is gone, so is IPsec.
+func TestARuleThatRequiresIPsecMovesThePair(t *testing.T) {
+	Tell(t, 32, func(w *World) {
+		n := w.Controller.Network("office", true)
+		key := w.Controller.Key(n, nil)
+		a, b := w.Node("a"), w.Node("b")
+		a.Join(key)
+		b.Join(key)
+		a.Reaches(10*time.Second, "b")
+		w.Controller.Policy(n, `{"acls": [{"src": ["*"], "dst": ["*:*"], "require": ["ipsec"]}]}`)
+		w.Until(5*time.Second, "both speak IPsec", func() bool { return a.Speaks("b") == local.IPsecProtocol && b.Speaks("a") == local.IPsecProtocol })
+		a.Reaches(3*time.Second, "b")
+		w.speak(a, b, local.IPsecProtocol)
+		a.Kill()
+		a.Start()
+		a.Reaches(10*time.Second, "b")
+		w.speak(a, b, local.IPsecProtocol)
+		b.Stop()
+		b.Start()
+		a.Reaches(40*time.Second, "b")
+		w.speak(a, b, local.IPsecProtocol)
+		w.Controller.Policy(n, `{"acls": [{"src": ["*"], "dst": ["*:*"]}]}`)
+		w.speak(a, b, local.WireGuardProtocol)
+	})
+}
+
+// Between routers that let nobody find the other IPsec goes through the relay, for a day, with every change of keys on the way, and through
+// the end of the controller.
+func TestIPsecGoesThroughARelayForADay(t *testing.T) {
+	Tell(t, 33, func(w *World) {
+		w.Relay("eu")
+		key := w.Controller.Key(w.Controller.Network("office", true), nil)
+		a, b := w.NodeBehind(w.Router("sym"), "a"), w.NodeBehind(w.Router("sym"), "b")
+		a.Join(key)
+		b.Join(key)
+		a.Reaches(5*time.Second, "b")
+		b.Prefers(local.IPsecProtocol)
+		w.speak(a, b, local.IPsecProtocol)
+		a.ReachesBy(5*time.Second, "b", local.PathRelay)
+		for i := range 24 * 2 {
+			w.Sleep(30 * time.Minute)
+			a.Reaches(3*time.Second, "b")
+			if i == 24 {
+				w.Controller.Kill()
+			}
+		}
+		w.echoes(a, b)
+	})
+}
+
+// A node that does not speak IPsec is spoken with by WireGuard, unless a rule wants IPsec: then the pair is closed.
+func TestWhoDoesNotSpeakIPsecIsClosedWhereItIsRequired(t *testing.T) {
+	Tell(t, 34, func(w *World) {
+		n := w.Controller.Network("office", true)
+		key := w.Controller.Key(n, nil)
+		a, b := w.Node("a"), w.Node("b", func(n *Node) { n.Can = control.WireGuard })
+		a.Join(key)
+		b.Join(key)
+		a.Prefers(local.IPsecProtocol)
+		a.Reaches(10*time.Second, "b")
+		if p := a.Speaks("b"); p != local.WireGuardProtocol {
+			t.Errorf("they speak %s", p)
+		}
+		w.Controller.Policy(n, `{"acls": [{"src": ["*"], "dst": ["*:*"], "require": ["ipsec"]}]}`)
+		w.Until(5*time.Second, "the pair is closed", func() bool { return a.Ping("b") != nil && b.Ping("a") != nil })
+		w.Until(time.Second, "the reason is told", func() bool { return a.closed("b") != "" && b.closed("a") != "" })
+		w.Controller.Policy(n, `{"acls": [{"src": ["*"], "dst": ["*:*"]}]}`)
+		a.Reaches(5*time.Second, "b")
+		if a.closed("b") != "" {
+			t.Error("still closed")
+		}
+	})
+}
+
+// closed is why nothing may pass to a peer, as the daemon shows it.
+func (n *Node) closed(peer string) string {
+	for _, p := range n.Network().Peers {
+		if p.Name == peer {
+			return p.Closed
+		}
+	}
+	return ""
+}
+
+// Who is no longer in the map cannot speak, and its SAs end at once.
+func TestARemovedNodeIsCutOffFromIPsec(t *testing.T) {
+	Tell(t, 35, func(w *World) {
+		a, b := w.pair()
+		a.Prefers(local.IPsecProtocol)
+		w.speak(a, b, local.IPsecProtocol)
+		if err := w.Controller.Tenant().DeleteNode(w.Background(), "story", w.id("b"), 0); err != nil {
+			t.Fatal(err)
+		}
+		w.Until(2*time.Second, "b is gone from a", func() bool { return !a.Sees("b") })
+		if err := b.Ping("a"); err == nil {
+			t.Error("b still reaches a")
 		}
 	})
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/cvlan/cvlan/internal/sys/sock"
 	"github.com/cvlan/cvlan/internal/sys/stream"
 	"github.com/cvlan/cvlan/internal/sys/tun"
+	"github.com/cvlan/cvlan/proto/control"
 )
 
 // Node is a machine with a daemon.
@@ -30,6 +31,8 @@ type Node struct {
 	Skew time.Duration // how wrong its clock is; read at every use
 	// Transport is what it joins with; zero: auto.
 	Transport stream.Transport
+	// Can are the tunnel protocols that it speaks; zero: all.
+	Can control.Tunnels
 
 	w    *World
 	dir  string
@@ -43,14 +46,17 @@ type Node struct {
 	done chan struct{}
 }
 
-// Node makes a machine and starts its daemon.
-func (w *World) Node(name string) *Node {
+// Node makes a machine and starts its daemon. change may alter what it is made of.
+func (w *World) Node(name string, change ...func(*Node)) *Node {
 	w.T.Helper()
 	a := nodeBase
 	for range len(w.nodes) + 1 {
 		a = a.Next()
 	}
 	n := w.machine(name, a, filepath.Join(w.T.TempDir(), name))
+	for _, f := range change {
+		f(n)
+	}
 	n.Start()
 	return n
 }
@@ -80,7 +86,7 @@ func (n *Node) Clone(name string) *Node {
 // Start starts the daemon on the machine's state folder.
 func (n *Node) Start() {
 	n.w.T.Helper()
-	d, err := daemon.New(daemon.Config{State: n.dir, Log: n.w.log.With("who", n.Name), Outside: n.outside()})
+	d, err := daemon.New(daemon.Config{State: n.dir, Speaks: n.Can, Log: n.w.log.With("who", n.Name), Outside: n.outside()})
 	if err != nil {
 		n.w.T.Fatal(err)
 	}
