@@ -83,8 +83,12 @@ func (p *Pair) stopped(now mono.Time) bool {
 }
 
 // Seal appends the datagram for a packet of IPv4 or IPv6, or of no bytes for a dummy, to dst, whose room beyond the packet's length is
-// Overhead; without it Seal allocates. The packet must not lie in that room.
+// Overhead; without it Seal allocates. The packet must not lie in that room. A packet of traffic that was not agreed on is not sealed: dst
+// comes back as it was (RFC 4301 §4.4.1), and the number stays unused.
 func (p *Pair) Seal(dst []byte, seq uint64, packet []byte) []byte {
+	if len(packet) > 0 && !p.selectors.covers(packet) {
+		return dst
+	}
 	start, header, n := len(dst), p.form.header(), p.form.body(len(packet))
 	end := start + header + n + p.form.icv
 	if most := end + p.form.scratch(); most > cap(dst) {

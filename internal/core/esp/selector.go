@@ -106,8 +106,26 @@ func needed(all []Selector) []Selector {
 }
 
 // allow reports whether a packet from the peer is of the traffic that was agreed on.
-func (s *selectors) allow(packet []byte) bool {
+func (s *selectors) allow(packet []byte) bool { return s.between(packet, s.theirs, s.ours) }
+
+// covers reports whether a packet to the peer is. Nothing vouches for the packet's form.
+func (s *selectors) covers(packet []byte) bool {
 	if s.theirs == nil && s.ours == nil {
+		return true
+	}
+	return headed(packet) && s.between(packet, s.ours, s.theirs)
+}
+
+// headed reports whether a packet has all of its first header.
+func headed(packet []byte) bool {
+	if len(packet) < 20 {
+		return false
+	}
+	return packet[0]>>4 == 4 || packet[0]>>4 == 6 && len(packet) >= 40
+}
+
+func (s *selectors) between(packet []byte, src, dst []Selector) bool {
+	if src == nil && dst == nil {
 		return true
 	}
 	var p filter.Packet
@@ -117,7 +135,7 @@ func (s *selectors) allow(packet []byte) bool {
 		return false
 	}
 	from, to, seen := ports(&p)
-	return match(s.theirs, p.Src, p.Proto, from, seen) && match(s.ours, p.Dst, p.Proto, to, seen)
+	return match(src, p.Src, p.Proto, from, seen) && match(dst, p.Dst, p.Proto, to, seen)
 }
 
 func match(list []Selector, a netip.Addr, proto uint8, port uint16, seen bool) bool {

@@ -84,7 +84,8 @@ func TestSelectorsOfTheInnerPacket(t *testing.T) {
 }
 
 func TestPacketOutsideOfTheSelectorsIsDropped(t *testing.T) {
-	a, b := twins(t, AES256GCM, true, func(k *Keys) { k.Ours = []Selector{span("10.77.0.3", "10.77.0.9")} })
+	a, _ := twins(t, AES256GCM, true)
+	_, b := twins(t, AES256GCM, true, func(k *Keys) { k.Ours = []Selector{span("10.77.0.3", "10.77.0.9")} })
 	if _, why := b.Open(noon, sealed(a, 1, sample4(40))); why != DropSelector {
 		t.Error(why)
 	}
@@ -158,6 +159,61 @@ func TestKindOfDatagram(t *testing.T) {
 	} {
 		if got := KindOf(c.datagram); got != c.want {
 			t.Errorf("%s: %d", name, got)
+		}
+	}
+}
+
+// What leaves is held to the same agreement as what comes (RFC 4301 §4.4.1): a packet of other traffic makes no datagram.
+func TestAPacketOutsideTheAgreementIsNotSealed(t *testing.T) {
+	ours4, theirs4 := span("10.77.0.2", "10.77.0.2"), span("10.77.0.0", "10.77.0.1")
+	ka, _ := keysFor(AES256GCM, false)
+	for name, c := range map[string]struct {
+		theirs, ours []Selector
+		packet       []byte
+		want         bool
+	}{
+		"between both":      {[]Selector{ours4}, []Selector{theirs4}, sample4(40), true},
+		"from elsewhere":    {[]Selector{ours4}, []Selector{ours4}, sample4(40), false},
+		"to elsewhere":      {[]Selector{theirs4}, []Selector{theirs4}, sample4(40), false},
+		"their port":        {[]Selector{{17, 53, 53, ours4.From, ours4.To}}, nil, udp(sample4(40), 9, 53), true},
+		"another port":      {[]Selector{{17, 53, 53, ours4.From, ours4.To}}, nil, udp(sample4(40), 9, 54), false},
+		"of another family": {[]Selector{ours4}, []Selector{theirs4}, sample6(60), false},
+		"cut short":         {[]Selector{ours4}, nil, sample4(40)[:12], false},
+		"of no family":      {[]Selector{ours4}, nil, make([]byte, 60), false},
+		"a dummy":           {[]Selector{ours4}, []Selector{theirs4}, nil, true},
+	} {
+		k := ka
+		k.Theirs, k.Ours = c.theirs, c.ours
+		p, err := newPair(k, 1, 0, new(activity))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if got := len(sealed(p, 1, c.packet)) > 0; got != c.want {
+			t.Errorf("%s: sealed: %v", name, got)
+		}
+	}
+}
+
+func TestASuiteKnowsWhatItAdds(t *testing.T) {
+	for _, s := range usable() {
+		most := 0
+		for n := 20; n < 200; n++ {
+			a, _ := twins(t, s, false)
+			size := len(sealed(a, 1, sample4(n)))
+			if size != s.Size(n) {
+				t.Fatalf("%s: %d bytes for a packet of %d, not %d", s, size, n, s.Size(n))
+			}
+			if fits := s.Fits(size); fits < n || s.Size(fits) != size || s.Size(fits+1) == size {
+				t.Fatalf("%s: %d bytes hold a packet of %d", s, size, fits)
+			}
+			most = max(most, size-n)
+		}
+		want := map[Suite]int{AES256CBC: 57, AES128CBC: 57, AES256CBCSHA1: 53, AES128CBCSHA1: 53}[s]
+		if want == 0 {
+			want = 37
+		}
+		if most != want || s.Fits(10) != 0 {
+			t.Errorf("%s adds %d bytes", s, most)
 		}
 	}
 }

@@ -38,6 +38,9 @@ func (b *batch) seal(s Sealer, counter uint64, packet []byte, limit int, to *Pat
 	}
 	at := b.used + head
 	msg := s.Seal(b.arena[at:at:len(b.arena)], counter, packet, limit)
+	if len(msg) == 0 { // of traffic that was not agreed on with the peer
+		return 0, err
+	}
 	if e := b.add(b.arena[b.used:at+len(msg)], &to.place); e != nil {
 		err = e
 	}
