@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	// maxKnown bounds the clients that are remembered to have read the menu.
-	maxKnown = 64
-	// takeIn is how long a client has to make room for a menu's first level.
+	// maxClients bounds those of whom it is known which submenus they have heard of.
+	maxClients = 64
+	// takeIn is how long a client has to make room for a new submenu.
 	takeIn = 150 * time.Millisecond
 )
 
@@ -21,25 +21,25 @@ type menuObject struct{ p *Panel }
 
 var errNoEntry = dbus.MakeFailedError(errors.New("the menu has no such entry"))
 
-// GetLayout tells of an entry and those below it. The first answer to a client has one level only: libdbusmenu asks for the look of
-// an entry's children before it has made room for them, and loses them. LayoutUpdated makes it ask again.
+// GetLayout tells of an entry and those below it. A submenu that a client has not heard of is told without what is in it: libdbusmenu asks for
+// the look of entries before it has made room for them, and loses those of a submenu that is new. LayoutUpdated makes it ask again.
 func (m menuObject) GetLayout(from dbus.Sender, parent, depth int32, only []string) (uint32, layout, *dbus.Error) {
 	p := m.p
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.known[string(from)] {
-		if len(p.known) >= maxKnown {
-			clear(p.known)
-		}
-		p.known[string(from)] = true
-		if depth != 0 && depth != 1 {
-			depth = 1
-			defer p.readAgain()
-		}
-	}
-	l, ok := p.tree.read(parent, depth, only)
+	r := reading{tree: &p.tree, only: only, heard: p.heard[from], hears: map[int32]bool{}}
+	l, ok := r.read(parent, depth)
 	if !ok {
 		return 0, layout{Props: map[string]dbus.Variant{}, Children: []dbus.Variant{}}, errNoEntry
+	}
+	if parent == 0 && depth != 0 {
+		if len(p.heard) >= maxClients {
+			clear(p.heard)
+		}
+		p.heard[from] = r.hears
+	}
+	if r.withheld {
+		defer p.readAgain()
 	}
 	return p.tree.revision, l, nil
 }

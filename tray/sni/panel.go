@@ -50,7 +50,7 @@ type Panel struct {
 	mu      sync.Mutex
 	picture menu.Picture
 	tree    tree
-	known   map[string]bool // clients that have read the menu
+	heard   map[dbus.Sender]map[int32]bool // the submenus that each client has heard of
 }
 
 // Open joins the bus, waits for a panel at most cfg.Wait, and shows first. When there can be no icon it returns
@@ -62,7 +62,7 @@ func Open(ctx context.Context, cfg Config, first menu.Picture) (*Panel, error) {
 	}
 	p := &Panel{
 		conn: c, log: cfg.Log, clicks: make(chan menu.Action, maxClicks), notices: make(chan menu.Notice, maxNotices),
-		signals: make(chan *dbus.Signal, 32), gone: make(chan struct{}), known: map[string]bool{},
+		signals: make(chan *dbus.Signal, 32), gone: make(chan struct{}), heard: map[dbus.Sender]map[int32]bool{},
 	}
 	if p.log == nil {
 		p.log = func(string) {}
@@ -154,7 +154,7 @@ func (p *Panel) stayRegistered() {
 				continue
 			}
 			p.mu.Lock()
-			clear(p.known)
+			clear(p.heard)
 			p.mu.Unlock()
 			if err := p.register(p.conn.Context()); err != nil {
 				p.log("the panel is not ready: " + err.Error())

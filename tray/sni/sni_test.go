@@ -251,8 +251,7 @@ func TestOnlyWhatChangedIsTold(t *testing.T) {
 		}
 		return strings.Join(all, " ")
 	}
-	told("LayoutUpdated") // a new host is told to read the menu once more
-	p.Show(pic)           // the same: nothing
+	p.Show(pic) // the same: nothing
 	pic = picture(menu.On, "one", "two")
 	pic.Entries[0].Label = "uno"
 	p.Show(pic)
@@ -268,5 +267,27 @@ func TestOnlyWhatChangedIsTold(t *testing.T) {
 	p.Show(pic)
 	if got := told("NewToolTip"); got != "NewIcon LayoutUpdated" {
 		t.Errorf("icon and entries: %q", got)
+	}
+}
+
+// TestANewSubmenuIsToldInTwoSteps is what libdbusmenu needs, or it shows an empty one.
+func TestANewSubmenuIsToldInTwoSteps(t *testing.T) {
+	d := traytest.New(t)
+	d.Watcher(true)
+	p := open(t, d, picture(menu.On, "one"))
+	i := d.Icon()
+	signals := d.Signals()
+	pic := picture(menu.On, "one")
+	pic.Entries = append(pic.Entries, menu.Entry{Key: "sub", Label: "sub", Children: picture(menu.On, "two").Entries})
+	p.Show(pic)
+	for want := range 2 { // changed, and again
+		for s := range signals {
+			if strings.HasSuffix(s.Name, ".LayoutUpdated") {
+				break
+			}
+		}
+		if got := i.Below("sub"); got != want {
+			t.Errorf("reading %d: %d entries in the submenu", want+1, got)
+		}
 	}
 }

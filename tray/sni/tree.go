@@ -133,18 +133,31 @@ type layout struct {
 	Children []dbus.Variant
 }
 
+// reading is one client's reading of the tree.
+type reading struct {
+	tree     *tree
+	only     []string       // the properties asked for
+	heard    map[int32]bool // the submenus that the client knows from before
+	hears    map[int32]bool // those that it knows then
+	withheld bool           // something new was told without what is in it
+}
+
 // read returns the entry and what is below it, to a depth; below 0: all of it.
-func (t *tree) read(id, depth int32, only []string) (layout, bool) {
-	n := t.nodes[id]
+func (r *reading) read(id, depth int32) (layout, bool) {
+	n := r.tree.nodes[id]
 	if n == nil {
 		return layout{}, false
 	}
-	l := layout{ID: id, Props: pick(n.props, only), Children: []dbus.Variant{}}
-	if depth == 0 {
+	l := layout{ID: id, Props: pick(n.props, r.only), Children: []dbus.Variant{}}
+	if depth == 0 || len(n.children) == 0 {
+		return l, true
+	}
+	if r.hears[id] = true; id != 0 && !r.heard[id] {
+		r.withheld = true
 		return l, true
 	}
 	for _, c := range n.children {
-		child, _ := t.read(c, depth-1, only)
+		child, _ := r.read(c, depth-1)
 		l.Children = append(l.Children, dbus.MakeVariant(child))
 	}
 	return l, true

@@ -29,7 +29,6 @@ func (d *Desktop) icon(owner string) *Icon {
 		d.t.Fatal("the icon has no menu")
 	}
 	i.menu = d.Bus.Object(owner, path)
-	i.layout(-1) // the first answer holds one level only, whatever was asked for
 	return i
 }
 
@@ -106,18 +105,22 @@ func (i *Icon) layout(depth int32) (wire, error) {
 	return root, err
 }
 
-// Menu reads the whole menu, in order.
-func (i *Icon) Menu() []Entry {
+// Menu reads the whole menu, in order. What is in a submenu that is new comes with the next reading.
+func (i *Icon) Menu() (all []Entry) {
 	i.d.t.Helper()
-	root, err := i.layout(-1)
-	if err != nil {
-		i.d.t.Fatal(err)
+	var err error
+	for range 4 {
+		var root wire
+		if root, err = i.layout(-1); err != nil {
+			i.d.t.Fatal(err)
+		}
+		all = nil
+		if err = flatten(root.Children, 0, &all); err == nil {
+			return all
+		}
 	}
-	var all []Entry
-	if err := flatten(root.Children, 0, &all); err != nil {
-		i.d.t.Fatal(err)
-	}
-	return all
+	i.d.t.Fatal(err)
+	return nil
 }
 
 func flatten(children []dbus.Variant, depth int, all *[]Entry) error {
@@ -218,4 +221,24 @@ func (d *Desktop) Hammer(i *Icon, id int32, times int) {
 			d.t.Fatal(err)
 		}
 	}
+}
+
+// Below reads the menu once and returns how many entries it tells in the submenu of a label.
+func (i *Icon) Below(label string) int {
+	i.d.t.Helper()
+	root, err := i.layout(-1)
+	if err != nil {
+		i.d.t.Fatal(err)
+	}
+	for _, c := range root.Children {
+		var w wire
+		if err := dbus.Store([]any{c.Value()}, &w); err != nil {
+			i.d.t.Fatal(err)
+		}
+		if w.Props["label"].Value() == label {
+			return len(w.Children)
+		}
+	}
+	i.d.t.Fatalf("%v %q", errNoEntry, label)
+	return 0
 }
