@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cvlan/cvlan/api/local"
+	"github.com/cvlan/cvlan/cli/doctor"
 	"github.com/cvlan/cvlan/cli/iox"
 )
 
@@ -24,6 +25,7 @@ type Env struct {
 	IO     *iox.IO
 	Getenv func(string) string
 	Now    func() time.Time
+	Host   doctor.Host // what doctor looks at; nil: this machine
 }
 
 // Main runs the program in the process's environment and returns its exit code. Ctrl-C ends what runs.
@@ -74,7 +76,7 @@ func New(env *Env) *cobra.Command {
 	root.PersistentFlags().String("socket", "", "where the daemon listens (default $CVLAN_SOCKET, else "+local.DefaultSocket+")")
 	root.AddGroup(&cobra.Group{ID: "node", Title: "This machine:"}, &cobra.Group{ID: "admin", Title: "The networks:"}, &cobra.Group{ID: "self", Title: "This program:"})
 	for id, cmds := range map[string][]*cobra.Command{
-		"node":  {newUp(env), newDown(env), newStatus(env), newPing(env), newPeers(env), newNetcheck(env), newIP(env), newWG(env), newMetrics(env), newTUI(env)},
+		"node":  {newUp(env), newDown(env), newStatus(env), newPing(env), newPeers(env), newNetcheck(env), newDoctor(env), newIP(env), newWG(env), newMetrics(env), newTUI(env)},
 		"admin": {newPolicy(env), newAdmin(env)},
 		"self":  {newVersion(env), newCompletion(env)},
 	} {

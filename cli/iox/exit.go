@@ -19,7 +19,7 @@ const (
 	NotFound    Exit = 9  // no such thing
 	Invalid     Exit = 10 // conflict, or input that was not accepted
 	Skew        Exit = 11 // the other side is of a version that does not fit
-	Degraded    Exit = 12 // not as it should be: not ready or not healthy (status --check), or not what is in force (policy diff)
+	Degraded    Exit = 12 // not as it should be: not ready or not healthy (status --check, doctor), or not what is in force (policy diff)
 	Interrupted Exit = 130
 )
 
@@ -44,7 +44,7 @@ func Exits() []struct {
 		{NotFound, "no such network, node, key or peer"},
 		{Invalid, "conflict, or input that was not accepted"},
 		{Skew, "the other side is of a version that does not fit"},
-		{Degraded, "not as it should be: not ready or not healthy (status --check), or not what is in force (policy diff)"},
+		{Degraded, "not as it should be: not ready or not healthy (status --check, doctor), or not what is in force (policy diff)"},
 		{Interrupted, "ended by ctrl-C"},
 	}
 }
