@@ -16,11 +16,11 @@ type details struct {
 	scroll scroll
 }
 
-// pane draws what matters most.
-func (d *details) pane(p *peer, width int) []string {
+// pane draws what matters most. Where the terminal is high its graph is higher.
+func (d *details) pane(p *peer, width, height int) []string {
 	lines := d.heading(p, width)
 	lines = append(lines, d.facts(p, width)...)
-	lines = append(lines, d.traffic(p, width, 3)...)
+	lines = append(lines, d.traffic(p, width, min(max(height/8, 3), 8))...)
 	if d.ping.id == p.id && d.ping.sent > 0 {
 		lines = append(lines, d.echoes(width, 3)...)
 	}

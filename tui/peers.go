@@ -95,7 +95,7 @@ func (s *peersScreen) view(width, height int) []string {
 	}
 	pane := 0
 	if width >= paneFrom && s.current() != nil {
-		pane = min(max(width*2/5, 46), 76)
+		pane = min(max(width*2/5, 46), 92)
 	}
 	s.listed, s.whole = width, width
 	if pane > 0 {
@@ -106,7 +106,7 @@ func (s *peersScreen) view(width, height int) []string {
 	if pane == 0 {
 		return lines
 	}
-	right := draw.Fit(s.details.pane(s.current(), pane), height)
+	right := draw.Fit(s.details.pane(s.current(), pane, height), height)
 	return draw.Beside(lines, s.listed, s.theme.Rule.Paint(" │ "), right)
 }
 
@@ -249,15 +249,21 @@ func (s *peersScreen) hints() []hintText {
 	return h
 }
 
-// unmeasured returns one of those seen that are in use, another each turn.
-func (s *peersScreen) unmeasured(turn int) (peerID, bool) {
+// unmeasured returns one of those seen that are in use: one whose latency is not known yet, else another each turn.
+func (s *peersScreen) unmeasured(turn int) (id peerID, found bool) {
 	from, to := s.list.seen()
 	to = min(to, len(s.rows))
 	for i := range max(to-from, 0) {
 		p := s.rows[from+(turn+i)%(to-from)]
-		if (p.stand == direct || p.stand == relayed) && p.id != s.chosen {
+		if p.id == s.chosen || p.stand != direct && p.stand != relayed {
+			continue
+		}
+		if p.rtt == 0 {
 			return p.id, true
 		}
+		if !found {
+			id, found = p.id, true
+		}
 	}
-	return peerID{}, false
+	return id, found
 }

@@ -81,12 +81,16 @@ func (d *details) way(c local.Candidate, widths []int, width int) string {
 	if state == (draw.Style{}) {
 		state = t.Dim
 	}
+	leads := t.Dim
+	if c.State == "works" {
+		leads = pathStyle(t, c.Path)
+	}
 	l := draw.NewLine(width, draw.Style{})
 	for i, cell := range []struct {
 		style draw.Style
 		text  string
 	}{
-		{t.Accent, mark}, {pathStyle(t, c.Path), cleanName(c.Path)}, {t.Text, at}, {t.Dim, cleanName(c.Kind)}, {state, cleanName(c.State)},
+		{t.Accent, mark}, {leads, cleanName(c.Path)}, {t.Text, at}, {t.Dim, cleanName(c.Kind)}, {state, cleanName(c.State)},
 		{t.Text, latency(c.RTT)}, {t.Dim, size}, {t.Dim, heard},
 	} {
 		if widths[i] > 0 {

@@ -50,7 +50,7 @@ func TestColumnsGoByRankAndShareWhatIsLeft(t *testing.T) {
 }
 
 func TestGraphs(t *testing.T) {
-	if got := Spark([]float64{9, 0, 1, 8, math.NaN(), 16}, 5, 8); got != " ▁█ █" {
+	if got := Spark([]float64{9, 0, 1, 8, math.NaN(), 16}, 5, 16); got != " ▁▄ ▇" {
 		t.Errorf("spark %q", got)
 	}
 	plain := func(int) Style { return Style{} }

@@ -13,8 +13,8 @@ func eighth(part float64) rune {
 	return eighths[max(min(int(math.Round(part*8)), 8), 1)-1]
 }
 
-// Spark draws the last values as one line of blocks, the newest at the right; high is what fills a cell. Before there are values it is
-// empty.
+// Spark draws the last values as one line of blocks, the newest at the right. high is the highest, which leaves an eighth of the cell free:
+// lines above each other do not meet. Before there are values it is empty.
 func Spark(values []float64, width int, high float64) string {
 	if width <= 0 {
 		return ""
@@ -27,7 +27,7 @@ func Spark(values []float64, width int, high float64) string {
 		case v <= 0 || math.IsNaN(v):
 			b.WriteByte(' ')
 		default:
-			b.WriteRune(eighth(v / high))
+			b.WriteRune(eighth(v / high * 7 / 8))
 		}
 	}
 	return b.String()

@@ -4,24 +4,20 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/cvlan/cvlan/api/local"
-	"github.com/cvlan/cvlan/internal/base/sse"
+	"github.com/cvlan/cvlan/internal/lab/standin"
 )
 
-// daemon is a stand-in with so many peers.
+// daemon is a stand-in with so many peers, in which nothing changes.
 type daemon struct {
+	*standin.Daemon
 	dir, socket string
-	server      *http.Server
-	gone        chan struct{}
-	status      local.Status
-	answer      []byte // the same in JSON
+	status      []byte
 }
 
 func startDaemon(peers int) (*daemon, error) {
@@ -29,47 +25,31 @@ func startDaemon(peers int) (*daemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &daemon{dir: dir, socket: filepath.Join(dir, "s"), gone: make(chan struct{}), status: crowd(peers)}
-	if d.answer, err = json.Marshal(d.status); err != nil {
-		return nil, err
+	d := &daemon{dir: dir, socket: filepath.Join(dir, "s")}
+	if d.status, err = json.Marshal(crowd(peers)); err == nil {
+		d.Daemon, err = standin.Serve(d.socket, d, 0)
 	}
-	l, err := net.Listen("unix", d.socket)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+local.GetStatus.Path, func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write(d.answer)
-	})
-	mux.HandleFunc("GET "+local.WatchStatus.Path, d.watch)
-	mux.HandleFunc("POST "+local.PostPath.Path, d.path)
-	d.server = &http.Server{Handler: mux}
-	go func() {
-		defer close(d.gone)
-		_ = d.server.Serve(l)
-	}()
 	return d, nil
 }
 
 func (d *daemon) stop() {
-	_ = d.server.Close()
-	<-d.gone
+	_ = d.Close()
 	_ = os.RemoveAll(d.dir)
 }
 
-// watch tells the state of now; then nothing changes.
-func (d *daemon) watch(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Content-Type", sse.ContentType)
-	if err := errors.Join(sse.Write(w, local.EventStatus, d.status), http.NewResponseController(w).Flush()); err == nil {
-		<-r.Context().Done()
-	}
+func (d *daemon) Status() []byte { return d.status }
+
+func (d *daemon) Path(local.PathRequest) (local.PeerPath, error) {
+	at := netip.MustParseAddrPort("192.0.2.1:41641")
+	return local.PeerPath{Schema: local.Schema, Path: local.PathDirect, Candidates: []local.Candidate{{Path: local.PathDirect, Address: &at, Kind: "host", State: "works", Chosen: true, RTT: 21e6}}}, nil
 }
 
-func (d *daemon) path(w http.ResponseWriter, _ *http.Request) {
-	at := netip.MustParseAddrPort("192.0.2.1:41641")
-	_ = json.NewEncoder(w).Encode(local.PeerPath{Schema: 1, Path: local.PathDirect, Candidates: []local.Candidate{{Path: local.PathDirect, Address: &at, Kind: "host", State: "works", Chosen: true, RTT: 21e6}}})
-}
+func (d *daemon) Ping(local.PingRequest) (local.Pong, error)       { return local.Pong{}, nil }
+func (d *daemon) PolicyLog(local.PolicyLogRequest) local.PolicyLog { return local.PolicyLog{} }
+func (d *daemon) NetCheck() local.NetCheck                         { return local.NetCheck{} }
 
 // crowd is a state with so many peers of all kinds.
 func crowd(n int) local.Status {
@@ -82,5 +62,5 @@ func crowd(n int) local.Status {
 			Online: i%3 > 0, LastSeen: &now, Protocol: "wireguard", Path: [...]string{local.PathDirect, local.PathRelay, local.PathIdle}[i%3], Endpoint: &at, Candidates: []netip.AddrPort{at}, LastHandshake: &now, RxBytes: uint64(i) << 20, TxBytes: uint64(i) << 10,
 		})
 	}
-	return local.Status{Schema: 1, Since: now, Networks: []local.Network{net}}
+	return local.Status{Schema: local.Schema, Since: now, Networks: []local.Network{net}}
 }
