@@ -174,14 +174,35 @@ func (d *Desk) renew(ctx context.Context, tenant ident.Tenant, id ident.Node, cs
 	return d.issue(ctx, tenant, id, csr)
 }
 
-// issue signs, and notes the end of the certificate. That note is a convenience: without it the certificate is as good.
+// issue signs, and notes the certificate. While the note cannot be written the certificate is as good, but no revocation list will have it.
 func (d *Desk) issue(ctx context.Context, tenant ident.Tenant, node ident.Node, csr []byte) ([][]byte, error) {
 	chain, until, err := d.Issuer.IssueNode(ctx, tenant, node, csr)
 	if err != nil {
 		return nil, err
 	}
-	if err := d.Store.For(tenant).Renewed(ctx, node, until); err != nil {
-		d.Log.Warn("end of a certificate not noted", logx.Node, node, logx.Err, err)
+	note, err := noteOf(chain, until)
+	if err == nil {
+		err = d.Store.For(tenant).Renewed(ctx, node, note)
+	}
+	if err != nil {
+		d.Log.Warn("certificate not noted", logx.Node, node, logx.Err, err)
 	}
 	return chain, nil
+}
+
+// noteOf says of a node's chain what the store keeps.
+func noteOf(chain [][]byte, until time.Time) (store.Certificate, error) {
+	c := store.Certificate{NotAfter: until}
+	if len(chain) != 2 {
+		return c, errors.New("the authority has given no chain of two")
+	}
+	leaf, err := x509.ParseCertificate(chain[0])
+	if err != nil {
+		return c, err
+	}
+	issuer, err := x509.ParseCertificate(chain[1])
+	if err != nil {
+		return c, err
+	}
+	return store.CertificateOf(leaf, issuer), nil
 }

@@ -284,8 +284,7 @@ type Handle interface {
 	// SignNode stores the node's signature, and record, if that differs from the current one in nothing but what the node speaks; else
 	// ErrConflict.
 	SignNode(ctx context.Context, id ident.Node, record, signature []byte) (Node, error)
-	// Renewed notes the end of a new certificate. Seen notes the last time that nodes were seen; it changes no version and tells no sink.
-	Renewed(ctx context.Context, id ident.Node, until time.Time) error
+	// Seen notes the last time that nodes were seen; it changes no version and tells no sink.
 	Seen(ctx context.Context, at map[ident.Node]time.Time) error
 
 	// CreatePlain gives a plain device an id and addresses from its network's ranges. A name that a node or another device of the
@@ -298,6 +297,8 @@ type Handle interface {
 	CreateAPIKey(ctx context.Context, actor string, k APIKey) (APIKey, error)
 	RevokeAPIKey(ctx context.Context, actor string, id ident.APIKey) error
 	APIKeys(ctx context.Context) ([]APIKey, error)
+
+	Certificates
 
 	Events(ctx context.Context, after uint64, limit int) ([]Event, error)
 }

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"crypto/rand"
 	"fmt"
 	"os"
 	"runtime"
@@ -70,7 +71,9 @@ func BenchmarkWrite(b *testing.B) {
 					"seen": func(i int) error {
 						return h.Seen(b.Context(), map[ident.Node]time.Time{nodes[i%256].ID: time.Now()})
 					},
-					"renew": func(i int) error { return h.Renewed(b.Context(), nodes[i%256].ID, time.Now()) },
+					"renew": func(i int) error {
+						return h.Renewed(b.Context(), nodes[i%256].ID, store.Certificate{Serial: rand.Text(), NotAfter: time.Now()})
+					},
 					"rename": func(i int) error {
 						n := nodes[i%256]
 						_, err := h.RenameNode(b.Context(), "bench", n.ID, fmt.Sprint("n", i), 0)

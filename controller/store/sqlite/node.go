@@ -282,20 +282,6 @@ func (w *work) forgetTombs(h *head, s statement, arg any) error {
 	return err
 }
 
-// Renewed implements store.Handle.
-func (h handle) Renewed(ctx context.Context, id ident.Node, until time.Time) error {
-	return h.write(ctx, func(w *work) error {
-		switch n, err := w.change(renewNode, int64(id), micro(until)); {
-		case err != nil:
-			return err
-		case n == 0:
-			return missing(store.ErrNotFound, "node", id)
-		}
-		_, err := w.audit(system, "node.renew", id, slog.Time("until", until))
-		return err
-	})
-}
-
 // seenChunk is how many nodes one mutation of Seen notes, so that others are not kept waiting.
 const seenChunk = 500
 

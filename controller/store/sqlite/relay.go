@@ -202,7 +202,7 @@ func scanRelay(rows *sql.Rows) (r store.Relay, err error) {
 	return r, nil
 }
 
-// outlaw remembers a node that is deleted for as long as it may show a certificate. The end that was noted is not enough: that note is
+// outlaw revokes a deleted node's certificates, and remembers the node for as long as it may show one. The end that was noted is not enough: that note is
 // written after the certificate was given.
 func (w *work) outlaw(n store.Node) error {
 	until := w.now.Add(store.CertLife)
@@ -210,6 +210,9 @@ func (w *work) outlaw(n store.Node) error {
 		until = n.CertUntil
 	}
 	if err := w.exec(forgetRemovedNodes, micro(w.now)); err != nil {
+		return err
+	}
+	if err := w.revokeNode(n.ID); err != nil {
 		return err
 	}
 	return w.exec(insertRemovedNode, int64(n.ID), micro(until))

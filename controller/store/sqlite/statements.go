@@ -204,3 +204,27 @@ const (
 	addRelayed    statement = `INSERT INTO relayed (tenant, day, bytes) VALUES (?1, ?2, ?3) ON CONFLICT (tenant, day) DO UPDATE SET bytes = bytes + excluded.bytes`
 	selectRelayed statement = `SELECT tenant, day, bytes FROM relayed WHERE day >= ?1 ORDER BY tenant, day`
 )
+
+const certificateColumns = `serial, issuer, node, name, dns, ip, email, not_before, not_after, der, created, created_by`
+
+// Of certificates.
+const (
+	insertCertificate    statement = `INSERT INTO certificate (tenant, ` + certificateColumns + `, born) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)`
+	selectCertificate    statement = `SELECT ` + certificateColumns + `, revoked, reason FROM certificate WHERE tenant = ?1 AND serial = ?2`
+	selectCertificates   statement = `SELECT ` + certificateColumns + `, revoked, reason FROM certificate WHERE tenant = ?1 AND not_after > ?2 ORDER BY born`
+	selectDevices        statement = `SELECT ` + certificateColumns + `, revoked, reason FROM certificate WHERE tenant = ?1 AND node = 0 AND not_after > ?2 ORDER BY born`
+	selectRevocations    statement = `SELECT ` + certificateColumns + `, revoked, reason FROM certificate WHERE tenant = ?1 AND issuer = ?2 AND revoked > 0 AND not_after > ?3 ORDER BY revoked, serial`
+	countCertificates    statement = `SELECT count(*) FROM certificate WHERE tenant = ?1 AND node = 0`
+	countInForceOf       statement = `SELECT count(*) FROM certificate WHERE tenant = ?1 AND issuer = ?2 AND revoked = 0 AND not_after > ?3`
+	forgetCertificatesOf statement = `DELETE FROM certificate WHERE tenant = ?1 AND node = ?2 AND not_after < ?3`
+	forgetRevoked        statement = `DELETE FROM certificate WHERE tenant = ?1 AND revoked > 0 AND not_after < ?2`
+	revokeCertificate    statement = `UPDATE certificate SET revoked = ?3, reason = ?4 WHERE tenant = ?1 AND serial = ?2`
+	revokeCertificatesOf statement = `UPDATE certificate SET revoked = ?3, reason = ?4 WHERE tenant = ?1 AND node = ?2 AND revoked = 0 AND not_after > ?3`
+	revokeAllOf          statement = `UPDATE certificate SET revoked = ?3, reason = ?4 WHERE tenant = ?1 AND issuer = ?2 AND revoked = 0 AND not_after > ?3`
+
+	replaceAuthority     statement = `UPDATE authority SET certificate = ?2, private = ?3 WHERE tenant = ?1`
+	insertOldAuthority   statement = `INSERT INTO old_authority (tenant, serial, certificate, private, replaced) VALUES (?1, ?2, ?3, ?4, ?5)`
+	selectOldAuthorities statement = `SELECT tenant, serial, certificate, private, replaced, ended, last_crl FROM old_authority WHERE tenant = ?1 ORDER BY replaced DESC`
+	countOldAuthorities  statement = `SELECT count(*) FROM old_authority WHERE tenant = ?1 AND ended = 0`
+	endAuthority         statement = `UPDATE old_authority SET ended = ?3, private = x'', last_crl = ?4 WHERE tenant = ?1 AND serial = ?2 AND ended = 0`
+)

@@ -14,7 +14,7 @@ import (
 )
 
 // ofTenants are the tables whose rows belong to a tenant.
-var ofTenants = regexp.MustCompile(`\b(network|node|plain|tombstone|join_key|api_key|event|authority|removed_node|relayed|user|user_group|membership|policy)\b`)
+var ofTenants = regexp.MustCompile(`\b(network|node|plain|tombstone|join_key|api_key|event|authority|removed_node|relayed|user|user_group|membership|policy|certificate|old_authority)\b`)
 
 // global are the statements that may look across tenants, each with the reason.
 var global = map[string]string{

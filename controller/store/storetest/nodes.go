@@ -90,8 +90,8 @@ func seenAndRenewedChangeNoVersion(t *testing.T, b *bench) {
 	b.s.Listen(func(ident.Tenant, []store.Change) { heard++ })
 	events := len(b.trail(acme.ID))
 	b.ok(h.Seen(ctx(), at))
-	b.ok(h.Renewed(ctx(), before.Nodes[0].ID, b.now.Add(time.Hour)))
-	b.refused(h.Renewed(ctx(), 7, b.now), store.ErrNotFound)
+	b.ok(h.Renewed(ctx(), before.Nodes[0].ID, store.Certificate{Serial: "1", NotAfter: b.now.Add(time.Hour)}))
+	b.refused(h.Renewed(ctx(), 7, store.Certificate{Serial: "2", NotAfter: b.now}), store.ErrNotFound)
 	after := must[store.Load](t)(h.Load(ctx()))
 	for i, n := range after.Nodes {
 		if !n.LastSeen.Equal(b.now.Add(time.Minute)) || n.Version != before.Nodes[i].Version {

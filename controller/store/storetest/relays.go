@@ -79,7 +79,7 @@ func removedNodesAreRememberedForRelays(t *testing.T, b *bench) {
 	acme, h := b.tenant("acme")
 	n := b.network(h, "office")
 	one, two := b.node(h, n, "one"), b.node(h, n, "two")
-	b.ok(h.Renewed(ctx(), one.ID, b.now.Add(100*24*time.Hour)))
+	b.ok(h.Renewed(ctx(), one.ID, store.Certificate{Serial: "1", NotAfter: b.now.Add(100 * 24 * time.Hour)}))
 	b.ok(h.DeleteNode(ctx(), admin, one.ID, 0))
 	b.ok(h.DeleteNode(ctx(), admin, two.ID, 0))
 	all := must[[]store.RemovedNode](t)(b.s.RemovedNodes(ctx()))

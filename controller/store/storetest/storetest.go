@@ -60,6 +60,8 @@ func Run(t *testing.T, open Open) {
 		{"NodesAreRelays", nodesAreRelays},
 		{"RemovedNodesAreRememberedForRelays", removedNodesAreRememberedForRelays},
 		{"WhatRelaysCarryIsAddedUp", whatRelaysCarryIsAddedUp},
+		{"CertificatesAreIssuedAndRevoked", certificatesAreIssuedAndRevoked},
+		{"AnAuthorityIsReplaced", anAuthorityIsReplaced},
 		{"DeletionsAreRememberedForAWhile", deletionsAreRememberedForAWhile},
 		{"ARefusalLeavesNoTrace", aRefusalLeavesNoTrace},
 		{"EveryChangeIsInTheTrail", everyChangeIsInTheTrail},

@@ -163,7 +163,7 @@ func (e estate) raid(o estate) map[string]error {
 	_, errs["RenameNode"] = e.h.RenameNode(ctx(), admin, o.node.ID, "mine", 0)
 	errs["DeleteNode"] = e.h.DeleteNode(ctx(), admin, o.node.ID, 0)
 	_, errs["SignNode"] = e.h.SignNode(ctx(), o.node.ID, o.node.Record, make([]byte, key.SignatureSize))
-	errs["Renewed"] = e.h.Renewed(ctx(), o.node.ID, time.Now())
+	errs["Renewed"] = e.h.Renewed(ctx(), o.node.ID, store.Certificate{Serial: "1", NotAfter: time.Now()})
 	_, errs["Plain"] = e.h.Plain(ctx(), o.plain.ID)
 	errs["DeletePlain"] = e.h.DeletePlain(ctx(), admin, o.plain.ID, 0)
 	_, errs["CreatePlain"] = e.h.CreatePlain(ctx(), admin, phone(o.network, "spy", e.node))

@@ -73,7 +73,7 @@ func everyChangeIsInTheTrail(t *testing.T, b *bench) {
 	must[store.Node](t)(h.ApproveNode(ctx(), admin, node.ID, 0))
 	must[store.Node](t)(h.SignNode(ctx(), node.ID, node.Record, make([]byte, key.SignatureSize)))
 	must[store.Node](t)(h.RenameNode(ctx(), admin, node.ID, "db", 0))
-	b.ok(h.Renewed(ctx(), node.ID, b.now.Add(time.Hour)))
+	b.ok(h.Renewed(ctx(), node.ID, store.Certificate{Serial: "1", NotAfter: b.now.Add(time.Hour)}))
 	b.group(h, "group:dev")
 	u := b.user(h, alice)
 	must[store.Group](t)(h.ChangeMembers(ctx(), admin, "group:dev", []string{alice}, nil))
