@@ -86,7 +86,7 @@ func (m *member) live(s *engine.Status) local.Network {
 	}
 	for _, p := range s.Peers {
 		shown := peer(p, live, now)
-		if c, ok := s.Choices[p.Record.Node]; ok {
+		if c, ok := s.Choice(p.Record.Node); ok {
 			speaks(&shown, c)
 		}
 		if r, ok := using[p.Record.WG]; ok {

@@ -26,12 +26,12 @@ type Record struct {
 	Node     ident.Node
 	Identity key.IdentityPublic
 	WG       key.WGPublic
+	Speech   Speech
 	Address4 netip.Addr // either may be invalid, not both
 	Address6 netip.Addr
 	Name     string // RFC 1123 label
 	Tags     []string
 	Revision uint64
-	Speech   Speech
 }
 
 // Encode returns the bytes that travel and are signed.

@@ -10,7 +10,7 @@ import (
 )
 
 // Tunnels is a set of tunnel protocols.
-type Tunnels uint32
+type Tunnels uint8
 
 // The protocols. Bits that are not known belong to newer nodes.
 const (

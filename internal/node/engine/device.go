@@ -203,7 +203,8 @@ func bare(prefixes []netip.Prefix) (all []netip.Addr) {
 // lower takes everything off the host.
 func (e *Engine) lower() {
 	if d := e.dev; d != nil {
-		e.dev, e.spoken, e.chosen = nil, nil, nil
+		e.dev = nil
+		e.directory.clear()
 		e.publish() // nobody asks a closed tunnel
 		if err := e.cfg.Outside.Host.Down(d.name); err != nil {
 			e.log.Warn("interface not taken down", logx.Interface, d.name, logx.Err, err)

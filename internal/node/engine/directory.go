@@ -18,6 +18,7 @@ import (
 	"github.com/cvlan/cvlan/internal/node/ike"
 	"github.com/cvlan/cvlan/internal/node/session"
 	"github.com/cvlan/cvlan/internal/node/tunnel"
+	"github.com/cvlan/cvlan/proto/control"
 )
 
 // directory is the map as IKE needs it. A node is to IKE what its certificate names, ID_KEY_ID with the URI of package trust, and proves it with
@@ -29,53 +30,80 @@ type directory struct {
 	credentials func() session.Credentials
 
 	mu    sync.Mutex
-	peers map[key.WGPublic]acquaintance
-	nodes map[ident.Node]key.WGPublic
+	nodes map[ident.Node]*netmap.Peer
+	other map[ident.Node]netmap.Choice // what is spoken with those with whom it is not WireGuard by default
 }
 
-// acquaintance is a node of the map.
-type acquaintance struct {
-	node     ident.Node
-	identity key.IdentityPublic
+// usual is what is spoken with most, and takes no memory.
+var usual = netmap.Choice{By: control.WireGuard}
+
+// met is a node that the tunnel knows.
+type met struct {
+	*netmap.Peer
+	netmap.Choice // of what is spoken with it
 }
 
 var _ ike.Directory = (*directory)(nil)
 
 func newDirectory(m *session.Membership, credentials func() session.Credentials) *directory {
 	root, _ := x509.ParseCertificate(m.Root) // without it every Evidence is refused
-	return &directory{tenant: m.Tenant, root: root, credentials: credentials, peers: map[key.WGPublic]acquaintance{}, nodes: map[ident.Node]key.WGPublic{}}
+	return &directory{tenant: m.Tenant, root: root, credentials: credentials, nodes: map[ident.Node]*netmap.Peer{}, other: map[ident.Node]netmap.Choice{}}
 }
 
-// put takes note of a node.
-func (d *directory) put(p *netmap.Peer) {
+// put takes note of a node and of what is spoken with it.
+func (d *directory) put(p *netmap.Peer, c netmap.Choice) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.peers[p.Record.WG] = acquaintance{p.Record.Node, p.Record.Identity}
-	d.nodes[p.Record.Node] = p.Record.WG
+	d.nodes[p.Record.Node] = p
+	if c == usual {
+		delete(d.other, p.Record.Node)
+	} else {
+		d.other[p.Record.Node] = c
+	}
 }
 
 // remove forgets a node.
-func (d *directory) remove(k key.WGPublic) {
+func (d *directory) remove(n ident.Node) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if a, ok := d.peers[k]; ok && d.nodes[a.node] == k {
-		delete(d.nodes, a.node)
-	}
-	delete(d.peers, k)
+	delete(d.nodes, n)
+	delete(d.other, n)
 }
 
-func (d *directory) of(k key.WGPublic) (acquaintance, bool) {
+// clear forgets all.
+func (d *directory) clear() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	a, ok := d.peers[k]
-	return a, ok
+	clear(d.nodes)
+	clear(d.other)
+}
+
+// node is the one with an identifier.
+func (d *directory) node(n ident.Node) (met, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	p, ok := d.nodes[n]
+	if !ok {
+		return met{}, false
+	}
+	c, special := d.other[n]
+	if !special {
+		c = usual
+	}
+	return met{p, c}, true
+}
+
+// of is the node that a tunnel's peer is.
+func (d *directory) of(p *tunnel.Peer) (met, bool) {
+	m, ok := d.node(p.Node())
+	return m, ok && m.By != 0 && m.Record.WG == p.Key()
 }
 
 var errNoNode = errors.New("it is no node of the map")
 
 // Meet implements ike.Directory. Selectors are everything: which inner addresses a peer may use is the tunnel's business, and may change.
 func (d *directory) Meet(p *tunnel.Peer) (core.Peer, error) {
-	a, ok := d.of(p.Key())
+	a, ok := d.of(p)
 	if !ok {
 		return core.Peer{}, errNoNode
 	}
@@ -96,7 +124,7 @@ func (d *directory) Meet(p *tunnel.Peer) (core.Peer, error) {
 		return core.Peer{}, errors.New("our identity key cannot sign")
 	}
 	how := core.Peer{
-		Local: identity(own), Remote: identity(trust.NodeName(own.Domain, d.tenant, a.node)), Credential: crypt.Credential{Key: signer},
+		Local: identity(own), Remote: identity(trust.NodeName(own.Domain, d.tenant, a.Record.Node)), Credential: crypt.Credential{Key: signer},
 		Child: &core.Child{Ours: anything(), Theirs: anything()}, Unique: true,
 	}
 	for _, der := range c.Certificate {
@@ -111,15 +139,16 @@ func (d *directory) Who(remote, wanted msg.Identity) (key.WGPublic, bool) {
 	if err != nil || n.Tenant != d.tenant {
 		return key.WGPublic{}, false
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	k, ok := d.nodes[n.Node]
-	return k, ok
+	m, ok := d.node(n.Node)
+	if !ok || m.By == 0 {
+		return key.WGPublic{}, false
+	}
+	return m.Record.WG, true
 }
 
 // Evidence implements ike.Directory.
 func (d *directory) Evidence(p *tunnel.Peer, remote msg.Identity, certs []msg.Cert) (crypt.Evidence, error) {
-	a, ok := d.of(p.Key())
+	a, ok := d.of(p)
 	if !ok {
 		return crypt.Evidence{}, errNoNode
 	}
@@ -144,10 +173,10 @@ func (d *directory) Evidence(p *tunnel.Peer, remote msg.Identity, certs []msg.Ce
 		return crypt.Evidence{}, err
 	case proved != claimed:
 		return crypt.Evidence{}, fmt.Errorf("it says that it is %s, its certificate is for %s", claimed, proved)
-	case proved.Tenant != d.tenant || proved.Node != a.node:
-		return crypt.Evidence{}, fmt.Errorf("the certificate is for %s, the peer is node %s", proved, a.node)
-	case held != a.identity:
-		return crypt.Evidence{}, fmt.Errorf("the certificate of node %s is for another key than its record", a.node)
+	case proved.Tenant != d.tenant || proved.Node != a.Record.Node:
+		return crypt.Evidence{}, fmt.Errorf("the certificate is for %s, the peer is node %s", proved, a.Record.Node)
+	case held != a.Record.Identity:
+		return crypt.Evidence{}, fmt.Errorf("the certificate of node %s is for another key than its record", a.Record.Node)
 	}
 	return crypt.Evidence{Public: chain[0].PublicKey}, nil
 }

@@ -59,8 +59,6 @@ type Engine struct {
 	home      atomic.Uint64 // the relay where the node is at home, of which Keep.Home is told by the loop
 	keptHome  ident.Relay
 	rules     rules
-	spoken    map[ident.Node]spoken        // of those that the tunnel knows
-	chosen    map[ident.Node]netmap.Choice // the same for everybody; nil: it has changed since
 	directory *directory
 	speech    atomic.Pointer[control.Speech] // what the node says that it speaks
 }

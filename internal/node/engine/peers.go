@@ -45,9 +45,7 @@ func (e *Engine) follow(events []netmap.Event) {
 
 // forget has the tunnel forget a node. Whoever is no longer in the map cannot prove any more that it is.
 func (e *Engine) forget(p *netmap.Peer) {
-	e.directory.remove(p.Record.WG)
-	delete(e.spoken, p.Record.Node)
-	e.chosen = nil
+	e.directory.remove(p.Record.Node)
 	e.dev.tunnel.RemovePeer(p.Record.WG)
 }
 
@@ -55,14 +53,12 @@ func (e *Engine) forget(p *netmap.Peer) {
 func (e *Engine) setPeer(p *netmap.Peer) {
 	speaks, ok := e.speak(p)
 	if !ok {
-		e.directory.remove(p.Record.WG)
 		e.dev.tunnel.RemovePeer(p.Record.WG)
 		return
 	}
 	g := e.dev.tunnel.Guide()
 	all, kinds := e.candidates(p)
-	e.directory.put(p)
-	e.set(p.Record.Node.String(), tunnel.PeerConfig{Key: p.Record.WG, Allowed: hosts(p), Protocol: classOf(speaks.By), Strict: speaks.Only && speaks.Open(),
+	e.set(p.Record.Node.String(), tunnel.PeerConfig{Key: p.Record.WG, Node: p.Record.Node, Allowed: hosts(p), Protocol: classOf(speaks.By), Strict: speaks.Only && speaks.Open(),
 		Guided: g != nil, Candidates: all})
 	if g == nil {
 		return

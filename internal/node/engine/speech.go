@@ -3,8 +3,6 @@ package engine
 import (
 	"fmt"
 
-	"github.com/cvlan/cvlan/internal/base/ident"
-	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/logx"
 	core "github.com/cvlan/cvlan/internal/core/ike"
 	"github.com/cvlan/cvlan/internal/core/ike/crypt"
@@ -16,12 +14,6 @@ import (
 	"github.com/cvlan/cvlan/policy/compile"
 	"github.com/cvlan/cvlan/proto/control"
 )
-
-// spoken is what the node speaks with a peer.
-type spoken struct {
-	netmap.Choice
-	wg key.WGPublic // by which the tunnel knows the peer
-}
 
 // Protocols are the tunnel protocols that a node speaks, for its tunnel.
 func Protocols(c TunnelConfig) (map[tunnel.Class]tunnel.Build, error) {
@@ -78,8 +70,8 @@ func (e *Engine) respeak(only bool) {
 		return
 	}
 	for p := range e.table.Peers() {
-		was, known := e.spoken[p.Record.Node]
-		if !known || was.wg != p.Record.WG {
+		was, known := e.directory.node(p.Record.Node)
+		if !known || was.Record.WG != p.Record.WG {
 			continue // the tunnel is told of it for the first time, soon
 		}
 		if c := e.choose(p); c != was.Choice && (c.Only || !only) {
@@ -88,32 +80,17 @@ func (e *Engine) respeak(only bool) {
 	}
 }
 
-// choices are what is to be spoken with whom; the map is kept until that changes.
-func (e *Engine) choices() map[ident.Node]netmap.Choice {
-	if e.chosen == nil {
-		e.chosen = make(map[ident.Node]netmap.Choice, len(e.spoken))
-		for id, s := range e.spoken {
-			e.chosen[id] = s.Choice
-		}
-	}
-	return e.chosen
-}
-
 // speak keeps what is chosen for a peer that the tunnel is being told of; false: the two have nothing in common, and the tunnel is to
 // forget the peer.
 func (e *Engine) speak(p *netmap.Peer) (netmap.Choice, bool) {
 	c := e.choose(p)
-	if was, known := e.spoken[p.Record.Node]; !known || was.Choice != c {
+	if was, known := e.directory.node(p.Record.Node); !known || was.Choice != c {
 		e.log.Debug("protocol of a peer", logx.Peer, p.Record.Node.String(), "protocol", c.By.String(), logx.Reason, c.Why.String())
 		if !c.Open() {
 			e.log.Warn("peer cannot be spoken with", logx.Peer, p.Record.Node.String(), logx.Reason, c.Why.String())
 		}
-		e.chosen = nil
 		e.changed()
 	}
-	if e.spoken == nil {
-		e.spoken = map[ident.Node]spoken{}
-	}
-	e.spoken[p.Record.Node] = spoken{c, p.Record.WG}
+	e.directory.put(p, c)
 	return c, c.By != 0
 }

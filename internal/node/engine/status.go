@@ -38,10 +38,9 @@ type Status struct {
 	Known      bool // there is a map: Network and Self are set
 	Network    netmap.Network
 	Self       netmap.Self
-	Peers      []*netmap.Peer               // by name
-	Plains     []*control.Plain             // by name
-	Relays     []control.Relay              // by identifier
-	Choices    map[ident.Node]netmap.Choice // what is to be spoken with whom
+	Peers      []*netmap.Peer   // by name
+	Plains     []*control.Plain // by name
+	Relays     []control.Relay  // by identifier
 	MapVersion uint64
 	Rules      Rules
 
@@ -50,7 +49,8 @@ type Status struct {
 	MTU       int
 	Session   session.State
 
-	tunnel Tunnel
+	tunnel    Tunnel
+	directory *directory
 }
 
 // Rules are what policy lets the node do.
@@ -58,6 +58,15 @@ type Rules struct {
 	Name   uint64 // of the charter that the filter applies; 0: it has none, and nothing passes
 	Number uint64 // of the document that the rules are numbered in
 	Filter *flow.Table
+}
+
+// Choice is what is spoken with a node now; false: the tunnel does not know it.
+func (s *Status) Choice(n ident.Node) (netmap.Choice, bool) {
+	if s.directory == nil {
+		return netmap.Choice{}, false
+	}
+	m, ok := s.directory.node(n)
+	return m.Choice, ok
 }
 
 // Live returns what the tunnel knows of its peers now; nil without a tunnel.
@@ -105,11 +114,10 @@ func (e *Engine) changed() {
 // publish makes a snapshot and tells that there is one.
 func (e *Engine) publish() {
 	e.publishAt, e.published = time.Time{}, time.Now()
-	s := &Status{Session: e.session.State(), MapVersion: e.table.Cursor().GetHard()}
+	s := &Status{directory: e.directory, Session: e.session.State(), MapVersion: e.table.Cursor().GetHard()}
 	s.Network, s.Known = e.table.Network()
 	s.Self, _ = e.table.Self()
 	s.Peers, s.Plains, s.Relays = e.peers(), e.plains(), slices.Collect(e.table.Relays())
-	s.Choices = e.choices()
 	s.Rules = Rules{Name: e.rules.name, Filter: e.rules.table}
 	if e.rules.charter != nil {
 		s.Rules.Number = e.rules.charter.Number

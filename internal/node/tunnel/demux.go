@@ -68,7 +68,7 @@ func (c Class) guide() bool { return c >= Disco && c <= STUN }
 
 // protocol is the class of the messages that make a data class's sessions.
 func (c Class) protocol() Class {
-	if c == ESP {
+	if c == ESP || c == IKE {
 		return IKE
 	}
 	return WireGuard

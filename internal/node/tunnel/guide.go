@@ -145,7 +145,7 @@ func (o *owner) Share(now mono.Time, p *Peer, current, previous [32]byte) {
 		return
 	}
 	o.after(func() { // IKE has no use for them: it agrees on its own
-		if p.speaks(WireGuard).known {
+		if p.knows(WireGuard) {
 			if err := o.transports[WireGuard].Put(now, p, &o.out); err != nil {
 				o.t.log.Warn("preshared key not taken", logx.Peer, p.key.Short(), logx.Err, err)
 			}

@@ -261,8 +261,8 @@ func (w *inbound) received(now mono.Time, b *batchOf) {
 	if moved {
 		p.heard.Store(&Path{place: *b.at})
 	}
-	if at := &p.lately[b.class.protocol().side()]; !at.Load() {
-		at.Store(true)
+	if bit := b.class.bit(); p.flags.Load()&bit == 0 {
+		p.flags.Or(bit)
 	}
 	w.t.stir(p)
 	if b.from.Received(now, b.at.id, b.data) {

@@ -145,7 +145,7 @@ func (o *owner) wake(p *Peer) {
 
 // begin makes a session with a peer.
 func (o *owner) begin(now mono.Time, p *Peer) {
-	if !p.speaks(p.protocol).known && !o.put(now, p) {
+	if !p.knows(p.protocol) && !o.put(now, p) {
 		o.t.forsake(p, NoSession)
 		return
 	}
@@ -263,7 +263,7 @@ func (o *owner) event(now mono.Time, e *Event) {
 		if s := p.sealer.Load(); s != nil && s.Session == e.Session {
 			p.sealer.Store(nil)
 		}
-		if sp := p.speaks(e.Session.Class().protocol()); sp.current != nil && sp.current.Session == e.Session {
+		if sp := p.speaks(e.Session.Class()); sp.current != nil && sp.current.Session == e.Session {
 			sp.current = nil
 		}
 	case Current:

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/core/path"
 )
@@ -27,17 +28,17 @@ const (
 // Peer is one peer of a tunnel. One that never spoke is this struct and its routes; what only a conversation needs is behind
 // pointers.
 type Peer struct {
-	key key.WGPublic
+	key  key.WGPublic
+	node ident.Node // zero: none of ours
 
 	// What workers read and write.
 	sealer atomic.Pointer[sealing]
 	path   atomic.Pointer[Path] // where datagrams go; nil: nowhere yet
 	heard  atomic.Pointer[Path] // where the last authentic datagrams came from
 	rx, tx flow
-	drops  atomic.Pointer[tally]  // nil: none yet
-	lively atomic.Bool            // the owner looks at what flows
-	ipsec  atomic.Bool            // the protocol that is chosen
-	lately [protocols]atomic.Bool // something was received by a protocol, since the owner looked last
+	drops  atomic.Pointer[tally] // nil: none yet
+	lively atomic.Bool           // the owner looks at what flows
+	flags  atomic.Uint32         // bits by which something was received since the owner looked last, and sealsIPsec
 
 	waiting waiting
 
@@ -46,14 +47,14 @@ type Peer struct {
 	keepalive time.Duration
 	allowed   []netip.Prefix
 	picker    path.Picker
-	opening   []byte // the latest message that opens a session, while it is unanswered
-	mark      any    // the guide's own
-	protocol  Class  // that is chosen: WireGuard or IKE
-	speeches  [protocols]speech
-	parting   bool   // the owner looks whether the protocol that is not chosen is in use
-	guided    bool   // the guide looks after it
-	outslept  bool   // its session is from before a long sleep: it is not used, and the transport does not know
-	pulse     *pulse // nil: nothing has flowed lately
+	opening   []byte             // the latest message that opens a session, while it is unanswered
+	mark      any                // the guide's own
+	speeches  *[protocols]speech // nil: none was ever spoken
+	guided    bool               // the guide looks after it
+	outslept  bool               // its session is from before a long sleep: it is not used, and the transport does not know
+	parting   bool               // the owner looks whether the protocol that is not chosen is in use
+	protocol  Class              // that is chosen: WireGuard or IKE
+	pulse     *pulse             // nil: nothing has flowed lately
 }
 
 // sealing is what a peer's packets are sealed with.
@@ -69,6 +70,9 @@ func (f *flow) add(packets, bytes int) {
 
 // Key is the peer's name.
 func (p *Peer) Key() key.WGPublic { return p.key }
+
+// Node is the identifier that the peer was configured with; zero: none.
+func (p *Peer) Node() ident.Node { return p.node }
 
 // Preshared is the pair's symmetric key; zero: none.
 func (p *Peer) Preshared() (k [32]byte) {

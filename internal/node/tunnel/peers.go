@@ -85,8 +85,10 @@ func (o *owner) outsleep() {
 		if p.sealer.Swap(nil) != nil {
 			p.outslept = true
 		}
-		for i := range p.speeches {
-			p.speeches[i].current = nil
+		for _, c := range []Class{WireGuard, IKE} {
+			if p.knows(c) {
+				p.speaks(c).current = nil
+			}
 		}
 	}
 }
@@ -132,7 +134,7 @@ func (o *owner) setPeer(c PeerConfig) error {
 		if len(o.peers) == MaxPeers {
 			return fmt.Errorf("set the peer %s: %d peers already", c.Key.Short(), MaxPeers)
 		}
-		p = &Peer{key: c.Key, guided: c.Guided, picker: path.Picker{Refused: o.t.refused}}
+		p = &Peer{key: c.Key, node: c.Node, guided: c.Guided, picker: path.Picker{Refused: o.t.refused}}
 		o.peers[c.Key] = p
 	}
 	if o.guided(p) {
@@ -149,7 +151,7 @@ func (o *owner) setPeer(c PeerConfig) error {
 		p.picker.SetCandidates(now, c.Candidates, &o.picks)
 		o.spread(p, nil)
 	}
-	if !changed || !p.speaks(p.protocol).known && p.keepalive == 0 {
+	if !changed || !p.knows(p.protocol) && p.keepalive == 0 {
 		return nil
 	}
 	if err := o.transport(p).Put(now, p, &o.out); err != nil {
@@ -225,7 +227,7 @@ func (o *owner) describe(p *Peer) PeerState {
 		s.Endpoint = to.remote
 	}
 	s.Protocol, s.Chosen = p.seals().Protocol(), p.protocol.Protocol()
-	if p.speaks(p.seals()).known {
+	if p.knows(p.seals()) {
 		st := o.transports[p.seals()].Status(p)
 		s.LastHandshake, s.SessionSince, s.Attempting, s.Cipher = o.t.wall(st.Handshake), o.t.wall(st.Born), st.Attempting, st.Cipher
 	}

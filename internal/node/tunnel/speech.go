@@ -22,16 +22,22 @@ const (
 type speech struct {
 	known   bool     // the transport has the peer
 	current *sealing // what it would have packets sealed with; nil: nothing
-	quiet   time.Duration
+	quiet   uint8    // for so many looks nothing has come by it
 }
 
 // side is the number of a protocol among speeches.
 func (c Class) side() int {
-	if c == IKE {
+	if c == IKE || c == ESP {
 		return 1
 	}
 	return 0
 }
+
+// sealsIPsec is set where IPsec is chosen.
+const sealsIPsec = 1 << protocols
+
+// bit is the flag of something that was received by a class's protocol.
+func (c Class) bit() uint32 { return 1 << c.protocol().side() }
 
 // Other is the protocol that is not this one.
 func (c Class) Other() Class {
@@ -55,14 +61,24 @@ func (c Class) Protocol() string {
 // Protocol is the class of the messages by which packets for the peer are keyed: WireGuard or IKE. It is the owner's.
 func (p *Peer) Protocol() Class { return p.protocol }
 
-func (p *Peer) speaks(c Class) *speech { return &p.speeches[c.side()] }
+func (p *Peer) speaks(c Class) *speech {
+	if p.speeches == nil {
+		p.speeches = new([protocols]speech)
+	}
+	return &p.speeches[c.side()]
+}
+
+// knows reports whether a protocol's transport has the peer.
+func (p *Peer) knows(c Class) bool {
+	return p.speeches != nil && p.speeches[c.side()].known
+}
 
 // seals is the protocol that a packet for the peer would leave by now.
 func (p *Peer) seals() Class {
 	if s := p.sealer.Load(); s != nil {
 		return s.Class().protocol()
 	}
-	if p.ipsec.Load() {
+	if p.flags.Load()&sealsIPsec != 0 {
 		return IKE
 	}
 	return WireGuard
@@ -89,7 +105,9 @@ func (o *owner) choose(now mono.Time, p *Peer, c Class, strict bool) {
 	}
 	first := p.protocol == Unknown
 	p.protocol, p.opening = c, nil
-	p.ipsec.Store(c == IKE)
+	if p.flags.And(^uint32(sealsIPsec)); c == IKE {
+		p.flags.Or(sealsIPsec)
+	}
 	if first {
 		return
 	}
@@ -123,9 +141,11 @@ func (o *owner) want(now mono.Time, p *Peer) {
 
 // parts looks from time to time whether the protocol that is not chosen is still in use with a peer.
 func (o *owner) parts(now mono.Time, p *Peer) {
-	old := p.speaks(p.protocol.Other())
-	old.quiet = 0
-	if p.parting || !old.known {
+	old := p.protocol.Other()
+	if !p.knows(old) {
+		return
+	}
+	if p.speaks(old).quiet = 0; p.parting {
 		return
 	}
 	p.parting = true
@@ -156,20 +176,21 @@ func (o *owner) part(now mono.Time) {
 // parted reports whether the protocol that is not chosen is no longer in use.
 func (o *owner) parted(now mono.Time, p *Peer) bool {
 	old := p.protocol.Other()
+	if !p.knows(old) {
+		return true
+	}
 	sp := p.speaks(old)
 	switch s := p.sealer.Load(); {
-	case !sp.known:
-		return true
-	case p.lately[old.side()].Swap(false):
+	case p.flags.And(^old.bit())&old.bit() != 0:
 		sp.quiet = 0
 	case s != nil && s.Class().protocol() == old:
 	default:
-		sp.quiet += partEvery
+		sp.quiet++
 	}
 	if s := p.sealer.Load(); s != nil && s.Class().protocol() == old {
 		o.want(now, p)
 	}
-	if sp.quiet < partAfter {
+	if time.Duration(sp.quiet)*partEvery < partAfter {
 		return false
 	}
 	o.forget(p, old)
@@ -178,7 +199,7 @@ func (o *owner) parted(now mono.Time, p *Peer) bool {
 
 // forget ends a protocol with a peer.
 func (o *owner) forget(p *Peer, c Class) {
-	if !p.speaks(c).known {
+	if !p.knows(c) {
 		return
 	}
 	o.transports[c].Remove(p, &o.out)

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/mono"
 )
@@ -142,6 +143,7 @@ func (o *Out) reset() {
 // PeerConfig is what a tunnel is told of a peer.
 type PeerConfig struct {
 	Key        key.WGPublic     // its name; in WireGuard its public key
+	Node       ident.Node       // that it is; zero: none of ours
 	Preshared  [32]byte         // of the pair; zero: none
 	Allowed    []netip.Prefix   // source addresses that the peer may use and destinations that go to it
 	Protocol   Class            // WireGuard or IKE; Unknown: the first of these that the tunnel speaks
