@@ -40,8 +40,13 @@ func (s *sa) authRequest(in inbound, out *Out) {
 		x.replaceOthers(out)
 	}
 	x.makeRoom(out)
+	settings, no := x.lend(in)
 	x.up(out)
-	ps = append(ps, x.firstChild(s, in, o.nonce, out)...)
+	ps = append(ps, settings...)
+	ps = append(ps, x.firstChild(s, in, o.nonce, no, out)...)
+	if !x.proofEnds.IsNever() {
+		ps = append(ps, x.authLifetime())
+	}
 	if x.mobile {
 		ps = append(ps, msg.Notify{Kind: msg.MOBIKESupported})
 	}
@@ -94,10 +99,13 @@ func (s *sa) introduce(in inbound) ([]msg.Payload, error) {
 	return append(ps, auth), nil
 }
 
-// firstChild answers what the initiator wants of a Child SA in IKE_AUTH; nothing, if it wants none.
-func (x *session) firstChild(s *sa, in inbound, n crypt.Nonces, out *Out) []msg.Payload {
+// firstChild answers what the initiator wants of a Child SA in IKE_AUTH; nothing, if it wants none. no is why it cannot have one.
+func (x *session) firstChild(s *sa, in inbound, n crypt.Nonces, no msg.Notify, out *Out) []msg.Payload {
 	if _, wants := msg.First[msg.SA](in.payloads); !wants {
 		return nil
+	}
+	if no.Kind != 0 {
+		return []msg.Payload{no}
 	}
 	ps, no := x.answerChild(s, in, n, x.profile().First(), 0, always, out)
 	if no.Kind != 0 {

@@ -41,6 +41,9 @@ func (s *sa) sendAuth(out *Out) error {
 		ps = append(ps, msg.IDr(p.Remote))
 	}
 	ps = append(ps, auth)
+	if len(p.Ask) > 0 {
+		ps = append(ps, Inside{Addrs: p.Ask}.request())
+	}
 	if p.Fresh {
 		ps = append(ps, msg.Notify{Kind: msg.InitialContact})
 	}
@@ -71,6 +74,9 @@ func certsOf(ps []msg.Payload) (all []msg.Cert) {
 		if len(all) == maxCerts {
 			break
 		}
+		if c.Encoding == msg.CertHashURL || c.Encoding == msg.CertBundleURL { // nothing is fetched because a stranger says so
+			continue
+		}
 		all = append(all, c)
 	}
 	return all
@@ -97,10 +103,14 @@ func (s *sa) authResponse(in inbound, out *Out) {
 	}
 	x := s.m.establish(s, proof, o.id)
 	x.learn(in.payloads)
+	if cp, ok := msg.First[msg.CP](in.payloads); ok && cp.Kind == msg.ConfigReply {
+		x.inside = granted(cp, x.peer.Ask)
+	}
 	x.up(out)
 	if o.child != nil {
 		o.child.take(x, s, in, o.nonce, out)
 	}
+	x.succeed(o.replaces)
 	x.unique(out)
 	x.proceed(out)
 }

@@ -24,6 +24,11 @@ type Config struct {
 	Lifetime time.Duration
 	// Liveness is how long a peer may be silent before it is asked whether it lives; 0: only Probe asks.
 	Liveness time.Duration
+	// Reauthenticate is how long a peer's proof holds: who does not prove itself anew by then is cut off (RFC 4478). 0: as long as
+	// Evidence.Until allows.
+	Reauthenticate time.Duration
+	// Lender lends addresses to peers that are Lent. Nil: nobody does.
+	Lender Lender
 	// CookiesFrom is the number of half-open SAs from which on strangers must prove their address; 0: 30.
 	CookiesFrom int
 	// MaxHalfOpen and MaxSessions are limits; 0: 1,024 and 65,536.
@@ -62,6 +67,11 @@ type Peer struct {
 	Child *Child
 	// Fresh says that we have forgotten all SAs with the peer, if there were any (INITIAL_CONTACT).
 	Fresh bool
+	// Ask are addresses behind the peer that we would like to have for ourselves; an unspecified one: any of its family.
+	Ask []netip.Addr
+	// Lent says that the peer's traffic is that of addresses that Config.Lender lends to it, whatever Child.Theirs says. If it does not ask
+	// for any, it gets no Child SA.
+	Lent bool
 	// Unique says that more than one IKE SA with the peer is of no use: of two that cross each other one is deleted.
 	Unique bool
 }
@@ -123,6 +133,9 @@ func (c Config) Validate() error {
 	}
 	if c.Lifetime != 0 && c.Lifetime < time.Minute || c.Liveness != 0 && c.Liveness < time.Second {
 		errs = append(errs, errors.New("the lifetime is less than a minute, or liveness less than a second"))
+	}
+	if c.Reauthenticate != 0 && c.Reauthenticate < time.Minute {
+		errs = append(errs, errors.New("proofs hold for less than a minute"))
 	}
 	if c.CookiesFrom < 0 || c.MaxHalfOpen < 0 || c.MaxSessions < 0 {
 		errs = append(errs, errors.New("a limit is negative"))

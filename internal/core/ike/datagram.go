@@ -30,6 +30,9 @@ func (m *Machine) Datagram(now mono.Time, path Path, data []byte, out *Out) {
 		local, remote = remote, local
 	}
 	s := m.sas[local]
+	if s == nil && h.Exchange != msg.IKESAInit {
+		m.unknown(path, h, len(data), out)
+	}
 	if s == nil || s.initiator == h.Has(msg.FromInitiator) || s.remote != remote && s.remote != 0 {
 		return
 	}
@@ -165,6 +168,12 @@ func (s *sa) response(h msg.Header, path Path, raw []byte, out *Out) {
 	}
 	if r.exchange == msg.IKESAInit {
 		s.initResponse(m, raw, path, out)
+		return
+	}
+	if _, hint := msg.Notified(m.Payloads, msg.InvalidIKESPI); hint { // in the clear
+		if s.session != nil && s.session.sa == s {
+			s.session.forgotten(out)
+		}
 		return
 	}
 	in, err := s.unseal(m, raw, &s.answers, path)

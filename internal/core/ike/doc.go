@@ -2,7 +2,7 @@
 // algorithms package crypt's; the keys of Child SAs go out in events, to whoever does ESP.
 //
 // Sections such as §2.8.1 are those of RFC 7296. Spoken besides are RFC 7383 (fragments), 7427 (signatures), 9242 and 9370 (additional
-// key exchanges), 6023 (no Child SA), and of 4555 (MOBIKE) the part that moves a peer.
+// key exchanges), 6023 (no Child SA), 4478 (proofs that end), and of 4555 (MOBIKE) the part that moves a peer.
 //
 // # Objects
 //
@@ -21,6 +21,7 @@
 //	RekeyChild, when ESP says so                       -> EventChildUp with Replaces, EventChildGone
 //	a lifetime, or Rekey                               -> EventRekeyed
 //	Move, or the peer's                                -> EventMoved
+//	a proof that ends, or Reauthenticate               -> EventUp of a session that takes the place, then EventDown of the old one
 //	Terminate, a Delete, or no answer                  -> EventChildDown for each, EventDown
 //
 // Child SAs belong to the session, not to the IKE SA that made them, so a rekeying of the IKE SA moves nothing.
@@ -31,6 +32,11 @@
 // who asked for it deletes it, and who asked for the other deletes the old one (§2.8.1). What cannot be done while another exchange is
 // under way is refused with TEMPORARY_FAILURE and asked again after some seconds, which differ on both sides (§2.25).
 //
+// # Peers that forget
+//
+// A request for an SA that is not there is answered with INVALID_IKE_SPI in the clear, 16 a second at most. Nobody vouches for such a hint: it
+// makes us begin a session beside the one that there is, once a minute at most, and only a peer that proves itself ends the old one.
+//
 // # What a stranger can cost
 //
 // A half-open SA lives 30 s. From CookiesFrom of them on, or some with one network, a stranger must return a cookie before a key is
@@ -40,8 +46,8 @@
 //
 // # What is left out, on purpose
 //
-// IKEv1; transport mode (an answer to a wish for it is tunnel mode); windows of more than one; certificates by URL; configuration
-// payloads, EAP and redirection, which come with the vRouter.
+// IKEv1; transport mode (an answer to a wish for it is tunnel mode); windows of more than one; certificates by URL; EAP and redirection,
+// which come with the vRouter.
 //
 // Keys that are no longer needed are left to the garbage collector: the standard library's ciphers cannot be wiped.
 package ike

@@ -172,7 +172,8 @@ func TestMessagesThatAreNotAuthentic(t *testing.T) {
 		b.m.Datagram(w.now, b.path(), raw, &b.out)
 		if len(b.out.Transmits)+len(b.out.Events) > 0 {
 			m, _ := msg.Parse(raw)
-			if len(b.out.Events) > 0 || m.Exchange == msg.Informational {
+			_, hint := msg.Notified(told(b.out), msg.InvalidIKESPI) // for an SPI that is nobody's
+			if len(b.out.Events) > 0 || m.Exchange == msg.Informational && !hint {
 				t.Fatalf("%x is answered: %+v", raw, b.out)
 			}
 			b.out.Reset()
@@ -181,6 +182,15 @@ func TestMessagesThatAreNotAuthentic(t *testing.T) {
 	if len(b.up) != 1 || len(b.live) != 1 {
 		t.Error(w.story())
 	}
+}
+
+// told is what the only message of out says in the clear.
+func told(out Out) []msg.Payload {
+	if len(out.Transmits) != 1 {
+		return nil
+	}
+	m, _ := msg.Parse(out.Transmits[0].Data)
+	return m.Payloads
 }
 
 // Every message of a meeting, repeated later to both, does nothing but bring back the last answer.

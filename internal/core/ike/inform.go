@@ -29,6 +29,7 @@ func (x *session) informRequest(s *sa, in inbound, out *Out) {
 		x.down(Event{Reason: RefusedByPeer, Notify: n.Kind}, out)
 		return
 	}
+	x.obey(in.payloads)
 	if c, ok := msg.Notified(in.payloads, msg.Cookie2); ok {
 		ps = append(ps, c)
 	}
@@ -80,6 +81,7 @@ func (x *session) closed(s *sa, out *Out) {
 		return
 	}
 	s.rest()
+	x.callOff(out)
 	x.down(Event{Reason: PeerAsked}, out)
 }
 
@@ -137,13 +139,13 @@ func (x *session) close(s *sa, out *Out) {
 }
 
 // terminate deletes the session's IKE SA, and everything with it at once: what the peer answers does not matter any more.
-func (x *session) terminate(out *Out) {
+func (x *session) terminate(why Reason, out *Out) {
 	s := x.sa
 	for _, c := range append([]*child{}, x.children...) {
 		x.lose(c, EventChildDown, out)
 	}
 	x.forget()
-	x.event(Event{Kind: EventDown, Reason: Asked}, out)
+	x.event(Event{Kind: EventDown, Reason: why}, out)
 	x.sa = nil
 	for _, other := range append([]*sa{}, x.sas...) {
 		switch {

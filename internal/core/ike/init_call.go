@@ -2,6 +2,7 @@ package ike
 
 import (
 	"bytes"
+	"net/netip"
 	"slices"
 
 	"github.com/cvlan/cvlan/internal/core/ike/crypt"
@@ -99,7 +100,26 @@ func (s *sa) followInit(in msg.Message, raw []byte, path Path) (again bool, over
 		return false, &Event{Reason: Unusable, Detail: err.Error()}
 	}
 	o.initR, o.nat = raw, natOf(in.Payloads, s.local, s.remote, path)
+	o.path = o.path.float()
 	return false, nil
+}
+
+// Ports of IKE: without the marker before messages, and with it.
+const (
+	portPlain  = 500
+	portMarked = 4500
+)
+
+// float is the path after IKE_SA_INIT: who began on port 500 goes on at 4500, where ESP is in UDP (§2.23). A responder answers wherever
+// requests come from.
+func (p Path) float() Path {
+	up := func(a netip.AddrPort) netip.AddrPort {
+		if a.Port() == portPlain {
+			return netip.AddrPortFrom(a.Addr(), portMarked)
+		}
+		return a
+	}
+	return Path{up(p.Local), up(p.Remote)}
 }
 
 // otherMethod follows INVALID_KE_PAYLOAD, to a method that was offered and not tried yet.

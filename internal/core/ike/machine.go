@@ -26,6 +26,7 @@ type Machine struct {
 	sources  map[netip.Addr]int // half-open SAs by network
 	names    map[string][]*session
 	baker    baker
+	hints    hints
 	lastID   ID
 	schedule agenda.Agenda[*sa]
 }
@@ -78,7 +79,8 @@ func (m *Machine) Terminate(now mono.Time, id ID, out *Out) error {
 	if x == nil {
 		return ErrUnknown
 	}
-	x.terminate(out)
+	x.callOff(out)
+	x.terminate(Asked, out)
 	m.lookAll(x)
 	return nil
 }

@@ -29,6 +29,8 @@ type opening struct {
 	private crypt.Offer
 	child   *createChild // whose answer comes with AUTH
 
+	replaces ID // the session whose place it is to take; 0: none
+
 	additional []msg.TransformID // key exchanges that are still to be done
 }
 
@@ -73,6 +75,7 @@ func (m *Machine) hangUp(s *sa, e Event, out *Out) {
 	}
 	e.Kind, e.ID, e.Peer, e.Path = EventDown, o.id, o.peer.Name, o.path
 	out.Events = append(out.Events, e)
+	m.notRenewed(o.replaces)
 }
 
 // reject ends what a stranger began. Its last answer can still be repeated.

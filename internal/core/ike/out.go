@@ -74,12 +74,14 @@ const (
 	TooMany               // our limits
 	OwnFault              // we have no key, no random numbers, no SPI
 	HalfOpenTooOld        // it took too long
+	ProofOver             // the peer has not proved itself anew
 )
 
 // String returns a name for logs and people.
 func (r Reason) String() string {
 	names := [...]string{"no reason", "asked", "peer asked", "no answer", "refused by peer", "not proved", "unusable answer", "replaced",
-		"not found by peer", "too many", "own fault", "took too long"}
+		"not found by peer", "too many", "own fault", "took too long",
+		"proof over"}
 	if int(r) >= len(names) {
 		return "invalid"
 	}
@@ -99,6 +101,7 @@ type Event struct {
 	Detail   string         // for logs; nothing secret
 	NAT      NAT            // with EventUp and EventMoved
 	Cipher   string         // of the IKE SA, with EventUp and EventRekeyed
+	Inside   Inside         // with EventUp: what the peer lends to us, or we to it
 }
 
 // NAT says which ends have one before them.

@@ -32,6 +32,14 @@ type session struct {
 	later    []task // temporarily refused
 	laterAt  mono.Time
 	rekeyAt  mono.Time
+
+	proofEnds mono.Time // the peer's; Never: it does not
+	reauthAt  mono.Time // when we prove ourselves anew; Never: not by ourselves
+	renewal   ID        // of the attempt to, if there is one
+	replaces  ID        // the session whose place it takes
+	hintedAt  mono.Time // when we last followed a hint that the peer has forgotten us
+	inside    Inside    // lent by the peer, or to it
+	lent      bool      // to it
 }
 
 // establish makes the session of an SA whose peer has proved itself.
@@ -45,6 +53,10 @@ func (m *Machine) establish(s *sa, proof crypt.Proof, id ID) *session {
 		lowest: lowest(o.nonce),
 	}
 	x.peer.Fresh = false
+	x.proofEnds = m.holds(proof)
+	if x.began && !x.proofEnds.IsNever() {
+		x.reauthBy(x.proofEnds)
+	}
 	delete(m.calls, o.id)
 	m.notHalf(s)
 	s.session, s.opening, s.stage, s.ends = x, nil, stageOpen, mono.Never
@@ -72,6 +84,7 @@ func (x *session) profile() crypt.Profile { return x.m.profileOf(&x.peer) }
 // learn takes from IKE_AUTH what the peer can do.
 func (x *session) learn(ps []msg.Payload) {
 	_, x.mobile = msg.Notified(ps, msg.MOBIKESupported)
+	x.obey(ps)
 }
 
 func (x *session) event(e Event, out *Out) {
@@ -83,7 +96,7 @@ func (x *session) event(e Event, out *Out) {
 }
 
 func (x *session) up(out *Out) {
-	x.event(Event{Kind: EventUp, NAT: x.nat, Cipher: x.sa.cipher()}, out)
+	x.event(Event{Kind: EventUp, NAT: x.nat, Cipher: x.sa.cipher(), Inside: x.inside}, out)
 }
 
 // cipher names the algorithms, for people.
@@ -121,6 +134,10 @@ func (x *session) forget() {
 	}
 	x.queue, x.later = nil, nil
 	x.giveUp()
+	if x.lent {
+		x.lent = false
+		m.cfg.Lender.Return(x.id)
+	}
 	delete(m.sessions, x.id)
 	rest := slices.DeleteFunc(m.names[x.peer.Name], func(one *session) bool { return one == x })
 	if len(rest) == 0 {
@@ -153,7 +170,7 @@ func (x *session) unique(out *Out) {
 		return
 	}
 	for _, other := range slices.Clone(x.m.names[x.peer.Name]) {
-		if other == x {
+		if other == x || other.id == x.replaces {
 			continue
 		}
 		loser := x
@@ -161,14 +178,14 @@ func (x *session) unique(out *Out) {
 			loser = other
 		}
 		if loser.began {
-			loser.terminate(out)
+			loser.terminate(Replaced, out)
 		}
 		x.m.lookAll(loser)
 	}
 }
 
 func (x *session) deadline() mono.Time {
-	at := mono.Earlier(x.laterAt, x.rekeyAt)
+	at := mono.Earlier(mono.Earlier(x.laterAt, x.rekeyAt), mono.Earlier(x.proofEnds, x.reauthAt))
 	if l := x.m.cfg.Liveness; l > 0 && x.sa.pending == nil {
 		at = mono.Earlier(at, x.heard.Add(l))
 	}
@@ -178,6 +195,13 @@ func (x *session) deadline() mono.Time {
 // tick does what time alone brings.
 func (x *session) tick(out *Out) {
 	now := x.m.now
+	if !x.proofEnds.IsNever() && x.proofEnds <= now {
+		x.terminate(ProofOver, out)
+		return
+	}
+	if !x.reauthAt.IsNever() && x.reauthAt <= now {
+		x.reauthenticate(out)
+	}
 	if !x.laterAt.IsNever() && x.laterAt <= now {
 		x.laterAt = mono.Never
 		x.queue, x.later = append(x.queue, x.later...), nil

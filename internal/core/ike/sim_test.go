@@ -29,6 +29,9 @@ func simulate(t *testing.T, seed uint64) {
 	w := newWorld(t, seed, func(n int, c *Config, p *Peer) {
 		c.Liveness, c.Lifetime = 20*time.Second, 3*time.Minute
 		p.Unique = true
+		if seed%6 == 5 { // proofs end
+			c.Reauthenticate = 4 * time.Minute
+		}
 		if seed%5 == 3 { // Child SAs have additional key exchanges too
 			for i := range c.Profile.ESP {
 				c.Profile.ESP[i].Transforms = append(c.Profile.ESP[i].Transforms, msg.Transform{Type: msg.AdditionalKE1, ID: msg.KEMLKEM768})
@@ -47,15 +50,19 @@ func simulate(t *testing.T, seed uint64) {
 		w.run(time.Duration(w.rnd.Int64N(int64(20 * time.Second))))
 		w.bounded()
 		for range 1 + w.rnd.IntN(3) {
-			w.side[w.rnd.IntN(2)].act(w.rnd.IntN(14))
+			w.side[w.rnd.IntN(2)].act(w.rnd.IntN(15))
+		}
+		if seed%7 == 6 && w.rnd.IntN(15) == 0 { // one of them knows nothing any more
+			w.restart(w.side[w.rnd.IntN(2)])
 		}
 	}
 	w.link = link{delay: 10 * time.Millisecond}
 	for _, s := range w.side {
 		for _, x := range s.m.sessions {
 			x.rekeyAt = w.now.Add(time.Hour)
+			x.proofEnds, x.reauthAt = mono.Never, mono.Never
 		}
-		s.m.cfg.Lifetime = 24 * time.Hour
+		s.m.cfg.Lifetime, s.m.cfg.Reauthenticate = 24*time.Hour, 0
 	}
 	w.run(10 * time.Minute)
 	w.quietly()
@@ -94,6 +101,8 @@ func (s *side) act(what int) {
 		path := s.path()
 		path.Local = netip.AddrPortFrom(path.Local.Addr(), uint16(4500+s.w.rnd.IntN(3)))
 		_ = s.m.Move(now, id, path, out)
+	case what == 14 && s.w.rnd.IntN(2) == 0:
+		_ = s.m.Reauthenticate(now, id, out)
 	case what == 12 && s.w.rnd.IntN(4) == 0 && len(s.m.calls) == 0:
 		s.initiate()
 	}

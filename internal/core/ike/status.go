@@ -21,6 +21,8 @@ type Status struct {
 	MOBIKE       bool
 	Up, Heard    mono.Time // since when there is the session, and when the peer last showed that it lives
 	Rekey        mono.Time // when the IKE SA is to be replaced
+	Inside       Inside
+	ProofEnds    mono.Time // until when the peer's proof holds; Never: it has no end
 	Children     []ChildSA
 	Asked, Queue int // requests that are unanswered, and wishes that wait
 }
@@ -39,7 +41,7 @@ func (x *session) status() Status {
 	s := Status{
 		ID: x.id, Peer: x.peer.Name, Identity: x.proof.Identity(), Method: x.proof.Method(), Began: x.began, SPIi: i, SPIr: r,
 		Cipher: x.sa.cipher(), Path: x.path, NAT: x.nat, MOBIKE: x.mobile, Up: x.upAt, Heard: x.heard, Rekey: x.rekeyAt,
-		Queue: len(x.queue) + len(x.later),
+		Inside: x.inside, ProofEnds: x.proofEnds, Queue: len(x.queue) + len(x.later),
 	}
 	if x.sa.pending != nil {
 		s.Asked = 1

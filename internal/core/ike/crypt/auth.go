@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/cvlan/cvlan/internal/base/mono"
 	"github.com/cvlan/cvlan/internal/core/ike/msg"
 )
 
@@ -54,12 +55,14 @@ type Credential struct {
 type Evidence struct {
 	Shared []byte
 	Public crypto.PublicKey
+	Until  mono.Time // when it ends, as a certificate does; Never: it does not
 }
 
 // Proof is that a peer is who it says it is. Only Verify makes one that is Valid.
 type Proof struct {
 	id     msg.Identity
 	method msg.AuthMethod
+	until  mono.Time
 }
 
 // Valid reports whether there is a proof at all.
@@ -67,6 +70,9 @@ func (p Proof) Valid() bool { return p.method != 0 }
 
 // Identity is who the peer is.
 func (p Proof) Identity() msg.Identity { return p.id }
+
+// Until is when the proof is of no use any more; Never: it has no end.
+func (p Proof) Until() mono.Time { return p.until }
 
 // Method is how it proved that.
 func (p Proof) Method() msg.AuthMethod { return p.method }
@@ -113,7 +119,7 @@ func (e Evidence) Verify(p PRF, s Signatures, auth msg.Auth, t Transcript) (Proo
 	}
 	id := t.ID
 	id.Data = slices.Clone(id.Data)
-	return Proof{id, auth.Method}, nil
+	return Proof{id, auth.Method, e.Until}, nil
 }
 
 func (p PRF) shared(secret []byte, t Transcript) []byte {
