@@ -29,7 +29,7 @@ func (c *CA) Intermediate(t ident.Tenant) (store.Authority, error) {
 	}
 	tmpl := template(trust.TenantName(c.Domain(), t), c.now(), TenantLife, c.root.cert.NotAfter)
 	tmpl.IsCA, tmpl.MaxPathLenZero = true, true
-	tmpl.KeyUsage = x509.KeyUsageCertSign
+	tmpl.KeyUsage = x509.KeyUsageCertSign | x509.KeyUsageCRLSign
 	tmpl.PermittedDNSDomainsCritical = true // of all name constraints, whatever the field is called
 	tmpl.PermittedURIDomains = []string{c.Domain()}
 	cert, err := sign(tmpl, c.root, &k.PublicKey)
@@ -46,12 +46,9 @@ func (c *CA) IssueNode(ctx context.Context, t ident.Tenant, n ident.Node, csr []
 	if err != nil {
 		return nil, until, err
 	}
-	inter, err := c.load(ctx, t)
+	inter, err := c.issuer(ctx, t)
 	if err != nil {
 		return nil, until, fmt.Errorf("certificate for node %s: %w", n, err)
-	}
-	if ends := inter.cert.NotAfter; !c.now().Before(ends) {
-		return nil, until, fmt.Errorf("certificate for node %s: the authority of tenant %s ended on %s", n, t, ends.UTC().Format(time.DateOnly))
 	}
 	tmpl := template(trust.NodeName(c.Domain(), t, n), c.now(), NodeLife, inter.cert.NotAfter)
 	tmpl.KeyUsage = x509.KeyUsageDigitalSignature
@@ -62,6 +59,18 @@ func (c *CA) IssueNode(ctx context.Context, t ident.Tenant, n ident.Node, csr []
 		return nil, until, fmt.Errorf("certificate for node %s: %w", n, err)
 	}
 	return [][]byte{cert.Raw, inter.cert.Raw}, cert.NotAfter, nil
+}
+
+// issuer loads a tenant's authority, if it is good for something.
+func (c *CA) issuer(ctx context.Context, t ident.Tenant) (signer, error) {
+	s, err := c.load(ctx, t)
+	if err != nil {
+		return s, err
+	}
+	if ends := s.cert.NotAfter; !c.now().Before(ends) {
+		return s, fmt.Errorf("the authority of tenant %s ended on %s", t, ends.UTC().Format(time.DateOnly))
+	}
+	return s, nil
 }
 
 // IssueRelay issues a relay's certificate for the key of a PKCS #10 request, good for both ends of TLS, and returns it in DER and its

@@ -11,6 +11,9 @@ import (
 // maxRequest bounds a request in bytes; one with a P-256 key and no extras has about 200.
 const maxRequest = 4 << 10
 
+// maxDeviceRequest bounds one of a device, which may have a long RSA key.
+const maxDeviceRequest = 16 << 10
+
 // errRequest begins every refusal of a request.
 var errRequest = errors.New("certificate request refused")
 
