@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/cvlan/cvlan/daemon/localapi"
@@ -30,6 +31,8 @@ type Config struct {
 	Speaks     control.Tunnels
 	IKEProfile string
 	Log        *slog.Logger
+	// Level is how much Log writes, as the daemon was started with; settings change it. nil: nothing does.
+	Level *slog.LevelVar
 	// Outside is the world; the zero Outside is the real one.
 	Outside engine.Outside
 	// Check is what network checks need of the world; what is nil is the real one's. Its Relays come from the networks' maps.
@@ -41,6 +44,8 @@ type Config struct {
 	// Quiet is called, from a goroutine of its own, when nothing has changed for 15 s since something last did: the moment to tidy up.
 	// nil: nothing is called.
 	Quiet func()
+
+	logStandard string // Level as it was when the daemon was made
 }
 
 // quietAfter is how long nothing must change for Config.Quiet.
@@ -50,6 +55,10 @@ const quietAfter = 15 * time.Second
 func (c *Config) fill() {
 	if c.Group == "" {
 		c.Group = localapi.DefaultGroup
+	}
+	c.logStandard = "info"
+	if c.Level != nil {
+		c.logStandard = strings.ToLower(c.Level.Level().String())
 	}
 	if c.Outside.Host == nil {
 		host := osnet.New(osnet.Options{State: c.State, Log: c.Log})

@@ -24,15 +24,17 @@ type Daemon struct {
 	door   *localapi.Server
 	ledger engine.Ledger
 	since  time.Time
+	recent recent // of the log
 
 	checking sync.Mutex      // one check of the network at a time
 	ops      sync.Mutex      // one start or stop of engines at a time
 	running  context.Context // of Run; nil before and after
 
-	mu      sync.Mutex
-	members []*member // in the order of their networks' identifiers
-	change  chan struct{}
-	quiet   *time.Timer // nil: nobody wants to know
+	mu          sync.Mutex
+	members     []*member // in the order of their networks' identifiers
+	preferences state.Preferences
+	change      chan struct{}
+	quiet       *time.Timer // nil: nobody wants to know
 }
 
 // New takes the state folder and the socket for this process: a second daemon is refused here, with a line that says which. It
@@ -42,8 +44,10 @@ func New(cfg Config) (*Daemon, error) {
 	if err != nil {
 		return nil, err
 	}
+	d := &Daemon{dir: dir, since: time.Now(), change: make(chan struct{})}
+	cfg.Log = d.recent.beside(cfg.Log)
 	cfg.fill()
-	d := &Daemon{cfg: cfg, log: cfg.Log, dir: dir, since: time.Now(), change: make(chan struct{})}
+	d.cfg, d.log = cfg, cfg.Log
 	if err := d.load(); err != nil {
 		dir.Close()
 		return nil, err
@@ -60,6 +64,11 @@ func New(cfg Config) (*Daemon, error) {
 }
 
 func (d *Daemon) load() error {
+	var err error
+	if d.preferences, err = d.dir.Preferences(); err != nil {
+		d.log.Error("settings of the machine not used, defaults hold", logx.Err, err)
+	}
+	d.applyLogLevel()
 	found, err := d.dir.Memberships()
 	if err != nil {
 		return err

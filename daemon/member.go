@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"time"
@@ -55,7 +56,7 @@ func (m *member) start(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	e := engine.New(engine.Config{
 		Membership: m.state.Session(), Identity: m.state.Identity, WG: m.state.WG, Transport: meta.Transport,
-		Cache: cache, Heard: heard, Interface: meta.Interface, Port: meta.Port, LastName: meta.Last.Interface, LastPort: meta.Last.Port, LastHome: meta.Home, MTU: m.d.cfg.MTU,
+		Cache: cache, Heard: heard, Interface: meta.Interface, Port: meta.Port, LastName: meta.Last.Interface, LastPort: meta.Last.Port, LastHome: meta.Home, MTU: cmp.Or(meta.MTU, m.d.cfg.MTU),
 		Speaks: m.d.cfg.Speaks, Prefers: m.prefers(), Profile: m.d.cfg.IKEProfile,
 		Keep: keep{m.state}, Outside: m.d.cfg.Outside, Ledger: &m.d.ledger, Log: m.d.log, Changed: m.d.changed,
 		Relay: m.hosts(ctx),

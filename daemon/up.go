@@ -28,7 +28,7 @@ func (d *Daemon) Up(ctx context.Context, r local.UpRequest) (local.Networks, err
 		return d.join(ctx, r)
 	}
 	if r.Hostname != "" || r.Interface != "" || r.Port != 0 || r.Transport != "" {
-		return local.Networks{}, local.CodeInvalid.Problem("bring up a network", "hostname, interface, port and transport are chosen when a network is joined", "give them together with a join key")
+		return local.Networks{}, local.CodeInvalid.Problem("bring up a network", "hostname, interface, port and transport are chosen when a network is joined", "give them together with a join key; later: cvlan set")
 	}
 	chosen, err := d.choose(r.Network)
 	if err != nil {

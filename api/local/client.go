@@ -78,6 +78,16 @@ func (c *Client) Ping(ctx context.Context, r PingRequest) (Pong, error) {
 	return call(ctx, c, PostPing, r)
 }
 
+// Settings returns everything that can be set.
+func (c *Client) Settings(ctx context.Context) (Settings, error) {
+	return call(ctx, c, GetSettings, None{})
+}
+
+// Set changes settings, and returns those concerned as they are then.
+func (c *Client) Set(ctx context.Context, r SetRequest) (Settings, error) {
+	return call(ctx, c, PatchSettings, r)
+}
+
 // Up joins a network or brings memberships up. It returns when that is accepted; WatchStatus tells how it goes on.
 func (c *Client) Up(ctx context.Context, r UpRequest) (Networks, error) {
 	return call(ctx, c, PostUp, r)

@@ -44,13 +44,16 @@ var (
 	PostPolicyLog = Op[PolicyLogRequest, PolicyLog]{Route{http.MethodPost, "/v1/policy/log", Operate, false, "What the filter has dropped lately, and counted"}}
 	PostPing      = Op[PingRequest, Pong]{Route{http.MethodPost, "/v1/ping", Read, false, "One echo to a peer"}}
 	PostProtocol  = Op[ProtocolRequest, Networks]{Route{http.MethodPost, "/v1/protocol", Operate, false, "Say which tunnel protocol this machine would rather speak"}}
+	// GetSettings lists all; PatchSettings takes what SetRequest names.
+	GetSettings   = Op[None, Settings]{Route{http.MethodGet, "/v1/settings", Read, false, "Everything that can be set, as it is now"}}
+	PatchSettings = Op[SetRequest, Settings]{Route{http.MethodPatch, "/v1/settings", Operate, false, "Change settings"}}
 	PostUp        = Op[UpRequest, Networks]{Route{http.MethodPost, "/v1/up", Operate, false, "Join a network, or bring memberships up"}}
 	PostDown      = Op[DownRequest, Networks]{Route{http.MethodPost, "/v1/down", Operate, false, "Switch memberships off, or forget them"}}
 )
 
 // Routes returns all of them: the daemon serves each, and no other.
 func Routes() []Route {
-	return []Route{GetStatus.Route, WatchStatus.Route, GetVersion.Route, GetWireGuard.Route, PostPath.Route, PostPolicyLog.Route, GetNetCheck.Route, PostPing.Route, PostProtocol.Route, PostUp.Route, PostDown.Route}
+	return []Route{GetStatus.Route, WatchStatus.Route, GetVersion.Route, GetWireGuard.Route, PostPath.Route, PostPolicyLog.Route, GetNetCheck.Route, PostPing.Route, GetLog.Route, PostProtocol.Route, GetSettings.Route, PatchSettings.Route, PostUp.Route, PostDown.Route}
 }
 
 // About answers GetVersion.

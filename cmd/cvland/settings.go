@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 
 	"github.com/spf13/pflag"
@@ -99,7 +100,8 @@ func (s *settings) load(args []string, errs io.Writer) error {
 }
 
 func (s *settings) check() error {
-	log, err := logx.New(os.Stderr, s.logLevel, s.logJSON)
+	s.Level = new(slog.LevelVar)
+	log, err := logx.NewAt(os.Stderr, s.Level, s.logLevel, s.logJSON)
 	s.Log = log
 	s.ReadGroup = s.localRead == "group"
 	if !s.ReadGroup && s.localRead != "all" {

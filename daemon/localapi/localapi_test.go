@@ -84,6 +84,11 @@ func (b *backend) PolicyLog(context.Context, local.PolicyLogRequest) (local.Poli
 	return local.PolicyLog{Schema: local.Schema}, nil
 }
 
+func (b *backend) Settings() local.Settings { return local.Settings{Schema: local.Schema} }
+func (b *backend) Set(context.Context, local.SetRequest) (local.Settings, error) {
+	return local.Settings{Schema: local.Schema}, nil
+}
+
 func (b *backend) WireGuard() local.WireGuard { return local.WireGuard{Schema: local.Schema} }
 func (b *backend) Ping(context.Context, local.PingRequest) (local.Pong, error) {
 	at := netip.MustParseAddrPort("203.0.113.5:7")

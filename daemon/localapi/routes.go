@@ -53,12 +53,21 @@ func (s *Server) table() map[string]route {
 	bind(s, add, local.GetNetCheck, func(ctx context.Context, _ local.None, _ local.Level) (local.NetCheck, error) {
 		return b.NetCheck(ctx)
 	})
+	bind(s, add, local.GetLog, func(context.Context, local.None, local.Level) (local.Log, error) {
+		return b.Log(), nil
+	})
 	bind(s, add, local.PostPing, func(ctx context.Context, in local.PingRequest, l local.Level) (local.Pong, error) {
 		p, err := b.Ping(ctx, in)
 		return redactPong(p, l), err
 	})
 	bind(s, add, local.PostProtocol, func(ctx context.Context, in local.ProtocolRequest, l local.Level) (local.Networks, error) {
 		return redactNetworks(l)(b.SetProtocol(ctx, in))
+	})
+	bind(s, add, local.GetSettings, func(context.Context, local.None, local.Level) (local.Settings, error) {
+		return b.Settings(), nil
+	})
+	bind(s, add, local.PatchSettings, func(ctx context.Context, in local.SetRequest, _ local.Level) (local.Settings, error) {
+		return b.Set(ctx, in)
 	})
 	bind(s, add, local.PostUp, func(ctx context.Context, in local.UpRequest, l local.Level) (local.Networks, error) {
 		return redactNetworks(l)(b.Up(ctx, in))

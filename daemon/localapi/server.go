@@ -24,7 +24,10 @@ type Backend interface {
 	Path(context.Context, local.PathRequest) (local.PeerPath, error)
 	PolicyLog(context.Context, local.PolicyLogRequest) (local.PolicyLog, error)
 	NetCheck(context.Context) (local.NetCheck, error)
+	Log() local.Log
 	SetProtocol(context.Context, local.ProtocolRequest) (local.Networks, error)
+	Settings() local.Settings
+	Set(context.Context, local.SetRequest) (local.Settings, error)
 	Up(context.Context, local.UpRequest) (local.Networks, error)
 	Down(context.Context, local.DownRequest) (local.Networks, error)
 	Ping(context.Context, local.PingRequest) (local.Pong, error)

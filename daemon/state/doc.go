@@ -2,6 +2,7 @@
 //
 //	DIR/                         0700
 //	  lock                       held by the running daemon
+//	  preferences.json           what was set for the machine as a whole
 //	  networks/<network id>/     one membership
 //	    identity.pem             P-256 identity key, PKCS #8
 //	    wg.key                   WireGuard key, base64

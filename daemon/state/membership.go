@@ -43,6 +43,7 @@ type Meta struct {
 	Wanted    Wanted           `json:"wanted"`
 	Transport stream.Transport `json:"transport,omitempty"`
 	Interface string           `json:"interface,omitempty"` // as its owner wants it
+	MTU       int              `json:"mtu,omitempty"`       // as its owner wants it
 	Port      uint16           `json:"port,omitempty"`      // as its owner wants it
 	Protocol  string           `json:"protocol,omitempty"`  // that its owner would rather have spoken
 	Last      Last             `json:"last"`
@@ -105,6 +106,9 @@ func (m *Membership) Session() session.Membership {
 func (m *Membership) SetWanted(w Wanted) error {
 	return m.change(func(meta *Meta) { meta.Wanted = w })
 }
+
+// Set keeps what the owner sets.
+func (m *Membership) Set(alter func(*Meta)) error { return m.change(alter) }
 
 // SaveProtocol keeps which tunnel protocol the owner would rather have spoken; "": none.
 func (m *Membership) SaveProtocol(name string) error {

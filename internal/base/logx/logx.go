@@ -33,7 +33,11 @@ const (
 
 // New returns a logger that writes to w at the level named: debug, info, warn or error; in JSON or as text.
 func New(w io.Writer, level string, json bool) (*slog.Logger, error) {
-	var l slog.Level
+	return NewAt(w, new(slog.LevelVar), level, json)
+}
+
+// NewAt is New, but the level is put into l, through which it can be changed later.
+func NewAt(w io.Writer, l *slog.LevelVar, level string, json bool) (*slog.Logger, error) {
 	if err := l.UnmarshalText([]byte(strings.ToUpper(level))); err != nil {
 		return nil, fmt.Errorf("log level %.20q: unknown; use debug, info, warn or error", level)
 	}
