@@ -41,6 +41,7 @@ type options struct {
 	wait      time.Duration
 	autostart string
 	version   bool
+	out       io.Writer
 }
 
 func parse(args []string, errs io.Writer) (options, error) {
@@ -81,6 +82,7 @@ func run(args []string, out, errs io.Writer) int {
 		fmt.Fprintln(out, "cvlan-tray", v.Version, v.Commit)
 		return exitOK
 	}
+	o.out = out
 	d, err := desk.New(o.socket)
 	if err != nil {
 		return fail(errs, err, exitInternal)
@@ -135,9 +137,10 @@ func client(socket string) *local.Client {
 	return local.NewClient(socket)
 }
 
-// serve runs the tray on a panel that stands.
+// serve runs the tray on a panel, and says first that its icon stands: cvlan tray waits for that line.
 func serve(ctx context.Context, o options, d *desk.Desk, p tray.Panel) error {
 	c := client(o.socket)
+	fmt.Fprintln(o.out, "The icon stands in the panel.")
 	defer c.Close()
 	return tray.New(tray.Config{Daemon: c, Panel: p, Desk: d}).Run(ctx)
 }
