@@ -37,7 +37,7 @@ func openTunnel(budget *tunnel.Budget) func(engine.TunnelConfig) (engine.Tunnel,
 		}
 		return engine.Guided(c, tunnel.Config{
 			Self: c.Private.Public(), TUN: c.TUN, Sockets: sockets, Budget: budget, PathMTU: sock.PathMTU, Log: c.Log,
-			Spare:      func() (sock.Socket, error) { return sock.Open(sock.Config{}) },
+			Spare:      func() (sock.Socket, error) { return sock.Open(sock.Config{Alone: true}) },
 			Transports: protocols,
 		}, engine.Helpers{Ferry: relays.New(relays.Config{Credentials: c.Credentials, Log: c.Log}), Gateway: portmap.System{}})
 	}

@@ -20,7 +20,8 @@ const (
 	usedTrains = 8
 )
 
-// spare is a socket with a port of its own, so that NATs see another flow. It reads messages only, until a way uses it.
+// spare is a socket with a port of its own, so that NATs see another flow. It has room for messages only until a way uses it; what the peer
+// sends before, whose way it may be already, comes one datagram at a time (sock.Config.Alone).
 type spare struct {
 	sock.Socket
 	number uint16
@@ -89,4 +90,7 @@ func (w *inbound) grow() {
 	}
 	x.taken = need
 	w.trains = newTrains(usedTrains, inboundBuffer)
+	if j, ok := x.Socket.(sock.Joiner); ok {
+		j.Join()
+	}
 }

@@ -62,8 +62,7 @@ type udp struct {
 	in    incoming
 	spare spare
 
-	gso                       atomic.Bool
-	gro                       bool
+	gso, gro                  atomic.Bool
 	receiveBuffer, sendBuffer int
 	overflow                  atomic.Uint64 // as it was last looked at
 	counters
@@ -81,8 +80,17 @@ func (u *udp) bind(fd int, c Config) error {
 	u.receiveBuffer, u.sendBuffer = bufferSizes(uintptr(fd))
 	_, err := unix.GetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_SEGMENT)
 	u.gso.Store(err == nil)
-	u.gro = unix.SetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_GRO, 1) == nil
+	if !c.Alone {
+		u.join(uintptr(fd))
+	}
 	return u.listen(fd, int(c.Port))
+}
+
+// Join implements Joiner.
+func (u *udp) Join() { _ = u.raw.Control(u.join) } // it fails when the socket is closed
+
+func (u *udp) join(fd uintptr) {
+	u.gro.Store(unix.SetsockoptInt(int(fd), unix.IPPROTO_UDP, unix.UDP_GRO, 1) == nil)
 }
 
 // set switches on what the socket cannot do without.

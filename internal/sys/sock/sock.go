@@ -49,7 +49,13 @@ type Config struct {
 	// Shared lets other sockets of this user, Shared too, have the same port. The kernel gives all datagrams of one remote to one of
 	// them. Linux only.
 	Shared bool
+	// Alone has datagrams come one a Train, so that buffers of one datagram lose nothing, until Join is called. Linux only: elsewhere they
+	// always do.
+	Alone bool
 }
+
+// Joiner is a Socket whose datagrams come in trains once Join has been called. From then on buffers have to hold MaxTrain.
+type Joiner interface{ Join() }
 
 // Train is one datagram or several of equal size, one after another, that go to or came from the same place.
 type Train struct {

@@ -14,7 +14,7 @@ func (u *udp) Port() uint16 { return u.port }
 func (u *udp) Stats() Stats {
 	_ = u.raw.Control(u.look) // closed: as it was at the end
 	s := Stats{
-		SendGSO: u.gso.Load(), ReceiveGRO: u.gro,
+		SendGSO: u.gso.Load(), ReceiveGRO: u.gro.Load(),
 		ReceiveBuffer: u.receiveBuffer, SendBuffer: u.sendBuffer,
 		Overflow: u.overflow.Load(),
 	}

@@ -40,7 +40,7 @@ func openBare(c Config) (Socket, error) {
 		return nil, err
 	}
 	u.gso.Store(false)
-	u.gro = false
+	u.gro.Store(false)
 	u.raw.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.IPPROTO_UDP, unix.UDP_GRO, 0) })
 	return u, err
 }
@@ -60,6 +60,36 @@ func TestATrainStaysATrain(t *testing.T) {
 		if err != nil || n != 1 || trains[0].Segment != 1400 || len(trains[0].Data) != len(train.Data) || trains[0].Datagrams() != 44 {
 			t.Errorf("%v: %d trains, %v; the first of %d bytes, segment %d", at, n, err, len(trains[0].Data), trains[0].Segment)
 		}
+	}
+}
+
+// To a socket that has only room for messages, packets lose nothing when they come as a train; once it has room it gets the train.
+func TestASocketAloneLosesNothingOfATrain(t *testing.T) {
+	a, b := mustOpen(t, Open, Config{}), mustOpen(t, Open, Config{Alone: true})
+	train := Train{Data: pattern(9*1400 + 100), Segment: 1400, Remote: netip.AddrPortFrom(loopback, b.Port())}
+	send := func() {
+		if err := a.Send([]Train{train}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	send()
+	var came [][]byte
+	for len(came) < 10 {
+		trains := buffers(1, 2048)
+		if n, err := b.Receive(trains); n != 1 || err != nil {
+			t.Fatal(n, err)
+		}
+		came = append(came, datagrams(trains...)...)
+	}
+	compare(t, came, datagrams(train))
+	b.(Joiner).Join()
+	if !a.Stats().SendGSO || !b.Stats().ReceiveGRO {
+		t.Skip("the kernel has no segmentation offload")
+	}
+	send()
+	trains := buffers(1, MaxTrain)
+	if n, err := b.Receive(trains); n != 1 || err != nil || trains[0].Datagrams() != 10 {
+		t.Errorf("%d trains of %d datagrams, %v", n, trains[0].Datagrams(), err)
 	}
 }
 
