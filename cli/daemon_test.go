@@ -29,6 +29,7 @@ type daemon struct {
 	path    json.RawMessage
 	check   json.RawMessage // what netcheck is answered
 	denials json.RawMessage // what policy log is answered
+	log     json.RawMessage // what log is answered
 	later   json.RawMessage // and when it asks again; nil: the daemon has gone
 	then    []local.Status  // what a watch shows next
 	refusal *local.Error
@@ -129,6 +130,8 @@ func (d *daemon) answer(r local.Route, in map[string]any) any {
 		return d.path
 	case local.GetNetCheck.Path:
 		return d.check
+	case local.GetLog.Path:
+		return d.log
 	case local.PostPolicyLog.Path:
 		said := d.denials
 		if in["since"] != nil {
@@ -166,7 +169,7 @@ func state(ts *testscript.TestScript, file string) (s local.Status) {
 }
 
 // daemonState sets what the daemon shows from now on: daemon up.json. "daemon stops" ends it, and
-// "daemon tunnels wg.json" sets its tunnels, "daemon path path.json" the ways to every peer, "daemon check check.json" the report of netcheck, "daemon denials log.json then.json" what policy log shows first and then, "daemon ends-watches" makes it end each watch when there is nothing more to show; "daemon is-watched" makes it refuse watches.
+// "daemon tunnels wg.json" sets its tunnels, "daemon path path.json" the ways to every peer, "daemon check check.json" the report of netcheck, "daemon denials log.json then.json" what policy log shows first and then, "daemon log log.json" its log, "daemon ends-watches" makes it end each watch when there is nothing more to show; "daemon is-watched" makes it refuse watches.
 func daemonState(ts *testscript.TestScript, _ bool, args []string) {
 	d := theDaemon(ts)
 	if args[0] == "stops" {
@@ -196,6 +199,10 @@ func daemonState(ts *testscript.TestScript, _ bool, args []string) {
 		if len(args) > 2 {
 			d.later = json.RawMessage(ts.ReadFile(args[2]))
 		}
+		return
+	}
+	if args[0] == "log" {
+		d.log = json.RawMessage(ts.ReadFile(args[1]))
 		return
 	}
 	if args[0] == "tunnels" {

@@ -40,6 +40,11 @@ func (h scriptHost) Look(_ context.Context, routes []doctor.Route) (f doctor.Hos
 	return f
 }
 
+func (h scriptHost) Journal(context.Context) string {
+	b, _ := os.ReadFile(h.file + ".journal")
+	return string(b)
+}
+
 func (h scriptHost) Run(_ context.Context, command []string) error {
 	if _, err := os.Stat(h.file + ".cured"); err != nil {
 		return errors.New("exit status 1: no such module")

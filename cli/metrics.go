@@ -54,8 +54,14 @@ func (o *metricsOptions) run(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	m := metrics{families: map[string]*series{}}
-	m.build(s)
+	_, err = io.WriteString(o.IO.Out, prometheus(&s, &w, &p).String())
+	return err
+}
+
+// prometheus gathers the samples.
+func prometheus(s *local.Status, w *local.WireGuard, p *local.PolicyLog) *metrics {
+	m := &metrics{families: map[string]*series{}}
+	m.build(*s)
 	for _, n := range s.Networks {
 		m.network(n)
 	}
@@ -65,7 +71,7 @@ func (o *metricsOptions) run(c *cobra.Command) error {
 	for _, n := range p.Networks {
 		m.policy(n)
 	}
-	return m.write(o.IO.Out)
+	return m
 }
 
 // metrics gathers samples by family, in the order in which families come first: the text form wants the samples of one together.
@@ -102,13 +108,13 @@ func (m *metrics) add(name, kind, help string, value float64, labels ...string) 
 // quoteLabel is how the text form writes a label's value (Prometheus, "exposition formats").
 var quoteLabel = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
 
-func (m *metrics) write(w io.Writer) error {
+// String returns the text form.
+func (m *metrics) String() string {
+	var b strings.Builder
 	for _, f := range m.order {
-		if _, err := fmt.Fprintf(w, "# HELP %s %s\n# TYPE %s %s\n%s\n", f.name, f.help, f.name, f.kind, strings.Join(f.rows, "\n")); err != nil {
-			return err
-		}
+		fmt.Fprintf(&b, "# HELP %s %s\n# TYPE %s %s\n%s\n", f.name, f.help, f.name, f.kind, strings.Join(f.rows, "\n"))
 	}
-	return nil
+	return b.String()
 }
 
 func truth(b bool) float64 {

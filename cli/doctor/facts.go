@@ -51,6 +51,8 @@ type Host interface {
 	Look(ctx context.Context, routes []Route) HostFacts
 	// Run runs a cure and returns what went wrong.
 	Run(ctx context.Context, command []string) error
+	// Journal returns the latest lines that the daemon's service has logged, where the system keeps them; "" elsewhere.
+	Journal(ctx context.Context) string
 }
 
 // Daemon is what Look asks of the daemon: a *local.Client.

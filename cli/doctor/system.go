@@ -56,6 +56,17 @@ func source(to netip.Addr) netip.Addr {
 	return c.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap()
 }
 
+// Journal implements Host.
+func (System) Journal(ctx context.Context) string {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, "journalctl", "--unit=cvland", "--lines=500", "--no-pager", "--quiet").Output()
+	if err != nil {
+		return ""
+	}
+	return string(out)
+}
+
 // Run implements Host.
 func (System) Run(ctx context.Context, command []string) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
