@@ -10,7 +10,7 @@ var helpParts = []struct {
 	{"Everywhere", []hintText{{"tab, 1-8", "next screen, or the one of that number"}, {"↑ ↓ j k", "move"}, {"pgup pgdn", "a page"}, {"g G", "first, last"},
 		{"mouse", "click, wheel; a click on a head sorts"}, {"m", "mouse off, to mark text; on"}, {"?", "these keys"}, {"q ctrl+c", "quit"}}},
 	{"Peers", []hintText{{"/", "filter: words that must occur; !word: must not"}, {"s S", "sort by another column; turn round"}, {"enter", "details of the peer"},
-		{"p", "ping it, live"}, {"c C", "copy its address; its name"}, {"e", "policy: may this machine reach it?"}, {"esc", "drop the filter; back"}}},
+		{"p", "ping it, live"}, {"c C", "copy its address; its name"}, {"e", "policy: may this machine reach it?"}, {"f e", "policy: may this one reach that one?"}, {"esc", "drop the filter; back"}}},
 	{"Others", []hintText{{"n", "Health: check what this machine's network lets through"}, {"enter", "Networks: show only this one"}, {"u d", "Networks: switch on, off"},
 		{"enter", "Denials: why this packet was dropped"}}},
 	{"With an admin login", []hintText{{"a t r x", "Nodes: approve, tag, rename, remove"}, {"n x", "Keys: make one, revoke one"}}},

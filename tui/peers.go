@@ -42,10 +42,14 @@ const paneFrom = 110
 func (s *peersScreen) title() string { return "Peers" }
 
 func (s *peersScreen) caption() string {
-	if s.filter.Text() == "" {
-		return ""
+	text := ""
+	if s.filter.Text() != "" {
+		text = fmt.Sprintf("filter %q  %d of %d", s.filter.Text(), len(s.rows), len(s.peers))
 	}
-	return fmt.Sprintf("filter %q  %d of %d", s.filter.Text(), len(s.rows), len(s.peers))
+	if p := s.byID[s.from]; p != nil {
+		text = strings.TrimSpace(text + "  from " + p.name + ": e on another asks policy")
+	}
+	return text
 }
 
 // rebuild filters and sorts, if anything has changed.
@@ -129,6 +133,7 @@ func (s *peersScreen) key(name string) action {
 		s.typed = true
 	case "esc":
 		s.filter.Set("")
+		s.from = peerID{}
 	case "s":
 		s.order = (s.order + 1) % orders
 	case "S":
@@ -160,6 +165,8 @@ func peerKey(w *world, p *peer, name string) action {
 		return clip{p.name}
 	case "e":
 		return explainTo{p.id}
+	case "f":
+		return askFromThis{p.id}
 	}
 	return nil
 }
@@ -241,7 +248,7 @@ func (s *peersScreen) hints() []hintText {
 	}
 	h := []hintText{{"enter", "details"}, {"/", "filter"}, {"s", "sort"}, {"p", "ping"}, {"c", "copy address"}}
 	if s.admin {
-		h = append(h, hintText{"e", "explain"})
+		h = append(h, hintText{"e", "explain"}, hintText{"f", "from this one"})
 	}
 	if s.filter.Text() != "" {
 		h = append([]hintText{{"esc", "show all"}}, h...)

@@ -203,7 +203,23 @@ func (s *policyScreen) hints() []hintText {
 	return []hintText{{"enter", "ask another"}, {"x", "turn round"}}
 }
 
-// explainTo asks whether this machine may reach a peer.
+// askFromThis makes a peer the one that the next question is asked for.
+type askFromThis struct{ id peerID }
+
+func (a askFromThis) decide(m *Model) action {
+	p := m.world.byID[a.id]
+	switch {
+	case !m.world.admin:
+		return say{m.world.login, true}
+	case m.world.from == a.id || p == nil:
+		m.world.from = peerID{}
+		return nil
+	}
+	m.world.from, m.detailed = a.id, false
+	return nil
+}
+
+// explainTo asks whether this machine, or the peer that was chosen before, may reach a peer.
 type explainTo struct{ id peerID }
 
 func (e explainTo) decide(m *Model) action {
@@ -218,8 +234,12 @@ func (e explainTo) decide(m *Model) action {
 	if service == "" {
 		service = "443/tcp"
 	}
-	m.policy.pose(n.name, cleanName(n.Self.Name), p.name, service)
-	m.detailed = false
+	from := cleanName(n.Self.Name)
+	if other := m.world.byID[m.world.from]; other != nil && other.id.network == n.ID && other != p {
+		from = other.name
+	}
+	m.policy.pose(n.name, from, p.name, service)
+	m.world.from = peerID{}
 	return both{show{placePolicy}, m.policy.ask()}
 }
 

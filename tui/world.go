@@ -36,6 +36,7 @@ type world struct {
 	paths    map[peerID]pathNews
 	noPaths  error // why paths are not told: the rights are missing
 	ping     pinging
+	from     peerID // whom the next question to policy is asked for; none: this machine
 	admin    bool   // there is a login to a controller
 	login    string // why not
 }
@@ -108,6 +109,9 @@ func (w *world) forget(at time.Time) {
 		if p.stamp != w.stamp {
 			delete(w.byID, id)
 			delete(w.paths, id)
+			if w.from == id {
+				w.from = peerID{}
+			}
 			w.log.add(at, fair, p.network, p.name+" is gone")
 		}
 	}
