@@ -53,7 +53,7 @@ func controllerStart(ts *testscript.TestScript, _ bool, args []string) {
 	quiet := slog.New(slog.DiscardHandler)
 	s := &http.Server{
 		Handler: admin.New(admin.Config{Store: db, Rules: hub.New(hub.Config{Store: db, Now: time.Now, Log: quiet}), Live: c.live,
-			NewTenant: c.newTenant, Addrs: []string{c.addr}, Pin: c.ca.Pin(), Started: time.Now(), Now: time.Now, Log: quiet}),
+			NewTenant: c.newTenant, CA: c.ca, Addrs: []string{c.addr}, Pin: c.ca.Pin(), Started: time.Now(), Now: time.Now, Log: quiet}),
 		ErrorLog:          slog.NewLogLogger(quiet.Handler(), slog.LevelError),
 		ReadHeaderTimeout: 5 * time.Second,
 		TLSConfig:         &tls.Config{MinVersion: tls.VersionTLS13, GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return c.ca.Server() }},

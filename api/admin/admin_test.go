@@ -58,7 +58,7 @@ func TestRolesGrow(t *testing.T) {
 			}
 		}
 	}
-	if s, err := Expand([]string{"nodes:read", "auditor", "nodes:read"}); err != nil || len(s) != 8 {
+	if s, err := Expand([]string{"nodes:read", "auditor", "nodes:read"}); err != nil || len(s) != 9 {
 		t.Errorf("got %v, %v", s, err)
 	}
 	if _, err := Expand([]string{"nodes:fly"}); err == nil {

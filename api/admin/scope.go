@@ -31,8 +31,12 @@ const (
 	APIKeysRead  Scope = "api-keys:read"
 	APIKeysWrite Scope = "api-keys:write"
 	EventsRead   Scope = "events:read"
-	RelaysRead   Scope = "relays:read"
-	RelaysWrite  Scope = "relays:write"
+	// CertificatesWrite is the right to issue certificates for devices and to revoke them, AuthoritiesWrite that to give the authority a new key.
+	CertificatesRead  Scope = "certificates:read"
+	CertificatesWrite Scope = "certificates:write"
+	AuthoritiesWrite  Scope = "authorities:write"
+	RelaysRead        Scope = "relays:read"
+	RelaysWrite       Scope = "relays:write"
 	// Known is what every valid key may: ask who it is.
 	Known Scope = "known"
 )
@@ -51,10 +55,10 @@ const (
 
 // Scopes returns what a role may; nil if there is no such role.
 func (r Role) Scopes() []Scope {
-	auditor := []Scope{NetworksRead, JoinKeysRead, NodesRead, UsersRead, PolicyRead, PeersRead, APIKeysRead, EventsRead}
-	operator := []Scope{NetworksRead, JoinKeysRead, JoinKeysWrite, NodesRead, NodesWrite, UsersRead, PolicyRead, PeersRead, PeersWrite, EventsRead}
-	admin := append(slices.Clone(operator), NetworksWrite, NodesAssign, UsersWrite, PolicyWrite, APIKeysRead)
-	owner := append(slices.Clone(admin), APIKeysWrite)
+	auditor := []Scope{NetworksRead, JoinKeysRead, NodesRead, UsersRead, PolicyRead, PeersRead, APIKeysRead, EventsRead, CertificatesRead}
+	operator := []Scope{NetworksRead, JoinKeysRead, JoinKeysWrite, NodesRead, NodesWrite, UsersRead, PolicyRead, PeersRead, PeersWrite, EventsRead, CertificatesRead}
+	admin := append(slices.Clone(operator), NetworksWrite, NodesAssign, UsersWrite, PolicyWrite, APIKeysRead, CertificatesWrite)
+	owner := append(slices.Clone(admin), APIKeysWrite, AuthoritiesWrite)
 	switch r {
 	case Owner:
 		return owner

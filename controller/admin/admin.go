@@ -18,6 +18,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/cvlan/cvlan/api/admin"
+	"github.com/cvlan/cvlan/controller/ca"
 	"github.com/cvlan/cvlan/controller/store"
 	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/base/logx"
@@ -37,7 +38,9 @@ type Config struct {
 	Live func(ident.Tenant, ident.Node) Presence
 	// NewTenant makes a tenant with its certificate authority.
 	NewTenant func(ctx context.Context, actor, name string) (store.Tenant, error)
-	Addrs     []string // host:port that join keys carry: where nodes find this controller
+	// CA signs for devices, and makes authorities and revocation lists.
+	CA    *ca.CA
+	Addrs []string // host:port that join keys carry: where nodes find this controller
 	// Rules answers questions of policies in force.
 	Rules Rulebook
 	// Relays makes and deletes relays; nil: in the store, and nobody serves them.
@@ -70,6 +73,7 @@ func build(c Config) (*server, *http.ServeMux) {
 	s.api.OpenAPI().OnAddOperation = append(s.api.OpenAPI().OnAddOperation, s.served)
 	s.register()
 	tidy(s.api.OpenAPI())
+	mux.HandleFunc("GET /crl/{tenant}/{file}", s.publicCRL)
 	mux.HandleFunc("/", unknown)
 	return s, mux
 }
@@ -80,6 +84,7 @@ type server struct {
 	api     huma.API
 	gate    *gate
 	replays *replays
+	lists   shelf
 	reviews chan struct{} // holds one for each review under way
 	ops     []string      // operations served, for the test that none is missing
 }
@@ -133,6 +138,14 @@ func (s *server) register() {
 	within(s, admin.ListAPIKeys, s.listAPIKeys)
 	within(s, admin.CreateAPIKey, s.createAPIKey)
 	within(s, admin.RevokeAPIKey, s.revokeAPIKey)
+	within(s, admin.GetCA, s.getCA)
+	within(s, admin.ListCertificates, s.listCertificates)
+	within(s, admin.CreateCertificate, s.createCertificate)
+	within(s, admin.GetCertificate, s.getCertificate)
+	within(s, admin.RevokeCertificate, s.revokeCertificate)
+	within(s, admin.ListCRLs, s.listCRLs)
+	within(s, admin.BeginRotation, s.beginRotation)
+	within(s, admin.FinishRotation, s.finishRotation)
 	within(s, admin.ListEvents, s.listEvents)
 	known(s, admin.ListRelays, s.listRelays)
 	known(s, admin.CreateRelay, s.createRelay)

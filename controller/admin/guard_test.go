@@ -19,7 +19,7 @@ func TestEveryOperationAsksForItsScope(t *testing.T) {
 	w := newWorld(t)
 	every := admin.Provider.Scopes()
 	for _, r := range admin.Routes() {
-		path := strings.NewReplacer("{tenant}", "default", "{network}", "x", "{node}", "x", "{key}", "x", "{peer}", "x", "{relay}", "x", "{user}", "a@b", "{group}", "x", "{number}", "1").Replace(r.Path)
+		path := strings.NewReplacer("{tenant}", "default", "{network}", "x", "{node}", "x", "{key}", "x", "{peer}", "x", "{relay}", "x", "{user}", "a@b", "{group}", "x", "{number}", "1", "{serial}", "1").Replace(r.Path)
 		if r.Scope == "" {
 			continue
 		}
@@ -52,6 +52,7 @@ func sample(id string) string {
 		"createUser": `{"login":"a@b"}`, "changeUser": `{}`, "createGroup": `{"name":"a"}`, "changeMembers": `{}`, "tagNode": `{}`,
 		"renameNode": `{"name":"a"}`, "createPeer": `{"name":"a","network":"a","nodes":["a"],"key":"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}`,
 		"createRelay": `{"name":"a"}`, "createAPIKey": `{"name":"a","scopes":["auditor"]}`,
+		"createCertificate": `{"name":"a","csr":"x"}`, "revokeCertificate": `{}`, "finishRotation": `{}`,
 	}[id]
 }
 

@@ -71,6 +71,8 @@ func lister(tag string) string {
 		return "cvlan admin peer list"
 	case "Policy":
 		return "cvlan policy history"
+	case "Certificates":
+		return "cvlan admin ca list"
 	case "Relays":
 		return "cvlan admin relay list"
 	case "Join keys":

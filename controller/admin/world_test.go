@@ -49,7 +49,7 @@ func newWorld(t *testing.T) *world {
 	}
 	t.Cleanup(func() { db.Close() })
 	w.db = db
-	if w.ca, err = ca.Open(t.Context(), ca.Config{Keeper: db, Domain: db.Meta().TrustDomain, Controller: db.Meta().Controller}); err != nil {
+	if w.ca, err = ca.Open(t.Context(), ca.Config{Keeper: db, Domain: db.Meta().TrustDomain, Controller: db.Meta().Controller, Now: w.clock}); err != nil {
 		t.Fatal(err)
 	}
 	w.tenant = w.newTenant("default")
@@ -102,7 +102,7 @@ func (w *world) serve() {
 	}
 	w.addr = l.Addr().String()
 	w.hub = hub.New(hub.Config{Store: w.db, Now: w.clock, Log: slog.New(slog.DiscardHandler)})
-	h := New(Config{Store: w.db, Rules: w.hub, Live: w.presence, NewTenant: w.makeTenant, Addrs: []string{w.addr}, Pin: w.ca.Pin(), Started: w.now,
+	h := New(Config{Store: w.db, Rules: w.hub, Live: w.presence, NewTenant: w.makeTenant, CA: w.ca, Addrs: []string{w.addr}, Pin: w.ca.Pin(), Started: w.now,
 		Now: w.clock, Log: slog.New(slog.DiscardHandler)})
 	server := &http.Server{Handler: h, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), ReadHeaderTimeout: 5 * time.Second,
 		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS13, GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return w.ca.Server() }}}
