@@ -23,18 +23,19 @@ type daemon struct {
 	done   chan error
 	asked  *os.File // what it was asked, a line each
 
-	mu      sync.Mutex
-	now     local.Status
-	tunnels json.RawMessage // what wg show is answered
-	path    json.RawMessage
-	check   json.RawMessage // what netcheck is answered
-	denials json.RawMessage // what policy log is answered
-	log     json.RawMessage // what log is answered
-	later   json.RawMessage // and when it asks again; nil: the daemon has gone
-	then    []local.Status  // what a watch shows next
-	refusal *local.Error
-	busy    bool // somebody else watches
-	brief   bool // watches end when there is nothing more to show
+	mu       sync.Mutex
+	now      local.Status
+	tunnels  json.RawMessage // what wg show is answered
+	path     json.RawMessage
+	check    json.RawMessage // what netcheck is answered
+	settings []local.Setting
+	denials  json.RawMessage // what policy log is answered
+	log      json.RawMessage // what log is answered
+	later    json.RawMessage // and when it asks again; nil: the daemon has gone
+	then     []local.Status  // what a watch shows next
+	refusal  *local.Error
+	busy     bool // somebody else watches
+	brief    bool // watches end when there is nothing more to show
 }
 
 func startDaemon(work string) (*daemon, error) {
@@ -138,6 +139,8 @@ func (d *daemon) answer(r local.Route, in map[string]any) any {
 			said, d.later = d.later, nil
 		}
 		return said
+	case local.GetSettings.Path:
+		return d.set(in["values"])
 	case local.GetVersion.Path:
 		return local.About{Schema: local.Schema, Daemon: version.Info{Version: "1.2.3", Go: "go1.26"}}
 	default:
@@ -147,6 +150,22 @@ func (d *daemon) answer(r local.Route, in map[string]any) any {
 		}
 		return was
 	}
+}
+
+// set returns the settings, or those that are set here and now.
+func (d *daemon) set(values any) local.Settings {
+	wanted, some := values.(map[string]any)
+	out := local.Settings{Schema: local.Schema}
+	for _, s := range d.settings {
+		v, named := wanted[s.Key].(string)
+		if named {
+			s.Value, s.Set = v, true
+		}
+		if named || !some {
+			out.Settings = append(out.Settings, s)
+		}
+	}
+	return out
 }
 
 func (d *daemon) pong(peer any) any {
@@ -203,6 +222,12 @@ func daemonState(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	if args[0] == "log" {
 		d.log = json.RawMessage(ts.ReadFile(args[1]))
+		return
+	}
+	if args[0] == "settings" {
+		var all local.Settings
+		ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[1])), &all))
+		d.settings = all.Settings
 		return
 	}
 	if args[0] == "tunnels" {
