@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -107,10 +108,11 @@ func (s *server) finishRotation(ctx context.Context, t *tenant, in *admin.Finish
 	if err != nil {
 		return nil, err
 	}
-	if len(all) < 2 || !all[1].Ended.IsZero() {
+	at := slices.IndexFunc(all[1:], func(a store.OldAuthority) bool { return a.Ended.IsZero() }) + 1
+	if at == 0 {
 		return nil, admin.CodeConflict.Problem(title(t.route), "no rotation is under way", "begin one with: cvlan admin ca rotate begin")
 	}
-	old := all[1]
+	old := all[at]
 	signed, err := t.Certificates(ctx, true)
 	if err != nil {
 		return nil, err

@@ -224,7 +224,7 @@ const (
 
 	replaceAuthority     statement = `UPDATE authority SET certificate = ?2, private = ?3 WHERE tenant = ?1`
 	insertOldAuthority   statement = `INSERT INTO old_authority (tenant, serial, certificate, private, replaced) VALUES (?1, ?2, ?3, ?4, ?5)`
-	selectOldAuthorities statement = `SELECT tenant, serial, certificate, private, replaced, ended, last_crl FROM old_authority WHERE tenant = ?1 ORDER BY replaced DESC`
+	selectOldAuthorities statement = `SELECT tenant, serial, certificate, private, replaced, ended, last_crl FROM old_authority WHERE tenant = ?1 ORDER BY ended > 0, replaced DESC`
 	countOldAuthorities  statement = `SELECT count(*) FROM old_authority WHERE tenant = ?1 AND ended = 0`
 	endAuthority         statement = `UPDATE old_authority SET ended = ?3, private = x'', last_crl = ?4 WHERE tenant = ?1 AND serial = ?2 AND ended = 0`
 )
