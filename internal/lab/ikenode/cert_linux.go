@@ -8,24 +8,37 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/cvlan/cvlan/internal/core/ike/crypt"
 	"github.com/cvlan/cvlan/internal/core/ike/msg"
+	"github.com/cvlan/cvlan/internal/core/ike/pki"
 )
 
 // proof is what proves us, and what the peer's proof is held against: a shared secret, or certificates.
 type proof struct {
-	secret      string
-	cert        []byte
-	key         crypto.Signer
-	authorities *x509.CertPool
-	hashes      []msg.AuthorityHash
+	secret string
+	cert   []byte
+	key    crypto.Signer
+	store  pki.Store
+	hashes []msg.AuthorityHash
 }
 
 // read takes PEM files.
-func (p *proof) read(cert, key, ca string) error {
+func (p *proof) read(cert, key, ca, crl string) error {
 	if cert == "" {
 		return nil
+	}
+	if crl != "" {
+		lists, err := decode(crl)
+		if err != nil {
+			return err
+		}
+		list, err := x509.ParseRevocationList(lists[0])
+		if err != nil {
+			return fmt.Errorf("read the revocation list: %w", err)
+		}
+		p.store.CRLs, p.store.Strict = []*x509.RevocationList{list}, true
 	}
 	blocks, err := decode(cert, key, ca)
 	if err != nil {
@@ -44,8 +57,7 @@ func (p *proof) read(cert, key, ca string) error {
 	if err != nil {
 		return fmt.Errorf("read the authority: %w", err)
 	}
-	p.authorities = x509.NewCertPool()
-	p.authorities.AddCert(authority)
+	p.store.Roots = []*x509.Certificate{authority}
 	p.hashes = []msg.AuthorityHash{sha1.Sum(authority.RawSubjectPublicKeyInfo)}
 	return nil
 }
@@ -78,13 +90,6 @@ func (p *proof) evidence(remote msg.Identity, certs []msg.Cert) (crypt.Evidence,
 	if p.key == nil {
 		return crypt.Evidence{Shared: []byte(p.secret)}, nil
 	}
-	if len(certs) == 0 || certs[0].Encoding != msg.CertX509 || remote.Kind != msg.IDFQDN {
-		return crypt.Evidence{}, errors.New("no certificate of a name")
-	}
-	leaf, err := x509.ParseCertificate(certs[0].Data)
-	if err != nil {
-		return crypt.Evidence{}, err
-	}
-	_, err = leaf.Verify(x509.VerifyOptions{DNSName: string(remote.Data), Roots: p.authorities, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
-	return crypt.Evidence{Public: leaf.PublicKey}, err
+	public, err := p.store.Key(remote, certs, time.Now())
+	return crypt.Evidence{Public: public}, err
 }

@@ -31,13 +31,15 @@ import (
 
 type options struct {
 	link, self, peer, profile string
-	cert, key, ca             string
+	cert, key, ca, crl        string
 	proof                     *proof
 	at                        netip.AddrPort
 	ours, theirs              netip.Prefix
 	port                      uint
 	soft                      time.Duration
-	keys                      bool
+	keys, lend, ask           bool
+	fragment                  int
+	proofs                    time.Duration
 }
 
 func main() {
@@ -49,6 +51,11 @@ func main() {
 	flag.StringVar(&o.cert, "cert", "", "file of our certificate, in place of a secret")
 	flag.StringVar(&o.key, "key", "", "file of its key")
 	flag.StringVar(&o.ca, "ca", "", "file of the authority that both trust")
+	flag.StringVar(&o.crl, "crl", "", "file of a list of certificates that it has revoked; without one in force nobody is believed then")
+	flag.BoolVar(&o.lend, "lend", false, "lend the peer its address")
+	flag.BoolVar(&o.ask, "ask", false, "ask the peer for our address")
+	flag.IntVar(&o.fragment, "fragment", 0, "size of the largest message that is sent whole")
+	flag.DurationVar(&o.proofs, "proofs", 0, "how long the peer's proof holds")
 	flag.StringVar(&o.profile, "profile", crypt.NativeClients, "algorithms")
 	flag.UintVar(&o.port, "port", 4500, "UDP port")
 	flag.DurationVar(&o.soft, "soft", 0, "soft lifetime of Child SAs")
@@ -67,14 +74,16 @@ func main() {
 var us, them = key.WGPublic{1}, key.WGPublic{2}
 
 func run(o options) error {
-	if err := o.proof.read(o.cert, o.key, o.ca); err != nil {
+	if err := o.proof.read(o.cert, o.key, o.ca, o.crl); err != nil {
 		return err
 	}
 	profile, err := crypt.NewProfile(o.profile)
 	if err != nil {
 		return err
 	}
-	c := ike.Config{IKE: core.Config{Profile: profile, Authorities: o.proof.hashes}, Peers: o, Life: esp.Life{Soft: esp.Limit{Time: o.soft}}}
+	c := ike.Config{IKE: core.Config{
+		Profile: profile, Authorities: o.proof.hashes, Fragment: o.fragment, Reauthenticate: o.proofs, Lender: lender{o.theirs.Addr()},
+	}, Peers: o, Life: esp.Life{Soft: esp.Limit{Time: o.soft}}}
 	if o.keys {
 		c.IKE.KeyLog = func(line string) { fmt.Println(line) }
 	}
@@ -148,7 +157,12 @@ func (o options) raise() error {
 // Meet implements ike.Directory.
 func (o options) Meet(*tunnel.Peer) (core.Peer, error) {
 	credential, certs := o.proof.credential()
+	var wish []netip.Addr
+	if o.ask {
+		wish = []netip.Addr{o.ours.Addr()}
+	}
 	return core.Peer{
+		Ask: wish, Lent: o.lend,
 		Local: fqdn(o.self), Remote: fqdn(o.peer), Credential: credential, Certificates: certs, Authorities: o.proof.hashes, Unique: true,
 		Child: &core.Child{Ours: []msg.Selector{msg.PrefixSelector(o.ours)}, Theirs: []msg.Selector{msg.PrefixSelector(o.theirs)}},
 	}, nil
@@ -163,5 +177,16 @@ func (o options) Who(remote, _ msg.Identity) (key.WGPublic, bool) {
 func (o options) Evidence(_ *tunnel.Peer, remote msg.Identity, certs []msg.Cert) (crypt.Evidence, error) {
 	return o.proof.evidence(remote, certs)
 }
+
+// lender lends the only address that there is.
+type lender struct{ addr netip.Addr }
+
+// Lend implements core.Lender.
+func (l lender) Lend(core.ID, msg.Identity, []netip.Addr) (core.Inside, error) {
+	return core.Inside{Addrs: []netip.Addr{l.addr}}, nil
+}
+
+// Return implements core.Lender.
+func (lender) Return(core.ID) {}
 
 func fqdn(name string) msg.Identity { return msg.Identity{Kind: msg.IDFQDN, Data: []byte(name)} }

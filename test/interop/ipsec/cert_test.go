@@ -43,7 +43,7 @@ func newAuthority(t *testing.T, kind string) *authority {
 	a := &authority{t: t, make: signers[kind]}
 	a.cert = &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "laboratory"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 	}
 	var err error
 	if a.key, err = a.make(); err != nil {
@@ -60,7 +60,7 @@ func newAuthority(t *testing.T, kind string) *authority {
 }
 
 // issue writes a certificate for a name, its key, and our own certificate into three files.
-func (a *authority) issue(name, cert, key, ca string) {
+func (a *authority) issue(name, cert, key, ca string) (serial *big.Int) {
 	a.t.Helper()
 	k, err := a.make()
 	if err != nil {
@@ -79,12 +79,32 @@ func (a *authority) issue(name, cert, key, ca string) {
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	for file, b := range map[string]pem.Block{cert: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "PRIVATE KEY", Bytes: private}, ca: {Type: "CERTIFICATE", Bytes: a.cert.Raw}} {
-		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-			a.t.Fatal(err)
-		}
-		if err := os.WriteFile(file, pem.EncodeToMemory(&b), 0o600); err != nil {
-			a.t.Fatal(err)
-		}
+	a.write(cert, pem.Block{Type: "CERTIFICATE", Bytes: der})
+	a.write(key, pem.Block{Type: "PRIVATE KEY", Bytes: private})
+	a.write(ca, pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw})
+	return template.SerialNumber
+}
+
+// revoke writes a list of one certificate that is of no use any more.
+func (a *authority) revoke(serial *big.Int, file string) {
+	a.t.Helper()
+	now := time.Now()
+	der, err := x509.CreateRevocationList(rand.Reader, &x509.RevocationList{
+		Number: big.NewInt(1), ThisUpdate: now.Add(-time.Minute), NextUpdate: now.Add(time.Hour),
+		RevokedCertificateEntries: []x509.RevocationListEntry{{SerialNumber: serial, RevocationTime: now.Add(-time.Minute)}},
+	}, a.cert, a.key)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	a.write(file, pem.Block{Type: "X509 CRL", Bytes: der})
+}
+
+func (a *authority) write(file string, b pem.Block) {
+	a.t.Helper()
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		a.t.Fatal(err)
+	}
+	if err := os.WriteFile(file, pem.EncodeToMemory(&b), 0o600); err != nil {
+		a.t.Fatal(err)
 	}
 }

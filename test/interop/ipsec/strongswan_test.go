@@ -29,17 +29,18 @@ const plugins = "random nonce aes sha1 sha2 hmac kdf mgf1 curve25519 openssl pem
 
 // settings are charon's own. kernel-libipsec has to come before the kernel's own ESP.
 const settings = `charon-systemd {
-  load = %s
+  load = %[1]s
   port = 500
   port_nat_t = 4500
   install_virtual_ip = no
   filelog {
     log {
-      path = %s/charon.log
+      path = %[2]s/charon.log
       default = 1
       flush_line = yes
     }
   }
+  %[3]s
   plugins {
     vici { socket = unix://%[2]s/vici.sock }
     kernel-libipsec {
@@ -64,15 +65,15 @@ func loaded() string {
 const connection = `connections {
   t {
     version = 2
-    local_addrs = %s
-    remote_addrs = %s
+    local_addrs = %[1]s
+    remote_addrs = %[2]s
     local_port = 4500
     remote_port = 4500
-    proposals = %s
+    proposals = %[3]s
     encap = yes
-    rekey_time = 4h
+    %[9]s
     local {
-      auth = %s
+      auth = %[4]s
       id = theirs.lab
     }
     remote {
@@ -84,11 +85,14 @@ const connection = `connections {
         local_ts = %[5]s
         remote_ts = %[6]s
         esp_proposals = %[7]s
-        mode = tunnel
+        %[10]s
         start_action = none
       }
     }
   }
+}
+pools {
+  %[11]s
 }
 secrets {
   ike-1 {
@@ -107,9 +111,10 @@ func newSwan(w *world, h *lab.Host, v variant) *swan {
 	for _, sub := range []string{"x509ca", "x509", "private", "x509aa", "x509ocsp", "x509crl", "x509ac", "pubkey", "rsa", "ecdsa", "pkcs8", "pkcs12", "bliss"} {
 		w.must(os.MkdirAll(filepath.Join(dir, "swanctl", sub), 0o755))
 	}
-	w.must(os.WriteFile(filepath.Join(dir, "strongswan.conf"), fmt.Appendf(nil, settings, loaded(), s.dir), 0o644))
+	w.must(os.WriteFile(filepath.Join(dir, "strongswan.conf"), fmt.Appendf(nil, settings, loaded(), s.dir, v.charon), 0o644))
 	w.must(os.WriteFile(filepath.Join(dir, "swanctl", "swanctl.conf"),
-		fmt.Appendf(nil, connection, h.Addr(), w.ours.Addr(), v.ike, v.method(), theirInside, ourInside, v.esp, v.theirSecret()), 0o600))
+		fmt.Appendf(nil, connection, w.at(h), w.from(), v.ike, v.method(), theirInside, ourInside, v.esp, v.theirSecret(), orElse(v.connection, "rekey_time = 4h"),
+			orElse(v.child, "mode = tunnel"), v.pools), 0o600))
 	w.must(h.Do(func() error {
 		lo, err := netlink.LinkByName("lo")
 		if err != nil {
@@ -162,6 +167,20 @@ func (s *swan) does(args ...string) string {
 
 // sas is what it says of its SAs.
 func (s *swan) sas() string { return s.does("--list-sas") }
+
+// says reports whether its log has a word.
+func (s *swan) says(word string) bool {
+	log, err := os.ReadFile(s.host.Path(s.dir + "/charon.log"))
+	s.w.must(err)
+	return strings.Contains(string(log), word)
+}
+
+func orElse(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
 
 // installed is how many of its Child SAs are in use.
 func (s *swan) installed() int { return strings.Count(s.sas(), ", INSTALLED,") }

@@ -7,8 +7,10 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -40,6 +42,49 @@ type variant struct {
 	esn      bool   // extended sequence numbers
 	wrong    bool   // they have another secret, or another authority
 	kind     string // of the keys of certificates; "": a secret that both share
+	revoked  string // whose certificate the other's list has: "ours" or "theirs"
+
+	connection, child, charon, pools string   // more of strongSwan's settings
+	node                             []string // and of ours
+	place                            place
+	six                              bool // they meet over IPv6
+}
+
+// place is where both computers stand; the zero place is the open internet.
+type place struct {
+	ours, theirs string // the routers before them; "": none. Two routers one behind the other have a space between their names
+}
+
+// stand makes a computer behind its routers.
+func (w *world) stand(name, routers string) *lab.Host {
+	if routers == "" {
+		return w.lab.Public(name)
+	}
+	var site *lab.Site
+	for i, spec := range strings.Fields(routers) {
+		if site == nil {
+			site = w.lab.Site(fmt.Sprint("s", i, name), spec)
+		} else {
+			site = site.Site(fmt.Sprint("s", i, name), spec)
+		}
+	}
+	return site.Host(name)
+}
+
+// at is the address that a story uses of a computer.
+func (w *world) at(h *lab.Host) netip.Addr {
+	if w.six {
+		return h.Addr6()
+	}
+	return h.Addr()
+}
+
+// from is where they believe us to be.
+func (w *world) from() string {
+	if w.hidden {
+		return "%any"
+	}
+	return w.at(w.ours).String()
 }
 
 func (v variant) theirSecret() string {
@@ -68,6 +113,8 @@ type world struct {
 	ours   *lab.Host
 	node   *lab.Proc
 	theirs *swan
+	six    bool
+	hidden bool // we are behind a NAT
 }
 
 // meet tells a story.
@@ -81,15 +128,15 @@ func meet(t *testing.T, v variant, story func(*world)) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	w := &world{t: t, ctx: ctx, lab: lab.New(t)}
-	w.ours = w.lab.Public("ours")
-	there := w.lab.Public("theirs")
+	w := &world{t: t, ctx: ctx, lab: lab.New(t), six: v.six, hidden: v.place.ours != ""}
+	w.ours = w.stand("ours", v.place.ours)
+	there := w.stand("theirs", v.place.theirs)
 	if v.kind != "" {
 		w.certify(there, v)
 	}
 	w.theirs = newSwan(w, there, v)
 	there.Start(w.tool("loadgen"), "serve", "-listen", ":5201")
-	args := []string{"-self", "ours.lab", "-peer", "theirs.lab", "-at", there.Addr().String() + ":4500", "-ours", ourInside, "-theirs", theirInside, "-soft", v.soft.String()}
+	args := []string{"-self", "ours.lab", "-peer", "theirs.lab", "-at", netip.AddrPortFrom(w.at(there), 4500).String(), "-ours", ourInside, "-theirs", theirInside, "-soft", v.soft.String()}
 	if v.profile != "" {
 		args = append(args, "-profile", v.profile)
 	}
@@ -98,6 +145,10 @@ func meet(t *testing.T, v variant, story func(*world)) {
 	} else {
 		args = append(args, "-cert", "/run/node/cert", "-key", "/run/node/key", "-ca", "/run/node/ca")
 	}
+	if v.revoked == "theirs" {
+		args = append(args, "-crl", "/run/node/crl")
+	}
+	args = append(args, v.node...)
 	w.node = w.ours.Start(w.tool("ikenode"), args...)
 	begun, stop := context.WithTimeout(ctx, soon)
 	defer stop()
@@ -109,11 +160,17 @@ func meet(t *testing.T, v variant, story func(*world)) {
 func (w *world) certify(there *lab.Host, v variant) {
 	w.t.Helper()
 	a := newAuthority(w.t, v.kind)
-	a.issue("ours.lab", w.ours.Path("/run/node/cert"), w.ours.Path("/run/node/key"), w.ours.Path("/run/node/ca"))
+	ours := a.issue("ours.lab", w.ours.Path("/run/node/cert"), w.ours.Path("/run/node/key"), w.ours.Path("/run/node/ca"))
 	if v.wrong {
 		a = newAuthority(w.t, v.kind)
 	}
-	a.issue("theirs.lab", there.Path("/run/swan/swanctl/x509/theirs.pem"), there.Path("/run/swan/swanctl/private/theirs.pem"), there.Path("/run/swan/swanctl/x509ca/ca.pem"))
+	theirs := a.issue("theirs.lab", there.Path("/run/swan/swanctl/x509/theirs.pem"), there.Path("/run/swan/swanctl/private/theirs.pem"), there.Path("/run/swan/swanctl/x509ca/ca.pem"))
+	switch v.revoked {
+	case "ours":
+		a.revoke(ours, there.Path("/run/swan/swanctl/x509crl/list.pem"))
+	case "theirs":
+		a.revoke(theirs, w.ours.Path("/run/node/crl"))
+	}
 }
 
 func (w *world) tool(name string) string { return filepath.Join(*bin, "tools", name) }

@@ -1,0 +1,144 @@
+//go:build interop && linux
+
+package ipsec
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// A certificate that the authority has taken back, whoever begins.
+func TestRevokedCertificatesAreNotBelieved(t *testing.T) {
+	for _, whose := range []string{"ours", "theirs"} {
+		t.Run(whose, func(t *testing.T) {
+			t.Parallel()
+			v := modern
+			v.kind, v.revoked = "ecdsa-p256", whose
+			meet(t, v, func(w *world) { w.nothing() })
+		})
+	}
+}
+
+// nothing checks that neither side gets through to the other.
+func (w *world) nothing() {
+	w.t.Helper()
+	if r := w.tryPing(20, 20*time.Millisecond, time.Second); r.Received != 0 {
+		w.t.Errorf("%d pings have come back", r.Received)
+	}
+	if out, err := w.theirs.ctl("--initiate", "--child", "c", "--timeout", "5"); err == nil {
+		w.t.Errorf("they say %s", out)
+	}
+	if n := w.theirs.installed(); n != 0 {
+		w.t.Errorf("they have %d pairs", n)
+	}
+}
+
+// They prove both anew every few seconds, and make before they break.
+func TestTheyProveThemselvesAnewUnderTraffic(t *testing.T) {
+	t.Parallel()
+	v := modern
+	v.connection, v.charon = "reauth_time = 4s\n    rekey_time = 0", "make_before_break = yes"
+	meet(t, v, func(w *world) {
+		w.theirs.does("--initiate", "--child", "c", "--timeout", "10")
+		w.reach()
+		w.ping(1000, 10*time.Millisecond)
+		if !w.theirs.says("reauthenticating IKE_SA") {
+			t.Error("they did not")
+		}
+		w.until("one pair is left", func() bool { return w.theirs.installed() == 1 })
+	})
+}
+
+// They believe our proof for a while only, and say so (AUTH_LIFETIME, which charon sends to whom it has lent an address): we prove ourselves anew in
+// time, and keep the address.
+func TestWeProveOurselvesAnewUnderTraffic(t *testing.T) {
+	t.Parallel()
+	v := modern
+	v.connection = "reauth_time = 8s\n    over_time = 4s\n    rand_time = 0\n    rekey_time = 0\n    pools = p"
+	v.pools, v.node, v.child = "p {\n    addrs = 10.1.0.1/32\n  }", []string{"-ask"}, "mode = tunnel\n        remote_ts = dynamic"
+	meet(t, v, func(w *world) {
+		w.reach()
+		w.ping(1500, 10*time.Millisecond)
+		if since := time.Since(w.asks().Peers[0].SessionSince); since > 11*time.Second || !w.theirs.says("N(AUTH_LFT)") {
+			t.Errorf("the session is %v old, or they did not ask for a proof", since)
+		}
+		if w.theirs.says("reauthenticating IKE_SA") {
+			t.Error("they did it themselves")
+		}
+		w.until("one pair is left", func() bool { return w.theirs.installed() == 1 })
+	})
+}
+
+// We lend them an address, or they us.
+func TestAddressesAreLent(t *testing.T) {
+	t.Run("by us", func(t *testing.T) {
+		t.Parallel()
+		v := modern
+		v.connection, v.node = "vips = 0.0.0.0", []string{"-lend"}
+		meet(t, v, func(w *world) {
+			w.theirs.does("--initiate", "--child", "c", "--timeout", "10")
+			w.reach()
+			w.ping(20, 5*time.Millisecond)
+			if !w.theirs.says("installing new virtual IP 10.2.0.1") && !w.theirs.says("handling INTERNAL_IP4") && !w.theirs.says("CPRP(ADDR") {
+				t.Error("they got none")
+			}
+		})
+	})
+	t.Run("by them", func(t *testing.T) {
+		t.Parallel()
+		v := modern
+		v.connection, v.pools, v.node = "pools = p", "p {\n    addrs = 10.1.0.1/32\n  }", []string{"-ask"}
+		v.child = "mode = tunnel\n        remote_ts = dynamic"
+		meet(t, v, func(w *world) {
+			w.reach()
+			w.ping(20, 5*time.Millisecond)
+			if !w.theirs.says("assigning virtual IP 10.1.0.1") {
+				t.Error("they lent none")
+			}
+		})
+	})
+	t.Run("not to who does not ask", func(t *testing.T) {
+		t.Parallel()
+		v := modern
+		v.node = []string{"-lend"}
+		meet(t, v, func(w *world) {
+			if out, err := w.theirs.ctl("--initiate", "--child", "c", "--timeout", "5"); err == nil {
+				t.Errorf("they say %s", out)
+			}
+			if n := w.theirs.installed(); n != 0 || !w.theirs.says("FAILED_CP_REQUIRED") && !w.theirs.says("N(CP_REQ)") && !w.theirs.says("N(FAIL_CP_REQ)") {
+				t.Errorf("they have %d pairs, or were not told why", n)
+			}
+		})
+	})
+}
+
+// Who wants transport mode gets tunnel mode.
+func TestTransportModeIsTunnelMode(t *testing.T) {
+	t.Parallel()
+	v := modern
+	v.child = "mode = transport"
+	meet(t, v, func(w *world) {
+		w.theirs.does("--initiate", "--child", "c", "--timeout", "10")
+		w.reach()
+		w.ping(20, 5*time.Millisecond)
+		if !w.theirs.says("N(USE_TRANSP)") || !strings.Contains(w.theirs.sas(), "TUNNEL") {
+			t.Errorf("they did not ask, or have:\n%s", w.theirs.sas())
+		}
+	})
+}
+
+// They make an IKE SA first, without a Child SA, and the Child SA by an exchange of its own.
+func TestAnIKESAComesBeforeItsChildSA(t *testing.T) {
+	t.Parallel()
+	v := modern
+	v.connection = "childless = force"
+	meet(t, v, func(w *world) {
+		w.theirs.does("--initiate", "--child", "c", "--timeout", "10")
+		w.reach()
+		w.ping(20, 5*time.Millisecond)
+		if !w.theirs.says("CREATE_CHILD_SA") {
+			t.Error("the Child SA came with IKE_AUTH")
+		}
+	})
+}
