@@ -159,7 +159,7 @@ func either(n int, one, more string) string {
 
 // belongings are a network's addresses of this machine, and its peers.
 func (w *world) belongings(n *network) []menu.Entry {
-	if n.State == local.Down || len(n.Self.Addresses) == 0 {
+	if n.State == local.Down || n.State == local.NeedsLogin || len(n.Self.Addresses) == 0 {
 		return nil
 	}
 	all := []menu.Entry{line("n/" + n.ID)}
