@@ -42,14 +42,20 @@ func (c *changelog) add(at time.Time, t tone, network, text string) {
 }
 
 // peer tells how a peer differs from before.
-func (c *changelog) peer(at time.Time, p *peer, was standing, way string) {
-	if p.way == way {
+func (c *changelog) peer(at time.Time, p, was *peer) {
+	if p.name != was.name {
+		c.add(at, fair, p.network, was.name+" is called "+p.name+" now")
+	}
+	if p.owner != was.owner {
+		c.add(at, fair, p.network, p.name+" belongs to "+orNobody(p.owner)+" now")
+	}
+	if p.way == was.way {
 		return
 	}
 	switch {
 	case p.stand == offline:
 		c.add(at, bad, p.network, p.name+" went offline")
-	case was == offline && p.stand == idle:
+	case was.stand == offline && p.stand == idle:
 		c.add(at, good, p.network, p.name+" is online")
 	case p.stand == direct:
 		c.add(at, good, p.network, p.name+" is reached directly")
@@ -58,6 +64,13 @@ func (c *changelog) peer(at time.Time, p *peer, was standing, way string) {
 	case p.stand == idle:
 		c.add(at, fair, p.network, p.name+" is idle")
 	}
+}
+
+func orNobody(owner string) string {
+	if owner == "" {
+		return "nobody"
+	}
+	return owner
 }
 
 // networks tells how memberships differ from before.

@@ -107,12 +107,13 @@ func TestChangesAreTold(t *testing.T) {
 	n := &s.twin.status.Networks[0]
 	n.Peers = append([]local.Peer{}, n.Peers...)
 	n.Peers[0].Path, n.Peers[0].Relay = local.PathRelay, "nyc-1"
+	n.Peers[1].Name, n.Peers[1].Tags = "web-3", nil
 	n.Peers[3].Online = true
 	n.Peers = n.Peers[:4]
 	n.Warnings, n.Controller.Connected, n.Policy.Version = nil, false, 8
 	s.pass(0)
 	s.press("4")
-	s.wants(t, "db-1 is reached through relay nyc-1", "bobs-desk is online", "printer is gone", "no more: UDP does not leave", "the controller is away", "policy version 8 is in force")
+	s.wants(t, "db-1 is reached through relay nyc-1", "bobs-desk is online", "web-2 is called web-3 now", "web-3 belongs to nobody now", "printer is gone", "no more: UDP does not leave", "the controller is away", "policy version 8 is in force")
 	s.twin.err = errDown
 	s.pass(0)
 	s.wants(t, "the daemon does not answer any more")

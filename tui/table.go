@@ -37,7 +37,7 @@ func (s *peersScreen) columns(pane bool) []draw.Column {
 		colName:     {Title: "NAME", Min: 11, Most: min(s.longest.name, 40), Rank: 1},
 		colPath:     {Title: "PATH", Min: 11, Most: min(s.longest.way, 24), Rank: 2},
 		colAddress:  {Title: "ADDRESS", Min: 15, Rank: 3},
-		colLatency:  {Title: "LATENCY", Min: 8, Right: true, Rank: 4},
+		colLatency:  {Title: "RTT", Min: 7, Right: true, Rank: 4},
 		colIn:       {Title: "↓ IN", Min: 10, Right: true, Rank: 5},
 		colOut:      {Title: "↑ OUT", Min: 10, Right: true, Rank: 6},
 		colTraffic:  {Title: "FLOW", Min: 6, Most: 60, Rank: 7},

@@ -88,9 +88,9 @@ func (w *world) takePeers(at time.Time) {
 					w.log.add(at, fair, p.network, p.name+" is new here")
 				}
 			} else {
-				was, way := p.stand, p.way
+				was := *p
 				p.take(n, raw, at)
-				w.log.peer(at, p, was, way)
+				w.log.peer(at, p, &was)
 			}
 			p.stamp = w.stamp
 			w.peers = append(w.peers, p)
