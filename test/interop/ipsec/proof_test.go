@@ -3,7 +3,6 @@
 package ipsec
 
 import (
-	"strings"
 	"testing"
 	"time"
 )
@@ -113,16 +112,16 @@ func TestAddressesAreLent(t *testing.T) {
 	})
 }
 
-// Who wants transport mode gets tunnel mode.
-func TestTransportModeIsTunnelMode(t *testing.T) {
+// Transport mode is between the addresses outside, which nobody has allowed: who wants it gets an IKE SA and no Child SA.
+func TestTransportModeIsRefused(t *testing.T) {
 	t.Parallel()
 	v := modern
-	v.child = "mode = transport"
+	v.child = "mode = transport\n        local_ts = dynamic\n        remote_ts = dynamic"
 	meet(t, v, func(w *world) {
-		w.theirs.does("--initiate", "--child", "c", "--timeout", "10")
-		w.reach()
-		w.ping(20, 5*time.Millisecond)
-		if !w.theirs.says("N(USE_TRANSP)") || !strings.Contains(w.theirs.sas(), "TUNNEL") {
+		if out, err := w.theirs.ctl("--initiate", "--child", "c", "--timeout", "5"); err == nil {
+			t.Errorf("they say %s", out)
+		}
+		if !w.theirs.says("N(USE_TRANSP)") || !w.theirs.says("N(TS_UNACCEPT)") || w.theirs.installed() != 0 {
 			t.Errorf("they did not ask, or have:\n%s", w.theirs.sas())
 		}
 	})
