@@ -67,14 +67,34 @@ func printNetwork(o *iox.IO, now time.Time, n local.Network) {
 	if whose {
 		peers.Heads = slices.Insert(peers.Heads, 1, "OWNER")
 	}
+	spoken := slices.ContainsFunc(n.Peers, func(p local.Peer) bool { return p.Protocol == local.IPsecProtocol || p.Closed != "" })
+	if spoken {
+		peers.Heads = slices.Insert(peers.Heads, len(peers.Heads)-4, "PROTOCOL")
+	}
 	for _, p := range n.Peers {
 		row := []any{p.Name, first(p.Addresses), online(now, p), strings.TrimSpace(p.Path + " " + p.Relay), endpoint(p.Endpoint), since(now, p.LastHandshake), iox.Bytes(p.RxBytes), iox.Bytes(p.TxBytes)}
 		if whose {
 			row = slices.Insert(row, 1, any(owner(p.Node)))
 		}
+		if spoken {
+			row = slices.Insert(row, len(row)-4, any(protocol(p)))
+		}
 		peers.Row(row...)
 	}
 	peers.Print(o)
+	for _, p := range n.Peers {
+		if p.Closed != "" {
+			o.Printf("  %s: closed: %s", p.Name, iox.Clean(p.Closed))
+		}
+	}
+}
+
+// protocol is by which packets for a peer leave.
+func protocol(p local.Peer) string {
+	if p.Closed != "" {
+		return "closed"
+	}
+	return strings.TrimSpace(p.Protocol + " " + p.Cipher)
 }
 
 // owner is whose machine it is to policy: a user's, or its tags'.

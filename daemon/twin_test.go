@@ -18,6 +18,7 @@ import (
 	"github.com/cvlan/cvlan/api/local"
 	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/base/key"
+	"github.com/cvlan/cvlan/internal/base/mono"
 	"github.com/cvlan/cvlan/internal/base/ticket"
 	"github.com/cvlan/cvlan/internal/node/engine"
 	"github.com/cvlan/cvlan/internal/node/session"
@@ -273,6 +274,10 @@ func (t *tube) RemovePeer(k key.WGPublic) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.peers, k)
+}
+
+func (t *tube) Consult(tunnel.Class, func(mono.Time, tunnel.Transport, func(key.WGPublic) *tunnel.Peer, *tunnel.Out)) bool {
+	return false
 }
 
 func (t *tube) Peers() (all []tunnel.PeerState) {

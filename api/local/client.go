@@ -58,9 +58,22 @@ func (c *Client) PolicyLog(ctx context.Context, r PolicyLogRequest) (PolicyLog, 
 	return call(ctx, c, PostPolicyLog, r)
 }
 
-// SetProtocol says which tunnel protocol this machine would rather speak.
-func (c *Client) SetProtocol(ctx context.Context, r ProtocolRequest) (Networks, error) {
-	return call(ctx, c, PostProtocol, r)
+// IPsec returns the security associations, and what is offered.
+func (c *Client) IPsec(ctx context.Context) (IPsec, error) { return call(ctx, c, GetIPsec, None{}) }
+
+// RekeyIPsec replaces security associations.
+func (c *Client) RekeyIPsec(ctx context.Context, r IPsecRequest) (IPsecDone, error) {
+	return call(ctx, c, PostIPsecRekey, r)
+}
+
+// TerminateIPsec ends security associations.
+func (c *Client) TerminateIPsec(ctx context.Context, r IPsecRequest) (IPsecDone, error) {
+	return call(ctx, c, PostIPsecTerminate, r)
+}
+
+// IPsecLog returns what IKE did lately.
+func (c *Client) IPsecLog(ctx context.Context, r IPsecLogRequest) (IPsecLog, error) {
+	return call(ctx, c, PostIPsecLog, r)
 }
 
 // NetCheck has the machine's network checked, which takes up to three seconds.

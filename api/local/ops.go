@@ -42,8 +42,12 @@ var (
 	GetNetCheck = Op[None, NetCheck]{Route{http.MethodGet, "/v1/netcheck", Operate, false, "What this machine's network lets through"}}
 	// PostPolicyLog shows whose packets were dropped, likewise.
 	PostPolicyLog = Op[PolicyLogRequest, PolicyLog]{Route{http.MethodPost, "/v1/policy/log", Operate, false, "What the filter has dropped lately, and counted"}}
-	PostPing      = Op[PingRequest, Pong]{Route{http.MethodPost, "/v1/ping", Read, false, "One echo to a peer"}}
-	PostProtocol  = Op[ProtocolRequest, Networks]{Route{http.MethodPost, "/v1/protocol", Operate, false, "Say which tunnel protocol this machine would rather speak"}}
+	// GetIPsec shows identities and the ages of keys, PostIPsecLog who has tried to speak with this machine, likewise.
+	GetIPsec           = Op[None, IPsec]{Route{http.MethodGet, "/v1/ipsec", Operate, false, "The security associations of IPsec, and what is offered"}}
+	PostIPsecRekey     = Op[IPsecRequest, IPsecDone]{Route{http.MethodPost, "/v1/ipsec/rekey", Operate, false, "Replace security associations"}}
+	PostIPsecTerminate = Op[IPsecRequest, IPsecDone]{Route{http.MethodPost, "/v1/ipsec/terminate", Operate, false, "End security associations"}}
+	PostIPsecLog       = Op[IPsecLogRequest, IPsecLog]{Route{http.MethodPost, "/v1/ipsec/log", Operate, false, "What IKE did lately"}}
+	PostPing           = Op[PingRequest, Pong]{Route{http.MethodPost, "/v1/ping", Read, false, "One echo to a peer"}}
 	// GetSettings lists all; PatchSettings takes what SetRequest names.
 	GetSettings   = Op[None, Settings]{Route{http.MethodGet, "/v1/settings", Read, false, "Everything that can be set, as it is now"}}
 	PatchSettings = Op[SetRequest, Settings]{Route{http.MethodPatch, "/v1/settings", Operate, false, "Change settings"}}
@@ -53,7 +57,8 @@ var (
 
 // Routes returns all of them: the daemon serves each, and no other.
 func Routes() []Route {
-	return []Route{GetStatus.Route, WatchStatus.Route, GetVersion.Route, GetWireGuard.Route, PostPath.Route, PostPolicyLog.Route, GetNetCheck.Route, PostPing.Route, GetLog.Route, PostProtocol.Route, GetSettings.Route, PatchSettings.Route, PostUp.Route, PostDown.Route}
+	return []Route{GetStatus.Route, WatchStatus.Route, GetVersion.Route, GetWireGuard.Route, PostPath.Route, PostPolicyLog.Route, GetNetCheck.Route, PostPing.Route, GetLog.Route, GetSettings.Route, PatchSettings.Route, GetIPsec.Route, PostIPsecRekey.Route, PostIPsecTerminate.Route, PostIPsecLog.Route,
+		PostUp.Route, PostDown.Route}
 }
 
 // About answers GetVersion.

@@ -76,8 +76,18 @@ func (b *backend) NetCheck(context.Context) (local.NetCheck, error) {
 	return local.NetCheck{Schema: local.Schema}, nil
 }
 
-func (b *backend) SetProtocol(context.Context, local.ProtocolRequest) (local.Networks, error) {
-	return local.Networks{Schema: local.Schema}, nil
+func (b *backend) IPsec() local.IPsec { return local.IPsec{Schema: local.Schema} }
+
+func (b *backend) RekeyIPsec(context.Context, local.IPsecRequest) (local.IPsecDone, error) {
+	return local.IPsecDone{Schema: local.Schema}, nil
+}
+
+func (b *backend) TerminateIPsec(context.Context, local.IPsecRequest) (local.IPsecDone, error) {
+	return local.IPsecDone{Schema: local.Schema}, nil
+}
+
+func (b *backend) IPsecLog(context.Context, local.IPsecLogRequest) (local.IPsecLog, error) {
+	return local.IPsecLog{Schema: local.Schema}, nil
 }
 
 func (b *backend) PolicyLog(context.Context, local.PolicyLogRequest) (local.PolicyLog, error) {

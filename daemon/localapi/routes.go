@@ -60,14 +60,21 @@ func (s *Server) table() map[string]route {
 		p, err := b.Ping(ctx, in)
 		return redactPong(p, l), err
 	})
-	bind(s, add, local.PostProtocol, func(ctx context.Context, in local.ProtocolRequest, l local.Level) (local.Networks, error) {
-		return redactNetworks(l)(b.SetProtocol(ctx, in))
-	})
 	bind(s, add, local.GetSettings, func(context.Context, local.None, local.Level) (local.Settings, error) {
 		return b.Settings(), nil
 	})
 	bind(s, add, local.PatchSettings, func(ctx context.Context, in local.SetRequest, _ local.Level) (local.Settings, error) {
 		return b.Set(ctx, in)
+	})
+	bind(s, add, local.GetIPsec, func(context.Context, local.None, local.Level) (local.IPsec, error) { return b.IPsec(), nil })
+	bind(s, add, local.PostIPsecRekey, func(ctx context.Context, in local.IPsecRequest, _ local.Level) (local.IPsecDone, error) {
+		return b.RekeyIPsec(ctx, in)
+	})
+	bind(s, add, local.PostIPsecTerminate, func(ctx context.Context, in local.IPsecRequest, _ local.Level) (local.IPsecDone, error) {
+		return b.TerminateIPsec(ctx, in)
+	})
+	bind(s, add, local.PostIPsecLog, func(ctx context.Context, in local.IPsecLogRequest, _ local.Level) (local.IPsecLog, error) {
+		return b.IPsecLog(ctx, in)
 	})
 	bind(s, add, local.PostUp, func(ctx context.Context, in local.UpRequest, l local.Level) (local.Networks, error) {
 		return redactNetworks(l)(b.Up(ctx, in))

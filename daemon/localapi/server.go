@@ -25,9 +25,12 @@ type Backend interface {
 	PolicyLog(context.Context, local.PolicyLogRequest) (local.PolicyLog, error)
 	NetCheck(context.Context) (local.NetCheck, error)
 	Log() local.Log
-	SetProtocol(context.Context, local.ProtocolRequest) (local.Networks, error)
 	Settings() local.Settings
 	Set(context.Context, local.SetRequest) (local.Settings, error)
+	IPsec() local.IPsec
+	RekeyIPsec(context.Context, local.IPsecRequest) (local.IPsecDone, error)
+	TerminateIPsec(context.Context, local.IPsecRequest) (local.IPsecDone, error)
+	IPsecLog(context.Context, local.IPsecLogRequest) (local.IPsecLog, error)
 	Up(context.Context, local.UpRequest) (local.Networks, error)
 	Down(context.Context, local.DownRequest) (local.Networks, error)
 	Ping(context.Context, local.PingRequest) (local.Pong, error)

@@ -8,6 +8,8 @@ import (
 
 	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/base/key"
+	"github.com/cvlan/cvlan/internal/base/mono"
+	core "github.com/cvlan/cvlan/internal/core/ike"
 	"github.com/cvlan/cvlan/internal/core/relayed"
 	"github.com/cvlan/cvlan/internal/node/guide"
 	"github.com/cvlan/cvlan/internal/node/ike"
@@ -78,6 +80,7 @@ type TunnelConfig struct {
 	Speaks    control.Tunnels
 	Profile   string
 	Directory ike.Directory
+	Tell      func(core.Event) // hears what IKE does
 
 	// What its guide needs, if it is to have one.
 	Self    ident.Node
@@ -98,6 +101,7 @@ type Tunnel interface {
 	Resume(slept time.Duration)
 	Peers() []tunnel.PeerState
 	State() tunnel.State
+	Consult(protocol tunnel.Class, f func(now mono.Time, tr tunnel.Transport, find func(key.WGPublic) *tunnel.Peer, out *tunnel.Out)) bool
 	SetSources([]netip.Addr)
 	// Guide is who finds the ways to nodes; nil: they are tried at every address that the map knows.
 	Guide() Guide

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"crypto"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -21,7 +22,7 @@ import (
 	"github.com/cvlan/cvlan/proto/control"
 )
 
-// directory is the map as IKE needs it. A node is to IKE what its certificate names, ID_KEY_ID with the URI of package trust, and proves it with
+// directory is the map as IKE needs it. A node is to IKE what its certificate names, the URI of package trust as ID_DER_ASN1_GN, and proves it with
 // that certificate: issued by its tenant's authority, under the root that the join key has pinned, valid now, and for the very identity key
 // that is in its record of the map. The engine writes it, the tunnel's owner reads it.
 type directory struct {
@@ -107,17 +108,9 @@ func (d *directory) Meet(p *tunnel.Peer) (core.Peer, error) {
 	if !ok {
 		return core.Peer{}, errNoNode
 	}
-	c := d.credentials().Certificate
-	if c == nil || len(c.Certificate) == 0 {
-		return core.Peer{}, errors.New("this node has no certificate yet")
-	}
-	leaf, err := x509.ParseCertificate(c.Certificate[0])
+	own, c, err := d.own()
 	if err != nil {
-		return core.Peer{}, fmt.Errorf("read our own certificate: %w", err)
-	}
-	own, err := trust.NameOf(leaf)
-	if err != nil {
-		return core.Peer{}, fmt.Errorf("read our own certificate: %w", err)
+		return core.Peer{}, err
 	}
 	signer, ok := c.PrivateKey.(crypto.Signer)
 	if !ok {
@@ -131,6 +124,23 @@ func (d *directory) Meet(p *tunnel.Peer) (core.Peer, error) {
 		how.Certificates = append(how.Certificates, msg.Cert{Encoding: msg.CertX509, Data: der})
 	}
 	return how, nil
+}
+
+// own is what our certificate names, and the certificate.
+func (d *directory) own() (trust.Name, *tls.Certificate, error) {
+	c := d.credentials().Certificate
+	if c == nil || len(c.Certificate) == 0 {
+		return trust.Name{}, nil, errors.New("this node has no certificate yet")
+	}
+	leaf, err := x509.ParseCertificate(c.Certificate[0])
+	if err != nil {
+		return trust.Name{}, nil, fmt.Errorf("read our own certificate: %w", err)
+	}
+	n, err := trust.NameOf(leaf)
+	if err != nil {
+		return trust.Name{}, nil, fmt.Errorf("read our own certificate: %w", err)
+	}
+	return n, c, nil
 }
 
 // Who implements ike.Directory.
@@ -196,14 +206,15 @@ func parseChain(certs []msg.Cert) (chain []*x509.Certificate, err error) {
 }
 
 func identity(n trust.Name) msg.Identity {
-	return msg.Identity{Kind: msg.IDKeyID, Data: []byte(n.String())}
+	return ike.URIIdentity(n.String())
 }
 
 func nameOf(i msg.Identity) (trust.Name, error) {
-	if i.Kind != msg.IDKeyID {
+	uri, ok := ike.URI(i)
+	if !ok {
 		return trust.Name{}, errors.New("its identity is not the name of a node")
 	}
-	n, err := trust.Parse(string(i.Data))
+	n, err := trust.Parse(uri)
 	if err == nil && n.Role != trust.RoleNode {
 		err = fmt.Errorf("it is a %s, not a node", n.Role)
 	}

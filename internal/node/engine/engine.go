@@ -60,6 +60,7 @@ type Engine struct {
 	keptHome  ident.Relay
 	rules     rules
 	directory *directory
+	journal   journal
 	speech    atomic.Pointer[control.Speech] // what the node says that it speaks
 }
 

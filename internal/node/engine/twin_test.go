@@ -10,6 +10,7 @@ import (
 
 	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/base/key"
+	"github.com/cvlan/cvlan/internal/base/mono"
 	"github.com/cvlan/cvlan/internal/node/tunnel"
 	"github.com/cvlan/cvlan/internal/sys/osnet"
 	"github.com/cvlan/cvlan/internal/sys/tun"
@@ -149,6 +150,9 @@ func (t *tube) Peers() (all []tunnel.PeerState) {
 	return all
 }
 
+func (t *tube) Consult(tunnel.Class, func(mono.Time, tunnel.Transport, func(key.WGPublic) *tunnel.Peer, *tunnel.Out)) bool {
+	return false
+}
 func (t *tube) State() tunnel.State     { return tunnel.State{} }
 func (t *tube) SetSources([]netip.Addr) {}
 func (t *tube) Guide() Guide            { return nil }

@@ -20,6 +20,8 @@ type Config struct {
 	// Life and Window are those of all pairs of SAs; zero: the defaults of core/esp.
 	Life   esp.Life
 	Window int
+	// Tell hears what happens, for logs; nil: nobody does. It must not block.
+	Tell func(ike.Event)
 }
 
 // Directory knows how to meet the tunnel's peers, and who they are.

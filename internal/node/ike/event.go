@@ -50,6 +50,9 @@ func (k *keyer) whom(name string) *peer {
 }
 
 func (k *keyer) event(now mono.Time, e ike.Event) {
+	if k.tell != nil {
+		k.tell(e)
+	}
 	p := k.whom(e.Peer)
 	if p == nil {
 		return

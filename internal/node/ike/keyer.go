@@ -19,6 +19,7 @@ type keyer struct {
 	host    ipsec.Host
 	peersOf Directory
 	life    esp.Life
+	tell    func(ike.Event)
 	window  int
 	machine *ike.Machine
 	out     ike.Out
@@ -53,7 +54,7 @@ func New(c Config) ipsec.BuildKeyer {
 			return nil, errors.New("ike: there is no directory of peers")
 		}
 		k := &keyer{
-			host: h, peersOf: c.Peers, life: c.Life, window: c.Window, peers: map[key.WGPublic]*peer{}, places: map[netip.AddrPort]*peer{},
+			host: h, peersOf: c.Peers, life: c.Life, window: c.Window, tell: c.Tell, peers: map[key.WGPublic]*peer{}, places: map[netip.AddrPort]*peer{},
 			sources: map[tunnel.Source]*peer{}, children: map[esp.SPI]ike.ID{},
 		}
 		c.IKE.Directory, c.IKE.SPIs = guide{k}, guide{k}

@@ -172,6 +172,21 @@ func (t *Tunnel) ended(err error) {
 	})
 }
 
+// Consult lets f ask a protocol's transport, and have it do something, on the owner's goroutine. find is Host.Find. false: the tunnel is closed,
+// or does not speak it.
+func (t *Tunnel) Consult(protocol Class, f func(now mono.Time, tr Transport, find func(key.WGPublic) *Peer, out *Out)) (ok bool) {
+	err := t.owner.do(func() {
+		tr := t.owner.transports[protocol]
+		if ok = tr != nil; !ok {
+			return
+		}
+		now := t.clock.Now()
+		f(now, tr, t.owner.Find, &t.owner.out)
+		t.owner.act(now)
+	})
+	return ok && err == nil
+}
+
 // Sessions is how many receive, by a protocol.
 func (t *Tunnel) Sessions(protocol Class) (n int) {
 	data := WireGuardData

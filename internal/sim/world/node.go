@@ -167,10 +167,13 @@ func (n *Node) Network() local.Network {
 	return local.Network{}
 }
 
-// Prefers says which tunnel protocol the machine would rather speak.
+// Prefers says which tunnel protocol the machine would rather speak; "": none.
 func (n *Node) Prefers(protocol string) {
 	n.w.T.Helper()
-	if _, err := n.live.SetProtocol(n.w.Background(), local.ProtocolRequest{Protocol: protocol}); err != nil {
+	if protocol == "" {
+		protocol = local.DefaultValue
+	}
+	if _, err := n.live.Set(n.w.Background(), local.SetRequest{Values: map[string]string{"protocol": protocol}}); err != nil {
 		n.w.T.Fatal(err)
 	}
 }

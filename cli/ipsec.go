@@ -1,0 +1,177 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cvlan/cvlan/api/local"
+	"github.com/cvlan/cvlan/cli/iox"
+)
+
+func newIPsec(env *Env) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "ipsec",
+		Short: "Look into the IPsec tunnels",
+		Long: "ipsec shows and handles the security associations that this machine has with peers with whom it speaks IPsec. To have it spoken: " +
+			"cvlan set protocol ipsec, or a rule with \"require\": [\"ipsec\"].",
+		Example: "  sudo cvlan ipsec sas\n  sudo cvlan ipsec log --follow\n  sudo cvlan ipsec rekey db",
+		RunE:    group,
+		Args:    cobra.ArbitraryArgs,
+	}
+	c.AddCommand(newIPsecSAs(env), newIPsecRekey(env), newIPsecTerminate(env), newIPsecAlgs(env), newIPsecLog(env))
+	return c
+}
+
+type ipsecOptions struct {
+	*Env
+	client  *local.Client
+	network string
+	timeout span
+	out     iox.Output
+}
+
+func (o *ipsecOptions) flags(c *cobra.Command) {
+	c.Flags().StringVar(&o.network, "network", "", "only this network, by name or identifier")
+	timeoutFlag(c, &o.timeout, 10*time.Second, "how long to wait for the daemon")
+	outputFlags(c, &o.out)
+}
+
+// ask returns what the daemon shows of the networks that are asked for.
+func (o *ipsecOptions) ask(ctx context.Context) (local.IPsec, error) {
+	ctx, cancel := o.timeout.within(ctx)
+	defer cancel()
+	s, err := o.client.IPsec(ctx)
+	if err != nil || o.network == "" {
+		return s, err
+	}
+	s.Networks = slices.DeleteFunc(s.Networks, func(n local.IPsecNetwork) bool { return n.Name != o.network && n.ID != o.network })
+	if len(s.Networks) == 0 {
+		return s, &iox.Error{Exit: iox.NotFound, What: "show " + o.network, Why: "no network of that name is up on this machine and speaks IPsec",
+			Hint: "see which there are: cvlan status"}
+	}
+	return s, nil
+}
+
+func newIPsecSAs(env *Env) *cobra.Command {
+	o := &ipsecOptions{Env: env}
+	c := &cobra.Command{
+		Use:   "sas",
+		Short: "Show security associations, their ciphers and ages",
+		Long: "sas prints for each peer that is spoken with by IPsec the IKE associations, by which keys are agreed on, and the pairs of ESP that carry " +
+			"packets: numbers, ciphers, ages, and when each is replaced. It needs the rights of an operator.",
+		Example: "  sudo cvlan ipsec sas\n  sudo cvlan ipsec sas --json\n  sudo cvlan ipsec sas --template '{{range .networks}}{{range .peers}}{{.name}} {{range .esp}}{{.cipher}} {{end}}{{\"\\n\"}}{{end}}{{end}}'",
+		Args:    takes(),
+		RunE: func(c *cobra.Command, _ []string) error {
+			o.client = env.daemon(c)
+			s, err := o.ask(c.Context())
+			if err != nil {
+				return err
+			}
+			return o.out.Write(o.IO, s, func() { o.printSAs(s) })
+		},
+	}
+	o.flags(c)
+	return c
+}
+
+func (o *ipsecOptions) printSAs(s local.IPsec) {
+	if len(s.Networks) == 0 {
+		o.IO.Printf("No network that speaks IPsec is up on this machine; see why: cvlan status")
+		return
+	}
+	now := o.Now()
+	for i, n := range s.Networks {
+		if i > 0 {
+			o.IO.Printf("")
+		}
+		head := iox.Table{}
+		head.Row(iox.Cell(iox.Bold, n.Name), n.Identity)
+		head.Print(o.IO)
+		if len(n.Peers) == 0 {
+			o.IO.Printf("  no peer is spoken with by IPsec; to change that: cvlan set protocol ipsec")
+		}
+		for _, p := range n.Peers {
+			o.IO.Printf("")
+			o.printPeer(now, p)
+		}
+	}
+}
+
+func (o *ipsecOptions) printPeer(now time.Time, p local.IPsecPeer) {
+	head := iox.Table{Indent: "  "}
+	head.Row(iox.Cell(iox.Bold, p.Name), p.ID)
+	head.Print(o.IO)
+	t := iox.Table{Indent: "    "}
+	for _, s := range p.IKE {
+		began := "peer began"
+		if s.Began {
+			began = "we began"
+		}
+		t.Row("IKE", s.Initiator+" "+s.Responder, s.Cipher)
+		t.Row("", fmt.Sprintf("%s %s, by %s", began, since(now, s.Since), s.Method), "rekeyed "+ahead(now, s.Rekey))
+	}
+	for _, s := range p.ESP {
+		t.Row("ESP", s.In+" in, "+s.Out+" out", s.Cipher)
+		t.Row("", fmt.Sprintf("%s, made %s, %d packets sent", s.State, since(now, s.Since), s.Sent), "rekeyed "+ahead(now, s.Rekey))
+	}
+	t.Print(o.IO)
+}
+
+// ahead says how far an instant is in the future.
+func ahead(now time.Time, t *time.Time) string {
+	switch {
+	case t == nil:
+		return "when it is used up"
+	case !t.After(now):
+		return "now"
+	}
+	return "in " + t.Sub(now).Round(time.Second).String()
+}
+
+func newIPsecAlgs(env *Env) *cobra.Command {
+	o := &ipsecOptions{Env: env}
+	c := &cobra.Command{
+		Use:   "algs",
+		Short: "List the algorithms that this machine offers",
+		Long: "algs lists what this machine offers and accepts, the best first: the proposals for IKE and for ESP, and how peers may prove who they are. " +
+			"It needs the rights of an operator.",
+		Example: "  sudo cvlan ipsec algs\n  sudo cvlan ipsec algs --json",
+		Args:    takes(),
+		RunE: func(c *cobra.Command, _ []string) error {
+			o.client = env.daemon(c)
+			s, err := o.ask(c.Context())
+			if err != nil {
+				return err
+			}
+			return o.out.Write(o.IO, s, func() { o.printAlgs(s) })
+		},
+	}
+	o.flags(c)
+	return c
+}
+
+func (o *ipsecOptions) printAlgs(s local.IPsec) {
+	if len(s.Networks) == 0 {
+		o.IO.Printf("No network that speaks IPsec is up on this machine; see why: cvlan status")
+		return
+	}
+	for _, n := range s.Networks {
+		head := iox.Table{}
+		head.Row(iox.Cell(iox.Bold, n.Name), "profile "+n.Profile)
+		head.Print(o.IO)
+		t := iox.Table{Indent: "  "}
+		for i, p := range n.Algorithms.IKE {
+			t.Row(fmt.Sprintf("IKE %d", i+1), strings.Join(p, " "))
+		}
+		for i, p := range n.Algorithms.ESP {
+			t.Row(fmt.Sprintf("ESP %d", i+1), strings.Join(p, " "))
+		}
+		t.Row("proofs", strings.Join(n.Algorithms.Signatures, ", "))
+		t.Print(o.IO)
+	}
+}

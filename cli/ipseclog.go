@@ -1,0 +1,111 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cvlan/cvlan/api/local"
+	"github.com/cvlan/cvlan/cli/iox"
+)
+
+type ipsecLogOptions struct {
+	*Env
+	client  *local.Client
+	request local.IPsecLogRequest
+	follow  bool
+	timeout span
+	out     iox.Output
+}
+
+func newIPsecLog(env *Env) *cobra.Command {
+	o := &ipsecLogOptions{Env: env}
+	c := &cobra.Command{
+		Use:   "log",
+		Short: "Show what IKE did lately",
+		Long: "log shows what IKE did on this machine, oldest first: peers that have proved who they are, keys that were replaced, what was refused, and why. " +
+			"The last 1,024 events are remembered; of strangers that prove nothing one a second is told, and how many more there were. Nothing in it is secret. " +
+			"It needs the rights of an operator.",
+		Example: "  sudo cvlan ipsec log\n  sudo cvlan ipsec log --follow --json",
+		Args:    takes(),
+		RunE: func(c *cobra.Command, _ []string) error {
+			o.client = env.daemon(c)
+			return o.run(c)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&o.request.Network, "network", "", "only this network, by name or identifier")
+	f.BoolVarP(&o.follow, "follow", "f", false, "go on until ctrl-C; with --json one document a line")
+	timeoutFlag(c, &o.timeout, 10*time.Second, "how long to wait for the daemon")
+	outputFlags(c, &o.out)
+	return c
+}
+
+func (o *ipsecLogOptions) run(c *cobra.Command) error {
+	l, err := o.ask(c.Context())
+	if err != nil {
+		return err
+	}
+	if !o.follow {
+		return o.out.Write(o.IO, l, func() {
+			if len(l.Events) == 0 {
+				o.IO.Printf("Nothing has happened.")
+			}
+			for _, e := range l.Events {
+				o.IO.Printf("%s", ikeLine(e))
+			}
+		})
+	}
+	for {
+		for _, e := range l.Events {
+			if err := o.tell(e); err != nil {
+				return err
+			}
+		}
+		if !pause(c.Context(), followEvery) {
+			return nil // seen enough
+		}
+		o.request.Since = l.Next
+		next, err := o.ask(c.Context())
+		switch {
+		case c.Context().Err() != nil:
+			return nil
+		case err != nil:
+			return err
+		}
+		l = next
+	}
+}
+
+func (o *ipsecLogOptions) ask(ctx context.Context) (local.IPsecLog, error) {
+	ctx, cancel := o.timeout.within(ctx)
+	defer cancel()
+	return o.client.IPsecLog(ctx, o.request)
+}
+
+func (o *ipsecLogOptions) tell(e local.IKEEvent) error {
+	if o.out.JSON {
+		return o.IO.JSONLine(e)
+	}
+	return o.out.Write(o.IO, e, func() { o.IO.Printf("%s", ikeLine(e)) })
+}
+
+// ikeLine is an event in words.
+func ikeLine(e local.IKEEvent) string {
+	who := e.Peer
+	if who == "" {
+		who = "a stranger"
+	}
+	line := fmt.Sprintf("%s  %s  %-12s  %s", e.At.UTC().Format(time.DateTime), iox.Clean(e.Network), e.Event, iox.Clean(who))
+	for _, more := range []string{e.SPI, e.Cipher, e.Reason, e.Detail} {
+		if more != "" {
+			line += "  " + iox.Clean(more)
+		}
+	}
+	if e.Missed > 0 {
+		line += fmt.Sprintf("  (and %d before)", e.Missed)
+	}
+	return line
+}
