@@ -56,8 +56,9 @@ func (o *netcheckOptions) print(r *local.NetCheck) {
 	}
 	o.IO.Printf("")
 	t := iox.Table{}
-	family(&t, "IPv4", &r.IPv4)
-	family(&t, "IPv6", &r.IPv6)
+	asked := len(r.Relays) > 0
+	family(&t, "IPv4", &r.IPv4, asked)
+	family(&t, "IPv6", &r.IPv6, asked)
 	t.Row("hairpin", r.Hairpin)
 	t.Row("port mapping", portMapping(&r.Ports))
 	if r.Captive {
@@ -78,8 +79,12 @@ func (o *netcheckOptions) print(r *local.NetCheck) {
 	relays.Print(o.IO)
 }
 
-// family adds the rows of IPv4 or IPv6.
-func family(t *iox.Table, name string, f *local.NetFamily) {
+// family adds the rows of IPv4 or IPv6. What nobody was asked about is not known, and not absent.
+func family(t *iox.Table, name string, f *local.NetFamily, asked bool) {
+	if !f.UDP && !asked {
+		t.Row(name, iox.Cell(iox.Dim, "unknown: there is no relay to ask"))
+		return
+	}
 	if !f.UDP {
 		t.Row(name, iox.Cell(iox.Dim, "no UDP"))
 		return

@@ -143,16 +143,27 @@ func newNodeApprove(s *session) *cobra.Command {
 		Args:    takes("NODE"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return s.do(c, func(w *work) error {
+				before, unread := admin.Call(w, w.client, admin.GetNode, w.node(args[0])) // a key may approve and not read
 				n, err := admin.Call(w, w.client, admin.ApproveNode, admin.ChangeNodeIn{OneNodeIn: w.node(args[0])})
 				if err != nil {
 					return err
 				}
-				return out.Write(s.IO, nodeDoc{adminSchema, n.Body}, func() { s.IO.Printf("%s is approved", n.Body.Name) })
+				return out.Write(s.IO, nodeDoc{adminSchema, n.Body}, func() { s.approved(n.Body, unread != nil || before.Body.Pending) })
 			})
 		},
 	}
 	outputFlags(c, &out)
 	return c
+}
+
+// approved says so, or that the node did not wait: another of a similar name may.
+func (s *session) approved(n admin.Node, waited bool) {
+	if waited {
+		s.IO.Printf("%s is approved", n.Name)
+		return
+	}
+	s.IO.Printf("%s is approved already", n.Name)
+	s.IO.Notef("Which nodes wait: cvlan admin node list --pending")
 }
 
 func newNodeRename(s *session) *cobra.Command {
