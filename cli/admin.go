@@ -32,7 +32,7 @@ func newAdmin(env *Env) *cobra.Command {
 		Args:    cobra.ArbitraryArgs,
 	}
 	s.flags(c)
-	c.AddCommand(newLogin(s), newLogout(s), newWhoami(s), newNetwork(s), newAdminPolicy(s), newKey(s), newNode(s), newUser(s), newGroup(s), newPeer(s), newTenant(s), newRelay(s), newAPIKey(s), newAudit(s))
+	c.AddCommand(newLogin(s), newLogout(s), newWhoami(s), newNetwork(s), newAdminPolicy(s), newKey(s), newNode(s), newUser(s), newGroup(s), newPeer(s), newTenant(s), newRelay(s), newCA(s), newAPIKey(s), newAudit(s), newApply(s), newExport(s))
 	return c
 }
 
@@ -42,9 +42,13 @@ func (s *session) flags(c *cobra.Command) {
 	f.StringVar(&s.profile, "profile", "", "which login to use (default $CVLAN_PROFILE, else the last one made)")
 	f.StringVar(&s.keyFile, "admin-key-file", "", "use the admin key in this file instead of a login (default $CVLAN_ADMIN_KEY_FILE)")
 	f.StringVar(&s.tenant, "tenant", "", "tenant to act on, by name or identifier (default $CVLAN_TENANT, else the login's)")
-	s.timeout = span(30 * time.Second)
+	completes(c, "profile", s.profileNames)
+	s.timeout = span(adminPatience)
 	f.Var(&s.timeout, "timeout", "how long to wait for the controller; 0: without limit")
 }
+
+// adminPatience is how long commands wait for the controller unless --timeout says otherwise.
+const adminPatience = 30 * time.Second
 
 // nouns makes a command that only has commands below it.
 func nouns(use, short, long, example string, below ...*cobra.Command) *cobra.Command {
