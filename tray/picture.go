@@ -102,6 +102,9 @@ func (n *network) condition() string {
 
 // company counts the peers that are online.
 func (n *network) company() string {
+	if n.Closed {
+		return "connected, but closed: its rules let nothing pass"
+	}
 	way := ""
 	if n.paths() == menu.Relayed {
 		way = ", through relays only"
