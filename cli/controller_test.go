@@ -2,13 +2,19 @@ package cli_test
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -118,4 +124,18 @@ func controllerReports(ts *testscript.TestScript, _ bool, args []string) {
 			c.where[n.ID] = append(c.where[n.ID], netip.MustParseAddrPort(e))
 		}
 	}
+}
+
+// controllerRequest makes a certificate request of a fresh key: request gate.csr
+func controllerRequest(ts *testscript.TestScript, _ bool, args []string) {
+	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	ts.Check(err)
+	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, k)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}), 0o600))
+}
+
+// controllerRevokes revokes the certificate whose serial number stands in a file: revokes serial --yes
+func controllerRevokes(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(ts.Exec("cvlan", append([]string{"admin", "ca", "revoke", strings.TrimSpace(ts.ReadFile(args[0]))}, args[1:]...)...))
 }

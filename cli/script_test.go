@@ -61,6 +61,7 @@ func TestScripts(t *testing.T) {
 			"exits": exits, "types": types, "mode": mode, "ticket": ticketMake, "forge": ticketForge,
 			"daemon": daemonState, "then": daemonThen, "refuses": daemonRefuses,
 			"controller": controllerStart, "joined": controllerJoined, "reports": controllerReports,
+			"request": controllerRequest, "revokes": controllerRevokes,
 		},
 	})
 }
@@ -108,6 +109,8 @@ var changing = []struct {
 	{regexp.MustCompile(`cvlan-join-1-[\w-]+`), "JOIN-KEY"},
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z?`), "TIME"},
 	{regexp.MustCompile(`\b[0-9a-f]{64}\b`), "HASH"},
+	{regexp.MustCompile(`\b[0-9a-f]{32}\b`), "SERIAL"},
+	{regexp.MustCompile(`CN=[0-9a-z]{26}\b`), "CN=DOMAIN"},
 	{regexp.MustCompile(`127\.0\.0\.1:\d+`), "ADDRESS"},
 	{regexp.MustCompile(`[A-Za-z0-9+/]{43}=`), "PUBLIC-KEY"},
 	{regexp.MustCompile(`fd[0-9a-f:]+/64`), "RANGE6"},

@@ -94,7 +94,7 @@ func (s *server) beginRotation(ctx context.Context, t *tenant, _ *admin.InTenant
 	}
 	err = t.ReplaceAuthority(ctx, t.actor(), next)
 	if errors.Is(err, store.ErrConflict) {
-		return nil, admin.CodeConflict.Problem(title(t.route), err.Error(), "finish the rotation under way first: cvlan admin ca rotate finish")
+		return nil, admin.CodeConflict.Problem(title(t.route), "a rotation is under way already", "finish it first: cvlan admin ca rotate finish")
 	}
 	if err != nil {
 		return nil, err

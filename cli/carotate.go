@@ -1,0 +1,120 @@
+package cli
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/cvlan/cvlan/api/admin"
+	"github.com/cvlan/cvlan/cli/iox"
+)
+
+func newCARotate(s *session) *cobra.Command {
+	return nouns("rotate", "Give the tenant's authority a new key",
+		"A new key is taken into use in two steps, with time between them: begin makes it sign, finish ends the old one. Meanwhile both are trusted, and nodes get certificates of "+
+			"the new one when they renew theirs, within a month. Join keys stay valid: they name the root, which is not changed.",
+		"  cvlan admin ca rotate begin\n  cvlan admin ca rotate status\n  cvlan admin ca rotate finish",
+		newRotateBegin(s), newRotateStatus(s), newRotateFinish(s))
+}
+
+func newRotateBegin(s *session) *cobra.Command {
+	var out iox.Output
+	c := &cobra.Command{
+		Use: "begin", Short: "Sign with a new key from now on",
+		Long:    "begin makes a new key for the tenant's authority, which signs from now on. Nothing changes for whoever has a certificate.",
+		Example: "  cvlan admin ca rotate begin\n  cvlan admin ca rotate begin --tenant acme --json",
+		Args:    takes(),
+		RunE: func(c *cobra.Command, _ []string) error {
+			return s.do(c, func(w *work) error {
+				a, err := admin.Call(w, w.client, admin.BeginRotation, w.InTenant)
+				if err != nil {
+					return err
+				}
+				return out.Write(s.IO, caDoc{adminSchema, a.Body}, func() {
+					s.IO.Printf("The new key signs from now on.")
+					s.showRotation(a.Body)
+					s.IO.Notef("\nGive gateways the new authority's certificate: cvlan admin ca show --pem\nNodes follow by themselves; see how far they are: cvlan admin ca rotate status")
+				})
+			})
+		},
+	}
+	outputFlags(c, &out)
+	return c
+}
+
+func newRotateStatus(s *session) *cobra.Command {
+	var out iox.Output
+	c := &cobra.Command{
+		Use: "status", Short: "Show how far the rotation is",
+		Long:    "status shows how many certificates of the old key are in force still, and when the last of them ends.",
+		Example: "  cvlan admin ca rotate status\n  cvlan admin ca rotate status --template '{{range .authorities}}{{.state}} {{.in_force}}{{\"\\n\"}}{{end}}'",
+		Args:    takes(),
+		RunE: func(c *cobra.Command, _ []string) error {
+			return s.do(c, func(w *work) error {
+				a, err := admin.Call(w, w.client, admin.GetCA, w.InTenant)
+				if err != nil {
+					return err
+				}
+				return out.Write(s.IO, caDoc{adminSchema, a.Body}, func() {
+					if old := leaving(a.Body); old == nil {
+						s.IO.Printf("No rotation is under way.")
+						return
+					}
+					s.showRotation(a.Body)
+				})
+			})
+		},
+	}
+	outputFlags(c, &out)
+	return c
+}
+
+// leaving returns the authority that is to be ended, or nil.
+func leaving(a admin.CA) *admin.Authority {
+	for i := range a.Authorities {
+		if a.Authorities[i].State == "trusted" {
+			return &a.Authorities[i]
+		}
+	}
+	return nil
+}
+
+func (s *session) showRotation(a admin.CA) {
+	t := iox.Table{}
+	t.Row("new key", inForce(s.Now(), a.Authorities[0]))
+	if old := leaving(a); old != nil {
+		t.Row("old key", inForce(s.Now(), *old))
+		if old.InForce == 0 {
+			t.Row("next", "cvlan admin ca rotate finish")
+		}
+	}
+	t.Print(s.IO)
+}
+
+func newRotateFinish(s *session) *cobra.Command {
+	var out iox.Output
+	var revoke, sure bool
+	c := &cobra.Command{
+		Use: "finish", Short: "End the old key",
+		Long: "finish deletes the old key. It is refused while certificates of it are in force. With --revoke they are revoked: for a key that has leaked. Nodes that have not renewed " +
+			"by then must join again when their sessions end, and devices need new certificates.",
+		Example: "  cvlan admin ca rotate finish\n  cvlan admin ca rotate finish --revoke",
+		Args:    takes(),
+		RunE: func(c *cobra.Command, _ []string) error {
+			if revoke && !sure && !s.IO.Confirm("Revoke all certificates that the old key has signed? Nodes that have not renewed must join again.") {
+				return &iox.Error{Exit: iox.Interrupted, What: "nothing was changed"}
+			}
+			return s.do(c, func(w *work) error {
+				q := admin.FinishRotationIn{InTenant: w.InTenant}
+				q.Body.Revoke = revoke
+				a, err := admin.Call(w, w.client, admin.FinishRotation, q)
+				if err != nil {
+					return err
+				}
+				return out.Write(s.IO, caDoc{adminSchema, a.Body}, func() { s.IO.Printf("The old key is deleted.") })
+			})
+		},
+	}
+	c.Flags().BoolVar(&revoke, "revoke", false, "revoke what the old key has signed and is still in force")
+	c.Flags().BoolVarP(&sure, "yes", "y", false, "do not ask")
+	outputFlags(c, &out)
+	return c
+}
