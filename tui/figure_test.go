@@ -45,7 +45,7 @@ func TestFigureOfAnUpdate(t *testing.T) {
 	worst := map[string]time.Duration{}
 	note := func(what string, do func()) {
 		best := time.Hour
-		for range 5 {
+		for range 20 {
 			began := time.Now()
 			do()
 			s.View()

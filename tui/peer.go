@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -39,15 +40,23 @@ const (
 	offline
 )
 
-// take takes in what the daemon says of the peer.
+// take takes in what the daemon says of the peer. What has not changed is not made anew: there may be very many.
 func (p *peer) take(n *network, raw local.Peer, at time.Time) {
-	if raw.Name != p.Peer.Name || p.name == "" {
+	was := &p.Peer
+	fresh := p.name == ""
+	if fresh || raw.Name != was.Name {
 		p.name = cleanName(raw.Name)
 	}
+	if fresh || raw.User != was.User || !slices.Equal(raw.Tags, was.Tags) {
+		p.owner = owner(raw.Node)
+	}
+	if fresh || !slices.Equal(raw.Addresses, was.Addresses) {
+		p.address = first(raw.Node)
+	}
+	if fresh || raw.Path != was.Path || raw.Relay != was.Relay || raw.Online != was.Online || raw.Kind != was.Kind {
+		p.stand, p.way = stands(&raw)
+	}
 	p.Peer, p.network, p.text = raw, n.name, ""
-	p.owner = owner(raw.Node)
-	p.address = first(raw.Node)
-	p.stand, p.way = stands(&raw)
 	p.meter.take(at, raw.RxBytes, raw.TxBytes)
 	if p.stand != direct && p.stand != relayed {
 		p.rtt = 0
