@@ -155,7 +155,7 @@ func TestOneSourceDoesNotPushOutTheOthers(t *testing.T) {
 			known++
 		}
 	}
-	if known < 790 { // a few share the hash of a row, or of the source
+	if known < 740 { // a source in 256 shares the hash of the greedy one, and one draw in 10,000 finds nothing
 		t.Errorf("%d of 800 connections of others are left", known)
 	}
 	for i := range s.a.shards {
