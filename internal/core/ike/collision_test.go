@@ -12,7 +12,7 @@ import (
 )
 
 // script does what its words say: "a.rekeychild" is a wish of a's, "b<" hands b the oldest message that is on its way to it, "b<2" the
-// second oldest, "b-" loses the oldest, and "wait" lets a second pass.
+// second oldest, "b-" loses the oldest, "b*" is "b<" if there is one, and "wait" lets a second pass.
 func (w *world) script(words string) {
 	w.t.Helper()
 	w.link.delay = 24 * time.Hour // nothing arrives by itself
@@ -24,7 +24,8 @@ func (w *world) script(words string) {
 		case word[1] == '.':
 			wishes := map[string]func(*side){
 				"rekeychild": (*side).rekeyChild, "deletechild": (*side).deleteChild, "create": (*side).createChild,
-				"rekey": (*side).rekey, "probe": (*side).probe, "end": (*side).end,
+				"rekey": (*side).rekey, "probe": (*side).probe, "end": (*side).end, "renew": (*side).renew,
+				"rekeynewest": (*side).rekeyNewest, "deletenewest": (*side).deleteNewest,
 			}
 			wishes[word[2:]](w.side[n])
 		default:
@@ -32,7 +33,10 @@ func (w *world) script(words string) {
 			if len(word) > 2 {
 				nth = int(word[2] - '0')
 			}
-			w.hand(n, nth, word[1] == '<')
+			if word[1] == '*' && !slices.ContainsFunc(w.flight, func(f flying) bool { return f.to == n }) {
+				continue
+			}
+			w.hand(n, nth, word[1] != '-')
 		}
 	}
 	w.link.delay = 10 * time.Millisecond
@@ -126,6 +130,63 @@ var collisions = []struct {
 	{"additional: ike delete between", "a.rekey b< a< a.end b< a<", -1},
 	{"additional: ike delete, its last answer under way", "a.rekey b< a< b< a.end a<", -1},
 	{"child rekey while the peer's ike rekey is unanswered", "b.rekey a.rekeychild a< b< b< a<", 1},
+	{"child rekey while the peer's ike rekey is unanswered, answer lost", "b.rekey a.rekeychild a< b< b-", 1},
+	{"child create regular", "a.create b< a<", 2},
+	{"child create response lost", "a.create b< a-", 2},
+	{"child create, deleted by the peer before its answer arrives", "a.create b< b.deletenewest a<2 a< b<", 1},
+	{"child rekey, replaced by the peer before its answer arrives", "a.rekeychild b< b.rekeynewest a<2 a< b<", 1},
+	{"child rekey, then rekeyed again by the peer", "a.rekeychild b< a< b< a< b.rekeychild a< b< a< b<", 1},
+	{"child rekey and create at once", "a.rekeychild a.create b< a< b< a< b< a<", 2},
+	{"child rekey meets the peer's ike rekey and its delete", "a.rekeychild b.rekey b< a< a< b<", 1},
+	{"ike rekey, then a wish on the old one", "a.rekey b< b.create a< a< b< b< a<", 2},
+	{"ike rekey collision, winner's delete lost", "a.rekey b.rekey b< a< a< b< a- b-", 1},
+	{"ike rekey twice in a row", "a.rekey b< a< b< a< a.rekey b< a< b< a<", 1},
+	{"ike rekey meets ike rekey meets delete of both", "a.rekey b.rekey b< a< a.end b.end", -1},
+	{"guesses wrong: child rekey regular", "a.rekeychild b< a< b< a< b< a<", 1},
+	{"guesses wrong: child rekey, second request lost", "a.rekeychild b< a< b-", 1},
+	{"guesses wrong: child rekey collision", "a.rekeychild b.rekeychild b< a< a< b< b< a< a< b<", 1},
+	{"guesses wrong: child rekey collision, delayed retry", "a.rekeychild b.rekeychild b< a< a< b< b< a<2", 1},
+	{"guesses wrong: child rekey meets delete", "a.rekeychild b< b.deletechild a<2 a< b<", 0},
+	{"guesses wrong: child create collision", "a.create b.create b< a< a< b< b< a< a< b<", 3},
+	{"childless: ike rekey regular", "a.rekey b< a< b< a<", 0},
+	{"childless: ike rekey collision", "a.rekey b.rekey b< a< a< b<", 0},
+	{"childless: ike rekey meets delete", "a.rekey b.end b< a<", -1},
+	{"proof: renewed", "a.renew b* a* b* a* b* a*", 1},
+	{"proof: renewed by both at once", "a.renew b.renew b* a* b* a* b* a* b* a*", 1},
+	{"proof: renewed while the old one is rekeyed", "a.renew a.rekey b* b* a* a* b* b* a* a*", 1},
+	{"proof: renewed while the peer rekeys the child", "a.renew b.rekeychild b* a* a* b* b* a* b* a*", 1},
+}
+
+// configured is what a situation's first word says of both sides.
+func configured(situation string) func(n int, c *Config, p *Peer) {
+	first, _, _ := strings.Cut(situation, ":")
+	return func(n int, c *Config, p *Peer) {
+		c.Liveness, c.Fragment = time.Minute, 1400
+		c.Profile.IKE, c.Profile.ESP = c.Profile.Plain(), c.Profile.ESP[1:]
+		switch first {
+		case "additional":
+			more := msg.Transform{Type: msg.AdditionalKE1, ID: msg.KEMLKEM768}
+			c.Profile.IKE[0].Transforms = append(c.Profile.IKE[0].Transforms, more)
+			c.Profile.ESP[0].Transforms = append(slices.Clone(c.Profile.ESP[0].Transforms), more)
+		case "guesses wrong":
+			groups([][]msg.TransformID{{msg.KECurve25519, msg.KEP256}, {msg.KEP384, msg.KEP256}}[n]...)(c)
+		case "childless":
+			p.Child = nil
+		case "proof":
+			p.Unique = true
+		}
+	}
+}
+
+func TestSituationsAreCounted(t *testing.T) {
+	names := map[string]bool{}
+	for _, c := range collisions {
+		if names[c.name] {
+			t.Errorf("%s: twice", c.name)
+		}
+		names[c.name] = true
+	}
+	t.Logf("FIGURE ike_situations %d", len(names))
 }
 
 // Each is played with seeds that make either side's nonce
@@ -138,17 +199,9 @@ func TestCollisions(t *testing.T) {
 				for _, exchanged := range []bool{false, true} {
 					script := c.script
 					if exchanged {
-						script = strings.NewReplacer("a.", "b.", "b.", "a.", "a<", "b<", "b<", "a<", "a-", "b-", "b-", "a-").Replace(script)
+						script = strings.NewReplacer("a.", "b.", "b.", "a.", "a<", "b<", "b<", "a<", "a-", "b-", "b-", "a-", "a*", "b*", "b*", "a*").Replace(script)
 					}
-					w := met(t, seed, func(_ int, c *Config, _ *Peer) {
-						c.Liveness, c.Fragment = time.Minute, 1400
-						c.Profile.IKE, c.Profile.ESP = c.Profile.Plain(), c.Profile.ESP[1:]
-						if strings.HasPrefix(situation, "additional") {
-							more := msg.Transform{Type: msg.AdditionalKE1, ID: msg.KEMLKEM768}
-							c.Profile.IKE[0].Transforms = append(c.Profile.IKE[0].Transforms, more)
-							c.Profile.ESP[0].Transforms = append(slices.Clone(c.Profile.ESP[0].Transforms), more)
-						}
-					})
+					w := met(t, seed, configured(situation))
 					w.script(script)
 					w.run(10 * time.Minute)
 					if c.children < 0 {

@@ -117,6 +117,16 @@ func TestRequestsThatMakeNoSense(t *testing.T) {
 }
 
 // A critical payload that we do not know is named in the answer (§2.5).
+// Who asks for transport mode is answered with tunnel mode: the wish is not confirmed (§1.3.1).
+func TestTransportModeIsAnsweredWithTunnelMode(t *testing.T) {
+	w := met(t, 1, nil)
+	answer := w.ask(0, msg.CreateChildSA, msg.Notify{Kind: msg.UseTransportMode}, esp(4096), msg.Nonce(bytes.Repeat([]byte{7}, 32)), msg.TSi(everything()), msg.TSr(everything()))
+	_, confirmed := msg.Notified(answer, msg.UseTransportMode)
+	if _, made := msg.First[msg.SA](answer); !made || confirmed || len(w.side[1].live) != 2 {
+		t.Errorf("%v: %+v", confirmed, answer)
+	}
+}
+
 func TestACriticalStranger(t *testing.T) {
 	w := met(t, 1, nil)
 	a, b := w.side[0], w.side[1]
