@@ -3,13 +3,15 @@
 # SKIP, and how many of each there were. The exit status is 1 if one failed. Debian's strongSwan is installed if it is missing.
 #
 # strongSwan is met twice: with its own ESP on this machine, and with the kernel's ESP in User-Mode Linux (CVLAN_UML, and CVLAN_UML_TIME for
-# the seconds that its build may take: see tools/uml/build.sh). Where that is not to be had, its stories are skipped.
+# the seconds that its build may take: see tools/uml/build.sh). Where that is not to be had, its stories are skipped. Debian's libreswan, which
+# cannot be installed beside strongSwan, is unpacked in ~/.cache/cvlan/libreswan and met there too.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 bin=$(realpath "${1:?usage: run.sh BIN}")
 uml=$here/../../../tools/uml
 
 main() {
+  libreswan=$(fetch_libreswan) || echo "no libreswan, and it cannot be fetched"
   install_strongswan || echo "no strongSwan, and it cannot be installed"
   local failed=0 inside=
   meet_in_uml &
@@ -26,9 +28,10 @@ main() {
 
 # stories PARALLEL RUNNER... tells them in a program that is run by another.
 stories() {
-  "${@:2}" "$bin/tools/interop-ipsec.test" -test.v -test.timeout 15m -test.parallel "$1" -bin "$bin" $kernel
+  "${@:2}" "$bin/tools/interop-ipsec.test" -test.v -test.timeout 15m -test.parallel "$1" -bin "$bin" -libreswan "$libreswan" "${whose[@]}"
 }
-kernel=
+whose=(-test.skip Libreswan) # it has no ESP of its own
+libreswan=
 
 # meet_in_uml meets the kernel's ESP. The guest has one slow processor, so one story is told at a time.
 meet_in_uml() {
@@ -41,11 +44,25 @@ meet_in_uml() {
   fi
   local status=0
   export CVLAN_UML
-  kernel=-kernel
+  whose=(-kernel)
   stories 1 "$uml/run.sh" -t 900 >"$bin/interop-ipsec-uml.log" 2>&1 || status=$?
   report kernel "$bin/interop-ipsec-uml.log" >"$bin/interop-ipsec-uml.matrix"
   [ "$status" != 125 ] || echo "FAIL  kernel: the guest died or ran out of time; see $bin/interop-ipsec-uml.log" >>"$bin/interop-ipsec-uml.matrix"
   return "$status"
+}
+
+# fetch_libreswan prints the folder of libreswan and of the libraries that it needs.
+fetch_libreswan() {
+  local dir=${XDG_CACHE_HOME:-$HOME/.cache}/cvlan/libreswan new
+  if [ ! -x "$dir/usr/libexec/ipsec/pluto" ]; then
+    mkdir -p "$(dirname "$dir")"
+    new=$(mktemp -d "$dir.XXXXXX")
+    { apt-get -q update && (cd "$new" && apt-get -q download libreswan libnss3 libnspr4 libnss3-tools libldns3 libunbound8 libevent-core-2.1-7 \
+      libevent-pthreads-2.1-7 libcurl3-nss libcap-ng0 dns-root-data && for d in *.deb; do dpkg -x "$d" .; done && rm -- *.deb); } >/dev/null 2>&1 ||
+      { rm -rf "$new" && return 1; }
+    chmod 755 "$new" && rm -rf "$dir" && mv "$new" "$dir"
+  fi
+  echo "$dir"
 }
 
 install_strongswan() {

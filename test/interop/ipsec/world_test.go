@@ -20,8 +20,9 @@ import (
 )
 
 var (
-	bin    = flag.String("bin", "", "folder of the built programs, absolute, with tools/ikenode and tools/loadgen")
-	kernel = flag.Bool("kernel", false, "their ESP is the kernel's, not strongSwan's own")
+	bin       = flag.String("bin", "", "folder of the built programs, absolute, with tools/ikenode and tools/loadgen")
+	libreswan = flag.String("libreswan", "", "folder into which Debian's libreswan was unpacked, absolute; it is met too, by the kernel's ESP")
+	kernel    = flag.Bool("kernel", false, "their ESP is the kernel's, not strongSwan's own")
 )
 
 func TestMain(m *testing.M) { os.Exit(lab.TestMain(m)) }
@@ -117,7 +118,7 @@ type world struct {
 	hidden bool // we are behind a NAT
 }
 
-// meet tells a story.
+// meet tells a story with strongSwan.
 func meet(t *testing.T, v variant, story func(*world)) {
 	t.Helper()
 	if why := missing(); why != "" {
@@ -126,6 +127,16 @@ func meet(t *testing.T, v variant, story func(*world)) {
 	if v.esn && !*kernel {
 		t.Skip("kernel-libipsec has no extended sequence numbers")
 	}
+	in(t, v, func(w *world, there *lab.Host) {
+		w.theirs = newSwan(w, there, v)
+		w.begin(v, there)
+		story(w)
+	})
+}
+
+// in builds a laboratory.
+func in(t *testing.T, v variant, tell func(w *world, there *lab.Host)) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	w := &world{t: t, ctx: ctx, lab: lab.New(t), six: v.six, hidden: v.place.ours != ""}
@@ -134,7 +145,12 @@ func meet(t *testing.T, v variant, story func(*world)) {
 	if v.kind != "" {
 		w.certify(there, v)
 	}
-	w.theirs = newSwan(w, there, v)
+	tell(w, there)
+}
+
+// begin starts our node, and on the other side what answers pings.
+func (w *world) begin(v variant, there *lab.Host) {
+	w.t.Helper()
 	there.Start(w.tool("loadgen"), "serve", "-listen", ":5201")
 	args := []string{"-self", "ours.lab", "-peer", "theirs.lab", "-at", netip.AddrPortFrom(w.at(there), 4500).String(), "-ours", ourInside, "-theirs", theirInside, "-soft", v.soft.String()}
 	if v.profile != "" {
@@ -150,10 +166,9 @@ func meet(t *testing.T, v variant, story func(*world)) {
 	}
 	args = append(args, v.node...)
 	w.node = w.ours.Start(w.tool("ikenode"), args...)
-	begun, stop := context.WithTimeout(ctx, soon)
+	begun, stop := context.WithTimeout(w.ctx, soon)
 	defer stop()
 	w.must(w.node.WaitLog(begun, "ready"))
-	story(w)
 }
 
 // certify gives both certificates of one authority, or of two.
@@ -205,8 +220,16 @@ func (w *world) reach() {
 func (w *world) ping(n int, gap time.Duration) {
 	w.t.Helper()
 	if r := w.tryPing(n, gap, soon); r.Received != r.Sent || r.Sent != n {
-		w.t.Fatalf("of %d pings %d have come back; our drops: %v; theirs:\n%s", r.Sent, r.Received, w.asks().Drops, w.theirs.sas())
+		w.t.Fatalf("of %d pings %d have come back; our drops: %v; theirs:\n%s", r.Sent, r.Received, w.asks().Drops, w.theirSAs())
 	}
+}
+
+// theirSAs is what they say of theirs.
+func (w *world) theirSAs() string {
+	if w.theirs == nil {
+		return "(see pluto's log)"
+	}
+	return w.theirs.sas()
 }
 
 // tryPing waits for those that have not come back, counted from when all should have been sent.
