@@ -24,7 +24,7 @@ type Config struct {
 	Frames int      // a second, at most; 0: 30
 }
 
-// Run shows the interface until the person quits or ctx ends. When it returns, nothing of it runs any more and the terminal is as it was.
+// Run shows the interface until the person quits or ctx ends; signals are the caller's to turn into the end of ctx. When it returns, nothing of it runs any more and the terminal is as it was.
 func Run(ctx context.Context, c Config) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -38,7 +38,7 @@ func Run(ctx context.Context, c Config) error {
 		defer close(gone)
 		f.follow(ctx)
 	}()
-	p := tea.NewProgram(newModel(ctx, &c, out), tea.WithContext(ctx), tea.WithInput(c.In), tea.WithOutput(c.Out), tea.WithEnvironment(c.Env), tea.WithFPS(c.Frames))
+	p := tea.NewProgram(newModel(ctx, &c, out), tea.WithContext(ctx), tea.WithoutSignalHandler(), tea.WithInput(c.In), tea.WithOutput(c.Out), tea.WithEnvironment(c.Env), tea.WithFPS(c.Frames))
 	_, err := p.Run()
 	ended := ctx.Err() != nil
 	cancel()
