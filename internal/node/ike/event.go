@@ -1,6 +1,8 @@
 package ike
 
 import (
+	"slices"
+
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/mono"
 	"github.com/cvlan/cvlan/internal/core/esp"
@@ -60,6 +62,7 @@ func (k *keyer) event(now mono.Time, e ike.Event) {
 	switch e.Kind {
 	case ike.EventUp:
 		p.id, p.up, p.asked, p.last = e.ID, true, false, now
+		p.all = append(p.all, e.ID)
 		k.hear(now, p, e.ID)
 	case ike.EventDown:
 		k.down(p, e)
@@ -99,7 +102,12 @@ func (k *keyer) hear(now mono.Time, p *peer, id ike.ID) {
 
 // down forgets a session, or an attempt that has come to nothing; the Child SAs have ended before.
 func (k *keyer) down(p *peer, e ike.Event) {
+	p.all = slices.DeleteFunc(p.all, func(id ike.ID) bool { return id == e.ID })
 	if p.id != e.ID { // another has taken its place
+		return
+	}
+	if n := len(p.all); n > 0 { // of two that crossed each other the older one stays
+		p.id, p.up = p.all[n-1], true
 		return
 	}
 	attempt := !p.up || p.asked

@@ -38,7 +38,8 @@ type peer struct {
 	path   ike.Path // that stands for it
 	id     ike.ID   // 0: nothing is up nor under way
 	up     bool
-	asked  bool // for another Child SA, while up
+	all    []ike.ID // that are up: for a moment there may be more than one, when both began at once
+	asked  bool     // for another Child SA, while up
 	source tunnel.Source
 	spoke  mono.Time // when a message came from there last
 	probed mono.Time // when it was silent last

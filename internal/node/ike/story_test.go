@@ -4,7 +4,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cvlan/cvlan/internal/base/key"
+	"github.com/cvlan/cvlan/internal/base/mono"
 	"github.com/cvlan/cvlan/internal/core/ike/crypt"
+	"github.com/cvlan/cvlan/internal/node/ipsec"
 	"github.com/cvlan/cvlan/internal/node/tunnel"
 	"github.com/cvlan/cvlan/internal/node/tunnel/tunneltest"
 )
@@ -48,6 +51,32 @@ func TestBothMayBeginAtOnce(t *testing.T) {
 		w.b.WantHeard(0, 300)
 		w.a.WantHeard(0, 300)
 	})
+}
+
+// Of two sessions that cross each other one is deleted; the other is what both then know each other by.
+func TestOneOfTwoThatCrossStays(t *testing.T) {
+	for seed := range uint64(20) {
+		inWorld(t, nil, func(w *world) {
+			w.Change(func() { w.Jitter = time.Duration(seed) * time.Millisecond })
+			w.a.Says(w.b.End, 0, 1)
+			w.b.Says(w.a.End, 0, 1)
+			w.Pass(5 * time.Second)
+			for _, way := range [][2]*end{{w.a, w.b}, {w.b, w.a}} {
+				var all []ipsec.SAs
+				var err error
+				way[0].Consult(tunnel.IKE, func(now mono.Time, tr tunnel.Transport, find func(key.WGPublic) *tunnel.Peer, out *tunnel.Out) {
+					var d ipsec.Desk
+					if d, err = ipsec.DeskOf(tr); err == nil {
+						all, err = d.SAs(), d.Rekey(now, find(way[1].Name()), out)
+					}
+				})
+				if err != nil || len(all) != 1 || len(all[0].IKE) != 1 {
+					t.Errorf("jitter of %d ms: %d has %+v, %v", seed, way[0].N, all, err)
+				}
+				w.Pass(time.Second)
+			}
+		})
+	}
 }
 
 // Both ends talk, packets overtake each other, and keys are replaced every ten seconds. Nothing is lost and nothing comes twice.
