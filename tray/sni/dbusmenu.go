@@ -27,7 +27,7 @@ func (m menuObject) GetLayout(from dbus.Sender, parent, depth int32, only []stri
 	p := m.p
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	r := reading{tree: &p.tree, only: only, heard: p.heard[from], hears: map[int32]bool{}}
+	r := reading{tree: &p.tree, from: parent, only: only, heard: p.heard[from], hears: map[int32]bool{}}
 	l, ok := r.read(parent, depth)
 	if !ok {
 		return 0, layout{Props: map[string]dbus.Variant{}, Children: []dbus.Variant{}}, errNoEntry

@@ -291,3 +291,19 @@ func TestANewSubmenuIsToldInTwoSteps(t *testing.T) {
 		}
 	}
 }
+
+// TestWhoAsksForASubmenuKnowsIt is what Qt's panels do (KDE, LXQt): they read one level, and a submenu when it opens.
+func TestWhoAsksForASubmenuKnowsIt(t *testing.T) {
+	d := traytest.New(t)
+	d.Watcher(true)
+	pic := picture(menu.On, "one")
+	pic.Entries = append(pic.Entries, menu.Entry{Key: "sub", Label: "sub", Children: picture(menu.On, "two", "three").Entries})
+	open(t, d, pic)
+	i := d.Icon()
+	if top := i.Asked(0); top != 2 {
+		t.Errorf("%d entries at the top", top)
+	}
+	if below := i.Asked(2); below != 2 { // numbers are given in order
+		t.Errorf("%d entries below", below)
+	}
+}

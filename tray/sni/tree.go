@@ -139,6 +139,7 @@ type reading struct {
 	only     []string       // the properties asked for
 	heard    map[int32]bool // the submenus that the client knows from before
 	hears    map[int32]bool // those that it knows then
+	from     int32          // the entry that was asked for: who asks for it knows it
 	withheld bool           // something new was told without what is in it
 }
 
@@ -152,7 +153,7 @@ func (r *reading) read(id, depth int32) (layout, bool) {
 	if depth == 0 || len(n.children) == 0 {
 		return l, true
 	}
-	if r.hears[id] = true; id != 0 && !r.heard[id] {
+	if r.hears[id] = true; id != r.from && !r.heard[id] {
 		r.withheld = true
 		return l, true
 	}

@@ -98,10 +98,10 @@ type wire struct {
 	Children []dbus.Variant
 }
 
-func (i *Icon) layout(depth int32) (wire, error) {
+func (i *Icon) layout(parent, depth int32) (wire, error) {
 	var revision uint32
 	var root wire
-	err := i.menu.Call(menuFace+".GetLayout", 0, int32(0), depth, []string{}).Store(&revision, &root)
+	err := i.menu.Call(menuFace+".GetLayout", 0, parent, depth, []string{}).Store(&revision, &root)
 	return root, err
 }
 
@@ -111,7 +111,7 @@ func (i *Icon) Menu() (all []Entry) {
 	var err error
 	for range 4 {
 		var root wire
-		if root, err = i.layout(-1); err != nil {
+		if root, err = i.layout(0, -1); err != nil {
 			i.d.t.Fatal(err)
 		}
 		all = nil
@@ -226,7 +226,7 @@ func (d *Desktop) Hammer(i *Icon, id int32, times int) {
 // Below reads the menu once and returns how many entries it tells in the submenu of a label.
 func (i *Icon) Below(label string) int {
 	i.d.t.Helper()
-	root, err := i.layout(-1)
+	root, err := i.layout(0, -1)
 	if err != nil {
 		i.d.t.Fatal(err)
 	}
@@ -241,4 +241,14 @@ func (i *Icon) Below(label string) int {
 	}
 	i.d.t.Fatalf("%v %q", errNoEntry, label)
 	return 0
+}
+
+// Asked asks for what is in one entry, a level deep, as libdbusmenu-qt does when a submenu opens, and returns how many entries that are.
+func (i *Icon) Asked(id int32) int {
+	i.d.t.Helper()
+	w, err := i.layout(id, 1)
+	if err != nil {
+		i.d.t.Fatal(err)
+	}
+	return len(w.Children)
 }
