@@ -63,6 +63,7 @@ type work struct {
 	*session
 	client *admin.Client
 	admin.InTenant
+	narrow string // the network that completion is about; "": any
 }
 
 // do runs a command's talk within the timeout.
@@ -73,7 +74,7 @@ func (s *session) do(c *cobra.Command, run func(*work) error) error {
 	}
 	ctx, cancel := s.timeout.within(c.Context())
 	defer cancel()
-	w := &work{ctx, s, admin.NewClient(t), admin.InTenant{Tenant: tenant}}
+	w := &work{Context: ctx, session: s, client: admin.NewClient(t), InTenant: admin.InTenant{Tenant: tenant}}
 	defer w.client.Close()
 	return run(w)
 }

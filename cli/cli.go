@@ -10,6 +10,7 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -38,6 +39,9 @@ func Main(args []string) int {
 // Run runs one command line, without the program's name, and returns the exit code. Failures have been shown.
 func Run(ctx context.Context, env *Env, args []string) int {
 	root := New(env)
+	if len(args) > 0 && strings.HasPrefix(args[0], cobra.ShellCompRequestCmd) { // a shell asks
+		env.completeAll(root)
+	}
 	root.SetArgs(args)
 	root.SetIn(env.IO.In)
 	root.SetOut(env.IO.Out)

@@ -124,7 +124,9 @@ func (c *Client) Watch(ctx context.Context) iter.Seq2[Status, error] {
 			e, err := events.Next()
 			var s Status
 			if err == nil && e.Name == EventStatus {
-				err = json.Unmarshal(e.Data, &s)
+				if err = readable(e.Data); err == nil {
+					err = json.Unmarshal(e.Data, &s)
+				}
 			}
 			switch {
 			case err != nil:
@@ -162,10 +164,36 @@ func call[In, Out any](ctx context.Context, c *Client, op Op[In, Out], in In) (O
 		return out, err
 	}
 	defer r.Close()
-	if err := json.NewDecoder(io.LimitReader(r, maxAnswer)).Decode(&out); err != nil {
+	b, err := io.ReadAll(io.LimitReader(r, maxAnswer))
+	if err != nil {
+		return out, fmt.Errorf("%s: read the daemon's answer: %w", op.Path, err)
+	}
+	if err := readable(b); err != nil {
+		return out, err
+	}
+	if err := json.Unmarshal(b, &out); err != nil {
 		return out, fmt.Errorf("%s: decode the daemon's answer: %w", op.Path, err)
 	}
 	return out, nil
+}
+
+// readable refuses an answer in which the words may mean something that this build does not know. The schema comes first in every answer.
+func readable(b []byte) error {
+	rest, ok := bytes.CutPrefix(b, []byte(`{"schema":`))
+	if !ok {
+		return nil
+	}
+	schema := 0
+	for _, c := range rest {
+		if c < '0' || c > '9' || schema > 1<<20 {
+			break
+		}
+		schema = schema*10 + int(c-'0')
+	}
+	if schema > Schema {
+		return CodeSkew.Problem("understand the daemon", fmt.Sprintf("it speaks schema %d, this program knows %d", schema, Schema), "upgrade this program; compare cvlan version")
+	}
+	return nil
 }
 
 // open sends a request and returns the body of an answer with status 200.

@@ -115,7 +115,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case l == none:
 		s.fail(w, local.CodePermission.Problem("talk to the daemon", "this machine's administrator has closed its state to users outside the group "+s.cfg.Group, "use sudo, or ask to be added to the group"))
 	case !ok:
-		s.fail(w, local.CodeNotFound.Problem(r.Method+" "+r.URL.Path, "the daemon has no such operation", "is the daemon older than this program? compare cvlan version"))
+		s.fail(w, local.CodeSkew.Problem(r.Method+" "+r.URL.Path, "the daemon has no such operation", "it is older than this program: restart it after an upgrade; compare cvlan version"))
 	case rank[l] < rank[op.Level]:
 		s.fail(w, tooLow(op.Route, s.cfg.Group))
 	default:
