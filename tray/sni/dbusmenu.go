@@ -2,6 +2,7 @@ package sni
 
 import (
 	"errors"
+	"maps"
 	"time"
 
 	"github.com/godbus/dbus/v5"
@@ -32,16 +33,22 @@ func (m menuObject) GetLayout(from dbus.Sender, parent, depth int32, only []stri
 	if !ok {
 		return 0, layout{Props: map[string]dbus.Variant{}, Children: []dbus.Variant{}}, errNoEntry
 	}
-	if parent == 0 && depth != 0 {
-		if len(p.heard) >= maxClients {
-			clear(p.heard)
-		}
-		p.heard[from] = r.hears
-	}
+	p.hear(from, parent, r.hears)
 	if r.withheld {
 		defer p.readAgain()
 	}
 	return p.tree.revision, l, nil
+}
+
+// hear keeps which submenus a client knows now. Who reads from the root knows those that there are, and no others. The caller holds p.mu.
+func (p *Panel) hear(from dbus.Sender, parent int32, hears map[int32]bool) {
+	if parent != 0 {
+		maps.Copy(hears, p.heard[from])
+	}
+	if len(p.heard) >= maxClients {
+		clear(p.heard)
+	}
+	p.heard[from] = hears
 }
 
 // readAgain has hosts read the menu once more, after they have taken in what they were just told. The caller holds p.mu.
