@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"os"
+	"runtime"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -41,7 +42,7 @@ func (s *session) browse(c *cobra.Command) error {
 	}
 	daemon := s.daemon(c)
 	defer daemon.Close()
-	config := tui.Config{Daemon: daemon, Now: s.Now, In: s.IO.In, Out: s.IO.Out, Env: os.Environ(),
+	config := tui.Config{Daemon: daemon, Now: s.Now, In: s.IO.In, Out: s.IO.Out, Env: os.Environ(), Systemd: runtime.GOOS == "linux",
 		QR: func(text string) ([]string, error) {
 			q, err := encodeQR(text)
 			if err != nil {

@@ -18,7 +18,10 @@ func (w *world) absent(width, height int) []string {
 	}
 	room := min(width-4, 66)
 	lines := []string{t.Fair.Strong().Paint(draw.Cut("The daemon cvland does not answer", room)), ""}
-	steps := []string{"start it:           sudo systemctl start cvland", "see why it ended:   journalctl -u cvland", "by hand:            sudo cvland"}
+	steps := []string{"find what is wrong:   cvlan doctor", "start it by hand:     sudo cvland"}
+	if w.systemd {
+		steps = append([]string{"start it:             sudo systemctl start cvland", "see why it ended:     journalctl -u cvland"}, steps...)
+	}
 	var refused *local.Error
 	switch {
 	case errors.As(w.away, &refused):

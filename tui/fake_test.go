@@ -165,7 +165,7 @@ func newStage(width, height int, logged bool) *stage {
 	s.twin.path = map[string]local.PeerPath{"b1": {Path: local.PathDirect, Why: "direct beats relayed", Since: &noon, Preshared: "post-quantum", Candidates: []local.Candidate{
 		{Path: local.PathDirect, Address: s.twin.status.Networks[0].Peers[0].Endpoint, Kind: "host", State: "works", Chosen: true, RTT: rtt, MTU: 1420, Heard: &noon},
 		{Path: local.PathRelay, Relay: "fra-1", Kind: "relay", State: "works", RTT: 31 * time.Millisecond, Heard: &noon}}}}
-	c := &Config{Daemon: s.twin, Now: func() time.Time { return s.clock }, NoController: "nobody is logged in"}
+	c := &Config{Daemon: s.twin, Now: func() time.Time { return s.clock }, NoController: "nobody is logged in", Systemd: true}
 	if logged {
 		s.ruler = &ruler{}
 		c.Controller = s.ruler

@@ -15,6 +15,7 @@ type Config struct {
 	Controller Controller // nil: nobody is logged in to one
 	// NoController says why there is none, and what to type.
 	NoController string
+	Systemd      bool // the daemon is a service of systemd's, as far as is known
 	// QR draws a text as a QR code, in lines of blocks. It fails for a text that is too long.
 	QR     func(text string) ([]string, error)
 	Now    func() time.Time

@@ -37,6 +37,7 @@ type world struct {
 	noPaths  error // why paths are not told: the rights are missing
 	ping     pinging
 	from     peerID // whom the next question to policy is asked for; none: this machine
+	systemd  bool   // services are systemd's here
 	admin    bool   // there is a login to a controller
 	login    string // why not
 }
