@@ -20,7 +20,7 @@ type Daemon interface {
 const (
 	// again is how soon a daemon that has gone is looked for.
 	again = 2 * time.Second
-	// ask is how often the state is asked for while another program of this user has the one watch.
+	// ask is how often the state is asked for while other programs of this user have all watches.
 	ask = 5 * time.Second
 	// Reading a state of 10,000 peers costs tens of milliseconds: between two of them the follower rests for this many times as long
 	// as one took to come, at most restMost, which is within what the daemon waits for a reader.
@@ -35,7 +35,7 @@ func follow(ctx context.Context, d Daemon, out chan<- news) {
 		wait := again
 		var refused *local.Error
 		if errors.As(err, &refused) {
-			if refused.Code == local.CodeBusy {
+			if refused.Code == local.CodeBusy || refused.Code == local.CodeNotFound { // too many watches, or a daemon that has none
 				var s local.Status
 				s, err = d.Status(ctx)
 				tell(ctx, out, news{s, err})

@@ -144,17 +144,29 @@ func TestCopyAndAutostart(t *testing.T) {
 	})
 }
 
-func TestAWatchThatIsTakenIsAskedFor(t *testing.T) {
+func TestADaemonThatRefusesWatchesIsAsked(t *testing.T) {
+	for _, why := range []local.Code{local.CodeBusy, local.CodeNotFound} {
+		d := newTwin(member("office", local.Up))
+		d.busy, d.refusal = true, why.Problem("watch the status", "", "")
+		play(t, d, func(t *testing.T, s *scene) {
+			if pic := s.p.picture(); pic.Stand != menu.On {
+				t.Fatal(pic.Title)
+			}
+			s.d.set(nil, member("office", local.Offline))
+			time.Sleep(ask + time.Second)
+			if pic := s.p.picture(); pic.Stand != menu.Warning {
+				t.Error(pic.Title)
+			}
+		})
+	}
+}
+
+func TestADaemonThatShowsNothingToThisUserIsSaid(t *testing.T) {
 	d := newTwin(member("office", local.Up))
-	d.busy = true
+	d.busy, d.refusal = true, local.CodePermission.Problem("talk to the daemon", "this machine's administrator has closed its state", "use sudo, or ask to be added to the group")
 	play(t, d, func(t *testing.T, s *scene) {
-		if pic := s.p.picture(); pic.Stand != menu.On {
-			t.Fatal(pic.Title)
-		}
-		s.d.set(nil, member("office", local.Offline))
-		time.Sleep(ask + time.Second)
-		if pic := s.p.picture(); pic.Stand != menu.Warning {
-			t.Error(pic.Title)
+		if pic := s.p.picture(); pic.Stand != menu.Warning || !strings.Contains(pic.Title, "has closed its state") || !strings.Contains(write(pic.Entries), "use sudo") {
+			t.Error(pic)
 		}
 	})
 }

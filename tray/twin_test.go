@@ -96,12 +96,13 @@ func (d *desktop) Autostart() bool {
 	return d.auto
 }
 
-// twin is a daemon in memory. With err set it does not answer; with busy its watch is somebody else's.
+// twin is a daemon in memory. With err set it does not answer; when busy it refuses watches.
 type twin struct {
 	mu      sync.Mutex
 	now     local.Status
 	err     error
 	busy    bool
+	refusal *local.Error // of a watch, when busy
 	changed chan struct{}
 	asked   []string
 	slow    chan struct{} // up and down wait for it; nil: they do not
@@ -136,7 +137,7 @@ func (d *twin) Watch(ctx context.Context) iter.Seq2[local.Status, error] {
 			s, changed, err := d.state()
 			d.mu.Lock()
 			if d.busy && err == nil {
-				err = local.CodeBusy.Problem("watch the status", "this user already has a watch", "")
+				err = d.refusal
 			}
 			d.mu.Unlock()
 			if !yield(s, err) || err != nil {

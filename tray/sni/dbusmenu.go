@@ -44,6 +44,7 @@ func (m menuObject) GetLayout(from dbus.Sender, parent, depth int32, only []stri
 func (p *Panel) hear(from dbus.Sender, parent int32, hears map[int32]bool) {
 	if parent != 0 {
 		maps.Copy(hears, p.heard[from])
+		maps.DeleteFunc(hears, func(id int32, _ bool) bool { return p.tree.nodes[id] == nil })
 	}
 	if len(p.heard) >= maxClients {
 		clear(p.heard)
