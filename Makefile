@@ -11,7 +11,7 @@ GOBUILD  := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 FUZZTIME ?= 20s
 
-.PHONY: help build test race e2e interop-wg interop-ipsec uml demo natgrid bench bench-engine bench-relay bench-ipsec bench-policy bench-filter bench-cli bench-tools flame fuzz lint cross generate clean
+.PHONY: help build build-fips test race e2e interop-wg interop-ipsec uml demo natgrid bench bench-engine bench-relay bench-ipsec bench-policy bench-filter bench-cli bench-tools flame fuzz lint cross generate clean
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -19,6 +19,10 @@ help: ## what there is to make
 build: ## the programs, into bin/
 	@mkdir -p $(BIN)
 	$(GOBUILD) -o $(BIN)/ ./cmd/...
+
+build-fips: ## cvland and cvlan on the frozen Go Cryptographic Module, in its FIPS mode, into bin/fips/
+	@mkdir -p $(BIN)/fips
+	GOFIPS140=certified $(GOBUILD) -o $(BIN)/fips/ ./cmd/cvland ./cmd/cvlan ./cmd/cvlan-controller ./cmd/cvlan-relay
 
 test: ## everything a fresh machine can run, under ten minutes
 	$(GO) vet ./...
@@ -72,6 +76,7 @@ bench-ipsec: bench-tools ## ESP in our engine against a plain wireguard-go and o
 	$(GOBUILD) -o $(BIN)/tools/bench-ipsec ./internal/lab/bench/ipsec
 	$(BIN)/tools/bench-ipsec -bin $(abspath $(BIN)) $(ARGS)
 	@$(GO) test -count=1 -v -run Figure ./internal/core/esp | grep -o 'FIGURE ipsec_.*'
+	@$(GO) test -count=1 -v -run Figure ./internal/core/ike -sas 10000 | grep -o 'FIGURE ike_.*'
 
 bench-policy: build bench-filter ## policy's figures: compile and explain at 100,000 nodes, an edit at 700, a connection that an edit cuts, the filter a packet and a GB
 	$(GO) run ./internal/lab/bench/policy
