@@ -26,6 +26,7 @@ type daemon struct {
 	mu       sync.Mutex
 	now      local.Status
 	tunnels  json.RawMessage // what wg show is answered
+	ipsec    json.RawMessage // what every operation of ipsec is
 	path     json.RawMessage
 	check    json.RawMessage // what netcheck is answered
 	settings []local.Setting
@@ -127,6 +128,8 @@ func (d *daemon) answer(r local.Route, in map[string]any) any {
 		return local.Networks{Schema: local.Schema, Networks: d.now.Networks}
 	case local.GetWireGuard.Path:
 		return d.tunnels
+	case local.GetIPsec.Path, local.PostIPsecRekey.Path, local.PostIPsecTerminate.Path, local.PostIPsecLog.Path:
+		return d.ipsec
 	case local.PostPath.Path:
 		return d.path
 	case local.GetNetCheck.Path:
@@ -188,7 +191,7 @@ func state(ts *testscript.TestScript, file string) (s local.Status) {
 }
 
 // daemonState sets what the daemon shows from now on: daemon up.json. "daemon stops" ends it, and
-// "daemon tunnels wg.json" sets its tunnels, "daemon path path.json" the ways to every peer, "daemon check check.json" the report of netcheck, "daemon denials log.json then.json" what policy log shows first and then, "daemon log log.json" its log, "daemon ends-watches" makes it end each watch when there is nothing more to show; "daemon is-watched" makes it refuse watches.
+// "daemon tunnels wg.json" sets its tunnels, "daemon ipsec sas.json" what it says of IPsec, "daemon path path.json" the ways to every peer, "daemon check check.json" the report of netcheck, "daemon denials log.json then.json" what policy log shows first and then, "daemon log log.json" its log, "daemon ends-watches" makes it end each watch when there is nothing more to show; "daemon is-watched" makes it refuse watches.
 func daemonState(ts *testscript.TestScript, _ bool, args []string) {
 	d := theDaemon(ts)
 	if args[0] == "stops" {
@@ -228,6 +231,10 @@ func daemonState(ts *testscript.TestScript, _ bool, args []string) {
 		var all local.Settings
 		ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[1])), &all))
 		d.settings = all.Settings
+		return
+	}
+	if args[0] == "ipsec" {
+		d.ipsec = json.RawMessage(ts.ReadFile(args[1]))
 		return
 	}
 	if args[0] == "tunnels" {

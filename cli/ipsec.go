@@ -113,11 +113,11 @@ func (o *ipsecOptions) printPeer(now time.Time, p local.IPsecPeer) {
 			began = "we began"
 		}
 		t.Row("IKE", s.Initiator+" "+s.Responder, s.Cipher)
-		t.Row("", fmt.Sprintf("%s %s, by %s", began, since(now, s.Since), s.Method), "rekeyed "+ahead(now, s.Rekey))
+		t.Row(" ", fmt.Sprintf("%s %s, by %s", began, since(now, s.Since), s.Method), "rekeyed "+ahead(now, s.Rekey))
 	}
 	for _, s := range p.ESP {
 		t.Row("ESP", s.In+" in, "+s.Out+" out", s.Cipher)
-		t.Row("", fmt.Sprintf("%s, made %s, %d packets sent", s.State, since(now, s.Since), s.Sent), "rekeyed "+ahead(now, s.Rekey))
+		t.Row(" ", fmt.Sprintf("%s, made %s, %d packets sent", s.State, since(now, s.Since), s.Sent), "rekeyed "+ahead(now, s.Rekey))
 	}
 	t.Print(o.IO)
 }
