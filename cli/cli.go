@@ -19,6 +19,7 @@ import (
 	"github.com/cvlan/cvlan/api/local"
 	"github.com/cvlan/cvlan/cli/doctor"
 	"github.com/cvlan/cvlan/cli/iox"
+	"github.com/cvlan/cvlan/internal/sys/svc"
 )
 
 // Env is everything outside that commands touch.
@@ -27,6 +28,8 @@ type Env struct {
 	Getenv func(string) string
 	Now    func() time.Time
 	Host   doctor.Host // what doctor looks at; nil: this machine
+	// Services is the service manager; nil: the system's.
+	Services *svc.Manager
 }
 
 // Main runs the program in the process's environment and returns its exit code. Ctrl-C ends what runs.
@@ -80,7 +83,7 @@ func New(env *Env) *cobra.Command {
 	root.PersistentFlags().String("socket", "", "where the daemon listens (default $CVLAN_SOCKET, else "+local.DefaultSocket+")")
 	root.AddGroup(&cobra.Group{ID: "node", Title: "This machine:"}, &cobra.Group{ID: "admin", Title: "The networks:"}, &cobra.Group{ID: "self", Title: "This program:"})
 	for id, cmds := range map[string][]*cobra.Command{
-		"node":  {newUp(env), newDown(env), newStatus(env), newPing(env), newPeers(env), newNetcheck(env), newDoctor(env), newIP(env), newWG(env), newIPsec(env), newMetrics(env), newGet(env), newSet(env), newWhoamiHere(env), newWhois(env), newWait(env), newNetworksHere(env), newTUI(env), newDebug(env), newTray(env)},
+		"node":  {newUp(env), newDown(env), newStatus(env), newPing(env), newPeers(env), newNetcheck(env), newDoctor(env), newIP(env), newWG(env), newIPsec(env), newMetrics(env), newGet(env), newSet(env), newWhoamiHere(env), newWhois(env), newWait(env), newNetworksHere(env), newTUI(env), newDebug(env), newService(env), newTray(env)},
 		"admin": {newPolicy(env), newAdmin(env), newProfile(env)},
 		"self":  {newVersion(env), newCompletion(env)},
 	} {

@@ -35,7 +35,7 @@ func program() {
 	if at, err := time.Parse(time.RFC3339, os.Getenv("CVLAN_TEST_NOW")); err == nil {
 		now = func() time.Time { return at }
 	}
-	env := &cli.Env{IO: iox.System(), Getenv: os.Getenv, Now: now, Host: hostOfScript()}
+	env := &cli.Env{IO: iox.System(), Getenv: os.Getenv, Now: now, Host: hostOfScript(), Services: servicesOfScript()}
 	os.Exit(cli.Run(context.Background(), env, os.Args[1:]))
 }
 

@@ -48,10 +48,11 @@ var house = []room{
 var edges = map[string]string{
 	"internal/sys/stream -> internal/sys/quicx": "QUIC streams use the shared profile",
 	"internal/sys/osnet -> internal/sys/disk":   "the journal of what was done to the host is an atomic file",
-	"cli -> tui":            "cvlan tui starts it",
-	"cli -> policy/acl":     "cvlan policy check reads a document without a controller",
-	"cli -> policy/explain": "cvlan policy test runs its tests without a controller",
-	"cli -> policy/migrate": "cvlan policy import reads what other products write",
+	"cli -> tui":              "cvlan tui starts it",
+	"cli -> internal/sys/svc": "cvlan service makes the daemon a service",
+	"cli -> policy/acl":       "cvlan policy check reads a document without a controller",
+	"cli -> policy/explain":   "cvlan policy test runs its tests without a controller",
+	"cli -> policy/migrate":   "cvlan policy import reads what other products write",
 }
 
 // faceFloors are the floors that a face may import: it knows only the two doors and base.

@@ -1,0 +1,72 @@
+package svc
+
+import (
+	"strings"
+)
+
+// Name is the service's.
+const Name = "cvland"
+
+// unit is the service as systemd reads it; every line is there for a reason:
+//
+//   - modprobe@tun: the module must be there before the daemon is, which itself may not load any.
+//   - After=network.target and no more: the daemon waits for the network by itself, and must not hold up the boot.
+//   - RuntimeDirectory holds the socket, and stays when the daemon restarts: programs that watch find it again.
+//   - The capabilities: interfaces, routes and large socket buffers; echo requests; ports below 1024 for a relay.
+//   - AF_NETLINK: routes and addresses. AF_UNIX: the socket.
+//   - No ProtectProc and no PrivateUsers: the kernel's word about who is at the socket's other end must be true.
+const unit = `[Unit]
+Description=CloudVLAN: keeps this machine in its networks
+Wants=modprobe@tun.service
+After=network.target modprobe@tun.service
+StartLimitIntervalSec=0
+
+[Service]
+Type=exec
+ExecStart=%PROGRAM%
+Restart=always
+RestartSec=2
+StateDirectory=cvlan
+StateDirectoryMode=0700
+RuntimeDirectory=cvlan
+RuntimeDirectoryMode=0755
+RuntimeDirectoryPreserve=restart
+LimitNOFILE=65536
+CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_RAW CAP_NET_BIND_SERVICE
+DevicePolicy=closed
+DeviceAllow=/dev/net/tun rw
+NoNewPrivileges=yes
+ProtectSystem=strict
+ProtectHome=yes
+PrivateTmp=yes
+ProtectClock=yes
+ProtectHostname=yes
+ProtectControlGroups=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallErrorNumber=EPERM
+
+[Install]
+WantedBy=multi-user.target
+`
+
+// Unit returns the text of the unit that runs a program, which is an absolute path.
+func Unit(program string) string { return strings.Replace(unit, "%PROGRAM%", quoted(program), 1) }
+
+// quoted writes a path as systemd.service(5) reads it: in quotes, and with what it would replace doubled.
+func quoted(path string) string {
+	text := strings.NewReplacer("%", "%%", "$", "$$", `\`, `\\`, `"`, `\"`).Replace(path)
+	if text == path && !strings.ContainsAny(path, " '\t;") {
+		return path
+	}
+	return `"` + text + `"`
+}
