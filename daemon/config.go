@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/cvlan/cvlan/daemon/localapi"
+	"github.com/cvlan/cvlan/internal/core/ike/crypt"
 	"github.com/cvlan/cvlan/internal/node/engine"
 	"github.com/cvlan/cvlan/internal/node/netcheck"
 	"github.com/cvlan/cvlan/internal/node/session"
@@ -30,7 +31,10 @@ type Config struct {
 	// Speaks are the tunnel protocols that this machine may speak; zero: all. IKEProfile names the algorithms of IPsec; "": modern.
 	Speaks     control.Tunnels
 	IKEProfile string
-	Log        *slog.Logger
+	// FIPS has this machine speak IPsec alone, with the algorithms of crypt.FIPS, whatever Speaks and IKEProfile say. That the Go
+	// Cryptographic Module is in its FIPS mode is for the caller to see to: CheckFIPS.
+	FIPS bool
+	Log  *slog.Logger
 	// Level is how much Log writes, as the daemon was started with; settings change it. nil: nothing does.
 	Level *slog.LevelVar
 	// Outside is the world; the zero Outside is the real one.
@@ -53,6 +57,9 @@ const quietAfter = 15 * time.Second
 
 // fill puts the real world wherever the caller has not put another.
 func (c *Config) fill() {
+	if c.FIPS {
+		c.Speaks, c.IKEProfile = control.IPsec, crypt.FIPS
+	}
 	if c.Group == "" {
 		c.Group = localapi.DefaultGroup
 	}

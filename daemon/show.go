@@ -25,7 +25,7 @@ const (
 
 // Status implements localapi.Backend.
 func (d *Daemon) Status() local.Status {
-	return local.Status{Schema: local.Schema, Daemon: version.Get(), Since: d.since, Networks: d.describe(d.all()).Networks}
+	return local.Status{Schema: local.Schema, Daemon: version.Get(), Since: d.since, FIPS: d.cfg.FIPS, Networks: d.describe(d.all()).Networks}
 }
 
 func (d *Daemon) describe(members []*member) local.Networks {

@@ -44,6 +44,7 @@ type Status struct {
 	Schema   int          `json:"schema"`
 	Daemon   version.Info `json:"daemon"`
 	Since    time.Time    `json:"since"`
+	FIPS     bool         `json:"fips,omitempty"` // it speaks IPsec alone, with algorithms of the Go Cryptographic Module in FIPS mode
 	Networks []Network    `json:"networks"`
 }
 

@@ -60,6 +60,7 @@ func (s *settings) flags() (all, actions *pflag.FlagSet) {
 	s.memory = tunnel.DefaultMemory
 	all.Var(&s.memory, "data-memory", "memory that packets of all networks together may take; beyond it they are dropped and counted (cvlan wg show)")
 	all.IntVar(&s.Workers, "workers", daemon.DefaultWorkers, "pairs of goroutines that carry a network's packets, 1 to 16; more than 1 serves many flows at once on machines with many cores, on Linux")
+	all.BoolVar(&s.FIPS, "fips", false, "speak IPsec alone, with the algorithms of the Go Cryptographic Module, which must be in its FIPS mode: make build-fips, or GODEBUG=fips140=on")
 	all.IntVar(&s.relayPort, "relay-port", defaultRelayPort, "UDP and TCP port on which this machine serves if an admin makes it a relay of its tenant; 0: it never does")
 	all.StringVar(&s.logLevel, "log-level", "info", "debug, info, warn or error")
 	all.BoolVar(&s.logJSON, "log-json", false, "write the log as JSON")
@@ -113,6 +114,9 @@ func (s *settings) check() error {
 	s.DataMemory = int(s.memory)
 	if s.DataMemory < tunnel.LeastMemory {
 		err = errors.Join(err, fmt.Errorf("data-memory %s: use 4MiB or more", s.memory.String()))
+	}
+	if s.FIPS {
+		err = errors.Join(err, daemon.CheckFIPS())
 	}
 	if s.Workers < 1 || s.Workers > maxWorkers {
 		err = errors.Join(err, fmt.Errorf("workers %d: use 1 to %d", s.Workers, maxWorkers))
