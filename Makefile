@@ -11,7 +11,7 @@ GOBUILD  := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 FUZZTIME ?= 20s
 
-.PHONY: help build build-fips test race e2e interop-wg interop-ipsec uml demo natgrid bench bench-engine bench-relay bench-ipsec bench-policy bench-filter bench-cli bench-tools flame fuzz lint cross generate clean
+.PHONY: help build build-fips test race e2e interop-wg interop-ipsec uml demo natgrid bench bench-engine bench-relay bench-ipsec bench-policy bench-filter bench-cli bench-tools flame fuzz lint cross generate man clean
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -120,6 +120,9 @@ generate: ## protocol code, CLI and API reference
 	$(GO) build -modfile=tools/go.mod -o $(BIN)/tools/ google.golang.org/protobuf/cmd/protoc-gen-go
 	cd proto && PATH="$(abspath $(BIN))/tools:$$PATH" $(GO) tool -modfile=../tools/go.mod buf generate
 	$(GO) generate ./...
+
+man: ## the manual pages of cvlan, into bin/man/man1
+	$(GO) run -ldflags '$(LDFLAGS)' ./cli/docgen/mkman -out $(BIN)/man
 
 clean: ## remove what was built
 	rm -rf $(BIN)
