@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/netip"
 	"sync"
+	"time"
 
 	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/base/key"
@@ -44,7 +45,10 @@ type met struct {
 	netmap.Choice // of what is spoken with it
 }
 
-var _ ike.Directory = (*directory)(nil)
+var (
+	_ ike.Directory = (*directory)(nil)
+	_ ike.Mortal    = (*directory)(nil)
+)
 
 func newDirectory(m *session.Membership, credentials func() session.Credentials) *directory {
 	root, _ := x509.ParseCertificate(m.Root) // without it every Evidence is refused
@@ -189,6 +193,21 @@ func (d *directory) Evidence(p *tunnel.Peer, remote msg.Identity, certs []msg.Ce
 		return crypt.Evidence{}, fmt.Errorf("the certificate of node %s is for another key than its record", a.Record.Node)
 	}
 	return crypt.Evidence{Public: chain[0].PublicKey}, nil
+}
+
+// Left implements ike.Mortal.
+func (d *directory) Left(certs []msg.Cert) time.Duration {
+	chain, err := parseChain(certs)
+	if err != nil || len(chain) == 0 {
+		return 0
+	}
+	ends := chain[0].NotAfter
+	for _, c := range chain[1:] {
+		if c.NotAfter.Before(ends) {
+			ends = c.NotAfter
+		}
+	}
+	return max(0, ends.Sub(d.credentials().Now().At))
 }
 
 func parseChain(certs []msg.Cert) (chain []*x509.Certificate, err error) {

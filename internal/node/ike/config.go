@@ -3,6 +3,7 @@ package ike
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/core/esp"
@@ -34,6 +35,12 @@ type Directory interface {
 	Evidence(p *tunnel.Peer, remote msg.Identity, certs []msg.Cert) (crypt.Evidence, error)
 }
 
+// Mortal is a Directory whose Evidence holds for a time only, as certificates do.
+type Mortal interface {
+	// Left is for how long what certs prove still holds.
+	Left(certs []msg.Cert) time.Duration
+}
+
 // guide is a Keyer as core/ike's Directory and SPIs.
 type guide struct{ *keyer }
 
@@ -61,7 +68,11 @@ func (g guide) Evidence(who ike.Peer, remote msg.Identity, certs []msg.Cert) (cr
 	if p == nil {
 		return crypt.Evidence{}, errors.New("the peer was removed meanwhile")
 	}
-	return g.peersOf.Evidence(p, remote, certs)
+	e, err := g.peersOf.Evidence(p, remote, certs)
+	if m, ok := g.peersOf.(Mortal); ok && err == nil {
+		e.Until = g.host.Clock().Now().Add(m.Left(certs))
+	}
+	return e, err
 }
 
 // Reserve implements ike.SPIs.
