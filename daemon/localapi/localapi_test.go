@@ -86,6 +86,12 @@ func (b *backend) TerminateIPsec(context.Context, local.IPsecRequest) (local.IPs
 	return local.IPsecDone{Schema: local.Schema}, nil
 }
 
+func (b *backend) Certificates() local.Certificates { return local.Certificates{Schema: local.Schema} }
+
+func (b *backend) RenewCertificate(context.Context, local.RenewRequest) (local.Renewed, error) {
+	return local.Renewed{Schema: local.Schema}, nil
+}
+
 func (b *backend) IPsecLog(context.Context, local.IPsecLogRequest) (local.IPsecLog, error) {
 	return local.IPsecLog{Schema: local.Schema}, nil
 }

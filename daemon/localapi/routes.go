@@ -76,6 +76,12 @@ func (s *Server) table() map[string]route {
 	bind(s, add, local.PostIPsecLog, func(ctx context.Context, in local.IPsecLogRequest, _ local.Level) (local.IPsecLog, error) {
 		return b.IPsecLog(ctx, in)
 	})
+	bind(s, add, local.GetCertificates, func(context.Context, local.None, local.Level) (local.Certificates, error) {
+		return b.Certificates(), nil
+	})
+	bind(s, add, local.PostRenew, func(ctx context.Context, in local.RenewRequest, _ local.Level) (local.Renewed, error) {
+		return b.RenewCertificate(ctx, in)
+	})
 	bind(s, add, local.PostUp, func(ctx context.Context, in local.UpRequest, l local.Level) (local.Networks, error) {
 		return redactNetworks(l)(b.Up(ctx, in))
 	})

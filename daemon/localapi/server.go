@@ -31,6 +31,8 @@ type Backend interface {
 	RekeyIPsec(context.Context, local.IPsecRequest) (local.IPsecDone, error)
 	TerminateIPsec(context.Context, local.IPsecRequest) (local.IPsecDone, error)
 	IPsecLog(context.Context, local.IPsecLogRequest) (local.IPsecLog, error)
+	Certificates() local.Certificates
+	RenewCertificate(context.Context, local.RenewRequest) (local.Renewed, error)
 	Up(context.Context, local.UpRequest) (local.Networks, error)
 	Down(context.Context, local.DownRequest) (local.Networks, error)
 	Ping(context.Context, local.PingRequest) (local.Pong, error)

@@ -140,6 +140,8 @@ func (l *link) live(ctx context.Context) ending {
 			if !l.welcomed.IsZero() { // else the first map does it
 				end = l.sign(ctx)
 			}
+		case <-l.early:
+			l.hurry = true
 		case peer := <-l.punches:
 			end = l.punch(ctx, peer)
 		case <-timer.C:

@@ -52,7 +52,10 @@ func (r *renewal) put(off time.Time) {
 	r.tries++
 }
 
-// renew asks for a new certificate when one is due.
+// Renewal returns when a certificate valid from..to is renewed at the earliest; each node waits up to an eighth of its life longer.
+func Renewal(from, to time.Time) time.Time { return from.Add(to.Sub(from) / 2) }
+
+// renew asks for a new certificate when one is due, or wanted.
 func (l *link) renew(ctx context.Context) *ending {
 	r, now := &l.renewal, time.Now()
 	if !r.asked.IsZero() && now.Sub(r.asked) >= renewAnswer {
@@ -60,9 +63,10 @@ func (l *link) renew(ctx context.Context) *ending {
 		r.put(now)
 	}
 	from, to := validity(l.chain)
-	if !r.asked.IsZero() || now.Before(r.next) || !r.due(from, to, l.cfg.Clock.Now()) {
+	if !r.asked.IsZero() || !l.hurry && (now.Before(r.next) || !r.due(from, to, l.cfg.Clock.Now())) {
 		return nil
 	}
+	l.hurry = false
 	csr, err := request(l.cfg.Identity)
 	if err != nil {
 		l.log.Error("certificate request not made", logx.Err, err)

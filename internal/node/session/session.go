@@ -83,6 +83,7 @@ type Session struct {
 	wake     chan struct{}
 	restate  chan struct{}
 	punches  chan ident.Node
+	early    chan struct{}
 
 	// Owned by Run's goroutine.
 	chain    [][]byte
@@ -92,6 +93,7 @@ type Session struct {
 	verbatim bool       // the controller takes no amended record
 	distrust int        // how often in a row the map was refused
 	renewal  renewal
+	hurry    bool                   // a new certificate is wanted before it is due
 	tickets  tls.ClientSessionCache // for the chain of now
 	raced    time.Time              // when all transports were tried last
 }
@@ -109,6 +111,7 @@ func New(cfg Config) *Session {
 		wake:     make(chan struct{}, 1),
 		restate:  make(chan struct{}, 1),
 		punches:  make(chan ident.Node, maxPunches),
+		early:    make(chan struct{}, 1),
 	}
 	rand.Read(s.instance)
 	s.show(s.chain)
@@ -174,6 +177,10 @@ func (s *Session) Punch(peer ident.Node) {
 	default:
 	}
 }
+
+// Renew has the node ask for a new certificate now instead of when it is due. While there is no session it is asked for in the next one. It may be
+// called from any goroutine.
+func (s *Session) Renew() { poke(s.early) }
 
 // Wake says that the network has changed: a connection is probed, a wait is cut short.
 func (s *Session) Wake() { poke(s.wake) }

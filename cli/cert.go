@@ -1,0 +1,125 @@
+package cli
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cvlan/cvlan/api/local"
+	"github.com/cvlan/cvlan/cli/iox"
+)
+
+func newCert(env *Env) *cobra.Command {
+	c := &cobra.Command{
+		Use:     "cert",
+		Short:   "Show and renew this machine's certificates",
+		Long:    "In each network this machine has a certificate, with which it speaks to the controller, to relays, and as IPsec peer. It is renewed by itself.",
+		Example: "  cvlan cert show\n  sudo cvlan cert renew office",
+		RunE:    group,
+		Args:    cobra.ArbitraryArgs,
+	}
+	c.AddCommand(newCertShow(env), newCertRenew(env))
+	return c
+}
+
+func newCertShow(env *Env) *cobra.Command {
+	var out iox.Output
+	var network string
+	var patience span
+	var asPEM bool
+	c := &cobra.Command{
+		Use:     "show",
+		Short:   "Show this machine's certificates",
+		Long:    "show prints the certificate in each network: whose it is, who signed it, until when it is good and from when on it is renewed.",
+		Example: "  cvlan cert show\n  cvlan cert show --network office --pem | openssl x509 -text",
+		Args:    takes(),
+		RunE: func(c *cobra.Command, _ []string) error {
+			ctx, cancel := patience.within(c.Context())
+			defer cancel()
+			all, err := env.daemon(c).Certificates(ctx)
+			if err != nil {
+				return err
+			}
+			if network != "" {
+				all.Certificates = slices.DeleteFunc(all.Certificates, func(c local.Certificate) bool { return c.Network != network && c.ID != network })
+				if len(all.Certificates) == 0 {
+					return &iox.Error{Exit: iox.NotFound, What: "show the certificate in " + network, Why: "this machine is in no network of that name", Hint: "see which there are: cvlan status"}
+				}
+			}
+			if asPEM {
+				for _, c := range all.Certificates {
+					env.IO.Out.Write(onlyPEM(c.PEM))
+				}
+				return nil
+			}
+			return out.Write(env.IO, all, func() { env.printCertificates(all.Certificates) })
+		},
+	}
+	c.Flags().StringVar(&network, "network", "", "only this network, by name or identifier")
+	c.Flags().BoolVar(&asPEM, "pem", false, "print the certificates with their issuers' in PEM")
+	timeoutFlag(c, &patience, 10*time.Second, "how long to wait for the daemon")
+	outputFlags(c, &out)
+	exclusive(c, "pem", "json", "template")
+	return c
+}
+
+func (e *Env) printCertificates(all []local.Certificate) {
+	if len(all) == 0 {
+		e.IO.Printf("This machine is in no network yet. Join one with: cvlan up --key-file FILE")
+		return
+	}
+	now := e.Now()
+	for i, c := range all {
+		if i > 0 {
+			e.IO.Printf("")
+		}
+		head := iox.Table{}
+		head.Row(iox.Cell(iox.Bold, c.Network), c.Subject)
+		head.Print(e.IO)
+		t := iox.Table{Indent: "  "}
+		t.Row("names", strings.Join(c.Names, " "))
+		t.Row("serial", c.Serial)
+		t.Row("fingerprint", c.Fingerprint)
+		t.Row("key", c.Key)
+		t.Row("since", iox.Ago(now, c.NotBefore))
+		t.Row("ends", iox.Until(now, c.NotAfter))
+		t.Row("renewed", "from "+c.RenewsFrom.UTC().Format(time.DateOnly)+" on")
+		t.Row("signed by", c.Issuer.Subject+", serial "+c.Issuer.Serial)
+		t.Row("root", c.Root.Subject+", fingerprint "+c.Root.Fingerprint)
+		t.Print(e.IO)
+	}
+}
+
+func newCertRenew(env *Env) *cobra.Command {
+	var out iox.Output
+	var patience span
+	c := &cobra.Command{
+		Use:   "renew [NETWORK]",
+		Short: "Renew this machine's certificate now",
+		Long: "renew has the daemon ask the controller for a new certificate now, for the same key. That is needed only when the authority has a new key and one does not want to wait. It " +
+			"needs the rights of an operator.",
+		Example: "  sudo cvlan cert renew\n  sudo cvlan cert renew office --json",
+		Args:    atMost(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			ctx, cancel := patience.within(c.Context())
+			defer cancel()
+			var q local.RenewRequest
+			if len(args) > 0 {
+				q.Network = args[0]
+			}
+			r, err := env.daemon(c).RenewCertificate(ctx, q)
+			if err != nil {
+				return err
+			}
+			return out.Write(env.IO, r, func() {
+				now := env.Now()
+				env.IO.Printf("The certificate in %s is renewed: it ended %s, and ends %s now", r.New.Network, iox.Until(now, r.Old.NotAfter), iox.Until(now, r.New.NotAfter))
+			})
+		},
+	}
+	timeoutFlag(c, &patience, 40*time.Second, "how long to wait for the daemon and the controller")
+	outputFlags(c, &out)
+	return c
+}
