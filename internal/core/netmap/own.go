@@ -25,8 +25,6 @@ type Network struct {
 	Range6 netip.Prefix
 	Domain string
 	Closed bool // nothing passes and no peer is shown
-	// Tunnel is what its nodes are to speak with each other where they can; zero: they choose.
-	Tunnel control.Tunnels
 }
 
 // Self is the node itself, as the controller has it.

@@ -31,7 +31,7 @@ func Protocols(c TunnelConfig) (map[tunnel.Class]tunnel.Build, error) {
 	return all, nil
 }
 
-// classes are the protocols' names in a tunnel.
+// classOf is a protocol's name in a tunnel.
 func classOf(t control.Tunnels) tunnel.Class {
 	if t == control.IPsec {
 		return tunnel.IKE
@@ -56,11 +56,10 @@ func (e *Engine) speaks() control.Tunnels {
 // choose computes what is to be spoken with a peer. What peers see of this node counts, not what it would like to have said by now.
 func (e *Engine) choose(p *netmap.Peer) netmap.Choice {
 	self, _ := e.table.Self()
-	n, _ := e.table.Network()
 	own := self.Record.Speech
 	own.Speaks &= e.speaks()
 	required := e.rules.charter != nil && e.rules.charter.NeedsIPsec(self.User, compile.Other{Class: p.Class, User: p.User})
-	return netmap.Choose(own, p.Record.Speech, required, n.Tunnel)
+	return netmap.Choose(own, p.Record.Speech, required, 0) // networks leave it to their nodes
 }
 
 // respeak has the tunnel speak with its peers what is chosen now, and tells it only of those with whom that has changed. Before rules that
