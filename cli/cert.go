@@ -114,8 +114,7 @@ func newCertRenew(env *Env) *cobra.Command {
 				return err
 			}
 			return out.Write(env.IO, r, func() {
-				now := env.Now()
-				env.IO.Printf("The certificate in %s is renewed: it ended %s, and ends %s now", r.New.Network, iox.Until(now, r.Old.NotAfter), iox.Until(now, r.New.NotAfter))
+				env.IO.Printf("The certificate in %s is renewed: good until %s instead of %s", r.New.Network, r.New.NotAfter.UTC().Format(time.DateTime), r.Old.NotAfter.UTC().Format(time.DateTime))
 			})
 		},
 	}

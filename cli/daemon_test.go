@@ -26,6 +26,8 @@ type daemon struct {
 	mu       sync.Mutex
 	now      local.Status
 	tunnels  json.RawMessage // what wg show is answered
+	cert     json.RawMessage // what cert show is answered
+	renewed  json.RawMessage // and cert renew
 	ipsec    json.RawMessage // what every operation of ipsec is
 	path     json.RawMessage
 	check    json.RawMessage // what netcheck is answered
@@ -130,6 +132,10 @@ func (d *daemon) answer(r local.Route, in map[string]any) any {
 		return d.tunnels
 	case local.GetIPsec.Path, local.PostIPsecRekey.Path, local.PostIPsecTerminate.Path, local.PostIPsecLog.Path:
 		return d.ipsec
+	case local.GetCertificates.Path:
+		return d.cert
+	case local.PostRenew.Path:
+		return d.renewed
 	case local.PostPath.Path:
 		return d.path
 	case local.GetNetCheck.Path:
@@ -231,6 +237,10 @@ func daemonState(ts *testscript.TestScript, _ bool, args []string) {
 		var all local.Settings
 		ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[1])), &all))
 		d.settings = all.Settings
+		return
+	}
+	if args[0] == "cert" {
+		d.cert, d.renewed = json.RawMessage(ts.ReadFile(args[1])), json.RawMessage(ts.ReadFile(args[2]))
 		return
 	}
 	if args[0] == "ipsec" {

@@ -158,7 +158,20 @@ func (c *Controller) verify(chain []*x509.Certificate) (trust.Name, error) {
 	if n, err := trust.NameOf(chain[0]); err == nil && n.Role == trust.RoleRelay {
 		return trust.VerifyRelay(chain, c.ca.Pin(), now)
 	}
-	return trust.VerifyNode(chain, c.ca.RootCertificate(), now)
+	n, err := trust.VerifyNode(chain, c.ca.RootCertificate(), now)
+	if err == nil && c.superseded(n.Tenant, chain[0]) {
+		err = fmt.Errorf("the certificate of node %s was revoked with the key that signed it", n.Node)
+	}
+	return n, err
+}
+
+// superseded reports whether a node's certificate was revoked because its authority's key has leaked. Those of deleted nodes are let in as far
+// as the hub, which tells them so. While the database does not answer nobody is turned away.
+func (c *Controller) superseded(t ident.Tenant, leaf *x509.Certificate) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	kept, err := c.store.For(t).Certificate(ctx, store.Serial(leaf))
+	return err == nil && !kept.Revoked.IsZero() && kept.Reason == store.Superseded
 }
 
 // quicSecret returns what lets nodes notice a restart at once; without a place to keep it they need a little longer.

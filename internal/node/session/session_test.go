@@ -459,3 +459,24 @@ func TestAnotherControllerIsNotSpokenTo(t *testing.T) {
 		}
 	})
 }
+
+func TestACertificateIsRenewedWhenSomebodyWantsThat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		renewed := 0
+		s.cfg.Renewed = func([][]byte) error { renewed++; return nil }
+		s.run()
+		defer s.stop()
+		s.session.Renew()
+		if s.heard().GetRenew() == nil {
+			t.Fatal("nothing was asked for")
+		}
+		old := s.session.Credentials().Certificate
+		s.tell(&pb.Frame{Body: &pb.Frame_Renewed{Renewed: &pb.Renewed{Chain: s.Authority.Node(s.node, &s.id.Signer().PublicKey)}}})
+		if renewed != 1 || s.session.Credentials().Certificate == old {
+			t.Error("the new certificate is not in use")
+		}
+		time.Sleep(time.Minute)
+		s.quiet()
+	})
+}
