@@ -79,7 +79,7 @@ report() {
     /^ +[a-z_]+_test\.go:[0-9]+: / { said[name] = $0; sub(/^ +[a-z_]+_test\.go:[0-9]+: /, "", said[name]) }
     /^ *--- (PASS|FAIL|SKIP): Test/ {
       way = $3
-      if (sub("/[^/]*$", "", way)) several[way] = 1
+      while (sub("/[^/]*$", "", way)) several[way] = 1
       verdict[$3] = substr($2, 1, 4); took[$3] = substr($4, 2, length($4) - 2); order[++n] = $3
     }
     END {
