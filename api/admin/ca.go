@@ -61,7 +61,7 @@ type CACert struct {
 type Authority struct {
 	CACert
 	State    string    `json:"state" enum:"signing,trusted,ended" doc:"signing: it signs new certificates; trusted: what it has signed counts; ended: nothing of it does"`
-	InForce  int       `json:"in_force" doc:"Its certificates that count"`
+	InForce  int       `json:"in_force" doc:"Its certificates that are in use: those of devices that count, and those of nodes that have no newer one"`
 	Nodes    int       `json:"nodes" doc:"Those of nodes among them"`
 	LastEnds time.Time `json:"last_ends,omitzero" doc:"When the last of them ends"`
 	Replaced time.Time `json:"replaced,omitzero"`

@@ -72,8 +72,12 @@ func (s *server) showAuthority(a store.OldAuthority, signed []store.Certificate)
 	case !a.Replaced.IsZero():
 		out.State = "trusted"
 	}
+	newest := map[ident.Node]string{}
 	for _, c := range signed {
-		if c.Issuer != a.Serial || !c.InForce(s.Now()) {
+		newest[c.Node] = c.Serial // they are in the order of their making
+	}
+	for _, c := range signed {
+		if c.Issuer != a.Serial || !c.InForce(s.Now()) || !c.Node.IsZero() && newest[c.Node] != c.Serial {
 			continue
 		}
 		out.InForce++
@@ -102,7 +106,8 @@ func (s *server) beginRotation(ctx context.Context, t *tenant, _ *admin.InTenant
 	return s.caOut(ctx, t)
 }
 
-// finishRotation ends the old authority. Its key signs one more list, which is in force until the last of its certificates would have ended.
+// finishRotation ends the old authority. Certificates of it that their nodes have replaced by newer ones are revoked in any case. Its key signs one
+// more list, which is in force until the last of its certificates would have ended.
 func (s *server) finishRotation(ctx context.Context, t *tenant, in *admin.FinishRotationIn) (*admin.CAOut, error) {
 	all, err := s.issuers(ctx, t.Handle, t.ID)
 	if err != nil {
@@ -128,7 +133,7 @@ func (s *server) finishRotation(ctx context.Context, t *tenant, in *admin.Finish
 	if _, err := t.RevokeAllOf(ctx, t.actor(), old.Serial); err != nil {
 		return nil, err
 	}
-	last, err := s.lastList(ctx, t, old, shown.LastEnds)
+	last, err := s.lastList(ctx, t, old)
 	if err != nil {
 		return nil, err
 	}
@@ -139,13 +144,16 @@ func (s *server) finishRotation(ctx context.Context, t *tenant, in *admin.Finish
 }
 
 // lastList signs the last list of an authority; one that can sign none has none.
-func (s *server) lastList(ctx context.Context, t *tenant, old store.OldAuthority, ends time.Time) ([]byte, error) {
+func (s *server) lastList(ctx context.Context, t *tenant, old store.OldAuthority) ([]byte, error) {
 	revoked, err := t.Revocations(ctx, old.Serial)
 	if err != nil {
 		return nil, err
 	}
-	if ends.IsZero() {
-		ends = s.Now()
+	ends := s.Now()
+	for _, r := range revoked {
+		if r.NotAfter.After(ends) {
+			ends = r.NotAfter
+		}
 	}
 	list, err := s.CA.CRL(old.Authority, revoked, ends.Add(store.CertMemory))
 	if errors.Is(err, ca.ErrNoLists) {

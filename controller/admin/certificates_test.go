@@ -160,6 +160,11 @@ func TestARotationIsNoFlagDay(t *testing.T) {
 	if p := refused(t, err, admin.CodeConflict); !strings.Contains(p.Detail, "1 certificates of nodes and 1 of devices") {
 		t.Error(p)
 	}
+	w.ofNode(n, strings.Repeat("0", 31)+"c", during.Authorities[0].Serial)
+	_, err = finish(false)
+	if p := refused(t, err, admin.CodeConflict); !strings.Contains(p.Detail, "0 certificates of nodes and 1 of devices") {
+		t.Error("a node that has renewed is waited for:", p)
+	}
 	after := must(finish(true))(t).Body
 	if a := after.Authorities[1]; a.State != "ended" || a.InForce != 0 {
 		t.Errorf("%+v", a)
