@@ -145,8 +145,8 @@ func newCAIssue(s *session) *cobra.Command {
 		Use: "issue NAME --csr FILE", Short: "Issue a certificate for a device without an agent",
 		Long: "issue signs a certificate request (PKCS #10, PEM) for an IPsec gateway, a phone or a router. The device's key never leaves it, and of the request only " +
 			"that key counts: the names are those given here. The certificate is good for servers, clients and IKE, and makes its holder no node.",
-		Example: "  openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=gate-1 -keyout gate-1.key -out gate-1.csr\n" +
-			"  cvlan admin ca issue gate-1 --csr gate-1.csr --dns gate-1.example.com --ip 192.0.2.1 --days 365",
+		Example: "  cvlan admin ca issue gate-1 --csr gate-1.csr --dns gate-1.example.com --ip 192.0.2.1 --days 365\n" +
+			"  openssl req -new -key phone.key -subj /CN=phone | cvlan admin ca issue phone --csr - --email alice@example.com",
 		Args: takes("NAME"),
 		RunE: func(c *cobra.Command, args []string) error {
 			o.want.Name = args[0]

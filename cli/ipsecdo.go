@@ -43,7 +43,7 @@ func newIPsecTerminate(env *Env) *cobra.Command {
 		Short: "End the security associations with a peer",
 		Long: "terminate ends all security associations with a peer, and tells it. The next packet to it, or from it, makes new ones: this cuts nobody off, " +
 			"which is what policy is for. It needs the rights of an operator.",
-		Example: "  sudo cvlan ipsec terminate db",
+		Example: "  sudo cvlan ipsec terminate db\n  sudo cvlan ipsec terminate db --network office",
 		Args:    takes("PEER"),
 		RunE:    o.run,
 	}
