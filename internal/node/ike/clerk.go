@@ -97,6 +97,11 @@ func (k *keyer) Terminate(now mono.Time, p *tunnel.Peer) error {
 		return ErrDown
 	}
 	err := k.machine.Terminate(now, who.id, &k.out)
+	for _, r := range who.all {
+		if r.id != who.id {
+			err = errors.Join(err, k.machine.Terminate(now, r.id, &k.out))
+		}
+	}
 	k.settle(now)
 	return err
 }

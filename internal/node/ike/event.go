@@ -62,10 +62,10 @@ func (k *keyer) event(now mono.Time, e ike.Event) {
 	switch e.Kind {
 	case ike.EventUp:
 		p.id, p.up, p.asked, p.last = e.ID, true, false, now
-		p.all = append(p.all, e.ID)
+		p.all = append(p.all, rise{e.ID, now})
 		k.hear(now, p, e.ID)
 	case ike.EventDown:
-		k.down(p, e)
+		k.down(now, p, e)
 	case ike.EventRekeyed:
 		p.last = now
 	case ike.EventMoved, ike.EventHeard:
@@ -101,13 +101,13 @@ func (k *keyer) hear(now mono.Time, p *peer, id ike.ID) {
 }
 
 // down forgets a session, or an attempt that has come to nothing; the Child SAs have ended before.
-func (k *keyer) down(p *peer, e ike.Event) {
-	p.all = slices.DeleteFunc(p.all, func(id ike.ID) bool { return id == e.ID })
+func (k *keyer) down(now mono.Time, p *peer, e ike.Event) {
+	p.all = slices.DeleteFunc(p.all, func(r rise) bool { return r.id == e.ID })
 	if p.id != e.ID { // another has taken its place
 		return
 	}
-	if n := len(p.all); n > 0 { // of two that crossed each other the older one stays
-		p.id, p.up = p.all[n-1], true
+	if n := len(p.all); n > 0 && now.Sub(p.all[n-1].at) < crossing { // of two that crossed each other the older one stays
+		p.id, p.up = p.all[n-1].id, true
 		return
 	}
 	attempt := !p.up || p.asked

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"net/netip"
+	"time"
 
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/mono"
@@ -38,13 +39,22 @@ type peer struct {
 	path   ike.Path // that stands for it
 	id     ike.ID   // 0: nothing is up nor under way
 	up     bool
-	all    []ike.ID // that are up: for a moment there may be more than one, when both began at once
-	asked  bool     // for another Child SA, while up
+	all    []rise // of sessions that have not ended: when both began at once there is more than one for a moment
+	asked  bool   // for another Child SA, while up
 	source tunnel.Source
 	spoke  mono.Time // when a message came from there last
 	probed mono.Time // when it was silent last
 	last   mono.Time // when keys were made last
 }
+
+// rise is when a session came up.
+type rise struct {
+	id ike.ID
+	at mono.Time
+}
+
+// crossing is how far apart two sessions may come up that cross each other. One that is older may be of a peer that has forgotten it.
+const crossing = 10 * time.Second
 
 var _ ipsec.Keyer = (*keyer)(nil)
 
