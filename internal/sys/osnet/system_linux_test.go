@@ -99,8 +99,8 @@ func dump(t *testing.T) string {
 		lines = append(lines, fmt.Sprintf("addr %v on %d", a.IPNet, a.LinkIndex))
 	}
 	err = netlink.RouteListFilteredIter(netlink.FAMILY_ALL, &netlink.Route{}, netlink.RT_FILTER_TABLE, func(r netlink.Route) bool {
-		if p, ok := prefix(r.Dst); ok && p.Addr().IsMulticast() {
-			return true // the kernel's own, late, when a link has its carrier
+		if p, ok := prefix(r.Dst); ok && (p.Addr().IsMulticast() || p.Addr().Is6() && r.Protocol == unix.RTPROT_KERNEL) {
+			return true // the kernel's own, late, when a link has its carrier or an address is known to be alone
 		}
 		lines = append(lines, fmt.Sprintf("route %v dev %d table %d proto %d", r.Dst, r.LinkIndex, r.Table, r.Protocol))
 		return true
