@@ -149,10 +149,10 @@ func TestDaemonKilledInAJoinFinishesItWithTheSameNode(t *testing.T) {
 	office := newController(t, "office", "10.9.0.0/24")
 	m := newMachine(t, office)
 	m.start()
-	office.set(func() { office.mute = 1000 }) // admitted, but the answer is lost
+	ctx, killed := context.WithCancel(t.Context())
+	defer killed()
+	office.set(func() { office.mute, office.muted = 1000, killed }) // admitted, but the answer is lost
 	joinKey := office.key(1)
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
 	if _, err := m.daemon.Up(ctx, local.UpRequest{JoinKey: joinKey}); err == nil {
 		t.Fatal("joined without an answer")
 	}

@@ -41,7 +41,8 @@ type controller struct {
 	nodes  map[string]uint64 // by join key and identity
 	record map[uint64][]byte
 	joins  int
-	mute   int  // so many answers to joins get lost
+	mute   int // so many answers to joins get lost
+	muted  func()
 	away   bool // cannot be reached
 	refuse *pb.Refused
 	expel  bool // every session ends with REMOVED
@@ -143,6 +144,7 @@ func (c *controller) join(j *pb.Join) []*pb.Frame {
 	c.record[0] = r // of the newest; the tests have one member at a time
 	if c.mute > 0 {
 		c.mute--
+		c.muted()
 		return nil
 	}
 	return []*pb.Frame{{Body: &pb.Frame_Joined{Joined: &pb.Joined{Tenant: uint64(c.Tenant), Network: uint64(c.id), Node: node,
