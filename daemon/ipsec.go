@@ -208,7 +208,9 @@ func ikeEvent(network string, names map[key.WGPublic]named, e *engine.IKEEvent) 
 	}
 	if e.Child.In != 0 {
 		out.SPI = fmt.Sprintf("%08x", e.Child.In)
-		out.Cipher = e.Child.Encryption.String()
+		if e.Child.Encryption.ID != 0 { // of one that ends only its number is told
+			out.Cipher = e.Child.Encryption.String()
+		}
 	}
 	return out
 }

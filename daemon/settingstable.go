@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -9,7 +10,9 @@ import (
 	"strings"
 
 	"github.com/cvlan/cvlan/daemon/state"
+	"github.com/cvlan/cvlan/internal/base/words"
 	"github.com/cvlan/cvlan/internal/node/engine"
+	"github.com/cvlan/cvlan/internal/node/tunnel"
 	"github.com/cvlan/cvlan/internal/sys/stream"
 	"github.com/cvlan/cvlan/internal/sys/tun"
 )
@@ -88,7 +91,7 @@ var machineSettings = []ofMachine{
 }
 
 var flagSettings = []ofFlag{
-	{about{key: "data-memory", what: "memory that packets of all networks together may take, in bytes"}, func(c *Config) string { return number(c.DataMemory) }},
+	{about{key: "data-memory", what: "memory that packets of all networks together may take"}, func(c *Config) string { return words.Bytes(uint64(cmp.Or(c.DataMemory, tunnel.DefaultMemory))) }},
 	{about{key: "local-read", what: "who may read this machine's state", values: []string{"all", "group"}}, func(c *Config) string {
 		if c.ReadGroup {
 			return "group"
