@@ -26,23 +26,32 @@ const (
 
 // renewal is the certificate's schedule.
 type renewal struct {
-	spread time.Duration
-	tries  int
-	next   time.Time // not before this (our own clock); zero: whenever it is due
-	asked  time.Time // zero: no request is under way
+	from, to time.Time // of the certificate
+	spread   time.Duration
+	tries    int
+	next     time.Time // not before this (our own clock); zero: whenever it is due
+	asked    time.Time // zero: no request is under way
 }
 
-func newRenewal(random func(time.Duration) time.Duration) renewal {
+func newRenewal(random func(time.Duration) time.Duration, chain [][]byte) renewal {
 	if random == nil {
 		random = mathrand.N[time.Duration]
 	}
-	return renewal{spread: random(renewSpread)}
+	r := renewal{spread: random(renewSpread)}
+	r.from, r.to = validity(chain)
+	return r
 }
 
-// due reports whether a certificate valid from..to is to be renewed at believed time now. The spread is less for short lives.
-func (r *renewal) due(from, to, now time.Time) bool {
-	life := to.Sub(from)
-	return life > 0 && !now.Before(from.Add(life/2+min(r.spread, life/8)))
+// again is the schedule of the next certificate.
+func (r *renewal) again(chain [][]byte, next time.Time) renewal {
+	from, to := validity(chain)
+	return renewal{from: from, to: to, spread: r.spread, next: next}
+}
+
+// due reports whether the certificate is to be renewed at believed time now. The spread is less for short lives.
+func (r *renewal) due(now time.Time) bool {
+	life := r.to.Sub(r.from)
+	return life > 0 && !now.Before(r.from.Add(life/2+min(r.spread, life/8)))
 }
 
 // put makes the schedule wait after a try; each time longer.
@@ -62,8 +71,7 @@ func (l *link) renew(ctx context.Context) *ending {
 		l.log.Warn("certificate not renewed", logx.Err, "the controller did not answer")
 		r.put(now)
 	}
-	from, to := validity(l.chain)
-	if !r.asked.IsZero() || !l.hurry && (now.Before(r.next) || !r.due(from, to, l.cfg.Clock.Now())) {
+	if !r.asked.IsZero() || !l.hurry && (now.Before(r.next) || !r.due(l.cfg.Clock.Now())) {
 		return nil
 	}
 	l.hurry = false
@@ -90,7 +98,7 @@ func (l *link) renewed(der [][]byte) {
 	}
 	l.chain, l.tickets = der, newTickets()
 	l.show(der)
-	l.renewal = renewal{spread: l.renewal.spread, next: now.Add(renewLeast)}
+	l.renewal = l.renewal.again(der, now.Add(renewLeast))
 	if l.cfg.Renewed != nil {
 		if err := l.cfg.Renewed(der); err != nil {
 			l.log.Error("new certificate not kept", logx.Err, err)

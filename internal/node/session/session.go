@@ -118,7 +118,7 @@ func New(cfg Config) *Session {
 	if s.cfg.Software == nil {
 		s.cfg.Software = ThisSoftware("")
 	}
-	s.renewal, s.tickets = newRenewal(cfg.Random), newTickets()
+	s.renewal, s.tickets = newRenewal(cfg.Random, s.chain), newTickets()
 	s.state.Store(&State{Phase: Connecting, Since: cfg.Clock.Now(), Address: first(s.dialed()), CertUntil: until(s.chain)})
 	return s
 }
