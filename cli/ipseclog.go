@@ -58,25 +58,13 @@ func (o *ipsecLogOptions) run(c *cobra.Command) error {
 			}
 		})
 	}
-	for {
-		for _, e := range l.Events {
-			if err := o.tell(e); err != nil {
-				return err
-			}
-		}
-		if !pause(c.Context(), followEvery) {
-			return nil // seen enough
-		}
-		o.request.Since = l.Next
-		next, err := o.ask(c.Context())
-		switch {
-		case c.Context().Err() != nil:
-			return nil
-		case err != nil:
-			return err
-		}
-		l = next
-	}
+	return follow(c.Context(), l, o.more, o.tell)
+}
+
+// more asks for what has come since.
+func (o *ipsecLogOptions) more(ctx context.Context, l local.IPsecLog) (local.IPsecLog, error) {
+	o.request.Since = l.Next
+	return o.ask(ctx)
 }
 
 func (o *ipsecLogOptions) ask(ctx context.Context) (local.IPsecLog, error) {
@@ -85,7 +73,17 @@ func (o *ipsecLogOptions) ask(ctx context.Context) (local.IPsecLog, error) {
 	return o.client.IPsecLog(ctx, o.request)
 }
 
-func (o *ipsecLogOptions) tell(e local.IKEEvent) error {
+// tell shows what is new.
+func (o *ipsecLogOptions) tell(l local.IPsecLog) error {
+	for _, e := range l.Events {
+		if err := o.event(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (o *ipsecLogOptions) event(e local.IKEEvent) error {
 	if o.out.JSON {
 		return o.IO.JSONLine(e)
 	}

@@ -49,9 +49,6 @@ func newPolicyLog(env *Env) *cobra.Command {
 	return c
 }
 
-// followEvery is how often --follow asks.
-const followEvery = 500 * time.Millisecond
-
 func (o *policyLogOptions) run(c *cobra.Command) error {
 	l, err := o.ask(c.Context())
 	if err != nil {
@@ -60,23 +57,13 @@ func (o *policyLogOptions) run(c *cobra.Command) error {
 	if !o.follow {
 		return o.out.Write(o.IO, l, func() { o.print(l) })
 	}
-	for {
-		if err := o.tell(l); err != nil {
-			return err
-		}
-		if !pause(c.Context(), followEvery) {
-			return nil // seen enough
-		}
-		o.request.Since = l.Next
-		next, err := o.ask(c.Context())
-		switch {
-		case c.Context().Err() != nil:
-			return nil
-		case err != nil:
-			return err
-		}
-		l = next
-	}
+	return follow(c.Context(), l, o.more, o.tell)
+}
+
+// more asks for what has come since.
+func (o *policyLogOptions) more(ctx context.Context, l local.PolicyLog) (local.PolicyLog, error) {
+	o.request.Since = l.Next
+	return o.ask(ctx)
 }
 
 func (o *policyLogOptions) ask(ctx context.Context) (local.PolicyLog, error) {
