@@ -33,7 +33,8 @@ func (w *world) nothing() {
 	}
 }
 
-// They prove both anew every few seconds, and make before they break.
+// They prove both anew every few seconds, and make before they break. charon itself may lose a packet at such a change, on a busy machine; we drop
+// none.
 func TestTheyProveThemselvesAnewUnderTraffic(t *testing.T) {
 	t.Parallel()
 	v := modern
@@ -41,9 +42,9 @@ func TestTheyProveThemselvesAnewUnderTraffic(t *testing.T) {
 	meet(t, v, func(w *world) {
 		w.theirs.does("--initiate", "--child", "c", "--timeout", "10")
 		w.reach()
-		w.ping(1000, 10*time.Millisecond)
-		if !w.theirs.says("reauthenticating IKE_SA") {
-			t.Error("they did not")
+		r, drops := w.tryPing(1000, 10*time.Millisecond, soon), w.asks().Drops
+		if changes := w.theirs.counts("reauthenticating IKE_SA"); changes == 0 || r.Sent-r.Received > changes || len(drops) > 0 {
+			t.Errorf("of %d pings %d have come back after %d changes; our drops: %v; theirs:\n%s", r.Sent, r.Received, changes, drops, w.theirSAs())
 		}
 		w.until("one pair is left", func() bool { return w.theirs.installed() == 1 })
 	})

@@ -169,10 +169,13 @@ func (s *swan) does(args ...string) string {
 func (s *swan) sas() string { return s.does("--list-sas") }
 
 // says reports whether its log has a word.
-func (s *swan) says(word string) bool {
+func (s *swan) says(word string) bool { return s.counts(word) > 0 }
+
+// counts is how often it stands there.
+func (s *swan) counts(word string) int {
 	log, err := os.ReadFile(s.host.Path(s.dir + "/charon.log"))
 	s.w.must(err)
-	return strings.Contains(string(log), word)
+	return strings.Count(string(log), word)
 }
 
 func orElse(s, otherwise string) string {
