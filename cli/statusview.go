@@ -47,6 +47,14 @@ func printTrouble(o *iox.IO, n local.Network) {
 	}
 }
 
+// relaying says that this machine is a relay.
+func relaying(r *local.OwnRelay) string {
+	if r.Fault != "" {
+		return "this machine is to be the relay " + iox.Clean(r.Name) + ", and is tried again: " + iox.Clean(r.Fault)
+	}
+	return "this machine is the relay " + iox.Clean(r.Name)
+}
+
 func printNetwork(o *iox.IO, now time.Time, n local.Network) {
 	t := iox.Table{}
 	t.Row(iox.Cell(iox.Bold, n.Name), iox.Cell(stateStyle(n.State), string(n.State)), headline(n))
@@ -59,6 +67,9 @@ func printNetwork(o *iox.IO, now time.Time, n local.Network) {
 	self.Row("controller", controller(now, n))
 	if n.Interface != "" {
 		self.Row("policy", policed(n.Policy))
+	}
+	if n.Relay != nil {
+		self.Row("relay", relaying(n.Relay))
 	}
 	self.Print(o)
 	if len(n.Peers) == 0 {

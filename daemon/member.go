@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/cvlan/cvlan/api/local"
 	"github.com/cvlan/cvlan/daemon/state"
 	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/base/logx"
@@ -25,7 +27,8 @@ type member struct {
 	done   chan struct{}
 	broke  error // why the engine ended by itself
 
-	relay hosting // the engine's goroutine alone uses it, and after its end who stops it
+	relay  hosting                        // the engine's goroutine alone uses it, and after its end who stops it
+	serves atomic.Pointer[local.OwnRelay] // nil: it is no relay
 }
 
 func (m *member) wanted() state.Wanted {

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/cvlan/cvlan/api/local"
+	"github.com/cvlan/cvlan/internal/base/clean"
 	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/logx"
@@ -83,13 +85,16 @@ func (m *member) beRelay(ctx context.Context, r control.Relay) {
 	s := m.state.Session()
 	log := m.d.log.With("relay", r.Name)
 	log.Info("this node becomes a relay of its tenant", logx.Network, m.id.String())
+	defer m.serves.Store(nil)
 	for {
+		m.serves.Store(&local.OwnRelay{Name: r.Name})
 		err := m.d.cfg.Relay.Serve(ctx, HostedRelay{Relay: r.ID, Data: data, Identity: m.state.Identity, Pin: s.Pin, Controllers: append(slices.Clone(s.Learned), s.Addrs...),
 			Overlay: m.d.overlay, Log: log})
 		if ctx.Err() != nil {
 			return
 		}
 		log.Warn("this node is no relay", logx.Err, err, "wait", relayAgain)
+		m.serves.Store(&local.OwnRelay{Name: r.Name, Fault: clean.Line(err.Error(), 200)})
 		t := time.NewTimer(relayAgain)
 		select {
 		case <-ctx.Done():

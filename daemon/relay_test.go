@@ -65,6 +65,9 @@ func TestTheMapMakesANodeARelay(t *testing.T) {
 	if m.daemon.all()[0].state.Identity.Public() != r.Identity.Public() {
 		t.Error("the relay has another identity than its node")
 	}
+	if r := m.daemon.Status().Networks[0].Relay; r == nil || r.Name != "branch" || r.Fault != "" {
+		t.Errorf("status says of the relay %+v", r)
+	}
 	m.stop()
 	next(t, host.ended)
 	if _, err := os.Stat(r.Data); err != nil {

@@ -69,7 +69,7 @@ func (m *member) live(s *engine.Status) local.Network {
 	n := local.Network{
 		ID: m.id.String(), Name: name, Tenant: tenant, Domain: domain, State: local.State(s.State), Problem: problem(s.Problem),
 		Self: m.self(s), Interface: s.Interface, Port: s.Port, MTU: s.MTU, Ranges: []netip.Prefix{}, Closed: s.Network.Closed,
-		Policy: policy(s), Controller: m.controller(s), Peers: make([]local.Peer, 0, len(s.Peers)),
+		Policy: policy(s), Controller: m.controller(s), Relay: m.serves.Load(), Peers: make([]local.Peer, 0, len(s.Peers)),
 	}
 	for _, w := range s.Warnings {
 		n.Warnings = append(n.Warnings, *problem(&w))

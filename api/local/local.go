@@ -65,7 +65,14 @@ type Network struct {
 	Closed     bool           `json:"closed"`
 	Policy     Policy         `json:"policy"`
 	Controller Controller     `json:"controller"`
+	Relay      *OwnRelay      `json:"relay,omitempty"`
 	Peers      []Peer         `json:"peers"`
+}
+
+// OwnRelay is the relay of its tenant that this machine is.
+type OwnRelay struct {
+	Name  string `json:"name"`
+	Fault string `json:"fault,omitempty"` // why it does not run now; it is tried again
 }
 
 // Problem says what is wrong, why, and what to do.
