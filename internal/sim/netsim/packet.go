@@ -128,10 +128,10 @@ func (d *deadline) passed() <-chan struct{} {
 func (d *deadline) set(t time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.timer != nil {
-		d.timer.Stop()
-		d.timer = nil
+	if d.timer != nil && !d.timer.Stop() {
+		d.pass(d.ch) // it has, and whoever would say so may be waiting for the lock
 	}
+	d.timer = nil
 	select {
 	case <-d.ch:
 		d.ch = make(chan struct{})
@@ -149,12 +149,18 @@ func (d *deadline) set(t time.Time) {
 	d.timer = time.AfterFunc(wait, func() {
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		if d.ch == ch {
-			select {
-			case <-ch:
-			default:
-				close(ch)
-			}
-		}
+		d.pass(ch)
 	})
+}
+
+// pass closes a channel, if it is the one of now and still open.
+func (d *deadline) pass(ch chan struct{}) {
+	if d.ch != ch {
+		return
+	}
+	select {
+	case <-ch:
+	default:
+		close(ch)
+	}
 }
