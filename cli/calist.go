@@ -1,0 +1,65 @@
+package cli
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cvlan/cvlan/api/admin"
+	"github.com/cvlan/cvlan/cli/iox"
+)
+
+func newCAList(s *session) *cobra.Command {
+	var out iox.Output
+	var nodes bool
+	c := &cobra.Command{
+		Use: "list", Aliases: []string{"ls"}, Short: "List certificates", Long: "list shows the certificates that have not ended: those of devices, and with --nodes those of nodes, too.",
+		Example: "  cvlan admin ca list\n  cvlan admin ca list --nodes --json",
+		Args:    takes(),
+		RunE: func(c *cobra.Command, _ []string) error {
+			return s.do(c, func(w *work) error {
+				all, err := collect(func(p admin.Page) (admin.List[admin.Certificate], error) {
+					l, err := admin.Call(w, w.client, admin.ListCertificates, admin.ListCertificatesIn{InTenant: w.InTenant, Page: p, Nodes: nodes})
+					return l.Body, err
+				})
+				if err != nil {
+					return err
+				}
+				doc := struct {
+					Schema       int                 `json:"schema"`
+					Certificates []admin.Certificate `json:"certificates"`
+				}{adminSchema, all}
+				return out.Write(s.IO, doc, func() { s.printCertificates(all) })
+			})
+		},
+	}
+	c.Flags().BoolVar(&nodes, "nodes", false, "show those of nodes, too")
+	outputFlags(c, &out)
+	return c
+}
+
+func (s *session) printCertificates(all []admin.Certificate) {
+	if len(all) == 0 {
+		s.IO.Notef("No device has a certificate. Issue one with: cvlan admin ca issue NAME --csr FILE")
+		return
+	}
+	t := iox.Table{Heads: []string{"FOR", "STATE", "ENDS", "NAMES", "SERIAL"}}
+	for _, c := range all {
+		holder := c.Name
+		if !c.Node.IsZero() {
+			holder = c.Node.String()
+		}
+		t.Row(iox.Cell(iox.Bold, holder), certificateState(c.State), iox.Until(s.Now(), c.NotAfter), strings.Join(append(append(c.DNS, c.IP...), c.Email...), ", "), c.Serial)
+	}
+	t.Print(s.IO)
+}
+
+func certificateState(state string) any {
+	switch state {
+	case "valid":
+		return iox.Cell(iox.Green, state)
+	case "revoked":
+		return iox.Cell(iox.Amber, state)
+	}
+	return iox.Cell(iox.Dim, state)
+}
