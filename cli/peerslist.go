@@ -57,13 +57,20 @@ func (o *peersOptions) print(s local.Status, l peerList) {
 		o.IO.Printf("Policy shows this machine no peers. Why: cvlan policy explain THIS-MACHINE PEER:PORT")
 		return
 	}
-	t := iox.Table{Heads: []string{"PEER", "OWNER", "ADDRESSES", "ONLINE", "PATH", "NETWORK"}}
+	t := iox.Table{Heads: []string{"PEER", "OWNER", "ADDRESSES", "ONLINE", "PATH"}}
+	spoken := slices.ContainsFunc(l.Peers, func(p peerItem) bool { return notWireGuard(p.Peer) })
+	if spoken {
+		t.Heads = append(t.Heads, "PROTOCOL")
+	}
 	several := len(s.Networks) > 1
-	if !several {
-		t.Heads = slices.Delete(t.Heads, 5, 6)
+	if several {
+		t.Heads = append(t.Heads, "NETWORK")
 	}
 	for _, p := range l.Peers {
 		row := []any{p.Name, owner(p.Node), addresses(p.Addresses), online(o.Now(), p.Peer), strings.TrimSpace(p.Path + " " + p.Relay)}
+		if spoken {
+			row = append(row, protocol(p.Peer))
+		}
 		if several {
 			row = append(row, p.Network)
 		}

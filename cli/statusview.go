@@ -47,6 +47,9 @@ func printTrouble(o *iox.IO, n local.Network) {
 	}
 }
 
+// notWireGuard reports whether a peer is one because of whom tables show protocols.
+func notWireGuard(p local.Peer) bool { return p.Protocol == local.IPsecProtocol || p.Closed != "" }
+
 // relaying says that this machine is a relay.
 func relaying(r *local.OwnRelay) string {
 	if r.Fault != "" {
@@ -81,7 +84,7 @@ func printNetwork(o *iox.IO, now time.Time, n local.Network) {
 	if whose {
 		peers.Heads = slices.Insert(peers.Heads, 1, "OWNER")
 	}
-	spoken := slices.ContainsFunc(n.Peers, func(p local.Peer) bool { return p.Protocol == local.IPsecProtocol || p.Closed != "" })
+	spoken := slices.ContainsFunc(n.Peers, notWireGuard)
 	if spoken {
 		peers.Heads = slices.Insert(peers.Heads, len(peers.Heads)-4, "PROTOCOL")
 	}
