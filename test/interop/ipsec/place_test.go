@@ -30,7 +30,10 @@ func TestBehindRoutersThatTranslate(t *testing.T) {
 				w.reach()
 				w.ping(50, 5*time.Millisecond)
 				w.theirs.does("--rekey", "--ike", "t") // in the other direction too
-				w.theirs.does("--rekey", "--child", "c")
+				w.until("they find the Child SA, which moves to the new IKE SA", func() bool {
+					_, err := w.theirs.ctl("--rekey", "--child", "c")
+					return err == nil
+				})
 				w.ping(50, 5*time.Millisecond)
 			})
 		})
