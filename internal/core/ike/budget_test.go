@@ -1,8 +1,6 @@
 package ike
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
 	"fmt"
 	"net/netip"
@@ -14,7 +12,6 @@ import (
 	"time"
 
 	"github.com/cvlan/cvlan/internal/core/ike/crypt"
-	"github.com/cvlan/cvlan/internal/core/ike/msg"
 )
 
 // strict is set in the environment of a process that tests strict FIPS mode.
@@ -94,37 +91,4 @@ func TestASessionIsSmall(t *testing.T) {
 		t.Errorf("%d bytes a session, the budget is %d", each, budget)
 	}
 	runtime.KeepAlive(w)
-}
-
-// BenchmarkResponder is what a meeting costs the one who is called, with X25519, ML-KEM-768 and certificates of P-256.
-func BenchmarkResponder(b *testing.B) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		b.Fatal(err)
-	}
-	var spent time.Duration
-	for b.Loop() {
-		w := newWorld(b, 1, func(_ int, _ *Config, p *Peer) { p.Credential = crypt.Credential{Key: key} })
-		for _, s := range w.side {
-			s.judge = func(msg.Identity, []msg.Cert) (crypt.Evidence, error) {
-				return crypt.Evidence{Public: key.Public()}, nil
-			}
-		}
-		w.side[0].initiate()
-		for len(w.flight) > 0 {
-			f := w.flight[0]
-			w.flight = w.flight[1:]
-			to := w.side[f.to]
-			start := time.Now()
-			to.m.Datagram(w.now, f.path, f.data, &to.out)
-			if f.to == 1 {
-				spent += time.Since(start)
-			}
-			to.flush()
-		}
-		if len(w.side[1].up) != 1 {
-			b.Fatal(w.story())
-		}
-	}
-	b.ReportMetric(float64(spent.Microseconds())/float64(b.N), "µs/responder")
 }
