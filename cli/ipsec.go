@@ -57,6 +57,18 @@ func (o *ipsecOptions) ask(ctx context.Context) (local.IPsec, error) {
 	return s, nil
 }
 
+// shown makes a command's RunE that asks and prints.
+func (o *ipsecOptions) shown(print func(local.IPsec)) func(*cobra.Command, []string) error {
+	return func(c *cobra.Command, _ []string) error {
+		o.client = o.daemon(c)
+		s, err := o.ask(c.Context())
+		if err != nil {
+			return err
+		}
+		return o.out.Write(o.IO, s, func() { print(s) })
+	}
+}
+
 func newIPsecSAs(env *Env) *cobra.Command {
 	o := &ipsecOptions{Env: env}
 	c := &cobra.Command{
@@ -66,14 +78,7 @@ func newIPsecSAs(env *Env) *cobra.Command {
 			"packets: numbers, ciphers, ages, and when each is replaced. It needs the rights of an operator.",
 		Example: "  sudo cvlan ipsec sas\n  sudo cvlan ipsec sas --json\n  sudo cvlan ipsec sas --template '{{range .networks}}{{range .peers}}{{.name}} {{range .esp}}{{.cipher}} {{end}}{{\"\\n\"}}{{end}}{{end}}'",
 		Args:    takes(),
-		RunE: func(c *cobra.Command, _ []string) error {
-			o.client = env.daemon(c)
-			s, err := o.ask(c.Context())
-			if err != nil {
-				return err
-			}
-			return o.out.Write(o.IO, s, func() { o.printSAs(s) })
-		},
+		RunE:    o.shown(o.printSAs),
 	}
 	o.flags(c)
 	return c
@@ -142,14 +147,7 @@ func newIPsecAlgs(env *Env) *cobra.Command {
 			"It needs the rights of an operator.",
 		Example: "  sudo cvlan ipsec algs\n  sudo cvlan ipsec algs --json",
 		Args:    takes(),
-		RunE: func(c *cobra.Command, _ []string) error {
-			o.client = env.daemon(c)
-			s, err := o.ask(c.Context())
-			if err != nil {
-				return err
-			}
-			return o.out.Write(o.IO, s, func() { o.printAlgs(s) })
-		},
+		RunE:    o.shown(o.printAlgs),
 	}
 	o.flags(c)
 	return c
