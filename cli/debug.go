@@ -17,16 +17,8 @@ import (
 )
 
 func newDebug(env *Env) *cobra.Command {
-	c := &cobra.Command{
-		Use:     "debug",
-		Short:   "Gather what a report of a defect needs",
-		Long:    "debug is for reports of defects.",
-		Example: "  sudo cvlan debug bundle\n  sudo cvlan debug bundle --anonymize",
-		RunE:    group,
-		Args:    cobra.ArbitraryArgs,
-	}
-	c.AddCommand(newBundle(env))
-	return c
+	return nouns("debug", "Gather what a report of a defect needs", "debug is for reports of defects.",
+		"  sudo cvlan debug bundle\n  sudo cvlan debug bundle --anonymize", newBundle(env))
 }
 
 type bundleOptions struct {

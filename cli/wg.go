@@ -15,16 +15,8 @@ import (
 )
 
 func newWG(env *Env) *cobra.Command {
-	c := &cobra.Command{
-		Use:     "wg",
-		Short:   "Look into the WireGuard tunnels",
-		Long:    "wg looks into the WireGuard tunnels of this machine.",
-		Example: "  sudo cvlan wg show\n  sudo cvlan wg show --network office --json",
-		RunE:    group,
-		Args:    cobra.ArbitraryArgs,
-	}
-	c.AddCommand(newWGShow(env))
-	return c
+	return nouns("wg", "Look into the WireGuard tunnels", "wg looks into the WireGuard tunnels of this machine.",
+		"  sudo cvlan wg show\n  sudo cvlan wg show --network office --json", newWGShow(env))
 }
 
 type wgShowOptions struct {
