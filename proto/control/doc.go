@@ -112,6 +112,19 @@
 // A relay admits nodes without asking: by the authority of their tenant and the list of nodes removed. It keeps both on its disk. A node
 // that is removed is told to relays at once, and stays on the list until its certificate would have expired.
 //
+// # Authorities
+//
+// A tenant's authority may be given a new key; the one before stays good beside it until it is ended. What the authorities are worth travels as
+// one list, as the relays do, but to every node: also to one that sees no peers. It is kept over a controller's absence. A node whose certificate is not of the one
+// that signs asks for another, at a random moment within spread_ms, so that a tenant's nodes do not all come at once. It does not believe
+// certificates of those that have ended, and parts from peers that have proved themselves with one. At most 64 are named, the newest that
+// have ended; none is named longer than a certificate of it could last. Relays hear of the same in RelayTenant.
+//
+// # The protocol of a pair
+//
+// Both ends of a pair compute what they speak from what is in both their maps: what a rule requires; else Network.protocol; else what one of
+// the two prefers (Record.prefers). Nothing is said about it between them.
+//
 // # Punching
 //
 // A node that wants a direct path to a peer may ask for one common start: Punch{peer, generation}. The controller sends it on to the peer and

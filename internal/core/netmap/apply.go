@@ -20,8 +20,9 @@ type stage struct {
 	devices   map[ident.Plain]*device
 	gone      map[ident.Plain]bool
 	relays    []control.Relay
-	newRelays bool    // a list of relays came
-	rules     Rules   // without a name while parts of them are missing
+	newRelays bool  // a list of relays came
+	rules     Rules // without a name while parts of them are missing
+	trust     *control.Authorities
 	strays    []Event // faults of what cannot be named or kept
 	bytes     int
 }
@@ -134,7 +135,23 @@ func (t *Table) collect(s *stage, m *pb.Map, verified bool) (err error) {
 	if err := s.collectRules(m); err != nil {
 		return err
 	}
+	if err := s.collectTrust(m); err != nil {
+		return err
+	}
 	return t.collectPlains(s, m)
+}
+
+// collectTrust reads what the tenant's authorities are worth.
+func (s *stage) collectTrust(m *pb.Map) error {
+	if m.Authorities == nil {
+		return nil
+	}
+	a, err := control.ParseAuthorities(m.Authorities)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	s.trust = &a
+	return nil
 }
 
 // collectRules puts the parts of the rules together.
@@ -182,6 +199,10 @@ func (t *Table) commit(s *stage, out *Out) error {
 	if s.rules.Name != 0 && s.rules.Name != t.rules.Name {
 		t.rules = s.rules
 		out.add(Event{Kind: RulesChanged})
+	}
+	if s.trust != nil && !s.trust.Equal(t.trust) {
+		t.trust = *s.trust
+		out.add(Event{Kind: TrustChanged})
 	}
 	t.applyPeers(s)
 	t.applySoft(s, otherBoot)

@@ -47,12 +47,15 @@ func (t *Table) Encode() []byte {
 }
 
 func (t *Table) messages() (good, rest *pb.Map) {
-	n := &pb.Network{Name: t.network.Name, Tenant: t.network.Tenant, Domain: t.network.Domain, Closed: t.network.Closed,
+	n := &pb.Network{Name: t.network.Name, Tenant: t.network.Tenant, Domain: t.network.Domain, Closed: t.network.Closed, Protocol: uint32(t.network.Protocol),
 		Range4: control.AppendRange(nil, t.network.Range4), Range6: control.AppendRange(nil, t.network.Range6)}
 	self := &pb.Self{Record: t.self.Bytes, Signature: t.self.signature, Pending: t.self.Pending, User: t.self.User}
 	good, rest = &pb.Map{To: t.at.message(), Snapshot: true, Network: n, Self: self, Relays: t.relaysMessage()}, &pb.Map{}
 	if good.RulesName = t.rules.Name; good.RulesName != 0 {
 		good.Rules = [][]byte{t.rules.Bytes}
+	}
+	if t.trust.Signing != (control.AuthorityID{}) {
+		good.Authorities = t.trust.Message()
 	}
 	for _, id := range t.ids() {
 		e := t.entries[id]

@@ -38,6 +38,11 @@
 // The relays come as one list and are taken as they are told: what proves a relay is its certificate, under the root that the node has
 // pinned. The list survives the controller's absence and its restart.
 //
+// # Authorities
+//
+// Of the tenant's authorities the table keeps what it was told last, over the controller's absence and its restart: whom a certificate has not
+// convinced once is not believed again because nobody can be asked.
+//
 // # Errors
 //
 // Apply's errors say that the message was refused as a whole: the table is as before and goes on. ErrOutOfStep asks for a new

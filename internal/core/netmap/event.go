@@ -27,6 +27,7 @@ const (
 	RelayRefused  // a relay is left out; Why
 	RelaysChanged // the table of relays differs; see Table.Relays
 	RulesChanged  // see Table.Rules
+	TrustChanged  // see Table.Authorities
 )
 
 // Event is one thing that a map changed.

@@ -25,6 +25,8 @@ type Network struct {
 	Range6 netip.Prefix
 	Domain string
 	Closed bool // nothing passes and no peer is shown
+	// Protocol is what two nodes speak that could speak either; zero: it is left to them.
+	Protocol control.Tunnels
 }
 
 // Self is the node itself, as the controller has it.
@@ -55,6 +57,10 @@ func (n *Network) stranger(r *control.Record) netip.Addr {
 
 func parseNetwork(m *pb.Network) (*Network, error) {
 	n := &Network{Name: m.Name, Tenant: m.Tenant, Domain: m.Domain, Closed: m.Closed}
+	switch p := control.Tunnels(m.Protocol); p {
+	case control.WireGuard, control.IPsec: // what a newer controller may name is left to the nodes: both read the same here
+		n.Protocol = p
+	}
 	var ok4, ok6 bool
 	n.Range4, ok4 = control.ParseRange(m.Range4)
 	n.Range6, ok6 = control.ParseRange(m.Range6)

@@ -66,6 +66,7 @@ type Table struct {
 	devices map[ident.Plain]*device
 	relays  []control.Relay // in the order of identifiers; replaced, never changed
 	rules   Rules
+	trust   control.Authorities
 
 	addresses  claims[netip.Addr]
 	names      claims[string]
@@ -124,6 +125,9 @@ type Rules struct {
 
 // Rules returns the rules that are in force.
 func (t *Table) Rules() Rules { return t.rules }
+
+// Authorities returns what the tenant's authorities are worth, as far as the controller has told.
+func (t *Table) Authorities() control.Authorities { return t.trust }
 
 // Len returns the number of peers.
 func (t *Table) Len() int { return t.peers }

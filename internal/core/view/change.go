@@ -25,6 +25,7 @@ const (
 	everyone       // both; without a node, all of the network
 	named          // the nodes of a plain device
 	seers          // whoever sees peers, in all networks
+	all            // everybody, in all networks
 )
 
 // IsZero reports whether the change concerns nobody.
@@ -41,8 +42,8 @@ func (v *View) Audience(dst []ident.Node, c Change) []ident.Node {
 		}
 		return dst
 	}
-	if c.scope == seers {
-		return v.seers(dst)
+	if c.scope == seers || c.scope == all {
+		return v.abroad(dst, c.scope == all)
 	}
 	if c.scope == itself || c.scope == everyone && !c.node.IsZero() {
 		dst = append(dst, c.node)
@@ -74,11 +75,11 @@ func (c Change) concerns(m *member) bool {
 	return false
 }
 
-// seers appends everybody who sees peers.
-func (v *View) seers(dst []ident.Node) []ident.Node {
+// abroad appends everybody of all networks who sees peers, and with blind the others too.
+func (v *View) abroad(dst []ident.Node, blind bool) []ident.Node {
 	for _, id := range slices.Sorted(maps.Keys(v.networks)) {
 		for _, m := range v.networks[id].members {
-			if m.sees() {
+			if blind || m.sees() {
 				dst = append(dst, m.id)
 			}
 		}

@@ -87,6 +87,9 @@ func (v *View) quiet(m *member, from Cursor) bool {
 	if n := len(m.past); n > 0 && from.Hard < m.past[n-1].until {
 		return false
 	}
+	if v.trust.version > from.Soft {
+		return false
+	}
 	return !m.sees() || v.relays.version <= from.Soft && w.list[byHard].newest() <= from.Hard && w.list[bySoft].newest() <= from.Soft
 }
 
@@ -123,6 +126,9 @@ func (v *View) build(w *network, m *member, a *audience, g *gaze, rules []byte, 
 	}
 	if rules != nil {
 		p.rules(a.rules, rules)
+	}
+	if v.distrusts(a.base) {
+		p.trust(&v.trust)
 	}
 	if a.sees {
 		v.buildPeers(p, w, m, a.base, g)

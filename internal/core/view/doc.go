@@ -11,7 +11,7 @@
 //
 // A plain device is shown to the nodes that are named for it, while they may see peers, and to nobody else.
 //
-// The list of relays is shown to whoever may see peers.
+// The list of relays is shown to whoever may see peers. What the tenant's authorities are worth is told to everybody.
 //
 // # Positions
 //

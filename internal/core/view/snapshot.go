@@ -98,6 +98,9 @@ func (v *View) greet(p *pieces, m *member, to Cursor, name uint64, rules []byte)
 	if rules != nil {
 		p.rules(name, rules)
 	}
+	if v.trust.field != nil {
+		p.trust(&v.trust)
+	}
 	if !m.sees() {
 		return
 	}

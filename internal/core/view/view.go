@@ -51,6 +51,7 @@ type View struct {
 	devices  map[ident.Plain]*device
 	tombs    tombs
 	relays   relays
+	trust    trust
 	hard     uint64 // the tenant's newest version
 	newest   uint64 // the newest change that was put here; lower than hard while loading
 	told     uint64 // the newest hard version that a session was given
@@ -71,6 +72,8 @@ type Network struct {
 	Range6 netip.Prefix
 	Domain string
 	Open   bool // members may see each other
+	// Protocol is what two of its nodes speak that could speak either; zero: it is left to them.
+	Protocol control.Tunnels
 }
 
 // network is a Network with its members.

@@ -30,6 +30,7 @@ const (
 	mapRelays    = 12
 	mapRules     = 13
 	mapRulesName = 14
+	mapTrust     = 15
 
 	peerRecord    = 1
 	peerSignature = 2
@@ -136,7 +137,7 @@ func appendSoftBody(b []byte, id ident.Node, s Soft) []byte {
 // networkField is the whole field Map.network.
 func networkField(n Network) ([]byte, error) {
 	body, err := proto.MarshalOptions{Deterministic: true}.Marshal(&pb.Network{
-		Name: n.Name, Tenant: n.Tenant, Domain: n.Domain, Closed: !n.Open,
+		Name: n.Name, Tenant: n.Tenant, Domain: n.Domain, Closed: !n.Open, Protocol: uint32(n.Protocol),
 		Range4: control.AppendRange(nil, n.Range4), Range6: control.AppendRange(nil, n.Range6),
 	})
 	return appendBytes(nil, mapNetwork, body), err

@@ -38,6 +38,7 @@ func TestHandWrittenBytesAreTheMessages(t *testing.T) {
 	p.soft(b)
 	p.plain(&device{id: 6, entry: entry})
 	p.plain(&device{id: 1 << 61})
+	p.trust(&trust{field: appendBytes(nil, mapTrust, control.EncodeAuthorities(control.Authorities{Spread: time.Second}))})
 	out := p.end(true)
 	got := (&reader{stage: &stage{t: t}, cursor: cursorMessage(from)})
 	got.take(out[0])
@@ -50,6 +51,7 @@ func TestHandWrittenBytesAreTheMessages(t *testing.T) {
 		Soft: []*pb.Soft{{Node: 1 << 62, Online: true, Endpoints: [][]byte{{192, 0, 2, 1, 0, 80},
 			{0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 162, 169}}}, {Node: 5}},
 		Plain: []*pb.Plain{{Id: 6, Name: "phone", WgKey: append([]byte{1}, make([]byte, 31)...), Address4: []byte{10, 7, 0, 6}, Revision: 1}}, RemovePlain: []uint64{1 << 61},
+		Authorities: &pb.Authorities{Signing: make([]byte, 32), SpreadMs: 1000},
 	}
 	if !proto.Equal(got.open, want) {
 		t.Fatalf("got  %v\nwant %v", got.open, want)

@@ -1294,7 +1294,9 @@ type Map struct {
 	// cut, and its parts stand in the fields of several pieces in their order. Absent: as before.
 	Rules [][]byte `protobuf:"bytes,13,rep,name=rules,proto3" json:"rules,omitempty"`
 	// The charter's name, beside its last part.
-	RulesName     uint64 `protobuf:"fixed64,14,opt,name=rules_name,json=rulesName,proto3" json:"rules_name,omitempty"`
+	RulesName uint64 `protobuf:"fixed64,14,opt,name=rules_name,json=rulesName,proto3" json:"rules_name,omitempty"`
+	// What the authorities of the receiver's tenant are worth, in place of what was told before; absent: as before.
+	Authorities   *Authorities `protobuf:"bytes,15,opt,name=authorities,proto3" json:"authorities,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1427,6 +1429,76 @@ func (x *Map) GetRulesName() uint64 {
 	return 0
 }
 
+func (x *Map) GetAuthorities() *Authorities {
+	if x != nil {
+		return x.Authorities
+	}
+	return nil
+}
+
+// Authorities says whose certificates count among the nodes of a tenant. An authority is named by the SHA-256 of its certificate in DER.
+type Authorities struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The one that signs. A node whose certificate is of another gets a new one, within spread_ms at a moment of its own choice.
+	Signing []byte `protobuf:"bytes,1,opt,name=signing,proto3" json:"signing,omitempty"`
+	// Those whose certificates count no more, although some of them may not have expired.
+	Ended         [][]byte `protobuf:"bytes,2,rep,name=ended,proto3" json:"ended,omitempty"`
+	SpreadMs      uint32   `protobuf:"varint,3,opt,name=spread_ms,json=spreadMs,proto3" json:"spread_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Authorities) Reset() {
+	*x = Authorities{}
+	mi := &file_control_control_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Authorities) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Authorities) ProtoMessage() {}
+
+func (x *Authorities) ProtoReflect() protoreflect.Message {
+	mi := &file_control_control_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Authorities.ProtoReflect.Descriptor instead.
+func (*Authorities) Descriptor() ([]byte, []int) {
+	return file_control_control_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *Authorities) GetSigning() []byte {
+	if x != nil {
+		return x.Signing
+	}
+	return nil
+}
+
+func (x *Authorities) GetEnded() [][]byte {
+	if x != nil {
+		return x.Ended
+	}
+	return nil
+}
+
+func (x *Authorities) GetSpreadMs() uint32 {
+	if x != nil {
+		return x.SpreadMs
+	}
+	return 0
+}
+
 // Network is what a node may know of the network that it is in.
 type Network struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
@@ -1438,14 +1510,16 @@ type Network struct {
 	// The domain of its names, such as "office.acme.cvlan.internal".
 	Domain string `protobuf:"bytes,5,opt,name=domain,proto3" json:"domain,omitempty"`
 	// Without a rule nothing passes and no peer is shown.
-	Closed        bool `protobuf:"varint,6,opt,name=closed,proto3" json:"closed,omitempty"`
+	Closed bool `protobuf:"varint,6,opt,name=closed,proto3" json:"closed,omitempty"`
+	// What two of its nodes speak that could speak either, as one bit of Record.speaks; 0: it is left to them.
+	Protocol      uint32 `protobuf:"varint,7,opt,name=protocol,proto3" json:"protocol,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Network) Reset() {
 	*x = Network{}
-	mi := &file_control_control_proto_msgTypes[10]
+	mi := &file_control_control_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1457,7 +1531,7 @@ func (x *Network) String() string {
 func (*Network) ProtoMessage() {}
 
 func (x *Network) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[10]
+	mi := &file_control_control_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1470,7 +1544,7 @@ func (x *Network) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Network.ProtoReflect.Descriptor instead.
 func (*Network) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{10}
+	return file_control_control_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Network) GetName() string {
@@ -1515,6 +1589,13 @@ func (x *Network) GetClosed() bool {
 	return false
 }
 
+func (x *Network) GetProtocol() uint32 {
+	if x != nil {
+		return x.Protocol
+	}
+	return 0
+}
+
 // Self is the receiver's own node.
 type Self struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
@@ -1530,7 +1611,7 @@ type Self struct {
 
 func (x *Self) Reset() {
 	*x = Self{}
-	mi := &file_control_control_proto_msgTypes[11]
+	mi := &file_control_control_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1542,7 +1623,7 @@ func (x *Self) String() string {
 func (*Self) ProtoMessage() {}
 
 func (x *Self) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[11]
+	mi := &file_control_control_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1555,7 +1636,7 @@ func (x *Self) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Self.ProtoReflect.Descriptor instead.
 func (*Self) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{11}
+	return file_control_control_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Self) GetRecord() []byte {
@@ -1608,7 +1689,7 @@ type Peer struct {
 
 func (x *Peer) Reset() {
 	*x = Peer{}
-	mi := &file_control_control_proto_msgTypes[12]
+	mi := &file_control_control_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1620,7 +1701,7 @@ func (x *Peer) String() string {
 func (*Peer) ProtoMessage() {}
 
 func (x *Peer) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[12]
+	mi := &file_control_control_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1633,7 +1714,7 @@ func (x *Peer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Peer.ProtoReflect.Descriptor instead.
 func (*Peer) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{12}
+	return file_control_control_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Peer) GetRecord() []byte {
@@ -1689,7 +1770,7 @@ type Record struct {
 
 func (x *Record) Reset() {
 	*x = Record{}
-	mi := &file_control_control_proto_msgTypes[13]
+	mi := &file_control_control_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1701,7 +1782,7 @@ func (x *Record) String() string {
 func (*Record) ProtoMessage() {}
 
 func (x *Record) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[13]
+	mi := &file_control_control_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1714,7 +1795,7 @@ func (x *Record) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Record.ProtoReflect.Descriptor instead.
 func (*Record) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{13}
+	return file_control_control_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Record) GetNode() uint64 {
@@ -1806,7 +1887,7 @@ type Soft struct {
 
 func (x *Soft) Reset() {
 	*x = Soft{}
-	mi := &file_control_control_proto_msgTypes[14]
+	mi := &file_control_control_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1818,7 +1899,7 @@ func (x *Soft) String() string {
 func (*Soft) ProtoMessage() {}
 
 func (x *Soft) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[14]
+	mi := &file_control_control_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1831,7 +1912,7 @@ func (x *Soft) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Soft.ProtoReflect.Descriptor instead.
 func (*Soft) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{14}
+	return file_control_control_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Soft) GetNode() uint64 {
@@ -1901,7 +1982,7 @@ type Plain struct {
 
 func (x *Plain) Reset() {
 	*x = Plain{}
-	mi := &file_control_control_proto_msgTypes[15]
+	mi := &file_control_control_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1913,7 +1994,7 @@ func (x *Plain) String() string {
 func (*Plain) ProtoMessage() {}
 
 func (x *Plain) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[15]
+	mi := &file_control_control_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1926,7 +2007,7 @@ func (x *Plain) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Plain.ProtoReflect.Descriptor instead.
 func (*Plain) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{15}
+	return file_control_control_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Plain) GetId() uint64 {
@@ -2012,7 +2093,7 @@ type Report struct {
 
 func (x *Report) Reset() {
 	*x = Report{}
-	mi := &file_control_control_proto_msgTypes[16]
+	mi := &file_control_control_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2024,7 +2105,7 @@ func (x *Report) String() string {
 func (*Report) ProtoMessage() {}
 
 func (x *Report) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[16]
+	mi := &file_control_control_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2037,7 +2118,7 @@ func (x *Report) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Report.ProtoReflect.Descriptor instead.
 func (*Report) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{16}
+	return file_control_control_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Report) GetEndpoints() [][]byte {
@@ -2076,7 +2157,7 @@ type Punch struct {
 
 func (x *Punch) Reset() {
 	*x = Punch{}
-	mi := &file_control_control_proto_msgTypes[17]
+	mi := &file_control_control_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2088,7 +2169,7 @@ func (x *Punch) String() string {
 func (*Punch) ProtoMessage() {}
 
 func (x *Punch) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[17]
+	mi := &file_control_control_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2101,7 +2182,7 @@ func (x *Punch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Punch.ProtoReflect.Descriptor instead.
 func (*Punch) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{17}
+	return file_control_control_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Punch) GetPeer() uint64 {
@@ -2135,7 +2216,7 @@ type Relays struct {
 
 func (x *Relays) Reset() {
 	*x = Relays{}
-	mi := &file_control_control_proto_msgTypes[18]
+	mi := &file_control_control_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2147,7 +2228,7 @@ func (x *Relays) String() string {
 func (*Relays) ProtoMessage() {}
 
 func (x *Relays) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[18]
+	mi := &file_control_control_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2160,7 +2241,7 @@ func (x *Relays) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Relays.ProtoReflect.Descriptor instead.
 func (*Relays) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{18}
+	return file_control_control_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Relays) GetRelays() []*Relay {
@@ -2193,7 +2274,7 @@ type Relay struct {
 
 func (x *Relay) Reset() {
 	*x = Relay{}
-	mi := &file_control_control_proto_msgTypes[19]
+	mi := &file_control_control_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2205,7 +2286,7 @@ func (x *Relay) String() string {
 func (*Relay) ProtoMessage() {}
 
 func (x *Relay) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[19]
+	mi := &file_control_control_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2218,7 +2299,7 @@ func (x *Relay) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Relay.ProtoReflect.Descriptor instead.
 func (*Relay) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{19}
+	return file_control_control_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Relay) GetId() uint64 {
@@ -2285,7 +2366,7 @@ type RelayJoin struct {
 
 func (x *RelayJoin) Reset() {
 	*x = RelayJoin{}
-	mi := &file_control_control_proto_msgTypes[20]
+	mi := &file_control_control_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2297,7 +2378,7 @@ func (x *RelayJoin) String() string {
 func (*RelayJoin) ProtoMessage() {}
 
 func (x *RelayJoin) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[20]
+	mi := &file_control_control_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2310,7 +2391,7 @@ func (x *RelayJoin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RelayJoin.ProtoReflect.Descriptor instead.
 func (*RelayJoin) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{20}
+	return file_control_control_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *RelayJoin) GetRelay() uint64 {
@@ -2356,7 +2437,7 @@ type RelayJoined struct {
 
 func (x *RelayJoined) Reset() {
 	*x = RelayJoined{}
-	mi := &file_control_control_proto_msgTypes[21]
+	mi := &file_control_control_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2368,7 +2449,7 @@ func (x *RelayJoined) String() string {
 func (*RelayJoined) ProtoMessage() {}
 
 func (x *RelayJoined) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[21]
+	mi := &file_control_control_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2381,7 +2462,7 @@ func (x *RelayJoined) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RelayJoined.ProtoReflect.Descriptor instead.
 func (*RelayJoined) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{21}
+	return file_control_control_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *RelayJoined) GetRelay() uint64 {
@@ -2427,7 +2508,7 @@ type RelayHello struct {
 
 func (x *RelayHello) Reset() {
 	*x = RelayHello{}
-	mi := &file_control_control_proto_msgTypes[22]
+	mi := &file_control_control_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2439,7 +2520,7 @@ func (x *RelayHello) String() string {
 func (*RelayHello) ProtoMessage() {}
 
 func (x *RelayHello) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[22]
+	mi := &file_control_control_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2452,7 +2533,7 @@ func (x *RelayHello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RelayHello.ProtoReflect.Descriptor instead.
 func (*RelayHello) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{22}
+	return file_control_control_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *RelayHello) GetVersionMin() uint32 {
@@ -2504,7 +2585,7 @@ type RelayWelcome struct {
 
 func (x *RelayWelcome) Reset() {
 	*x = RelayWelcome{}
-	mi := &file_control_control_proto_msgTypes[23]
+	mi := &file_control_control_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2516,7 +2597,7 @@ func (x *RelayWelcome) String() string {
 func (*RelayWelcome) ProtoMessage() {}
 
 func (x *RelayWelcome) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[23]
+	mi := &file_control_control_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2529,7 +2610,7 @@ func (x *RelayWelcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RelayWelcome.ProtoReflect.Descriptor instead.
 func (*RelayWelcome) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{23}
+	return file_control_control_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *RelayWelcome) GetVersion() uint32 {
@@ -2578,7 +2659,7 @@ type RelayStatus struct {
 
 func (x *RelayStatus) Reset() {
 	*x = RelayStatus{}
-	mi := &file_control_control_proto_msgTypes[24]
+	mi := &file_control_control_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2590,7 +2671,7 @@ func (x *RelayStatus) String() string {
 func (*RelayStatus) ProtoMessage() {}
 
 func (x *RelayStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[24]
+	mi := &file_control_control_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2603,7 +2684,7 @@ func (x *RelayStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RelayStatus.ProtoReflect.Descriptor instead.
 func (*RelayStatus) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{24}
+	return file_control_control_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *RelayStatus) GetAddresses() []string {
@@ -2658,7 +2739,7 @@ type Metered struct {
 
 func (x *Metered) Reset() {
 	*x = Metered{}
-	mi := &file_control_control_proto_msgTypes[25]
+	mi := &file_control_control_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2670,7 +2751,7 @@ func (x *Metered) String() string {
 func (*Metered) ProtoMessage() {}
 
 func (x *Metered) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[25]
+	mi := &file_control_control_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2683,7 +2764,7 @@ func (x *Metered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Metered.ProtoReflect.Descriptor instead.
 func (*Metered) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{25}
+	return file_control_control_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Metered) GetTenant() uint64 {
@@ -2721,7 +2802,7 @@ type RelayUpdate struct {
 
 func (x *RelayUpdate) Reset() {
 	*x = RelayUpdate{}
-	mi := &file_control_control_proto_msgTypes[26]
+	mi := &file_control_control_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2733,7 +2814,7 @@ func (x *RelayUpdate) String() string {
 func (*RelayUpdate) ProtoMessage() {}
 
 func (x *RelayUpdate) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[26]
+	mi := &file_control_control_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2746,7 +2827,7 @@ func (x *RelayUpdate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RelayUpdate.ProtoReflect.Descriptor instead.
 func (*RelayUpdate) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{26}
+	return file_control_control_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *RelayUpdate) GetSnapshot() bool {
@@ -2803,14 +2884,16 @@ type RelayTenant struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Id    uint64                 `protobuf:"fixed64,1,opt,name=id,proto3" json:"id,omitempty"`
 	// Its intermediate, DER.
-	Authority     []byte `protobuf:"bytes,2,opt,name=authority,proto3" json:"authority,omitempty"`
+	Authority []byte `protobuf:"bytes,2,opt,name=authority,proto3" json:"authority,omitempty"`
+	// Those that it had before and whose certificates still count, DER. Whoever was admitted by one that is named no more is cut off.
+	Former        [][]byte `protobuf:"bytes,3,rep,name=former,proto3" json:"former,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RelayTenant) Reset() {
 	*x = RelayTenant{}
-	mi := &file_control_control_proto_msgTypes[27]
+	mi := &file_control_control_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2822,7 +2905,7 @@ func (x *RelayTenant) String() string {
 func (*RelayTenant) ProtoMessage() {}
 
 func (x *RelayTenant) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[27]
+	mi := &file_control_control_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2835,7 +2918,7 @@ func (x *RelayTenant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RelayTenant.ProtoReflect.Descriptor instead.
 func (*RelayTenant) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{27}
+	return file_control_control_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *RelayTenant) GetId() uint64 {
@@ -2848,6 +2931,13 @@ func (x *RelayTenant) GetId() uint64 {
 func (x *RelayTenant) GetAuthority() []byte {
 	if x != nil {
 		return x.Authority
+	}
+	return nil
+}
+
+func (x *RelayTenant) GetFormer() [][]byte {
+	if x != nil {
+		return x.Former
 	}
 	return nil
 }
@@ -2865,7 +2955,7 @@ type RemovedNode struct {
 
 func (x *RemovedNode) Reset() {
 	*x = RemovedNode{}
-	mi := &file_control_control_proto_msgTypes[28]
+	mi := &file_control_control_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2877,7 +2967,7 @@ func (x *RemovedNode) String() string {
 func (*RemovedNode) ProtoMessage() {}
 
 func (x *RemovedNode) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[28]
+	mi := &file_control_control_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2890,7 +2980,7 @@ func (x *RemovedNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemovedNode.ProtoReflect.Descriptor instead.
 func (*RemovedNode) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{28}
+	return file_control_control_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *RemovedNode) GetTenant() uint64 {
@@ -2924,7 +3014,7 @@ type RulesApplied struct {
 
 func (x *RulesApplied) Reset() {
 	*x = RulesApplied{}
-	mi := &file_control_control_proto_msgTypes[29]
+	mi := &file_control_control_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2936,7 +3026,7 @@ func (x *RulesApplied) String() string {
 func (*RulesApplied) ProtoMessage() {}
 
 func (x *RulesApplied) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[29]
+	mi := &file_control_control_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2949,7 +3039,7 @@ func (x *RulesApplied) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RulesApplied.ProtoReflect.Descriptor instead.
 func (*RulesApplied) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{29}
+	return file_control_control_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *RulesApplied) GetRulesName() uint64 {
@@ -2970,7 +3060,7 @@ type Signed struct {
 
 func (x *Signed) Reset() {
 	*x = Signed{}
-	mi := &file_control_control_proto_msgTypes[30]
+	mi := &file_control_control_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2982,7 +3072,7 @@ func (x *Signed) String() string {
 func (*Signed) ProtoMessage() {}
 
 func (x *Signed) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[30]
+	mi := &file_control_control_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2995,7 +3085,7 @@ func (x *Signed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Signed.ProtoReflect.Descriptor instead.
 func (*Signed) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{30}
+	return file_control_control_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Signed) GetRecord() []byte {
@@ -3022,7 +3112,7 @@ type Renew struct {
 
 func (x *Renew) Reset() {
 	*x = Renew{}
-	mi := &file_control_control_proto_msgTypes[31]
+	mi := &file_control_control_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3034,7 +3124,7 @@ func (x *Renew) String() string {
 func (*Renew) ProtoMessage() {}
 
 func (x *Renew) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[31]
+	mi := &file_control_control_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3047,7 +3137,7 @@ func (x *Renew) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Renew.ProtoReflect.Descriptor instead.
 func (*Renew) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{31}
+	return file_control_control_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Renew) GetCsr() []byte {
@@ -3067,7 +3157,7 @@ type Renewed struct {
 
 func (x *Renewed) Reset() {
 	*x = Renewed{}
-	mi := &file_control_control_proto_msgTypes[32]
+	mi := &file_control_control_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3079,7 +3169,7 @@ func (x *Renewed) String() string {
 func (*Renewed) ProtoMessage() {}
 
 func (x *Renewed) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[32]
+	mi := &file_control_control_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3092,7 +3182,7 @@ func (x *Renewed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Renewed.ProtoReflect.Descriptor instead.
 func (*Renewed) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{32}
+	return file_control_control_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Renewed) GetChain() [][]byte {
@@ -3112,7 +3202,7 @@ type Ping struct {
 
 func (x *Ping) Reset() {
 	*x = Ping{}
-	mi := &file_control_control_proto_msgTypes[33]
+	mi := &file_control_control_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3124,7 +3214,7 @@ func (x *Ping) String() string {
 func (*Ping) ProtoMessage() {}
 
 func (x *Ping) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[33]
+	mi := &file_control_control_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3137,7 +3227,7 @@ func (x *Ping) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ping.ProtoReflect.Descriptor instead.
 func (*Ping) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{33}
+	return file_control_control_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Ping) GetNonce() uint64 {
@@ -3157,7 +3247,7 @@ type Pong struct {
 
 func (x *Pong) Reset() {
 	*x = Pong{}
-	mi := &file_control_control_proto_msgTypes[34]
+	mi := &file_control_control_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3169,7 +3259,7 @@ func (x *Pong) String() string {
 func (*Pong) ProtoMessage() {}
 
 func (x *Pong) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[34]
+	mi := &file_control_control_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3182,7 +3272,7 @@ func (x *Pong) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pong.ProtoReflect.Descriptor instead.
 func (*Pong) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{34}
+	return file_control_control_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Pong) GetNonce() uint64 {
@@ -3280,7 +3370,7 @@ const file_control_control_proto_rawDesc = "" +
 	"\aRefused\x127\n" +
 	"\x06reason\x18\x01 \x01(\x0e2\x1f.cvlan.control.v1.RefusedReasonR\x06reason\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x12\n" +
-	"\x04hint\x18\x03 \x01(\tR\x04hint\"\x9b\x04\n" +
+	"\x04hint\x18\x03 \x01(\tR\x04hint\"\xdc\x04\n" +
 	"\x03Map\x12,\n" +
 	"\x04from\x18\x01 \x01(\v2\x18.cvlan.control.v1.CursorR\x04from\x12(\n" +
 	"\x02to\x18\x02 \x01(\v2\x18.cvlan.control.v1.CursorR\x02to\x12\x1a\n" +
@@ -3297,14 +3387,20 @@ const file_control_control_proto_rawDesc = "" +
 	"\x06relays\x18\f \x01(\v2\x18.cvlan.control.v1.RelaysR\x06relays\x12\x14\n" +
 	"\x05rules\x18\r \x03(\fR\x05rules\x12\x1d\n" +
 	"\n" +
-	"rules_name\x18\x0e \x01(\x06R\trulesName\"\x95\x01\n" +
+	"rules_name\x18\x0e \x01(\x06R\trulesName\x12?\n" +
+	"\vauthorities\x18\x0f \x01(\v2\x1d.cvlan.control.v1.AuthoritiesR\vauthorities\"Z\n" +
+	"\vAuthorities\x12\x18\n" +
+	"\asigning\x18\x01 \x01(\fR\asigning\x12\x14\n" +
+	"\x05ended\x18\x02 \x03(\fR\x05ended\x12\x1b\n" +
+	"\tspread_ms\x18\x03 \x01(\rR\bspreadMs\"\xb1\x01\n" +
 	"\aNetwork\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06tenant\x18\x02 \x01(\tR\x06tenant\x12\x16\n" +
 	"\x06range4\x18\x03 \x01(\fR\x06range4\x12\x16\n" +
 	"\x06range6\x18\x04 \x01(\fR\x06range6\x12\x16\n" +
 	"\x06domain\x18\x05 \x01(\tR\x06domain\x12\x16\n" +
-	"\x06closed\x18\x06 \x01(\bR\x06closed\"\x80\x01\n" +
+	"\x06closed\x18\x06 \x01(\bR\x06closed\x12\x1a\n" +
+	"\bprotocol\x18\a \x01(\rR\bprotocol\"\x80\x01\n" +
 	"\x04Self\x12\x16\n" +
 	"\x06record\x18\x01 \x01(\fR\x06record\x12\x1c\n" +
 	"\tsignature\x18\x02 \x01(\fR\tsignature\x12\x18\n" +
@@ -3415,10 +3511,11 @@ const file_control_control_proto_rawDesc = "" +
 	"\n" +
 	"neighbours\x18\x06 \x01(\v2\x18.cvlan.control.v1.RelaysR\n" +
 	"neighbours\x12\x16\n" +
-	"\x06region\x18\a \x03(\x06R\x06region\";\n" +
+	"\x06region\x18\a \x03(\x06R\x06region\"S\n" +
 	"\vRelayTenant\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x06R\x02id\x12\x1c\n" +
-	"\tauthority\x18\x02 \x01(\fR\tauthority\"O\n" +
+	"\tauthority\x18\x02 \x01(\fR\tauthority\x12\x16\n" +
+	"\x06former\x18\x03 \x03(\fR\x06former\"O\n" +
 	"\vRemovedNode\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\x06R\x06tenant\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\x06R\x04node\x12\x14\n" +
@@ -3474,7 +3571,7 @@ func file_control_control_proto_rawDescGZIP() []byte {
 }
 
 var file_control_control_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_control_control_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
+var file_control_control_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
 var file_control_control_proto_goTypes = []any{
 	(Transport)(0),       // 0: cvlan.control.v1.Transport
 	(GoawayReason)(0),    // 1: cvlan.control.v1.GoawayReason
@@ -3489,31 +3586,32 @@ var file_control_control_proto_goTypes = []any{
 	(*Joined)(nil),       // 10: cvlan.control.v1.Joined
 	(*Refused)(nil),      // 11: cvlan.control.v1.Refused
 	(*Map)(nil),          // 12: cvlan.control.v1.Map
-	(*Network)(nil),      // 13: cvlan.control.v1.Network
-	(*Self)(nil),         // 14: cvlan.control.v1.Self
-	(*Peer)(nil),         // 15: cvlan.control.v1.Peer
-	(*Record)(nil),       // 16: cvlan.control.v1.Record
-	(*Soft)(nil),         // 17: cvlan.control.v1.Soft
-	(*Plain)(nil),        // 18: cvlan.control.v1.Plain
-	(*Report)(nil),       // 19: cvlan.control.v1.Report
-	(*Punch)(nil),        // 20: cvlan.control.v1.Punch
-	(*Relays)(nil),       // 21: cvlan.control.v1.Relays
-	(*Relay)(nil),        // 22: cvlan.control.v1.Relay
-	(*RelayJoin)(nil),    // 23: cvlan.control.v1.RelayJoin
-	(*RelayJoined)(nil),  // 24: cvlan.control.v1.RelayJoined
-	(*RelayHello)(nil),   // 25: cvlan.control.v1.RelayHello
-	(*RelayWelcome)(nil), // 26: cvlan.control.v1.RelayWelcome
-	(*RelayStatus)(nil),  // 27: cvlan.control.v1.RelayStatus
-	(*Metered)(nil),      // 28: cvlan.control.v1.Metered
-	(*RelayUpdate)(nil),  // 29: cvlan.control.v1.RelayUpdate
-	(*RelayTenant)(nil),  // 30: cvlan.control.v1.RelayTenant
-	(*RemovedNode)(nil),  // 31: cvlan.control.v1.RemovedNode
-	(*RulesApplied)(nil), // 32: cvlan.control.v1.RulesApplied
-	(*Signed)(nil),       // 33: cvlan.control.v1.Signed
-	(*Renew)(nil),        // 34: cvlan.control.v1.Renew
-	(*Renewed)(nil),      // 35: cvlan.control.v1.Renewed
-	(*Ping)(nil),         // 36: cvlan.control.v1.Ping
-	(*Pong)(nil),         // 37: cvlan.control.v1.Pong
+	(*Authorities)(nil),  // 13: cvlan.control.v1.Authorities
+	(*Network)(nil),      // 14: cvlan.control.v1.Network
+	(*Self)(nil),         // 15: cvlan.control.v1.Self
+	(*Peer)(nil),         // 16: cvlan.control.v1.Peer
+	(*Record)(nil),       // 17: cvlan.control.v1.Record
+	(*Soft)(nil),         // 18: cvlan.control.v1.Soft
+	(*Plain)(nil),        // 19: cvlan.control.v1.Plain
+	(*Report)(nil),       // 20: cvlan.control.v1.Report
+	(*Punch)(nil),        // 21: cvlan.control.v1.Punch
+	(*Relays)(nil),       // 22: cvlan.control.v1.Relays
+	(*Relay)(nil),        // 23: cvlan.control.v1.Relay
+	(*RelayJoin)(nil),    // 24: cvlan.control.v1.RelayJoin
+	(*RelayJoined)(nil),  // 25: cvlan.control.v1.RelayJoined
+	(*RelayHello)(nil),   // 26: cvlan.control.v1.RelayHello
+	(*RelayWelcome)(nil), // 27: cvlan.control.v1.RelayWelcome
+	(*RelayStatus)(nil),  // 28: cvlan.control.v1.RelayStatus
+	(*Metered)(nil),      // 29: cvlan.control.v1.Metered
+	(*RelayUpdate)(nil),  // 30: cvlan.control.v1.RelayUpdate
+	(*RelayTenant)(nil),  // 31: cvlan.control.v1.RelayTenant
+	(*RemovedNode)(nil),  // 32: cvlan.control.v1.RemovedNode
+	(*RulesApplied)(nil), // 33: cvlan.control.v1.RulesApplied
+	(*Signed)(nil),       // 34: cvlan.control.v1.Signed
+	(*Renew)(nil),        // 35: cvlan.control.v1.Renew
+	(*Renewed)(nil),      // 36: cvlan.control.v1.Renewed
+	(*Ping)(nil),         // 37: cvlan.control.v1.Ping
+	(*Pong)(nil),         // 38: cvlan.control.v1.Pong
 }
 var file_control_control_proto_depIdxs = []int32{
 	4,  // 0: cvlan.control.v1.Frame.hello:type_name -> cvlan.control.v1.Hello
@@ -3523,49 +3621,50 @@ var file_control_control_proto_depIdxs = []int32{
 	10, // 4: cvlan.control.v1.Frame.joined:type_name -> cvlan.control.v1.Joined
 	11, // 5: cvlan.control.v1.Frame.refused:type_name -> cvlan.control.v1.Refused
 	12, // 6: cvlan.control.v1.Frame.map:type_name -> cvlan.control.v1.Map
-	19, // 7: cvlan.control.v1.Frame.report:type_name -> cvlan.control.v1.Report
-	33, // 8: cvlan.control.v1.Frame.signed:type_name -> cvlan.control.v1.Signed
-	34, // 9: cvlan.control.v1.Frame.renew:type_name -> cvlan.control.v1.Renew
-	35, // 10: cvlan.control.v1.Frame.renewed:type_name -> cvlan.control.v1.Renewed
-	36, // 11: cvlan.control.v1.Frame.ping:type_name -> cvlan.control.v1.Ping
-	37, // 12: cvlan.control.v1.Frame.pong:type_name -> cvlan.control.v1.Pong
-	20, // 13: cvlan.control.v1.Frame.punch:type_name -> cvlan.control.v1.Punch
-	23, // 14: cvlan.control.v1.Frame.relay_join:type_name -> cvlan.control.v1.RelayJoin
-	24, // 15: cvlan.control.v1.Frame.relay_joined:type_name -> cvlan.control.v1.RelayJoined
-	25, // 16: cvlan.control.v1.Frame.relay_hello:type_name -> cvlan.control.v1.RelayHello
-	26, // 17: cvlan.control.v1.Frame.relay_welcome:type_name -> cvlan.control.v1.RelayWelcome
-	27, // 18: cvlan.control.v1.Frame.relay_status:type_name -> cvlan.control.v1.RelayStatus
-	29, // 19: cvlan.control.v1.Frame.relay_update:type_name -> cvlan.control.v1.RelayUpdate
-	32, // 20: cvlan.control.v1.Frame.rules_applied:type_name -> cvlan.control.v1.RulesApplied
+	20, // 7: cvlan.control.v1.Frame.report:type_name -> cvlan.control.v1.Report
+	34, // 8: cvlan.control.v1.Frame.signed:type_name -> cvlan.control.v1.Signed
+	35, // 9: cvlan.control.v1.Frame.renew:type_name -> cvlan.control.v1.Renew
+	36, // 10: cvlan.control.v1.Frame.renewed:type_name -> cvlan.control.v1.Renewed
+	37, // 11: cvlan.control.v1.Frame.ping:type_name -> cvlan.control.v1.Ping
+	38, // 12: cvlan.control.v1.Frame.pong:type_name -> cvlan.control.v1.Pong
+	21, // 13: cvlan.control.v1.Frame.punch:type_name -> cvlan.control.v1.Punch
+	24, // 14: cvlan.control.v1.Frame.relay_join:type_name -> cvlan.control.v1.RelayJoin
+	25, // 15: cvlan.control.v1.Frame.relay_joined:type_name -> cvlan.control.v1.RelayJoined
+	26, // 16: cvlan.control.v1.Frame.relay_hello:type_name -> cvlan.control.v1.RelayHello
+	27, // 17: cvlan.control.v1.Frame.relay_welcome:type_name -> cvlan.control.v1.RelayWelcome
+	28, // 18: cvlan.control.v1.Frame.relay_status:type_name -> cvlan.control.v1.RelayStatus
+	30, // 19: cvlan.control.v1.Frame.relay_update:type_name -> cvlan.control.v1.RelayUpdate
+	33, // 20: cvlan.control.v1.Frame.rules_applied:type_name -> cvlan.control.v1.RulesApplied
 	6,  // 21: cvlan.control.v1.Hello.cursor:type_name -> cvlan.control.v1.Cursor
 	5,  // 22: cvlan.control.v1.Hello.software:type_name -> cvlan.control.v1.Software
-	33, // 23: cvlan.control.v1.Hello.signed:type_name -> cvlan.control.v1.Signed
-	19, // 24: cvlan.control.v1.Hello.report:type_name -> cvlan.control.v1.Report
+	34, // 23: cvlan.control.v1.Hello.signed:type_name -> cvlan.control.v1.Signed
+	20, // 24: cvlan.control.v1.Hello.report:type_name -> cvlan.control.v1.Report
 	0,  // 25: cvlan.control.v1.Welcome.transport:type_name -> cvlan.control.v1.Transport
 	1,  // 26: cvlan.control.v1.Goaway.reason:type_name -> cvlan.control.v1.GoawayReason
 	5,  // 27: cvlan.control.v1.Join.software:type_name -> cvlan.control.v1.Software
 	2,  // 28: cvlan.control.v1.Refused.reason:type_name -> cvlan.control.v1.RefusedReason
 	6,  // 29: cvlan.control.v1.Map.from:type_name -> cvlan.control.v1.Cursor
 	6,  // 30: cvlan.control.v1.Map.to:type_name -> cvlan.control.v1.Cursor
-	13, // 31: cvlan.control.v1.Map.network:type_name -> cvlan.control.v1.Network
-	14, // 32: cvlan.control.v1.Map.self:type_name -> cvlan.control.v1.Self
-	15, // 33: cvlan.control.v1.Map.upsert:type_name -> cvlan.control.v1.Peer
-	17, // 34: cvlan.control.v1.Map.soft:type_name -> cvlan.control.v1.Soft
-	18, // 35: cvlan.control.v1.Map.plain:type_name -> cvlan.control.v1.Plain
-	21, // 36: cvlan.control.v1.Map.relays:type_name -> cvlan.control.v1.Relays
-	22, // 37: cvlan.control.v1.Relays.relays:type_name -> cvlan.control.v1.Relay
-	5,  // 38: cvlan.control.v1.RelayJoin.software:type_name -> cvlan.control.v1.Software
-	5,  // 39: cvlan.control.v1.RelayHello.software:type_name -> cvlan.control.v1.Software
-	27, // 40: cvlan.control.v1.RelayHello.status:type_name -> cvlan.control.v1.RelayStatus
-	28, // 41: cvlan.control.v1.RelayStatus.metered:type_name -> cvlan.control.v1.Metered
-	30, // 42: cvlan.control.v1.RelayUpdate.tenants:type_name -> cvlan.control.v1.RelayTenant
-	31, // 43: cvlan.control.v1.RelayUpdate.removed:type_name -> cvlan.control.v1.RemovedNode
-	21, // 44: cvlan.control.v1.RelayUpdate.neighbours:type_name -> cvlan.control.v1.Relays
-	45, // [45:45] is the sub-list for method output_type
-	45, // [45:45] is the sub-list for method input_type
-	45, // [45:45] is the sub-list for extension type_name
-	45, // [45:45] is the sub-list for extension extendee
-	0,  // [0:45] is the sub-list for field type_name
+	14, // 31: cvlan.control.v1.Map.network:type_name -> cvlan.control.v1.Network
+	15, // 32: cvlan.control.v1.Map.self:type_name -> cvlan.control.v1.Self
+	16, // 33: cvlan.control.v1.Map.upsert:type_name -> cvlan.control.v1.Peer
+	18, // 34: cvlan.control.v1.Map.soft:type_name -> cvlan.control.v1.Soft
+	19, // 35: cvlan.control.v1.Map.plain:type_name -> cvlan.control.v1.Plain
+	22, // 36: cvlan.control.v1.Map.relays:type_name -> cvlan.control.v1.Relays
+	13, // 37: cvlan.control.v1.Map.authorities:type_name -> cvlan.control.v1.Authorities
+	23, // 38: cvlan.control.v1.Relays.relays:type_name -> cvlan.control.v1.Relay
+	5,  // 39: cvlan.control.v1.RelayJoin.software:type_name -> cvlan.control.v1.Software
+	5,  // 40: cvlan.control.v1.RelayHello.software:type_name -> cvlan.control.v1.Software
+	28, // 41: cvlan.control.v1.RelayHello.status:type_name -> cvlan.control.v1.RelayStatus
+	29, // 42: cvlan.control.v1.RelayStatus.metered:type_name -> cvlan.control.v1.Metered
+	31, // 43: cvlan.control.v1.RelayUpdate.tenants:type_name -> cvlan.control.v1.RelayTenant
+	32, // 44: cvlan.control.v1.RelayUpdate.removed:type_name -> cvlan.control.v1.RemovedNode
+	22, // 45: cvlan.control.v1.RelayUpdate.neighbours:type_name -> cvlan.control.v1.Relays
+	46, // [46:46] is the sub-list for method output_type
+	46, // [46:46] is the sub-list for method input_type
+	46, // [46:46] is the sub-list for extension type_name
+	46, // [46:46] is the sub-list for extension extendee
+	0,  // [0:46] is the sub-list for field type_name
 }
 
 func init() { file_control_control_proto_init() }
@@ -3602,7 +3701,7 @@ func file_control_control_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_control_control_proto_rawDesc), len(file_control_control_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   35,
+			NumMessages:   36,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
