@@ -72,6 +72,10 @@ func (b *backend) Path(context.Context, local.PathRequest) (local.PeerPath, erro
 	return local.PeerPath{Schema: local.Schema}, nil
 }
 
+func (b *backend) Reach(context.Context, local.PathRequest) (local.Reach, error) {
+	return local.Reach{Schema: local.Schema}, nil
+}
+
 func (b *backend) NetCheck(context.Context) (local.NetCheck, error) {
 	return local.NetCheck{Schema: local.Schema}, nil
 }

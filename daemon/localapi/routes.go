@@ -47,6 +47,9 @@ func (s *Server) table() map[string]route {
 	bind(s, add, local.PostPath, func(ctx context.Context, in local.PathRequest, _ local.Level) (local.PeerPath, error) {
 		return b.Path(ctx, in)
 	})
+	bind(s, add, local.PostReach, func(ctx context.Context, in local.PathRequest, _ local.Level) (local.Reach, error) {
+		return b.Reach(ctx, in)
+	})
 	bind(s, add, local.PostPolicyLog, func(ctx context.Context, in local.PolicyLogRequest, _ local.Level) (local.PolicyLog, error) {
 		return b.PolicyLog(ctx, in)
 	})

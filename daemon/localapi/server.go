@@ -22,6 +22,7 @@ type Backend interface {
 	Changed() <-chan struct{}
 	WireGuard() local.WireGuard
 	Path(context.Context, local.PathRequest) (local.PeerPath, error)
+	Reach(context.Context, local.PathRequest) (local.Reach, error)
 	PolicyLog(context.Context, local.PolicyLogRequest) (local.PolicyLog, error)
 	NetCheck(context.Context) (local.NetCheck, error)
 	Log() local.Log

@@ -62,6 +62,9 @@ func (t *Table) Swap(set *filter.Set) {
 	}
 }
 
+// Set returns the rules in force; nil: there are none.
+func (t *Table) Set() *filter.Set { return t.rules.Load().set }
+
 // In decides about a packet from the network, or about a train of size bytes of which head is the beginning, with all headers. ipsec says
 // whether it came by IPsec.
 func (t *Table) In(now mono.Time, head []byte, size int, ipsec bool) bool {
