@@ -36,9 +36,7 @@ func (s *sa) authRequest(in inbound, out *Out) {
 	x := s.m.establish(s, proof, s.m.newID())
 	x.path = in.path
 	x.learn(in.payloads)
-	if _, fresh := msg.Notified(in.payloads, msg.InitialContact); fresh {
-		x.replaceOthers(out)
-	}
+	x.replaceOthers(in.payloads, o.began, out)
 	x.makeRoom(out)
 	settings, no := x.lend(in)
 	x.up(out)

@@ -1,8 +1,6 @@
 package ike
 
 import (
-	"bytes"
-
 	"github.com/cvlan/cvlan/internal/core/ike/crypt"
 	"github.com/cvlan/cvlan/internal/core/ike/msg"
 )
@@ -44,7 +42,7 @@ func (s *sa) sendAuth(out *Out) error {
 	if len(p.Ask) > 0 {
 		ps = append(ps, Inside{Addrs: p.Ask}.request())
 	}
-	if p.Fresh {
+	if s.m.first(p) {
 		ps = append(ps, msg.Notify{Kind: msg.InitialContact})
 	}
 	if p.Child != nil {
@@ -103,6 +101,7 @@ func (s *sa) authResponse(in inbound, out *Out) {
 	}
 	x := s.m.establish(s, proof, o.id)
 	x.learn(in.payloads)
+	x.replaceOthers(in.payloads, o.began, out)
 	if cp, ok := msg.First[msg.CP](in.payloads); ok && cp.Kind == msg.ConfigReply {
 		x.inside = granted(cp, x.peer.Ask)
 	}
@@ -117,7 +116,7 @@ func (s *sa) authResponse(in inbound, out *Out) {
 
 // is reports whether an identity may be the peer's.
 func (p *Peer) is(id msg.Identity) bool {
-	return p.Remote.Kind == 0 || id.Kind == p.Remote.Kind && bytes.Equal(id.Data, p.Remote.Data)
+	return p.Remote.Kind == 0 || p.Remote.Equal(id)
 }
 
 // believe verifies the responder's proof.

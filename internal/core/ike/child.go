@@ -87,7 +87,11 @@ func (x *session) answerChild(s *sa, in inbound, n crypt.Nonces, allowed []msg.P
 	if own {
 		n.Responder = x.m.nonce()
 	}
-	public, shared, err := answerKey(choice.KeyExchange, ke)
+	var public, shared []byte
+	var err error
+	if choice.KeyExchange != msg.KENone {
+		public, shared, err = x.m.answerKey(choice.KeyExchange, ke.Data)
+	}
 	if err != nil {
 		return nil, msg.Notify{Kind: msg.InvalidSyntax}
 	}
@@ -153,18 +157,6 @@ func (x *session) wanted(in inbound, allowed []msg.Proposal, ke msg.KE, keyed bo
 
 // always is for a Child SA that replaces nothing.
 func always([]byte) msg.Notify { return msg.Notify{} }
-
-// answerKey carries out a key exchange, if there is one.
-func answerKey(id msg.TransformID, ke msg.KE) (public, shared []byte, err error) {
-	if id == msg.KENone {
-		return nil, nil, nil
-	}
-	method, err := crypt.NewMethod(id)
-	if err != nil {
-		return nil, nil, err
-	}
-	return method.Answer(ke.Data)
-}
 
 func spi4(spi uint32) []byte { return binary.BigEndian.AppendUint32(nil, spi) }
 

@@ -65,8 +65,6 @@ type Peer struct {
 	Authorities  []msg.AuthorityHash
 	// Child is the traffic that may go to the peer and come from it. Nil: an IKE SA without Child SAs (RFC 6023).
 	Child *Child
-	// Fresh says that we have forgotten all SAs with the peer, if there were any (INITIAL_CONTACT).
-	Fresh bool
 	// Ask are addresses behind the peer that we would like to have for ourselves; an unspecified one: any of its family.
 	Ask []netip.Addr
 	// Lent says that the peer's traffic is that of addresses that Config.Lender lends to it, whatever Child.Theirs says. If it does not ask

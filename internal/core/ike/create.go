@@ -53,7 +53,7 @@ func (t *createChild) begin(x *session, out *Out) (msg.Exchange, []msg.Payload, 
 	}
 	more, err := t.propose(x.m, x.profile().ESP)
 	if err == nil {
-		err = t.offerKey(x.profile().ESP)
+		err = t.offerKey(x.m, x.profile().ESP)
 	}
 	if err != nil {
 		t.fail(x, Event{Reason: OwnFault, Detail: err.Error()}, out)
@@ -68,7 +68,7 @@ func (t *createChild) begin(x *session, out *Out) (msg.Exchange, []msg.Payload, 
 }
 
 // offerKey makes the private half of the key exchange, if the profile has one.
-func (t *createChild) offerKey(proposals []msg.Proposal) error {
+func (t *createChild) offerKey(m *Machine, proposals []msg.Proposal) (err error) {
 	if t.method == msg.KENone {
 		if all := proposals[0].Of(msg.KeyExchange); len(all) > 0 {
 			t.method = all[0].ID
@@ -77,12 +77,8 @@ func (t *createChild) offerKey(proposals []msg.Proposal) error {
 	if t.private = nil; t.method == msg.KENone {
 		return nil
 	}
-	method, err := crypt.NewMethod(t.method)
-	if err != nil {
-		return err
-	}
 	t.tried = append(t.tried, t.method)
-	t.private, err = method.Offer()
+	t.private, err = m.offerKey(t.method)
 	return err
 }
 

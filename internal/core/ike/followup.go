@@ -34,11 +34,8 @@ func (x *session) follow(of task, in inbound, choice crypt.Choice, shared []byte
 const maxLink = 256
 
 func (t *followup) begin(x *session, out *Out) (msg.Exchange, []msg.Payload, bool) {
-	method, err := crypt.NewMethod(t.left[0])
-	if err == nil {
-		t.private, err = method.Offer()
-	}
-	if err != nil {
+	var err error
+	if t.private, err = x.m.offerKey(t.left[0]); err != nil {
 		t.refused(x, x.sa, msg.Notify{Kind: msg.NoProposalChosen}, out)
 		return 0, nil, false
 	}
@@ -144,7 +141,7 @@ func (x *session) followRequest(s *sa, in inbound, out *Out) {
 	default:
 		var shared []byte
 		var err error
-		if public, shared, err = answerKey(ke.Method, ke); err != nil {
+		if public, shared, err = x.m.answerKey(ke.Method, ke.Data); err != nil {
 			no.Kind = msg.InvalidSyntax
 			break
 		}

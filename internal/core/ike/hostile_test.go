@@ -182,7 +182,7 @@ func TestMessagesThatAreNotAuthentic(t *testing.T) {
 		b.m.Datagram(w.now, b.path(), raw, &b.out)
 		if len(b.out.Transmits)+len(b.out.Events) > 0 {
 			m, _ := msg.Parse(raw)
-			_, hint := msg.Notified(told(b.out), msg.InvalidIKESPI) // for an SPI that is nobody's
+			_, hint := msg.Notified(inClear(b.out), msg.InvalidIKESPI) // for an SPI that is nobody's
 			if len(b.out.Events) > 0 || m.Exchange == msg.Informational && !hint {
 				t.Fatalf("%x is answered: %+v", raw, b.out)
 			}
@@ -194,8 +194,8 @@ func TestMessagesThatAreNotAuthentic(t *testing.T) {
 	}
 }
 
-// told is what the only message of out says in the clear.
-func told(out Out) []msg.Payload {
+// inClear is what the only message of out says in the clear.
+func inClear(out Out) []msg.Payload {
 	if len(out.Transmits) != 1 {
 		return nil
 	}

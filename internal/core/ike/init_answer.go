@@ -120,7 +120,7 @@ func (m *Machine) answerInit(path Path, in msg.Message, raw []byte) (*sa, msg.No
 // agree answers the key exchange and makes the keys.
 func (s *sa) agree(path Path, in msg.Message, choice crypt.Choice, ke msg.KE, nonce msg.Nonce, raw []byte) error {
 	m := s.m
-	o := &opening{path: path, initI: raw, additional: choice.Additional}
+	o := &opening{path: path, began: m.now, initI: raw, additional: choice.Additional}
 	s.opening, s.remote, s.expect = o, in.SPIi, 1
 	if err := s.adopt(choice); err != nil {
 		return err
@@ -128,11 +128,7 @@ func (s *sa) agree(path Path, in msg.Message, choice crypt.Choice, ke msg.KE, no
 	if len(nonce) < s.prf.Size()/2 {
 		return errAnswer
 	}
-	method, err := crypt.NewMethod(choice.KeyExchange)
-	if err != nil {
-		return err
-	}
-	public, shared, err := method.Answer(ke.Data)
+	public, shared, err := m.answerKey(choice.KeyExchange, ke.Data)
 	if err != nil {
 		return err
 	}

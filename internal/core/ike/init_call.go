@@ -13,7 +13,7 @@ import (
 
 func (m *Machine) call(p Peer, path Path, out *Out) (*sa, error) {
 	profile := m.profileOf(&p)
-	o := &opening{peer: p, path: path, nonce: crypt.Nonces{Initiator: m.nonce()}, offer: crypt.Propose(profile.IKE, nil)}
+	o := &opening{peer: p, path: path, began: m.now, nonce: crypt.Nonces{Initiator: m.nonce()}, offer: crypt.Propose(profile.IKE, nil)}
 	o.method = profile.IKE[0].Of(msg.KeyExchange)[0].ID
 	s := m.newSA(true)
 	s.opening = o
@@ -32,14 +32,10 @@ func (m *Machine) call(p Peer, path Path, out *Out) (*sa, error) {
 }
 
 // offerKey makes the private half of the key exchange.
-func (s *sa) offerKey() error {
+func (s *sa) offerKey() (err error) {
 	o := s.opening
-	method, err := crypt.NewMethod(o.method)
-	if err != nil {
-		return err
-	}
 	o.tried = append(o.tried, o.method)
-	o.private, err = method.Offer()
+	o.private, err = s.m.offerKey(o.method)
 	return err
 }
 

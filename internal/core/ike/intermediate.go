@@ -1,7 +1,6 @@
 package ike
 
 import (
-	"github.com/cvlan/cvlan/internal/core/ike/crypt"
 	"github.com/cvlan/cvlan/internal/core/ike/msg"
 )
 
@@ -9,11 +8,8 @@ import (
 
 func (s *sa) sendIntermediate(out *Out) error {
 	o := s.opening
-	method, err := crypt.NewMethod(o.additional[0])
-	if err != nil {
-		return err
-	}
-	if o.private, err = method.Offer(); err != nil {
+	var err error
+	if o.private, err = s.m.offerKey(o.additional[0]); err != nil {
 		return err
 	}
 	ps := []msg.Payload{msg.KE{Method: o.additional[0], Data: o.private.Public()}}
@@ -95,11 +91,7 @@ func (s *sa) intermediateRequest(in inbound, out *Out) {
 
 func (s *sa) answerIntermediate(in inbound, ke msg.KE) (public, seed []byte, err error) {
 	o := s.opening
-	method, err := crypt.NewMethod(ke.Method)
-	if err != nil {
-		return nil, nil, err
-	}
-	public, shared, err := method.Answer(ke.Data)
+	public, shared, err := s.m.answerKey(ke.Method, ke.Data)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/cvlan/cvlan/internal/base/mono"
 	"github.com/cvlan/cvlan/internal/core/agenda"
+	"github.com/cvlan/cvlan/internal/core/ike/crypt"
 	"github.com/cvlan/cvlan/internal/core/ike/msg"
 )
 
@@ -29,6 +30,7 @@ type Machine struct {
 	hints    hints
 	lastID   ID
 	schedule agenda.Agenda[*sa]
+	method   func(msg.TransformID) (crypt.Method, error) // crypt.NewMethod; the simulation, which has no secrets, has cheaper ones
 }
 
 // half names a half-open SA that a stranger began.
@@ -43,7 +45,7 @@ func New(cfg Config, rnd io.Reader) (*Machine, error) {
 		return nil, err
 	}
 	return &Machine{
-		cfg: cfg.withDefaults(), rnd: rnd, now: 1,
+		cfg: cfg.withDefaults(), rnd: rnd, now: 1, method: crypt.NewMethod,
 		sas: map[msg.SPI]*sa{}, sessions: map[ID]*session{}, calls: map[ID]*sa{}, halves: map[half]*sa{}, names: map[string][]*session{}, sources: map[netip.Addr]int{},
 	}, nil
 }

@@ -20,30 +20,6 @@ func TestAnIKESAWithoutChildSAs(t *testing.T) {
 	w.agree(0)
 }
 
-func TestAPeerThatForgotReplacesItsSAs(t *testing.T) {
-	w := met(t, 1, nil)
-	fresh := newWorld(t, 2, func(_ int, _ *Config, p *Peer) { p.Fresh = true })
-	w.side[0], fresh.side[0].w = fresh.side[0], w
-	w.side[0].next += 100
-	w.side[0].initiate()
-	w.run(time.Second)
-	w.agree(1)
-	if e := w.side[1].last(EventDown); e.Reason != Replaced {
-		t.Errorf("%+v", e)
-	}
-}
-
-func TestOfTwoSessionsThatCrossOneStays(t *testing.T) {
-	for seed := range uint64(8) {
-		w := newWorld(t, seed, func(_ int, _ *Config, p *Peer) { p.Unique = true })
-		w.side[0].initiate()
-		w.side[1].initiate()
-		w.run(time.Second)
-		w.settled()
-		w.agree(1)
-	}
-}
-
 func TestNATsAreNoticed(t *testing.T) {
 	w := newWorld(t, 1, nil)
 	a, b := w.side[0], w.side[1]

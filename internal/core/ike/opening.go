@@ -1,6 +1,7 @@
 package ike
 
 import (
+	"github.com/cvlan/cvlan/internal/base/mono"
 	"github.com/cvlan/cvlan/internal/core/ike/crypt"
 	"github.com/cvlan/cvlan/internal/core/ike/msg"
 )
@@ -11,6 +12,7 @@ type opening struct {
 	peer  Peer // initiator; the responder learns it from IDi
 	path  Path
 	nat   NAT
+	began mono.Time // when its first message left, or came
 	nonce crypt.Nonces
 
 	initI, initR []byte // the messages of IKE_SA_INIT

@@ -1,6 +1,7 @@
 package ike
 
 import (
+	"encoding/binary"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -159,10 +160,13 @@ func TestAPeerThatRestartedIsMetAgainAtOnce(t *testing.T) {
 // restart makes a side anew, without what it knew.
 func (w *world) restart(s *side) {
 	w.t.Helper()
-	m, err := New(s.cfg, rand.NewChaCha8([32]byte{byte(s.n), 77}))
+	var seed [32]byte
+	binary.BigEndian.PutUint64(seed[:], w.rnd.Uint64())
+	m, err := New(s.cfg, rand.NewChaCha8(seed))
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	m.method = s.m.method
 	s.m, s.events, s.up, s.live, s.spis = m, nil, map[ID]bool{}, map[uint32]ChildSA{}, map[uint32]bool{}
 }
 

@@ -33,11 +33,8 @@ func (t *rekeyIKE) begin(x *session, out *Out) (msg.Exchange, []msg.Payload, boo
 	if t.method == msg.KENone {
 		t.method = x.sa.choice.KeyExchange
 	}
-	method, err := crypt.NewMethod(t.method)
-	if err == nil {
-		t.private, err = method.Offer()
-	}
-	if err != nil {
+	var err error
+	if t.private, err = x.m.offerKey(t.method); err != nil {
 		x.event(Event{Kind: EventFault, Reason: OwnFault, Detail: err.Error()}, out)
 		return 0, nil, false
 	}
@@ -157,7 +154,7 @@ func (x *session) join(s *sa) {
 func (x *session) serve(s *sa, out *Out) {
 	if p := x.sa.pending; p != nil {
 		switch p.task.(type) {
-		case *probe, *move, *prove:
+		case *probe, *move, *prove, *outlive:
 			x.queue = slices.Insert(x.queue, 0, p.task)
 			x.sa.pending = nil
 		}
@@ -238,7 +235,7 @@ func (x *session) wantedIKE(in inbound) (w wantedIKE, no msg.Notify) {
 	}
 	remote := msg.SPI(binary.BigEndian.Uint64(w.choice.SPI))
 	var err error
-	if w.public, w.shared, err = answerKey(ke.Method, ke); err != nil || remote == 0 {
+	if w.public, w.shared, err = x.m.answerKey(ke.Method, ke.Data); err != nil || remote == 0 {
 		return w, msg.Notify{Kind: msg.InvalidSyntax}
 	}
 	w.n = crypt.Nonces{Initiator: clone(nonce), Responder: x.m.nonce()}

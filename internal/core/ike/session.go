@@ -38,6 +38,7 @@ type session struct {
 	renewal   ID        // of the attempt to, if there is one
 	replaces  ID        // the session whose place it takes
 	hintedAt  mono.Time // when we last followed a hint that the peer has forgotten us
+	lostAt    mono.Time // when it ends if the peer, who began it, has not ended it: another is the one to keep; Never: it need not
 	inside    Inside    // lent by the peer, or to it
 	lent      bool      // to it
 }
@@ -52,7 +53,6 @@ func (m *Machine) establish(s *sa, proof crypt.Proof, id ID) *session {
 		m: m, id: id, peer: o.peer, proof: proof, began: s.initiator, path: o.path, nat: o.nat, upAt: m.now, heard: m.now, sa: s, sas: []*sa{s},
 		lowest: lowest(o.nonce),
 	}
-	x.peer.Fresh = false
 	x.proofEnds = m.holds(proof)
 	if x.began && !x.proofEnds.IsNever() {
 		x.reauthBy(x.proofEnds)
@@ -147,45 +147,9 @@ func (x *session) forget() {
 	}
 }
 
-// replaceOthers is what INITIAL_CONTACT asks for: the peer has no other SA with us (§2.4).
-func (x *session) replaceOthers(out *Out) {
-	for _, other := range slices.Clone(x.m.names[x.peer.Name]) {
-		if other != x {
-			other.down(Event{Reason: Replaced}, out)
-		}
-	}
-}
-
-// makeRoom forgets the oldest session of a peer that has too many: it has forgotten them itself, or means ill.
-func (x *session) makeRoom(out *Out) {
-	if all := x.m.names[x.peer.Name]; len(all) > maxSame {
-		all[0].down(Event{Reason: TooMany}, out)
-	}
-}
-
-// unique deletes one of two sessions: of two that crossed each other, as with Child SAs, that with the lowest nonce, by who began it; of
-// two that one side began, the older.
-func (x *session) unique(out *Out) {
-	if !x.peer.Unique {
-		return
-	}
-	for _, other := range slices.Clone(x.m.names[x.peer.Name]) {
-		if other == x || other.id == x.replaces {
-			continue
-		}
-		loser := x
-		if other.began == x.began || bytes.Compare(other.lowest, x.lowest) < 0 {
-			loser = other
-		}
-		if loser.began {
-			loser.terminate(Replaced, out)
-		}
-		x.m.lookAll(loser)
-	}
-}
-
 func (x *session) deadline() mono.Time {
 	at := mono.Earlier(mono.Earlier(x.laterAt, x.rekeyAt), mono.Earlier(x.proofEnds, x.reauthAt))
+	at = mono.Earlier(at, x.lostAt)
 	if l := x.m.cfg.Liveness; l > 0 && x.sa.pending == nil {
 		at = mono.Earlier(at, x.heard.Add(l))
 	}
@@ -197,6 +161,9 @@ func (x *session) tick(out *Out) {
 	now := x.m.now
 	if !x.proofEnds.IsNever() && x.proofEnds <= now {
 		x.terminate(ProofOver, out)
+		return
+	}
+	if !x.lostAt.IsNever() && x.lostAt <= now && x.lost(out) {
 		return
 	}
 	if !x.reauthAt.IsNever() && x.reauthAt <= now {

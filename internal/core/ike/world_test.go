@@ -32,8 +32,15 @@ type world struct {
 	sent   int
 	// watch, if it is there, sees every message before it flies, and says whether it may.
 	watch func(from int, data []byte) bool
-	trace []string
+	trace []told
 	quiet bool // no invariants while something hostile is done
+}
+
+// told is a line of the story, which is written only if somebody wants to read it.
+type told struct {
+	at     mono.Time
+	format string
+	args   []any
 }
 
 type flying struct {
@@ -219,7 +226,7 @@ func (s *side) note(e Event) {
 }
 
 func (w *world) tell(format string, args ...any) {
-	w.trace = append(w.trace, fmt.Sprintf("%8.3f ", time.Duration(w.now).Seconds())+fmt.Sprintf(format, args...))
+	w.trace = append(w.trace, told{w.now, format, args})
 	if len(w.trace) > 4000 {
 		w.trace = w.trace[2000:]
 	}
@@ -229,7 +236,7 @@ func (w *world) tell(format string, args ...any) {
 func (w *world) story() string {
 	var b bytes.Buffer
 	for _, line := range w.trace {
-		fmt.Fprintln(&b, line)
+		fmt.Fprintf(&b, "%8.3f %s\n", time.Duration(line.at).Seconds(), fmt.Sprintf(line.format, line.args...))
 	}
 	return b.String()
 }

@@ -1,6 +1,7 @@
 package msg
 
 import (
+	"bytes"
 	"net/netip"
 )
 
@@ -10,6 +11,9 @@ type Identity struct {
 	Reserved [3]byte // zero; a peer's are kept, because AUTH signs them as they came
 	Data     []byte
 }
+
+// Equal reports whether both are the same identity.
+func (i Identity) Equal(o Identity) bool { return i.Kind == o.Kind && bytes.Equal(i.Data, o.Data) }
 
 // IDi is the initiator's identity, IDr the responder's, or the one that the initiator would like to meet.
 type (
