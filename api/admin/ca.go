@@ -120,7 +120,8 @@ type (
 	ListCertificatesIn struct {
 		InTenant
 		Page
-		Nodes bool `query:"nodes" doc:"Those of nodes too"`
+		Nodes bool   `query:"nodes" doc:"Those of nodes too"`
+		Node  string `query:"node" doc:"Only those of this node, by identifier, name.network, or name if only one has it" maxLength:"130"`
 	}
 	ListCertificatesOut struct{ Body List[Certificate] }
 	CreateCertificateIn struct {

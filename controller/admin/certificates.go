@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"hash/fnv"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,9 +18,16 @@ import (
 )
 
 func (s *server) listCertificates(ctx context.Context, t *tenant, in *admin.ListCertificatesIn) (*admin.ListCertificatesOut, error) {
-	all, err := t.Certificates(ctx, in.Nodes)
+	all, err := t.Certificates(ctx, in.Nodes || in.Node != "")
 	if err != nil {
 		return nil, err
+	}
+	if in.Node != "" {
+		n, err := t.node(ctx, in.Node)
+		if err != nil {
+			return nil, err
+		}
+		all = slices.DeleteFunc(all, func(c store.Certificate) bool { return c.Node != n.ID })
 	}
 	l, err := page(t.route, all, in.Page, func(c store.Certificate) mark { return mark{place(c.Serial), c.Created} }, s.showCertificate)
 	return &admin.ListCertificatesOut{Body: l}, err

@@ -117,8 +117,13 @@ func TestANodesCertificateGoesWithTheNode(t *testing.T) {
 	lists := must(admin.Call(t.Context(), w.owner, admin.ListCRLs, in))(t).Body.Items
 	serial := strings.Repeat("0", 31) + "b"
 	w.ofNode(n, serial, lists[0].Issuer)
+	if l := must(admin.Call(t.Context(), w.owner, admin.ListCertificates, admin.ListCertificatesIn{InTenant: in, Node: "web"}))(t).Body.Items; len(l) != 1 || l[0].Serial != serial || l[0].Node != n.ID {
+		t.Errorf("%+v", l)
+	}
+	_, err := admin.Call(t.Context(), w.owner, admin.ListCertificates, admin.ListCertificatesIn{InTenant: in, Node: "nobody"})
+	refused(t, err, admin.CodeNotFound)
 	one := admin.OneCertificateIn{InTenant: in, Serial: "0B"}
-	_, err := admin.Call(t.Context(), w.owner, admin.RevokeCertificate, admin.RevokeCertificateIn{OneCertificateIn: one})
+	_, err = admin.Call(t.Context(), w.owner, admin.RevokeCertificate, admin.RevokeCertificateIn{OneCertificateIn: one})
 	if p := refused(t, err, admin.CodeConflict); !strings.Contains(p.Detail, n.ID.String()) {
 		t.Error(p)
 	}
