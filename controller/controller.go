@@ -21,6 +21,7 @@ import (
 	"github.com/cvlan/cvlan/controller/store"
 	"github.com/cvlan/cvlan/controller/store/sqlite"
 	"github.com/cvlan/cvlan/internal/base/ident"
+	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/logx"
 	"github.com/cvlan/cvlan/internal/base/trust"
 	"github.com/cvlan/cvlan/internal/sys/disk"
@@ -159,19 +160,38 @@ func (c *Controller) verify(chain []*x509.Certificate) (trust.Name, error) {
 		return trust.VerifyRelay(chain, c.ca.Pin(), now)
 	}
 	n, err := trust.VerifyNode(chain, c.ca.RootCertificate(), now)
-	if err == nil && c.superseded(n.Tenant, chain[0]) {
-		err = fmt.Errorf("the certificate of node %s was revoked with the key that signed it", n.Node)
+	if err == nil {
+		err = c.believe(n, chain[0])
 	}
 	return n, err
 }
 
-// superseded reports whether a node's certificate was revoked because its authority's key has leaked. Those of deleted nodes are let in as far
-// as the hub, which tells them so. While the database does not answer nobody is turned away.
-func (c *Controller) superseded(t ident.Tenant, leaf *x509.Certificate) bool {
+// believe refuses a node's certificate that was revoked because its authority's key has leaked, and one for another key than the node joined
+// with: whoever has that authority's key can make such. Deleted nodes are let in as far as the hub, which tells them so. While the database
+// does not answer nobody is turned away.
+func (c *Controller) believe(n trust.Name, leaf *x509.Certificate) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	kept, err := c.store.For(t).Certificate(ctx, store.Serial(leaf))
-	return err == nil && !kept.Revoked.IsZero() && kept.Reason == store.Superseded
+	h := c.store.For(n.Tenant)
+	if kept, err := h.Certificate(ctx, store.Serial(leaf)); err == nil && !kept.Revoked.IsZero() && kept.Reason == store.Superseded {
+		return fmt.Errorf("the certificate of node %s was revoked with the key that signed it", n.Node)
+	}
+	node, err := h.Node(ctx, n.Node)
+	if err != nil {
+		return nil
+	}
+	if held, err := key.PublicOf(leaf.PublicKey); err != nil || held != node.Identity {
+		return fmt.Errorf("the certificate is not for the key that node %s has joined with", n.Node)
+	}
+	return nil
+}
+
+// rotated tells nodes and relays what a tenant's authorities are worth now.
+func (c *Controller) rotated(ctx context.Context, t ident.Tenant) {
+	c.fleet.AuthoritiesChanged(t)
+	if err := c.hub.AuthoritiesChanged(ctx, t); err != nil {
+		c.cfg.Log.Error("nodes are not told of a new authority before the next start", logx.Tenant, t, logx.Err, err)
+	}
 }
 
 // quicSecret returns what lets nodes notice a restart at once; without a place to keep it they need a little longer.
@@ -197,7 +217,7 @@ func random() uint64 {
 func (c *Controller) newTenant(ctx context.Context, actor, name string) (store.Tenant, error) {
 	t, err := makeTenant(ctx, c.store, c.ca, actor, ident.New[ident.Tenant](), name)
 	if err == nil {
-		c.fleet.TenantCreated(t.ID)
+		c.fleet.AuthoritiesChanged(t.ID)
 	}
 	return t, err
 }

@@ -24,7 +24,7 @@ type web struct {
 func (c *Controller) openWeb(ctx context.Context) (*web, error) {
 	w := &web{server: &http.Server{
 		Handler: serve.New(serve.Config{
-			Store: c.store, Live: c.presence, NewTenant: c.newTenant, Rules: c.hub, Relays: relays{c.fleet}, CA: c.ca, Addrs: c.addresses, Pin: c.ca.Pin(),
+			Store: c.store, Live: c.presence, NewTenant: c.newTenant, Rules: c.hub, Relays: relays{c.fleet}, CA: c.ca, Rotated: c.rotated, Addrs: c.addresses, Pin: c.ca.Pin(),
 			Started: c.started, Now: c.cfg.Now, Log: c.cfg.Log,
 		}),
 		ReadHeaderTimeout: 10 * time.Second,

@@ -39,8 +39,10 @@ type Config struct {
 	// NewTenant makes a tenant with its certificate authority.
 	NewTenant func(ctx context.Context, actor, name string) (store.Tenant, error)
 	// CA signs for devices, and makes authorities and revocation lists.
-	CA    *ca.CA
-	Addrs []string // host:port that join keys carry: where nodes find this controller
+	CA *ca.CA
+	// Rotated hears that a tenant's authority has got another key, or that an old one has ended; nil: nobody does.
+	Rotated func(context.Context, ident.Tenant)
+	Addrs   []string // host:port that join keys carry: where nodes find this controller
 	// Rules answers questions of policies in force.
 	Rules Rulebook
 	// Relays makes and deletes relays; nil: in the store, and nobody serves them.

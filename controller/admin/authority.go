@@ -103,7 +103,15 @@ func (s *server) beginRotation(ctx context.Context, t *tenant, _ *admin.InTenant
 	if err != nil {
 		return nil, err
 	}
+	s.rotated(ctx, t)
 	return s.caOut(ctx, t)
+}
+
+// rotated has whoever must know told, also if the caller has gone meanwhile.
+func (s *server) rotated(ctx context.Context, t *tenant) {
+	if s.Rotated != nil {
+		s.Rotated(context.WithoutCancel(ctx), t.ID)
+	}
 }
 
 // finishRotation ends the old authority. Certificates of it that their nodes have replaced by newer ones are revoked in any case. Its key signs one
@@ -140,6 +148,7 @@ func (s *server) finishRotation(ctx context.Context, t *tenant, in *admin.Finish
 	if err := t.EndAuthority(ctx, t.actor(), old.Serial, last); err != nil {
 		return nil, err
 	}
+	s.rotated(ctx, t)
 	return s.caOut(ctx, t)
 }
 

@@ -181,7 +181,7 @@ func TestTwoKeysOfATenantAreTrustedSideBySide(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.kept.kept[7] = next
+	s.kept.Replace(next)
 	fresh, _, err := s.IssueNode(context.Background(), 7, 9, csr)
 	if err != nil {
 		t.Fatal(err)

@@ -38,3 +38,11 @@ func (m *Memory) SetAuthority(_ context.Context, a store.Authority) error {
 	m.kept[a.Tenant] = a
 	return nil
 }
+
+// Replace puts an authority in the place of the one that there is, which it returns.
+func (m *Memory) Replace(a store.Authority) (old store.Authority) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	old, m.kept[a.Tenant] = m.kept[a.Tenant], a
+	return old
+}

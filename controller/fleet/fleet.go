@@ -263,8 +263,8 @@ func (f *Fleet) orphan(r store.Relay) {
 	}
 }
 
-// TenantCreated tells relays whom else they serve.
-func (f *Fleet) TenantCreated(t ident.Tenant) {
+// AuthoritiesChanged tells relays by what they know a tenant's nodes: the tenant is new, or its authority has another key.
+func (f *Fleet) AuthoritiesChanged(t ident.Tenant) {
 	f.each(t, func(s *session) { s.tenants = append(s.tenants, t) })
 }
 

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/cvlan/cvlan/controller/ca"
 	"github.com/cvlan/cvlan/controller/store"
 	"github.com/cvlan/cvlan/controller/store/sqlite"
 	"github.com/cvlan/cvlan/internal/base/ident"
@@ -205,7 +207,7 @@ func names(all []control.Relay) (names []string) {
 func TestARelayHearsWhomToAdmit(t *testing.T) {
 	play(t, func(s *scene) {
 		other := s.makesTenant("other")
-		s.fleet.TenantCreated(other)
+		s.fleet.AuthoritiesChanged(other)
 		fra, branch := s.relay("fra", 0), s.relay("branch", s.tenant)
 		l, b := s.dial(fra, 1, at("192.0.2.9:8443")), s.dial(branch, 1, at("192.0.2.10:8443"))
 		if tenants, _, _, snapshots := l.updates(); !slices.Equal(tenants, []string{"acme", "other"}) || snapshots != 1 {
@@ -217,13 +219,57 @@ func TestARelayHearsWhomToAdmit(t *testing.T) {
 		start := time.Now()
 		s.fleet.NodeRemoved(s.tenant, 9, s.now().Add(time.Hour))
 		s.fleet.NodeRemoved(other, 10, s.now().Add(time.Hour))
-		s.fleet.TenantCreated(s.makesTenant("third"))
+		s.fleet.AuthoritiesChanged(s.makesTenant("third"))
 		synctest.Wait()
 		if tenants, gone, _, snapshots := l.updates(); !slices.Equal(tenants, []string{"third"}) || !slices.Equal(gone, []ident.Node{9, 10}) || snapshots != 0 || time.Since(start) > 2*time.Second {
 			s.Errorf("%v %v, %d snapshots", tenants, gone, snapshots)
 		}
 		if tenants, gone, _, _ := b.updates(); len(tenants) != 0 || !slices.Equal(gone, []ident.Node{9}) {
 			s.Errorf("a tenant's own relay: %v %v", tenants, gone)
+		}
+	})
+}
+
+// A relay that knew the new key alone would turn everybody away who has not renewed yet.
+func TestARelayHearsOfBothAuthoritiesWhileTheKeyIsChanged(t *testing.T) {
+	play(t, func(s *scene) {
+		var kept ca.Memory
+		makes, err := ca.Open(s.Context(), ca.Config{Keeper: &kept, Domain: "k7mplant", Controller: 3, Now: s.now})
+		s.ok(err)
+		id := ident.New[ident.Tenant]()
+		old, err := makes.Intermediate(id)
+		s.ok(err)
+		_, err = s.db.CreateTenant(s.Context(), me, "rotating", old, id)
+		s.ok(err)
+		l := s.dial(s.relay("fra", id), 1, at("192.0.2.9:8443"))
+		is := func(when string, signing []byte, former ...[]byte) {
+			s.Helper()
+			synctest.Wait()
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			var all []*pb.RelayTenant
+			for _, f := range l.got {
+				all = append(all, f.GetRelayUpdate().GetTenants()...)
+			}
+			l.got = nil
+			if len(all) != 1 || !bytes.Equal(all[0].Authority, signing) || !slices.EqualFunc(all[0].Former, former, bytes.Equal) {
+				s.Errorf("%s: the relay is told %v", when, all)
+			}
+		}
+		is("at first", old.Certificate)
+		next, err := makes.Intermediate(id)
+		s.ok(err)
+		s.ok(s.db.For(id).ReplaceAuthority(s.Context(), me, next))
+		start := time.Now()
+		s.fleet.AuthoritiesChanged(id)
+		is("begun", next.Certificate, old.Certificate)
+		all, err := s.db.For(id).OldAuthorities(s.Context())
+		s.ok(err)
+		s.ok(s.db.For(id).EndAuthority(s.Context(), me, all[0].Serial, []byte{}))
+		s.fleet.AuthoritiesChanged(id)
+		is("finished", next.Certificate)
+		if time.Since(start) > 2*time.Second {
+			s.Error("a relay hears it after", time.Since(start))
 		}
 	})
 }

@@ -37,9 +37,10 @@ func (p *pieces) neighbours(all []control.Relay, region []ident.Relay) {
 	}
 }
 
-func (p *pieces) tenant(id ident.Tenant, authority []byte) {
-	m := p.room(len(authority) + 16)
-	m.Tenants = append(m.Tenants, &pb.RelayTenant{Id: uint64(id), Authority: authority})
+func (p *pieces) tenant(id ident.Tenant, authority []byte, former [][]byte) {
+	t := &pb.RelayTenant{Id: uint64(id), Authority: authority, Former: former}
+	m := p.room(proto.Size(t) + 4)
+	m.Tenants = append(m.Tenants, t)
 }
 
 func (p *pieces) removed(n *pb.RemovedNode) {

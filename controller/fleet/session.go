@@ -285,12 +285,13 @@ func (s *session) tellOnce(ctx context.Context) error {
 			}
 		}
 	}
+	slices.Sort(tenants)
 	for _, t := range slices.Compact(tenants) {
-		a, err := f.Store.Authority(ctx, t)
+		now, former, err := f.authorities(ctx, t)
 		if err != nil {
 			return err
 		}
-		p.tenant(t, a.Certificate)
+		p.tenant(t, now, former)
 	}
 	for _, n := range gone {
 		p.removed(n)
@@ -301,6 +302,21 @@ func (s *session) tellOnce(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// authorities are those whose certificates count: the one that signs, and those before it that have not ended.
+func (f *Fleet) authorities(ctx context.Context, t ident.Tenant) (now []byte, former [][]byte, err error) {
+	a, err := f.Store.Authority(ctx, t)
+	if err != nil {
+		return nil, nil, err
+	}
+	old, err := f.Store.For(t).OldAuthorities(ctx)
+	for _, o := range old {
+		if o.Ended.IsZero() {
+			former = append(former, o.Certificate)
+		}
+	}
+	return a.Certificate, former, err
 }
 
 func (s *session) send(ctx context.Context, f *pb.Frame) error {

@@ -37,6 +37,9 @@ func (t *tenant) load(ctx context.Context) error {
 		}
 	}
 	t.setRelays(v)
+	if _, err := t.setAuthorities(ctx, v); err != nil {
+		return fmt.Errorf("hub: load tenant %s: %w", t.id, err)
+	}
 	t.view = v
 	return nil
 }
@@ -178,5 +181,5 @@ func (t *tenant) remember(n *store.Node) {
 
 func (t *tenant) describe(n *store.Network) view.Network {
 	return view.Network{ID: n.ID, Name: n.Name, Tenant: t.name, Range4: n.Range4, Range6: n.Range6,
-		Domain: n.Name + "." + t.name + "." + Domain, Open: t.books[n.ID].allows}
+		Domain: n.Name + "." + t.name + "." + Domain, Open: t.books[n.ID].allows, Protocol: n.Protocol}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/base/key"
+	"github.com/cvlan/cvlan/proto/control"
 )
 
 // Errors that callers branch on. They arrive wrapped in a sentence that names the thing.
@@ -45,12 +46,14 @@ type Tenant struct {
 
 // Network is a range of addresses in a tenant. What passes in it, its Policy says.
 type Network struct {
-	ID      ident.Network
-	Name    string       // label, unique in the tenant
-	Range4  netip.Prefix // either may be invalid, not both
-	Range6  netip.Prefix
-	Created time.Time
-	Version uint64
+	ID     ident.Network
+	Name   string       // label, unique in the tenant
+	Range4 netip.Prefix // either may be invalid, not both
+	Range6 netip.Prefix
+	// Protocol is what two of its nodes speak that could speak either; zero: it is left to them.
+	Protocol control.Tunnels
+	Created  time.Time
+	Version  uint64
 }
 
 // Node is a machine in a network.
@@ -229,6 +232,8 @@ type Handle interface {
 
 	// CreateNetwork gives the network an id and, if it has none, a free range of each family, and puts FirstPolicy in force.
 	CreateNetwork(ctx context.Context, actor string, n Network, open bool) (Network, error)
+	// SetNetworkProtocol says what nodes of the network speak; zero leaves it to them. What it is already is no change.
+	SetNetworkProtocol(ctx context.Context, actor string, id ident.Network, to control.Tunnels, ifVersion uint64) (Network, error)
 	DeleteNetwork(ctx context.Context, actor string, id ident.Network, ifVersion uint64) error // ErrConflict while it has nodes or plain devices
 	Networks(ctx context.Context) ([]Network, error)
 	Network(ctx context.Context, id ident.Network) (Network, error)

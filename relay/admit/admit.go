@@ -1,8 +1,8 @@
 // Package admit decides which nodes a relay serves, from what the controller has told it and nothing else: no question leaves the relay
 // while somebody waits.
 //
-// A node is admitted when its certificate chain is its tenant's authority's, that authority is the one that the controller has named for
-// the tenant, the chain is valid by the relay's clock (which never runs behind what a controller has told), the
+// A node is admitted when its certificate chain is its tenant's authority's, that authority is one of those that the controller has named for
+// the tenant (two of them while its key is being changed), the chain is valid by the relay's clock (which never runs behind what a controller has told), the
 // certificate is for a node, and the node has not been removed. Everything else is refused: other roles, tenants that the relay does not
 // serve, whoever has no certificate.
 //
@@ -16,6 +16,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -34,6 +35,7 @@ const (
 	MaxTenants   = 20_000
 	MaxRemoved   = 2_000_000
 	maxAuthority = 4 << 10 // bytes of a certificate
+	maxFormer    = 4       // authorities of a tenant beside the one that signs
 )
 
 // ErrTooLarge is Apply's error for an update beyond the bounds. The list is as before.
@@ -45,7 +47,7 @@ type List struct {
 	now  func() trust.Instant
 
 	mu         sync.RWMutex
-	tenants    map[ident.Tenant][]byte // authorities, DER
+	tenants    map[ident.Tenant][][]byte // authorities, DER, the one that signs first; replaced, never changed
 	removed    map[ident.Node]removal
 	neighbours []control.Relay
 	region     []ident.Relay     // those of them that frames are exchanged with
@@ -59,7 +61,7 @@ type removal struct {
 
 // New returns a list that admits nobody. root is the relay's own, now its clock.
 func New(root *x509.Certificate, now func() trust.Instant) *List {
-	return &List{root: root, now: now, tenants: map[ident.Tenant][]byte{}, removed: map[ident.Node]removal{}}
+	return &List{root: root, now: now, tenants: map[ident.Tenant][][]byte{}, removed: map[ident.Node]removal{}}
 }
 
 // Admit implements the relay's admitter. The handshake has proved that the peer holds the key of its certificate.
@@ -73,7 +75,7 @@ func (l *List) Admit(state *tls.ConnectionState) (ident.Tenant, ident.Node, time
 		return 0, 0, time.Time{}, fmt.Errorf("admit: %w", err)
 	}
 	if !l.serves(claimed.Tenant, chain[1]) { // before any signature is checked
-		return 0, 0, time.Time{}, fmt.Errorf("admit: this relay does not serve tenant %s, or that is not its authority", claimed.Tenant)
+		return 0, 0, time.Time{}, fmt.Errorf("admit: this relay does not serve tenant %s, or that is none of its authorities", claimed.Tenant)
 	}
 	n, err := trust.VerifyNode(chain, l.root, l.now())
 	if err != nil {
@@ -88,8 +90,11 @@ func (l *List) Admit(state *tls.ConnectionState) (ident.Tenant, ident.Node, time
 func (l *List) serves(t ident.Tenant, authority *x509.Certificate) bool {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	der, ok := l.tenants[t]
-	return ok && bytes.Equal(der, authority.Raw)
+	return among(l.tenants[t], authority.Raw)
+}
+
+func among(all [][]byte, der []byte) bool {
+	return slices.ContainsFunc(all, func(a []byte) bool { return bytes.Equal(a, der) })
 }
 
 func (l *List) isRemoved(n ident.Node) bool {
@@ -179,11 +184,9 @@ func weight(all []*pb.RelayUpdate) (n int) {
 
 // apply works on copies of what is small, and only adds to what is large, so that an error leaves nothing half done.
 func (l *List) apply(all []*pb.RelayUpdate) (cut Cut, err error) {
-	tenants, removed, neighbours, region := map[ident.Tenant][]byte{}, map[ident.Node]removal{}, l.neighbours, l.region
+	tenants, removed, neighbours, region := map[ident.Tenant][][]byte{}, map[ident.Node]removal{}, l.neighbours, l.region
 	if !all[0].Snapshot {
-		for t, der := range l.tenants {
-			tenants[t] = der
-		}
+		maps.Copy(tenants, l.tenants)
 		removed = l.removed
 	}
 	fresh := map[ident.Node]removal{}
@@ -195,7 +198,7 @@ func (l *List) apply(all []*pb.RelayUpdate) (cut Cut, err error) {
 			if err := l.check(t); err != nil {
 				return cut, err
 			}
-			tenants[ident.Tenant(t.Id)] = t.Authority
+			tenants[ident.Tenant(t.Id)] = append([][]byte{t.Authority}, t.Former...)
 		}
 		for _, n := range m.Removed {
 			fresh[ident.Node(n.Node)] = removal{ident.Tenant(n.Tenant), n.Until}
@@ -216,8 +219,8 @@ func (l *List) apply(all []*pb.RelayUpdate) (cut Cut, err error) {
 		}
 		removed[n] = r
 	}
-	for t, der := range l.tenants {
-		if now, still := tenants[t]; !still || !bytes.Equal(now, der) {
+	for t, all := range l.tenants { // by which of its authorities each node came is not kept; those that have a newer certificate come again at once
+		if slices.ContainsFunc(all, func(a []byte) bool { return !among(tenants[t], a) }) {
 			cut.Tenants = append(cut.Tenants, t)
 		}
 	}
@@ -230,16 +233,27 @@ func (l *List) apply(all []*pb.RelayUpdate) (cut Cut, err error) {
 
 // check refuses what is no authority of the tenant under our root: a mistake of the controller's must not lock everybody out silently.
 func (l *List) check(t *pb.RelayTenant) error {
-	if len(t.Authority) > maxAuthority {
-		return fmt.Errorf("authority of tenant %s: %d bytes", ident.Tenant(t.Id), len(t.Authority))
+	if len(t.Former) > maxFormer {
+		return fmt.Errorf("authorities of tenant %s: %d former ones, at most %d are allowed", ident.Tenant(t.Id), len(t.Former), maxFormer)
 	}
-	c, err := x509.ParseCertificate(t.Authority)
+	for _, der := range append([][]byte{t.Authority}, t.Former...) {
+		if err := isAuthority(der, ident.Tenant(t.Id)); err != nil {
+			return fmt.Errorf("authority of tenant %s: %w", ident.Tenant(t.Id), err)
+		}
+	}
+	return nil
+}
+
+func isAuthority(der []byte, t ident.Tenant) error {
+	if len(der) > maxAuthority {
+		return fmt.Errorf("%d bytes", len(der))
+	}
+	c, err := x509.ParseCertificate(der)
 	if err != nil {
-		return fmt.Errorf("authority of tenant %s: %w", ident.Tenant(t.Id), err)
+		return err
 	}
-	n, err := trust.NameOf(c)
-	if err != nil || n.Role != trust.RoleTenant || n.Tenant != ident.Tenant(t.Id) {
-		return fmt.Errorf("authority of tenant %s: the certificate names somebody else", ident.Tenant(t.Id))
+	if n, err := trust.NameOf(c); err != nil || n.Role != trust.RoleTenant || n.Tenant != t {
+		return errors.New("the certificate names somebody else")
 	}
 	return nil
 }
@@ -274,8 +288,8 @@ func (l *List) Encode() []byte {
 	for _, id := range l.region {
 		m.Region = append(m.Region, uint64(id))
 	}
-	for t, der := range l.tenants {
-		m.Tenants = append(m.Tenants, &pb.RelayTenant{Id: uint64(t), Authority: der})
+	for t, all := range l.tenants {
+		m.Tenants = append(m.Tenants, &pb.RelayTenant{Id: uint64(t), Authority: all[0], Former: all[1:]})
 	}
 	for n, r := range l.removed {
 		m.Removed = append(m.Removed, &pb.RemovedNode{Tenant: uint64(r.tenant), Node: uint64(n), Until: r.until})

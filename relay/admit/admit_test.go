@@ -227,6 +227,64 @@ func TestASnapshotReplacesAndPiecesComeTogether(t *testing.T) {
 	}
 }
 
+// rotates gives a tenant's authority another key, and returns the certificate of the one before.
+func (a *authority) rotates(t ident.Tenant) (old []byte) {
+	a.Helper()
+	next, err := a.ca.Intermediate(t)
+	if err != nil {
+		a.Fatal(err)
+	}
+	kept := a.keep.Replace(next)
+	a.der[t] = next.Certificate
+	return kept.Certificate
+}
+
+// While a tenant's key is changed, nodes with certificates of either are admitted; when the old one ends, whoever it has signed for is cut off.
+func TestBothAuthoritiesAdmitUntilTheOldOneEnds(t *testing.T) {
+	a := newAuthority(t)
+	l := a.list()
+	a.tell(l, a.tenants(true, 7, 8))
+	before := a.node(7, 9)
+	old := a.rotates(7)
+	after := a.node(7, 9)
+	if _, _, _, err := l.Admit(after); err == nil {
+		t.Fatal("an authority that nobody has named admits")
+	}
+	both := a.tenants(false, 7)
+	both.Tenants[0].Former = [][]byte{old}
+	if cut := a.tell(l, both); len(cut.Tenants) != 0 {
+		t.Fatalf("a new key cuts nodes off: %+v", cut)
+	}
+	again := a.list()
+	if err := again.Load(l.Encode()); err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range []*List{l, again} {
+		for name, state := range map[string]*tls.ConnectionState{"old": before, "new": after} {
+			if _, _, _, err := l.Admit(state); err != nil {
+				t.Errorf("a certificate of the %s key: %v", name, err)
+			}
+		}
+	}
+	if cut := a.tell(l, a.tenants(false, 7)); !slices.Equal(cut.Tenants, []ident.Tenant{7}) {
+		t.Errorf("the old key ends, and %+v is cut off", cut)
+	}
+	if _, _, _, err := l.Admit(before); err == nil {
+		t.Error("a certificate of the key that has ended admits")
+	}
+	if _, _, _, err := l.Admit(after); err != nil {
+		t.Error(err)
+	}
+	both.Tenants[0].Former = [][]byte{a.der[8]}
+	if _, changed, err := l.Apply(both); err == nil || changed {
+		t.Error("another tenant's authority is taken for a former one")
+	}
+	both.Tenants[0].Former = slices.Repeat([][]byte{old}, maxFormer+1)
+	if _, changed, err := l.Apply(both); err == nil || changed {
+		t.Error("any number of former ones is taken")
+	}
+}
+
 // FuzzApply lets a controller say anything, in any order.
 func FuzzApply(f *testing.F) {
 	m, _ := proto.Marshal(gone(7, 9, birth))

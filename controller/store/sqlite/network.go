@@ -10,6 +10,7 @@ import (
 
 	"github.com/cvlan/cvlan/controller/store"
 	"github.com/cvlan/cvlan/internal/base/ident"
+	"github.com/cvlan/cvlan/proto/control"
 )
 
 // CreateNetwork implements store.Handle.
@@ -48,13 +49,37 @@ func (w *work) insertNetwork(actor string, n *store.Network, open bool) error {
 	if n.Version, err = w.version(); err != nil {
 		return err
 	}
-	if err := w.exec(insertNetwork, int64(n.ID), n.Name, show(n.Range4), show(n.Range6), micro(n.Created), int64(n.Version), int64(born)); err != nil {
+	if err := w.exec(insertNetwork, int64(n.ID), n.Name, show(n.Range4), show(n.Range6), int64(n.Protocol), micro(n.Created), int64(n.Version), int64(born)); err != nil {
 		return err
 	}
 	told := *n
 	w.tell(n.Version, store.Change{Network: &told})
 	_, err = w.enact(store.Policy{Network: n.ID, Number: 1, Text: store.FirstPolicy(open), Author: actor, Comment: "the network's first"})
 	return err
+}
+
+// SetNetworkProtocol implements store.Handle.
+func (h handle) SetNetworkProtocol(ctx context.Context, actor string, id ident.Network, to control.Tunnels, ifVersion uint64) (n store.Network, err error) {
+	if to != 0 && to != control.WireGuard && to != control.IPsec {
+		return n, fmt.Errorf("protocol of network %s: %w: want one, or none", id, store.ErrInvalid)
+	}
+	err = h.write(ctx, func(w *work) error {
+		if n, err = w.network(id, ifVersion); err != nil || n.Protocol == to {
+			return err
+		}
+		if _, err := w.audit(actor, "network.protocol", id, slog.String("name", n.Name), slog.String("from", n.Protocol.String()), slog.String("to", to.String())); err != nil {
+			return err
+		}
+		version, err := w.version()
+		if err != nil {
+			return err
+		}
+		n.Protocol, n.Version = to, version
+		told := n
+		w.tell(version, store.Change{Network: &told})
+		return w.exec(setProtocol, int64(id), int64(to), int64(version))
+	})
+	return n, err
 }
 
 // DeleteNetwork implements store.Handle. The network's join keys and policies go with it.
@@ -121,7 +146,7 @@ func show(p netip.Prefix) string {
 func scanNetwork(rows *sql.Rows) (n store.Network, err error) {
 	var range4, range6 string
 	var created int64
-	if err := rows.Scan(&n.ID, &n.Name, &range4, &range6, &created, &n.Version); err != nil {
+	if err := rows.Scan(&n.ID, &n.Name, &range4, &range6, &n.Protocol, &created, &n.Version); err != nil {
 		return n, err
 	}
 	n.Created = instant(created)

@@ -44,14 +44,15 @@ const (
 	selectEvents statement = `SELECT seq, at, actor, action, target, detail, prev, hash FROM event WHERE tenant = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3`
 )
 
-const networkColumns = `id, name, range4, range6, created, version`
+const networkColumns = `id, name, range4, range6, protocol, created, version`
 
 // Of networks.
 const (
 	selectNetworks      statement = `SELECT ` + networkColumns + ` FROM network WHERE tenant = ?1 ORDER BY born`
 	selectNetwork       statement = `SELECT ` + networkColumns + ` FROM network WHERE tenant = ?1 AND id = ?2`
 	selectNetworkByName statement = `SELECT ` + networkColumns + ` FROM network WHERE tenant = ?1 AND name = ?2`
-	insertNetwork       statement = `INSERT INTO network (tenant, ` + networkColumns + `, born) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)`
+	insertNetwork       statement = `INSERT INTO network (tenant, ` + networkColumns + `, born) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)`
+	setProtocol         statement = `UPDATE network SET protocol = ?3, version = ?4 WHERE tenant = ?1 AND id = ?2`
 	deleteNetwork       statement = `DELETE FROM network WHERE tenant = ?1 AND id = ?2`
 	networkIsUsed       statement = `SELECT EXISTS (SELECT 1 FROM node WHERE tenant = ?1 AND network = ?2 UNION ALL SELECT 1 FROM plain WHERE tenant = ?1 AND network = ?2)`
 )

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/cvlan/cvlan/controller/store"
+	"github.com/cvlan/cvlan/proto/control"
 )
 
 func networksGetRangesOrKeepTheirs(t *testing.T, b *bench) {
@@ -46,12 +47,33 @@ func networksGetRangesOrKeepTheirs(t *testing.T, b *bench) {
 	b.refused(err, store.ErrNotFound, "nothing")
 }
 
+// spoken gives a network a protocol, and takes it back.
+func (b *bench) spoken(h store.Handle, n store.Network) store.Network {
+	b.t.Helper()
+	set := must[store.Network](b.t)
+	one := set(h.SetNetworkProtocol(ctx(), admin, n.ID, control.IPsec, n.Version))
+	if kept := set(h.Network(ctx(), n.ID)); kept != one || one.Protocol != control.IPsec || one.Version <= n.Version {
+		b.t.Errorf("%+v, want %+v", kept, one)
+	}
+	if same := set(h.SetNetworkProtocol(ctx(), admin, n.ID, control.IPsec, 0)); same.Version != one.Version {
+		b.t.Error("what it is already is a change")
+	}
+	_, err := h.SetNetworkProtocol(ctx(), admin, n.ID, 0, n.Version)
+	b.refused(err, store.ErrConflict, "look at it again")
+	_, err = h.SetNetworkProtocol(ctx(), admin, n.ID, control.IPsec|control.WireGuard, 0)
+	b.refused(err, store.ErrInvalid)
+	_, err = h.SetNetworkProtocol(ctx(), admin, 1, control.IPsec, 0)
+	b.refused(err, store.ErrNotFound)
+	return set(h.SetNetworkProtocol(ctx(), admin, n.ID, 0, one.Version))
+}
+
 func networksChangeAndGo(t *testing.T, b *bench) {
 	_, h := b.tenant("acme")
 	n := b.network(h, "office")
 	node := b.node(h, n, "web")
 	b.refused(h.DeleteNetwork(ctx(), admin, n.ID, 0), store.ErrConflict, "it has nodes")
 	b.ok(h.DeleteNode(ctx(), admin, node.ID, 0))
+	n = b.spoken(h, n)
 	b.refused(h.DeleteNetwork(ctx(), admin, n.ID, n.Version+1), store.ErrConflict, "look at it again")
 	b.ok(h.DeleteNetwork(ctx(), admin, n.ID, n.Version))
 	b.refused(h.DeleteNetwork(ctx(), admin, n.ID, 0), store.ErrNotFound)

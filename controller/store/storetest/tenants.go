@@ -10,6 +10,7 @@ import (
 	"github.com/cvlan/cvlan/controller/store"
 	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/base/key"
+	"github.com/cvlan/cvlan/proto/control"
 )
 
 func tenantsHaveUniqueNames(t *testing.T, b *bench) {
@@ -154,6 +155,7 @@ func tenantsNeverMeet(t *testing.T, b *bench) {
 func (e estate) raid(o estate) map[string]error {
 	errs := map[string]error{}
 	_, errs["Network"] = e.h.Network(ctx(), o.network.ID)
+	_, errs["SetNetworkProtocol"] = e.h.SetNetworkProtocol(ctx(), admin, o.network.ID, control.IPsec, 0)
 	errs["DeleteNetwork"] = e.h.DeleteNetwork(ctx(), admin, o.network.ID, 0)
 	_, errs["CreateJoinKey"] = e.h.CreateJoinKey(ctx(), admin, store.JoinKey{Network: o.network.ID, Hash: [32]byte{1}})
 	errs["RevokeJoinKey"] = e.h.RevokeJoinKey(ctx(), admin, o.key.ID)
