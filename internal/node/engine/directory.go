@@ -24,16 +24,18 @@ import (
 )
 
 // directory is the map as IKE needs it. A node is to IKE what its certificate names, the URI of package trust as ID_DER_ASN1_GN, and proves it with
-// that certificate: issued by its tenant's authority, under the root that the join key has pinned, valid now, and for the very identity key
-// that is in its record of the map. The engine writes it, the tunnel's owner reads it.
+// that certificate: issued by an authority of its tenant's that has not ended, under the root that the join key has pinned, valid now, and for the
+// very identity key that is in its record of the map. The engine writes it, the tunnel's owner reads it.
 type directory struct {
 	tenant      ident.Tenant
 	root        *x509.Certificate // nil: it cannot be read, and nobody is believed
 	credentials func() session.Credentials
 
-	mu    sync.Mutex
-	nodes map[ident.Node]*netmap.Peer
-	other map[ident.Node]netmap.Choice // what is spoken with those with whom it is not WireGuard by default
+	mu     sync.Mutex
+	nodes  map[ident.Node]*netmap.Peer
+	other  map[ident.Node]netmap.Choice // what is spoken with those with whom it is not WireGuard by default
+	worth  control.Authorities
+	proved map[ident.Node]control.AuthorityID // by which authority those have proved themselves who did
 }
 
 // usual is what is spoken with most, and takes no memory.
@@ -52,7 +54,8 @@ var (
 
 func newDirectory(m *session.Membership, credentials func() session.Credentials) *directory {
 	root, _ := x509.ParseCertificate(m.Root) // without it every Evidence is refused
-	return &directory{tenant: m.Tenant, root: root, credentials: credentials, nodes: map[ident.Node]*netmap.Peer{}, other: map[ident.Node]netmap.Choice{}}
+	return &directory{tenant: m.Tenant, root: root, credentials: credentials, nodes: map[ident.Node]*netmap.Peer{}, other: map[ident.Node]netmap.Choice{},
+		proved: map[ident.Node]control.AuthorityID{}}
 }
 
 // put takes note of a node and of what is spoken with it.
@@ -73,6 +76,7 @@ func (d *directory) remove(n ident.Node) {
 	defer d.mu.Unlock()
 	delete(d.nodes, n)
 	delete(d.other, n)
+	delete(d.proved, n)
 }
 
 // clear forgets all.
@@ -81,6 +85,7 @@ func (d *directory) clear() {
 	defer d.mu.Unlock()
 	clear(d.nodes)
 	clear(d.other)
+	clear(d.proved)
 }
 
 // node is the one with an identifier.
@@ -191,6 +196,8 @@ func (d *directory) Evidence(p *tunnel.Peer, remote msg.Identity, certs []msg.Ce
 		return crypt.Evidence{}, fmt.Errorf("the certificate is for %s, the peer is node %s", proved, a.Record.Node)
 	case held != a.Record.Identity:
 		return crypt.Evidence{}, fmt.Errorf("the certificate of node %s is for another key than its record", a.Record.Node)
+	case !d.prove(a.Record.Node, control.AuthorityOf(chain[1].Raw)):
+		return crypt.Evidence{}, fmt.Errorf("the certificate of node %s is of an authority that has ended; it gets another one when it reaches its controller", a.Record.Node)
 	}
 	return crypt.Evidence{Public: chain[0].PublicKey}, nil
 }

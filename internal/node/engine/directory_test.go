@@ -3,6 +3,7 @@ package engine
 import (
 	"crypto/ecdsa"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -105,6 +106,17 @@ func TestOnlyTheNodeOfTheMapIsBelieved(t *testing.T) {
 	if _, err := d.Evidence(p, ike.URIIdentity(trust.NodeName(trusttest.Domain, 7, 3).String()), certs(right)); err == nil {
 		t.Error("a node is believed to be another")
 	}
+	if gone := d.believe(control.Authorities{Ended: []control.AuthorityID{control.AuthorityOf([]byte("another"))}}); len(gone) != 0 {
+		t.Error("parted from, because another's authority has ended:", gone)
+	}
+	ended := control.Authorities{Ended: []control.AuthorityID{control.AuthorityOf(tenant.Cert.Raw)}}
+	if gone := d.believe(ended); !slices.Equal(gone, []ident.Node{2}) || len(d.believe(ended)) != 0 {
+		t.Error("its authority has ended, and parted from are", gone)
+	}
+	if _, err := d.Evidence(p, how.Remote, certs(right)); err == nil {
+		t.Error("a certificate of an authority that has ended is believed")
+	}
+	d.believe(control.Authorities{})
 	for _, id := range []msg.Identity{{}, {Kind: msg.IDKeyID, Data: []byte(name.String())}, ike.URIIdentity("spiffe://x"), ike.URIIdentity(trust.RelayName(trusttest.Domain, 2).String()),
 		ike.URIIdentity(trust.NodeName(trusttest.Domain, 8, 2).String()), {Kind: msg.IDGN, Data: []byte{0x86, 9}}} {
 		if _, ok := d.Who(id, msg.Identity{}); ok {

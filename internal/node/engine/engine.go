@@ -50,6 +50,7 @@ type Engine struct {
 	saved     time.Time
 	kept      time.Time // what was heard as of the last save
 	unsaved   error     // why the newest state is not on the disk
+	renewAt   time.Time // when to ask for another certificate; zero: it is good
 	reach     []netip.Addr
 	names     names
 	isRelay   ident.Relay     // that Config.Relay was told last
@@ -87,6 +88,7 @@ func New(cfg Config) *Engine {
 	})
 	e.directory = newDirectory(m, e.session.Credentials)
 	e.publish()
+	e.trust()
 	return e
 }
 
@@ -201,6 +203,9 @@ func (e *Engine) tick() {
 	if due(e.rules.again) {
 		e.turn()
 	}
+	if due(e.renewAt) {
+		e.renew()
+	}
 	if due(e.publishAt) || now.Sub(e.published) >= idleCheck {
 		e.publish()
 	}
@@ -208,7 +213,7 @@ func (e *Engine) tick() {
 
 func (e *Engine) deadline() time.Time {
 	d := e.published.Add(idleCheck)
-	for _, t := range []time.Time{e.retryAt, e.saveAt, e.publishAt, e.names.again, e.rules.again} {
+	for _, t := range []time.Time{e.retryAt, e.saveAt, e.publishAt, e.names.again, e.rules.again, e.renewAt} {
 		if !t.IsZero() && t.Before(d) {
 			d = t
 		}
@@ -258,6 +263,9 @@ func (e *Engine) apply(m *pb.Map) error {
 	e.listed = nil
 	if slices.ContainsFunc(e.out.Events, ofRules) {
 		e.rule() // before the peers may speak
+	}
+	if slices.ContainsFunc(e.out.Events, ofTrust) {
+		e.trust()
 	}
 	e.follow(e.out.Events)
 	if slices.ContainsFunc(e.out.Events, ofOwn) {

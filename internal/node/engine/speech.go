@@ -59,7 +59,8 @@ func (e *Engine) choose(p *netmap.Peer) netmap.Choice {
 	own := self.Record.Speech
 	own.Speaks &= e.speaks()
 	required := e.rules.charter != nil && e.rules.charter.NeedsIPsec(self.User, compile.Other{Class: p.Class, User: p.User})
-	return netmap.Choose(own, p.Record.Speech, required, 0) // networks leave it to their nodes
+	n, _ := e.table.Network()
+	return netmap.Choose(own, p.Record.Speech, required, n.Protocol)
 }
 
 // respeak has the tunnel speak with its peers what is chosen now, and tells it only of those with whom that has changed. Before rules that
