@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -57,28 +56,6 @@ func nouns(use, short, long, example string, below ...*cobra.Command) *cobra.Com
 	return c
 }
 
-// work is one command's talk with the controller.
-type work struct {
-	context.Context
-	*session
-	client *admin.Client
-	admin.InTenant
-	narrow string // the network that completion is about; "": any
-}
-
-// do runs a command's talk within the timeout.
-func (s *session) do(c *cobra.Command, run func(*work) error) error {
-	t, tenant, err := s.ticket()
-	if err != nil {
-		return err
-	}
-	ctx, cancel := s.timeout.within(c.Context())
-	defer cancel()
-	w := &work{Context: ctx, session: s, client: admin.NewClient(t), InTenant: admin.InTenant{Tenant: tenant}}
-	defer w.client.Close()
-	return run(w)
-}
-
 // ticket returns the admin key to use, and the tenant to act on.
 func (s *session) ticket() (ticket.Ticket, string, error) {
 	var t ticket.Ticket
@@ -131,20 +108,3 @@ func either(values ...string) string {
 	}
 	return ""
 }
-
-// collect fetches all pages of a list.
-func collect[T any](page func(admin.Page) (admin.List[T], error)) ([]T, error) {
-	items := []T{}
-	for item, err := range admin.All(func(cursor string) (admin.List[T], error) {
-		return page(admin.Page{Limit: 1000, After: cursor})
-	}) {
-		if err != nil {
-			return nil, err
-		}
-		items = append(items, item)
-	}
-	return items, nil
-}
-
-// adminSchema is the version of the JSON documents of the commands under admin.
-const adminSchema = 1

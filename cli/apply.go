@@ -161,20 +161,14 @@ func (o *applyOptions) print(steps []plan.Step) {
 
 // describe reads what the tenant is.
 func (w *work) describe() (t plan.Tenant, err error) {
-	groups, err := collect(func(p admin.Page) (admin.List[admin.Group], error) {
-		l, err := admin.Call(w, w.client, admin.ListGroups, admin.ListGroupsIn{InTenant: w.InTenant, Page: p})
-		return l.Body, err
-	})
+	groups, err := everyOf(w, admin.ListGroups, func(p admin.Page) admin.ListGroupsIn { return admin.ListGroupsIn{InTenant: w.InTenant, Page: p} })
 	if err != nil {
 		return t, err
 	}
 	for _, g := range groups {
 		t.Groups = append(t.Groups, plan.Group{Name: strings.TrimPrefix(g.Name, "group:")})
 	}
-	users, err := collect(func(p admin.Page) (admin.List[admin.User], error) {
-		l, err := admin.Call(w, w.client, admin.ListUsers, admin.ListUsersIn{InTenant: w.InTenant, Page: p})
-		return l.Body, err
-	})
+	users, err := everyOf(w, admin.ListUsers, func(p admin.Page) admin.ListUsersIn { return admin.ListUsersIn{InTenant: w.InTenant, Page: p} })
 	if err != nil {
 		return t, err
 	}
@@ -190,10 +184,7 @@ func (w *work) describe() (t plan.Tenant, err error) {
 }
 
 func (w *work) describeNetworks() (all []plan.Network, err error) {
-	networks, err := collect(func(p admin.Page) (admin.List[admin.Network], error) {
-		l, err := admin.Call(w, w.client, admin.ListNetworks, admin.ListNetworksIn{InTenant: w.InTenant, Page: p})
-		return l.Body, err
-	})
+	networks, err := everyOf(w, admin.ListNetworks, func(p admin.Page) admin.ListNetworksIn { return admin.ListNetworksIn{InTenant: w.InTenant, Page: p} })
 	if err != nil {
 		return nil, err
 	}

@@ -29,30 +29,29 @@ func newExport(s *session) *cobra.Command {
 }
 
 func (w *work) export(output string, replace bool) error {
+	if err := w.fill(either(output, "-"), replace, w.tenantFile); err != nil {
+		return err
+	}
+	if output != "" && output != "-" {
+		w.IO.Printf("wrote %s", output)
+	}
+	return nil
+}
+
+// tenantFile is the tenant as apply takes it.
+func (w *work) tenantFile() ([]byte, error) {
+	p := w.progress(w, "reading the tenant")
+	defer p.stop()
 	t, err := w.describe()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	me, err := admin.Call(w, w.client, admin.GetWhoami, admin.Nothing{})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var b bytes.Buffer
-	if err := t.Write(&b, "The tenant "+either(me.Body.TenantName, w.InTenant.Tenant)+" of "+strings.Join(w.client.Addrs(), ", ")+".",
-		"Change it, then: cvlan admin apply -f FILE --dry-run"); err != nil {
-		return err
-	}
-	if output == "" || output == "-" {
-		_, err := w.IO.Out.Write(b.Bytes())
-		return err
-	}
-	out, err := openOut(output, replace)
-	if err != nil {
-		return err
-	}
-	if err := out.write(b.Bytes()); err != nil {
-		return err
-	}
-	w.IO.Printf("wrote %s", output)
-	return nil
+	err = t.Write(&b, "The tenant "+either(me.Body.TenantName, w.InTenant.Tenant)+" of "+strings.Join(w.client.Addrs(), ", ")+".",
+		"Change it, then: cvlan admin apply -f FILE --dry-run")
+	return b.Bytes(), err
 }

@@ -28,6 +28,12 @@ func (s *span) Set(text string) error {
 	return err
 }
 
+// seconds is the duration as the controller counts it.
+func (s span) seconds() *int64 {
+	n := int64(time.Duration(s) / time.Second)
+	return &n
+}
+
 // spanText writes whole units where that is exact, so that defaults in help look as people type them.
 func spanText(d time.Duration) string {
 	if short := iox.Span(d); d > 0 {
@@ -38,11 +44,52 @@ func spanText(d time.Duration) string {
 	return d.String()
 }
 
-// outputFlags adds the flags that choose a result's form.
-func outputFlags(c *cobra.Command, o *iox.Output) {
+// outputFlags adds the flags that choose a result's form. brief is where in the JSON document the names are that -q prints; without it
+// there is no -q.
+func outputFlags(c *cobra.Command, o *iox.Output, brief ...string) {
 	c.Flags().BoolVar(&o.JSON, "json", false, "print the result as JSON")
 	c.Flags().StringVar(&o.Template, "template", "", "print the result through a Go template over the JSON document")
-	exclusive(c, "json", "template")
+	if len(brief) == 0 {
+		exclusive(c, "json", "template")
+		return
+	}
+	o.Brief = brief[0]
+	c.Flags().BoolVarP(&o.Quiet, "quiet", "q", false, "print only "+o.Brief+" of the JSON document, one a line")
+	exclusive(c, "json", "template", "quiet")
+}
+
+// needs refuses a command line without one of the flags. It is called when the command's Args are set.
+func needs(c *cobra.Command, names ...string) {
+	then := c.Args
+	c.Args = func(c *cobra.Command, args []string) error {
+		if err := then(c, args); err != nil {
+			return err
+		}
+		for _, n := range names {
+			if f := c.Flags().Lookup(n); f.Value.String() == f.DefValue {
+				return usage(c, "--"+n+" is missing")
+			}
+		}
+		return nil
+	}
+}
+
+// confirmed adds --yes, and without it asks before the command runs; nothing is what is said when the answer is no.
+func confirmed(c *cobra.Command, question func(args []string) string, nothing string, io *iox.IO) {
+	var yes bool
+	run := c.RunE
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if !yes && !io.Confirm(question(args)) {
+			return &iox.Error{Exit: iox.Interrupted, What: nothing}
+		}
+		return run(c, args)
+	}
+	yesFlag(c, &yes)
+}
+
+// yesFlag adds --yes.
+func yesFlag(c *cobra.Command, yes *bool) {
+	c.Flags().BoolVarP(yes, "yes", "y", false, "do not ask")
 }
 
 // exclusive refuses more than one of the flags. It is called when the command's Args are set.
@@ -74,6 +121,11 @@ func (s span) within(ctx context.Context) (context.Context, context.CancelFunc) 
 		return context.WithCancel(ctx)
 	}
 	return context.WithTimeout(ctx, time.Duration(s))
+}
+
+// printSecret writes a key whole and as it is: cleaned or cut it would be worthless, and ticket.Parse checks it at the other end.
+func (e *Env) printSecret(text string) {
+	_, _ = io.WriteString(e.IO.Out, strings.Join(strings.Fields(text), "")+"\n")
 }
 
 // maxKeyFile bounds what is read as a key, in bytes.

@@ -1,9 +1,6 @@
 package cli
 
 import (
-	"errors"
-	"io/fs"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -22,16 +19,14 @@ func newKey(s *session) *cobra.Command {
 }
 
 type keyCreateOptions struct {
-	*session
 	want    admin.NewJoinKey
 	uses    int
 	expires span
 	file    string
-	out     iox.Output
 }
 
 func newKeyCreate(s *session) *cobra.Command {
-	o := &keyCreateOptions{session: s, expires: span(admin.DefaultTTLSeconds * time.Second)}
+	o := &keyCreateOptions{expires: span(admin.DefaultTTLSeconds * time.Second)}
 	c := &cobra.Command{
 		Use:   "create --network NETWORK",
 		Short: "Create a join key and print it",
@@ -42,12 +37,6 @@ func newKeyCreate(s *session) *cobra.Command {
 			"  cvlan admin key create --network plant --uses 10 --expires 7d --approve --out plant.key\n" +
 			"  cvlan admin key create --network office --user alice@example.com --out alice.key",
 		Args: takes(),
-		RunE: func(c *cobra.Command, _ []string) error {
-			if o.want.Network == "" {
-				return usage(c, "--network is missing")
-			}
-			return s.do(c, o.run)
-		},
 	}
 	f := c.Flags()
 	f.StringVar(&o.want.Network, "network", "", "network to join, by name or identifier")
@@ -58,70 +47,33 @@ func newKeyCreate(s *session) *cobra.Command {
 	f.StringVar(&o.want.User, "user", "", "user whose its nodes are, by login")
 	f.StringArrayVar(&o.want.Tags, "tag", nil, "tag that its nodes carry; may be repeated")
 	f.StringVar(&o.file, "out", "", "write the key to this file, which must not exist, with mode 0600")
-	outputFlags(c, &o.out)
-	return c
+	needs(c, "network")
+	return s.tells(c, o.run)
 }
 
-func (o *keyCreateOptions) run(w *work) error {
-	seconds := int64(time.Duration(o.expires) / time.Second)
-	o.want.Uses, o.want.TTLSeconds = &o.uses, &seconds
-	write := func(string) error { return nil }
-	if o.file != "" { // before the key is made: a file that cannot be written must not cost a key
-		f, err := create(o.file)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		write = func(text string) error {
-			_, err := f.WriteString(text + "\n")
-			return errors.Join(err, f.Sync())
-		}
-	}
-	k, err := admin.Call(w, w.client, admin.CreateJoinKey, admin.CreateJoinKeyIn{InTenant: w.InTenant, Body: o.want})
-	if err == nil {
-		err = write(k.Body.Key)
-	}
-	if err != nil {
-		if o.file != "" {
-			os.Remove(o.file)
-		}
+func (o *keyCreateOptions) run(w *work, _ []string) error {
+	o.want.Uses, o.want.TTLSeconds = &o.uses, o.expires.seconds()
+	var k admin.CreatedJoinKey
+	if err := w.fill(o.file, false, func() ([]byte, error) {
+		out, err := admin.Call(w, w.client, admin.CreateJoinKey, admin.CreateJoinKeyIn{InTenant: w.InTenant, Body: o.want})
+		k = out.Body
+		return []byte(k.Key + "\n"), err
+	}); err != nil {
 		return err
 	}
-	return o.print(k.Body)
-}
-
-// create makes a file that only its owner can read.
-func create(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, fs.ErrExist) {
-		return nil, &iox.Error{Exit: iox.Invalid, What: "write " + path, Why: "the file exists already", Hint: "name another, or delete it"}
+	w.noteUnknown(k.Unknown)
+	if o.file == "" {
+		return w.show(k, func() {
+			w.printSecret(k.Key)
+			w.IO.Notef("It admits %s to %s, %s. On the new machine: cvlan up --key-file FILE", machines(k.Uses), k.NetworkName, ends(w.Now(), k.Expires))
+		})
 	}
-	if err != nil {
-		return nil, readFault("write", path, err)
-	}
-	return f, nil
-}
-
-func (o *keyCreateOptions) print(k admin.CreatedJoinKey) error {
-	o.noteUnknown(k.Unknown)
-	if o.file != "" {
-		o.IO.Notef("%s admits %s to %s, %s", o.file, machines(k.Uses), k.NetworkName, ends(o.Now(), k.Expires))
-		k.Key = ""
-		if !o.out.JSON && o.out.Template == "" {
-			return nil
-		}
-	}
+	w.IO.Notef("%s admits %s to %s, %s", o.file, machines(k.Uses), k.NetworkName, ends(w.Now(), k.Expires))
 	doc := struct {
-		Schema int `json:"schema"`
 		admin.JoinKey
-		Key     string   `json:"key,omitempty"`
 		Unknown []string `json:"unknown_tags,omitempty"`
-	}{adminSchema, k.JoinKey, k.Key, k.Unknown}
-	return o.out.Write(o.IO, doc, func() {
-		// Whole and as it is: cleaned or cut it would be worthless, and ticket.Parse checks it at the other end.
-		_, _ = o.IO.Out.Write([]byte(strings.Join(strings.Fields(k.Key), "") + "\n"))
-		o.IO.Notef("It admits %s to %s, %s. On the new machine: cvlan up --key-file FILE", machines(k.Uses), k.NetworkName, ends(o.Now(), k.Expires))
-	})
+	}{k.JoinKey, k.Unknown}
+	return w.show(doc, func() {})
 }
 
 func machines(uses int) string {
@@ -144,32 +96,22 @@ func ends(now, t time.Time) string {
 
 func newKeyList(s *session) *cobra.Command {
 	var network string
-	var out iox.Output
 	c := &cobra.Command{
 		Use: "list", Aliases: []string{"ls"}, Short: "List join keys",
 		Long:    "list shows the join keys that there are, without their secrets, which nobody has any more.",
 		Example: "  cvlan admin key list\n  cvlan admin key list --network office --json",
 		Args:    takes(),
-		RunE: func(c *cobra.Command, _ []string) error {
-			return s.do(c, func(w *work) error {
-				all, err := collect(func(p admin.Page) (admin.List[admin.JoinKey], error) {
-					l, err := admin.Call(w, w.client, admin.ListJoinKeys, admin.ListJoinKeysIn{InTenant: w.InTenant, Page: p, Network: network})
-					return l.Body, err
-				})
-				if err != nil {
-					return err
-				}
-				doc := struct {
-					Schema int             `json:"schema"`
-					Keys   []admin.JoinKey `json:"keys"`
-				}{adminSchema, all}
-				return out.Write(s.IO, doc, func() { s.printKeys(all) })
-			})
-		},
 	}
 	c.Flags().StringVar(&network, "network", "", "only those of this network")
-	outputFlags(c, &out)
-	return c
+	return s.tells(c, func(w *work, _ []string) error {
+		all, err := everyOf(w, admin.ListJoinKeys, func(p admin.Page) admin.ListJoinKeysIn {
+			return admin.ListJoinKeysIn{InTenant: w.InTenant, Page: p, Network: network}
+		})
+		if err != nil {
+			return err
+		}
+		return w.list("keys", all, func() { s.printKeys(all) })
+	}, "keys.id")
 }
 
 func (s *session) printKeys(all []admin.JoinKey) {
@@ -208,18 +150,11 @@ func traits(k admin.JoinKey) string {
 }
 
 func newKeyRevoke(s *session) *cobra.Command {
-	return &cobra.Command{
+	return s.ends(&cobra.Command{
 		Use: "revoke KEY", Short: "Revoke a join key", Long: "revoke makes a join key worthless. Nodes that it admitted stay; see cvlan admin node delete.",
 		Example: "  cvlan admin key revoke j0c9k2v4m8q1xz\n  cvlan admin key list --template '{{range .keys}}{{.id}} {{end}}' | xargs -n 1 cvlan admin key revoke",
 		Args:    takes("KEY"),
-		RunE: func(c *cobra.Command, args []string) error {
-			return s.do(c, func(w *work) error {
-				_, err := admin.Call(w, w.client, admin.RevokeJoinKey, admin.OneJoinKeyIn{InTenant: w.InTenant, Key: args[0]})
-				if err == nil {
-					s.IO.Printf("%s is revoked", args[0])
-				}
-				return err
-			})
-		},
-	}
+	}, "", "revoked", func(w *work, name string) error {
+		return one(w, w.client, admin.RevokeJoinKey, admin.OneJoinKeyIn{InTenant: w.InTenant, Key: name})
+	})
 }

@@ -87,29 +87,19 @@ func newLogout(s *session) *cobra.Command {
 }
 
 func newWhoami(s *session) *cobra.Command {
-	var out iox.Output
-	c := &cobra.Command{
+	return s.tells(&cobra.Command{
 		Use:     "whoami",
 		Short:   "Show the login: which controller, which key, what it may do",
 		Long:    "whoami asks the controller who this key is.",
 		Example: "  cvlan admin whoami\n  cvlan admin whoami --template '{{join .scopes \" \"}}'",
 		Args:    takes(),
-		RunE: func(c *cobra.Command, _ []string) error {
-			return s.do(c, func(w *work) error {
-				me, err := admin.Call(w, w.client, admin.GetWhoami, admin.Nothing{})
-				if err != nil {
-					return err
-				}
-				doc := struct {
-					Schema int `json:"schema"`
-					admin.Whoami
-				}{adminSchema, me.Body}
-				return out.Write(s.IO, doc, func() { s.printWhoami(w, me.Body) })
-			})
-		},
-	}
-	outputFlags(c, &out)
-	return c
+	}, func(w *work, _ []string) error {
+		me, err := admin.Call(w, w.client, admin.GetWhoami, admin.Nothing{})
+		if err != nil {
+			return err
+		}
+		return w.show(me.Body, func() { s.printWhoami(w, me.Body) })
+	}, "id")
 }
 
 func (s *session) printWhoami(w *work, me admin.Whoami) {

@@ -19,42 +19,26 @@ func newNode(s *session) *cobra.Command {
 		newNodeList(s), newNodeShow(s), newNodeApprove(s), newNodeRename(s), newNodeTag(s, true), newNodeTag(s, false), newNodeDelete(s))
 }
 
-// nodeDoc is the JSON document of one node.
-type nodeDoc struct {
-	Schema int `json:"schema"`
-	admin.Node
-}
-
 func newNodeList(s *session) *cobra.Command {
 	var network, user string
 	var pending bool
-	var out iox.Output
 	c := &cobra.Command{
 		Use: "list", Aliases: []string{"ls"}, Short: "List nodes", Long: "list shows the nodes of the tenant, or of one network.",
 		Example: "  cvlan admin node list --network office\n  cvlan admin node list --pending --template '{{range .nodes}}{{.id}} {{end}}'",
 		Args:    takes(),
-		RunE: func(c *cobra.Command, _ []string) error {
-			return s.do(c, func(w *work) error {
-				all, err := collect(func(p admin.Page) (admin.List[admin.Node], error) {
-					l, err := admin.Call(w, w.client, admin.ListNodes, admin.ListNodesIn{InTenant: w.InTenant, Page: p, Network: network, Pending: pending, User: user})
-					return l.Body, err
-				})
-				if err != nil {
-					return err
-				}
-				doc := struct {
-					Schema int          `json:"schema"`
-					Nodes  []admin.Node `json:"nodes"`
-				}{adminSchema, all}
-				return out.Write(s.IO, doc, func() { s.printNodes(all, pending) })
-			})
-		},
 	}
 	c.Flags().StringVar(&network, "network", "", "only those of this network")
 	c.Flags().StringVar(&user, "user", "", "only those of this user, by login")
 	c.Flags().BoolVar(&pending, "pending", false, "only those that wait for approval")
-	outputFlags(c, &out)
-	return c
+	return s.tells(c, func(w *work, _ []string) error {
+		all, err := everyOf(w, admin.ListNodes, func(p admin.Page) admin.ListNodesIn {
+			return admin.ListNodesIn{InTenant: w.InTenant, Page: p, Network: network, Pending: pending, User: user}
+		})
+		if err != nil {
+			return err
+		}
+		return w.list("nodes", all, func() { s.printNodes(all, pending) })
+	}, "nodes.id")
 }
 
 func (s *session) printNodes(all []admin.Node, pending bool) {
@@ -85,23 +69,17 @@ func nodeState(n admin.Node) any {
 }
 
 func newNodeShow(s *session) *cobra.Command {
-	var out iox.Output
-	c := &cobra.Command{
+	return s.tells(&cobra.Command{
 		Use: "show NODE", Short: "Show a node", Long: "show shows all that the controller knows of a node.",
 		Example: "  cvlan admin node show web\n  cvlan admin node show web.office --json",
 		Args:    takes("NODE"),
-		RunE: func(c *cobra.Command, args []string) error {
-			return s.do(c, func(w *work) error {
-				n, err := admin.Call(w, w.client, admin.GetNode, w.node(args[0]))
-				if err != nil {
-					return err
-				}
-				return out.Write(s.IO, nodeDoc{adminSchema, n.Body}, func() { s.showNode(n.Body) })
-			})
-		},
-	}
-	outputFlags(c, &out)
-	return c
+	}, func(w *work, args []string) error {
+		n, err := admin.Call(w, w.client, admin.GetNode, w.node(args[0]))
+		if err != nil {
+			return err
+		}
+		return w.show(n.Body, func() { s.showNode(n.Body) })
+	}, "id")
 }
 
 func (s *session) showNode(n admin.Node) {
@@ -136,24 +114,18 @@ func yes(b bool) string {
 }
 
 func newNodeApprove(s *session) *cobra.Command {
-	var out iox.Output
-	c := &cobra.Command{
+	return s.tells(&cobra.Command{
 		Use: "approve NODE", Short: "Let a node that waits take part", Long: "approve shows a node that joined with a key made with --approve to the others, and the others to it.",
 		Example: "  cvlan admin node approve web\n  cvlan admin node list --pending --template '{{range .nodes}}{{.id}} {{end}}' | xargs -n 1 cvlan admin node approve",
 		Args:    takes("NODE"),
-		RunE: func(c *cobra.Command, args []string) error {
-			return s.do(c, func(w *work) error {
-				before, unread := admin.Call(w, w.client, admin.GetNode, w.node(args[0])) // a key may approve and not read
-				n, err := admin.Call(w, w.client, admin.ApproveNode, admin.ChangeNodeIn{OneNodeIn: w.node(args[0])})
-				if err != nil {
-					return err
-				}
-				return out.Write(s.IO, nodeDoc{adminSchema, n.Body}, func() { s.approved(n.Body, unread != nil || before.Body.Pending) })
-			})
-		},
-	}
-	outputFlags(c, &out)
-	return c
+	}, func(w *work, args []string) error {
+		before, unread := admin.Call(w, w.client, admin.GetNode, w.node(args[0])) // a key may approve and not read
+		n, err := admin.Call(w, w.client, admin.ApproveNode, admin.ChangeNodeIn{OneNodeIn: w.node(args[0])})
+		if err != nil {
+			return err
+		}
+		return w.show(n.Body, func() { s.approved(n.Body, unread != nil || before.Body.Pending) })
+	}, "id")
 }
 
 // approved says so, or that the node did not wait: another of a similar name may.
@@ -167,24 +139,18 @@ func (s *session) approved(n admin.Node, waited bool) {
 }
 
 func newNodeRename(s *session) *cobra.Command {
-	var out iox.Output
-	c := &cobra.Command{
+	return s.tells(&cobra.Command{
 		Use: "rename NODE NAME", Short: "Give a node another name", Long: "rename gives a node another name, unique in its network. Tunnels go on.",
 		Example: "  cvlan admin node rename web www\n  cvlan admin node rename n0c9k2v4m8q1xz db-7",
 		Args:    takes("NODE", "NAME"),
-		RunE: func(c *cobra.Command, args []string) error {
-			return s.do(c, func(w *work) error {
-				in := admin.RenameNodeIn{OneNodeIn: w.node(args[0]), Body: admin.NodeName{Name: args[1]}}
-				n, err := admin.Call(w, w.client, admin.RenameNode, in)
-				if err != nil {
-					return err
-				}
-				return out.Write(s.IO, nodeDoc{adminSchema, n.Body}, func() { s.IO.Printf("%s is now %s", args[0], n.Body.Name) })
-			})
-		},
-	}
-	outputFlags(c, &out)
-	return c
+	}, func(w *work, args []string) error {
+		in := admin.RenameNodeIn{OneNodeIn: w.node(args[0]), Body: admin.NodeName{Name: args[1]}}
+		n, err := admin.Call(w, w.client, admin.RenameNode, in)
+		if err != nil {
+			return err
+		}
+		return w.show(n.Body, func() { s.IO.Printf("%s is now %s", args[0], n.Body.Name) })
+	}, "id")
 }
 
 func newNodeTag(s *session, add bool) *cobra.Command {
@@ -194,35 +160,25 @@ func newNodeTag(s *session, add bool) *cobra.Command {
 	if !add {
 		verb, short, long = "untag", "Take tags from a node", "untag takes tags from a node. Without a tag the node is its user's to policy again."
 	}
-	var out iox.Output
-	c := &cobra.Command{
+	return s.tells(&cobra.Command{
 		Use: verb + " NODE TAG...", Short: short, Long: long,
 		Example: "  cvlan admin node " + verb + " web tag:server\n  cvlan admin node " + verb + " web.office server eu",
 		Args:    takesMore("NODE", "TAG"),
-		RunE: func(c *cobra.Command, args []string) error {
-			in := admin.TagNodeIn{Body: admin.TagChange{Add: args[1:]}}
-			if !add {
-				in.Body = admin.TagChange{Remove: args[1:]}
-			}
-			return s.do(c, func(w *work) error {
-				in.OneNodeIn = w.node(args[0])
-				n, err := admin.Call(w, w.client, admin.TagNode, in)
-				if err != nil {
-					return err
-				}
-				doc := struct {
-					Schema int `json:"schema"`
-					admin.TaggedNode
-				}{adminSchema, n.Body}
-				return out.Write(s.IO, doc, func() {
-					s.IO.Printf("%s %s", n.Body.Name, tagged(n.Body.Node))
-					s.noteUnknown(n.Body.Unknown)
-				})
-			})
-		},
-	}
-	outputFlags(c, &out)
-	return c
+	}, func(w *work, args []string) error {
+		in := admin.TagNodeIn{Body: admin.TagChange{Add: args[1:]}}
+		if !add {
+			in.Body = admin.TagChange{Remove: args[1:]}
+		}
+		in.OneNodeIn = w.node(args[0])
+		n, err := admin.Call(w, w.client, admin.TagNode, in)
+		if err != nil {
+			return err
+		}
+		return w.show(n.Body, func() {
+			s.IO.Printf("%s %s", n.Body.Name, tagged(n.Body.Node))
+			s.noteUnknown(n.Body.Unknown)
+		})
+	}, "id")
 }
 
 // noteUnknown says which tags no rule can mean.
@@ -245,27 +201,14 @@ func tagged(n admin.Node) string {
 }
 
 func newNodeDelete(s *session) *cobra.Command {
-	var sure bool
-	c := &cobra.Command{
+	return s.ends(&cobra.Command{
 		Use: "delete NODE", Short: "Remove a node from its network",
 		Long:    "delete ends the node's session at once and makes every other node forget it. To come back the machine needs a join key.",
 		Example: "  cvlan admin node delete web\n  cvlan admin node delete web.office --yes",
 		Args:    takes("NODE"),
-		RunE: func(c *cobra.Command, args []string) error {
-			if !sure && !s.IO.Confirm("Remove the node "+args[0]+"?") {
-				return &iox.Error{Exit: iox.Interrupted, What: "nothing was removed"}
-			}
-			return s.do(c, func(w *work) error {
-				_, err := admin.Call(w, w.client, admin.DeleteNode, admin.ChangeNodeIn{OneNodeIn: w.node(args[0])})
-				if err == nil {
-					s.IO.Printf("%s is removed", args[0])
-				}
-				return err
-			})
-		},
-	}
-	c.Flags().BoolVarP(&sure, "yes", "y", false, "do not ask")
-	return c
+	}, "Remove the node", "removed", func(w *work, name string) error {
+		return one(w, w.client, admin.DeleteNode, admin.ChangeNodeIn{OneNodeIn: w.node(name)})
+	})
 }
 
 func (w *work) node(name string) admin.OneNodeIn {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -31,13 +32,14 @@ func openOut(path string, replace bool) (*outFile, error) {
 	return &outFile{f, path}, nil
 }
 
-// write makes the content durable and puts it where it belongs.
+// write makes the content durable and puts it where it belongs, or takes the file away.
 func (o *outFile) write(b []byte) error {
 	_, err := o.f.Write(b)
 	if err = errors.Join(err, o.f.Sync(), o.f.Close()); err == nil && o.f.Name() != o.path {
 		err = os.Rename(o.f.Name(), o.path)
 	}
 	if err != nil {
+		o.discard()
 		return readFault("write", o.path, err)
 	}
 	return nil
@@ -47,4 +49,41 @@ func (o *outFile) write(b []byte) error {
 func (o *outFile) discard() {
 	o.f.Close()
 	os.Remove(o.f.Name())
+}
+
+// create makes a file that only its owner can read.
+func create(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil, &iox.Error{Exit: iox.Invalid, What: "write " + path, Why: "the file exists already", Hint: "name another, or delete it"}
+	}
+	if err != nil {
+		return nil, readFault("write", path, err)
+	}
+	return f, nil
+}
+
+// fill writes what content makes to a file, or to standard output if that is "-", or nowhere if it is "". The file is made before content is
+// asked for it, and is gone again after a failure: there is the whole file or none.
+func (e *Env) fill(path string, replace bool, content func() ([]byte, error)) error {
+	var out *outFile
+	if path != "" && path != "-" {
+		var err error
+		if out, err = openOut(path, replace); err != nil {
+			return err
+		}
+	}
+	b, err := content()
+	switch {
+	case err != nil && out != nil:
+		out.discard()
+		return err
+	case err != nil:
+		return err
+	case out != nil:
+		return out.write(b)
+	case path == "-":
+		_, err = e.IO.Out.Write(b)
+	}
+	return err
 }

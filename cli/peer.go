@@ -18,39 +18,23 @@ func newPeer(s *session) *cobra.Command {
 		newPeerCreate(s), newPeerList(s), newPeerShow(s), newPeerDelete(s))
 }
 
-// peerDoc is the JSON document of one peer.
-type peerDoc struct {
-	Schema int `json:"schema"`
-	admin.PeerDetail
-}
-
 func newPeerList(s *session) *cobra.Command {
 	var network string
-	var out iox.Output
 	c := &cobra.Command{
 		Use: "list", Aliases: []string{"ls"}, Short: "List peers", Long: "list shows the plain WireGuard peers of the tenant, or of one network.",
 		Example: "  cvlan admin peer list --network office\n  cvlan admin peer list --template '{{range .peers}}{{.name}} {{end}}'",
 		Args:    takes(),
-		RunE: func(c *cobra.Command, _ []string) error {
-			return s.do(c, func(w *work) error {
-				all, err := collect(func(p admin.Page) (admin.List[admin.Peer], error) {
-					l, err := admin.Call(w, w.client, admin.ListPeers, admin.ListPeersIn{InTenant: w.InTenant, Page: p, Network: network})
-					return l.Body, err
-				})
-				if err != nil {
-					return err
-				}
-				doc := struct {
-					Schema int          `json:"schema"`
-					Peers  []admin.Peer `json:"peers"`
-				}{adminSchema, all}
-				return out.Write(s.IO, doc, func() { s.printPeers(all) })
-			})
-		},
 	}
 	c.Flags().StringVar(&network, "network", "", "only those of this network")
-	outputFlags(c, &out)
-	return c
+	return s.tells(c, func(w *work, _ []string) error {
+		all, err := everyOf(w, admin.ListPeers, func(p admin.Page) admin.ListPeersIn {
+			return admin.ListPeersIn{InTenant: w.InTenant, Page: p, Network: network}
+		})
+		if err != nil {
+			return err
+		}
+		return w.list("peers", all, func() { s.printPeers(all) })
+	}, "peers.id")
 }
 
 func (s *session) printPeers(all []admin.Peer) {
@@ -85,23 +69,17 @@ func peerEndpoint(p admin.Peer) string {
 }
 
 func newPeerShow(s *session) *cobra.Command {
-	var out iox.Output
-	c := &cobra.Command{
+	return s.tells(&cobra.Command{
 		Use: "show PEER", Short: "Show a peer", Long: "show shows a peer and what its configuration has to say of each of its nodes. Neither its private key nor its preshared key can be shown again.",
 		Example: "  cvlan admin peer show phone\n  cvlan admin peer show phone.office --json",
 		Args:    takes("PEER"),
-		RunE: func(c *cobra.Command, args []string) error {
-			return s.do(c, func(w *work) error {
-				p, err := admin.Call(w, w.client, admin.GetPeer, w.peer(args[0]))
-				if err != nil {
-					return err
-				}
-				return out.Write(s.IO, peerDoc{adminSchema, p.Body}, func() { s.showPeer(p.Body) })
-			})
-		},
-	}
-	outputFlags(c, &out)
-	return c
+	}, func(w *work, args []string) error {
+		p, err := admin.Call(w, w.client, admin.GetPeer, w.peer(args[0]))
+		if err != nil {
+			return err
+		}
+		return w.show(p.Body, func() { s.showPeer(p.Body) })
+	}, "id")
 }
 
 func (s *session) showPeer(p admin.PeerDetail) {
@@ -137,27 +115,14 @@ func (s *session) showPeer(p admin.PeerDetail) {
 }
 
 func newPeerDelete(s *session) *cobra.Command {
-	var sure bool
-	c := &cobra.Command{
+	return s.ends(&cobra.Command{
 		Use: "delete PEER", Short: "Remove a peer",
 		Long:    "delete makes the peer's nodes forget it at once. Its configuration is worthless then.",
 		Example: "  cvlan admin peer delete phone\n  cvlan admin peer delete phone.office --yes",
 		Args:    takes("PEER"),
-		RunE: func(c *cobra.Command, args []string) error {
-			if !sure && !s.IO.Confirm("Remove the peer "+args[0]+"?") {
-				return &iox.Error{Exit: iox.Interrupted, What: "nothing was removed"}
-			}
-			return s.do(c, func(w *work) error {
-				_, err := admin.Call(w, w.client, admin.DeletePeer, admin.DeletePeerIn{OnePeerIn: w.peer(args[0])})
-				if err == nil {
-					s.IO.Printf("%s is removed", args[0])
-				}
-				return err
-			})
-		},
-	}
-	c.Flags().BoolVarP(&sure, "yes", "y", false, "do not ask")
-	return c
+	}, "Remove the peer", "removed", func(w *work, name string) error {
+		return one(w, w.client, admin.DeletePeer, admin.DeletePeerIn{OnePeerIn: w.peer(name)})
+	})
 }
 
 func (w *work) peer(name string) admin.OnePeerIn {

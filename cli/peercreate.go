@@ -61,7 +61,7 @@ func newPeerCreate(s *session) *cobra.Command {
 	f.StringVar(&o.export, "export", "", "write the device's configuration: wg-quick, or qr")
 	f.StringVar(&o.file, "out", "", "file to write it to; - is standard output")
 	f.BoolVar(&o.force, "force", false, "replace the file if it exists")
-	outputFlags(c, &o.out)
+	outputFlags(c, &o.out, "id")
 	return c
 }
 
@@ -89,8 +89,8 @@ func (o *peerCreateOptions) fault() string {
 		return "--export qr and --public-key exclude each other: a code without the private key is of no use"
 	case o.export == asWGQuick && o.file == "":
 		return "--out is missing; - is standard output"
-	case shown && (o.out.JSON || o.out.Template != ""):
-		return "--json and --template need standard output for themselves; write the configuration to a file with --out"
+	case shown && o.out.ForScripts():
+		return "--json, --template and --quiet need standard output for themselves; write the configuration to a file with --out"
 	}
 	return ""
 }
@@ -110,51 +110,42 @@ func (o *peerCreateOptions) secrets() (q wgQuick) {
 }
 
 func (o *peerCreateOptions) run(w *work) error {
-	var file *outFile
-	if o.file != "" && o.file != "-" { // before the peer is made
-		var err error
-		if file, err = openOut(o.file, o.force); err != nil {
-			return err
-		}
-	}
 	q := o.secrets()
-	made, err := admin.Call(w, w.client, admin.CreatePeer, admin.CreatePeerIn{InTenant: w.InTenant, Body: o.want})
-	if err != nil {
-		if file != nil {
-			file.discard()
-		}
-		return err
+	var c caveats
+	path := o.file
+	if o.export == asQR {
+		path = either(path, "-")
 	}
-	q.peer = made.Body
-	c, err := o.write(q, file)
-	if err != nil {
-		if file != nil {
-			file.discard()
+	err := w.fill(path, o.force, func() ([]byte, error) {
+		made, err := admin.Call(w, w.client, admin.CreatePeer, admin.CreatePeerIn{InTenant: w.InTenant, Body: o.want})
+		if err != nil {
+			return nil, err
 		}
-		o.undo(w, made.Body)
+		var text []byte
+		q.peer = made.Body
+		text, c, err = o.configuration(q)
+		return text, err
+	})
+	if err != nil {
+		if !q.peer.ID.IsZero() {
+			o.undo(w, q.peer)
+		}
 		return err
 	}
 	return o.tell(q, c)
 }
 
-// write writes the configuration, if one is asked for.
-func (o *peerCreateOptions) write(q wgQuick, file *outFile) (caveats, error) {
+// configuration is the device's, if one is asked for.
+func (o *peerCreateOptions) configuration(q wgQuick) ([]byte, caveats, error) {
 	if o.export == "" {
-		return caveats{}, nil
+		return nil, caveats{}, nil
 	}
 	text, c, err := q.text(o.export == asQR)
 	content := []byte(text)
 	if err == nil && o.export == asQR {
-		content, err = o.draw(text, file != nil)
+		content, err = o.draw(text, o.file != "" && o.file != "-")
 	}
-	switch {
-	case err != nil:
-	case file != nil:
-		err = file.write(content)
-	default:
-		_, err = o.IO.Out.Write(content)
-	}
-	return c, err
+	return content, c, err
 }
 
 // draw makes a QR code of a configuration, as a picture or for the terminal.
@@ -202,7 +193,7 @@ func (o *peerCreateOptions) tell(q wgQuick, c caveats) error {
 		o.IO.Notef("%s", made)
 		return nil
 	}
-	return o.out.Write(o.IO, peerDoc{adminSchema, p}, func() {
+	return o.out.Write(o.IO, document{p}, func() {
 		o.IO.Printf("%s", made)
 		if o.file != "" {
 			o.IO.Notef("Its configuration is in %s. Bring it to the device and delete the file: %s", o.file, warning(q))

@@ -150,15 +150,7 @@ func count(n int, noun string) string {
 
 // putOut writes a text to a file that is not there yet, or to standard output if it has no name.
 func (e *Env) putOut(path string, replace bool, text []byte) error {
-	if path == "" || path == "-" {
-		_, err := e.IO.Out.Write(text)
-		return err
-	}
-	o, err := openOut(path, replace)
-	if err != nil {
-		return err
-	}
-	return o.write(text)
+	return e.fill(either(path, "-"), replace, func() ([]byte, error) { return text, nil })
 }
 
 // newPolicyFmt formats files.

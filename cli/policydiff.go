@@ -91,11 +91,7 @@ func newPolicyWhatif(s *session) *cobra.Command {
 				if err != nil {
 					return o.refused(err, args[0])
 				}
-				doc := struct {
-					Schema int `json:"schema"`
-					admin.PolicyComparison
-				}{adminSchema, d.Body}
-				return o.out.Write(s.IO, doc, func() { o.printWhatif(args[0], &d.Body) })
+				return w.show(d.Body, func() { o.printWhatif(args[0], &d.Body) })
 			})
 		},
 	}

@@ -113,7 +113,7 @@ func (o *policySet) openEditor(path string) error {
 		run = exec.Command("/bin/sh", "-c", either(editor, "vi")+` "$1"`, "cvlan", path)
 	}
 	run.Stdin, run.Stdout, run.Stderr = o.IO.In, o.IO.Out, o.IO.Err
-	if o.out.JSON {
+	if o.out.ForScripts() {
 		run.Stdout = o.IO.Err
 	}
 	if err := run.Run(); err != nil {

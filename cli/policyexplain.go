@@ -40,11 +40,7 @@ func newPolicyExplain(s *session) *cobra.Command {
 				if err != nil {
 					return o.refused(err, file)
 				}
-				doc := struct {
-					Schema int `json:"schema"`
-					admin.PolicyAnswers
-				}{adminSchema, a.Body}
-				if err := o.out.Write(s.IO, doc, func() { o.printAnswers(&a.Body) }); err != nil || !check {
+				if err := w.show(a.Body, func() { o.printAnswers(&a.Body) }); err != nil || !check {
 					return err
 				}
 				return allAllowed(args, &a.Body)

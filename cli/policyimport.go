@@ -93,7 +93,7 @@ func (o *policyImport) run(file string, read importer) error {
 	if parsed == nil {
 		return &iox.Error{Exit: iox.Invalid, What: "import " + file, Why: count(severe(doc.Problems, "error"), "error"), Hint: "mend them in the file and import it again"}
 	}
-	if o.out.JSON || o.out.Template != "" {
+	if o.out.ForScripts() {
 		return o.out.Write(o.IO, doc, nil)
 	}
 	if err := o.putOut(o.output, o.force, document); err != nil {

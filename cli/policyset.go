@@ -44,12 +44,6 @@ func newPolicySet(s *session) *cobra.Command {
 	return c
 }
 
-// setDoc is the JSON document of what was put in force.
-type setDoc struct {
-	Schema int `json:"schema"`
-	admin.PolicySet
-}
-
 // put puts a text in force; file is what people know it by.
 func (o *policySet) put(w *work, n admin.OneNetworkIn, file, text string) error {
 	in := admin.SetPolicyIn{OneNetworkIn: n, Body: admin.NewPolicy{Text: text, Comment: o.comment}}
@@ -58,7 +52,7 @@ func (o *policySet) put(w *work, n admin.OneNetworkIn, file, text string) error 
 	if err != nil {
 		return o.refused(err, file)
 	}
-	return o.out.Write(o.IO, setDoc{adminSchema, p.Body}, func() {
+	return w.show(p.Body, func() {
 		o.printReview(o.IO.Err, file, &p.Body.Review)
 		if !p.Body.Changed {
 			o.IO.Printf("%s: nothing changes: version %s says the same", n.Network, nth(p.Body.Policy.Number))
@@ -86,7 +80,7 @@ func (o *policyTalk) refused(err error, file string) error {
 	if !errors.As(err, &p) || p.Review == nil {
 		return err
 	}
-	if o.out.JSON || o.out.Template != "" {
+	if o.out.ForScripts() {
 		if err := o.out.Write(o.IO, reviewDoc{adminSchema, file, *p.Review}, nil); err != nil {
 			return err
 		}

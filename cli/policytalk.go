@@ -35,8 +35,17 @@ func (o *policyTalk) do(c *cobra.Command, run func(w *work, n admin.OneNetworkIn
 		if err != nil {
 			return err
 		}
+		w.out = o.out
 		return run(w, w.network(name))
 	})
+}
+
+// tells completes a command that shows what the controller says of the policy; brief is as of outputFlags.
+func (o *policyTalk) tells(c *cobra.Command, run func(w *work, n admin.OneNetworkIn) error, brief string) *cobra.Command {
+	c.Args, c.RunE = takes(), func(c *cobra.Command, _ []string) error { return o.do(c, run) }
+	o.networkFlag(c)
+	outputFlags(c, &o.out, brief)
+	return c
 }
 
 func (o *policyTalk) chosen(w *work) (string, error) {
@@ -84,35 +93,29 @@ func (e *Env) printText(text string) {
 func newPolicyShow(s *session) *cobra.Command {
 	o := &policyTalk{session: s}
 	var number int64
-	c := &cobra.Command{
+	c := o.tells(&cobra.Command{
 		Use: "show", Short: "Print the policy in force",
 		Long:    "show prints the text of the policy in force, or with --number that of an older version.",
 		Example: "  cvlan policy show > office.hujson\n  cvlan policy show --network office --number 3",
-		Args:    takes(),
-		RunE: func(c *cobra.Command, _ []string) error {
+		PreRunE: func(c *cobra.Command, _ []string) error {
 			if number < 0 || c.Flags().Changed("number") && number == 0 {
 				return usage(c, "--number: versions count from 1")
 			}
-			return o.do(c, func(w *work, n admin.OneNetworkIn) error {
-				p, err := w.policy(n, number)
-				if err != nil {
-					return err
-				}
-				doc := struct {
-					Schema int `json:"schema"`
-					admin.Policy
-				}{adminSchema, p}
-				return o.out.Write(s.IO, doc, func() {
-					if s.IO.ErrTTY {
-						s.IO.Notef("%s, version %s by %s, %s", p.NetworkName, nth(p.Number), p.Author, iox.Ago(s.Now(), p.At))
-					}
-					s.printText(p.Text)
-				})
-			})
+			return nil
 		},
-	}
+	}, func(w *work, n admin.OneNetworkIn) error {
+		p, err := w.policy(n, number)
+		if err != nil {
+			return err
+		}
+		return w.show(p, func() {
+			if s.IO.ErrTTY {
+				s.IO.Notef("%s, version %s by %s, %s", p.NetworkName, nth(p.Number), p.Author, iox.Ago(s.Now(), p.At))
+			}
+			s.printText(p.Text)
+		})
+	}, "number")
 	c.Flags().Int64Var(&number, "number", 0, "this version instead (see cvlan policy history)")
-	o.flags(c)
 	return c
 }
 
@@ -130,61 +133,38 @@ func (w *work) policy(n admin.OneNetworkIn, number int64) (admin.Policy, error) 
 
 func newPolicyHistory(s *session) *cobra.Command {
 	o := &policyTalk{session: s}
-	c := &cobra.Command{
+	return o.tells(&cobra.Command{
 		Use: "history", Short: "List the versions of the policy", Long: "history shows the versions of the policy, the newest first: who put them in force, when and why.",
 		Example: "  cvlan policy history\n  cvlan policy history --template '{{range .versions}}{{.number}} {{.author}}{{\"\\n\"}}{{end}}'",
-		Args:    takes(),
-		RunE: func(c *cobra.Command, _ []string) error {
-			return o.do(c, func(w *work, n admin.OneNetworkIn) error {
-				all, err := collect(func(p admin.Page) (admin.List[admin.PolicyVersion], error) {
-					l, err := admin.Call(w, w.client, admin.ListPolicies, admin.ListPoliciesIn{OneNetworkIn: n, Page: p})
-					return l.Body, err
-				})
-				if err != nil {
-					return err
-				}
-				doc := struct {
-					Schema   int                   `json:"schema"`
-					Versions []admin.PolicyVersion `json:"versions"`
-				}{adminSchema, all}
-				return o.out.Write(s.IO, doc, func() {
-					t := iox.Table{Heads: []string{"VERSION", "WHEN", "BY", "WHY"}}
-					for _, v := range all {
-						t.Row(nth(v.Number), iox.Ago(s.Now(), v.At), v.Author, v.Comment)
-					}
-					t.Print(s.IO)
-				})
-			})
-		},
-	}
-	o.flags(c)
-	return c
+	}, func(w *work, n admin.OneNetworkIn) error {
+		all, err := everyOf(w, admin.ListPolicies, func(p admin.Page) admin.ListPoliciesIn { return admin.ListPoliciesIn{OneNetworkIn: n, Page: p} })
+		if err != nil {
+			return err
+		}
+		return w.list("versions", all, func() {
+			t := iox.Table{Heads: []string{"VERSION", "WHEN", "BY", "WHY"}}
+			for _, v := range all {
+				t.Row(nth(v.Number), iox.Ago(s.Now(), v.At), v.Author, v.Comment)
+			}
+			t.Print(s.IO)
+		})
+	}, "versions.number")
 }
 
 func newPolicyStatus(s *session) *cobra.Command {
 	o := &policyTalk{session: s}
-	c := &cobra.Command{
+	return o.tells(&cobra.Command{
 		Use: "status", Short: "Show how far the policy has come",
 		Long: "status shows which version is in force, how many of the connected nodes apply the rules that they should, and how long it took from the " +
 			"commit until they did. Nodes that the version does not concern were not told and count as they are.",
 		Example: "  cvlan policy status\n  cvlan policy status --template '{{.current}} of {{.nodes}}'",
-		Args:    takes(),
-		RunE: func(c *cobra.Command, _ []string) error {
-			return o.do(c, func(w *work, n admin.OneNetworkIn) error {
-				p, err := admin.Call(w, w.client, admin.GetPolicyStatus, n)
-				if err != nil {
-					return err
-				}
-				doc := struct {
-					Schema int `json:"schema"`
-					admin.PolicyStatus
-				}{adminSchema, p.Body}
-				return o.out.Write(s.IO, doc, func() { s.showPolicyStatus(p.Body) })
-			})
-		},
-	}
-	o.flags(c)
-	return c
+	}, func(w *work, n admin.OneNetworkIn) error {
+		p, err := admin.Call(w, w.client, admin.GetPolicyStatus, n)
+		if err != nil {
+			return err
+		}
+		return w.show(p.Body, func() { s.showPolicyStatus(p.Body) })
+	}, "number")
 }
 
 func (s *session) showPolicyStatus(p admin.PolicyStatus) {

@@ -19,22 +19,14 @@ func newRelay(s *session) *cobra.Command {
 		newRelayCreate(s), newRelayList(s), newRelayShow(s), newRelayDelete(s), newRelayUsage(s))
 }
 
-// relayDoc is the JSON document of one relay.
-type relayDoc struct {
-	Schema int `json:"schema"`
-	admin.Relay
-}
-
 type relayCreateOptions struct {
-	*session
 	want    admin.NewRelay
 	expires span
 	file    string
-	out     iox.Output
 }
 
 func newRelayCreate(s *session) *cobra.Command {
-	o := &relayCreateOptions{session: s, expires: span(admin.DefaultRelayTTLSeconds * time.Second)}
+	o := &relayCreateOptions{expires: span(admin.DefaultRelayTTLSeconds * time.Second)}
 	c := &cobra.Command{
 		Use:   "create NAME",
 		Short: "Create a relay and its key",
@@ -43,13 +35,6 @@ func newRelayCreate(s *session) *cobra.Command {
 			"public address, becomes the tenant's relay beside what else it does; there is no key then.",
 		Example: "  cvlan admin relay create fra-1 --region eu\n  cvlan admin relay create fra-1 --addr fra-1.example.com:8443 --key-out - | ssh fra-1 'umask 077; cat > relay.key'\n  cvlan admin relay create hq --node hq-server",
 		Args:    takes("NAME"),
-		RunE: func(c *cobra.Command, args []string) error {
-			o.want.Name = args[0]
-			if o.file == "" {
-				o.file = iox.Clean(args[0]) + ".relay.key"
-			}
-			return s.do(c, o.run)
-		},
 	}
 	f := c.Flags()
 	f.StringVar(&o.want.Region, "region", "", "where it is, for people (default: as the relay says)")
@@ -58,34 +43,39 @@ func newRelayCreate(s *session) *cobra.Command {
 	f.StringVar(&o.want.Node, "node", "", "make this node the relay of its tenant")
 	f.Var(&o.expires, "expires", "how long the key can be used; 0s: for ever")
 	f.StringVar(&o.file, "key-out", "", "write the key to this file, which must not exist, with mode 0600; -: to standard output (default: NAME.relay.key)")
-	outputFlags(c, &o.out)
-	return c
+	return s.tells(c, o.run, "id")
 }
 
-func (o *relayCreateOptions) run(w *work) error {
-	if o.want.Node != "" {
+func (o *relayCreateOptions) run(w *work, args []string) error {
+	if o.want.Name = args[0]; o.want.Node != "" {
 		return o.ofNode(w)
 	}
-	seconds := int64(time.Duration(o.expires) / time.Second)
-	o.want.TTLSeconds = &seconds
-	var file *outFile
-	if o.file != "-" { // before the relay is made: a file that cannot be written must not cost a key
-		var err error
-		if file, err = openOut(o.file, false); err != nil {
-			return err
-		}
+	o.want.TTLSeconds = o.expires.seconds()
+	path := either(o.file, iox.Clean(args[0])+".relay.key")
+	shown := path == "-"
+	if shown { // by print, which may be asked for JSON
+		path = ""
 	}
-	r, err := admin.Call(w, w.client, admin.CreateRelay, admin.CreateRelayIn{Body: o.want})
-	if err == nil && file != nil {
-		err = file.write([]byte(r.Body.Key + "\n"))
-	}
-	if err != nil {
-		if file != nil {
-			file.discard()
-		}
+	var r admin.CreatedRelay
+	if err := w.fill(path, false, func() ([]byte, error) {
+		out, err := admin.Call(w, w.client, admin.CreateRelay, admin.CreateRelayIn{Body: o.want})
+		r = out.Body
+		return []byte(r.Key + "\n"), err
+	}); err != nil {
 		return err
 	}
-	return o.print(r.Body)
+	key := r.Key
+	if !shown {
+		r.Key = ""
+	}
+	return w.show(r, func() {
+		if shown {
+			w.printSecret(key)
+		} else {
+			w.IO.Printf("%s is made (%s); its key is in %s", r.Name, r.ID, path)
+		}
+		w.IO.Notef("\nNext, on the relay's machine, %s: cvlan-relay serve --key-file FILE", within(w.Now(), r.Expires))
+	})
 }
 
 // ofNode makes a node a relay.
@@ -95,28 +85,9 @@ func (o *relayCreateOptions) ofNode(w *work) error {
 	if err != nil {
 		return err
 	}
-	return o.out.Write(o.IO, relayDoc{adminSchema, r.Body.Relay}, func() {
-		o.IO.Printf("%s is made (%s): node %s becomes the relay", r.Body.Name, r.Body.ID, iox.Clean(o.want.Node))
-		o.IO.Notef("\nIts relay port must be reachable from outside, by UDP and TCP: 8443, unless its cvland has another --relay-port")
-	})
-}
-
-func (o *relayCreateOptions) print(r admin.CreatedRelay) error {
-	if o.file != "-" {
-		r.Key = ""
-	}
-	doc := struct {
-		relayDoc
-		Key string `json:"key,omitempty"`
-	}{relayDoc{adminSchema, r.Relay}, r.Key}
-	return o.out.Write(o.IO, doc, func() {
-		if o.file == "-" {
-			// Whole and as it is: ticket.Parse checks it at the other end.
-			_, _ = o.IO.Out.Write([]byte(strings.Join(strings.Fields(r.Key), "") + "\n"))
-		} else {
-			o.IO.Printf("%s is made (%s); its key is in %s", r.Name, r.ID, o.file)
-		}
-		o.IO.Notef("\nNext, on the relay's machine, %s: cvlan-relay serve --key-file FILE", within(o.Now(), r.Expires))
+	return w.show(r.Body.Relay, func() {
+		w.IO.Printf("%s is made (%s): node %s becomes the relay", r.Body.Name, r.Body.ID, iox.Clean(o.want.Node))
+		w.IO.Notef("\nIts relay port must be reachable from outside, by UDP and TCP: 8443, unless its cvland has another --relay-port")
 	})
 }
 
@@ -128,30 +99,17 @@ func within(now, t time.Time) string {
 }
 
 func newRelayList(s *session) *cobra.Command {
-	var out iox.Output
-	c := &cobra.Command{
+	return s.tells(&cobra.Command{
 		Use: "list", Aliases: []string{"ls"}, Short: "List relays", Long: "list shows the relays that there are, and how they are now.",
 		Example: "  cvlan admin relay list\n  cvlan admin relay list --template '{{range .relays}}{{.name}} {{end}}'",
 		Args:    takes(),
-		RunE: func(c *cobra.Command, _ []string) error {
-			return s.do(c, func(w *work) error {
-				all, err := collect(func(p admin.Page) (admin.List[admin.Relay], error) {
-					l, err := admin.Call(w, w.client, admin.ListRelays, p)
-					return l.Body, err
-				})
-				if err != nil {
-					return err
-				}
-				doc := struct {
-					Schema int           `json:"schema"`
-					Relays []admin.Relay `json:"relays"`
-				}{adminSchema, all}
-				return out.Write(s.IO, doc, func() { s.printRelays(all) })
-			})
-		},
-	}
-	outputFlags(c, &out)
-	return c
+	}, func(w *work, _ []string) error {
+		all, err := everyOf(w, admin.ListRelays, func(p admin.Page) admin.Page { return p })
+		if err != nil {
+			return err
+		}
+		return w.list("relays", all, func() { s.printRelays(all) })
+	}, "relays.id")
 }
 
 func (s *session) printRelays(all []admin.Relay) {
@@ -185,23 +143,17 @@ func servedBy(r admin.Relay) string {
 }
 
 func newRelayShow(s *session) *cobra.Command {
-	var out iox.Output
-	c := &cobra.Command{
+	return s.tells(&cobra.Command{
 		Use: "show RELAY", Short: "Show a relay", Long: "show shows all that the controller knows of a relay.",
 		Example: "  cvlan admin relay show fra-1\n  cvlan admin relay show fra-1 --json",
 		Args:    takes("RELAY"),
-		RunE: func(c *cobra.Command, args []string) error {
-			return s.do(c, func(w *work) error {
-				r, err := admin.Call(w, w.client, admin.GetRelay, admin.OneRelayIn{Relay: args[0]})
-				if err != nil {
-					return err
-				}
-				return out.Write(s.IO, relayDoc{adminSchema, r.Body}, func() { s.showRelay(r.Body) })
-			})
-		},
-	}
-	outputFlags(c, &out)
-	return c
+	}, func(w *work, args []string) error {
+		r, err := admin.Call(w, w.client, admin.GetRelay, admin.OneRelayIn{Relay: args[0]})
+		if err != nil {
+			return err
+		}
+		return w.show(r.Body, func() { s.showRelay(r.Body) })
+	}, "id")
 }
 
 func (s *session) showRelay(r admin.Relay) {
@@ -232,54 +184,32 @@ func (s *session) showRelay(r admin.Relay) {
 }
 
 func newRelayDelete(s *session) *cobra.Command {
-	var sure bool
-	c := &cobra.Command{
+	return s.ends(&cobra.Command{
 		Use: "delete RELAY", Short: "Delete a relay",
 		Long: "delete makes all nodes forget the relay and ends its session. To move its clients without a break first, drain it: cvlan-relay drain.\n" +
 			"To come back it needs a new key.",
 		Example: "  cvlan admin relay delete fra-1\n  cvlan admin relay delete fra-1 --yes",
 		Args:    takes("RELAY"),
-		RunE: func(c *cobra.Command, args []string) error {
-			if !sure && !s.IO.Confirm("Delete the relay "+args[0]+"?") {
-				return &iox.Error{Exit: iox.Interrupted, What: "nothing was deleted"}
-			}
-			return s.do(c, func(w *work) error {
-				_, err := admin.Call(w, w.client, admin.DeleteRelay, admin.OneRelayIn{Relay: args[0]})
-				if err == nil {
-					s.IO.Printf("%s is deleted", args[0])
-				}
-				return err
-			})
-		},
-	}
-	c.Flags().BoolVarP(&sure, "yes", "y", false, "do not ask")
-	return c
+	}, "Delete the relay", "deleted", func(w *work, name string) error {
+		return one(w, w.client, admin.DeleteRelay, admin.OneRelayIn{Relay: name})
+	})
 }
 
 func newRelayUsage(s *session) *cobra.Command {
 	var days int
-	var out iox.Output
 	c := &cobra.Command{
 		Use: "usage", Short: "Show what relays have carried", Long: "usage shows, for each tenant and UTC day, how many bytes relays have carried. It lags behind by a minute or two.",
 		Example: "  cvlan admin relay usage\n  cvlan admin relay usage --days 365 --json",
 		Args:    takes(),
-		RunE: func(c *cobra.Command, _ []string) error {
-			return s.do(c, func(w *work) error {
-				u, err := admin.Call(w, w.client, admin.ListRelayUsage, admin.ListRelayUsageIn{Days: days})
-				if err != nil {
-					return err
-				}
-				doc := struct {
-					Schema int                `json:"schema"`
-					Usage  []admin.RelayUsage `json:"usage"`
-				}{adminSchema, u.Body.Items}
-				return out.Write(s.IO, doc, func() { s.printUsage(u.Body.Items) })
-			})
-		},
 	}
 	c.Flags().IntVar(&days, "days", 31, "how many days, today included")
-	outputFlags(c, &out)
-	return c
+	return s.tells(c, func(w *work, _ []string) error {
+		u, err := admin.Call(w, w.client, admin.ListRelayUsage, admin.ListRelayUsageIn{Days: days})
+		if err != nil {
+			return err
+		}
+		return w.list("usage", u.Body.Items, func() { s.printUsage(u.Body.Items) })
+	})
 }
 
 func (s *session) printUsage(all []admin.RelayUsage) {

@@ -18,12 +18,6 @@ func newUser(s *session) *cobra.Command {
 		newUserCreate(s), newUserList(s), newUserShow(s), newUserSet(s), newUserDelete(s))
 }
 
-// userDoc is the JSON document of one user.
-type userDoc struct {
-	Schema int `json:"schema"`
-	admin.User
-}
-
 // roleFlag adds --role.
 func roleFlag(c *cobra.Command, role *string, preset string) {
 	c.Flags().StringVar(role, "role", preset, "member, admin or owner: what autogroup:admin and autogroup:owner of a policy mean")
@@ -32,57 +26,39 @@ func roleFlag(c *cobra.Command, role *string, preset string) {
 func newUserCreate(s *session) *cobra.Command {
 	var want admin.NewUser
 	var role string
-	var out iox.Output
 	c := &cobra.Command{
 		Use: "create LOGIN", Short: "Create a user",
 		Long:    "create makes a user. A login has the form of a mail address; nothing is sent there.",
 		Example: "  cvlan admin user create alice@example.com --group dev --group ops\n  cvlan admin user create bob@example.com --role admin",
 		Args:    takes("LOGIN"),
-		RunE: func(c *cobra.Command, args []string) error {
-			want.Login, want.Role = args[0], admin.UserRole(role)
-			return s.do(c, func(w *work) error {
-				u, err := admin.Call(w, w.client, admin.CreateUser, admin.CreateUserIn{InTenant: w.InTenant, Body: want})
-				if err != nil {
-					return err
-				}
-				return out.Write(s.IO, userDoc{adminSchema, u.Body}, func() {
-					s.IO.Printf("%s is a user now", u.Body.Login)
-					s.IO.Notef("A machine of theirs joins with: cvlan admin key create --network NETWORK --user %s", u.Body.Login)
-				})
-			})
-		},
 	}
 	roleFlag(c, &role, string(admin.UserMember))
 	c.Flags().StringArrayVar(&want.Groups, "group", nil, "group to be in; may be repeated")
-	outputFlags(c, &out)
-	return c
+	return s.tells(c, func(w *work, args []string) error {
+		want.Login, want.Role = args[0], admin.UserRole(role)
+		u, err := admin.Call(w, w.client, admin.CreateUser, admin.CreateUserIn{InTenant: w.InTenant, Body: want})
+		if err != nil {
+			return err
+		}
+		return w.show(u.Body, func() {
+			s.IO.Printf("%s is a user now", u.Body.Login)
+			s.IO.Notef("A machine of theirs joins with: cvlan admin key create --network NETWORK --user %s", u.Body.Login)
+		})
+	}, "login")
 }
 
 func newUserList(s *session) *cobra.Command {
-	var out iox.Output
-	c := &cobra.Command{
+	return s.tells(&cobra.Command{
 		Use: "list", Aliases: []string{"ls"}, Short: "List users", Long: "list shows the users of the tenant in the order of their logins.",
 		Example: "  cvlan admin user list\n  cvlan admin user list --template '{{range .users}}{{.login}} {{end}}'",
 		Args:    takes(),
-		RunE: func(c *cobra.Command, _ []string) error {
-			return s.do(c, func(w *work) error {
-				all, err := collect(func(p admin.Page) (admin.List[admin.User], error) {
-					l, err := admin.Call(w, w.client, admin.ListUsers, admin.ListUsersIn{InTenant: w.InTenant, Page: p})
-					return l.Body, err
-				})
-				if err != nil {
-					return err
-				}
-				doc := struct {
-					Schema int          `json:"schema"`
-					Users  []admin.User `json:"users"`
-				}{adminSchema, all}
-				return out.Write(s.IO, doc, func() { s.printUsers(all) })
-			})
-		},
-	}
-	outputFlags(c, &out)
-	return c
+	}, func(w *work, _ []string) error {
+		all, err := everyOf(w, admin.ListUsers, func(p admin.Page) admin.ListUsersIn { return admin.ListUsersIn{InTenant: w.InTenant, Page: p} })
+		if err != nil {
+			return err
+		}
+		return w.list("users", all, func() { s.printUsers(all) })
+	}, "users.login")
 }
 
 func (s *session) printUsers(all []admin.User) {
@@ -97,38 +73,30 @@ func (s *session) printUsers(all []admin.User) {
 	t.Print(s.IO)
 }
 
-// userShown is the JSON document of a user and its nodes.
+// userShown is a user and its nodes.
 type userShown struct {
-	Schema int `json:"schema"`
 	admin.User
 	Nodes []admin.Node `json:"nodes"`
 }
 
 func newUserShow(s *session) *cobra.Command {
-	var out iox.Output
-	c := &cobra.Command{
+	return s.tells(&cobra.Command{
 		Use: "show LOGIN", Short: "Show a user and its nodes", Long: "show shows a user, and the nodes that belong to it.",
 		Example: "  cvlan admin user show alice@example.com\n  cvlan admin user show alice@example.com --json",
 		Args:    takes("LOGIN"),
-		RunE: func(c *cobra.Command, args []string) error {
-			return s.do(c, func(w *work) error {
-				u, err := admin.Call(w, w.client, admin.GetUser, w.user(args[0]))
-				if err != nil {
-					return err
-				}
-				nodes, err := collect(func(p admin.Page) (admin.List[admin.Node], error) {
-					l, err := admin.Call(w, w.client, admin.ListNodes, admin.ListNodesIn{InTenant: w.InTenant, Page: p, User: u.Body.Login})
-					return l.Body, err
-				})
-				if err != nil {
-					return err
-				}
-				return out.Write(s.IO, userShown{adminSchema, u.Body, nodes}, func() { s.showUser(u.Body, nodes) })
-			})
-		},
-	}
-	outputFlags(c, &out)
-	return c
+	}, func(w *work, args []string) error {
+		u, err := admin.Call(w, w.client, admin.GetUser, w.user(args[0]))
+		if err != nil {
+			return err
+		}
+		nodes, err := everyOf(w, admin.ListNodes, func(p admin.Page) admin.ListNodesIn {
+			return admin.ListNodesIn{InTenant: w.InTenant, Page: p, User: u.Body.Login}
+		})
+		if err != nil {
+			return err
+		}
+		return w.show(userShown{u.Body, nodes}, func() { s.showUser(u.Body, nodes) })
+	}, "nodes.id")
 }
 
 func (s *session) showUser(u admin.User, nodes []admin.Node) {
@@ -148,59 +116,51 @@ func (s *session) showUser(u admin.User, nodes []admin.Node) {
 
 func newUserSet(s *session) *cobra.Command {
 	var role string
-	var out iox.Output
 	c := &cobra.Command{
 		Use: "set LOGIN", Short: "Change a user's role",
 		Long:    "set gives a user another role. Groups are changed with cvlan admin group add and remove.",
 		Example: "  cvlan admin user set alice@example.com --role owner\n  cvlan admin user set bob@example.com --role member --json",
 		Args:    takes("LOGIN"),
-		RunE: func(c *cobra.Command, args []string) error {
-			if role == "" {
-				return usage(c, "--role is missing")
-			}
-			return s.do(c, func(w *work) error {
-				in := admin.ChangeUserIn{OneUserIn: w.user(args[0]), Body: admin.UserChange{Role: admin.UserRole(role)}}
-				u, err := admin.Call(w, w.client, admin.ChangeUser, in)
-				if err != nil {
-					return err
-				}
-				return out.Write(s.IO, userDoc{adminSchema, u.Body}, func() { s.IO.Printf("%s has the role %s", u.Body.Login, u.Body.Role) })
-			})
-		},
 	}
 	roleFlag(c, &role, "")
-	outputFlags(c, &out)
-	return c
+	needs(c, "role")
+	return s.tells(c, func(w *work, args []string) error {
+		in := admin.ChangeUserIn{OneUserIn: w.user(args[0]), Body: admin.UserChange{Role: admin.UserRole(role)}}
+		u, err := admin.Call(w, w.client, admin.ChangeUser, in)
+		if err != nil {
+			return err
+		}
+		return w.show(u.Body, func() { s.IO.Printf("%s has the role %s", u.Body.Login, u.Body.Role) })
+	}, "login")
 }
 
 func newUserDelete(s *session) *cobra.Command {
-	var sure, force bool
-	c := &cobra.Command{
+	var force bool
+	c := s.tells(&cobra.Command{
 		Use: "delete LOGIN", Short: "Delete a user",
 		Long: "delete deletes a user and revokes the join keys that were made for it. While nodes belong to the user it is refused, because a machine " +
 			"without its user would go on taking part; with --force they are removed too, and their sessions end at once. Nodes with tags stay: " +
 			"they serve everybody, and belong to nobody from then on.",
 		Example: "  cvlan admin user delete alice@example.com\n  cvlan admin user delete alice@example.com --force --yes",
 		Args:    takes("LOGIN"),
-		RunE: func(c *cobra.Command, args []string) error {
-			question := "Delete the user " + args[0] + "?"
-			if force {
-				question = "Delete the user " + args[0] + " and remove its nodes?"
-			}
-			if !sure && !s.IO.Confirm(question) {
-				return &iox.Error{Exit: iox.Interrupted, What: "nothing was deleted"}
-			}
-			return s.do(c, func(w *work) error {
-				gone, err := admin.Call(w, w.client, admin.DeleteUser, admin.DeleteUserIn{OneUserIn: w.user(args[0]), Force: force})
-				if err == nil {
-					s.IO.Printf("%s is deleted%s", args[0], losses(gone.Body))
-				}
-				return err
-			})
-		},
-	}
+	}, func(w *work, args []string) error {
+		gone, err := admin.Call(w, w.client, admin.DeleteUser, admin.DeleteUserIn{OneUserIn: w.user(args[0]), Force: force})
+		if err != nil {
+			return err
+		}
+		doc := struct {
+			Deleted string `json:"deleted"`
+			admin.Gone
+		}{args[0], gone.Body}
+		return w.show(doc, func() { s.IO.Printf("%s is deleted%s", args[0], losses(gone.Body)) })
+	})
 	c.Flags().BoolVar(&force, "force", false, "remove the user's nodes too")
-	c.Flags().BoolVarP(&sure, "yes", "y", false, "do not ask")
+	confirmed(c, func(args []string) string {
+		if force {
+			return "Delete the user " + args[0] + " and remove its nodes?"
+		}
+		return "Delete the user " + args[0] + "?"
+	}, "nothing was deleted", s.IO)
 	return c
 }
 

@@ -3,6 +3,7 @@ package iox
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"strings"
 	"text/template"
 )
@@ -11,13 +12,20 @@ import (
 type Output struct {
 	JSON     bool
 	Template string // text/template over the JSON document
+	Quiet    bool   // Brief alone
+	Brief    string // where in the JSON document the names are that a script goes on with, such as nodes.id; "": there are none
 }
 
-// Write writes a result: doc in JSON or through the template, or else what human prints.
+// ForScripts reports whether a program reads the result, and nothing may stand beside it.
+func (f Output) ForScripts() bool { return f.JSON || f.Template != "" || f.Quiet }
+
+// Write writes a result: doc in JSON, through the template or in brief, or else what human prints.
 func (f Output) Write(o *IO, doc any, human func()) error {
 	switch {
 	case f.Template != "":
 		return o.template(f.Template, doc)
+	case f.Quiet:
+		return o.brief(f.Brief, doc)
 	case f.JSON:
 		return o.JSON(doc)
 	default:
@@ -47,20 +55,58 @@ func (o *IO) template(text string, doc any) error {
 	if err != nil {
 		return &Error{Exit: Usage, What: "read --template", Why: strings.TrimPrefix(err.Error(), "template: "), Err: err}
 	}
-	b, err := json.Marshal(doc)
+	generic, err := asJSON(doc)
 	if err != nil {
 		return err
 	}
-	var generic any
-	if err := json.Unmarshal(b, &generic); err != nil {
-		return err
-	}
 	var out strings.Builder
-	if err := t.Execute(&out, scrub(generic)); err != nil {
+	if err := t.Execute(&out, generic); err != nil {
 		return &Error{Exit: Usage, What: "run --template", Why: strings.TrimPrefix(err.Error(), "template: "), Err: err}
 	}
 	_, err = fmt.Fprintln(o.Out, out.String())
 	return err
+}
+
+// asJSON returns the document as JSON knows it, fit to be shown.
+func asJSON(doc any) (any, error) {
+	b, err := json.Marshal(doc)
+	if err != nil {
+		return nil, err
+	}
+	var generic any
+	err = json.Unmarshal(b, &generic)
+	return scrub(generic), err
+}
+
+// brief writes every value at a path of the document, one a line. What is absent or empty is left out.
+func (o *IO) brief(path string, doc any) error {
+	generic, err := asJSON(doc)
+	if err != nil {
+		return err
+	}
+	var b strings.Builder
+	pick(&b, generic, strings.Split(path, "."))
+	_, err = io.WriteString(o.Out, b.String())
+	return err
+}
+
+// pick follows a path through objects, and into every item of the lists on the way.
+func pick(b *strings.Builder, v any, path []string) {
+	switch v := v.(type) {
+	case nil:
+	case []any:
+		for _, item := range v {
+			pick(b, item, path)
+		}
+	case map[string]any:
+		if len(path) > 0 {
+			pick(b, v[path[0]], path[1:])
+		}
+	default:
+		if text := fmt.Sprint(v); len(path) == 0 && text != "" {
+			b.WriteString(text + "\n")
+		}
+	}
 }
 
 // exact is the largest number up to which JSON's numbers tell all whole ones apart.
