@@ -37,6 +37,7 @@ var house = []room{
 	{"internal/sys/tun", sys, "tun"}, {"internal/sys/sock", sys, "sock"}, {"internal/sys/osnet", sys, "osnet"},
 	{"internal/sys/svc", sys, "svc"}, {"internal/sys/quicx", sys, "quicx"}, {"internal/sys/stream", sys, "stream"},
 	{"internal/sys/disk", sys, "disk"}, {"internal/sys/portmap", sys, "portmap"},
+	{"internal/sys/xfrm", sys, "xfrm"},
 	{"api/local", api, "local"}, {"api/admin", api, "admin"},
 	{"policy", core, ""}, {"internal/core", core, ""},
 	{"proto/control", proto, "control"}, {"proto/relay", proto, "relay"}, {"proto/disco", proto, "disco"},

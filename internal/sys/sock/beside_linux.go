@@ -20,7 +20,7 @@ func OpenBeside(c Config, n int) (group []Socket, quic *net.UDPConn, err error) 
 	}
 	first := group[0].(*udp)
 	if quic, err = sibling(first); err == nil {
-		err = first.steer(n)
+		err = first.attach(choice(uint32(n)))
 	}
 	if err != nil {
 		for _, s := range group {
@@ -53,9 +53,9 @@ func sibling(u *udp) (*net.UDPConn, error) {
 	return c.(*net.UDPConn), nil
 }
 
-// steer tells the kernel which socket of the group gets what. The last is QUIC's.
-func (u *udp) steer(n int) (err error) {
-	program, err := bpf.Assemble(choice(uint32(n)))
+// attach has a program tell the kernel, by its number, which socket of the group gets a datagram.
+func (u *udp) attach(instructions []bpf.Instruction) error {
+	program, err := bpf.Assemble(instructions)
 	if err != nil {
 		return err
 	}
