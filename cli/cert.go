@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"time"
@@ -12,22 +13,13 @@ import (
 )
 
 func newCert(env *Env) *cobra.Command {
-	c := &cobra.Command{
-		Use:     "cert",
-		Short:   "Show and renew this machine's certificates",
-		Long:    "In each network this machine has a certificate, with which it speaks to the controller, to relays, and as IPsec peer. It is renewed by itself.",
-		Example: "  cvlan cert show\n  sudo cvlan cert renew office",
-		RunE:    group,
-		Args:    cobra.ArbitraryArgs,
-	}
-	c.AddCommand(newCertShow(env), newCertRenew(env))
-	return c
+	return nouns("cert", "Show and renew this machine's certificates",
+		"In each network this machine has a certificate, with which it speaks to the controller, to relays, and as IPsec peer. It is renewed by itself.",
+		"  cvlan cert show\n  sudo cvlan cert renew office", newCertShow(env), newCertRenew(env))
 }
 
 func newCertShow(env *Env) *cobra.Command {
-	var out iox.Output
-	var network string
-	var patience span
+	o := &talk{Env: env}
 	var asPEM bool
 	c := &cobra.Command{
 		Use:     "show",
@@ -35,34 +27,38 @@ func newCertShow(env *Env) *cobra.Command {
 		Long:    "show prints the certificate in each network: whose it is, who signed it, until when it is good and from when on it is renewed.",
 		Example: "  cvlan cert show\n  cvlan cert show --network office --pem | openssl x509 -text",
 		Args:    takes(),
-		RunE: func(c *cobra.Command, _ []string) error {
-			ctx, cancel := patience.within(c.Context())
-			defer cancel()
-			all, err := env.daemon(c).Certificates(ctx)
+		RunE: o.asks(func(ctx context.Context, _ []string) error {
+			all, err := o.certificates(ctx)
 			if err != nil {
 				return err
 			}
-			if network != "" {
-				all.Certificates = slices.DeleteFunc(all.Certificates, func(c local.Certificate) bool { return c.Network != network && c.ID != network })
-				if len(all.Certificates) == 0 {
-					return &iox.Error{Exit: iox.NotFound, What: "show the certificate in " + network, Why: "this machine is in no network of that name", Hint: "see which there are: cvlan status"}
-				}
-			}
 			if asPEM {
 				for _, c := range all.Certificates {
-					env.IO.Out.Write(onlyPEM(c.PEM))
+					o.IO.Out.Write(onlyPEM(c.PEM))
 				}
 				return nil
 			}
-			return out.Write(env.IO, all, func() { env.printCertificates(all.Certificates) })
-		},
+			return o.out.Write(o.IO, all, func() { env.printCertificates(all.Certificates) })
+		}),
 	}
-	c.Flags().StringVar(&network, "network", "", "only this network, by name or identifier")
+	o.networkFlag(c, "only this network, by name or identifier")
 	c.Flags().BoolVar(&asPEM, "pem", false, "print the certificates with their issuers' in PEM")
-	timeoutFlag(c, &patience, 10*time.Second, "how long to wait for the daemon")
-	outputFlags(c, &out)
-	exclusive(c, "pem", "json", "template")
+	o.flags(c, 10*time.Second, "certificates.serial")
+	exclusive(c, "pem", "json", "template", "quiet")
 	return c
+}
+
+// certificates are those of the networks that are asked for.
+func (t *talk) certificates(ctx context.Context) (local.Certificates, error) {
+	all, err := t.client.Certificates(ctx)
+	if err != nil || t.network == "" {
+		return all, err
+	}
+	all.Certificates = slices.DeleteFunc(all.Certificates, func(c local.Certificate) bool { return c.Network != t.network && c.ID != t.network })
+	if len(all.Certificates) == 0 {
+		return all, &iox.Error{Exit: iox.NotFound, What: "show the certificate in " + t.network, Why: "this machine is in no network of that name", Hint: "see which there are: cvlan status"}
+	}
+	return all, nil
 }
 
 func (e *Env) printCertificates(all []local.Certificate) {
@@ -93,8 +89,7 @@ func (e *Env) printCertificates(all []local.Certificate) {
 }
 
 func newCertRenew(env *Env) *cobra.Command {
-	var out iox.Output
-	var patience span
+	o := &talk{Env: env}
 	c := &cobra.Command{
 		Use:   "renew [NETWORK]",
 		Short: "Renew this machine's certificate now",
@@ -102,23 +97,22 @@ func newCertRenew(env *Env) *cobra.Command {
 			"needs the rights of an operator.",
 		Example: "  sudo cvlan cert renew\n  sudo cvlan cert renew office --json",
 		Args:    atMost(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			ctx, cancel := patience.within(c.Context())
-			defer cancel()
+		RunE: o.asks(func(ctx context.Context, args []string) error {
 			var q local.RenewRequest
 			if len(args) > 0 {
 				q.Network = args[0]
 			}
-			r, err := env.daemon(c).RenewCertificate(ctx, q)
-			if err != nil {
+			p := o.progress(ctx, "waiting for the controller")
+			r, err := o.client.RenewCertificate(ctx, q)
+			if p.stop(); err != nil {
 				return err
 			}
-			return out.Write(env.IO, r, func() {
-				env.IO.Printf("The certificate in %s is renewed: good until %s instead of %s", r.New.Network, r.New.NotAfter.UTC().Format(time.DateTime), r.Old.NotAfter.UTC().Format(time.DateTime))
+			return o.out.Write(o.IO, r, func() {
+				o.IO.Printf("The certificate in %s is renewed: good until %s instead of %s", r.New.Network, r.New.NotAfter.UTC().Format(time.DateTime), r.Old.NotAfter.UTC().Format(time.DateTime))
 			})
-		},
+		}),
 	}
-	timeoutFlag(c, &patience, 40*time.Second, "how long to wait for the daemon and the controller")
-	outputFlags(c, &out)
+	timeoutFlag(c, &o.timeout, 40*time.Second, "how long to wait for the daemon and the controller")
+	outputFlags(c, &o.out, "new.serial")
 	return c
 }

@@ -22,16 +22,14 @@ func newDebug(env *Env) *cobra.Command {
 }
 
 type bundleOptions struct {
-	*Env
-	client    *local.Client
+	talk
 	anonymize bool
 	output    string
 	replace   bool
-	timeout   span
 }
 
 func newBundle(env *Env) *cobra.Command {
-	o := &bundleOptions{Env: env}
+	o := &bundleOptions{talk: talk{Env: env}}
 	c := &cobra.Command{
 		Use:   "bundle",
 		Short: "Write one file to attach to a report",
@@ -40,11 +38,8 @@ func newBundle(env *Env) *cobra.Command {
 			"replaces them, the same way everywhere, so that it can still be read. Nothing is sent anywhere. It works without a daemon, with less in it.",
 		Example: "  sudo cvlan debug bundle\n  sudo cvlan debug bundle --anonymize -o report.tar.gz",
 		Args:    takes(),
-		RunE: func(c *cobra.Command, _ []string) error {
-			o.client = env.daemon(c)
-			return o.run(c.Context())
-		},
 	}
+	c.RunE = o.asks(func(ctx context.Context, _ []string) error { return o.run(ctx) })
 	f := c.Flags()
 	f.BoolVar(&o.anonymize, "anonymize", false, "replace names, keys and addresses")
 	f.StringVarP(&o.output, "output", "o", "", "the file; - is standard output (default cvlan-bundle-DATE-TIME.tar.gz)")
@@ -54,8 +49,6 @@ func newBundle(env *Env) *cobra.Command {
 }
 
 func (o *bundleOptions) run(ctx context.Context) error {
-	ctx, cancel := o.timeout.within(ctx)
-	defer cancel()
 	folder := "cvlan-bundle-" + o.Now().UTC().Format("20060102-150405")
 	if o.output == "-" {
 		return bundle.Write(o.IO.Out, folder, o.Now(), o.gather(ctx))

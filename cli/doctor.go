@@ -14,16 +14,13 @@ import (
 )
 
 type doctorOptions struct {
-	*Env
-	client  *local.Client
-	fix     bool
-	quick   bool
-	timeout span
-	out     iox.Output
+	talk
+	fix   bool
+	quick bool
 }
 
 func newDoctor(env *Env) *cobra.Command {
-	o := &doctorOptions{Env: env}
+	o := &doctorOptions{talk: talk{Env: env}}
 	c := &cobra.Command{
 		Use:   "doctor",
 		Short: "Find what is wrong on this machine, and mend it",
@@ -33,16 +30,13 @@ func newDoctor(env *Env) *cobra.Command {
 			"gets fewer checks than root and operators; which were left out is said.",
 		Example: "  sudo cvlan doctor\n  sudo cvlan doctor --fix\n  cvlan doctor --quick --template '{{range .findings}}{{.code}} {{end}}'",
 		Args:    takes(),
-		RunE: func(c *cobra.Command, _ []string) error {
-			o.client = env.daemon(c)
-			return o.run(c.Context())
-		},
 	}
+	c.RunE = o.asks(func(ctx context.Context, _ []string) error { return o.run(ctx) })
 	f := c.Flags()
 	f.BoolVar(&o.fix, "fix", false, "run the safe cures")
 	f.BoolVar(&o.quick, "quick", false, "leave out the check of the internet connection, which takes up to three seconds")
 	timeoutFlag(c, &o.timeout, 20*time.Second, "how long to look")
-	outputFlags(c, &o.out)
+	outputFlags(c, &o.out, "findings.code")
 	return c
 }
 
@@ -70,8 +64,6 @@ func (e *Env) host() doctor.Host {
 }
 
 func (o *doctorOptions) run(ctx context.Context) error {
-	ctx, cancel := o.timeout.within(ctx)
-	defer cancel()
 	p := o.progress(ctx, "looking")
 	f := doctor.Look(ctx, o.Now(), o.client, o.host(), !o.quick)
 	p.stop()

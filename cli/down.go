@@ -12,17 +12,14 @@ import (
 )
 
 type downOptions struct {
-	*Env
-	client  *local.Client
+	talk
 	request local.DownRequest
 	all     bool
 	yes     bool
-	timeout span
-	out     iox.Output
 }
 
 func newDown(env *Env) *cobra.Command {
-	o := &downOptions{Env: env}
+	o := &downOptions{talk: talk{Env: env}}
 	c := &cobra.Command{
 		Use:   "down",
 		Short: "Switch networks off, or forget them",
@@ -30,11 +27,8 @@ func newDown(env *Env) *cobra.Command {
 			"the network are deleted: to come back it needs a new join key, and an admin still has to remove the old node.",
 		Example: "  cvlan down\n  cvlan down --forget --network office",
 		Args:    takes(),
-		RunE: func(c *cobra.Command, _ []string) error {
-			o.client = env.daemon(c)
-			return o.run(c.Context())
-		},
 	}
+	c.RunE = o.asks(func(ctx context.Context, _ []string) error { return o.run(ctx) })
 	f := c.Flags()
 	f.StringVar(&o.request.Network, "network", "", "only this network, by name or identifier")
 	f.BoolVar(&o.request.Forget, "forget", false, "delete this machine's keys for the network")
@@ -47,8 +41,6 @@ func newDown(env *Env) *cobra.Command {
 }
 
 func (o *downOptions) run(ctx context.Context) error {
-	ctx, cancel := o.timeout.within(ctx)
-	defer cancel()
 	if o.request.Forget {
 		if err := o.consider(ctx); err != nil {
 			return err

@@ -26,7 +26,7 @@ func newGet(env *Env) *cobra.Command {
 		RunE:    o.asks(func(ctx context.Context, args []string) error { return o.get(ctx, args) }),
 	}
 	o.networkFlag(c, "only this network's, by name or identifier")
-	o.flags(c, 10*time.Second)
+	o.flags(c, 10*time.Second, "settings.key")
 	completesArgs(c, false, env.settingKeys)
 	return c
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"net/netip"
 	"strings"
 	"time"
@@ -12,34 +13,26 @@ import (
 )
 
 type ipOptions struct {
-	*Env
-	client  *local.Client
-	v4, v6  bool
-	network string
-	timeout span
-	out     iox.Output
+	talk
+	v4, v6 bool
 }
 
 func newIP(env *Env) *cobra.Command {
-	o := &ipOptions{Env: env}
+	o := &ipOptions{talk: talk{Env: env}}
 	c := &cobra.Command{
 		Use:     "ip [PEER]",
 		Short:   "Print addresses of this machine or of a peer",
 		Long:    "ip prints the overlay addresses of this machine, or of a peer named by its name, name.network, address or identifier, one a line.",
 		Example: "  cvlan ip -4\n  ssh $(cvlan ip -4 db)",
 		Args:    atMost(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			o.client = env.daemon(c)
-			return o.run(c, args)
-		},
 	}
+	c.RunE = o.asks(o.run)
 	f := c.Flags()
 	f.BoolVarP(&o.v4, "ipv4", "4", false, "only IPv4")
 	f.BoolVarP(&o.v6, "ipv6", "6", false, "only IPv6")
-	f.StringVar(&o.network, "network", "", "only in this network")
-	timeoutFlag(c, &o.timeout, 10*time.Second, "how long to wait for the daemon")
+	o.networkFlag(c, "only in this network")
 	exclusive(c, "ipv4", "ipv6")
-	outputFlags(c, &o.out)
+	o.flags(c, 10*time.Second, "machines.addresses")
 	return c
 }
 
@@ -51,9 +44,7 @@ type found struct {
 	Addresses []netip.Addr `json:"addresses"`
 }
 
-func (o *ipOptions) run(c *cobra.Command, args []string) error {
-	ctx, cancel := o.timeout.within(c.Context())
-	defer cancel()
+func (o *ipOptions) run(ctx context.Context, args []string) error {
 	s, err := o.client.Status(ctx)
 	if err != nil {
 		return err

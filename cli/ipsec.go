@@ -14,37 +14,22 @@ import (
 )
 
 func newIPsec(env *Env) *cobra.Command {
-	c := &cobra.Command{
-		Use:   "ipsec",
-		Short: "Look into the IPsec tunnels",
-		Long: "ipsec shows and handles the security associations that this machine has with peers with whom it speaks IPsec. To have it spoken: " +
+	return nouns("ipsec", "Look into the IPsec tunnels",
+		"ipsec shows and handles the security associations that this machine has with peers with whom it speaks IPsec. To have it spoken: "+
 			"cvlan set protocol ipsec, or a rule with \"require\": [\"ipsec\"].",
-		Example: "  sudo cvlan ipsec sas\n  sudo cvlan ipsec log --follow\n  sudo cvlan ipsec rekey db",
-		RunE:    group,
-		Args:    cobra.ArbitraryArgs,
-	}
-	c.AddCommand(newIPsecSAs(env), newIPsecRekey(env), newIPsecTerminate(env), newIPsecAlgs(env), newIPsecLog(env))
-	return c
+		"  sudo cvlan ipsec sas\n  sudo cvlan ipsec log --follow\n  sudo cvlan ipsec rekey db",
+		newIPsecSAs(env), newIPsecRekey(env), newIPsecTerminate(env), newIPsecAlgs(env), newIPsecLog(env))
 }
 
-type ipsecOptions struct {
-	*Env
-	client  *local.Client
-	network string
-	timeout span
-	out     iox.Output
-}
+type ipsecOptions struct{ talk }
 
-func (o *ipsecOptions) flags(c *cobra.Command) {
-	c.Flags().StringVar(&o.network, "network", "", "only this network, by name or identifier")
-	timeoutFlag(c, &o.timeout, 10*time.Second, "how long to wait for the daemon")
-	outputFlags(c, &o.out)
+func (o *ipsecOptions) flags(c *cobra.Command, brief ...string) {
+	o.networkFlag(c, "only this network, by name or identifier")
+	o.talk.flags(c, 10*time.Second, brief...)
 }
 
 // ask returns what the daemon shows of the networks that are asked for.
 func (o *ipsecOptions) ask(ctx context.Context) (local.IPsec, error) {
-	ctx, cancel := o.timeout.within(ctx)
-	defer cancel()
 	s, err := o.client.IPsec(ctx)
 	if err != nil || o.network == "" {
 		return s, err
@@ -59,18 +44,17 @@ func (o *ipsecOptions) ask(ctx context.Context) (local.IPsec, error) {
 
 // shown makes a command's RunE that asks and prints.
 func (o *ipsecOptions) shown(print func(local.IPsec)) func(*cobra.Command, []string) error {
-	return func(c *cobra.Command, _ []string) error {
-		o.client = o.daemon(c)
-		s, err := o.ask(c.Context())
+	return o.asks(func(ctx context.Context, _ []string) error {
+		s, err := o.ask(ctx)
 		if err != nil {
 			return err
 		}
 		return o.out.Write(o.IO, s, func() { print(s) })
-	}
+	})
 }
 
 func newIPsecSAs(env *Env) *cobra.Command {
-	o := &ipsecOptions{Env: env}
+	o := &ipsecOptions{talk{Env: env}}
 	c := &cobra.Command{
 		Use:   "sas",
 		Short: "Show security associations, their ciphers and ages",
@@ -80,7 +64,7 @@ func newIPsecSAs(env *Env) *cobra.Command {
 		Args:    takes(),
 		RunE:    o.shown(o.printSAs),
 	}
-	o.flags(c)
+	o.flags(c, "networks.peers.name")
 	return c
 }
 
@@ -139,7 +123,7 @@ func ahead(now time.Time, t *time.Time) string {
 }
 
 func newIPsecAlgs(env *Env) *cobra.Command {
-	o := &ipsecOptions{Env: env}
+	o := &ipsecOptions{talk{Env: env}}
 	c := &cobra.Command{
 		Use:   "algs",
 		Short: "List the algorithms that this machine offers",

@@ -8,21 +8,17 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cvlan/cvlan/api/local"
-	"github.com/cvlan/cvlan/cli/iox"
 )
 
 type ipsecDoOptions struct {
-	*Env
-	client  *local.Client
+	talk
 	request local.IPsecRequest
-	timeout span
-	out     iox.Output
 	do      func(*local.Client, context.Context, local.IPsecRequest) (local.IPsecDone, error)
 	done    string // what has been done, in words
 }
 
 func newIPsecRekey(env *Env) *cobra.Command {
-	o := &ipsecDoOptions{Env: env, do: (*local.Client).RekeyIPsec, done: "New keys are being made with"}
+	o := &ipsecDoOptions{talk: talk{Env: env}, do: (*local.Client).RekeyIPsec, done: "New keys are being made with"}
 	c := &cobra.Command{
 		Use:   "rekey [PEER]",
 		Short: "Replace the keys with a peer, or with all",
@@ -30,14 +26,13 @@ func newIPsecRekey(env *Env) *cobra.Command {
 			"with every peer. It needs the rights of an operator.",
 		Example: "  sudo cvlan ipsec rekey db\n  sudo cvlan ipsec rekey --network office",
 		Args:    atMost(1),
-		RunE:    o.run,
 	}
 	o.flags(c)
 	return c
 }
 
 func newIPsecTerminate(env *Env) *cobra.Command {
-	o := &ipsecDoOptions{Env: env, do: (*local.Client).TerminateIPsec, done: "Ended with"}
+	o := &ipsecDoOptions{talk: talk{Env: env}, do: (*local.Client).TerminateIPsec, done: "Ended with"}
 	c := &cobra.Command{
 		Use:   "terminate PEER",
 		Short: "End the security associations with a peer",
@@ -45,25 +40,21 @@ func newIPsecTerminate(env *Env) *cobra.Command {
 			"which is what policy is for. It needs the rights of an operator.",
 		Example: "  sudo cvlan ipsec terminate db\n  sudo cvlan ipsec terminate db --network office",
 		Args:    takes("PEER"),
-		RunE:    o.run,
 	}
 	o.flags(c)
 	return c
 }
 
 func (o *ipsecDoOptions) flags(c *cobra.Command) {
-	c.Flags().StringVar(&o.request.Network, "network", "", "only in this network, by name or identifier")
-	timeoutFlag(c, &o.timeout, 10*time.Second, "how long to wait for the daemon")
-	outputFlags(c, &o.out)
+	c.RunE = o.asks(o.run)
+	o.networkFlag(c, "only in this network, by name or identifier")
+	o.talk.flags(c, 10*time.Second, "peers")
 }
 
-func (o *ipsecDoOptions) run(c *cobra.Command, args []string) error {
-	if len(args) > 0 {
+func (o *ipsecDoOptions) run(ctx context.Context, args []string) error {
+	if o.request.Network = o.network; len(args) > 0 {
 		o.request.Peer = args[0]
 	}
-	o.client = o.daemon(c)
-	ctx, cancel := o.timeout.within(c.Context())
-	defer cancel()
 	d, err := o.do(o.client, ctx, o.request)
 	if err != nil {
 		return err

@@ -12,16 +12,13 @@ import (
 )
 
 type ipsecLogOptions struct {
-	*Env
-	client  *local.Client
+	talk
 	request local.IPsecLogRequest
 	follow  bool
-	timeout span
-	out     iox.Output
 }
 
 func newIPsecLog(env *Env) *cobra.Command {
-	o := &ipsecLogOptions{Env: env}
+	o := &ipsecLogOptions{talk: talk{Env: env}}
 	c := &cobra.Command{
 		Use:   "log",
 		Short: "Show what IKE did lately",
@@ -30,20 +27,16 @@ func newIPsecLog(env *Env) *cobra.Command {
 			"It needs the rights of an operator.",
 		Example: "  sudo cvlan ipsec log\n  sudo cvlan ipsec log --follow --json",
 		Args:    takes(),
-		RunE: func(c *cobra.Command, _ []string) error {
-			o.client = env.daemon(c)
-			return o.run(c)
-		},
 	}
-	f := c.Flags()
-	f.StringVar(&o.request.Network, "network", "", "only this network, by name or identifier")
-	f.BoolVarP(&o.follow, "follow", "f", false, "go on until ctrl-C; with --json one document a line")
-	timeoutFlag(c, &o.timeout, 10*time.Second, "how long to wait for the daemon")
-	outputFlags(c, &o.out)
+	c.RunE = o.talks(func(c *cobra.Command, _ []string) error { return o.run(c) })
+	o.networkFlag(c, "only this network, by name or identifier")
+	c.Flags().BoolVarP(&o.follow, "follow", "f", false, "go on until ctrl-C; with --json one document a line")
+	o.flags(c, 10*time.Second)
 	return c
 }
 
 func (o *ipsecLogOptions) run(c *cobra.Command) error {
+	o.request.Network = o.network
 	l, err := o.ask(c.Context())
 	if err != nil {
 		return err

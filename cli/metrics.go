@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"maps"
@@ -14,14 +15,8 @@ import (
 	"github.com/cvlan/cvlan/api/local"
 )
 
-type metricsOptions struct {
-	*Env
-	client  *local.Client
-	timeout span
-}
-
 func newMetrics(env *Env) *cobra.Command {
-	o := &metricsOptions{Env: env}
+	o := &talk{Env: env}
 	c := &cobra.Command{
 		Use:   "metrics",
 		Short: "Print this machine's counters for Prometheus",
@@ -30,31 +25,26 @@ func newMetrics(env *Env) *cobra.Command {
 			"textfile collector reads. It needs the rights of an operator.",
 		Example: "  sudo cvlan metrics\n  sudo sh -c 'cvlan metrics > /var/lib/node_exporter/cvlan.prom.new && mv /var/lib/node_exporter/cvlan.prom.new /var/lib/node_exporter/cvlan.prom'",
 		Args:    takes(),
-		RunE: func(c *cobra.Command, _ []string) error {
-			o.client = env.daemon(c)
-			return o.run(c)
-		},
+		RunE:    o.asks(func(ctx context.Context, _ []string) error { return o.metrics(ctx) }),
 	}
 	timeoutFlag(c, &o.timeout, 10*time.Second, "how long to wait for the daemon")
 	return c
 }
 
-func (o *metricsOptions) run(c *cobra.Command) error {
-	ctx, cancel := o.timeout.within(c.Context())
-	defer cancel()
-	s, err := o.client.Status(ctx)
+func (t *talk) metrics(ctx context.Context) error {
+	s, err := t.client.Status(ctx)
 	if err != nil {
 		return err
 	}
-	w, err := o.client.WireGuard(ctx)
+	w, err := t.client.WireGuard(ctx)
 	if err != nil {
 		return err
 	}
-	p, err := o.client.PolicyLog(ctx, local.PolicyLogRequest{})
+	p, err := t.client.PolicyLog(ctx, local.PolicyLogRequest{})
 	if err != nil {
 		return err
 	}
-	_, err = io.WriteString(o.IO.Out, prometheus(&s, &w, &p).String())
+	_, err = io.WriteString(t.IO.Out, prometheus(&s, &w, &p).String())
 	return err
 }
 

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -11,15 +12,10 @@ import (
 	"github.com/cvlan/cvlan/cli/iox"
 )
 
-type netcheckOptions struct {
-	*Env
-	client  *local.Client
-	timeout span
-	out     iox.Output
-}
+type netcheckOptions struct{ talk }
 
 func newNetcheck(env *Env) *cobra.Command {
-	o := &netcheckOptions{Env: env}
+	o := &netcheckOptions{talk{Env: env}}
 	c := &cobra.Command{
 		Use:   "netcheck",
 		Short: "See what this machine's network lets through",
@@ -28,19 +24,13 @@ func newNetcheck(env *Env) *cobra.Command {
 			"needs the rights of an operator.",
 		Example: "  sudo cvlan netcheck\n  sudo cvlan netcheck --json",
 		Args:    takes(),
-		RunE: func(c *cobra.Command, _ []string) error {
-			o.client = env.daemon(c)
-			return o.run(c)
-		},
+		RunE:    o.asks(func(ctx context.Context, _ []string) error { return o.run(ctx) }),
 	}
-	timeoutFlag(c, &o.timeout, 10*time.Second, "how long to wait for the daemon")
-	outputFlags(c, &o.out)
+	o.flags(c, 10*time.Second, "relays.name")
 	return c
 }
 
-func (o *netcheckOptions) run(c *cobra.Command) error {
-	ctx, cancel := o.timeout.within(c.Context())
-	defer cancel()
+func (o *netcheckOptions) run(ctx context.Context) error {
 	p := o.progress(ctx, "checking the network")
 	r, err := o.client.NetCheck(ctx)
 	p.stop()

@@ -36,7 +36,7 @@ func newNetworksList(env *Env) *cobra.Command {
 			return o.out.Write(o.IO, l, func() { o.printMemberships(l.Networks) })
 		}),
 	}
-	o.flags(c, 10*time.Second)
+	o.flags(c, 10*time.Second, "networks.id")
 	return c
 }
 

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 	"time"
@@ -12,43 +13,38 @@ import (
 )
 
 func newPeers(env *Env) *cobra.Command {
-	o := &peersOptions{Env: env}
+	o := &peersOptions{talk{Env: env}}
 	c := &cobra.Command{
 		Use:   "peers",
 		Short: "List the peers that policy shows this machine",
 		Long: "peers lists the other machines of this machine's networks that policy lets it see: whose they are, their addresses, and by which " +
 			"path they are reached. Who is not listed may neither be reached nor reach this machine.",
 		Example: "  cvlan peers\n  cvlan peers --network office --template '{{range .peers}}{{.name}} {{.path}};{{end}}'\n  sudo cvlan peers path db --watch",
-		RunE: func(c *cobra.Command, args []string) error {
+		Args: func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return group(c, args)
 			}
-			o.client = env.daemon(c)
-			return o.run(c)
+			return nil
 		},
-		Args: cobra.ArbitraryArgs,
+		RunE: o.asks(func(ctx context.Context, _ []string) error { return o.list(ctx) }),
 	}
-	c.Flags().StringVar(&o.network, "network", "", "only this network, by name or identifier")
-	timeoutFlag(c, &o.timeout, 10*time.Second, "how long to wait for the daemon")
-	outputFlags(c, &o.out)
+	o.networkFlag(c, "only this network, by name or identifier")
+	o.flags(c, 10*time.Second, "peers.id")
 	c.AddCommand(newPeersPath(env))
 	return c
 }
 
 type peersPathOptions struct {
-	*Env
-	client  *local.Client
+	talk
 	request local.PathRequest
 	watch   bool
-	timeout span
-	out     iox.Output
 }
 
 // pathEvery is how often a watch asks anew.
 const pathEvery = 500 * time.Millisecond
 
 func newPeersPath(env *Env) *cobra.Command {
-	o := &peersPathOptions{Env: env}
+	o := &peersPathOptions{talk: talk{Env: env}}
 	c := &cobra.Command{
 		Use:   "path PEER",
 		Short: "Show every way to a peer, which is used, and why",
@@ -57,16 +53,15 @@ func newPeersPath(env *Env) *cobra.Command {
 			"rights of an operator.",
 		Example: "  sudo cvlan peers path db\n  sudo cvlan peers path db.office --watch --json",
 		Args:    takes("PEER"),
-		RunE: func(c *cobra.Command, args []string) error {
-			o.client, o.request.Peer = env.daemon(c), args[0]
-			return o.run(c)
-		},
 	}
+	c.RunE = o.talks(func(c *cobra.Command, args []string) error {
+		o.request.Peer = args[0]
+		return o.run(c)
+	})
 	f := c.Flags()
 	f.StringVar(&o.request.Network, "network", "", "network of the peer, if its name alone is not enough")
 	f.BoolVarP(&o.watch, "watch", "w", false, "go on, and show every change")
-	timeoutFlag(c, &o.timeout, 10*time.Second, "how long to wait for the daemon")
-	outputFlags(c, &o.out)
+	o.flags(c, 10*time.Second, "candidates.address")
 	return c
 }
 
@@ -78,7 +73,7 @@ func (o *peersPathOptions) run(c *cobra.Command) error {
 			return err
 		}
 		if now := outline(p); now != last {
-			if last != "" && !o.out.JSON && o.out.Template == "" {
+			if last != "" && !o.out.ForScripts() {
 				o.IO.Printf("")
 			}
 			last = now

@@ -1,22 +1,15 @@
 package cli
 
 import (
+	"context"
 	"slices"
 	"strings"
-
-	"github.com/spf13/cobra"
 
 	"github.com/cvlan/cvlan/api/local"
 	"github.com/cvlan/cvlan/cli/iox"
 )
 
-type peersOptions struct {
-	*Env
-	client  *local.Client
-	network string
-	timeout span
-	out     iox.Output
-}
+type peersOptions struct{ talk }
 
 // peerList is what `cvlan peers` shows.
 type peerList struct {
@@ -29,14 +22,9 @@ type peerItem struct {
 	local.Peer
 }
 
-func (o *peersOptions) run(c *cobra.Command) error {
-	ctx, cancel := o.timeout.within(c.Context())
-	defer cancel()
-	s, err := o.client.Status(ctx)
+func (o *peersOptions) list(ctx context.Context) error {
+	s, err := o.status(ctx)
 	if err != nil {
-		return err
-	}
-	if s, err = only(s, o.network); err != nil {
 		return err
 	}
 	l := peerList{Schema: local.Schema, Peers: []peerItem{}}

@@ -13,19 +13,16 @@ import (
 )
 
 type pingOptions struct {
-	*Env
-	client   *local.Client
+	talk
 	request  local.PingRequest
 	count    int
 	interval span
 	direct   bool // go on until the path is direct
 	relay    bool // through the relay, whatever path is in use
-	timeout  span
-	out      iox.Output
 }
 
 func newPing(env *Env) *cobra.Command {
-	o := &pingOptions{Env: env, interval: span(time.Second)}
+	o := &pingOptions{talk: talk{Env: env}, interval: span(time.Second)}
 	c := &cobra.Command{
 		Use:   "ping PEER",
 		Short: "See whether a peer answers, and over which path",
@@ -34,11 +31,11 @@ func newPing(env *Env) *cobra.Command {
 			"With --until-direct it goes on until one went directly, and fails if none does within the count.",
 		Example: "  cvlan ping db\n  cvlan ping -c 1 --timeout 500ms db.office\n  cvlan ping --until-direct db",
 		Args:    takes("PEER"),
-		RunE: func(c *cobra.Command, args []string) error {
-			o.client, o.request.Peer = env.daemon(c), args[0]
-			return o.run(c)
-		},
 	}
+	c.RunE = o.talks(func(c *cobra.Command, args []string) error {
+		o.request.Peer = args[0]
+		return o.run(c)
+	})
 	f := c.Flags()
 	f.IntVarP(&o.count, "count", "c", 4, "how many echoes; 0: until ctrl-C")
 	f.VarP(&o.interval, "interval", "i", "time between two")

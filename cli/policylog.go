@@ -14,17 +14,14 @@ import (
 )
 
 type policyLogOptions struct {
-	*Env
-	client  *local.Client
+	talk
 	request local.PolicyLogRequest
 	follow  bool
 	counts  bool
-	timeout span
-	out     iox.Output
 }
 
 func newPolicyLog(env *Env) *cobra.Command {
-	o := &policyLogOptions{Env: env}
+	o := &policyLogOptions{talk: talk{Env: env}}
 	c := &cobra.Command{
 		Use:   "log",
 		Short: "Show what this machine's filter has dropped",
@@ -34,22 +31,19 @@ func newPolicyLog(env *Env) *cobra.Command {
 			"It needs the rights of an operator.",
 		Example: "  sudo cvlan policy log\n  sudo cvlan policy log --follow\n  sudo cvlan policy log --counts --network office",
 		Args:    takes(),
-		RunE: func(c *cobra.Command, _ []string) error {
-			o.client = env.daemon(c)
-			return o.run(c)
-		},
 	}
+	c.RunE = o.talks(func(c *cobra.Command, _ []string) error { return o.run(c) })
+	o.networkFlag(c, "only this network, by name or identifier")
 	f := c.Flags()
-	f.StringVar(&o.request.Network, "network", "", "only this network, by name or identifier")
 	f.BoolVarP(&o.follow, "follow", "f", false, "go on until ctrl-C; with --json one document a line")
 	f.BoolVar(&o.counts, "counts", false, "show what was counted instead")
-	timeoutFlag(c, &o.timeout, 10*time.Second, "how long to wait for the daemon")
 	exclusive(c, "follow", "counts")
-	outputFlags(c, &o.out)
+	o.flags(c, 10*time.Second)
 	return c
 }
 
 func (o *policyLogOptions) run(c *cobra.Command) error {
+	o.request.Network = o.network
 	l, err := o.ask(c.Context())
 	if err != nil {
 		return err

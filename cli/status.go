@@ -13,17 +13,13 @@ import (
 )
 
 type statusOptions struct {
-	*Env
-	client  *local.Client
-	network string
-	watch   bool
-	check   string
-	timeout span
-	out     iox.Output
+	talk
+	watch bool
+	check string
 }
 
 func newStatus(env *Env) *cobra.Command {
-	o := &statusOptions{Env: env}
+	o := &statusOptions{talk: talk{Env: env}}
 	c := &cobra.Command{
 		Use:   "status",
 		Short: "Show networks, peers and what is wrong",
@@ -32,18 +28,14 @@ func newStatus(env *Env) *cobra.Command {
 			"away) or healthy (ready, connected, and without any warning).",
 		Example: "  cvlan status\n  cvlan status --check ready --json > /dev/null && echo ready\n  cvlan status --template '{{range .networks}}{{.name}} {{.state}}{{end}}'",
 		Args:    takes(),
-		RunE: func(c *cobra.Command, _ []string) error {
-			o.client = env.daemon(c)
-			return o.run(c)
-		},
 	}
+	c.RunE = o.talks(func(c *cobra.Command, _ []string) error { return o.run(c) })
+	o.networkFlag(c, "only this network, by name or identifier")
 	f := c.Flags()
-	f.StringVar(&o.network, "network", "", "only this network, by name or identifier")
 	f.BoolVarP(&o.watch, "watch", "w", false, "show every change until ctrl-C; with --json one document a line")
 	f.StringVar(&o.check, "check", "", "end with 12 unless all is: ready, or healthy")
-	timeoutFlag(c, &o.timeout, 10*time.Second, "how long to wait for the daemon")
 	exclusive(c, "watch", "check")
-	outputFlags(c, &o.out)
+	o.flags(c, 10*time.Second, "networks.id")
 	return c
 }
 
@@ -56,11 +48,8 @@ func (o *statusOptions) run(c *cobra.Command) error {
 	}
 	ctx, cancel := o.timeout.within(c.Context())
 	defer cancel()
-	s, err := o.client.Status(ctx)
+	s, err := o.status(ctx)
 	if err != nil {
-		return err
-	}
-	if s, err = o.only(s); err != nil {
 		return err
 	}
 	if err := o.out.Write(o.IO, s, func() { printStatus(o.IO, o.Now(), s) }); err != nil {
@@ -73,7 +62,7 @@ func (o *statusOptions) run(c *cobra.Command) error {
 func (o *statusOptions) follow(ctx context.Context) error {
 	for s, err := range o.client.Watch(ctx) {
 		if err == nil {
-			s, err = o.only(s)
+			s, err = only(s, o.network)
 		}
 		switch {
 		case errors.Is(err, context.Canceled):
@@ -83,7 +72,7 @@ func (o *statusOptions) follow(ctx context.Context) error {
 		case o.out.JSON:
 			err = o.IO.JSONLine(s)
 		default:
-			if o.IO.OutTTY && o.out.Template == "" {
+			if o.IO.OutTTY && !o.out.ForScripts() {
 				fmt.Fprint(o.IO.Out, "\x1b[H\x1b[2J")
 			}
 			err = o.out.Write(o.IO, s, func() { printStatus(o.IO, o.Now(), s) })
@@ -96,8 +85,6 @@ func (o *statusOptions) follow(ctx context.Context) error {
 }
 
 // only narrows a status to the network that was named.
-func (o *statusOptions) only(s local.Status) (local.Status, error) { return only(s, o.network) }
-
 func only(s local.Status, network string) (local.Status, error) {
 	if network == "" {
 		return s, nil

@@ -19,10 +19,10 @@ type talk struct {
 	out     iox.Output
 }
 
-// flags adds --timeout, --json and --template.
-func (t *talk) flags(c *cobra.Command, patience time.Duration) {
+// flags adds --timeout and the flags of the output; brief is as of outputFlags.
+func (t *talk) flags(c *cobra.Command, patience time.Duration, brief ...string) {
 	timeoutFlag(c, &t.timeout, patience, "how long to wait for the daemon")
-	outputFlags(c, &t.out)
+	outputFlags(c, &t.out, brief...)
 }
 
 // networkFlag adds --network.
@@ -33,12 +33,19 @@ func (t *talk) networkFlag(c *cobra.Command, what string) {
 
 // asks makes a command's RunE of what it asks, which has the timeout to do so.
 func (t *talk) asks(run func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {
-	return func(c *cobra.Command, args []string) error {
-		t.client = t.daemon(c)
-		defer t.client.Close()
+	return t.talks(func(c *cobra.Command, args []string) error {
 		ctx, cancel := t.timeout.within(c.Context())
 		defer cancel()
 		return run(ctx, args)
+	})
+}
+
+// talks makes a command's RunE of what looks after its time itself.
+func (t *talk) talks(run func(c *cobra.Command, args []string) error) func(*cobra.Command, []string) error {
+	return func(c *cobra.Command, args []string) error {
+		t.client = t.daemon(c)
+		defer t.client.Close()
+		return run(c, args)
 	}
 }
 

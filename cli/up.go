@@ -12,16 +12,13 @@ import (
 )
 
 type upOptions struct {
-	*Env
-	client  *local.Client
+	talk
 	request local.UpRequest
 	keyFile string
-	timeout span
-	out     iox.Output
 }
 
 func newUp(env *Env) *cobra.Command {
-	o := &upOptions{Env: env}
+	o := &upOptions{talk: talk{Env: env}}
 	c := &cobra.Command{
 		Use:   "up",
 		Short: "Join a network, or bring its connection up again",
@@ -31,11 +28,8 @@ func newUp(env *Env) *cobra.Command {
 			"  ssh ctl cvlan admin key create --network office | sudo cvlan up --key-file -\n" +
 			"  cvlan up --network office                      # again, after cvlan down",
 		Args: takes(),
-		RunE: func(c *cobra.Command, _ []string) error {
-			o.client = env.daemon(c)
-			return o.run(c.Context())
-		},
 	}
+	c.RunE = o.talks(func(c *cobra.Command, _ []string) error { return o.run(c.Context()) })
 	f := c.Flags()
 	f.StringVar(&o.keyFile, "key-file", "", "file with the join key; - is standard input")
 	f.StringVar(&o.request.JoinKey, "key", "", "the join key itself: for a paste by hand, because other users can see arguments")
@@ -46,7 +40,7 @@ func newUp(env *Env) *cobra.Command {
 	f.StringVar(&o.request.Transport, "transport", "", "how to talk to the controller, when joining: auto, quic or tcp")
 	timeoutFlag(c, &o.timeout, 30*time.Second, "how long to wait for the connection; 0: do not wait")
 	exclusive(c, "key", "key-file")
-	outputFlags(c, &o.out)
+	outputFlags(c, &o.out, "networks.self.addresses")
 	return c
 }
 

@@ -7,30 +7,20 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cvlan/cvlan/api/local"
-	"github.com/cvlan/cvlan/cli/iox"
 	"github.com/cvlan/cvlan/internal/base/version"
 )
 
-type versionOptions struct {
-	*Env
-	client *local.Client
-	out    iox.Output
-}
-
 func newVersion(env *Env) *cobra.Command {
-	o := &versionOptions{Env: env}
+	o := &talk{Env: env, timeout: span(2 * time.Second)}
 	c := &cobra.Command{
 		Use:     "version",
 		Short:   "Print the versions of this program and of the daemon",
 		Long:    "version prints which build this program is, and which the daemon is if it runs.",
 		Example: "  cvlan version\n  cvlan version --template '{{.client.version}}'",
 		Args:    takes(),
-		RunE: func(c *cobra.Command, _ []string) error {
-			o.client = env.daemon(c)
-			return o.run(c.Context())
-		},
+		RunE:    o.asks(func(ctx context.Context, _ []string) error { return o.versions(ctx) }),
 	}
-	outputFlags(c, &o.out)
+	outputFlags(c, &o.out, "client.version")
 	return c
 }
 
@@ -41,22 +31,20 @@ type versions struct {
 	Daemon *version.Info `json:"daemon,omitempty"`
 }
 
-func (o *versionOptions) run(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
+func (t *talk) versions(ctx context.Context) error {
 	v := versions{Schema: local.Schema, Client: version.Get()}
-	if d, err := o.client.Version(ctx); err == nil {
+	if d, err := t.client.Version(ctx); err == nil {
 		v.Daemon = &d.Daemon
 	}
-	return o.out.Write(o.IO, v, func() {
-		o.IO.Printf("cvlan   %s", build(v.Client))
+	return t.out.Write(t.IO, v, func() {
+		t.IO.Printf("cvlan   %s", build(v.Client))
 		if v.Daemon == nil {
-			o.IO.Printf("cvland  does not answer")
+			t.IO.Printf("cvland  does not answer")
 			return
 		}
-		o.IO.Printf("cvland  %s", build(*v.Daemon))
+		t.IO.Printf("cvland  %s", build(*v.Daemon))
 		if v.Daemon.Version != v.Client.Version {
-			o.IO.Notef("The daemon is another version; restart it to run the one that is installed.")
+			t.IO.Notef("The daemon is another version; restart it to run the one that is installed.")
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -19,16 +20,10 @@ func newWG(env *Env) *cobra.Command {
 		"  sudo cvlan wg show\n  sudo cvlan wg show --network office --json", newWGShow(env))
 }
 
-type wgShowOptions struct {
-	*Env
-	client  *local.Client
-	network string
-	timeout span
-	out     iox.Output
-}
+type wgShowOptions struct{ talk }
 
 func newWGShow(env *Env) *cobra.Command {
-	o := &wgShowOptions{Env: env}
+	o := &wgShowOptions{talk{Env: env}}
 	c := &cobra.Command{
 		Use:   "show",
 		Short: "Show peers, handshakes, keys' ages, bytes and drops",
@@ -36,20 +31,14 @@ func newWGShow(env *Env) *cobra.Command {
 			"through, and what was dropped, by reason. It needs the rights of an operator.",
 		Example: "  sudo cvlan wg show\n  sudo cvlan wg show --template '{{range .networks}}{{range .peers}}{{.name}} {{.endpoint}}{{\"\\n\"}}{{end}}{{end}}'",
 		Args:    takes(),
-		RunE: func(c *cobra.Command, _ []string) error {
-			o.client = env.daemon(c)
-			return o.run(c)
-		},
+		RunE:    o.asks(func(ctx context.Context, _ []string) error { return o.show(ctx) }),
 	}
-	c.Flags().StringVar(&o.network, "network", "", "only this network, by name or identifier")
-	timeoutFlag(c, &o.timeout, 10*time.Second, "how long to wait for the daemon")
-	outputFlags(c, &o.out)
+	o.networkFlag(c, "only this network, by name or identifier")
+	o.flags(c, 10*time.Second, "networks.peers.name")
 	return c
 }
 
-func (o *wgShowOptions) run(c *cobra.Command) error {
-	ctx, cancel := o.timeout.within(c.Context())
-	defer cancel()
+func (o *wgShowOptions) show(ctx context.Context) error {
 	w, err := o.client.WireGuard(ctx)
 	if err != nil {
 		return err

@@ -48,7 +48,7 @@ func newWhoamiHere(env *Env) *cobra.Command {
 		}),
 	}
 	o.networkFlag(c, "only in this network, by name or identifier")
-	o.flags(c, 10*time.Second)
+	o.flags(c, 10*time.Second, "machines.id")
 	return c
 }
 
@@ -76,7 +76,7 @@ func newWhois(env *Env) *cobra.Command {
 		}),
 	}
 	o.networkFlag(c, "only in this network, by name or identifier")
-	o.flags(c, 10*time.Second)
+	o.flags(c, 10*time.Second, "machines.id")
 	completesArgs(c, false, env.peerNames)
 	return c
 }
