@@ -58,20 +58,25 @@ func serve() error {
 }
 
 func read(s *server.Server) reading {
-	var use syscall.Rusage
-	syscall.Getrusage(syscall.RUSAGE_SELF, &use)
 	var m runtime.MemStats
 	rss, file := residentKiB("VmRSS:"), residentKiB("RssFile:")
 	runtime.ReadMemStats(&m)
 	st := s.Stats()
 	r := reading{
-		CPU:    float64(use.Utime.Sec+use.Stime.Sec) + float64(use.Utime.Usec+use.Stime.Usec)/1e6,
+		CPU:    processor(),
 		Frames: st.Frames[forward.Sent] - st.Frames[forward.DropQueueFull], Dropped: map[string]uint64{}, Mallocs: m.Mallocs, RSS: rss, File: file, Heap: m.HeapInuse, Idle: m.HeapIdle - m.HeapReleased, Stacks: m.StackInuse, Clients: st.Clients,
 	}
 	for d, n := range st.Frames {
 		r.Dropped[d.String()] = n
 	}
 	return r
+}
+
+// processor is how many seconds of processor time this process has used.
+func processor() float64 {
+	var use syscall.Rusage
+	syscall.Getrusage(syscall.RUSAGE_SELF, &use)
+	return float64(use.Utime.Sec+use.Stime.Sec) + float64(use.Utime.Usec+use.Stime.Usec)/1e6
 }
 
 func residentKiB(field string) (n int) {
@@ -93,13 +98,13 @@ type child struct {
 }
 
 // launch starts one on a core.
-func launch(core int) (*child, error) {
+func launch(role string, core int) (*child, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if err := pin(core); err != nil {
 		return nil, err
 	}
-	c := &child{cmd: exec.Command("/proc/self/exe", "-role", "relay")}
+	c := &child{cmd: exec.Command("/proc/self/exe", "-role", role)}
 	c.cmd.Stderr = os.Stderr
 	var err error
 	if c.in, err = c.cmd.StdinPipe(); err != nil {
@@ -123,8 +128,11 @@ func launch(core int) (*child, error) {
 	return c, nil
 }
 
-func (c *child) read() (r reading, err error) {
-	if _, err = fmt.Fprintln(c.in); err != nil {
+func (c *child) read() (reading, error) { return c.ask("") }
+
+// ask writes a line and reads the reading that answers it.
+func (c *child) ask(line string) (r reading, err error) {
+	if _, err = fmt.Fprintln(c.in, line); err != nil {
 		return r, err
 	}
 	if !c.lines.Scan() {

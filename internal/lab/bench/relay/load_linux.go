@@ -102,36 +102,49 @@ func callUDP(c *child, node int) (*caller.Caller, *net.UDPConn, error) {
 	return call, u.(*net.UDPConn), call.Bind()
 }
 
-// udpLoad makes pairs; send sends one batch of a pair's frame and says how many it sent.
-func udpLoad(c *child, rate int, batch func(*net.UDPConn, []byte) (func() (int, error), error)) (*load, error) {
+// meeting makes the two ends of pair i, and the datagram that travels from the first to the second.
+type meeting func(c *child, i int) (from, to *net.UDPConn, datagram []byte, err error)
+
+// channel has a pair meet as clients of the relay do.
+func channel(c *child, i int) (from, to *net.UDPConn, datagram []byte, err error) {
+	a, from, err := callUDP(c, 2*i+1)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if _, to, err = callUDP(c, 2*i+2); err != nil {
+		return from, nil, nil, err
+	}
+	ch, err := a.Open(ident.Node(2*i + 2))
+	if err != nil {
+		return from, to, nil, err
+	}
+	return from, to, ch.Frame(make([]byte, payload)), nil
+}
+
+// batch returns what sends one batch of a datagram and says how many it sent.
+type batch func(u *net.UDPConn, datagram []byte) (send func() (int, error), err error)
+
+// udpLoad makes pairs that send, each as fast as it can, or rate packets a second together.
+func udpLoad(c *child, meet meeting, rate int, batch batch) (*load, error) {
 	l := &load{}
-	var all []net.Conn
+	var all []*net.UDPConn
 	l.close = func() {
 		for _, u := range all {
 			u.Close()
 		}
 	}
 	for i := range pairs {
-		a, au, err := callUDP(c, 2*i+1)
+		from, to, datagram, err := meet(c, i)
 		if err != nil {
 			return nil, err
 		}
-		b, bu, err := callUDP(c, 2*i+2)
-		if err != nil {
-			return nil, err
-		}
-		_ = b
-		all = append(all, au, bu)
-		ch, err := a.Open(ident.Node(2*i + 2))
-		if err != nil {
-			return nil, err
-		}
-		send, err := batch(au, ch.Frame(make([]byte, payload)))
+		all = append(all, from, to)
+		send, err := batch(from, datagram)
 		if err != nil {
 			return nil, err
 		}
 		l.send = append(l.send, paced(send, rate/pairs))
-		l.receive = append(l.receive, sink(bu))
+		l.receive = append(l.receive, sink(to))
 	}
 	return l, nil
 }
@@ -178,7 +191,7 @@ func sink(u *net.UDPConn) func() error {
 }
 
 // single sends so many datagrams a call.
-func single(many int) func(*net.UDPConn, []byte) (func() (int, error), error) {
+func single(many int) batch {
 	return func(u *net.UDPConn, frame []byte) (func() (int, error), error) {
 		p := ipv4.NewPacketConn(u)
 		ms := make([]ipv4.Message, many)
@@ -210,7 +223,7 @@ func train(u *net.UDPConn, frame []byte) (func() (int, error), error) {
 }
 
 func udpBulk(c *child, o options) error {
-	l, err := udpLoad(c, 0, single(32))
+	l, err := udpLoad(c, channel, 0, single(32))
 	if err != nil {
 		return err
 	}
@@ -221,7 +234,7 @@ func udpBulk(c *child, o options) error {
 }
 
 func udpPaced(c *child, o options) error {
-	l, err := udpLoad(c, 20_000, single(1))
+	l, err := udpLoad(c, channel, pace, single(1))
 	if err != nil {
 		return err
 	}
@@ -231,7 +244,7 @@ func udpPaced(c *child, o options) error {
 }
 
 func udpTrains(c *child, o options) error {
-	l, err := udpLoad(c, 0, train)
+	l, err := udpLoad(c, channel, 0, train)
 	if err != nil {
 		return err
 	}

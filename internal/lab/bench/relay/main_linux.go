@@ -1,5 +1,5 @@
 // Command relay measures a relay: it starts one in a process of its own on core 0, loads it through real sockets from core 1, and prints what a
-// packet and a client cost it, each as a line "FIGURE name value unit". CPU is what the relay's process has used (getrusage), memory its VmRSS.
+// packet and a client cost it, beside what a bare forwarder's packets cost on the same machine, each as a line "FIGURE name value unit". CPU is what the relay's process has used (getrusage), memory its VmRSS.
 package main
 
 import (
@@ -18,6 +18,7 @@ import (
 const (
 	payload = 1280
 	pairs   = 10
+	pace    = 20_000 // packets a second of all pairs, where they do not send as fast as they can
 )
 
 type options struct {
@@ -31,7 +32,7 @@ type options struct {
 
 func main() {
 	o := options{}
-	role := flag.String("role", "", "internal: relay")
+	role := flag.String("role", "", "internal: relay or bare")
 	flag.IntVar(&o.runs, "runs", 3, "runs of each load")
 	flag.DurationVar(&o.each, "for", 3*time.Second, "how long a load lasts")
 	flag.IntVar(&o.clients, "clients", 10_000, "idle clients on the fast path")
@@ -40,8 +41,11 @@ func main() {
 	flag.StringVar(&o.only, "only", "", "run only parts whose names begin so: "+strings.Join(names(), ", "))
 	flag.Parse()
 	run := func() error { return bench(o) }
-	if *role == "relay" {
+	switch *role {
+	case relayRole:
 		run = serve
+	case bareRole:
+		run = serveBare
 	}
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "relay:", err)
@@ -49,16 +53,23 @@ func main() {
 	}
 }
 
-// part is a kind of load or of idle clients, each with a fresh relay.
+// What the child is.
+const (
+	relayRole = "relay"
+	bareRole  = "bare" // forwards without looking: see bare_linux.go
+)
+
+// part is a kind of load or of idle clients, each with a fresh child.
 type part struct {
-	name string
-	run  func(*child, options) error
+	name, role string
+	run        func(*child, options) error
 }
 
 func parts() []part {
 	return []part{
-		{"udp", udpBulk}, {"paced", udpPaced}, {"gso", udpTrains}, {"quic", quicBulk}, {"tls", tlsBulk},
-		{"idle-udp", idleUDP}, {"idle-quic", idleQUIC}, {"idle-tls", idleTLS},
+		{"udp", relayRole, udpBulk}, {"bare", bareRole, bareBulk}, {"paced", relayRole, udpPaced}, {"bare-paced", bareRole, barePaced},
+		{"gso", relayRole, udpTrains}, {"quic", relayRole, quicBulk}, {"tls", relayRole, tlsBulk},
+		{"idle-udp", relayRole, idleUDP}, {"idle-quic", relayRole, idleQUIC}, {"idle-tls", relayRole, idleTLS},
 	}
 }
 
@@ -83,7 +94,7 @@ func bench(o options) error {
 }
 
 func one(p part, o options, cores []int) error {
-	c, err := launch(cores[0])
+	c, err := launch(p.role, cores[0])
 	if err != nil {
 		return err
 	}
