@@ -44,7 +44,7 @@ func FuzzDatagram(f *testing.F) {
 		a, b := w.side[0], w.side[1]
 		a.initiate()
 		w.run(time.Second)
-		w.quiet = true
+		w.lawless = true
 		s := a.m.sessions[a.id()].sa
 		b.m.Datagram(w.now, b.path(), bystander(t, 77), &b.out)
 		b.out.Reset()

@@ -18,6 +18,7 @@ import (
 // link is what happens to messages on their way.
 type link struct {
 	loss, dup      float64
+	echo           float64 // of old messages that come again, for each new one
 	delay, reorder time.Duration
 }
 
@@ -29,11 +30,14 @@ type world struct {
 	link   link
 	side   [2]*side
 	flight []flying
+	past   []flying // see link.echo
 	sent   int
 	// watch, if it is there, sees every message before it flies, and says whether it may.
-	watch func(from int, data []byte) bool
-	trace []told
-	quiet bool // no invariants while something hostile is done
+	watch   func(from int, data []byte) bool
+	trace   []told
+	lawless bool // somebody hostile, or with other ciphers, takes part
+	lanes   map[laneKey]*lane
+	nat     *translator // before the first side; nil: there is none
 }
 
 // told is a line of the story, which is written only if somebody wants to read it.
@@ -52,22 +56,25 @@ type flying struct {
 
 // side is one machine with its surroundings.
 type side struct {
-	w      *world
-	n      int
-	name   string
-	addr   netip.AddrPort
-	m      *Machine
-	out    Out
-	cfg    Config
-	peer   Peer // of the other
-	events []Event
-	live   map[uint32]ChildSA // by SPI that is received on
-	spis   map[uint32]bool    // reserved, and not given back
-	next   uint32
-	up     map[ID]bool
-	refuse bool // Directory knows nobody
-	mixed  bool // and now it tells another
-	judge  func(remote msg.Identity, certs []msg.Cert) (crypt.Evidence, error)
+	w       *world
+	n       int
+	name    string
+	skew    time.Duration   // of its clock
+	keys    map[string]bool // of Child SAs, ever
+	addr    netip.AddrPort
+	m       *Machine
+	out     Out
+	cfg     Config
+	peer    Peer // of the other
+	events  []Event
+	live    map[uint32]ChildSA // by SPI that is received on
+	spis    map[uint32]bool    // reserved, and not given back
+	next    uint32
+	up      map[ID]bool
+	refuse  bool // Directory knows nobody
+	mixed   bool // and now it tells another
+	follows bool // its owner sends to wherever the peer was heard from
+	judge   func(remote msg.Identity, certs []msg.Cert) (crypt.Evidence, error)
 }
 
 var secret = []byte("a secret that two sides share")
@@ -82,7 +89,7 @@ func newWorld(t testing.TB, seed uint64, change func(n int, c *Config, p *Peer))
 	t.Helper()
 	w := &world{t: t, now: 1, rnd: rand.New(rand.NewPCG(seed, 7)), link: link{delay: 10 * time.Millisecond}}
 	for n := range w.side {
-		s := &side{w: w, n: n, name: string(rune('a' + n)), live: map[uint32]ChildSA{}, spis: map[uint32]bool{}, up: map[ID]bool{}}
+		s := &side{w: w, n: n, name: string(rune('a' + n)), live: map[uint32]ChildSA{}, spis: map[uint32]bool{}, up: map[ID]bool{}, keys: map[string]bool{}}
 		s.next = uint32(0x30000000 + n<<16)
 		s.addr = netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(n + 1)}), 4500)
 		profile, err := crypt.NewProfile(crypt.Modern)
@@ -107,7 +114,11 @@ func newWorld(t testing.TB, seed uint64, change func(n int, c *Config, p *Peer))
 }
 
 func (s *side) other() *side { return s.w.side[1-s.n] }
-func (s *side) path() Path   { return Path{Local: s.addr, Remote: s.other().addr} }
+
+// clock is what its clock says, which began at 1.
+func (s *side) clock() mono.Time { return max(1, s.w.now.Add(s.skew)) }
+
+func (s *side) path() Path { return Path{Local: s.addr, Remote: s.other().addr} }
 
 func (s *side) Peer(remote, _ msg.Identity) (Peer, bool) {
 	if s.mixed {
@@ -143,7 +154,7 @@ func (s *side) Release(spi uint32) {
 
 func (s *side) initiate() ID {
 	s.w.t.Helper()
-	id, err := s.m.Initiate(s.w.now, s.peer, s.path(), &s.out)
+	id, err := s.m.Initiate(s.clock(), s.peer, s.path(), &s.out)
 	if err != nil {
 		s.w.t.Fatal(err)
 	}
@@ -154,7 +165,7 @@ func (s *side) initiate() ID {
 // do calls the machine, and fails the test if it minds.
 func (s *side) do(f func(now mono.Time, id ID, out *Out) error) {
 	s.w.t.Helper()
-	if err := f(s.w.now, s.id(), &s.out); err != nil {
+	if err := f(s.clock(), s.id(), &s.out); err != nil {
 		s.w.t.Fatalf("%s: %v\n%s", s.name, err, s.w.story())
 	}
 	s.flush()
@@ -203,6 +214,10 @@ func (s *side) note(e Event) {
 		delete(s.up, e.ID)
 	case EventFault:
 		w.t.Errorf("%s met a bug: %s\n%s", s.name, e.Detail, w.story())
+	case EventHeard:
+		if s.follows && e.Reason == NoReason {
+			_ = s.m.SetPath(e.ID, e.Path)
+		}
 	case EventChildUp:
 		if !s.up[e.ID] {
 			w.t.Errorf("%s has a Child SA without a proved peer\n%s", s.name, w.story())
@@ -211,11 +226,17 @@ func (s *side) note(e Event) {
 			w.t.Errorf("%s: SPI %x is used twice, or is none of ours\n%s", s.name, e.Child.In, w.story())
 		}
 		for _, c := range s.live {
-			if c.Out == e.Child.Out && !w.quiet {
+			if c.Out == e.Child.Out && !w.lawless {
 				w.t.Errorf("%s: SPI %x is the peer's twice\n%s", s.name, c.Out, w.story())
 			}
 		}
 		s.live[e.Child.In] = e.Child
+		for _, key := range [][]byte{e.Child.KeyIn, e.Child.KeyOut} {
+			if s.keys[string(key)] {
+				w.t.Errorf("%s has the same keys twice\n%s", s.name, w.story())
+			}
+			s.keys[string(key)] = true
+		}
 	case EventChildDown, EventChildGone:
 		if _, there := s.live[e.Child.In]; !there {
 			w.t.Errorf("%s loses a Child SA that it has not: %x\n%s", s.name, e.Child.In, w.story())
@@ -242,17 +263,13 @@ func (w *world) story() string {
 }
 
 func (w *world) send(from int, tr Transmit) {
-	h, err := msg.ParseHeader(tr.Data)
+	m, err := msg.Parse(tr.Data)
 	if err != nil {
 		w.t.Fatalf("%s sends what is no message: %v", w.side[from].name, err)
 	}
 	w.sent++
-	w.tell("%s -> %s %d flags %x %s (%d bytes)", w.side[from].name, h.Exchange, h.ID, h.Flags, h.SPIi, len(tr.Data))
-	if h.Exchange != msg.IKESAInit {
-		if m, err := msg.Parse(tr.Data); err != nil || len(m.Payloads) != 1 {
-			w.t.Errorf("a message after IKE_SA_INIT is not all sealed: %v", err)
-		}
-	}
+	w.tell("%s -> %s %d flags %x %s (%d bytes)", w.side[from].name, m.Exchange, m.ID, m.Flags, m.SPIi, len(tr.Data))
+	w.lawful(from, m, tr.Data)
 	if w.watch != nil && !w.watch(from, tr.Data) {
 		w.tell("  lost by intent")
 		return
@@ -269,8 +286,31 @@ func (w *world) send(from int, tr Transmit) {
 		if w.link.reorder > 0 {
 			at = at.Add(time.Duration(w.rnd.Int64N(int64(w.link.reorder))))
 		}
-		path := Path{Local: tr.Path.Remote, Remote: tr.Path.Local}
+		path, ok := w.nat.translate(from, tr.Path)
+		if !ok {
+			w.tell("  nobody has that address")
+			continue
+		}
 		w.flight = append(w.flight, flying{at, 1 - from, path, tr.Data})
+		w.echo(w.flight[len(w.flight)-1])
+	}
+}
+
+// echo remembers a message, and now and then lets one of long ago come again.
+func (w *world) echo(f flying) {
+	if w.link.echo == 0 {
+		return
+	}
+	if w.rnd.Float64() < w.link.echo && len(w.past) > 0 {
+		old := w.past[w.rnd.IntN(len(w.past))]
+		old.at = f.at
+		w.tell("  and an old one comes again")
+		w.flight = append(w.flight, old)
+	}
+	if len(w.past) < 200 {
+		w.past = append(w.past, f)
+	} else {
+		w.past[w.rnd.IntN(len(w.past))] = f
 	}
 }
 
@@ -285,8 +325,8 @@ func (w *world) step(end mono.Time) bool {
 	}
 	var due *side
 	for _, s := range w.side {
-		if d := s.m.Deadline(); !d.IsNever() && d < next {
-			next, due = max(d, w.now), s
+		if d := s.m.Deadline(); !d.IsNever() && d.Add(-s.skew) < next {
+			next, due = max(d.Add(-s.skew), w.now), s
 		}
 	}
 	if due == nil && first < 0 {
@@ -295,14 +335,14 @@ func (w *world) step(end mono.Time) bool {
 	}
 	w.now = max(w.now, next)
 	if due != nil {
-		due.m.Tick(w.now, &due.out)
+		due.m.Tick(due.clock(), &due.out)
 		due.flush()
 		return true
 	}
 	f := w.flight[first]
 	w.flight = slices.Delete(w.flight, first, first+1)
 	to := w.side[f.to]
-	to.m.Datagram(w.now, f.path, bytes.Clone(f.data), &to.out)
+	to.m.Datagram(to.clock(), f.path, bytes.Clone(f.data), &to.out)
 	to.flush()
 	return true
 }
