@@ -18,6 +18,7 @@ type Config struct {
 type Known struct {
 	Candidates []disco.Candidate
 	Relays     [4]uint8 // slots of links through which the peer can be reached, best first; 0: none
+	Coming     bool     // there is none of these yet, and there may be one soon: a hunt waits for it, a second at most
 }
 
 // Own is what we know about ourselves. The Finder keeps the slices and does not change them.

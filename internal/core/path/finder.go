@@ -169,6 +169,23 @@ func (f *Finder) Message(now mono.Time, id Peer, w Way, m disco.Message, out *De
 	f.wake(now, s, now)
 }
 
+// Left tells that what was to be said on a way, which had to wait for a lane through a relay, goes only now: round trips begin now.
+func (f *Finder) Left(now mono.Time, id Peer, w Way) {
+	p := f.peers[id]
+	if p == nil || p.search == nil {
+		return
+	}
+	t := p.search.find(w.plain())
+	if t == nil {
+		return
+	}
+	for i := range t.pings {
+		if !t.pings[i].at.IsNever() {
+			t.pings[i].at = now
+		}
+	}
+}
+
 // Punch tells that the controller has both sides start now.
 func (f *Finder) Punch(now mono.Time, id Peer, out *Decisions) {
 	s := f.search(now, id)

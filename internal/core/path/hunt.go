@@ -55,7 +55,7 @@ type hunt struct {
 	tried    mono.Time // likewise, also if nothing led to the peer
 	times    int       // offers of this hunt
 	joined   bool      // the peer asked
-	blind    bool      // no relay led to the peer: nothing is agreed
+	blind    bool      // no relay leads to the peer: nothing is agreed
 	answered bool      // the peer's offer is here
 	rtt      time.Duration
 	start    mono.Time
@@ -118,10 +118,10 @@ func (f *Finder) advance(now mono.Time, s *search, out *Decisions) {
 		}
 	case offering:
 		switch {
+		case h.blind && !s.peer.known.Coming, now.Sub(h.since) >= offerWait:
+			f.alone(now, s, out)
 		case h.answered && h.rtt > 0 && !h.joined:
 			f.agree(now, s, out)
-		case now.Sub(h.since) >= offerWait:
-			f.start(now, now, s, out)
 		case h.times < offerTimes && now.Sub(h.tried) >= offerEvery:
 			f.send(now, s, f.countdown(s), out)
 			f.pingRelay(now, s, out)
@@ -139,7 +139,7 @@ func (f *Finder) advance(now mono.Time, s *search, out *Decisions) {
 // see begins a blind hunt anew, now that a relay leads to the peer: as a rule the relay comes some milliseconds after the wish.
 func (f *Finder) see(now mono.Time, s *search) {
 	h := &s.hunt
-	if h.blind && h.phase == punching && s.direct() == nil && f.bestRelay(s) != nil {
+	if h.blind && (h.phase == punching || h.phase == offering) && s.direct() == nil && f.bestRelay(s) != nil {
 		h.end()
 		h.n--
 		h.at = now
@@ -181,18 +181,27 @@ func (f *Finder) offer(now mono.Time, s *search, out *Decisions) {
 			t.from, t.tries = now, 0
 		}
 	}
-	if f.bestRelay(s) == nil {
-		if h.punchAt.IsNever() || now.Sub(h.punchAt) >= punchEvery {
-			h.punchAt = now
-			out.Events = append(out.Events, Event{Kind: AskPunch, Peer: s.id})
+	h.enter(now, offering)
+	if h.blind = f.bestRelay(s) == nil; h.blind {
+		h.tried = now
+		if !s.peer.known.Coming {
+			f.alone(now, s, out)
 		}
-		h.blind = true
-		f.start(now, now, s, out)
 		return
 	}
-	h.enter(now, offering)
 	f.pingRelay(now, s, out)
 	f.send(now, s, f.countdown(s), out)
+}
+
+// alone starts without an agreement. Where no relay leads to the peer, the controller may have it start as well.
+func (f *Finder) alone(now mono.Time, s *search, out *Decisions) {
+	h := &s.hunt
+	h.blind = f.bestRelay(s) == nil
+	if h.blind && (h.punchAt.IsNever() || now.Sub(h.punchAt) >= punchEvery) {
+		h.punchAt = now
+		out.Events = append(out.Events, Event{Kind: AskPunch, Peer: s.id})
+	}
+	f.start(now, now, s, out)
 }
 
 func (f *Finder) pingRelay(now mono.Time, s *search, out *Decisions) {

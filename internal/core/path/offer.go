@@ -24,7 +24,7 @@ func (f *Finder) offered(now mono.Time, s *search, w Way, m disco.Message, out *
 	switch {
 	case m.StartIn < answers:
 		f.meet(now, s, time.Duration(m.StartIn)*time.Millisecond, out)
-	case h.phase == offering || h.phase == opening:
+	case h.phase == offering && !h.blind || h.phase == opening:
 		h.answered = true
 	case m.StartIn == answers:
 	case s.direct() == nil && (h.phase == resting || h.blind || now.Sub(h.start) >= tellEvery):

@@ -128,6 +128,16 @@ func (l *Links) Lanes(node ident.Node) []Lane {
 	return nil
 }
 
+// Coming reports whether there is no lane to a node that is wanted, but may be one soon.
+func (l *Links) Coming(now mono.Time, node ident.Node) bool {
+	p := l.peers[node]
+	if p == nil || p.until.IsNever() || len(p.lanes) > 0 {
+		return false
+	}
+	_, none := l.hopeless(now, p)
+	return !none
+}
+
 // tickLanes looks after the lanes that are wanted, and closes what nobody has used for long.
 func (l *Links) tickLanes(now mono.Time, out *Out) {
 	if due(now, l.sweepAt) {

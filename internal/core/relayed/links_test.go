@@ -248,14 +248,18 @@ func TestAnAbsentPeerIsLostAndFoundWhenItComes(t *testing.T) {
 	r.l.Put(r.now, 9, 1, &r.out)
 	r.start()
 	r.run(time.Second)
+	r.want("coming though nobody wants it", !r.l.Coming(r.now, 9))
 	r.l.Want(r.now, 9, &r.out)
 	r.act()
+	r.want("it may come, but is not coming", r.l.Coming(r.now, 9))
 	r.run(5 * time.Second)
+	r.want("still coming", !r.l.Coming(r.now, 9))
 	r.want("lost for %v", r.count(Lost) == 1 && r.last(Lost).Reason == relay.Absent, r.last(Lost).Reason)
 	r.want("%d questions", r.relays[0].asked[relay.Open] <= 4, r.relays[0].asked[relay.Open])
 	r.relays[0].nodes[9] = true
 	r.run(10 * time.Second)
 	r.want("not found", r.lane(9).Channel != 0)
+	r.want("coming though it is there", !r.l.Coming(r.now, 9))
 }
 
 func TestAPeerAtAnotherRelayIsReachedThere(t *testing.T) {

@@ -154,6 +154,9 @@ func (g *Guide) Wanted(now mono.Time, p *tunnel.Peer) bool {
 func (g *Guide) want(now mono.Time, m *mate) {
 	g.links.Want(now, m.node, &g.relaying)
 	g.ferry(now)
+	if len(m.lanes) == 0 {
+		g.reach(now, m) // a lane may be coming now
+	}
 	g.finder.Wanted(now, m.id, &g.decisions)
 	g.act(now)
 }
@@ -344,9 +347,10 @@ func (g *Guide) flush(now mono.Time, m *mate) {
 	if m.using.Direct() {
 		to = g.host.Direct(m.using.Remote, m.using.Local, m.using.Socket)
 	}
-	if to == nil {
+	if to == nil || len(m.backlog) == 0 {
 		return
 	}
+	g.finder.Left(now, m.id, m.using)
 	for _, b := range m.backlog {
 		g.host.Transmit(b, to)
 	}

@@ -170,7 +170,7 @@ func (g *Guide) again(now mono.Time, slot uint8) {
 
 // reach tells the finder where a peer may be.
 func (g *Guide) reach(now mono.Time, m *mate) {
-	k := path.Known{Candidates: m.where.candidates()}
+	k := path.Known{Candidates: m.where.candidates(), Coming: g.links.Coming(now, m.node)}
 	for i, l := range m.lanes[:min(len(m.lanes), len(k.Relays))] {
 		k.Relays[i] = l.Slot
 	}

@@ -48,6 +48,9 @@ func (r *NAT) Outside() netip.Addr {
 	return r.outside
 }
 
+// Routed reports whether the router translates nothing.
+func (r *NAT) Routed() bool { return r.routed }
+
 // Host adds a host behind the router, or returns the one at that address.
 func (r *NAT) Host(addr netip.Addr) *Host {
 	r.net.mu.Lock()

@@ -8,10 +8,11 @@ import (
 	"github.com/cvlan/cvlan/internal/sim/netsim"
 )
 
-// Router addresses, and those of the nodes behind routers, from base on.
+// Router addresses, and those of the nodes behind routers, from base on: those that a router translates, and those that it only guards.
 var (
 	routerBase = netip.MustParseAddr("198.18.2.0")
 	insideBase = netip.MustParseAddr("192.168.0.0")
+	routedBase = netip.MustParseAddr("198.19.0.0")
 )
 
 // Router makes a router of a kind (natmodel.Kind) on the internet.
@@ -28,7 +29,11 @@ func (w *World) Router(kind string) *netsim.NAT {
 // NodeBehind makes a machine behind a router and starts its daemon.
 func (w *World) NodeBehind(r *netsim.NAT, name string) *Node {
 	w.T.Helper()
-	a := after(insideBase, len(w.nodes)+1)
+	base := insideBase
+	if r.Routed() {
+		base = routedBase
+	}
+	a := after(base, len(w.nodes)+1)
 	r.Host(a)
 	n := w.machine(name, a, filepath.Join(w.T.TempDir(), name))
 	n.Start()
