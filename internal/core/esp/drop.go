@@ -11,13 +11,14 @@ const (
 	DropForged         // the cryptography says no
 	DropExpired        // the SA is past its lifetime
 	DropSelector       // authentic, but of traffic that was not agreed on
+	DropLent           // others open what comes to the SA
 
 	drops // how many there are
 )
 
 // String returns a short name that is fit for a counter's label.
 func (d Drop) String() string {
-	names := [drops]string{"taken", "malformed", "replayed", "forged", "expired", "selector"}
+	names := [drops]string{"taken", "malformed", "replayed", "forged", "expired", "selector", "lent"}
 	if d >= drops {
 		return "invalid"
 	}

@@ -32,11 +32,14 @@ type Pair struct {
 	noted  atomic.Bool // the owner knows that it is stale
 	ended  atomic.Bool // the owner has deleted it: it seals no more
 
-	_     [64]byte // senders and receivers shall not share a cache line
-	next  atomic.Uint64
+	_     [64]byte      // senders and receivers shall not share a cache line
+	next  atomic.Uint64 // lent: others seal
 	sent  atomic.Uint64 // bytes, if counted
+	afar  atomic.Uint64 // the last number of others, as far as is known
+	kept  stragglers
 	_     [64]byte
 	taken atomic.Uint64 // likewise
+	floor atomic.Uint64 // no number up to here is accepted; lent: others open
 	window
 }
 
@@ -57,7 +60,7 @@ func (p *Pair) Suite() Suite { return p.suite }
 
 // Usable reports whether the pair may still seal: it is neither too old nor used up.
 func (p *Pair) Usable(now mono.Time) bool {
-	return !p.stopped(now) && p.next.Load() <= p.life.Hard.Packets
+	return !p.stopped(now) && p.last() < p.life.Hard.Packets
 }
 
 // Reserve takes n consecutive sequence numbers for sealing and returns the first. It takes none and returns false when the pair is too old
@@ -68,6 +71,9 @@ func (p *Pair) Reserve(now mono.Time, n int) (first uint64, ok bool) {
 	}
 	for {
 		first := p.next.Load()
+		if first == lent {
+			return p.kept.reserve(n)
+		}
 		if left := p.life.Hard.Packets + 1 - first; uint64(n) > left {
 			return 0, false
 		}
@@ -122,8 +128,10 @@ func (p *Pair) Open(now mono.Time, datagram []byte) ([]byte, Drop) {
 	if p.esn {
 		seq = p.window.whole(low)
 	}
-	switch {
-	case !p.fresh(seq):
+	switch floor := p.floor.Load(); {
+	case floor == lent:
+		return nil, DropLent
+	case seq <= floor || !p.fresh(seq):
 		return nil, DropReplayed
 	case seq > p.life.Hard.Packets:
 		return nil, DropExpired
@@ -134,6 +142,9 @@ func (p *Pair) Open(now mono.Time, datagram []byte) ([]byte, Drop) {
 	}
 	if !p.accept(seq) {
 		return nil, DropReplayed
+	}
+	if p.OpeningLent() { // meanwhile
+		return nil, DropLent
 	}
 	return p.inner(body)
 }
@@ -165,7 +176,7 @@ func (p *Pair) inner(body []byte) ([]byte, Drop) {
 // Sent marks that packets were sealed and sent, once for a batch. It reports whether the owner should be told, by Machine.Attend.
 func (p *Pair) Sent(now mono.Time) (tell bool) {
 	p.activity.send(now)
-	if p.next.Load() > p.life.Soft.Packets || p.counted && p.sent.Load() >= p.life.Soft.Bytes {
+	if p.last() >= p.life.Soft.Packets || p.counted && p.sent.Load() >= p.life.Soft.Bytes {
 		p.wear()
 	}
 	return p.tell()

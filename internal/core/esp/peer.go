@@ -99,7 +99,7 @@ func (m *Machine) Status(name key.WGPublic) (all []Status) {
 		h := &p.pairs[i]
 		all = append(all, Status{
 			Pair: h.Pair, Sealing: h.Pair == p.current, Waiting: !h.switchAt.IsNever(), Ending: !h.retireAt.IsNever(),
-			Due: h.Pair.due, Ends: h.dies, Sent: h.next.Load() - 1, Received: h.top.Load(),
+			Due: h.Pair.due, Ends: h.dies, Sent: h.last(), Received: h.top.Load(),
 		})
 	}
 	return all

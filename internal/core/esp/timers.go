@@ -52,7 +52,7 @@ func (m *Machine) fallBack(p *peer, now mono.Time, out *Out) {
 
 // exhausted reports whether the pair's hard lifetime has ended by what it has carried.
 func (p *Pair) exhausted() bool {
-	return max(p.next.Load(), p.top.Load()+1) > p.life.Hard.Packets || p.counted && max(p.sent.Load(), p.taken.Load()) >= p.life.Hard.Bytes
+	return max(p.last(), p.top.Load()) >= p.life.Hard.Packets || p.counted && max(p.sent.Load(), p.taken.Load()) >= p.life.Hard.Bytes
 }
 
 // collect reads what workers have left in the pairs.
