@@ -163,8 +163,8 @@ func (x *session) tick(out *Out) {
 		x.terminate(ProofOver, out)
 		return
 	}
-	if !x.lostAt.IsNever() && x.lostAt <= now && x.lost(out) {
-		return
+	if !x.lostAt.IsNever() && x.lostAt <= now {
+		x.lost(out)
 	}
 	if !x.reauthAt.IsNever() && x.reauthAt <= now {
 		x.reauthenticate(out)

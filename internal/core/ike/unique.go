@@ -13,7 +13,7 @@ import (
 
 // crossed is how long a session that has lost against another waits for its beginner, the peer, to delete it. One of ours does so at once;
 // other implementations may have no such rule.
-const crossed = 10 * time.Second
+const crossed = 2 * time.Second
 
 // twins are the other sessions of the same two identities, in the order in which they came up.
 func (x *session) twins() (all []*session) {
@@ -67,24 +67,27 @@ func (x *session) unique(out *Out) {
 		}
 		switch {
 		case loser.began:
-			winner.wish(&outlive{loser: loser.id})
+			winner.outlives(loser, out)
 		case loser.lostAt.IsNever():
 			loser.lostAt = x.m.now.Add(crossed)
+			x.m.lookAll(loser)
 		}
-		winner.proceed(out)
-		x.m.lookAll(loser)
-		x.m.lookAll(winner)
 	}
 }
 
-// lost ends a session that its beginner has not deleted, if there still is another.
-func (x *session) lost(out *Out) (over bool) {
+// lost has a session deleted that its beginner has not deleted, if there still is another.
+func (x *session) lost(out *Out) {
 	x.lostAt = mono.Never
-	if len(x.twins()) == 0 {
-		return false
+	if all := x.twins(); len(all) > 0 {
+		all[len(all)-1].outlives(x, out)
 	}
-	x.terminate(Replaced, out)
-	return true
+}
+
+// outlives has a session deleted once this one has shown that it lives.
+func (x *session) outlives(loser *session, out *Out) {
+	x.wish(&outlive{loser: loser.id})
+	x.proceed(out)
+	x.m.lookAll(x)
 }
 
 // outlive asks whether the peer knows this session, and deletes another then.

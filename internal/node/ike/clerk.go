@@ -3,6 +3,7 @@ package ike
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/mono"
@@ -96,11 +97,17 @@ func (k *keyer) Terminate(now mono.Time, p *tunnel.Peer) error {
 	if who == nil || who.id == 0 {
 		return ErrDown
 	}
-	err := k.machine.Terminate(now, who.id, &k.out)
-	for _, r := range who.all {
-		if r.id != who.id {
-			err = errors.Join(err, k.machine.Terminate(now, r.id, &k.out))
-		}
+	return k.hangUp(now, who)
+}
+
+// hangUp ends all sessions with a peer, and an attempt to make one.
+func (k *keyer) hangUp(now mono.Time, who *peer) (err error) {
+	all := slices.Clone(who.all)
+	if who.id != 0 && !slices.Contains(all, who.id) {
+		all = append(all, who.id)
+	}
+	for _, id := range all {
+		err = errors.Join(err, k.machine.Terminate(now, id, &k.out))
 	}
 	k.settle(now)
 	return err

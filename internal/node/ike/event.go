@@ -62,7 +62,7 @@ func (k *keyer) event(now mono.Time, e ike.Event) {
 	switch e.Kind {
 	case ike.EventUp:
 		p.id, p.up, p.asked, p.last = e.ID, true, false, now
-		p.all = append(p.all, rise{e.ID, now})
+		p.all = append(p.all, e.ID)
 		k.hear(now, p, e.ID)
 	case ike.EventDown:
 		k.down(now, p, e)
@@ -102,16 +102,16 @@ func (k *keyer) hear(now mono.Time, p *peer, id ike.ID) {
 
 // down forgets a session, or an attempt that has come to nothing; the Child SAs have ended before.
 func (k *keyer) down(now mono.Time, p *peer, e ike.Event) {
-	p.all = slices.DeleteFunc(p.all, func(r rise) bool { return r.id == e.ID })
+	p.all = slices.DeleteFunc(p.all, func(id ike.ID) bool { return id == e.ID })
 	if p.id != e.ID { // another has taken its place
-		return
-	}
-	if n := len(p.all); n > 0 && now.Sub(p.all[n-1].at) < crossing { // of two that crossed each other the older one stays
-		p.id, p.up = p.all[n-1].id, true
 		return
 	}
 	attempt := !p.up || p.asked
 	p.id, p.up, p.asked = 0, false, false
+	if n := len(p.all); n > 0 { // of two that crossed each other the older one stays, or the peer has forgotten it, and is asked
+		p.id, p.up = p.all[n-1], true
+		_ = k.machine.Probe(now, p.id, &k.out) // it is up
+	}
 	if attempt {
 		k.host.GiveUp(p.Peer)
 	}
@@ -123,6 +123,9 @@ func (k *keyer) install(now mono.Time, p *peer, e ike.Event) {
 		p.asked = false
 	}
 	keys, err := k.keysOf(e.Child)
+	if keys.Waits && keys.Replaces == 0 {
+		keys.Replaces = k.sealing(p) // it may be of a session in which the peer proves itself anew: then it ends the old one when it has the new
+	}
 	if err == nil {
 		err = k.host.Install(now, p.Peer, keys)
 	}
@@ -132,4 +135,14 @@ func (k *keyer) install(now mono.Time, p *peer, e ike.Event) {
 		return
 	}
 	k.children[esp.SPI(e.Child.In)] = e.ID
+}
+
+// sealing is the pair that packets to a peer leave with; 0: none.
+func (k *keyer) sealing(p *peer) esp.SPI {
+	for _, pair := range k.host.Pairs(p.Peer) {
+		if pair.Sealing {
+			return pair.Local()
+		}
+	}
+	return 0
 }

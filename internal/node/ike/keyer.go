@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"net/netip"
-	"time"
 
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/mono"
@@ -39,22 +38,13 @@ type peer struct {
 	path   ike.Path // that stands for it
 	id     ike.ID   // 0: nothing is up nor under way
 	up     bool
-	all    []rise // of sessions that have not ended: when both began at once there is more than one for a moment
-	asked  bool   // for another Child SA, while up
+	all    []ike.ID // of sessions that are up: while one takes another's place, or two have crossed, there is more than one
+	asked  bool     // for another Child SA, while up
 	source tunnel.Source
 	spoke  mono.Time // when a message came from there last
 	probed mono.Time // when it was silent last
 	last   mono.Time // when keys were made last
 }
-
-// rise is when a session came up.
-type rise struct {
-	id ike.ID
-	at mono.Time
-}
-
-// crossing is how far apart two sessions may come up that cross each other. One that is older may be of a peer that has forgotten it.
-const crossing = 10 * time.Second
 
 var _ ipsec.Keyer = (*keyer)(nil)
 
@@ -121,10 +111,7 @@ func (k *keyer) Remove(p *tunnel.Peer) {
 	if was == nil {
 		return
 	}
-	if now := k.host.Clock().Now(); was.id != 0 {
-		_ = k.machine.Terminate(now, was.id, &k.out) // it fails for what is down already
-		k.settle(now)
-	}
+	_ = k.hangUp(k.host.Clock().Now(), was) // there may be nothing
 	delete(k.peers, p.Key())
 	delete(k.places, was.path.Remote)
 	delete(k.sources, was.source)
@@ -166,8 +153,7 @@ func (k *keyer) Silent(now mono.Time, p *tunnel.Peer) {
 	}
 	if !who.probed.IsNever() && who.spoke < who.probed {
 		who.probed = mono.Never
-		_ = k.machine.Terminate(now, who.id, &k.out) // it is up
-		k.settle(now)
+		_ = k.hangUp(now, who) // it is up
 		return
 	}
 	who.probed = now

@@ -38,6 +38,8 @@ const settings = `charon-systemd {
       path = %[2]s/charon.log
       default = 1
       flush_line = yes
+      time_format = %%T
+      time_add_ms = yes
     }
   }
   %[3]s

@@ -130,6 +130,11 @@ func meet(t *testing.T, v variant, story func(*world)) {
 	in(t, v, func(w *world, there *lab.Host) {
 		w.theirs = newSwan(w, there, v)
 		w.begin(v, there)
+		defer func() {
+			if log, err := os.ReadFile(there.Path(w.theirs.dir + "/charon.log")); t.Failed() && err == nil {
+				t.Logf("charon:\n%s\nours:\n%s", log, w.node.Log())
+			}
+		}()
 		story(w)
 	})
 }
