@@ -58,6 +58,9 @@ func (s *sa) sendInit(out *Out) error {
 
 // initResponse takes the answer. Nothing vouches for it: whoever can read our request can forge it, and spoil this attempt thereby.
 func (s *sa) initResponse(in msg.Message, raw []byte, path Path, out *Out) {
+	if c, ok := msg.Notified(in.Payloads, msg.Cookie); ok && len(c.Data) > 0 && bytes.Equal(c.Data, s.opening.cookie) {
+		return // a late copy: what it wants is under way
+	}
 	if again, e := s.followInit(in, raw, path); e != nil {
 		s.m.hangUp(s, *e, out)
 		return

@@ -40,7 +40,7 @@ func (w *world) lawful(from int, m msg.Message, raw []byte) {
 	iv, sealed := ivOf(m)
 	if !sealed {
 		if len(m.Payloads) != 1 || !m.Has(msg.Response) || !only(m.Payloads, msg.InvalidIKESPI) {
-			w.t.Errorf("%s sends in the clear: %+v\n%s", w.side[from].name, m.Payloads, w.story())
+			w.t.Fatalf("%s sends in the clear: %+v\n%s", w.side[from].name, m.Payloads, w.story())
 		}
 		return
 	}
@@ -57,12 +57,12 @@ func (w *world) lawful(from int, m msg.Message, raw []byte) {
 	if m.Has(msg.Response) {
 		b = &l.tells
 		if asked := w.lanes[laneKey{1 - from, m.SPIi, m.SPIr}]; asked == nil || m.ID > asked.requests.id {
-			w.t.Errorf("%s answers %d, which was not asked\n%s", w.side[from].name, m.ID, w.story())
+			w.t.Fatalf("%s answers %d, which was not asked\n%s", w.side[from].name, m.ID, w.story())
 		}
 	}
 	switch again, ok := b.take(m.ID, raw, m.Has(msg.Response)); {
 	case !ok:
-		w.t.Errorf("%s sends message %d after %d\n%s", w.side[from].name, m.ID, b.id, w.story())
+		w.t.Fatalf("%s sends message %d after %d\n%s", w.side[from].name, m.ID, b.id, w.story())
 	case again:
 		return
 	}
@@ -70,7 +70,7 @@ func (w *world) lawful(from int, m msg.Message, raw []byte) {
 		l.iv = -1
 	}
 	if l.exchange = m.Exchange; iv <= l.iv {
-		w.t.Errorf("%s uses IV %d after %d\n%s", w.side[from].name, iv, l.iv, w.story())
+		w.t.Fatalf("%s uses IV %d after %d\n%s", w.side[from].name, iv, l.iv, w.story())
 	}
 	l.iv = iv
 }
@@ -129,6 +129,39 @@ func ivOf(m msg.Message) (iv int64, sealed bool) {
 		return 0, false
 	}
 	return int64(binary.BigEndian.Uint64(body)), true
+}
+
+// still checks, in a tame world where nothing is under way and nobody waits for an answer, that both sides are of one mind: the same IKE
+// SA serves, and every Child SA is the other side's too, however many collisions there were.
+func (w *world) still() {
+	if !w.tame || len(w.flight) > 0 {
+		return
+	}
+	var one [2]*session
+	for n, s := range w.side {
+		if len(s.m.sessions) != 1 || len(s.m.calls) > 0 {
+			return
+		}
+		for _, held := range s.m.sas {
+			if held.pending != nil {
+				return
+			}
+		}
+		for _, x := range s.m.sessions {
+			one[n] = x
+		}
+	}
+	a, b := one[0], one[1]
+	if a.sa.local != b.sa.remote || a.sa.remote != b.sa.local {
+		w.t.Fatalf("a asks by %s and %s, b by %s and %s\n%s", a.sa.local, a.sa.remote, b.sa.local, b.sa.remote, w.story())
+	}
+	for n, x := range one {
+		for _, c := range x.children {
+			if other := one[1-n].byIn(c.out); other == nil || other.out != c.in {
+				w.t.Fatalf("only %s has the Child SA %x\n%s", w.side[n].name, c.in, w.story())
+			}
+		}
+	}
 }
 
 // weight is about how many bytes a machine keeps of what peers and strangers sent, and of what it may have to send again.

@@ -194,11 +194,11 @@ func TestAResponderThatWantsCookiesForEverIsLeft(t *testing.T) {
 	w := newWorld(t, 1, nil)
 	a := w.side[0]
 	a.initiate()
-	for range 10 {
+	for n := range byte(10) {
 		w.flight = nil
 		for spi := range a.m.sas {
 			h := msg.Header{SPIi: spi, Exchange: msg.IKESAInit, Flags: msg.Response}
-			raw, _ := msg.Message{Header: h, Payloads: []msg.Payload{msg.Notify{Kind: msg.Cookie, Data: []byte("again")}}}.Append(nil)
+			raw, _ := msg.Message{Header: h, Payloads: []msg.Payload{msg.Notify{Kind: msg.Cookie, Data: []byte{'a', 'g', 'a', 'i', 'n', n}}}}.Append(nil)
 			a.m.Datagram(w.now, a.path(), raw, &a.out)
 			a.flush()
 		}
@@ -206,6 +206,29 @@ func TestAResponderThatWantsCookiesForEverIsLeft(t *testing.T) {
 	if e := a.last(EventDown); e.Reason != Unusable || len(a.m.sas) != 0 {
 		t.Errorf("%+v", e)
 	}
+}
+
+// Answers that were overtaken want the cookie that is under way already. They are not counted, and nothing is sent for them.
+func TestALateCookieIsNotAnother(t *testing.T) {
+	w := newWorld(t, 1, func(_ int, c *Config, _ *Peer) { c.CookiesFrom = 1 })
+	b := w.side[1]
+	b.m.Datagram(w.now, Path{Local: b.addr, Remote: netip.MustParseAddrPort("10.1.2.3:500")}, bystander(t, 1), &b.out)
+	b.out.Reset()
+	w.watch = func(from int, data []byte) bool {
+		if m, _ := msg.Parse(data); from == 1 && only(m.Payloads, msg.Cookie) {
+			for range 2 * maxCookies {
+				w.flight = append(w.flight, flying{w.now.Add(20 * time.Millisecond), 0, w.side[0].path(), data})
+			}
+		}
+		return true
+	}
+	w.side[0].initiate()
+	w.run(time.Second)
+	if len(w.side[0].up) != 1 || w.sent > 12 {
+		t.Errorf("%d messages\n%s", w.sent, w.story())
+	}
+	w.run(halfOpen)
+	w.agree(1)
 }
 
 // Who passes the cookie and fails the proof, again and again, costs a bounded amount too.

@@ -36,6 +36,8 @@ type world struct {
 	watch   func(from int, data []byte) bool
 	trace   []told
 	lawless bool // somebody hostile, or with other ciphers, takes part
+	honest  bool // both sides mean well, and say nothing that makes no sense
+	tame    bool // and whatever is sent arrives sooner or later, and nobody forgets
 	lanes   map[laneKey]*lane
 	nat     *translator // before the first side; nil: there is none
 }
@@ -212,6 +214,9 @@ func (s *side) note(e Event) {
 		s.up[e.ID] = true
 	case EventDown:
 		delete(s.up, e.ID)
+		if w.honest && e.Reason == Unusable || w.tame && (e.Reason == NoAnswer || e.Reason == NotFound) {
+			w.t.Errorf("%s gives up for no good reason: %s\n%s", s.name, e.Reason, w.story())
+		}
 	case EventFault:
 		w.t.Errorf("%s met a bug: %s\n%s", s.name, e.Detail, w.story())
 	case EventHeard:
@@ -353,6 +358,7 @@ func (w *world) run(d time.Duration) {
 	for steps := 0; w.step(end); steps++ {
 		w.side[0].held()
 		w.side[1].held()
+		w.still()
 		if steps > 200_000 {
 			w.t.Fatalf("nothing ends\n%s", w.story())
 		}
