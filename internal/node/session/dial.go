@@ -69,7 +69,7 @@ func dialProblem(err error) *Problem {
 	case errors.Is(err, trust.ErrPin), errors.Is(err, trust.ErrRole):
 		return &Problem{codeUntrusted, "what answered is not the controller: " + why, "check the address in the join key; a controller that was set up anew needs a new join key"}
 	case errors.As(err, &tried):
-		return &Problem{codeUnreachable, why, ""} // it has its own hint
+		return &Problem{codeUnreachable, clean.Line(tried.Why(), 400), tried.Hint()}
 	default:
 		return &Problem{codeUnreachable, "the controller cannot be reached: " + why, "check this machine's connection and that the controller runs"}
 	}

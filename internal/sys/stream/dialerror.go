@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -27,29 +28,48 @@ type DialError struct {
 	ended    error // why the caller's context ended, if it did
 }
 
-// Error implements error, in one line: attempts with the same reason together, then what to do.
+// Error implements error, in one line: why, then what to do.
 func (e *DialError) Error() string {
+	if h := e.Hint(); h != "" {
+		return e.Why() + "; " + h
+	}
+	return e.Why()
+}
+
+// Why says what was tried in vain: attempts with the same reason together, and their transports where they differ.
+func (e *DialError) Why() string {
 	var reasons []string
-	who := make(map[string][]string)
+	who := make(map[string][]failure)
 	for _, f := range e.failures {
 		r := clean.Line(reason(f.err), 400) // some of it may be the other side's words
 		if who[r] == nil {
 			reasons = append(reasons, r)
 		}
-		who[r] = append(who[r], strings.TrimSpace(string(f.transport)+" "+f.addr))
+		who[r] = append(who[r], f)
 	}
 	var parts []string
 	for _, r := range reasons {
-		parts = append(parts, strings.Join(who[r], ", ")+": "+r)
+		parts = append(parts, where(who[r], len(reasons) > 1)+": "+r)
 	}
 	if e.ended != nil {
 		parts = append(parts, "gave up: "+reason(e.ended))
 	}
-	s := e.whom + " not reached: " + strings.Join(parts, "; ")
-	if h := e.hint(); h != "" {
-		s += "; " + h
+	return e.whom + " not reached: " + strings.Join(parts, "; ")
+}
+
+// where lists where attempts went, each place once.
+func where(fs []failure, transports bool) string {
+	var all []string
+	for _, f := range fs {
+		at := f.addr
+		if transports {
+			at = strings.TrimSpace(string(f.transport) + " " + at)
+		}
+		if !slices.Contains(all, at) {
+			all = append(all, at)
+		}
 	}
-	return s
+	return strings.Join(all, ", ")
 }
 
 // Unwrap lets errors.Is find the cause of each attempt.
@@ -64,25 +84,35 @@ func (e *DialError) Unwrap() []error {
 	return all
 }
 
-func (e *DialError) hint() string {
-	names, tried := 0, 0
+// Hint says what to do about it; "" where the reason itself says that.
+func (e *DialError) Hint() string {
+	names, tried, away := 0, 0, 0
 	for _, f := range e.failures {
-		if answered(f.err) {
-			return "" // and the reason says what to do
-		}
-		if f.transport == "" {
+		switch {
+		case answered(f.err):
+			return ""
+		case f.transport == "":
 			names++
-		} else {
+		case offline(reason(f.err)):
+			away++
+		default:
 			tried++
 		}
 	}
 	switch {
 	case tried > 0:
 		return "does the " + e.whom + " run there, and do firewalls let UDP and TCP to that port through?"
+	case away > 0:
+		return "is this machine online? it has no way to that address"
 	case names > 0:
 		return "is the name right, and does this machine resolve names?"
 	}
 	return ""
+}
+
+// offline reports whether the system itself knows no way there.
+func offline(reason string) bool {
+	return reason == syscall.ENETUNREACH.Error() || reason == syscall.EHOSTUNREACH.Error() || reason == syscall.ENETDOWN.Error()
 }
 
 // answered reports whether somebody was there who was not the right one, or did not want us.
@@ -115,6 +145,9 @@ func reason(err error) string {
 		return "name not resolved: " + dns.Err
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &slow) && slow.Timeout():
 		return "no answer in time"
+	case errors.As(err, &over) && over.ErrorCode == quic.InternalError && !over.Remote && over.ErrorMessage != "":
+		words := strings.Split(over.ErrorMessage, ": ") // quic-go keeps no more of what the system said
+		return words[len(words)-1]
 	case errors.As(err, &over):
 		for _, cause := range over.Unwrap() {
 			if cause != nil && cause != net.ErrClosed {
