@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"net/netip"
 	"strings"
 	"time"
@@ -79,6 +80,8 @@ func (o *peerCreateOptions) fault() string {
 		return "--node is missing: name at least one that the device may speak with"
 	case err != nil:
 		return "--endpoint " + quoted(o.endpoint) + ": want an address and a port, like 192.0.2.7:51820"
+	case o.want.Key != "" && !wireGuardKey(o.want.Key):
+		return "--public-key " + quoted(o.want.Key) + ": want what `wg pubkey` prints, 44 characters"
 	case o.export != "" && o.export != asWGQuick && o.export != asQR:
 		return "--export " + quoted(o.export) + ": use wg-quick or qr"
 	case o.export == "" && o.want.Key == "":
@@ -93,6 +96,12 @@ func (o *peerCreateOptions) fault() string {
 		return "--json, --template and --quiet need standard output for themselves; write the configuration to a file with --out"
 	}
 	return ""
+}
+
+// wireGuardKey reports whether a text has the shape of a key: 32 bytes in base64.
+func wireGuardKey(text string) bool {
+	raw, err := base64.StdEncoding.Strict().DecodeString(text)
+	return err == nil && len(raw) == 32
 }
 
 // secrets are what is made here. The private one never leaves but in the configuration.

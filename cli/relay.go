@@ -172,7 +172,9 @@ func (s *session) showRelay(r admin.Relay) {
 		t.Row("is node", r.Node.String())
 	}
 	t.Row("runs", r.Software)
-	t.Row("last seen", iox.Ago(now, r.LastSeen))
+	if !r.LastSeen.IsZero() { // of one that is here the controller keeps no such time
+		t.Row("last seen", iox.Ago(now, r.LastSeen))
+	}
 	if !r.CertUntil.IsZero() {
 		t.Row("certificate", "ends "+iox.Until(now, r.CertUntil))
 	}

@@ -79,31 +79,49 @@ func printNetwork(o *iox.IO, now time.Time, n local.Network) {
 		return
 	}
 	o.Printf("")
-	peers := iox.Table{Indent: "  ", Heads: []string{"PEER", "ADDRESS", "ONLINE", "PATH", "ENDPOINT", "HANDSHAKE", "RECEIVED", "SENT"}}
-	whose := slices.ContainsFunc(n.Peers, func(p local.Peer) bool { return owner(p.Node) != "" })
-	if whose {
-		peers.Heads = slices.Insert(peers.Heads, 1, "OWNER")
-	}
-	spoken := slices.ContainsFunc(n.Peers, notWireGuard)
-	if spoken {
-		peers.Heads = slices.Insert(peers.Heads, len(peers.Heads)-4, "PROTOCOL")
-	}
-	for _, p := range n.Peers {
-		row := []any{p.Name, first(p.Addresses), online(now, p), strings.TrimSpace(p.Path + " " + p.Relay), endpoint(p.Endpoint), since(now, p.LastHandshake), iox.Bytes(p.RxBytes), iox.Bytes(p.TxBytes)}
-		if whose {
-			row = slices.Insert(row, 1, any(owner(p.Node)))
-		}
-		if spoken {
-			row = slices.Insert(row, len(row)-4, any(protocol(p)))
-		}
-		peers.Row(row...)
-	}
-	peers.Print(o)
+	printPeers(o, now, n.Peers)
 	for _, p := range n.Peers {
 		if p.Closed != "" {
 			o.Printf("  %s: closed: %s", p.Name, iox.Clean(p.Closed))
 		}
 	}
+}
+
+// printPeers leaves out what no peer has: an owner, another protocol than WireGuard, a place, which only operators are told.
+func printPeers(o *iox.IO, now time.Time, all []local.Peer) {
+	some := func(has func(local.Peer) bool) bool { return slices.ContainsFunc(all, has) }
+	columns := []struct {
+		head  string
+		shown bool
+		cell  func(local.Peer) any
+	}{
+		{"PEER", true, func(p local.Peer) any { return p.Name }},
+		{"OWNER", some(func(p local.Peer) bool { return owner(p.Node) != "" }), func(p local.Peer) any { return owner(p.Node) }},
+		{"ADDRESS", true, func(p local.Peer) any { return first(p.Addresses) }},
+		{"ONLINE", true, func(p local.Peer) any { return online(now, p) }},
+		{"PATH", true, func(p local.Peer) any { return strings.TrimSpace(p.Path + " " + p.Relay) }},
+		{"PROTOCOL", some(notWireGuard), func(p local.Peer) any { return protocol(p) }},
+		{"ENDPOINT", some(func(p local.Peer) bool { return p.Endpoint != nil }), func(p local.Peer) any { return endpoint(p.Endpoint) }},
+		{"HANDSHAKE", true, func(p local.Peer) any { return since(now, p.LastHandshake) }},
+		{"RECEIVED", true, func(p local.Peer) any { return iox.Bytes(p.RxBytes) }},
+		{"SENT", true, func(p local.Peer) any { return iox.Bytes(p.TxBytes) }},
+	}
+	t := iox.Table{Indent: "  "}
+	for _, c := range columns {
+		if c.shown {
+			t.Heads = append(t.Heads, c.head)
+		}
+	}
+	for _, p := range all {
+		var row []any
+		for _, c := range columns {
+			if c.shown {
+				row = append(row, c.cell(p))
+			}
+		}
+		t.Row(row...)
+	}
+	t.Print(o)
 }
 
 // protocol is by which packets for a peer leave.
@@ -131,7 +149,7 @@ func policed(p local.Policy) string {
 	if p.Version == 0 {
 		return "no rules yet: nothing may pass"
 	}
-	text := "version " + strconv.FormatUint(p.Version, 10) + ", " + strconv.Itoa(p.Flows) + " flows"
+	text := "version " + strconv.FormatUint(p.Version, 10) + ", " + count(p.Flows, "flow")
 	if p.Denied > 0 {
 		text += ", " + strconv.FormatUint(p.Denied, 10) + " packets denied; which: cvlan policy log"
 	}

@@ -79,6 +79,9 @@ func (m *member) live(s *engine.Status) local.Network {
 			n.Ranges = append(n.Ranges, r)
 		}
 	}
+	if s.State == engine.NeedsJoin {
+		return n // to others this machine is nobody, and of who was there the map tells the past
+	}
 	live, now := s.Live(), time.Now()
 	var using map[key.WGPublic]ident.Relay
 	if g := s.Guide(); g != nil {

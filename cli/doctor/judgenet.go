@@ -244,7 +244,7 @@ func (j *judge) relays(c *local.NetCheck) {
 	}
 	switch {
 	case len(c.Relays) == 0:
-		j.add(Finding{Code: "no-relay", Severity: Note, What: "the networks have no relay", Why: "machines behind strict NATs will not reach each other", Hint: "docs/guides/relay.md says how to run one"})
+		j.add(Finding{Code: "no-relay", Severity: Note, What: "the networks have no relay", Why: "machines behind strict NATs will not reach each other", Hint: "the controller is one if it is started with --with-relay; or make one: cvlan admin relay create NAME"})
 	case reached == 0:
 		j.add(Finding{Code: "offline", Severity: Error, What: "no relay answers, over UDP or TLS", Why: "this machine is offline, a firewall lets nothing pass, or the relays are down",
 			Hint: "look at one from elsewhere; let UDP and TCP pass to: " + names(c.Relays)})
