@@ -107,8 +107,12 @@ func (t target) silent(limit time.Duration) error {
 	live := t.s.Live()[t.key]
 	hint := "is it switched on and connected? cvlan status shows when it was seen last"
 	switch {
+	case t.s.State == engine.Offline:
+		hint = "the controller does not answer this machine either: is it online? see: sudo cvlan doctor"
 	case !live.LastHandshake.IsZero() && time.Since(live.LastHandshake) < sessionLife:
 		hint = "the tunnel to it stands: does its own firewall drop echo requests?"
+	case t.online && len(t.s.Relays) == 0:
+		hint = "both are online, but there is no direct path, and no relay to go round by: cvlan-controller serve --with-relay is one"
 	case t.online:
 		hint = fmt.Sprintf("it is connected to the controller, but there is no path to it: does a firewall drop UDP between the two, port %d here?", t.s.Port)
 	}

@@ -108,11 +108,11 @@ func TestARefusedClickIsToldAndStaysAWhile(t *testing.T) {
 	d := newTwin(member("office", local.Up))
 	play(t, d, func(t *testing.T, s *scene) {
 		d.mu.Lock()
-		d.err = local.CodePermission.Problem("Switch memberships off, or forget them", "this user may not do that", "use sudo, or become a member of the group cvlan")
+		d.err = local.CodePermission.Problem("switch memberships off, or forget them", "this user may not do that", "use sudo, or become a member of the group cvlan")
 		d.mu.Unlock()
 		s.p.clicks <- menu.Action{Verb: menu.Down}
 		synctest.Wait()
-		if said := s.p.titles(); said != "Switch memberships off, or forget them: this user may not do that" {
+		if said := s.p.titles(); said != "switch memberships off, or forget them: this user may not do that" {
 			t.Errorf("told %q", said)
 		}
 		shown := write(s.p.picture().Entries)

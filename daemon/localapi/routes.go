@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/cvlan/cvlan/api/local"
@@ -137,7 +138,7 @@ func tooLow(r local.Route, group string) *local.Error {
 	if r.Level == local.Operate {
 		hint = "use sudo, or become a member of the group " + group
 	}
-	return local.CodePermission.Problem(r.Summary, "this user may not do that", hint)
+	return local.CodePermission.Problem(strings.ToLower(r.Summary[:1])+r.Summary[1:], "this user may not do that", hint)
 }
 
 func decode(w http.ResponseWriter, r *http.Request, into any) error {
