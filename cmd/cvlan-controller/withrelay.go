@@ -98,7 +98,7 @@ func openSTUN(s *server.Sockets, listen string) error {
 	}
 	u, err := sock.Open(sock.Config{Port: port})
 	if err != nil {
-		return fmt.Errorf("listen for STUN: %w; choose another port with --relay-stun, or none with --relay-stun ''", err)
+		return fmt.Errorf("listen for STUN: %w (--relay-stun; with '' there is none)", err)
 	}
 	s.STUN = append(s.STUN, u)
 	return nil

@@ -44,7 +44,7 @@ func (s *server) fail(r admin.Route, err error, conditional bool) error {
 	case errors.Is(err, store.ErrConflict):
 		code, hint = admin.CodeConflict, ""
 	case errors.Is(err, store.ErrReadOnly):
-		code, hint = admin.CodeReadOnly, "make room on the controller's disk; it recovers by itself"
+		code, hint = admin.CodeReadOnly, "" // the store says what to do
 	case errors.Is(err, store.ErrLimit):
 		code, hint = admin.CodeLimit, ""
 	default:

@@ -28,7 +28,7 @@ type Restored struct {
 // String says it to people.
 func (r Restored) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "restored %s: %d tenants, %d nodes; epoch %d", r.From, r.Tenants, r.Nodes, r.Meta.Epoch)
+	fmt.Fprintf(&b, "restored %s (tenants: %d, nodes: %d); epoch %d", r.From, r.Tenants, r.Nodes, r.Meta.Epoch)
 	if r.Before > 0 {
 		fmt.Fprintf(&b, " (was %d)", r.Before)
 	}

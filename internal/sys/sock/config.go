@@ -28,7 +28,7 @@ func (c *Config) bytes() int {
 func (c *Config) failed(err error) error {
 	switch {
 	case errors.Is(err, errTaken):
-		return fmt.Errorf("open UDP port %d: %w; stop the program that has it, or choose another port (0: any)", c.Port, ErrPortTaken)
+		return fmt.Errorf("open UDP port %d: %w; `ss -ulpn` shows which program has it; stop that, or choose another port", c.Port, ErrPortTaken)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("open UDP port %d: %w; choose a port from 1024 on, or run with the right to open it", c.Port, err)
 	}
