@@ -222,6 +222,11 @@ func (c *Controller) newTenant(ctx context.Context, actor, name string) (store.T
 	return t, err
 }
 
+// Rotation changes tenants' authorities, for tools that run in the same process.
+func (c *Controller) Rotation() ca.Rotation {
+	return ca.Rotation{CA: c.ca, Store: c.store, Told: c.rotated}
+}
+
 // Store returns the database, for tools that run in the same process.
 func (c *Controller) Store() store.Store { return c.store }
 

@@ -22,6 +22,9 @@ var (
 	SetAccess = Op[SetAccessIn, NetworkOut]{Route{
 		ID: "setAccess", Method: http.MethodPut, Path: "/api/v1/tenants/{tenant}/networks/{network}/access", Scope: PolicyWrite, Tag: "Networks",
 		Summary: "Open or close a network", Detail: "Replaces its policy by the one that an open or a closed network begins with. The one before stays in the history."}}
+	ChangeNetwork = Op[ChangeNetworkIn, NetworkOut]{Route{
+		ID: "changeNetwork", Method: http.MethodPatch, Path: "/api/v1/tenants/{tenant}/networks/{network}", Scope: NetworksWrite, Tag: "Networks",
+		Summary: "Change a network", Detail: "Both ends of each pair that could speak either protocol move to the other one at the same time, and lose no packet."}}
 	DeleteNetwork = Op[DeleteNetworkIn, Nothing]{Route{
 		ID: "deleteNetwork", Method: http.MethodDelete, Path: "/api/v1/tenants/{tenant}/networks/{network}", Scope: NetworksWrite, Tag: "Networks",
 		Summary: "Delete a network", Detail: "Refused while it has nodes."}}
@@ -29,15 +32,16 @@ var (
 
 // Network is an IPv4 and an IPv6 range of a tenant, and its policy.
 type Network struct {
-	ID      ident.Network `json:"id"`
-	Name    string        `json:"name"`
-	Range4  netip.Prefix  `json:"range4,omitzero" doc:"IPv4 range" example:"10.77.0.0/16"`
-	Range6  netip.Prefix  `json:"range6,omitzero" doc:"IPv6 range" example:"fd5c:1a7e:9b02::/64"`
-	Policy  uint64        `json:"policy" doc:"Number of the policy that is in force"`
-	Access  Access        `json:"access" enum:"open,closed,custom" doc:"open: everybody may reach everybody; closed: nothing passes; custom: what its policy says"`
-	Nodes   int           `json:"nodes" doc:"How many nodes it has, pending ones included"`
-	Created time.Time     `json:"created"`
-	Version uint64        `json:"version"`
+	ID       ident.Network `json:"id"`
+	Name     string        `json:"name"`
+	Range4   netip.Prefix  `json:"range4,omitzero" doc:"IPv4 range" example:"10.77.0.0/16"`
+	Range6   netip.Prefix  `json:"range6,omitzero" doc:"IPv6 range" example:"fd5c:1a7e:9b02::/64"`
+	Policy   uint64        `json:"policy" doc:"Number of the policy that is in force"`
+	Access   Access        `json:"access" enum:"open,closed,custom" doc:"open: everybody may reach everybody; closed: nothing passes; custom: what its policy says"`
+	Protocol Protocol      `json:"protocol" enum:"any,wireguard,ipsec" doc:"What two of its nodes speak that could speak either; any: what they prefer"`
+	Nodes    int           `json:"nodes" doc:"How many nodes it has, pending ones included"`
+	Created  time.Time     `json:"created"`
+	Version  uint64        `json:"version"`
 }
 
 // Access says which kind of policy a network has.
@@ -49,6 +53,21 @@ const (
 	Closed Access = "closed"
 	Custom Access = "custom"
 )
+
+// Protocol is what a network's nodes speak where they have a choice.
+type Protocol string
+
+// The protocols. A rule that requires IPsec goes before, and so does what a node cannot speak.
+const (
+	AnyProtocol       Protocol = "any"
+	WireGuardProtocol Protocol = "wireguard"
+	IPsecProtocol     Protocol = "ipsec"
+)
+
+// NetworkChange is what ChangeNetwork changes.
+type NetworkChange struct {
+	Protocol Protocol `json:"protocol" enum:"any,wireguard,ipsec" doc:"What two of its nodes speak that could speak either; any: what they prefer"`
+}
 
 // NewNetwork is what a network is made of.
 type NewNetwork struct {
@@ -83,6 +102,11 @@ type (
 		OneNetworkIn
 		IfMatch
 		Body NewAccess
+	}
+	ChangeNetworkIn struct {
+		OneNetworkIn
+		IfMatch
+		Body NetworkChange
 	}
 	DeleteNetworkIn struct {
 		OneNetworkIn

@@ -36,7 +36,7 @@ func Routes() []Route {
 	return []Route{
 		GetHealth.Route, GetController.Route, GetWhoami.Route,
 		ListTenants.Route, CreateTenant.Route,
-		ListNetworks.Route, CreateNetwork.Route, GetNetwork.Route, SetAccess.Route, DeleteNetwork.Route,
+		ListNetworks.Route, CreateNetwork.Route, GetNetwork.Route, SetAccess.Route, ChangeNetwork.Route, DeleteNetwork.Route,
 		GetPolicy.Route, SetPolicy.Route, CheckPolicy.Route, ComparePolicy.Route, ExplainPolicy.Route, GetPolicyStatus.Route, ListPolicies.Route, GetPolicyVersion.Route,
 		ListJoinKeys.Route, CreateJoinKey.Route, RevokeJoinKey.Route,
 		ListNodes.Route, GetNode.Route, ApproveNode.Route, RenameNode.Route, TagNode.Route, DeleteNode.Route,

@@ -104,6 +104,7 @@ func (s *server) register() {
 	within(s, admin.CreateNetwork, s.createNetwork)
 	within(s, admin.GetNetwork, s.getNetwork)
 	within(s, admin.SetAccess, s.setAccess)
+	within(s, admin.ChangeNetwork, s.changeNetwork)
 	within(s, admin.DeleteNetwork, s.deleteNetwork)
 	within(s, admin.GetPolicy, s.getPolicy)
 	within(s, admin.SetPolicy, s.setPolicy)

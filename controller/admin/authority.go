@@ -92,30 +92,21 @@ func (s *server) showAuthority(a store.OldAuthority, signed []store.Certificate)
 }
 
 func (s *server) beginRotation(ctx context.Context, t *tenant, _ *admin.InTenant) (*admin.CAOut, error) {
-	next, err := s.CA.Intermediate(t.ID)
-	if err != nil {
-		return nil, err
-	}
-	err = t.ReplaceAuthority(ctx, t.actor(), next)
+	err := s.rotation().Begin(ctx, t.actor(), t.ID)
 	if errors.Is(err, store.ErrConflict) {
 		return nil, admin.CodeConflict.Problem(title(t.route), "a rotation is under way already", "finish it first: cvlan admin ca rotate finish")
 	}
 	if err != nil {
 		return nil, err
 	}
-	s.rotated(ctx, t)
 	return s.caOut(ctx, t)
 }
 
-// rotated has whoever must know told, also if the caller has gone meanwhile.
-func (s *server) rotated(ctx context.Context, t *tenant) {
-	if s.Rotated != nil {
-		s.Rotated(context.WithoutCancel(ctx), t.ID)
-	}
+func (s *server) rotation() ca.Rotation {
+	return ca.Rotation{CA: s.CA, Store: s.Store, Told: s.Rotated}
 }
 
-// finishRotation ends the old authority. Certificates of it that their nodes have replaced by newer ones are revoked in any case. Its key signs one
-// more list, which is in force until the last of its certificates would have ended.
+// finishRotation ends the old authority. Certificates of it that their nodes have replaced by newer ones are revoked in any case.
 func (s *server) finishRotation(ctx context.Context, t *tenant, in *admin.FinishRotationIn) (*admin.CAOut, error) {
 	all, err := s.issuers(ctx, t.Handle, t.ID)
 	if err != nil {
@@ -138,37 +129,10 @@ func (s *server) finishRotation(ctx context.Context, t *tenant, in *admin.Finish
 		return nil, admin.CodeConflict.Problem(title(t.route), fmt.Sprintf("%d certificates of nodes and %d of devices that it has signed are in force, the last until %s",
 			shown.Nodes, shown.InForce-shown.Nodes, shown.LastEnds.Format(time.DateOnly)), "wait until nodes have renewed theirs, or revoke them: cvlan admin ca rotate finish --revoke")
 	}
-	if _, err := t.RevokeAllOf(ctx, t.actor(), old.Serial); err != nil {
+	if err := s.rotation().End(ctx, t.actor(), t.ID, old); err != nil {
 		return nil, err
 	}
-	last, err := s.lastList(ctx, t, old)
-	if err != nil {
-		return nil, err
-	}
-	if err := t.EndAuthority(ctx, t.actor(), old.Serial, last); err != nil {
-		return nil, err
-	}
-	s.rotated(ctx, t)
 	return s.caOut(ctx, t)
-}
-
-// lastList signs the last list of an authority; one that can sign none has none.
-func (s *server) lastList(ctx context.Context, t *tenant, old store.OldAuthority) ([]byte, error) {
-	revoked, err := t.Revocations(ctx, old.Serial)
-	if err != nil {
-		return nil, err
-	}
-	ends := s.Now()
-	for _, r := range revoked {
-		if r.NotAfter.After(ends) {
-			ends = r.NotAfter
-		}
-	}
-	list, err := s.CA.CRL(old.Authority, revoked, ends.Add(store.CertMemory))
-	if errors.Is(err, ca.ErrNoLists) {
-		return []byte{}, nil
-	}
-	return list, err
 }
 
 // crl makes an authority's list, or returns the last of one that has ended; nil if it has none.

@@ -47,7 +47,7 @@ func TestEveryOperationAsksForItsScope(t *testing.T) {
 // sample is a body that an operation accepts.
 func sample(id string) string {
 	return map[string]string{
-		"createTenant": `{"name":"a"}`, "createNetwork": `{"name":"a"}`, "setAccess": `{"access":"open"}`, "setPolicy": `{"text":"{}"}`, "checkPolicy": `{"text":"{}"}`, "comparePolicy": `{"text":"{}"}`,
+		"createTenant": `{"name":"a"}`, "createNetwork": `{"name":"a"}`, "setAccess": `{"access":"open"}`, "changeNetwork": `{"protocol":"any"}`, "setPolicy": `{"text":"{}"}`, "checkPolicy": `{"text":"{}"}`, "comparePolicy": `{"text":"{}"}`,
 		"explainPolicy": `{"src":"a","dst":"b:1"}`, "createJoinKey": `{"network":"a"}`,
 		"createUser": `{"login":"a@b"}`, "changeUser": `{}`, "createGroup": `{"name":"a"}`, "changeMembers": `{}`, "tagNode": `{}`,
 		"renameNode": `{"name":"a"}`, "createPeer": `{"name":"a","network":"a","nodes":["a"],"key":"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}`,

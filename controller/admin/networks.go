@@ -10,6 +10,7 @@ import (
 	"github.com/cvlan/cvlan/api/admin"
 	"github.com/cvlan/cvlan/controller/store"
 	"github.com/cvlan/cvlan/internal/base/ident"
+	"github.com/cvlan/cvlan/proto/control"
 )
 
 func (s *server) listNetworks(ctx context.Context, t *tenant, in *admin.ListNetworksIn) (*admin.ListNetworksOut, error) {
@@ -80,6 +81,41 @@ func (s *server) setAccess(ctx context.Context, t *tenant, in *admin.SetAccessIn
 	return t.networkOut(ctx, n)
 }
 
+// changeNetwork changes what its nodes speak.
+func (s *server) changeNetwork(ctx context.Context, t *tenant, in *admin.ChangeNetworkIn) (*admin.NetworkOut, error) {
+	v, err := condition(t.route, in.IfMatch.IfMatch)
+	if err != nil {
+		return nil, err
+	}
+	n, err := t.network(ctx, in.Network)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := t.unchanged(ctx, n, v); err != nil {
+		return nil, err
+	}
+	if v != 0 {
+		v = n.Version
+	}
+	if n, err = t.SetNetworkProtocol(ctx, t.actor(), n.ID, tunnels(in.Body.Protocol), v); err != nil {
+		return nil, err
+	}
+	return t.networkOut(ctx, n)
+}
+
+// tunnels is a protocol as nodes know it; zero is any.
+func tunnels(p admin.Protocol) control.Tunnels {
+	t, _ := control.ParseTunnel(string(p))
+	return t
+}
+
+func protocol(t control.Tunnels) admin.Protocol {
+	if t == 0 {
+		return admin.AnyProtocol
+	}
+	return admin.Protocol(t.String())
+}
+
 // unchanged returns a network's policy if both are as they were at a version that was shown; 0: whatever they are.
 func (t *tenant) unchanged(ctx context.Context, n store.Network, version uint64) (store.Policy, error) {
 	p, err := t.Policy(ctx, n.ID)
@@ -132,7 +168,7 @@ func (t *tenant) networkOut(ctx context.Context, n store.Network) (*admin.Networ
 }
 
 func showNetwork(n store.Network, nodes int, p store.Policy) admin.Network {
-	return admin.Network{ID: n.ID, Name: n.Name, Range4: n.Range4, Range6: n.Range6, Policy: p.Number, Access: access(p), Nodes: nodes, Created: n.Created, Version: versionOf(n, p)}
+	return admin.Network{ID: n.ID, Name: n.Name, Range4: n.Range4, Range6: n.Range6, Policy: p.Number, Access: access(p), Protocol: protocol(n.Protocol), Nodes: nodes, Created: n.Created, Version: versionOf(n, p)}
 }
 
 // access tells the policies that networks begin with from all others.

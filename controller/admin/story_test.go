@@ -43,6 +43,15 @@ func TestANetworkFromItsMakingToItsEnd(t *testing.T) {
 		t.Errorf("status %d", p.Status)
 	}
 
+	spoken := must(admin.Call(ctx, w.owner, admin.ChangeNetwork, admin.ChangeNetworkIn{OneNetworkIn: one, IfMatch: admin.IfMatch{IfMatch: closed.ETag}, Body: admin.NetworkChange{Protocol: admin.IPsecProtocol}}))(t)
+	if closed.Body.Protocol != admin.AnyProtocol || spoken.Body.Protocol != admin.IPsecProtocol || spoken.ETag == closed.ETag {
+		t.Errorf("its protocol was %s, is %+v", closed.Body.Protocol, spoken)
+	}
+	_, err = admin.Call(ctx, w.owner, admin.ChangeNetwork, admin.ChangeNetworkIn{OneNetworkIn: one, IfMatch: admin.IfMatch{IfMatch: closed.ETag}, Body: admin.NetworkChange{Protocol: admin.AnyProtocol}})
+	refused(t, err, admin.CodeChanged)
+	_, err = admin.Call(ctx, w.owner, admin.ChangeNetwork, admin.ChangeNetworkIn{OneNetworkIn: one, Body: admin.NetworkChange{Protocol: "smoke signals"}})
+	refused(t, err, admin.CodeInvalid)
+
 	node := w.join("office", "web", false)
 	_, err = admin.Call(ctx, w.owner, admin.DeleteNetwork, admin.DeleteNetworkIn{OneNetworkIn: one})
 	refused(t, err, admin.CodeConflict)

@@ -2,6 +2,7 @@ package world
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"io/fs"
 	"os"
@@ -96,12 +97,14 @@ func (c *Controller) Restore(path string) {
 }
 
 // Tenant returns the handle of the tenant that every controller begins with.
-func (c *Controller) Tenant() store.Handle {
+func (c *Controller) Tenant() store.Handle { return c.live.Store().For(c.tenant()) }
+
+func (c *Controller) tenant() ident.Tenant {
 	t, err := c.live.Store().TenantByName(c.w.Background(), controller.DefaultTenant)
 	if err != nil {
 		c.w.T.Fatal(err)
 	}
-	return c.live.Store().For(t.ID)
+	return t.ID
 }
 
 // Network makes a network in which everybody may reach everybody, or one without a rule.
@@ -136,6 +139,40 @@ func (c *Controller) Key(n store.Network, change func(*store.JoinKey)) string {
 		c.w.T.Fatal(err)
 	}
 	return s
+}
+
+// Rotates gives the tenant's authority another key, and EndsOld ends the one before, whatever depends on it.
+func (c *Controller) Rotates() {
+	c.w.T.Helper()
+	if err := c.live.Rotation().Begin(c.w.Background(), "story", c.tenant()); err != nil {
+		c.w.T.Fatal(err)
+	}
+}
+
+// EndsOld is told of above.
+func (c *Controller) EndsOld() {
+	c.w.T.Helper()
+	old, err := c.Tenant().OldAuthorities(c.w.Background())
+	if err == nil {
+		err = c.live.Rotation().End(c.w.Background(), "story", c.tenant(), old[0])
+	}
+	if err != nil {
+		c.w.T.Fatal(err)
+	}
+}
+
+// Signs returns the serial of the authority that signs now.
+func (c *Controller) Signs() string {
+	c.w.T.Helper()
+	a, err := c.live.Store().Authority(c.w.Background(), c.tenant())
+	if err != nil {
+		c.w.T.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(a.Certificate)
+	if err != nil {
+		c.w.T.Fatal(err)
+	}
+	return store.Serial(cert)
 }
 
 // Sessions counts the nodes that are connected.
