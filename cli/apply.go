@@ -193,7 +193,7 @@ func (w *work) describeNetworks() (all []plan.Network, err error) {
 		if err != nil {
 			return nil, err
 		}
-		p := plan.Network{Name: n.Name, Policy: &policy.Body.Text, ETag: policy.Body.ETag}
+		p := plan.Network{Name: n.Name, Protocol: string(n.Protocol), Policy: &policy.Body.Text, ETag: policy.Body.ETag, Version: strconv.FormatUint(n.Version, 10)}
 		if n.Range4.IsValid() {
 			p.Range4 = n.Range4.String()
 		}
@@ -213,6 +213,10 @@ func (w *work) step(s *plan.Step) error {
 	case plan.OfUser:
 		return w.stepUser(s)
 	case plan.OfNetwork:
+		if s.Verb == plan.Change {
+			return one(w, w.client, admin.ChangeNetwork, admin.ChangeNetworkIn{OneNetworkIn: w.network(s.Name), IfMatch: admin.IfMatch{IfMatch: asETag(s.ETag)},
+				Body: admin.NetworkChange{Protocol: admin.Protocol(s.Network.Protocol)}})
+		}
 		n := admin.NewNetwork{Name: s.Name}
 		for _, r := range []struct {
 			text string

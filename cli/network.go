@@ -14,7 +14,7 @@ func newNetwork(s *session) *cobra.Command {
 	return nouns("network", "Make and change networks",
 		"A network is an IPv4 and an IPv6 range of a tenant, and a policy for who may reach whom in it; see cvlan policy.",
 		"  cvlan admin network create office\n  cvlan admin network list",
-		newNetworkCreate(s), newNetworkList(s), newNetworkShow(s), newNetworkOpen(s, true), newNetworkOpen(s, false), newNetworkDelete(s))
+		newNetworkCreate(s), newNetworkList(s), newNetworkShow(s), newNetworkOpen(s, true), newNetworkOpen(s, false), newNetworkSet(s), newNetworkDelete(s))
 }
 
 // networkDoc is the JSON document of one network.
@@ -124,6 +124,7 @@ func (s *session) showNetwork(n admin.Network) {
 	t.Row("IPv4", prefix(n.Range4))
 	t.Row("IPv6", prefix(n.Range6))
 	t.Row("access", access(n))
+	t.Row("protocol", string(n.Protocol))
 	t.Row("policy", strconv.FormatUint(n.Policy, 10))
 	t.Row("nodes", strconv.Itoa(n.Nodes))
 	t.Row("made", iox.Ago(s.Now(), n.Created))
@@ -164,6 +165,43 @@ func newNetworkOpen(s *session, open bool) *cobra.Command {
 	c.Flags().BoolVarP(&sure, "yes", "y", false, "do not ask")
 	outputFlags(c, &out)
 	return c
+}
+
+func newNetworkSet(s *session) *cobra.Command {
+	var protocol string
+	var out iox.Output
+	c := &cobra.Command{
+		Use: "set NETWORK --protocol PROTOCOL", Short: "Say what a network's nodes speak",
+		Long: "set says what two nodes of a network speak that could speak either WireGuard or IPsec: wireguard, ipsec, or any, which leaves it to what they " +
+			"prefer (cvlan set protocol). Both ends of each pair move at the same time and lose no packet. A rule that requires IPsec goes before, and a " +
+			"node that speaks one protocol only is spoken with in that.",
+		Example: "  cvlan admin network set office --protocol ipsec\n  cvlan admin network set office --protocol any",
+		Args:    takes("NETWORK"),
+		RunE: func(c *cobra.Command, args []string) error {
+			to := admin.Protocol(protocol)
+			if to != admin.AnyProtocol && to != admin.WireGuardProtocol && to != admin.IPsecProtocol {
+				return usage(c, "--protocol "+quoted(protocol)+": want wireguard, ipsec or any")
+			}
+			return s.do(c, func(w *work) error {
+				n, err := admin.Call(w, w.client, admin.ChangeNetwork, admin.ChangeNetworkIn{OneNetworkIn: w.network(args[0]), Body: admin.NetworkChange{Protocol: to}})
+				if err != nil {
+					return err
+				}
+				return out.Write(s.IO, networkDoc{adminSchema, n.Body}, func() { s.IO.Printf("nodes of %s speak %s", n.Body.Name, speaks(n.Body.Protocol)) })
+			})
+		},
+	}
+	c.Flags().StringVar(&protocol, "protocol", "", "wireguard, ipsec or any")
+	outputFlags(c, &out)
+	return c
+}
+
+// speaks says in words what a network's nodes speak.
+func speaks(p admin.Protocol) string {
+	if p == admin.AnyProtocol {
+		return "what they prefer"
+	}
+	return string(p) + ", where both can"
 }
 
 func newNetworkDelete(s *session) *cobra.Command {

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -112,6 +113,9 @@ func (d *diff) networks() {
 			h = d.have.Networks[i]
 			d.same(&w, "range4", h.Range4, w.Range4)
 			d.same(&w, "range6", h.Range6, w.Range6)
+		}
+		if was := cmp.Or(h.Protocol, "any"); w.Protocol != "" && w.Protocol != was {
+			d.add(Step{Verb: Change, Kind: OfNetwork, Name: w.Name, Network: w, ETag: h.Version, Detail: []string{fmt.Sprintf("protocol %s instead of %s", w.Protocol, was)}})
 		}
 		if w.Policy != nil && (h.Policy == nil || *h.Policy != *w.Policy) {
 			policies = append(policies, Step{Verb: Change, Kind: OfPolicy, Name: w.Name, Network: w, ETag: h.ETag, Detail: linesText(h.Policy, *w.Policy)})

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -38,11 +39,14 @@ type User struct {
 
 // Network is a network and its policy.
 type Network struct {
-	Name   string  `toml:"name"`
-	Range4 string  `toml:"range4"` // "": whatever it is
-	Range6 string  `toml:"range6"`
-	Policy *string `toml:"policy"` // HuJSON; nil: whatever it is
-	ETag   string  `toml:"-"`      // of the policy, as it was read
+	Name   string `toml:"name"`
+	Range4 string `toml:"range4"` // "": whatever it is
+	Range6 string `toml:"range6"`
+	// Protocol is any, wireguard or ipsec; "": whatever it is.
+	Protocol string  `toml:"protocol"`
+	Policy   *string `toml:"policy"` // HuJSON; nil: whatever it is
+	ETag     string  `toml:"-"`      // of the policy, as it was read
+	Version  string  `toml:"-"`      // the network's own, likewise
 }
 
 // Read reads a file and tells everything that is wrong with it.
@@ -114,6 +118,9 @@ func (t *Tenant) check() error {
 	}
 	for _, n := range t.Networks {
 		once("network", n.Name)
+		if !slices.Contains([]string{"", "any", "wireguard", "ipsec"}, n.Protocol) {
+			all = append(all, fmt.Errorf("the network %.80q has the protocol %.40q: use any, wireguard or ipsec", n.Name, n.Protocol))
+		}
 		for _, r := range []string{n.Range4, n.Range6} {
 			if p, err := netip.ParsePrefix(r); r != "" && (err != nil || p != p.Masked()) {
 				all = append(all, fmt.Errorf("the network %.80q has the range %.80q: write it like 10.77.0.0/16", n.Name, r))
@@ -147,6 +154,9 @@ func (t *Tenant) Write(w io.Writer, remarks ...string) error {
 		}
 		if n.Range6 != "" {
 			fmt.Fprintf(&b, "range6 = %s\n", quote(n.Range6))
+		}
+		if n.Protocol != "" && n.Protocol != "any" {
+			fmt.Fprintf(&b, "protocol = %s\n", quote(n.Protocol))
 		}
 		if n.Policy != nil {
 			fmt.Fprintf(&b, "policy = %s\n", document(*n.Policy))

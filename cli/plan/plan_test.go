@@ -40,6 +40,26 @@ func TestStepsComeInAnOrderInWhichTheyCanBeDone(t *testing.T) {
 	}
 }
 
+func TestAProtocolIsChangedOnlyWhereItIsNamed(t *testing.T) {
+	have := read(t, "[[network]]\nname = 'office'\nprotocol = 'ipsec'\n[[network]]\nname = 'plant'\n")
+	for text, want := range map[string]string{
+		"[[network]]\nname = 'office'\n":                                 "",
+		"[[network]]\nname = 'office'\nprotocol = 'ipsec'\n":             "",
+		"[[network]]\nname = 'office'\nprotocol = 'any'\n":               "change network office",
+		"[[network]]\nname = 'plant'\nprotocol = 'any'\n":                "",
+		"[[network]]\nname = 'plant'\nprotocol = 'wireguard'\n":          "change network plant",
+		"[[network]]\nname = 'lab'\nprotocol = 'ipsec'\npolicy = '{}'\n": "create network lab, change network lab, change policy lab",
+	} {
+		file := read(t, text)
+		if steps, err := Steps(&have, &file, true); err != nil || names(steps) != want {
+			t.Errorf("%s: %s, %v", text, names(steps), err)
+		}
+	}
+	if _, err := Read([]byte("[[network]]\nname = 'office'\nprotocol = 'smoke'\n")); err == nil || !strings.Contains(err.Error(), "use any, wireguard or ipsec") {
+		t.Error(err)
+	}
+}
+
 func TestARangeCannotChange(t *testing.T) {
 	have := read(t, "[[network]]\nname = 'office'\nrange4 = '10.1.0.0/16'\n")
 	want := read(t, "[[network]]\nname = 'office'\nrange4 = '10.2.0.0/16'\nrange6 = 'fd00::/64'\n")
