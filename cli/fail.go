@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -77,12 +78,19 @@ func explain(err error) error {
 		return &iox.Error{Exit: iox.Invalid, What: "connect to the controller", Why: expired.Error(), Err: err}
 	case errors.Is(err, admin.ErrUnreachable):
 		return &iox.Error{Exit: iox.Unreachable, What: "connect to the controller", Why: err.Error(), Err: err,
-			Hint: "does it run, and does a firewall let TCP through to it?"}
+			Hint: unanswered(err)}
 	case errors.Is(err, context.DeadlineExceeded):
 		return &iox.Error{Exit: iox.Timeout, What: "wait for an answer", Why: "it took longer than --timeout", Err: err}
 	default:
 		return &iox.Error{Exit: iox.Internal, What: err.Error(), Err: err}
 	}
+}
+
+func unanswered(err error) string {
+	if name := new(net.DNSError); errors.As(err, &name) {
+		return "is the name right, and does this machine resolve names?"
+	}
+	return "does it run, and does a firewall let TCP through to it?"
 }
 
 func noDaemon(err error) error {

@@ -159,7 +159,7 @@ func (d *Daemon) admit(keys *state.Joining, given session.Membership, r local.Up
 		}
 		if !old.over() {
 			return nil, local.CodeConflict.Problem("join", fmt.Sprintf("this machine is in the network %s already", old.label()),
-				fmt.Sprintf("to join it anew: cvlan down --network %s --forget, then this command again; the join key still works for it", old.id))
+				fmt.Sprintf("to join it anew: cvlan down --network %s --forget, then this command again, with the same key; else an admin may delete what the key has made: cvlan admin node delete %s", old.id, given.Node))
 		}
 		old.stop()
 		if err := d.forget(old); err != nil {
