@@ -1,15 +1,19 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"os"
-	"runtime"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
 	"github.com/cvlan/cvlan/api/admin"
+	"github.com/cvlan/cvlan/api/local"
+	"github.com/cvlan/cvlan/cli/doctor"
 	"github.com/cvlan/cvlan/cli/iox"
+	"github.com/cvlan/cvlan/internal/base/ticket"
 	"github.com/cvlan/cvlan/tui"
 )
 
@@ -40,26 +44,105 @@ func (s *session) browse(c *cobra.Command) error {
 	if s.Getenv("TERM") == "dumb" {
 		return &iox.Error{Exit: iox.Usage, What: "show the interface", Why: "TERM is dumb: the terminal cannot move its cursor", Hint: "use: cvlan status --watch"}
 	}
+	config, leave, err := s.tuiConfig(c)
+	defer leave()
+	if err != nil {
+		return err
+	}
+	return tui.Run(c.Context(), config)
+}
+
+// tuiConfig connects the interface with the daemon, the controller that somebody is logged in to, and what doctor knows. leave ends what it
+// has begun.
+func (s *session) tuiConfig(c *cobra.Command) (config tui.Config, leave func(), err error) {
 	daemon := s.daemon(c)
-	defer daemon.Close()
-	config := tui.Config{Daemon: daemon, Now: s.Now, In: s.IO.In, Out: s.IO.Out, Env: os.Environ(), Systemd: runtime.GOOS == "linux",
-		QR: func(text string) ([]string, error) {
-			q, err := encodeQR(text)
-			if err != nil {
-				return nil, err
-			}
-			return strings.Split(strings.TrimSuffix(q.text(s.IO.Color), "\n"), "\n"), nil
-		}}
+	exam := &examiner{Env: s.Env, daemon: daemon}
+	config = tui.Config{Daemon: daemon, Examine: exam.examine, Cure: s.host().Run, Now: s.Now, In: s.IO.In, Out: s.IO.Out, Env: os.Environ(), QR: s.qrLines}
+	var clients []*admin.Client
+	leave = func() {
+		daemon.Close()
+		for _, c := range clients {
+			c.Close()
+		}
+	}
+	connect := func(t ticket.Ticket, tenant string) tui.Controller {
+		clients = append(clients, admin.NewClient(t))
+		return tui.NewController(clients[len(clients)-1], tenant)
+	}
+	config.LogIn = func(name string) (tui.Controller, error) {
+		other := session{Env: s.Env, profile: name, tenant: s.tenant}
+		t, p, err := other.login()
+		if err != nil {
+			return nil, err
+		}
+		return connect(t, either(p.Tenant, admin.DefaultTenant)), nil
+	}
+	config.Logins, config.Login, err = s.logins()
+	if err != nil {
+		return config, leave, err
+	}
 	t, tenant, err := s.ticket()
 	switch {
 	case errors.Is(err, admin.ErrNoLogin):
 		config.NoController = "This asks a controller, and nobody is logged in to one: cvlan admin login --key-file FILE"
+		return config, leave, nil
 	case err != nil:
-		return err
-	default:
-		client := admin.NewClient(t)
-		defer client.Close()
-		config.Controller = tui.NewController(client, tenant)
+		return config, leave, err
 	}
-	return tui.Run(c.Context(), config)
+	config.Controller = connect(t, tenant)
+	return config, leave, nil
+}
+
+// logins are the profiles that are stored, and which of them is in use; "" if an admin key in a file is.
+func (s *session) logins() (all []tui.Login, current string, err error) {
+	p, err := s.profiles()
+	if err != nil {
+		return nil, "", err
+	}
+	for _, d := range s.describe(p) {
+		all = append(all, tui.Login{Name: d.Name, Controller: strings.Join(d.Controller, ", "), Tenant: d.Tenant})
+	}
+	if either(s.keyFile, s.Getenv("CVLAN_ADMIN_KEY_FILE")) == "" {
+		current = either(s.profile, s.Getenv("CVLAN_PROFILE"), p.Current)
+	}
+	return all, current, nil
+}
+
+// qrLines draws a text as a QR code.
+func (s *session) qrLines(text string) ([]string, error) {
+	q, err := encodeQR(text)
+	if err != nil {
+		return nil, err
+	}
+	return strings.Split(strings.TrimSuffix(q.text(s.IO.Color), "\n"), "\n"), nil
+}
+
+// examiner is doctor for the interface. It remembers what the last look at the network found, which a quick one leaves out.
+type examiner struct {
+	*Env
+	daemon doctor.Daemon
+	mu     sync.Mutex
+	check  *local.NetCheck
+}
+
+func (e *examiner) examine(ctx context.Context, whole bool) tui.Diagnosis {
+	f := doctor.Look(ctx, e.Now(), e.daemon, e.host(), whole)
+	e.mu.Lock()
+	if f.Check != nil {
+		e.check = f.Check
+	}
+	f.Check = e.check
+	e.mu.Unlock()
+	r := doctor.Judge(&f)
+	d := tui.Diagnosis{Root: f.Host.Root}
+	if whole {
+		d.Check = f.Check
+	}
+	for _, x := range r.Findings {
+		d.Findings = append(d.Findings, tui.Finding{Code: x.Code, Severity: tui.Severity(x.Severity), Network: x.Network, What: x.What, Why: x.Why, Hint: x.Hint, Cure: x.Cure})
+	}
+	for _, x := range r.Skipped {
+		d.Skipped = append(d.Skipped, x.Check+": "+x.Why)
+	}
+	return d
 }

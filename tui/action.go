@@ -28,7 +28,15 @@ type (
 	// ask wants a yes before something is done.
 	ask struct {
 		question string
+		lines    []string // what it is about, below the question
 		then     action
+	}
+	// choose wants one of several chosen.
+	choose struct {
+		title   string
+		choices []string
+		at      int
+		then    func(i int) action
 	}
 	// request wants a line typed before something is done.
 	request struct {
@@ -48,6 +56,27 @@ type work interface {
 type outcome interface {
 	take(m *Model) action
 }
+
+// returned is an outcome and the controller of when the work began. Where the person has gone on with another login since, what the
+// controller before has said comes to nothing.
+type returned struct {
+	outcome
+	by Controller
+}
+
+func (r returned) take(m *Model) action {
+	if _, told := r.outcome.(byController); told && r.by != m.config.Controller {
+		return nil
+	}
+	return r.outcome.take(m)
+}
+
+// byController marks an outcome that is the word of a controller.
+type byController interface{ byController() }
+
+type theirs struct{}
+
+func (theirs) byController() {}
 
 // patience is how long work may take.
 const patience = 20 * time.Second

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/cvlan/cvlan/api/admin"
+	"github.com/cvlan/cvlan/api/local"
 )
 
 // did checks what the controller was asked to do last.
@@ -45,6 +46,36 @@ func TestNodesAreApprovedTaggedRenamedRemoved(t *testing.T) {
 	s.ruler.err = admin.CodePermission.Problem("remove the node", "the key may only read", "log in with another")
 	s.press("x", "y")
 	s.wants(t, "the key may only read; log in with another")
+}
+
+func TestAPeersRulesAndCertificateStandInItsDetails(t *testing.T) {
+	s := newStage(130, 40, true)
+	s.hear()
+	s.press("down")
+	s.pass(0)
+	s.wants(t, "✓ tcp:5432 tcp:9100-9110", "✗ tcp:22", "nothing: no rule allows it", "!CERTIFICATE") // beside the list
+	s.press("enter")
+	s.did(t, "certificates b1")
+	s.wants(t, "valid, not revoked", "signed by   CN=CloudVLAN tenant default")
+	before := len(s.ruler.done)
+	for range 30 {
+		s.pass(0)
+	}
+	if n := len(s.ruler.done); n != before {
+		t.Errorf("the controller was asked %d times in half a minute", n-before)
+	}
+	s.twin.status.Networks[0].Policy.Version = 8
+	s.twin.reach["b1"] = local.Reach{Policy: 8, In: []local.ReachRule{{Rule: 1, Services: []string{"udp:53"}, More: 7, IPsec: true}}}
+	s.pass(0)
+	s.wants(t, "policy version 8", "← from it   ✓ udp:53 and 7 more, through IPsec only")
+}
+
+func TestRulesAreForOperators(t *testing.T) {
+	s := newStage(130, 40, false)
+	s.twin.refused = errRights
+	s.hear()
+	s.press("enter")
+	s.wants(t, "RULES", "Only an operator may see them", "Shown with a login to the controller")
 }
 
 func TestAKeyIsShownOnce(t *testing.T) {

@@ -61,6 +61,8 @@ func (c *changelog) peer(at time.Time, p, was *peer) {
 		c.add(at, good, p.network, p.name+" is reached directly")
 	case p.stand == relayed:
 		c.add(at, fair, p.network, p.name+" is reached through "+p.way)
+	case p.stand == closed:
+		c.add(at, bad, p.network, p.name+" is closed: "+cleanText(p.Closed))
 	case p.stand == idle:
 		c.add(at, fair, p.network, p.name+" is idle")
 	}

@@ -14,6 +14,8 @@ type Controller interface {
 	Rename(ctx context.Context, node, name string) error
 	Tag(ctx context.Context, node string, change admin.TagChange) (unknown []string, err error)
 	Delete(ctx context.Context, node string) error
+	// Certificates returns those of a node that have not ended, and the authorities that may have signed them.
+	Certificates(ctx context.Context, node string) ([]admin.Certificate, []admin.Authority, error)
 	Networks(ctx context.Context) ([]admin.Network, error)
 	Keys(ctx context.Context) ([]admin.JoinKey, error)
 	CreateKey(ctx context.Context, k admin.NewJoinKey) (admin.CreatedJoinKey, error)
@@ -67,6 +69,18 @@ func (r *remote) Tag(ctx context.Context, node string, change admin.TagChange) (
 func (r *remote) Delete(ctx context.Context, node string) error {
 	_, err := admin.Call(ctx, r.client, admin.DeleteNode, admin.ChangeNodeIn{OneNodeIn: r.node(node)})
 	return err
+}
+
+func (r *remote) Certificates(ctx context.Context, node string) ([]admin.Certificate, []admin.Authority, error) {
+	ca, err := admin.Call(ctx, r.client, admin.GetCA, r.tenant)
+	if err != nil {
+		return nil, nil, err
+	}
+	list, err := all(func(p admin.Page) (admin.List[admin.Certificate], error) {
+		out, err := admin.Call(ctx, r.client, admin.ListCertificates, admin.ListCertificatesIn{InTenant: r.tenant, Page: p, Node: node})
+		return out.Body, err
+	})
+	return list, ca.Body.Authorities, err
 }
 
 func (r *remote) Networks(ctx context.Context) ([]admin.Network, error) {

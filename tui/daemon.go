@@ -15,9 +15,11 @@ type Daemon interface {
 	Status(context.Context) (local.Status, error)
 	Watch(context.Context) iter.Seq2[local.Status, error]
 	Path(context.Context, local.PathRequest) (local.PeerPath, error)
+	Reach(context.Context, local.PathRequest) (local.Reach, error)
+	Certificates(context.Context) (local.Certificates, error)
+	IPsec(context.Context) (local.IPsec, error)
 	Ping(context.Context, local.PingRequest) (local.Pong, error)
 	PolicyLog(context.Context, local.PolicyLogRequest) (local.PolicyLog, error)
-	NetCheck(context.Context) (local.NetCheck, error)
 	Up(context.Context, local.UpRequest) (local.Networks, error)
 	Down(context.Context, local.DownRequest) (local.Networks, error)
 }

@@ -25,9 +25,12 @@ type twin struct {
 	status  local.Status
 	err     error // answers everything
 	path    map[string]local.PeerPath
+	reach   map[string]local.Reach
+	ipsec   local.IPsec
 	rtts    []time.Duration // of pings to come; 0: no answer
 	log     local.PolicyLog
 	check   local.NetCheck
+	found   Diagnosis
 	turned  []string
 	refused error // answers what operators may
 }
@@ -57,6 +60,21 @@ func (d *twin) Path(_ context.Context, r local.PathRequest) (local.PeerPath, err
 	return p, nil
 }
 
+func (d *twin) Reach(_ context.Context, r local.PathRequest) (local.Reach, error) {
+	if d.refused != nil {
+		return local.Reach{}, d.refused
+	}
+	return d.reach[r.Peer], nil
+}
+
+func (d *twin) Certificates(context.Context) (local.Certificates, error) {
+	return local.Certificates{Certificates: []local.Certificate{{Network: "office", ID: "n1", Subject: "CN=a1", Names: []string{"laptop.office.cvlan", "cvlan://default/n1/a1"},
+		Serial: "0102030405060708090a0b0c0d0e0f10", Fingerprint: strings.Repeat("5c1a", 16), Key: "ECDSA P-256", NotBefore: noon, NotAfter: noon.Add(60 * 24 * time.Hour),
+		RenewsFrom: noon.Add(30 * 24 * time.Hour), Issuer: local.Issuer{Subject: "CN=CloudVLAN tenant default"}, Root: local.Issuer{Subject: "CN=CloudVLAN root", NotAfter: noon.Add(87600 * time.Hour)}}}}, nil
+}
+
+func (d *twin) IPsec(context.Context) (local.IPsec, error) { return d.ipsec, d.refused }
+
 func (d *twin) Ping(_ context.Context, r local.PingRequest) (local.Pong, error) {
 	if len(d.rtts) == 0 || d.rtts[0] == 0 {
 		d.rtts = d.rtts[min(1, len(d.rtts)):]
@@ -73,7 +91,20 @@ func (d *twin) PolicyLog(context.Context, local.PolicyLogRequest) (local.PolicyL
 	return l, d.refused
 }
 
-func (d *twin) NetCheck(context.Context) (local.NetCheck, error) { return d.check, d.refused }
+// examine finds what the story says; the network is looked at where that was wanted.
+func (d *twin) examine(_ context.Context, whole bool) Diagnosis {
+	found := d.found
+	found.Root = d.refused == nil
+	if whole {
+		found.Check = &d.check
+	}
+	return found
+}
+
+func (d *twin) cure(_ context.Context, command []string) error {
+	d.turned = append(d.turned, strings.Join(command, " "))
+	return d.refused
+}
 
 func (d *twin) Up(_ context.Context, r local.UpRequest) (local.Networks, error) {
 	d.turned = append(d.turned, "up "+r.Network)
@@ -111,6 +142,10 @@ func (r *ruler) Rename(_ context.Context, n, name string) error {
 }
 func (r *ruler) Delete(_ context.Context, n string) error      { return r.note("delete %s", n) }
 func (r *ruler) Keys(context.Context) ([]admin.JoinKey, error) { return r.keys, r.err }
+func (r *ruler) Certificates(_ context.Context, node string) ([]admin.Certificate, []admin.Authority, error) {
+	err := r.note("certificates %s", node)
+	return []admin.Certificate{{Serial: "0b", State: "valid", Issuer: "0a", NotAfter: noon.Add(60 * 24 * time.Hour)}}, []admin.Authority{{CACert: admin.CACert{Serial: "0a", Subject: "CN=CloudVLAN tenant default"}, State: "signing"}}, err
+}
 func (r *ruler) RevokeKey(_ context.Context, key string) error { return r.note("revoke %s", key) }
 func (r *ruler) Networks(context.Context) ([]admin.Network, error) {
 	return []admin.Network{{Name: "office"}}, r.err
@@ -154,6 +189,7 @@ type stage struct {
 	*Model
 	twin   *twin
 	ruler  *ruler
+	other  *ruler // of another login
 	clock  time.Time
 	copied string
 	quit   bool
@@ -165,10 +201,18 @@ func newStage(width, height int, logged bool) *stage {
 	s.twin.path = map[string]local.PeerPath{"b1": {Path: local.PathDirect, Why: "direct beats relayed", Since: &noon, Preshared: "post-quantum", Candidates: []local.Candidate{
 		{Path: local.PathDirect, Address: s.twin.status.Networks[0].Peers[0].Endpoint, Kind: "host", State: "works", Chosen: true, RTT: rtt, MTU: 1420, Heard: &noon},
 		{Path: local.PathRelay, Relay: "fra-1", Kind: "relay", State: "works", RTT: 31 * time.Millisecond, Heard: &noon}}}}
-	c := &Config{Daemon: s.twin, Now: func() time.Time { return s.clock }, NoController: "nobody is logged in", Systemd: true}
+	s.twin.reach = map[string]local.Reach{"b1": {Policy: 7, Out: []local.ReachRule{{Rule: 0, Services: []string{"icmp"}}, {Rule: 1, Services: []string{"tcp:5432", "tcp:9100-9110"}}, {Rule: 3, Deny: true, Services: []string{"tcp:22"}}}}}
+	c := &Config{Daemon: s.twin, Now: func() time.Time { return s.clock }, NoController: "nobody is logged in", Examine: s.twin.examine, Cure: s.twin.cure}
 	if logged {
 		s.ruler = &ruler{}
 		c.Controller = s.ruler
+		c.Logins, c.Login = []Login{{"home", "ctl.example.com:443", ""}, {"work", "vpn.example.org:443", "acme"}}, "home"
+		c.LogIn = func(name string) (Controller, error) {
+			if name == "work" && s.other != nil {
+				return s.other, nil
+			}
+			return nil, errors.New("the login file is damaged")
+		}
 		c.QR = func(string) ([]string, error) {
 			return []string{"██▀▀██", "█ ▄▄ █", "██████"}, nil
 		}

@@ -33,9 +33,12 @@ var scenes = []struct {
 			s.pass(0)
 		}
 	}},
+	{"proof", true, func(s *stage) { s.speakIPsec(); s.traffic(); s.press("down", "enter", "pgdown") }},
 	{"health", false, func(s *stage) { s.hear(); s.press("2") }},
-	{"away", false, func(s *stage) { s.twin.err = errDown; s.hear() }},
-	{"lost", false, func(s *stage) { s.traffic(); s.twin.err = errDown; s.pass(0) }},
+	{"away", false, func(s *stage) { s.stopped(); s.pass(0) }},
+	{"lost", false, func(s *stage) { s.traffic(); s.stopped(); s.pass(0) }},
+	{"mend", false, func(s *stage) { s.hear(); s.spoil(); s.press("2", "f") }},
+	{"logins", true, func(s *stage) { s.staff(); s.hear(); s.press("7", "L") }},
 	{"nowhere", false, func(s *stage) { s.twin.status.Networks = nil; s.hear() }},
 	{"denials", false, func(s *stage) { s.deny(); s.hear(); s.press("3", "down") }},
 	{"log", false, func(s *stage) { s.hear(); s.changes(); s.press("4") }},

@@ -1,8 +1,11 @@
 package tui
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/cvlan/cvlan/api/local"
@@ -10,15 +13,19 @@ import (
 	"github.com/cvlan/cvlan/tui/draw"
 )
 
-// healthScreen says what is wrong and what to do about it, then how each network is, and what this machine's network lets through.
+// healthScreen says what is wrong and what to do about it, then how each network is, and what this machine's network lets through. What
+// the daemon itself knows is shown as it happens; the rest is found by an examination: a quick one when somebody comes here, and one
+// that asks relays and routers when somebody wants it.
 type healthScreen struct {
 	still
 	*world
-	scroll  scroll
-	asked   bool // a check of the network is under way
-	check   *local.NetCheck
-	checked time.Time
-	fault   error // of the check
+	scroll   scroll
+	asked    bool // an examination is under way
+	whole    bool // it is one that asks relays and routers
+	found    Diagnosis
+	examined time.Time // zero: never
+	check    *local.NetCheck
+	checked  time.Time
 }
 
 func (s *healthScreen) title() string { return "Health" }
@@ -28,22 +35,49 @@ func (s *healthScreen) badge() (string, bool) {
 	for _, net := range s.networks {
 		n += len(troubles(net))
 	}
+	for i := range s.found.Findings {
+		if f := &s.found.Findings[i]; f.Severity != Note && !f.live {
+			n++
+		}
+	}
 	if n == 0 {
 		return "", false
 	}
 	return strconv.Itoa(n), true
 }
 
+func (s *healthScreen) shown() action { return s.examine(false) }
+func (s *healthScreen) tick() action  { return s.examine(false) }
+
+// quickFresh is how long a quick examination is good when somebody comes here again.
+const quickFresh = 30 * time.Second
+
+// examine has this machine examined, unless that is under way, or a quick one was done a moment ago.
+func (s *healthScreen) examine(whole bool) action {
+	if s.asked || !whole && !s.examined.IsZero() && s.now.Sub(s.examined) < quickFresh {
+		return nil
+	}
+	s.asked, s.whole = true, whole
+	return examine{whole}
+}
+
 func (s *healthScreen) view(width, height int) []string {
 	var lines []string
 	for _, n := range s.networks {
-		lines = append(lines, s.troubles(n, width)...)
+		for i, p := range troubles(n) {
+			lines = append(lines, s.finding(&Finding{Severity: severityOf(n, i), Network: n.name, What: p.What, Hint: p.Hint, Cure: s.cureOf(p.Code)}, width)...)
+		}
+	}
+	for i := range s.found.Findings {
+		if f := &s.found.Findings[i]; !f.live {
+			lines = append(lines, s.finding(f, width)...)
+		}
 	}
 	if len(lines) == 0 && len(s.networks) > 0 {
-		lines = append(lines, s.theme.Good.Paint("✓ ")+s.theme.Text.Paint(draw.Cut("Nothing is wrong", width-2)), "")
+		lines = append(lines, draw.NewLine(width, draw.Style{}).Put(s.theme.Good, "✓ ").Put(s.theme.Text, "Nothing is wrong").String(), "")
 	}
 	for _, n := range s.networks {
-		lines = append(lines, s.network(n, width)...)
+		lines = append(lines, s.membership(n, width)...)
 	}
 	f := fields{theme: s.theme, width: width}
 	f.add("daemon", s.daemon+", started "+words.Ago(s.now, s.since))
@@ -51,84 +85,62 @@ func (s *healthScreen) view(width, height int) []string {
 	return s.scroll.part(append(lines, s.netcheck(width)...), height)
 }
 
-func (s *healthScreen) troubles(n *network, width int) []string {
-	var lines []string
-	for i, p := range troubles(n) {
-		style := s.theme.Fair
-		if i == 0 && n.Problem != nil {
-			style = s.theme.Bad
+func severityOf(n *network, i int) Severity {
+	if i == 0 && n.Problem != nil {
+		return Error
+	}
+	return Warning
+}
+
+// cureOf is what would mend what the daemon tells, if the examination has found a way.
+func (s *healthScreen) cureOf(code string) []string {
+	for i := range s.found.Findings {
+		if f := &s.found.Findings[i]; f.Code == code {
+			return f.Cure
 		}
-		lines = append(lines, paragraph(style, "! "+n.name+": "+cleanText(p.What), width)...)
-		for i, l := range draw.Wrap(cleanText(p.Hint), max(width-4, 8)) {
-			if p.Hint == "" {
-				break
-			}
-			arrow := "→ "
-			if i > 0 {
-				arrow = "  "
-			}
-			lines = append(lines, draw.NewLine(width, draw.Style{}).To(2).Put(s.theme.Accent, arrow+l).String())
+	}
+	return nil
+}
+
+// finding draws what is wrong, why, and what to type.
+func (w *world) finding(f *Finding, width int) []string {
+	t := w.theme
+	style, mark := t.Fair, "! "
+	switch f.Severity {
+	case Error:
+		style, mark = t.Bad, "✗ "
+	case Note:
+		style, mark = t.Dim, "· "
+	}
+	what := cleanText(f.What)
+	if f.Network != "" {
+		what = cleanName(f.Network) + ": " + what
+	}
+	lines := hanging(style, mark, what, width)
+	lines = append(lines, hanging(t.Dim, "  ", cleanText(f.Why), width)...)
+	cure := cleanText(strings.Join(f.Cure, " "))
+	for hint := range strings.Lines(f.Hint) {
+		if hint = cleanText(strings.TrimSpace(hint)); cure == "" || hint != "sudo "+cure {
+			lines = append(lines, hanging(t.Accent, "  → ", hint, width)...)
 		}
-		lines = append(lines, "")
+	}
+	if cure != "" {
+		lines = append(lines, draw.NewLine(width, draw.Style{}).To(2).Put(t.Accent.Strong(), "f").Put(t.Good, " mends it: "+cure).String())
+	}
+	return append(lines, "")
+}
+
+// hanging draws a text behind a mark, over several lines if it is long; nothing for an empty text.
+func hanging(style draw.Style, mark, text string, width int) (lines []string) {
+	if text == "" {
+		return nil
+	}
+	in := draw.Width(mark)
+	for _, part := range draw.Wrap(text, max(width-in, 8)) {
+		lines = append(lines, draw.NewLine(width, draw.Style{}).Put(style, mark).To(in).Put(style, part).String())
+		mark = ""
 	}
 	return lines
-}
-
-func (s *healthScreen) network(n *network, width int) []string {
-	t := s.theme
-	l := draw.NewLine(width, draw.Style{}).Put(t.Accent.Strong(), n.name).Put(t.Text, "  ").Put(stateStyle(t, n.State), cleanName(string(n.State)))
-	f := fields{theme: t, width: width}
-	f.add("this node", cleanName(n.Self.Name)+"  "+first(n.Self))
-	if n.Interface != "" {
-		f.add("interface", cleanName(n.Interface)+", UDP port "+strconv.Itoa(int(n.Port))+", MTU "+strconv.Itoa(n.MTU))
-	}
-	style, text := s.controller(n)
-	f.style(style, "controller", text)
-	if n.Controller.CertUntil != nil {
-		f.add("certificate", "ends "+words.Until(s.now, *n.Controller.CertUntil))
-	}
-	f.add("policy", policed(n.Policy))
-	return append(append([]string{l.String()}, f.lines...), "")
-}
-
-func (s *healthScreen) controller(n *network) (draw.Style, string) {
-	c := n.Controller
-	at := cleanName(c.Address)
-	switch {
-	case c.Connected && c.Since != nil:
-		return s.theme.Text, at + " over " + cleanName(c.Transport) + ", for " + words.Span(s.now.Sub(*c.Since))
-	case c.Connected:
-		return s.theme.Text, at + " over " + cleanName(c.Transport)
-	case n.State == local.Down:
-		return s.theme.Dim, at
-	}
-	at += ", away"
-	if c.LastContact != nil {
-		at += ", last heard " + words.Ago(s.now, *c.LastContact)
-	}
-	if c.Problem != "" {
-		at += ": " + cleanText(c.Problem)
-	}
-	return s.theme.Fair, at
-}
-
-func policed(p local.Policy) string {
-	if p.Version == 0 {
-		return "no rules yet: nothing may pass"
-	}
-	return "version " + strconv.FormatUint(p.Version, 10) + ", " + strconv.Itoa(p.Flows) + " flows, " + strconv.FormatUint(p.Denied, 10) + " packets denied"
-}
-
-func stateStyle(t *draw.Theme, s local.State) draw.Style {
-	switch s {
-	case local.Up:
-		return t.Good
-	case local.Failed, local.NeedsLogin:
-		return t.Bad
-	case local.Down:
-		return t.Dim
-	}
-	return t.Fair
 }
 
 // netcheck draws what the last check has found.
@@ -136,19 +148,23 @@ func (s *healthScreen) netcheck(width int) []string {
 	t := s.theme
 	lines := []string{t.Title.Paint(draw.Cut("THIS MACHINE'S NETWORK", width))}
 	switch {
-	case s.asked:
+	case s.asked && s.whole:
 		return append(lines, t.Dim.Paint(draw.Cut("asking every relay and the router; up to three seconds …", width)))
-	case s.fault != nil:
-		return append(append(lines, paragraph(t.Bad, cleanText(reason(s.fault)), width)...), paragraph(t.Dim, cleanText(hint(s.fault)), width)...)
+	case s.check == nil && len(s.found.Skipped) > 0:
+		for _, text := range s.found.Skipped {
+			lines = append(lines, hanging(t.Dim, "", "not looked at: "+cleanText(text), width)...)
+		}
+		return lines
 	case s.check == nil:
 		return append(lines, t.Dim.Paint(draw.Cut("n checks what it lets through", width)))
 	}
 	for _, m := range s.check.Meaning {
-		lines = append(lines, paragraph(t.Text, cleanText(m), width)...)
+		lines = append(lines, hanging(t.Text, "", cleanText(m), width)...)
 	}
 	f := fields{theme: t, width: width}
 	for i, r := range s.check.Relays {
 		if i == 8 {
+			f.add("", "and "+strconv.Itoa(len(s.check.Relays)-i)+" more")
 			break
 		}
 		text := cleanName(r.Name) + "  " + orNone(latency(r.UDP))
@@ -162,12 +178,42 @@ func (s *healthScreen) netcheck(width int) []string {
 }
 
 func (s *healthScreen) key(name string) action {
-	if name == "n" && !s.asked {
-		s.asked = true
-		return checkNet{}
+	switch name {
+	case "n":
+		return s.examine(true)
+	case "f":
+		return s.mend()
 	}
 	s.scroll.key(name)
 	return nil
+}
+
+// mend asks whether the cures may be run.
+func (s *healthScreen) mend() action {
+	cures := s.cures()
+	switch {
+	case len(cures) == 0:
+		return say{text: "There is nothing here that could be mended from here"}
+	case !s.found.Root:
+		return say{"Only root may do that: sudo cvlan tui, or sudo cvlan doctor --fix", true}
+	}
+	texts := make([]string, len(cures))
+	for i, c := range cures {
+		texts[i] = cleanText(strings.Join(c, " "))
+	}
+	return ask{question: "Run this as root?", lines: texts, then: mend{cures}}
+}
+
+// cures are the commands that would mend something, each once.
+func (s *healthScreen) cures() (all [][]string) {
+	seen := map[string]bool{}
+	for _, f := range s.found.Findings {
+		if text := strings.Join(f.Cure, " "); text != "" && !seen[text] {
+			seen[text] = true
+			all = append(all, f.Cure)
+		}
+	}
+	return all
 }
 
 func (s *healthScreen) wheel(by int) action {
@@ -175,28 +221,63 @@ func (s *healthScreen) wheel(by int) action {
 	return nil
 }
 
-func (s *healthScreen) hints() []hintText {
-	return []hintText{{"n", "check the network"}, {"↑↓", "scroll"}}
+func (s *healthScreen) hints() (h []hintText) {
+	if len(s.cures()) > 0 {
+		h = append(h, hintText{"f", "mend"})
+	}
+	return append(h, hintText{"n", "check the network"}, hintText{"↑↓", "scroll"})
 }
 
-type checkNet struct{}
+// examine has this machine examined.
+type examine struct{ whole bool }
 
-func (checkNet) run(ctx context.Context, c *Config) outcome {
-	n, err := c.Daemon.NetCheck(ctx)
-	return netChecked{n, err, c.Now()}
+func (e examine) run(ctx context.Context, c *Config) outcome {
+	return examined{c.Examine(ctx, e.whole), c.Now()}
 }
 
-type netChecked struct {
-	check local.NetCheck
-	err   error
+type examined struct {
+	found Diagnosis
 	at    time.Time
 }
 
-func (n netChecked) take(m *Model) action {
+func (e examined) take(m *Model) action {
 	s := m.health
-	s.asked, s.fault, s.checked = false, n.err, n.at
-	if n.err == nil {
-		s.check = &n.check
+	s.asked, s.found, s.examined = false, e.found, e.at
+	for i := range s.found.Findings {
+		f := &s.found.Findings[i]
+		f.live = slices.ContainsFunc(s.networks, func(n *network) bool {
+			return n.Name == f.Network && slices.ContainsFunc(troubles(n), func(p local.Problem) bool { return p.Code == f.Code })
+		})
+	}
+	if e.found.Check != nil {
+		s.check, s.checked = e.found.Check, e.at
 	}
 	return nil
+}
+
+// mend runs cures, one after the other, and examines again.
+type mend struct{ cures [][]string }
+
+func (x mend) run(ctx context.Context, c *Config) outcome {
+	for _, cure := range x.cures {
+		if err := c.Cure(ctx, cure); err != nil {
+			return mended{c.Examine(ctx, false), c.Now(), cure, err}
+		}
+	}
+	return mended{c.Examine(ctx, false), c.Now(), nil, nil}
+}
+
+type mended struct {
+	found Diagnosis
+	at    time.Time
+	cure  []string
+	err   error
+}
+
+func (x mended) take(m *Model) action {
+	examined{x.found, x.at}.take(m)
+	if x.err != nil {
+		return oops(cmp.Or(strings.Join(x.cure, " "), "mend"), x.err)
+	}
+	return say{text: "Done"}
 }

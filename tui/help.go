@@ -11,10 +11,10 @@ var helpParts = []struct {
 		{"mouse", "click, wheel; a click on a head sorts"}, {"m", "mouse off, to mark text; on"}, {"?", "these keys"}, {"q ctrl+c", "quit"}}},
 	{"Peers", []hintText{{"/", "filter: words that must occur; !word: must not"}, {"s S", "sort by another column; turn round"}, {"enter", "details of the peer"},
 		{"p", "ping it, live"}, {"c C", "copy its address; its name"}, {"e", "policy: may this machine reach it?"}, {"f e", "policy: may this one reach that one?"}, {"esc", "drop the filter; back"}}},
-	{"Others", []hintText{{"n", "Health: check what this machine's network lets through"}, {"enter", "Networks: show only this one"}, {"u d", "Networks: switch on, off"},
+	{"Others", []hintText{{"f", "Health: mend what can be mended from here"}, {"n", "Health: check what this machine's network lets through"}, {"enter", "Networks: show only this one"}, {"u d", "Networks: switch on, off"},
 		{"enter", "Denials: why this packet was dropped"}}},
-	{"With an admin login", []hintText{{"a t r x", "Nodes: approve, tag, rename, remove"}, {"n x", "Keys: make one, revoke one"}}},
-	{"Signs", []hintText{{"●", "direct"}, {"◐", "through a relay"}, {"○", "online, no traffic"}, {"◇", "a device without an agent"}, {"·", "offline"}}},
+	{"With a login to a controller", []hintText{{"a t r x", "Nodes: approve, tag, rename, remove"}, {"n x", "Keys: make one, revoke one"}, {"L", "go on with another login"}}},
+	{"Signs", []hintText{{"●", "direct"}, {"◐", "through a relay"}, {"○", "online, no traffic"}, {"◇", "a device without an agent"}, {"✗", "closed: no protocol in common"}, {"·", "offline"}}},
 }
 
 // helpScreen shows all keys.

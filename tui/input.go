@@ -41,7 +41,7 @@ func (m *Model) key(name string) action {
 		return a
 	}
 	if !m.world.known {
-		return nil
+		return m.health.key(name)
 	}
 	if m.detailed {
 		return m.details.key(name)
@@ -75,6 +75,8 @@ func (m *Model) rootKey(name string) (action, bool) {
 		if m.mouseOff {
 			return say{text: "The mouse marks text now; m gives it back"}, true
 		}
+	case "L":
+		return pickLogin{}, true
 	case "tab":
 		return show{(m.at + 1) % m.last()}, true
 	case "shift+tab":

@@ -25,6 +25,13 @@ type keysScreen struct {
 
 func (s *keysScreen) title() string { return "Keys" }
 
+func (s *keysScreen) caption() string {
+	if !s.told {
+		return ""
+	}
+	return captioned(fmt.Sprintf("%d join keys", len(s.keys)), s.loginAs)
+}
+
 func (s *keysScreen) shown() action { return s.reload() }
 
 func (s *keysScreen) reload() action {
@@ -94,7 +101,7 @@ func (s *keysScreen) key(name string) action {
 	case "x", "delete":
 		if s.list.at < len(s.keys) && s.fault == nil {
 			k := &s.keys[s.list.at]
-			return ask{"Revoke this key of " + cleanName(k.NetworkName) + "? Nodes that it admitted stay.", revokeKey{k.ID.String()}}
+			return ask{question: "Revoke this key of " + cleanName(k.NetworkName) + "? Nodes that it admitted stay.", then: revokeKey{k.ID.String()}}
 		}
 		return nil
 	}
@@ -186,10 +193,11 @@ func (askKeys) run(ctx context.Context, c *Config) outcome {
 	if err == nil {
 		n, err = c.Controller.Networks(ctx)
 	}
-	return keysTold{k, n, err}
+	return keysTold{theirs{}, k, n, err}
 }
 
 type keysTold struct {
+	theirs
 	keys     []admin.JoinKey
 	networks []admin.Network
 	err      error
@@ -221,10 +229,11 @@ type createKey struct{ want admin.NewJoinKey }
 
 func (k createKey) run(ctx context.Context, c *Config) outcome {
 	made, err := c.Controller.CreateKey(ctx, k.want)
-	return keyMade{made, err}
+	return keyMade{theirs{}, made, err}
 }
 
 type keyMade struct {
+	theirs
 	key admin.CreatedJoinKey
 	err error
 }

@@ -36,6 +36,8 @@ type Model struct {
 	notice        say
 	noticeUntil   time.Time
 	pathAsked     bool
+	reachAsked    bool
+	proofAsked    bool
 	turn          int
 
 	later *news    // counters that the next second takes in, so that the screen changes once
@@ -47,7 +49,7 @@ type Model struct {
 type tick time.Time
 
 func newModel(ctx context.Context, c *Config, n <-chan news) *Model {
-	w := &world{now: c.Now(), theme: draw.Dark(), byID: map[peerID]*peer{}, paths: map[peerID]pathNews{}, systemd: c.Systemd, admin: c.Controller != nil, login: c.NoController}
+	w := &world{now: c.Now(), theme: draw.Dark(), byID: map[peerID]*peer{}, paths: map[peerID]pathNews{}, reach: map[peerID]reachNews{}, proofs: map[peerID]proofNews{}, admin: c.Controller != nil, login: c.NoController, loginAs: loginText(c)}
 	m := &Model{config: c, ctx: ctx, news: n, world: w, details: &details{world: w}, help: &helpScreen{world: w}}
 	m.peers = &peersScreen{world: w, details: m.details}
 	m.health, m.denials = &healthScreen{world: w}, &denialsScreen{world: w}
@@ -122,6 +124,9 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 // hear takes in news of the daemon.
 func (m *Model) hear(n news) {
 	m.later = nil // it was older
+	if m.world.away != nil && n.err == nil {
+		m.health.found, m.health.examined = Diagnosis{}, time.Time{} // that was about its silence
+	}
 	m.world.take(n)
 	m.peers.rebuild()
 }
@@ -135,7 +140,10 @@ func (m *Model) second() tea.Cmd {
 	if m.noticeUntil.Before(m.world.now) {
 		m.notice = say{}
 	}
-	return m.do(both{m.nextPing(), m.nextPath(), m.screens[m.at].tick()})
+	if m.world.away != nil {
+		return m.do(m.health.examine(false))
+	}
+	return m.do(both{m.nextPing(), m.nextPath(), m.nextReach(), m.nextProof(), m.nextTunnels(), m.screens[m.at].tick()})
 }
 
 // do does an action.
@@ -160,7 +168,10 @@ func (m *Model) do(a action) tea.Cmd {
 	case say:
 		m.notice, m.noticeUntil = a, m.world.now.Add(noticeFor)
 	case ask:
-		m.dialog = &dialog{title: a.question, then: func(string) action { return a.then }}
+		m.dialog = &dialog{title: a.question, lines: a.lines, then: func(string) action { return a.then }}
+	case choose:
+		m.dialog = &dialog{title: a.title, choices: a.choices, pick: a.then}
+		m.dialog.list = list{at: a.at, rows: len(a.choices), height: mostChoices}
 	case request:
 		m.dialog = &dialog{title: a.title, typed: true, then: a.then}
 		m.dialog.line.Set(a.text)
@@ -180,10 +191,11 @@ const noticeFor = 5 * time.Second
 
 // work runs work away from the screen.
 func (m *Model) work(w work) tea.Cmd {
+	c := m.config // as it is now: another login makes another
 	return func() tea.Msg {
 		ctx, cancel := context.WithTimeout(m.ctx, patience)
 		defer cancel()
-		return w.run(ctx, m.config)
+		return returned{w.run(ctx, c), c.Controller}
 	}
 }
 
@@ -220,5 +232,5 @@ func (m *Model) open(o open) tea.Cmd {
 	if o.ping {
 		m.world.ping.start(o.id)
 	}
-	return m.do(both{m.nextPing(), m.nextPath()})
+	return m.do(both{m.nextPing(), m.nextPath(), m.nextReach(), m.nextProof(), m.nextTunnels()})
 }

@@ -9,14 +9,28 @@ import (
 	"github.com/cvlan/cvlan/tui/draw"
 )
 
-// networksScreen lists the networks of this machine: choose which one is shown, switch one on or off.
+// networksScreen lists the networks of this machine: choose which one is shown, switch one on or off. Below stands what this machine is
+// in the one under the cursor.
 type networksScreen struct {
 	still
 	*world
-	list list
+	list   list
+	scroll scroll // of what stands below
+	below  int    // the line at which that begins
 }
 
 func (s *networksScreen) title() string { return "Networks" }
+
+func (s *networksScreen) shown() action {
+	for i, n := range s.networks {
+		if n.ID == s.only || len(s.networks) == 1 {
+			s.list.at = i + 1
+		}
+	}
+	return s.nextOwn()
+}
+
+func (s *networksScreen) tick() action { return s.nextOwn() }
 
 var networkColumns = []draw.Column{
 	{Min: 1, Rank: 0},
@@ -29,12 +43,38 @@ var networkColumns = []draw.Column{
 }
 
 func (s *networksScreen) view(width, height int) []string {
-	t := s.theme
 	if len(s.networks) == 0 {
-		return append([]string{""}, paragraph(t.Dim, "This machine is in no network yet. Join one with: cvlan up --key-file FILE", width)...)
+		return s.noNetwork(width)
 	}
-	s.list.fit(len(s.networks)+1, height-1)
-	return rows(t, networkColumns, &s.list, width, s.cells)
+	s.list.fit(len(s.networks)+1, min(len(s.networks)+1, max(height/2-1, 2)))
+	lines := rows(s.theme, networkColumns, &s.list, width, s.cells)
+	lines = append(lines, "")
+	s.below = len(lines)
+	n := s.current()
+	if n == nil {
+		s.scroll = scroll{}
+		return append(lines, paragraph(s.theme.Dim, "All networks are shown together. Enter on one of them shows only that one.", width)...)
+	}
+	return append(lines, s.scroll.part(s.about(n, width), height-s.below)...)
+}
+
+// noNetwork says how to join one.
+func (w *world) noNetwork(width int) []string {
+	t := w.theme
+	lines := append([]string{"", t.Accent.Strong().Paint(draw.Cut("This machine is in no network yet", width)), ""},
+		paragraph(t.Text, "Join one with the key that an admin has made for it:", width)...)
+	lines = append(append(lines, ""), paragraph(t.Accent, "  sudo cvlan up --key-file FILE", width)...)
+	return append(append(lines, ""), paragraph(t.Dim, "An admin makes one with: cvlan admin key create --network NETWORK", width)...)
+}
+
+// about draws what this machine is in a network, and its certificate there.
+func (s *networksScreen) about(n *network, width int) []string {
+	if width < paneFrom {
+		return append(s.membership(n, width), s.proof(n, width)...)
+	}
+	half := (width - 3) / 2
+	right := s.proof(n, width-half-3)
+	return draw.Beside(s.membership(n, half), half, "   ", right)
 }
 
 // cells is what the columns say of a network, or in the first row of all of them.
@@ -75,8 +115,11 @@ func (s *networksScreen) key(name string) action {
 		return s.turn(n, name == "u")
 	case (name == "c" || name == "y") && n != nil:
 		return clip{first(n.Self)}
+	case name == "pgup" || name == "pgdown" || name == "space":
+		s.scroll.key(name)
+	case s.list.key(name):
+		s.scroll = scroll{}
 	}
-	s.list.key(name)
 	return nil
 }
 
@@ -84,7 +127,7 @@ func (s *networksScreen) turn(n *network, on bool) action {
 	if on {
 		return both{say{text: "Bringing " + n.name + " up …"}, turnNetwork{n.ID, n.name, true}}
 	}
-	return ask{fmt.Sprintf("Switch %s off on this machine?", n.name), turnNetwork{n.ID, n.name, false}}
+	return ask{question: fmt.Sprintf("Switch %s off on this machine?", n.name), then: turnNetwork{n.ID, n.name, false}}
 }
 
 func (s *networksScreen) click(_, y int) action {
@@ -96,23 +139,28 @@ func (s *networksScreen) click(_, y int) action {
 		return s.key("enter")
 	}
 	s.list.to(row)
+	s.scroll = scroll{}
 	return nil
 }
 
 func (s *networksScreen) wheel(by int) action {
-	s.list.wheel(by)
+	s.scroll.wheel(by)
 	return nil
 }
 
 func (s *networksScreen) hints() []hintText {
+	if len(s.networks) == 0 {
+		return nil
+	}
 	h := []hintText{{"enter", "show only this"}}
-	if n := s.current(); n != nil {
-		if n.on() {
-			h = append(h, hintText{"d", "switch off"})
-		} else {
-			h = append(h, hintText{"u", "switch on"})
-		}
-		h = append(h, hintText{"c", "copy my address"})
+	n := s.current()
+	switch {
+	case n == nil:
+		h[0].does = "show all"
+	case n.on():
+		h = append(h, hintText{"d", "switch off"}, hintText{"c", "copy my address"})
+	default:
+		h = append(h, hintText{"u", "switch on"}, hintText{"c", "copy my address"})
 	}
 	return h
 }

@@ -44,7 +44,12 @@ func (s *nodesScreen) caption() string {
 	if s.pending > 0 {
 		text += fmt.Sprintf(", %d wait for approval", s.pending)
 	}
-	return text
+	return captioned(text, s.loginAs)
+}
+
+// captioned puts together what there is.
+func captioned(texts ...string) string {
+	return strings.Join(slices.DeleteFunc(texts, func(s string) bool { return s == "" }), "  ·  ")
 }
 
 func (s *nodesScreen) shown() action { return s.reload() }
@@ -151,8 +156,8 @@ func (s *nodesScreen) key(name string) action {
 			return changeNode{called + " is " + cleanName(text) + " now", "rename " + called, func(ctx context.Context, c Controller) error { return c.Rename(ctx, id, text) }}
 		}}
 	case "x", "delete":
-		return ask{"Remove " + called + " from " + cleanName(n.NetworkName) + "? It needs a join key to come back.",
-			changeNode{called + " is removed", "remove " + called, func(ctx context.Context, c Controller) error { return c.Delete(ctx, id) }}}
+		return ask{question: "Remove " + called + " from " + cleanName(n.NetworkName) + "? It needs a join key to come back.",
+			then: changeNode{called + " is removed", "remove " + called, func(ctx context.Context, c Controller) error { return c.Delete(ctx, id) }}}
 	case "c", "y":
 		if len(n.Addresses) > 0 {
 			return clip{n.Addresses[0].String()}
@@ -217,10 +222,11 @@ type askNodes struct{}
 
 func (askNodes) run(ctx context.Context, c *Config) outcome {
 	n, err := c.Controller.Nodes(ctx)
-	return nodesTold{n, err}
+	return nodesTold{theirs{}, n, err}
 }
 
 type nodesTold struct {
+	theirs
 	nodes []admin.Node
 	err   error
 }

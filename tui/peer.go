@@ -37,6 +37,7 @@ const (
 	relayed
 	idle
 	noAgent
+	closed // they have no protocol in common that may be used
 	offline
 )
 
@@ -53,7 +54,7 @@ func (p *peer) take(n *network, raw local.Peer, at time.Time) {
 	if fresh || !slices.Equal(raw.Addresses, was.Addresses) {
 		p.address = first(raw.Node)
 	}
-	if fresh || raw.Path != was.Path || raw.Relay != was.Relay || raw.Online != was.Online || raw.Kind != was.Kind {
+	if fresh || raw.Path != was.Path || raw.Relay != was.Relay || raw.Online != was.Online || raw.Kind != was.Kind || raw.Closed != was.Closed {
 		p.stand, p.way = stands(&raw)
 	}
 	p.Peer, p.network, p.text = raw, n.name, ""
@@ -65,6 +66,8 @@ func (p *peer) take(n *network, raw local.Peer, at time.Time) {
 
 func stands(p *local.Peer) (standing, string) {
 	switch {
+	case p.Closed != "" && p.Online:
+		return closed, "closed"
 	case p.Path == local.PathDirect:
 		return direct, "direct"
 	case p.Path == local.PathRelay && p.Relay != "":
@@ -128,6 +131,8 @@ func (p *peer) mark(t *draw.Theme) (draw.Style, string) {
 		return t.Good, "○"
 	case noAgent:
 		return t.Dim, "◇"
+	case closed:
+		return t.Bad, "✗"
 	}
 	return t.Dim, "·"
 }

@@ -33,6 +33,8 @@ var askLabels = [3]string{"from", "to", "service"}
 
 func (s *policyScreen) title() string { return "Policy" }
 
+func (s *policyScreen) caption() string { return s.loginAs }
+
 func (s *policyScreen) shown() action {
 	if s.network == "" && len(s.chosen()) > 0 {
 		n := s.chosen()[0]
@@ -271,10 +273,11 @@ type askPolicy struct {
 
 func (a askPolicy) run(ctx context.Context, c *Config) outcome {
 	out, err := c.Controller.Explain(ctx, a.network, a.q)
-	return policyTold{out, err}
+	return policyTold{theirs{}, out, err}
 }
 
 type policyTold struct {
+	theirs
 	answers admin.PolicyAnswers
 	err     error
 }

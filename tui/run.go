@@ -15,7 +15,14 @@ type Config struct {
 	Controller Controller // nil: nobody is logged in to one
 	// NoController says why there is none, and what to type.
 	NoController string
-	Systemd      bool // the daemon is a service of systemd's, as far as is known
+	Logins       []Login // that are stored
+	Login        string  // which of them Controller is; "": none
+	// LogIn goes on with another of the logins.
+	LogIn func(name string) (Controller, error)
+	// Examine finds out what is wrong with this machine; whole also asks relays and routers, for up to three seconds. Cure runs what a
+	// finding says would mend it.
+	Examine func(ctx context.Context, whole bool) Diagnosis
+	Cure    func(ctx context.Context, command []string) error
 	// QR draws a text as a QR code, in lines of blocks. It fails for a text that is too long.
 	QR     func(text string) ([]string, error)
 	Now    func() time.Time

@@ -50,3 +50,30 @@ func (s *stage) staff() {
 		{ID: ident.JoinKey(3) << 50, NetworkName: "office", State: "valid", Uses: 0, Used: 12, Approve: true, Tags: []string{"tag:web"}, Created: noon.Add(-48 * time.Hour)},
 	}
 }
+
+// speakIPsec has the first peer speak it, and the second one be closed.
+func (s *stage) speakIPsec() {
+	peers := s.twin.status.Networks[0].Peers
+	peers[0].Protocol, peers[0].Cipher, peers[0].Why = local.IPsecProtocol, "AES-256-GCM", "the policy requires it"
+	peers[1].Closed = "the policy requires IPsec, which it does not speak"
+	since, rekey := noon.Add(-10*time.Minute), noon.Add(49*time.Minute)
+	s.twin.ipsec = local.IPsec{Networks: []local.IPsecNetwork{{ID: "n1", Peers: []local.IPsecPeer{{ID: "b1",
+		IKE: []local.IKESA{{Identity: "db-1.office.cvlan", Method: "certificate, ECDSA P-256", Cipher: "AES-256-GCM, P-384", Since: &since, Rekey: &rekey}},
+		ESP: []local.ESPSA{{Cipher: "AES-256-GCM", State: "sealing", Since: &since, Sent: 4711}}}}}}}
+}
+
+// stopped is a daemon whose service somebody has stopped.
+func (s *stage) stopped() {
+	s.twin.err = errDown
+	s.twin.found = Diagnosis{Findings: []Finding{{Code: "daemon-down", Severity: Error, What: "the daemon cvland does not run", Why: "its service is inactive",
+		Hint: "sudo systemctl enable --now cvland", Cure: []string{"systemctl", "start", "cvland"}}}}
+}
+
+// spoil has an examination find what the daemon tells already, a changed MTU, and something to know.
+func (s *stage) spoil() {
+	s.twin.found = Diagnosis{Findings: []Finding{
+		{Code: "mtu-changed", Severity: Warning, Network: "office", What: "the interface cvlan0 has MTU 900 instead of 1280", Why: "somebody changed it: large packets may not arrive",
+			Hint: "sudo ip link set dev cvlan0 mtu 1280", Cure: []string{"ip", "link", "set", "dev", "cvlan0", "mtu", "1280"}},
+		{Code: "udp-blocked", Severity: Warning, Network: "office", What: "UDP does not leave this network"},
+		{Code: "no-relay", Severity: Note, What: "the networks have no relay", Hint: "docs/guides/relay.md says how to run one"}}}
+}

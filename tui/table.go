@@ -183,6 +183,8 @@ func wayStyle(t *draw.Theme, s standing) draw.Style {
 		return t.Good
 	case relayed:
 		return t.Fair
+	case closed:
+		return t.Bad
 	}
 	return t.Dim
 }

@@ -75,10 +75,11 @@ func (m *Model) draw() []string {
 func (m *Model) middle(width, height int) []string {
 	var lines []string
 	switch {
+	case width < 1:
 	case m.helping:
 		lines = m.help.view(width, height)
 	case !m.world.known:
-		lines = m.world.absent(width, height)
+		lines = m.health.absent(width, height)
 	case m.world.away != nil && height > 3:
 		lines = append([]string{m.world.banner(width)}, m.inner(width, height-1)...)
 	default:
@@ -249,6 +250,9 @@ func (m *Model) hints() []hintText {
 	case m.helping:
 		return []hintText{{"any key", "back"}}
 	case !m.world.known:
+		if len(m.health.cures()) > 0 {
+			return []hintText{{"f", "mend"}}
+		}
 		return nil
 	case m.detailed:
 		return m.details.hints()

@@ -35,11 +35,18 @@ type world struct {
 	log      changelog
 	paths    map[peerID]pathNews
 	noPaths  error // why paths are not told: the rights are missing
+	reach    map[peerID]reachNews
+	noReach  error // why rules are not told, likewise
+	proofs   map[peerID]proofNews
+	own      []local.Certificate
+	ownAsked bool
+	ownAt    time.Time
+	tunnels  tunnels
 	ping     pinging
 	from     peerID // whom the next question to policy is asked for; none: this machine
-	systemd  bool   // services are systemd's here
 	admin    bool   // there is a login to a controller
 	login    string // why not
+	loginAs  string // which of several it is
 }
 
 // take takes in news of the daemon.
@@ -110,6 +117,8 @@ func (w *world) forget(at time.Time) {
 		if p.stamp != w.stamp {
 			delete(w.byID, id)
 			delete(w.paths, id)
+			delete(w.reach, id)
+			delete(w.proofs, id)
 			if w.from == id {
 				w.from = peerID{}
 			}

@@ -30,6 +30,27 @@ func TestCutEndsInDots(t *testing.T) {
 	}
 }
 
+func TestTextIsBrokenAtBlanks(t *testing.T) {
+	for _, c := range []struct {
+		text  string
+		width int
+		want  string
+	}{
+		{"", 5, ""},
+		{"type cvlan admin login --key-file FILE now", 30, "type cvlan admin login|--key-file FILE now"},
+		{"  far in it goes on", 10, "  far in|  it goes|  on"},
+		{"abcdefghij kl", 4, "abcd|efgh|ij|kl"},
+		{"一二三四 五", 4, "一二|三四|五"},
+		{"一", 1, ""},
+		{"one\ntwo", 9, "one|two"},
+		{"x", 0, ""},
+	} {
+		if got := strings.Join(Wrap(c.text, c.width), "|"); got != c.want {
+			t.Errorf("%q in %d: %q, want %q", c.text, c.width, got, c.want)
+		}
+	}
+}
+
 func TestColumnsGoByRankAndShareWhatIsLeft(t *testing.T) {
 	c := []Column{{Min: 1, Rank: 0}, {Min: 10, Most: 20, Rank: 1}, {Min: 8, Rank: 3}, {Min: 6, Most: 30, Rank: 2}}
 	for room, want := range map[int][]int{0: {0, 0, 0, 0}, 3: {1, 0, 0, 0}, 13: {1, 10, 0, 0}, 21: {1, 10, 0, 6}, 25: {1, 14, 0, 6}, 31: {1, 10, 8, 6}, 60: {1, 20, 8, 25}} {

@@ -115,14 +115,6 @@ func Fit(lines []string, height int) []string {
 	return lines[:height]
 }
 
-// Wrap breaks a plain text into lines of at most width cells: between words, and within those that are longer than a line.
-func Wrap(text string, width int) []string {
-	if width < 1 {
-		return nil
-	}
-	return strings.Split(ansi.Wrap(text, width, ""), "\n")
-}
-
 // Beside puts two blocks of lines next to each other; the left one is made width cells wide.
 func Beside(left []string, width int, gap string, right []string) []string {
 	out := make([]string, max(len(left), len(right)))

@@ -49,6 +49,33 @@ func (o *office) Path(r local.PathRequest) (local.PeerPath, error) {
 	return p, nil
 }
 
+// Reach tells rules as an office has them: web servers reach the databases, everybody is watched, nobody logs in to a database.
+func (o *office) Reach(r local.PathRequest) (local.Reach, error) {
+	out := local.Reach{Schema: local.Schema, Policy: 12, Out: []local.ReachRule{}, In: []local.ReachRule{}}
+	i, ok := find(r.Peer)
+	if !ok {
+		return out, nil
+	}
+	out.Out = append(out.Out, local.ReachRule{Rule: 0, Services: []string{"icmp", "icmpv6"}})
+	switch desks[i].tag {
+	case "db":
+		out.Out = append(out.Out, local.ReachRule{Rule: 3, Services: []string{"tcp:5432", "tcp:9187"}}, local.ReachRule{Rule: 5, Deny: true, Services: []string{"tcp:22"}})
+	case "web":
+		out.Out = append(out.Out, local.ReachRule{Rule: 2, Services: []string{"tcp:80", "tcp:443"}}, local.ReachRule{Rule: 4, Services: []string{"tcp:22"}})
+		out.In = append(out.In, local.ReachRule{Rule: 6, Services: []string{"tcp:8000-8100"}})
+	case "ci", "storage", "site":
+		out.Out = append(out.Out, local.ReachRule{Rule: 4, Services: []string{"tcp:22", "tcp:2049"}})
+	}
+	return out, nil
+}
+
+func (o *office) Certificates() local.Certificates {
+	return local.Certificates{Schema: local.Schema, Certificates: []local.Certificate{{Network: "office", ID: "v0office", Subject: "CN=n0self", Names: []string{"alice-laptop.office.cvlan", "cvlan://default/v0office/n0self"},
+		Serial: "4fa07b11c2d84a5e9d3b60f7a1c5e802", Fingerprint: "9b1c64d2a7f05e38c91d77ab40e2f6d15c08a3be914f27d60b5ea8c3127df049", Key: "ECDSA P-256",
+		NotBefore: o.began.Add(-9 * 24 * time.Hour), NotAfter: o.began.Add(51 * 24 * time.Hour), RenewsFrom: o.began.Add(21 * 24 * time.Hour),
+		Issuer: local.Issuer{Subject: "CN=CloudVLAN tenant default"}, Root: local.Issuer{Subject: "CN=CloudVLAN root", NotAfter: o.began.Add(20 * 365 * 24 * time.Hour)}}}}
+}
+
 func (o *office) Ping(r local.PingRequest) (local.Pong, error) {
 	i, ok := find(r.Peer)
 	now := time.Now()

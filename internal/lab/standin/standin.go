@@ -19,6 +19,8 @@ import (
 type Source interface {
 	Status() []byte // a local.Status in JSON
 	Path(local.PathRequest) (local.PeerPath, error)
+	Reach(local.PathRequest) (local.Reach, error)
+	Certificates() local.Certificates
 	Ping(local.PingRequest) (local.Pong, error)
 	PolicyLog(local.PolicyLogRequest) local.PolicyLog
 	NetCheck() local.NetCheck
@@ -46,6 +48,8 @@ func Serve(socket string, source Source, every time.Duration) (*Daemon, error) {
 	})
 	mux.HandleFunc("GET "+local.WatchStatus.Path, d.watch)
 	mux.HandleFunc("POST "+local.PostPath.Path, answer(source.Path))
+	mux.HandleFunc("POST "+local.PostReach.Path, answer(source.Reach))
+	mux.HandleFunc("GET "+local.GetCertificates.Path, answer(func(local.None) (local.Certificates, error) { return source.Certificates(), nil }))
 	mux.HandleFunc("POST "+local.PostPing.Path, answer(source.Ping))
 	mux.HandleFunc("POST "+local.PostPolicyLog.Path, answer(func(r local.PolicyLogRequest) (local.PolicyLog, error) { return source.PolicyLog(r), nil }))
 	mux.HandleFunc("GET "+local.GetNetCheck.Path, answer(func(local.None) (local.NetCheck, error) { return source.NetCheck(), nil }))

@@ -18,6 +18,10 @@ func (one) Status() []byte {
 func (one) Path(local.PathRequest) (local.PeerPath, error) {
 	return local.PeerPath{}, local.CodeNotFound.Problem("show the paths", "no such peer", "")
 }
+func (one) Reach(local.PathRequest) (local.Reach, error) {
+	return local.Reach{}, local.CodePermission.Problem("show rules", "not yours", "")
+}
+func (one) Certificates() local.Certificates                 { return local.Certificates{Schema: 1} }
 func (one) Ping(local.PingRequest) (local.Pong, error)       { return local.Pong{RTT: 5}, nil }
 func (one) PolicyLog(local.PolicyLogRequest) local.PolicyLog { return local.PolicyLog{Schema: 1} }
 func (one) NetCheck() local.NetCheck                         { return local.NetCheck{Schema: 1} }

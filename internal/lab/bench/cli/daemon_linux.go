@@ -47,6 +47,8 @@ func (d *daemon) Path(local.PathRequest) (local.PeerPath, error) {
 	return local.PeerPath{Schema: local.Schema, Path: local.PathDirect, Candidates: []local.Candidate{{Path: local.PathDirect, Address: &at, Kind: "host", State: "works", Chosen: true, RTT: 21e6}}}, nil
 }
 
+func (d *daemon) Reach(local.PathRequest) (local.Reach, error)     { return local.Reach{}, nil }
+func (d *daemon) Certificates() local.Certificates                 { return local.Certificates{} }
 func (d *daemon) Ping(local.PingRequest) (local.Pong, error)       { return local.Pong{}, nil }
 func (d *daemon) PolicyLog(local.PolicyLogRequest) local.PolicyLog { return local.PolicyLog{} }
 func (d *daemon) NetCheck() local.NetCheck                         { return local.NetCheck{} }
