@@ -217,7 +217,10 @@ func controller(now time.Time, n local.Network) string {
 	case c.Connected:
 		return c.Address + " over " + c.Transport
 	}
-	text := c.Address + ", away"
+	text := c.Address
+	if n.State != local.Down && n.State != local.NeedsLogin { // else nobody asks it
+		text += ", away"
+	}
 	if c.LastContact != nil {
 		text += ", last heard " + iox.Ago(now, *c.LastContact)
 	}
