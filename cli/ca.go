@@ -20,38 +20,27 @@ func newCA(s *session) *cobra.Command {
 		newCAShow(s), newCAIssue(s), newCAList(s), newCARevoke(s), newCACRL(s), newCARotate(s))
 }
 
-// caDoc is the JSON document of the authority.
-type caDoc struct {
-	Schema int `json:"schema"`
-	admin.CA
-}
-
 func newCAShow(s *session) *cobra.Command {
-	var out iox.Output
 	var asPEM bool
-	c := &cobra.Command{
+	c := s.tells(&cobra.Command{
 		Use: "show", Short: "Show the root and the tenant's authorities",
 		Long: "show prints the root, which join keys name by its pin, and the tenant's authorities with how many of their certificates are in force. " +
 			"With --pem it prints their certificates instead, the root first: what a gateway has to trust.",
 		Example: "  cvlan admin ca show\n  cvlan admin ca show --pem > ca.pem",
 		Args:    takes(),
-		RunE: func(c *cobra.Command, _ []string) error {
-			return s.do(c, func(w *work) error {
-				a, err := admin.Call(w, w.client, admin.GetCA, w.InTenant)
-				if err != nil {
-					return err
-				}
-				if asPEM {
-					s.printPEM(a.Body)
-					return nil
-				}
-				return out.Write(s.IO, caDoc{adminSchema, a.Body}, func() { s.showCA(a.Body) })
-			})
-		},
-	}
+	}, func(w *work, _ []string) error {
+		a, err := admin.Call(w, w.client, admin.GetCA, w.InTenant)
+		if err != nil {
+			return err
+		}
+		if asPEM {
+			s.printPEM(a.Body)
+			return nil
+		}
+		return w.show(a.Body, func() { s.showCA(a.Body) })
+	}, "authorities.serial")
 	c.Flags().BoolVar(&asPEM, "pem", false, "print the certificates that count, in PEM")
-	outputFlags(c, &out)
-	exclusive(c, "pem", "json", "template")
+	exclusive(c, "pem", "json", "template", "quiet")
 	return c
 }
 

@@ -11,17 +11,15 @@ import (
 )
 
 type caIssueOptions struct {
-	*session
 	want  admin.NewCertificate
 	days  int64
 	csr   string
 	file  string
 	chain string
-	out   iox.Output
 }
 
 func newCAIssue(s *session) *cobra.Command {
-	o := &caIssueOptions{session: s}
+	o := &caIssueOptions{}
 	c := &cobra.Command{
 		Use: "issue NAME --csr FILE", Short: "Issue a certificate for a device without an agent",
 		Long: "issue signs a certificate request (PKCS #10, PEM) for an IPsec gateway, a phone or a router. The device's key never leaves it, and of the request only " +
@@ -29,15 +27,14 @@ func newCAIssue(s *session) *cobra.Command {
 		Example: "  cvlan admin ca issue gate-1 --csr gate-1.csr --dns gate-1.example.com --ip 192.0.2.1 --days 365\n" +
 			"  openssl req -new -key phone.key -subj /CN=phone | cvlan admin ca issue phone --csr - --email alice@example.com",
 		Args: takes("NAME"),
-		RunE: func(c *cobra.Command, args []string) error {
-			o.want.Name = args[0]
+		PreRunE: func(c *cobra.Command, args []string) error {
 			switch {
 			case o.csr == "":
 				return usage(c, "--csr is missing; make a request with: openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "+quotedName(args[0])+".key -out "+quotedName(args[0])+".csr")
 			case len(o.want.DNS)+len(o.want.IP)+len(o.want.Email) == 0:
 				return usage(c, "a name that peers know the device by is missing: --dns, --ip or --email")
 			}
-			return s.do(c, o.run)
+			return nil
 		},
 	}
 	f := c.Flags()
@@ -48,19 +45,18 @@ func newCAIssue(s *session) *cobra.Command {
 	f.Int64Var(&o.days, "days", admin.DefaultCertificateDays, "how long it lives, 825 days at most")
 	f.StringVar(&o.file, "out", "", "write the certificate to this file, which must not exist; -: to standard output (default: NAME.crt)")
 	f.StringVar(&o.chain, "ca-out", "", "write the authority's certificate and the root to this file, too, which must not exist")
-	outputFlags(c, &o.out)
-	return c
+	return s.tells(c, o.run, "serial")
 }
 
 // quotedName is a name as it may stand in a command that is suggested.
 func quotedName(name string) string { return strings.ReplaceAll(iox.CleanTo(name, 63), " ", "-") }
 
-func (o *caIssueOptions) run(w *work) error {
-	text, err := o.readKey(o.csr)
+func (o *caIssueOptions) run(w *work, args []string) error {
+	text, err := w.readKey(o.csr)
 	if err != nil {
 		return err
 	}
-	o.want.CSR, o.want.Days = text+"\n", &o.days
+	o.want.Name, o.want.CSR, o.want.Days = args[0], text+"\n", &o.days
 	if o.file == "" {
 		o.file = iox.Clean(o.want.Name) + ".crt"
 	}
@@ -90,7 +86,7 @@ func (o *caIssueOptions) run(w *work) error {
 		discard(files)
 		return err
 	}
-	return o.print(c.Body)
+	return o.print(w, c.Body)
 }
 
 func discard(files []*outFile) {
@@ -99,19 +95,15 @@ func discard(files []*outFile) {
 	}
 }
 
-func (o *caIssueOptions) print(c admin.CreatedCertificate) error {
-	doc := struct {
-		Schema int `json:"schema"`
-		admin.CreatedCertificate
-	}{adminSchema, c}
-	return o.out.Write(o.IO, doc, func() {
+func (o *caIssueOptions) print(w *work, c admin.CreatedCertificate) error {
+	return w.show(c, func() {
 		if o.file == "-" {
-			o.IO.Out.Write(onlyPEM(c.PEM))
+			w.IO.Out.Write(onlyPEM(c.PEM))
 		} else {
-			o.IO.Printf("The certificate of %s is in %s (serial %s), good until %s", c.Name, o.file, c.Serial, c.NotAfter.UTC().Format(time.DateOnly))
+			w.IO.Printf("The certificate of %s is in %s (serial %s), good until %s", c.Name, o.file, c.Serial, c.NotAfter.UTC().Format(time.DateOnly))
 		}
 		if o.chain == "" {
-			o.IO.Notef("What the device has to trust: cvlan admin ca show --pem")
+			w.IO.Notef("What the device has to trust: cvlan admin ca show --pem")
 		}
 	})
 }

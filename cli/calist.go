@@ -10,32 +10,22 @@ import (
 )
 
 func newCAList(s *session) *cobra.Command {
-	var out iox.Output
 	var nodes bool
 	c := &cobra.Command{
 		Use: "list", Aliases: []string{"ls"}, Short: "List certificates", Long: "list shows the certificates that have not ended: those of devices, and with --nodes those of nodes, too.",
 		Example: "  cvlan admin ca list\n  cvlan admin ca list --nodes --json",
 		Args:    takes(),
-		RunE: func(c *cobra.Command, _ []string) error {
-			return s.do(c, func(w *work) error {
-				all, err := collect(func(p admin.Page) (admin.List[admin.Certificate], error) {
-					l, err := admin.Call(w, w.client, admin.ListCertificates, admin.ListCertificatesIn{InTenant: w.InTenant, Page: p, Nodes: nodes})
-					return l.Body, err
-				})
-				if err != nil {
-					return err
-				}
-				doc := struct {
-					Schema       int                 `json:"schema"`
-					Certificates []admin.Certificate `json:"certificates"`
-				}{adminSchema, all}
-				return out.Write(s.IO, doc, func() { s.printCertificates(all) })
-			})
-		},
 	}
 	c.Flags().BoolVar(&nodes, "nodes", false, "show those of nodes, too")
-	outputFlags(c, &out)
-	return c
+	return s.tells(c, func(w *work, _ []string) error {
+		all, err := everyOf(w, admin.ListCertificates, func(p admin.Page) admin.ListCertificatesIn {
+			return admin.ListCertificatesIn{InTenant: w.InTenant, Page: p, Nodes: nodes}
+		})
+		if err != nil {
+			return err
+		}
+		return w.list("certificates", all, func() { s.printCertificates(all) })
+	}, "certificates.serial")
 }
 
 func (s *session) printCertificates(all []admin.Certificate) {

@@ -6,37 +6,29 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cvlan/cvlan/api/admin"
-	"github.com/cvlan/cvlan/cli/iox"
 )
 
 func newCARevoke(s *session) *cobra.Command {
-	var sure bool
 	var reason string
-	c := &cobra.Command{
+	c := s.tells(&cobra.Command{
 		Use: "revoke SERIAL|NODE", Short: "Revoke a certificate",
 		Long: "revoke takes back a device's certificate, which is named by its serial number: the revocation lists have it from now on. A node is named instead: it is deleted, which " +
 			"cuts it off from all others at once and revokes its certificates. It can come back with a new join key only.",
 		Example: "  cvlan admin ca revoke 4f1d1c0e5b7a49c2a8d3e6f70912ab34 --reason key-compromise\n  cvlan admin ca revoke web.office",
 		Args:    takes("SERIAL|NODE"),
-		RunE: func(c *cobra.Command, args []string) error {
-			serial := isSerial(args[0])
-			what := "Delete the node " + args[0] + ", which revokes its certificates?"
-			if serial {
-				what = "Revoke the certificate " + args[0] + "?"
-			}
-			if !sure && !s.IO.Confirm(what) {
-				return &iox.Error{Exit: iox.Interrupted, What: "nothing was revoked"}
-			}
-			return s.do(c, func(w *work) error {
-				if serial {
-					return w.revoke(args[0], reason)
-				}
-				return w.revokeNode(args[0])
-			})
-		},
-	}
-	c.Flags().BoolVarP(&sure, "yes", "y", false, "do not ask")
+	}, func(w *work, args []string) error {
+		if isSerial(args[0]) {
+			return w.revoke(args[0], reason)
+		}
+		return w.revokeNode(args[0])
+	})
 	c.Flags().StringVar(&reason, "reason", "", "unspecified, key-compromise, superseded or cessation-of-operation; of devices only")
+	confirmed(c, func(args []string) string {
+		if isSerial(args[0]) {
+			return "Revoke the certificate " + args[0] + "?"
+		}
+		return "Delete the node " + args[0] + ", which revokes its certificates?"
+	}, "nothing was revoked", s.IO)
 	return c
 }
 
@@ -53,15 +45,15 @@ func (w *work) revoke(serial, reason string) error {
 	if err != nil {
 		return err
 	}
-	w.IO.Printf("The certificate of %s is revoked (%s)", c.Body.Name, c.Body.Reason)
-	w.IO.Notef("Gateways learn of it with the next revocation list that they get: cvlan admin ca crl")
-	return nil
+	return w.show(c.Body, func() {
+		w.IO.Printf("The certificate of %s is revoked (%s)", c.Body.Name, c.Body.Reason)
+		w.IO.Notef("Gateways learn of it with the next revocation list that they get: cvlan admin ca crl")
+	})
 }
 
 func (w *work) revokeNode(name string) error {
-	_, err := admin.Call(w, w.client, admin.DeleteNode, admin.ChangeNodeIn{OneNodeIn: admin.OneNodeIn{InTenant: w.InTenant, Node: name}})
-	if err == nil {
-		w.IO.Printf("%s is deleted and its certificates are revoked", name)
+	if err := one(w, w.client, admin.DeleteNode, admin.ChangeNodeIn{OneNodeIn: w.node(name)}); err != nil {
+		return err
 	}
-	return err
+	return w.show(map[string]string{"deleted": name}, func() { w.IO.Printf("%s is deleted and its certificates are revoked", name) })
 }

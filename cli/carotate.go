@@ -16,55 +16,43 @@ func newCARotate(s *session) *cobra.Command {
 }
 
 func newRotateBegin(s *session) *cobra.Command {
-	var out iox.Output
-	c := &cobra.Command{
+	return s.tells(&cobra.Command{
 		Use: "begin", Short: "Sign with a new key from now on",
 		Long:    "begin makes a new key for the tenant's authority, which signs from now on. Nothing changes for whoever has a certificate.",
 		Example: "  cvlan admin ca rotate begin\n  cvlan admin ca rotate begin --tenant acme --json",
 		Args:    takes(),
-		RunE: func(c *cobra.Command, _ []string) error {
-			return s.do(c, func(w *work) error {
-				a, err := admin.Call(w, w.client, admin.BeginRotation, w.InTenant)
-				if err != nil {
-					return err
-				}
-				return out.Write(s.IO, caDoc{adminSchema, a.Body}, func() {
-					s.IO.Printf("The new key signs from now on.")
-					s.showRotation(a.Body)
-					s.IO.Notef("\nGive gateways the new authority's certificate: cvlan admin ca show --pem\nNodes follow by themselves; see how far they are: cvlan admin ca rotate status")
-				})
-			})
-		},
-	}
-	outputFlags(c, &out)
-	return c
+	}, func(w *work, _ []string) error {
+		a, err := admin.Call(w, w.client, admin.BeginRotation, w.InTenant)
+		if err != nil {
+			return err
+		}
+		return w.show(a.Body, func() {
+			s.IO.Printf("The new key signs from now on.")
+			s.showRotation(a.Body)
+			s.IO.Notef("\nGive gateways the new authority's certificate: cvlan admin ca show --pem\nNodes follow by themselves; see how far they are: cvlan admin ca rotate status")
+		})
+	}, "authorities.serial")
 }
 
 func newRotateStatus(s *session) *cobra.Command {
-	var out iox.Output
-	c := &cobra.Command{
+	return s.tells(&cobra.Command{
 		Use: "status", Short: "Show how far the rotation is",
 		Long:    "status shows how many certificates of the old key are in force still, and when the last of them ends.",
 		Example: "  cvlan admin ca rotate status\n  cvlan admin ca rotate status --template '{{range .authorities}}{{.state}} {{.in_force}}{{\"\\n\"}}{{end}}'",
 		Args:    takes(),
-		RunE: func(c *cobra.Command, _ []string) error {
-			return s.do(c, func(w *work) error {
-				a, err := admin.Call(w, w.client, admin.GetCA, w.InTenant)
-				if err != nil {
-					return err
-				}
-				return out.Write(s.IO, caDoc{adminSchema, a.Body}, func() {
-					if old := leaving(a.Body); old == nil {
-						s.IO.Printf("No rotation is under way.")
-						return
-					}
-					s.showRotation(a.Body)
-				})
-			})
-		},
-	}
-	outputFlags(c, &out)
-	return c
+	}, func(w *work, _ []string) error {
+		a, err := admin.Call(w, w.client, admin.GetCA, w.InTenant)
+		if err != nil {
+			return err
+		}
+		return w.show(a.Body, func() {
+			if old := leaving(a.Body); old == nil {
+				s.IO.Printf("No rotation is under way.")
+				return
+			}
+			s.showRotation(a.Body)
+		})
+	}, "authorities.serial")
 }
 
 // leaving returns the authority that is to be ended, or nil.
@@ -90,7 +78,6 @@ func (s *session) showRotation(a admin.CA) {
 }
 
 func newRotateFinish(s *session) *cobra.Command {
-	var out iox.Output
 	var revoke, sure bool
 	c := &cobra.Command{
 		Use: "finish", Short: "End the old key",
@@ -98,23 +85,19 @@ func newRotateFinish(s *session) *cobra.Command {
 			"by then must join again when their sessions end, and devices need new certificates.",
 		Example: "  cvlan admin ca rotate finish\n  cvlan admin ca rotate finish --revoke",
 		Args:    takes(),
-		RunE: func(c *cobra.Command, _ []string) error {
-			if revoke && !sure && !s.IO.Confirm("Revoke all certificates that the old key has signed? Nodes that have not renewed must join again.") {
-				return &iox.Error{Exit: iox.Interrupted, What: "nothing was changed"}
-			}
-			return s.do(c, func(w *work) error {
-				q := admin.FinishRotationIn{InTenant: w.InTenant}
-				q.Body.Revoke = revoke
-				a, err := admin.Call(w, w.client, admin.FinishRotation, q)
-				if err != nil {
-					return err
-				}
-				return out.Write(s.IO, caDoc{adminSchema, a.Body}, func() { s.IO.Printf("The old key is deleted.") })
-			})
-		},
 	}
 	c.Flags().BoolVar(&revoke, "revoke", false, "revoke what the old key has signed and is still in force")
 	c.Flags().BoolVarP(&sure, "yes", "y", false, "do not ask")
-	outputFlags(c, &out)
-	return c
+	return s.tells(c, func(w *work, _ []string) error {
+		if revoke && !sure && !s.IO.Confirm("Revoke all certificates that the old key has signed? Nodes that have not renewed must join again.") {
+			return &iox.Error{Exit: iox.Interrupted, What: "nothing was changed"}
+		}
+		q := admin.FinishRotationIn{InTenant: w.InTenant}
+		q.Body.Revoke = revoke
+		a, err := admin.Call(w, w.client, admin.FinishRotation, q)
+		if err != nil {
+			return err
+		}
+		return w.show(a.Body, func() { s.IO.Printf("The old key is deleted.") })
+	}, "authorities.serial")
 }

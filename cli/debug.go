@@ -45,6 +45,7 @@ func newBundle(env *Env) *cobra.Command {
 	f.StringVarP(&o.output, "output", "o", "", "the file; - is standard output (default cvlan-bundle-DATE-TIME.tar.gz)")
 	f.BoolVar(&o.replace, "replace", false, "overwrite the file if there is one")
 	timeoutFlag(c, &o.timeout, 30*time.Second, "how long to gather")
+	outputFlags(c, &o.out, "file")
 	return c
 }
 
@@ -65,11 +66,10 @@ func (o *bundleOptions) run(ctx context.Context) error {
 	if err := out.write(nil); err != nil {
 		return err
 	}
-	o.IO.Printf("wrote %s", path)
 	if !o.anonymize {
-		o.IO.Notef("It has names and addresses in it; --anonymize replaces them.")
+		defer o.IO.Notef("It has names and addresses in it; --anonymize replaces them.")
 	}
-	return nil
+	return o.out.Write(o.IO, document{map[string]string{"file": path}}, func() { o.IO.Printf("wrote %s", path) })
 }
 
 // mostPaths bounds the peers whose paths are told.

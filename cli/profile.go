@@ -42,29 +42,28 @@ func newProfileList(s *session) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			doc := struct {
-				Schema   int          `json:"schema"`
-				Profiles []profileDoc `json:"profiles"`
-			}{adminSchema, s.describe(all)}
-			return out.Write(s.IO, doc, func() {
-				if len(doc.Profiles) == 0 {
-					s.IO.Notef("There is no profile yet. Add one with: cvlan profile add NAME --key-file FILE")
-					return
-				}
-				t := iox.Table{Heads: []string{"", "PROFILE", "CONTROLLER", "TENANT"}}
-				for _, p := range doc.Profiles {
-					mark := " "
-					if p.Current {
-						mark = "*"
-					}
-					t.Row(mark, iox.Cell(iox.Bold, p.Name), strings.Join(p.Controller, ", "), p.Tenant)
-				}
-				t.Print(s.IO)
-			})
+			docs := s.describe(all)
+			return out.Write(s.IO, document{map[string][]profileDoc{"profiles": docs}}, func() { s.printProfiles(docs) })
 		},
 	}
-	outputFlags(c, &out)
+	outputFlags(c, &out, "profiles.name")
 	return c
+}
+
+func (s *session) printProfiles(all []profileDoc) {
+	if len(all) == 0 {
+		s.IO.Notef("There is no profile yet. Add one with: cvlan profile add NAME --key-file FILE")
+		return
+	}
+	t := iox.Table{Heads: []string{"", "PROFILE", "CONTROLLER", "TENANT"}}
+	for _, p := range all {
+		mark := " "
+		if p.Current {
+			mark = "*"
+		}
+		t.Row(mark, iox.Cell(iox.Bold, p.Name), strings.Join(p.Controller, ", "), p.Tenant)
+	}
+	t.Print(s.IO)
 }
 
 func (s *session) describe(all *admin.Profiles) []profileDoc {
@@ -81,32 +80,54 @@ func (s *session) describe(all *admin.Profiles) []profileDoc {
 	return docs
 }
 
+// changes completes a command that changes the stored logins; change says whether it did, and of which.
+func (s *session) changes(c *cobra.Command, change func(all *admin.Profiles, args []string) (name string, err error), human func(name string)) *cobra.Command {
+	var out iox.Output
+	c.RunE = func(c *cobra.Command, args []string) error {
+		all, err := s.profiles()
+		if err != nil {
+			return err
+		}
+		name, err := change(all, args)
+		if err != nil {
+			return err
+		}
+		if err := all.Write(); err != nil {
+			return err
+		}
+		return out.Write(s.IO, document{map[string]string{"profile": name, "current": all.Current}}, func() { human(name) })
+	}
+	outputFlags(c, &out)
+	return c
+}
+
 func newProfileUse(s *session) *cobra.Command {
-	c := &cobra.Command{
+	c := s.changes(&cobra.Command{
 		Use: "use PROFILE", Short: "Choose the profile that commands use", Long: "use makes a profile the one that commands use which name none. It asks no controller.",
 		Example: "  cvlan profile use work\n  cvlan profile use home && cvlan admin node list",
 		Args:    takes("PROFILE"),
-		RunE: func(_ *cobra.Command, args []string) error {
-			all, err := s.profiles()
-			if err != nil {
-				return err
-			}
-			if _, ok := all.Logins[args[0]]; !ok {
-				return noProfile("use", args[0], all)
-			}
-			all.Current = args[0]
-			if err := all.Write(); err != nil {
-				return err
-			}
-			s.IO.Printf("%s is in use", args[0])
-			if other := s.Getenv("CVLAN_PROFILE"); other != "" && other != args[0] {
-				s.IO.Notef("CVLAN_PROFILE is set in this shell: commands use %s until it is unset", other)
-			}
-			return nil
-		},
-	}
+	}, func(all *admin.Profiles, args []string) (string, error) {
+		if _, ok := all.Logins[args[0]]; !ok {
+			return "", noProfile("use", args[0], all)
+		}
+		all.Current = args[0]
+		return args[0], nil
+	}, func(name string) {
+		s.IO.Printf("%s is in use", name)
+		if other := s.Getenv("CVLAN_PROFILE"); other != "" && other != name {
+			s.IO.Notef("CVLAN_PROFILE is set in this shell: commands use %s until it is unset", other)
+		}
+	})
 	completesArgs(c, false, s.profileNames)
 	return c
+}
+
+// forget deletes a stored login.
+func forget(all *admin.Profiles, name string) {
+	delete(all.Logins, name)
+	if all.Current == name {
+		all.Current = ""
+	}
 }
 
 func noProfile(verb, name string, all *admin.Profiles) error {
@@ -118,52 +139,32 @@ func noProfile(verb, name string, all *admin.Profiles) error {
 }
 
 func newProfileAdd(s *session) *cobra.Command {
-	var file string
-	c := &cobra.Command{
-		Use:   "add PROFILE --key-file FILE",
-		Short: "Store an admin key as a profile, and use it",
+	c := s.stores(&cobra.Command{
+		Use: "add PROFILE --key-file FILE", Short: "Store an admin key as a profile, and use it",
 		Long: "add asks the controller whether the key is good, stores it, readable by you alone, in the folder cvlan of your configuration, and makes it the profile in use. It does " +
 			"the same as cvlan admin login --profile.",
 		Example: "  cvlan profile add work --key-file admin.key\n  cvlan profile add lab --key-file - --tenant acme < admin.key",
 		Args:    takes("PROFILE"),
-		RunE: func(c *cobra.Command, args []string) error {
-			if file == "" {
-				return usage(c, "--key-file is missing")
-			}
-			s.profile = args[0]
-			return s.storeLogin(c, file)
-		},
-	}
-	c.Flags().StringVar(&file, "key-file", "", "file with the admin key; - is standard input")
+	})
 	c.Flags().StringVar(&s.tenant, "tenant", "", "tenant to act on, by name or identifier (default the key's)")
 	timeoutFlag(c, &s.timeout, adminPatience, "how long to wait for the controller; 0: without limit")
 	return c
 }
 
 func newProfileRemove(s *session) *cobra.Command {
-	c := &cobra.Command{
+	c := s.changes(&cobra.Command{
 		Use: "remove PROFILE", Aliases: []string{"rm"}, Short: "Delete a profile", Long: "remove deletes a stored login from this machine. The key itself stays valid.",
 		Example: "  cvlan profile remove work\n  cvlan profile remove old && cvlan profile list",
 		Args:    takes("PROFILE"),
-		RunE: func(_ *cobra.Command, args []string) error {
-			all, err := s.profiles()
-			if err != nil {
-				return err
-			}
-			if _, ok := all.Logins[args[0]]; !ok {
-				return noProfile("remove", args[0], all)
-			}
-			delete(all.Logins, args[0])
-			if all.Current == args[0] {
-				all.Current = ""
-			}
-			if err := all.Write(); err != nil {
-				return err
-			}
-			s.IO.Printf("%s is removed; its key stays valid: revoke it with cvlan admin api-key revoke", args[0])
-			return nil
-		},
-	}
+	}, func(all *admin.Profiles, args []string) (string, error) {
+		if _, ok := all.Logins[args[0]]; !ok {
+			return "", noProfile("remove", args[0], all)
+		}
+		forget(all, args[0])
+		return args[0], nil
+	}, func(name string) {
+		s.IO.Printf("%s is removed; its key stays valid: revoke it with cvlan admin api-key revoke", name)
+	})
 	completesArgs(c, false, s.profileNames)
 	return c
 }

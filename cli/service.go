@@ -51,6 +51,7 @@ func serviceFault(what string, err error) error {
 
 func newServiceInstall(env *Env) *cobra.Command {
 	var program string
+	var out iox.Output
 	c := &cobra.Command{
 		Use: "install", Short: "Make the daemon a service, and start it",
 		Long: "install writes /etc/systemd/system/cvland.service and starts the service, now and at every boot. It may be repeated; a service that a package " +
@@ -72,11 +73,13 @@ func newServiceInstall(env *Env) *cobra.Command {
 			if err != nil {
 				return serviceFault("install the service", err)
 			}
-			env.IO.Printf("cvland is a service now, and runs")
-			env.IO.Notef("Join a network: cvlan up --key-file FILE")
-			return nil
+			return env.tellService(c, out, m, func() {
+				env.IO.Printf("cvland is a service now, and runs")
+				env.IO.Notef("Join a network: cvlan up --key-file FILE")
+			})
 		},
 	}
+	outputFlags(c, &out)
 	c.Flags().StringVar(&program, "program", "", "where cvland is (default beside cvlan, else on the path)")
 	return c
 }
@@ -106,7 +109,8 @@ func daemonProgram(named string) (string, error) {
 }
 
 func newServiceUninstall(env *Env) *cobra.Command {
-	return &cobra.Command{
+	var out iox.Output
+	c := &cobra.Command{
 		Use: "uninstall", Short: "Stop the service, and take it away",
 		Long: "uninstall stops the daemon and removes what install has written. Keys and memberships stay in /var/lib/cvlan: a daemon that is " +
 			"started later is in the same networks. It may be repeated.",
@@ -117,13 +121,28 @@ func newServiceUninstall(env *Env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := m.Uninstall(c.Context()); err != nil {
+			p := env.progress(c.Context(), "stopping the service")
+			err = m.Uninstall(c.Context())
+			p.stop()
+			if err != nil {
 				return serviceFault("uninstall the service", err)
 			}
-			env.IO.Printf("cvland is no service any more; its keys and memberships are in /var/lib/cvlan")
-			return nil
+			return env.tellService(c, out, m, func() {
+				env.IO.Printf("cvland is no service any more; its keys and memberships are in /var/lib/cvlan")
+			})
 		},
 	}
+	outputFlags(c, &out)
+	return c
+}
+
+// tellService shows how the service is.
+func (e *Env) tellService(c *cobra.Command, out iox.Output, m *svc.Manager, human func()) error {
+	s, err := m.State(c.Context())
+	if err != nil {
+		return serviceFault("ask the service manager", err)
+	}
+	return out.Write(e.IO, document{s}, human)
 }
 
 func newServiceStatus(env *Env) *cobra.Command {
@@ -142,11 +161,7 @@ func newServiceStatus(env *Env) *cobra.Command {
 			if err != nil {
 				return serviceFault("ask the service manager", err)
 			}
-			doc := struct {
-				Schema int `json:"schema"`
-				svc.State
-			}{1, s}
-			if err := out.Write(env.IO, doc, func() { env.printService(&s) }); err != nil || s.Active == "active" {
+			if err := out.Write(env.IO, document{s}, func() { env.printService(&s) }); err != nil || s.Active == "active" {
 				return err
 			}
 			return &iox.Error{Exit: iox.Degraded, What: "the service does not run", Err: errShown}
