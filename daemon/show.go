@@ -90,7 +90,7 @@ func (m *member) live(s *engine.Status) local.Network {
 	for _, p := range s.Peers {
 		shown := peer(p, live, now)
 		if c, ok := s.Choice(p.Record.Node); ok {
-			speaks(&shown, c)
+			speaks(&shown, c, s.Self.Record.Speech, p.Record.Speech)
 		}
 		if r, ok := using[p.Record.WG]; ok {
 			shown.Relay, shown.Endpoint = relayName(s, r), nil
@@ -180,12 +180,9 @@ func peer(p *netmap.Peer, live map[key.WGPublic]tunnel.PeerState, now time.Time)
 	return out
 }
 
-// speaks adds what is to be spoken with a peer, and why.
-func speaks(out *local.Peer, c netmap.Choice) {
-	out.Why = c.Why.String()
-	if !c.Open() {
-		out.Closed = out.Why
-	}
+// speaks adds what is to be spoken with a peer, and why; self and other are what the two can.
+func speaks(out *local.Peer, c netmap.Choice, self, other control.Speech) {
+	out.Why, out.Closed = c.Why.String(), c.Fault(self, other)
 	if c.By != 0 {
 		out.Chosen = c.By.String()
 	}

@@ -83,6 +83,7 @@ type Explanation struct {
 	Rule    *PolicyRule  `json:"rule,omitempty" doc:"The one that decides; absent if none does"`
 	Visible bool         `json:"visible" doc:"Whether the two see each other at all"`
 	IPsec   bool         `json:"ipsec,omitempty" doc:"They talk through IPsec only"`
+	Closed  string       `json:"closed,omitempty" doc:"Why the two cannot speak although a rule allows it: they have not the tunnel protocol for it"`
 	Until   time.Time    `json:"until,omitzero" doc:"When a window opens or closes, which may change the answer"`
 	Steps   []PolicyStep `json:"steps" nullable:"false" doc:"The rules that are near, in the order of the document"`
 	Others  int          `json:"others" doc:"Rules about others, which are not among the steps"`
@@ -125,7 +126,7 @@ func TellFailures(list []explain.Failure, name func(ident.Node) string) []Policy
 // TellAnswer writes an answer with its question.
 func TellAnswer(q explain.Question, a explain.Answer, name func(ident.Node) string) Explanation {
 	e := Explanation{Service: acl.Service{First: q.Service, Last: q.Service}.String(), At: q.At, Allowed: a.Allowed, Reason: a.Reason.String(), Side: a.Side,
-		Visible: a.Visible, IPsec: a.IPsec, Until: a.Until, Steps: []PolicyStep{}, Others: a.Others, Text: a.String()}
+		Visible: a.Visible, IPsec: a.IPsec, Closed: a.Closed, Until: a.Until, Steps: []PolicyStep{}, Others: a.Others, Text: a.String()}
 	e.Src.Node, e.Src.User, e.Src.Tags, e.Src.Address = q.Src.Node.ID, q.Src.Node.User, tagsOf(q.Src.Node.Tags), q.Src.Addr
 	e.Dst.Node, e.Dst.User, e.Dst.Tags, e.Dst.Address = q.Dst.Node.ID, q.Dst.Node.User, tagsOf(q.Dst.Node.Tags), q.Dst.Addr
 	for _, p := range []*PolicyParty{&e.Src, &e.Dst} {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/cvlan/cvlan/api/admin"
+	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/policy/acl"
 )
 
@@ -96,6 +97,37 @@ func TestAPolicyIsPutInForceAndAnswers(t *testing.T) {
 	s := must(admin.Call(t.Context(), o.owner, admin.GetPolicyStatus, o.at))(t)
 	if s.Body.Number != 2 || s.Body.Rules != 2 || s.Body.Nodes != 0 {
 		t.Errorf("%+v", s.Body)
+	}
+}
+
+// A device without an agent speaks WireGuard only, and only with the nodes that are named for it: who requires IPsec of it hears so before, and explain
+// says so after.
+func TestARequirementThatCannotBeMetIsTold(t *testing.T) {
+	o := newOffice(t)
+	must(admin.Call(t.Context(), o.owner, admin.CreatePeer, admin.CreatePeerIn{InTenant: in, Body: admin.NewPeer{Name: "phone", Network: "office", Nodes: []string{"web"},
+		Key: key.NewWGPrivate().Public().String()}}))(t)
+	told := func(text string) (warnings []string) {
+		c := must(admin.Call(t.Context(), o.owner, admin.CheckPolicy, admin.CheckPolicyIn{OneNetworkIn: o.at, Body: admin.PolicyText{Text: text}}))(t)
+		for _, p := range c.Body.Problems {
+			warnings = append(warnings, fmt.Sprintf("%s %d: %s; %s", p.Severity, p.Line, p.What, p.Hint))
+		}
+		return warnings
+	}
+	if w := told(`{"acls": [{"src": ["*"], "dst": ["*:*"]}]}`); len(w) != 0 {
+		t.Errorf("without a requirement: %q", w)
+	}
+	strict := `{"acls": [{"src": ["*"], "dst": ["*:*"], "require": ["ipsec"]}]}`
+	if w := told(strict); len(w) != 1 || !strings.Contains(w[0], "warning 1: IPsec is required of ") || !strings.Contains(w[0], "phone") || !strings.Contains(w[0], "web") ||
+		strings.Contains(w[0], "more") || !strings.Contains(w[0], "take require out") {
+		t.Errorf("%q", w)
+	}
+	must(o.set(strict, ""))(t)
+	a := must(o.ask("web", "phone:443"))(t)
+	if x := a.Answers[0]; x.Allowed || !x.IPsec || x.Closed != "the destination speaks wireguard only" || x.Rule == nil || x.Reason != "needs_ipsec" {
+		t.Errorf("%+v", x)
+	}
+	if x := must(o.ask("web", "laptop:443"))(t).Answers[0]; !x.Allowed || !x.IPsec {
+		t.Errorf("who has not said what it speaks: %+v", x)
 	}
 }
 

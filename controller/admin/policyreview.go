@@ -139,7 +139,13 @@ func tested(doc *acl.Document) func(func(netip.Addr) bool) {
 func (s *server) foresee(ctx context.Context, t *tenant, n store.Network, doc *acl.Document, users []store.User, r *admin.PolicyReview) error {
 	var idle []int
 	var cut []loss
-	err := s.Rules.Ask(ctx, t.ID, n.ID, func(c *compile.Network) {
+	var unmet []compile.Unmet
+	var pairs int
+	plains, err := t.Plains(ctx, n.ID)
+	if err != nil {
+		return err
+	}
+	err = s.Rules.Ask(ctx, t.ID, n.ID, func(c *compile.Network) {
 		next, affected := c.Replace(doc, nil)
 		r.Affected = len(affected)
 		if n := heavy(next, affected); n > 0 {
@@ -151,6 +157,7 @@ func (s *server) foresee(ctx context.Context, t *tenant, n store.Network, doc *a
 			idle = next.Idle()
 		}
 		cut = s.losses(c, next, users)
+		unmet, pairs = next.Unmet(1, pairing(plains))
 		if c.Len() > 1 && allows(c.Document()) && !allows(doc) {
 			r.Problems = append(r.Problems, admin.PolicyProblem{Severity: "warning",
 				What: fmt.Sprintf("no rule allows anything: the %d nodes of the network lose each other", c.Len())})
@@ -169,11 +176,48 @@ func (s *server) foresee(ctx context.Context, t *tenant, n store.Network, doc *a
 			What: "is about nobody now: no node is among its sources, or none among its destinations"})
 	}
 	name := t.namer(ctx)
+	for _, u := range unmet {
+		r.Problems = append(r.Problems, tellUnmet(doc, u, pairs, name))
+	}
 	for _, l := range cut {
 		r.Problems = append(r.Problems, admin.PolicyProblem{Severity: "warning", What: l.tell(name(l.node)),
 			Hint: "the controller is reached outside of the network's policy, so that this can be undone: cvlan policy rollback"})
 	}
 	return nil
+}
+
+// pairing reports of two nodes whether they are a pair: a plain device is one only with the nodes that are named for it.
+func pairing(plains []store.Plain) func(a, b ident.Node) bool {
+	of := make(map[ident.Node][]ident.Node, len(plains))
+	for _, p := range plains {
+		of[ident.Node(p.ID)] = p.Nodes
+	}
+	return func(a, b ident.Node) bool {
+		for _, x := range [][2]ident.Node{{a, b}, {b, a}} {
+			if nodes, plain := of[x[0]]; plain && !slices.Contains(nodes, x[1]) {
+				return false
+			}
+		}
+		return true
+	}
+}
+
+// tellUnmet tells of pairs of nodes that the document lets speak and that have not the protocol for it, by one of them.
+func tellUnmet(doc *acl.Document, u compile.Unmet, pairs int, name func(ident.Node) string) admin.PolicyProblem {
+	p := admin.PolicyProblem{Severity: "warning", Hint: "let both speak one protocol: cvlan peers on the node says what it speaks"}
+	what := fmt.Sprintf("%s and %s have no tunnel protocol in common, so that nothing passes between them", name(u.A), name(u.B))
+	if u.Required {
+		what = fmt.Sprintf("IPsec is required of %s and %s, and one of them does not speak it, so that nothing passes between them", name(u.A), name(u.B))
+		p.Hint = "let both speak IPsec, or take require out of the rule for them"
+		if i := slices.IndexFunc(doc.Rules, func(r acl.Rule) bool { return r.IPsec }); i >= 0 {
+			p.Line, p.Column, p.Path = doc.Rules[i].Pos.Line, doc.Rules[i].Pos.Column, doc.Rules[i].Path
+		}
+	}
+	if pairs > 1 {
+		what += fmt.Sprintf(", nor between %d more such pairs", pairs-1)
+	}
+	p.What = what
+	return p
 }
 
 // heavy returns the size of the first charter among those of some nodes that is over the limit; 0: none is. Short documents make none.

@@ -15,6 +15,7 @@ import (
 	"github.com/cvlan/cvlan/internal/core/view"
 	"github.com/cvlan/cvlan/policy/acl"
 	"github.com/cvlan/cvlan/policy/compile"
+	"github.com/cvlan/cvlan/proto/control"
 )
 
 // A book is one network's policy: its document and directory, compiled, and the charters that were asked for. The tenant's lock guards it.
@@ -142,6 +143,9 @@ func (b *book) remove(id ident.Node) {
 // known is a store's node as policy knows it.
 func known(n *store.Node) compile.Node {
 	x := compile.Node{ID: n.ID, User: n.User, Tags: n.Tags, Attrs: n.Attrs}
+	if r, err := control.ParseRecord(n.Record); err == nil && len(n.Signature) > 0 { // else it has not said what it speaks
+		x.Speaks = r.Speech.Speaks
+	}
 	for _, a := range []netip.Addr{n.Address4, n.Address6} {
 		if a.IsValid() {
 			x.Addrs = append(x.Addrs, a)
@@ -160,7 +164,7 @@ func owner(n *store.Node) string {
 
 // knownPlain is a plain device as policy knows it: a node of nobody's, under its own number, which no node has.
 func knownPlain(p *store.Plain) compile.Node {
-	x := compile.Node{ID: ident.Node(p.ID)}
+	x := compile.Node{ID: ident.Node(p.ID), Speaks: control.WireGuard}
 	for _, a := range []netip.Addr{p.Address4, p.Address6} {
 		if a.IsValid() {
 			x.Addrs = append(x.Addrs, a)

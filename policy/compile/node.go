@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/cvlan/cvlan/internal/base/ident"
+	"github.com/cvlan/cvlan/proto/control"
 )
 
 // Node is what the directory knows of a node. A Network keeps it; the caller does not change what its slices and maps hold.
@@ -16,7 +17,19 @@ type Node struct {
 	Addrs  []netip.Addr
 	Routes []netip.Prefix // approved ones; 0.0.0.0/0 and ::/0 make it an exit node
 	Attrs  map[string]string
+	Speaks control.Tunnels // what tunnels it can be reached by; zero: any, or not known. No class depends on it
 }
+
+// speaks is what tunnels a node can be reached by.
+func (n *Node) speaks() control.Tunnels {
+	if n.Speaks == 0 {
+		return control.WireGuard | control.IPsec
+	}
+	return n.Speaks
+}
+
+// Common is by what tunnels two nodes can reach each other.
+func (n *Node) Common(o *Node) control.Tunnels { return n.speaks() & o.speaks() }
 
 // owner is the user whose node this is, "" if it has tags or belongs to nobody.
 func (n *Node) owner() string {

@@ -10,6 +10,7 @@ import (
 	"github.com/cvlan/cvlan/policy/acl"
 	"github.com/cvlan/cvlan/policy/compile"
 	"github.com/cvlan/cvlan/policy/filter"
+	"github.com/cvlan/cvlan/proto/control"
 )
 
 // Question asks whether Src may begin to talk to a service of Dst.
@@ -27,6 +28,7 @@ type Answer struct {
 	Rule    *Rule  // the one that decides; nil if none does
 	Visible bool   // whether the two nodes see each other at all
 	IPsec   bool   // they talk through IPsec only
+	Closed  string // why the two cannot speak although a rule allows it: they have not the tunnel protocol for it; else ""
 	Until   time.Time
 	Steps   []Step
 	Others  int // rules that are not among the steps: they name neither end, or only one, or there are too many
@@ -74,7 +76,30 @@ func Explain(n *compile.Network, q Question) Answer {
 		a.Rule = &r
 	}
 	a.Steps, a.Others = steps(n, q, number)
+	a.meet(q)
 	return a
+}
+
+// meet closes what a rule allows and the two nodes have no tunnel for.
+func (a *Answer) meet(q Question) {
+	if !a.Allowed {
+		return
+	}
+	switch both := q.Src.Node.Common(&q.Dst.Node); {
+	case both == 0:
+		a.Reason = filter.UnknownDestination
+		a.Closed = fmt.Sprintf("they have no tunnel protocol in common: the source speaks %s only, the destination %s", q.Src.Node.Speaks, q.Dst.Node.Speaks)
+	case a.IPsec && both&control.IPsec == 0:
+		a.Reason = filter.NeedsIPsec
+		who, speaks := "destination", q.Dst.Node.Speaks
+		if speaks == 0 || speaks&control.IPsec != 0 {
+			who, speaks = "source", q.Src.Node.Speaks
+		}
+		a.Closed = fmt.Sprintf("the %s speaks %s only", who, speaks)
+	default:
+		return
+	}
+	a.Allowed, a.Side = false, "sender"
 }
 
 // allowed is what matters most of an Answer.
@@ -224,6 +249,12 @@ func (a Answer) String() string {
 		if a.IPsec {
 			b.WriteString(", through IPsec only")
 		}
+	case a.Closed != "":
+		fmt.Fprintf(&b, "denied: allowed by %s at line %d", a.Rule.Path, a.Rule.Pos.Line)
+		if a.IPsec {
+			b.WriteString(", through IPsec only")
+		}
+		b.WriteString(", but " + a.Closed)
 	case a.Rule != nil:
 		fmt.Fprintf(&b, "denied by %s at line %d, at the %s", a.Rule.Path, a.Rule.Pos.Line, a.Side)
 	case a.Visible:

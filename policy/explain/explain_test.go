@@ -12,6 +12,7 @@ import (
 	"github.com/cvlan/cvlan/policy/acl"
 	"github.com/cvlan/cvlan/policy/compile"
 	"github.com/cvlan/cvlan/policy/filter"
+	"github.com/cvlan/cvlan/proto/control"
 )
 
 var overlay = netip.MustParsePrefix("10.1.0.0/24")
@@ -219,5 +220,31 @@ func BenchmarkExplain(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		Explain(n, q)
+	}
+}
+
+// A rule may allow what two nodes have no tunnel for: the answer is no, and names the end that lacks it.
+func TestWhatNoTunnelCarriesIsDenied(t *testing.T) {
+	n := network(t, office)
+	for _, c := range []struct {
+		web, db control.Tunnels
+		service uint32
+		says    string // "": allowed
+	}{
+		{0, 0, 5432, ""},
+		{control.IPsec, control.WireGuard | control.IPsec, 5432, ""},
+		{control.WireGuard, 0, 5432, "denied: allowed by acls[1] at line 8, through IPsec only, but the source speaks wireguard only"},
+		{control.WireGuard | control.IPsec, control.WireGuard, 5432, "but the destination speaks wireguard only"},
+		{control.WireGuard, control.WireGuard, 5432, "but the destination speaks wireguard only"},
+		{control.IPsec, control.WireGuard, 5432, "no tunnel protocol in common: the source speaks ipsec only, the destination wireguard"},
+		{control.WireGuard, 0, 80, "denied: no rule allows it"},
+	} {
+		web, _ := n.Node(4)
+		db, _ := n.Node(5)
+		web.Speaks, db.Speaks = c.web, c.db
+		a := Explain(n, Question{Src: compile.Side{Node: web}, Dst: compile.Side{Node: db}, Service: 6<<16 | c.service, At: weekday})
+		if text := a.String(); a.Allowed != (c.says == "") || !strings.Contains(text, c.says) {
+			t.Errorf("%v to %v: %v, %s", c.web, c.db, a.Allowed, text)
+		}
 	}
 }

@@ -36,6 +36,21 @@ func (w Why) String() string {
 // Open reports whether the two may speak at all, as far as protocols go.
 func (c Choice) Open() bool { return c.By != 0 && c.Why != Unmet }
 
+// Fault says why the two may not speak and what can be done, for people; "" if they may. self is the node that is asked, other the peer.
+func (c Choice) Fault(self, other control.Speech) string {
+	mine, theirs := self.Speaks.String(), other.Speaks.String()
+	switch c.Why {
+	case Unmet:
+		if self.Speaks&control.IPsec != 0 {
+			return "policy requires ipsec, and that node speaks " + theirs + " only: let it speak ipsec, or take require out of the rule"
+		}
+		return "policy requires ipsec, and this node speaks " + mine + " only: let it speak ipsec, or take require out of the rule"
+	case Apart:
+		return "no common protocol: this node speaks " + mine + " only, that node " + theirs + ": let one of them speak both (a node in FIPS mode speaks ipsec only)"
+	}
+	return ""
+}
+
 // Choose decides what two nodes speak: what policy requires, else what the network says, else IPsec if one of the two prefers it, else
 // WireGuard; always something that both speak. Each of them computes it from the same map, and says nothing about it to the other: there is
 // nothing that could be talked down. It is the same whichever of the two is asked. network is zero where the network leaves it to its nodes.

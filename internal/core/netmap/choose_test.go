@@ -1,6 +1,7 @@
 package netmap
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/cvlan/cvlan/proto/control"
@@ -39,6 +40,26 @@ func TestWhatAPairSpeaks(t *testing.T) {
 	}
 }
 
+func TestWhoMayNotSpeakIsToldWhatToDo(t *testing.T) {
+	only, plain, fips := control.Speech{Speaks: wg}, control.Speech{Speaks: either}, control.Speech{Speaks: ipsec}
+	for _, c := range []struct {
+		self, other control.Speech
+		required    bool
+		says        []string
+	}{
+		{plain, only, true, []string{"that node speaks wireguard only", "take require out"}},
+		{only, plain, true, []string{"this node speaks wireguard only", "take require out"}},
+		{fips, only, false, []string{"no common protocol", "this node speaks ipsec only", "that node wireguard", "FIPS"}},
+	} {
+		said := Choose(c.self, c.other, c.required, 0).Fault(c.self, c.other)
+		for _, part := range c.says {
+			if !strings.Contains(said, part) {
+				t.Errorf("%q does not say %q", said, part)
+			}
+		}
+	}
+}
+
 // All there is: the same from both ends, never what one of the two does not speak, never something else than required, and open unless it
 // cannot be.
 func TestBothEndsChooseAlike(t *testing.T) {
@@ -65,6 +86,8 @@ func TestBothEndsChooseAlike(t *testing.T) {
 						t.Errorf("%+v and %+v: open is %v", a, b, c.Open())
 					case c.Why.String() == "":
 						t.Error("no reason")
+					case (c.Fault(a, b) == "") != c.Open():
+						t.Errorf("%+v and %+v: open is %v, and what is wrong: %q", a, b, c.Open(), c.Fault(a, b))
 					}
 				}
 			}
