@@ -132,9 +132,9 @@ func (s *sa) believe(id msg.Identity, auth msg.Auth, in inbound) (crypt.Proof, e
 	return evidence.Verify(s.prf, s.m.profileOf(&o.peer).Signatures, auth, s.transcript(false, id, in.head.ID))
 }
 
-// disown tells a responder that we do not believe it (§2.21.2). Nobody waits for the answer.
+// disown tells a responder that we do not believe it (§2.21.2), with a Delete for those who overlook that. Nobody waits for the answer.
 func (s *sa) disown(out *Out) {
-	datagrams, err := s.seal(s.header(msg.Informational, s.next, 0), []msg.Payload{msg.Notify{Kind: msg.AuthenticationFailed}})
+	datagrams, err := s.seal(s.header(msg.Informational, s.next, 0), []msg.Payload{msg.Notify{Kind: msg.AuthenticationFailed}, msg.Delete{Protocol: msg.ProtocolIKE}})
 	if err == nil {
 		out.transmit(s.opening.path, datagrams...)
 	}

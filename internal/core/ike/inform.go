@@ -11,6 +11,11 @@ import (
 
 // informRequest takes one of the peer's.
 func (x *session) informRequest(s *sa, in inbound, out *Out) {
+	if n, ok := msg.Refusal(in.payloads); ok && n.Kind == msg.AuthenticationFailed { // the initiator does not believe us (§2.21.2)
+		s.reply(in, nil, out)
+		x.down(Event{Reason: RefusedByPeer, Notify: n.Kind}, out)
+		return
+	}
 	var ps []msg.Payload
 	for d := range msg.All[msg.Delete](in.payloads) {
 		switch d.Protocol {
@@ -23,11 +28,6 @@ func (x *session) informRequest(s *sa, in inbound, out *Out) {
 				ps = append(ps, gone)
 			}
 		}
-	}
-	if n, ok := msg.Refusal(in.payloads); ok && n.Kind == msg.AuthenticationFailed { // the initiator does not believe us (§2.21.2)
-		s.reply(in, nil, out)
-		x.down(Event{Reason: RefusedByPeer, Notify: n.Kind}, out)
-		return
 	}
 	x.obey(in.payloads)
 	if c, ok := msg.Notified(in.payloads, msg.Cookie2); ok {

@@ -51,7 +51,7 @@ func TestAResponderThatIsSomebodyElseIsLeft(t *testing.T) {
 	if e := w.side[0].last(EventDown); e.Reason != NotProved {
 		t.Errorf("%+v", e)
 	}
-	if len(w.side[1].up)+len(w.side[1].live) != 0 {
+	if e := w.side[1].last(EventDown); len(w.side[1].up)+len(w.side[1].live) != 0 || e.Notify != msg.AuthenticationFailed {
 		t.Errorf("the responder was not told\n%s", w.story())
 	}
 }
