@@ -33,7 +33,7 @@ conn t
     right=%[4]s
     rightid=@ours.lab
     rightsubnet=%[5]s
-    authby=secret
+    %[9]s
     ike=%[6]s
     esp=%[7]s
     rightikeport=4500
@@ -51,10 +51,10 @@ func newPluto(w *world, h *lab.Host, v variant) *pluto {
 		w.must(os.MkdirAll(h.Path(filepath.Join(p.dir, sub)), 0o755))
 	}
 	right := w.from()
-	w.must(os.WriteFile(h.Path(p.dir+"/ipsec.conf"), fmt.Appendf(nil, plutoConf, p.dir, w.at(h), theirInside, right, ourInside, v.ike, v.esp, v.connection), 0o600))
+	w.must(os.WriteFile(h.Path(p.dir+"/ipsec.conf"), fmt.Appendf(nil, plutoConf, p.dir, w.at(h), theirInside, right, ourInside, v.ike, v.esp, v.connection, v.plutoProof()), 0o600))
 	w.must(os.WriteFile(h.Path(p.dir+"/secrets"), fmt.Appendf(nil, "@theirs.lab @ours.lab : PSK \"%s\"\n", v.theirSecret()), 0o600))
 	w.must(h.Do(p.address))
-	p.does(*libreswan+"/usr/bin/certutil", "-N", "-d", "sql:"+p.dir+"/nss", "--empty-password")
+	p.learn(v)
 	c := h.Command(context.Background(), "unshare", "-m", "sh", "-c", `mount -t tmpfs tmpfs /usr/libexec && cp -r "$0/usr/libexec/ipsec" /usr/libexec/ && exec /usr/libexec/ipsec/pluto "$@"`,
 		*libreswan, "--config", p.dir+"/ipsec.conf", "--nssdir", p.dir+"/nss", "--secretsfile", p.dir+"/secrets", "--rundir", p.dir+"/run", "--ipsecdir", p.dir+"/d",
 		"--logfile", p.dir+"/pluto.log", "--nofork")
@@ -66,6 +66,35 @@ func newPluto(w *world, h *lab.Host, v variant) *pluto {
 	})
 	p.whack("--listen")
 	return p
+}
+
+// plutoProof is how both prove who they are, in its words.
+func (v variant) plutoProof() string {
+	method, _, _ := strings.Cut(v.kind, "-")
+	switch method {
+	case "":
+		return "authby=secret"
+	case "rsa":
+		method = "rsasig"
+	}
+	return "authby=" + method + "\n    leftcert=theirs\n    leftsendcert=always\n    leftrsasigkey=%cert\n    rightrsasigkey=%cert\n    rightca=%any"
+}
+
+// learn makes its database of certificates and keys.
+func (p *pluto) learn(v variant) {
+	p.w.t.Helper()
+	nss, tools := "sql:"+p.dir+"/nss", *libreswan+"/usr/bin/"
+	p.does(tools+"certutil", "-N", "-d", nss, "--empty-password")
+	if v.kind == "" {
+		return
+	}
+	p.does("openssl", "pkcs12", "-export", "-name", "theirs", "-in", theirCert, "-inkey", theirKey, "-out", p.dir+"/theirs.p12", "-passout", "pass:laboratory")
+	p.does(tools+"pk12util", "-i", p.dir+"/theirs.p12", "-d", nss, "-W", "laboratory")
+	p.does(tools+"certutil", "-A", "-n", "ca", "-t", "CT,C,C", "-i", theirCA, "-d", nss)
+	if v.revoked == "ours" {
+		p.does("openssl", "crl", "-in", theirList, "-outform", "DER", "-out", p.dir+"/list.der")
+		p.does(tools+"crlutil", "-I", "-i", p.dir+"/list.der", "-d", nss)
+	}
 }
 
 // address gives the host its address inside, and packets from there a way to ours.
@@ -230,12 +259,55 @@ func TestLibreswanMeetsUsBehindNAT(t *testing.T) {
 	})
 }
 
+// Certificates of the kinds of keys that it knows, and who begins.
+func TestLibreswanBelievesCertificates(t *testing.T) {
+	for _, kind := range []string{"ecdsa-p256", "ecdsa-p384", "rsa-2048"} {
+		for _, first := range []string{"we", "they"} {
+			t.Run(kind+"/"+first, func(t *testing.T) {
+				v := libreswans[0].variant
+				v.kind = kind
+				meetLibreswan(t, v, func(w *world, p *pluto) {
+					if first == "they" {
+						p.whack("--name", "t", "--initiate")
+					}
+					w.reach()
+					w.ping(20, 5*time.Millisecond)
+				})
+			})
+		}
+	}
+}
+
+// A certificate that its authority has taken back, or one of another authority.
+func TestLibreswanDoesNotBelieveCertificates(t *testing.T) {
+	for name, change := range map[string]func(*variant){
+		"ours is revoked":      func(v *variant) { v.revoked = "ours" },
+		"theirs is revoked":    func(v *variant) { v.revoked = "theirs" },
+		"of another authority": func(v *variant) { v.wrong = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := libreswans[0].variant
+			v.kind = "ecdsa-p256"
+			change(&v)
+			meetLibreswan(t, v, func(w *world, p *pluto) { p.nothing() })
+		})
+	}
+}
+
+// nothing checks that neither side gets through to the other.
+func (p *pluto) nothing() {
+	p.w.t.Helper()
+	if r := p.w.tryPing(20, 20*time.Millisecond, time.Second); r.Received != 0 {
+		p.w.t.Errorf("%d pings have come back", r.Received)
+	}
+	_, _ = p.run(*libreswan+"/usr/libexec/ipsec/whack", "--rundir", p.dir+"/run", "--asynchronous", "--name", "t", "--initiate")
+	if r := p.w.tryPing(20, 20*time.Millisecond, time.Second); r.Received != 0 || p.up() != 0 {
+		p.w.t.Errorf("%d pings have come back, and they have %d pairs", r.Received, p.up())
+	}
+}
+
 func TestLibreswanWithAnotherSecret(t *testing.T) {
 	v := libreswans[0].variant
 	v.wrong = true
-	meetLibreswan(t, v, func(w *world, p *pluto) {
-		if r := w.tryPing(20, 20*time.Millisecond, time.Second); r.Received != 0 || p.up() != 0 {
-			t.Errorf("%d pings have come back", r.Received)
-		}
-	})
+	meetLibreswan(t, v, func(w *world, p *pluto) { p.nothing() })
 }

@@ -113,6 +113,11 @@ func newSwan(w *world, h *lab.Host, v variant) *swan {
 	for _, sub := range []string{"x509ca", "x509", "private", "x509aa", "x509ocsp", "x509crl", "x509ac", "pubkey", "rsa", "ecdsa", "pkcs8", "pkcs12", "bliss"} {
 		w.must(os.MkdirAll(filepath.Join(dir, "swanctl", sub), 0o755))
 	}
+	for file, sub := range map[string]string{theirCert: "x509", theirKey: "private", theirCA: "x509ca", theirList: "x509crl"} {
+		if _, err := os.Stat(h.Path(file)); err == nil {
+			w.must(os.Symlink(file, filepath.Join(dir, "swanctl", sub, filepath.Base(file))))
+		}
+	}
 	w.must(os.WriteFile(filepath.Join(dir, "strongswan.conf"), fmt.Appendf(nil, settings, loaded(), s.dir, v.charon), 0o644))
 	w.must(os.WriteFile(filepath.Join(dir, "swanctl", "swanctl.conf"),
 		fmt.Appendf(nil, connection, w.at(h), w.from(), v.ike, v.method(), theirInside, ourInside, v.esp, v.theirSecret(), orElse(v.connection, "rekey_time = 4h"),

@@ -176,6 +176,12 @@ func (w *world) begin(v variant, there *lab.Host) {
 	w.must(w.node.WaitLog(begun, "ready"))
 }
 
+// Files of theirs.
+const (
+	theirCert, theirKey = "/run/theirs/cert.pem", "/run/theirs/key.pem"
+	theirCA, theirList  = "/run/theirs/ca.pem", "/run/theirs/list.pem"
+)
+
 // certify gives both certificates of one authority, or of two.
 func (w *world) certify(there *lab.Host, v variant) {
 	w.t.Helper()
@@ -184,10 +190,10 @@ func (w *world) certify(there *lab.Host, v variant) {
 	if v.wrong {
 		a = newAuthority(w.t, v.kind)
 	}
-	theirs := a.issue("theirs.lab", there.Path("/run/swan/swanctl/x509/theirs.pem"), there.Path("/run/swan/swanctl/private/theirs.pem"), there.Path("/run/swan/swanctl/x509ca/ca.pem"))
+	theirs := a.issue("theirs.lab", there.Path(theirCert), there.Path(theirKey), there.Path(theirCA))
 	switch v.revoked {
 	case "ours":
-		a.revoke(ours, there.Path("/run/swan/swanctl/x509crl/list.pem"))
+		a.revoke(ours, there.Path(theirList))
 	case "theirs":
 		a.revoke(theirs, w.ours.Path("/run/node/crl"))
 	}
