@@ -17,6 +17,9 @@ type Desk interface {
 	// SetAutostart says whether the tray starts when this user logs in.
 	SetAutostart(on bool) error
 	Autostart() bool
+	// Profiles lists this user's logins to controllers by name, and says which one commands use.
+	Profiles() (names []string, used string)
+	UseProfile(name string) error
 }
 
 // actTimeout bounds one action.
@@ -38,6 +41,10 @@ func (t *Tray) act(ctx context.Context, a menu.Action) error {
 		_, err = t.cfg.Daemon.Up(ctx, local.UpRequest{Network: a.Network})
 	case menu.Down:
 		_, err = t.cfg.Daemon.Down(ctx, local.DownRequest{Network: a.Network})
+	case menu.Only:
+		err = t.only(ctx, a.Network)
+	case menu.Profile:
+		err = t.cfg.Desk.UseProfile(a.Text)
 	case menu.Copy:
 		err = t.cfg.Desk.Copy(ctx, a.Text)
 	case menu.Terminal:
@@ -46,6 +53,26 @@ func (t *Tray) act(ctx context.Context, a menu.Action) error {
 		err = t.cfg.Desk.SetAutostart(a.On)
 	}
 	return err
+}
+
+// only switches a network on, and then all others off: if the one cannot be had, the others stay.
+func (t *Tray) only(ctx context.Context, network string) error {
+	if _, err := t.cfg.Daemon.Up(ctx, local.UpRequest{Network: network}); err != nil {
+		return err
+	}
+	s, err := t.cfg.Daemon.Status(ctx)
+	if err != nil {
+		return err
+	}
+	for _, n := range s.Networks {
+		if n.ID == network || n.State == local.Down {
+			continue
+		}
+		if _, err := t.cfg.Daemon.Down(ctx, local.DownRequest{Network: n.ID}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // work does actions in their order until there are no more.

@@ -1,6 +1,7 @@
 package tray
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -15,6 +16,7 @@ const (
 	maxNetworks = 8
 	maxHealth   = 5
 	maxPeers    = 20
+	maxProfiles = 12
 )
 
 // picture is what the panel shows of the world.
@@ -30,7 +32,9 @@ func (w *world) picture(now time.Time) menu.Picture {
 		p.Entries = append(p.Entries, w.belongings(&w.networks[i])...)
 	}
 	p.Entries = append(p.Entries, line("2"),
-		menu.Entry{Key: "tui", Label: "Open in a terminal", Action: menu.Action{Verb: menu.Terminal}},
+		menu.Entry{Key: "tui", Label: "Open in a terminal", Action: menu.Action{Verb: menu.Terminal}})
+	p.Entries = append(p.Entries, w.logins()...)
+	p.Entries = append(p.Entries,
 		menu.Entry{Key: "autostart", Label: "Start at login", Kind: menu.Check, Marked: w.autostart, Action: menu.Action{Verb: menu.Autostart, On: !w.autostart}},
 		menu.Entry{Key: "quit", Label: "Quit", Action: menu.Action{Verb: menu.Quit}})
 	return p
@@ -150,7 +154,33 @@ func (w *world) switches() []menu.Entry {
 	if more := len(w.networks) - len(nets); more > 0 {
 		all = append(all, menu.Entry{Key: "on/more", Label: fmt.Sprintf("%d more networks: open in a terminal", more), Action: menu.Action{Verb: menu.Terminal}})
 	}
+	return append(all, menu.Entry{Key: "only", Label: "Switch to", Children: singly(nets, on)})
+}
+
+// singly are the entries that switch one network on and all others off.
+func singly(nets []network, on int) []menu.Entry {
+	var all []menu.Entry
+	for i := range nets {
+		n := &nets[i]
+		all = append(all, menu.Entry{Key: "only/" + n.ID, Label: name(n.Name) + " only", Kind: menu.Check, Marked: on == 1 && n.State != local.Down,
+			Action: menu.Action{Verb: menu.Only, Network: n.ID}})
+	}
 	return all
+}
+
+// logins choose the controller that commands and the interface for terminals talk to, where there are several.
+func (w *world) logins() []menu.Entry {
+	if len(w.profiles) < 2 {
+		return nil
+	}
+	e := menu.Entry{Key: "profiles", Label: "Controller profile: " + cmp.Or(name(w.profile), "none")}
+	for _, p := range w.profiles[:min(len(w.profiles), maxProfiles)] {
+		e.Children = append(e.Children, menu.Entry{Key: "profile/" + p, Label: name(p), Kind: menu.Check, Marked: p == w.profile, Action: menu.Action{Verb: menu.Profile, Text: p}})
+	}
+	if more := len(w.profiles) - len(e.Children); more > 0 {
+		e.Children = append(e.Children, menu.Entry{Key: "profile/more", Label: fmt.Sprintf("%d more: cvlan profile list", more), Disabled: true})
+	}
+	return []menu.Entry{e}
 }
 
 func either(n int, one, more string) string {

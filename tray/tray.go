@@ -44,6 +44,7 @@ type Tray struct {
 // First is what a panel shows before the daemon has answered.
 func First(d Desk) menu.Picture {
 	w := world{autostart: d.Autostart()}
+	w.profiles, w.profile = d.Profiles()
 	return w.picture(time.Time{})
 }
 
@@ -89,6 +90,7 @@ func (t *Tray) loop(ctx context.Context) error {
 			t.jobs <- a // there is room: clicks are taken only then
 		}
 		now := time.Now()
+		t.world.profiles, t.world.profile = t.cfg.Desk.Profiles()
 		t.cfg.Panel.Show(t.world.picture(now))
 		timer.Reset(t.next(now))
 	}
@@ -121,8 +123,8 @@ func (t *Tray) say(all []menu.Notice) {
 	}
 }
 
-// idle is how long the loop sleeps when nothing is due.
-const idle = time.Hour
+// idle is how long the loop sleeps when nothing is due. Profiles that others have made show by then.
+const idle = time.Minute
 
 // next is how long nothing is due.
 func (t *Tray) next(now time.Time) time.Duration {

@@ -144,6 +144,40 @@ func TestCopyAndAutostart(t *testing.T) {
 	})
 }
 
+func TestOneNetworkAloneComesUpBeforeTheOthersGo(t *testing.T) {
+	lab := member("lab", local.Down)
+	play(t, newTwin(member("office", local.Up), lab, member("plant", local.Failed)), func(t *testing.T, s *scene) {
+		s.p.clicks <- menu.Action{Verb: menu.Only, Network: lab.ID}
+		synctest.Wait()
+		if want := []string{"up n-lab", "down n-office", "down n-plant"}; !slices.Equal(s.d.asked, want) {
+			t.Error(s.d.asked)
+		}
+		s.d.set(errAway, lab)
+		s.p.clicks <- menu.Action{Verb: menu.Only, Network: "n-office"}
+		synctest.Wait()
+		if n := len(s.d.asked); n != 4 { // only the attempt to come up
+			t.Error(s.d.asked)
+		}
+	})
+}
+
+func TestProfilesThatOthersMakeShowAndAreChosen(t *testing.T) {
+	play(t, newTwin(member("office", local.Up)), func(t *testing.T, s *scene) {
+		if shown := write(s.p.picture().Entries); strings.Contains(shown, "profile") {
+			t.Error("without two there is no choice:", shown)
+		}
+		s.desk.mu.Lock()
+		s.desk.profiles, s.desk.profile = []string{"home", "work"}, "home"
+		s.desk.mu.Unlock()
+		time.Sleep(idle)
+		s.p.clicks <- menu.Action{Verb: menu.Profile, Text: "work"}
+		synctest.Wait()
+		if shown := write(s.p.picture().Entries); !strings.Contains(shown, "Controller profile: work") || !strings.Contains(shown, "[x] work") || !strings.Contains(shown, "[ ] home") {
+			t.Error(shown)
+		}
+	})
+}
+
 func TestADaemonThatRefusesWatchesIsAsked(t *testing.T) {
 	for _, why := range []local.Code{local.CodeBusy, local.CodeNotFound} {
 		d := newTwin(member("office", local.Up))

@@ -66,6 +66,8 @@ type desktop struct {
 	copied    []string
 	terminals int
 	auto      bool
+	profiles  []string
+	profile   string
 	fails     error
 }
 
@@ -94,6 +96,19 @@ func (d *desktop) Autostart() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.auto
+}
+
+func (d *desktop) Profiles() ([]string, string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.profiles, d.profile
+}
+
+func (d *desktop) UseProfile(name string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.profile = name
+	return d.fails
 }
 
 // twin is a daemon in memory. With err set it does not answer; when busy it refuses watches.

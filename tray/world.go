@@ -31,6 +31,8 @@ type world struct {
 	away      error // why the daemon does not answer; nil: it does
 	failed    *complaint
 	autostart bool
+	profiles  []string // logins to controllers, by name
+	profile   string   // that commands use
 }
 
 // complaint is what came of a click that failed.

@@ -17,6 +17,7 @@ type Desk struct {
 	socket string // of the daemon, if it is not the usual one
 	getenv func(string) string
 	owner  clipboard
+	logins logins
 }
 
 // New returns the desktop of the process's user. The socket is passed on to programs that the tray starts; "": the usual one.

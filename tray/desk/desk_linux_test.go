@@ -3,6 +3,7 @@ package desk
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -157,6 +158,41 @@ func TestAFolderThatCannotBeWrittenIsSaid(t *testing.T) {
 	}
 	d.getenv = func(string) string { return "" }
 	if err := d.SetAutostart(true); err == nil || !strings.Contains(err.Error(), "set HOME") {
+		t.Error(err)
+	}
+}
+
+func TestProfilesAreReadWhenTheyChangeAndChosen(t *testing.T) {
+	home := t.TempDir()
+	t.Setenv("HOME", home)
+	t.Setenv("XDG_CONFIG_HOME", "")
+	d, err := New("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if names, used := d.Profiles(); len(names) != 0 || used != "" {
+		t.Error(names, used)
+	}
+	file := filepath.Join(home, ".config/cvlan/admin.json")
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(`{"schema":1,"current":"home","logins":{"work":{"ticket":"secret-1","tenant":"plant"},"home":{"ticket":"secret-2"}}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if names, used := d.Profiles(); !slices.Equal(names, []string{"home", "work"}) || used != "home" {
+		t.Error(names, used)
+	}
+	if err := d.UseProfile("work"); err != nil {
+		t.Fatal(err)
+	}
+	if names, used := d.Profiles(); !slices.Equal(names, []string{"home", "work"}) || used != "work" {
+		t.Error(names, used)
+	}
+	if b, err := os.ReadFile(file); err != nil || !strings.Contains(string(b), "secret-1") || !strings.Contains(string(b), "plant") {
+		t.Error("the logins themselves stay as they were:", string(b), err)
+	}
+	if err := d.UseProfile("gone"); err == nil || !strings.Contains(err.Error(), "cvlan profile list") {
 		t.Error(err)
 	}
 }

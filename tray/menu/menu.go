@@ -36,7 +36,9 @@ const (
 	Nothing   Verb = iota
 	Up             // Network: its identifier; "": all
 	Down           // likewise
+	Only           // Network: it is switched on, and all others off
 	Copy           // Text, to the clipboard; Of says in words what it is
+	Profile        // Text: the login to a controller that commands use from now on
 	Terminal       // the interface for terminals
 	Autostart      // On
 	Quit
