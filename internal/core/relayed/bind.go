@@ -257,6 +257,10 @@ func (n *link) alive(now mono.Time, q question, out *Out) {
 	n.k.failures, n.k.shunned = 0, mono.Never
 	n.l.wake(now.Add(stillAfter))
 	if doubted {
+		if n.bound && n.dialing != 0 { // UDP passes after all
+			out.tell(Event{Kind: Hangup, Slot: n.slot, Relay: n.k.id, Conn: n.dialing})
+			n.dialing, n.dialAt = 0, now
+		}
 		n.l.settleAll(now, out)
 	}
 }

@@ -20,6 +20,8 @@ const (
 	deadFed    = 5 * time.Second         // while it delivers
 	deadAsks   = 3
 	idleLeast  = 5 * time.Second
+
+	readdressed = time.Second // before, a way past relays must have died that we now know to be dead
 )
 
 // pulse is what is known of a link's life.
@@ -75,9 +77,14 @@ func (n *link) beat(now mono.Time, out *Out) {
 		return
 	}
 	n.ask(now, out)
-	if p.asks == 2 {
+	switch p.asks {
+	case 2:
 		n.l.pursueAll(now, out)
 		n.l.settleAll(now, out)
+	case 3:
+		if n.bound && n.conn == 0 && now.Sub(n.used) < usedFor {
+			n.dial(now, out) // a new address would have been bound by now; perhaps no UDP passes any more
+		}
 	}
 }
 
@@ -133,6 +140,7 @@ func (l *Links) Check(now mono.Time, slot uint8, out *Out) {
 		return
 	}
 	n := l.slots[slot]
+	n.used = now
 	if n.up() && n.pulse.doubt.IsNever() && now.Sub(max(n.pulse.last, n.pulse.fed)) >= stillAfter {
 		n.ask(now, out)
 	}
@@ -166,6 +174,9 @@ func (l *Links) Moved(now mono.Time, out *Out) {
 			n.pulse.doubt, n.pulse.asks = mono.Never, 0
 			n.dials, n.dialAt = 0, now
 			n.readdress(now, out)
+			if !n.bound { // a connection does not move
+				n.dial(now, out)
+			}
 		}
 	}
 	l.startSurvey(now, out)
@@ -173,18 +184,22 @@ func (l *Links) Moved(now mono.Time, out *Out) {
 }
 
 // Readdressed says that our address may be another outside, for all that a way past relays has died. It is as Moved, but that a link which is
-// in doubt stays so: perhaps nothing passes any more.
+// in doubt stays so, as perhaps nothing passes any more, and that a connection which has answered since is not made anew.
 func (l *Links) Readdressed(now mono.Time, out *Out) {
 	for _, n := range l.slots {
-		if n != nil {
-			n.readdress(now, out)
+		if n == nil {
+			continue
+		}
+		n.readdress(now, out)
+		if !n.bound && (!n.up() || now.Sub(n.pulse.last) >= readdressed) {
+			n.dial(now, out)
 		}
 	}
 	l.startSurvey(now, out)
 	l.wake(now)
 }
 
-// readdress has a relay take our address anew. A connection does not move.
+// readdress has a relay take our address anew.
 func (n *link) readdress(now mono.Time, out *Out) {
 	n.cookie, n.seen = [16]byte{}, plain(n.seen)
 	n.binding = ladder{}
@@ -193,7 +208,6 @@ func (n *link) readdress(now mono.Time, out *Out) {
 		n.ask(now, out)
 		return
 	}
-	n.dial(now, out)
 	n.bind(now, out)
 }
 

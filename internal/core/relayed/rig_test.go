@@ -175,6 +175,9 @@ func (r *rig) dial(e Event) {
 		return
 	}
 	r.after(5*s.delay, func() {
+		if r.conns[e.Conn] == nil {
+			return // it was given up
+		}
 		if s.refuse != relay.NoReason {
 			r.after(s.delay, func() { r.l.Failed(r.now, e.Conn, s.refuse, &r.out); r.act() })
 			return

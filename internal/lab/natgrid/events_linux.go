@@ -52,7 +52,7 @@ func (t *town) events(ctx context.Context) ([]event, error) {
 			did(func() { a.Host.Roam(phone) }), did(func() { a.Host.Roam(home) })),
 		direct("roam_noevent", "the home network gets another outside address; nothing on the computer tells", 3*time.Second,
 			did(home.Renumber), nothing),
-		direct("udp_cut", "the home router drops all UDP from now on, in mid-flow; TLS takes over", 5*time.Second,
+		direct("udp_cut", "the home router drops all UDP from now on, in mid-flow; TLS takes over", 2*time.Second,
 			did(func() { home.BlockUDP(true) }), did(func() { home.BlockUDP(false) })),
 	}
 	blocked := direct("udp_blocked", "a daemon starts where no UDP passes; until its first echo is back, by TLS", time.Second,
