@@ -127,15 +127,20 @@ func (s *sa) authentic(m msg.Message, raw []byte) bool {
 
 // refuse answers an authentic request that is no well-formed message (§2.21).
 func (s *sa) refuse(in inbound, wrong *msg.Error, out *Out) {
+	s.expect++
+	s.reply(in, []msg.Payload{complaint(wrong)}, out)
+	if s.opening != nil {
+		s.reject(Event{Reason: Unusable, Detail: wrong.Error()}, out)
+	}
+}
+
+// complaint tells the peer what is wrong with its message; of a critical payload that we do not know, which it is (§2.5).
+func complaint(wrong *msg.Error) msg.Notify {
 	n := msg.Notify{Kind: wrong.Notify}
 	if wrong.Notify == msg.UnsupportedCriticalPayload {
 		n.Data = []byte{byte(wrong.Payload)}
 	}
-	s.expect++
-	s.reply(in, []msg.Payload{n}, out)
-	if s.opening != nil {
-		s.reject(Event{Reason: Unusable, Detail: wrong.Error()}, out)
-	}
+	return n
 }
 
 // handle gives an authentic request to who may have it: a session handles everything but IKE_AUTH and IKE_INTERMEDIATE, and there is

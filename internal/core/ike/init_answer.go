@@ -30,7 +30,7 @@ func (m *Machine) initRequest(path Path, h msg.Header, raw []byte, out *Out) {
 	if err != nil {
 		var wrong *msg.Error
 		if errors.As(err, &wrong) {
-			m.refuseInit(path, h, msg.Notify{Kind: wrong.Notify}, out)
+			m.refuseInit(path, h, complaint(wrong), out)
 		}
 		return
 	}
