@@ -3,6 +3,7 @@ package cli_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -58,7 +60,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "types": types, "mode": mode, "ticket": ticketMake, "forge": ticketForge,
+			"exits": exits, "types": types, "document": document, "mode": mode, "ticket": ticketMake, "forge": ticketForge,
 			"daemon": daemonState, "then": daemonThen, "refuses": daemonRefuses,
 			"controller": controllerStart, "joined": controllerJoined, "reports": controllerReports,
 			"request": controllerRequest, "revokes": controllerRevokes,
@@ -100,6 +102,30 @@ func types(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
+// document runs a command, which may start with its exit code, and appends its line and what it said to the file documents, without what
+// differs each time. A document of JSON has to carry the version of its schema: document cvlan admin group list --json
+func document(ts *testscript.TestScript, _ bool, args []string) {
+	code := []string{"0"}
+	if _, err := strconv.Atoi(args[0]); err == nil {
+		code, args = args[:1], args[1:]
+	}
+	exits(ts, false, append(code, args...))
+	said := ts.ReadFile("stdout")
+	if strings.Contains(strings.Join(args, " "), "--json") {
+		var doc struct{ Schema int }
+		if err := json.Unmarshal([]byte(said), &doc); err != nil || doc.Schema != 1 {
+			ts.Fatalf("no document with \"schema\": 1: %v", err)
+		}
+	}
+	for _, c := range changing {
+		said = c.what.ReplaceAllString(said, c.to)
+	}
+	f, err := os.OpenFile(ts.MkAbs("documents"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	ts.Check(err)
+	_, err = f.WriteString("$ " + strings.Join(args, " ") + "\n" + said)
+	ts.Check(errors.Join(err, f.Close()))
+}
+
 // changing are the parts of output that differ each time.
 var changing = []struct {
 	what *regexp.Regexp
@@ -110,7 +136,9 @@ var changing = []struct {
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z?`), "TIME"},
 	{regexp.MustCompile(`\b[0-9a-f]{64}\b`), "HASH"},
 	{regexp.MustCompile(`\b[0-9a-f]{32}\b`), "SERIAL"},
-	{regexp.MustCompile(`CN=[0-9a-z]{26}\b`), "CN=DOMAIN"},
+	{regexp.MustCompile(`(?s)-----BEGIN .*?-----END CERTIFICATE-----`), "PEM"},
+	{regexp.MustCompile(`\b[0-9a-z]{26}\b`), "DOMAIN"},
+	{regexp.MustCompile(`"etag": "[^"]*"`), `"etag": "ETAG"`},
 	{regexp.MustCompile(`127\.0\.0\.1:\d+`), "ADDRESS"},
 	{regexp.MustCompile(`[A-Za-z0-9+/]{43}=`), "PUBLIC-KEY"},
 	{regexp.MustCompile(`fd[0-9a-f:]+/64`), "RANGE6"},

@@ -167,7 +167,7 @@ func newServiceStatus(env *Env) *cobra.Command {
 			return &iox.Error{Exit: iox.Degraded, What: "the service does not run", Err: errShown}
 		},
 	}
-	outputFlags(c, &out)
+	outputFlags(c, &out, "active")
 	return c
 }
 

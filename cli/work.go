@@ -48,14 +48,14 @@ func (s *session) tells(c *cobra.Command, run func(w *work, args []string) error
 	return c
 }
 
-// ends completes a command that ends a thing, which it names, and says that it has been: "deleted". With a question, which gets the name, it
-// asks first.
+// ends completes a command that ends a thing, which it names: to people it is said to be done, such as "removed", to scripts what the command
+// is called, such as "deleted". With a question, which gets the name, it asks first.
 func (s *session) ends(c *cobra.Command, question, done string, end func(w *work, name string) error) *cobra.Command {
 	s.tells(c, func(w *work, args []string) error {
 		if err := end(w, args[0]); err != nil {
 			return err
 		}
-		return w.show(map[string]string{done: args[0]}, func() { s.IO.Printf("%s is %s", args[0], done) })
+		return w.show(map[string]string{c.Name() + "d": args[0]}, func() { s.IO.Printf("%s is %s", args[0], done) })
 	})
 	if question != "" {
 		confirmed(c, func(args []string) string { return question + " " + args[0] + "?" }, "nothing was "+done, s.IO)

@@ -131,6 +131,23 @@ func TestATemplateUsesTheNamesOfJSON(t *testing.T) {
 	}
 }
 
+func TestBriefIsTheNamesAlone(t *testing.T) {
+	o, out, _ := terminal("")
+	doc := map[string]any{"networks": []any{
+		map[string]any{"id": "v1", "peers": []any{map[string]any{"id": "n1", "at": []string{"10.0.0.1", "fd00::1"}, "rx": 1 << 40}, map[string]any{"id": ""}}},
+		map[string]any{"id": "v2\x1b[2J", "peers": nil},
+	}}
+	for path, want := range map[string]string{
+		"networks.id": "v1\nv2\ufffd[2J\n", "networks.peers.id": "n1\n", "networks.peers.at": "10.0.0.1\nfd00::1\n",
+		"networks.peers.rx": "1099511627776\n", "networks.peers": "", "networks.none.id": "", "networks.id.none": "",
+	} {
+		out.Reset()
+		if err := (Output{Quiet: true, Brief: path}).Write(o, doc, nil); err != nil || out.String() != want {
+			t.Errorf("%s: %q, %v, want %q", path, out, err, want)
+		}
+	}
+}
+
 func TestWords(t *testing.T) {
 	for n, want := range map[uint64]string{0: "0 B", 1023: "1023 B", 1024: "1.0 KiB", 1288490: "1.2 MiB", 1 << 40: "1.0 TiB", 1<<20 - 1: "1.0 MiB", 1<<64 - 1: "16.0 EiB"} {
 		if got := Bytes(n); got != want {
