@@ -53,7 +53,7 @@ func TestAPeersRulesAndCertificateStandInItsDetails(t *testing.T) {
 	s.hear()
 	s.press("down")
 	s.pass(0)
-	s.wants(t, "✓ tcp:5432 tcp:9100-9110", "✗ tcp:22", "nothing: no rule allows it", "!CERTIFICATE") // beside the list
+	s.wants(t, "✓ tcp:5432, 9100-9110", "✗ tcp:22", "nothing: no rule allows it", "!CERTIFICATE") // beside the list
 	s.press("enter")
 	s.did(t, "certificates b1")
 	s.wants(t, "valid, not revoked", "signed by   CN=CloudVLAN tenant default")

@@ -38,6 +38,7 @@ type denialsScreen struct {
 }
 
 func (s *denialsScreen) title() string { return "Denials" }
+func (s *denialsScreen) extent() *list { return &s.list }
 
 func (s *denialsScreen) badge() (string, bool) {
 	var n uint64
@@ -80,7 +81,7 @@ func (s *denialsScreen) view(width, height int) []string {
 	case !s.told:
 		return []string{t.Dim.Paint("…")}
 	case len(s.all) == 0:
-		return append([]string{""}, paragraph(t.Dim, "This machine's filter has dropped nothing.", width)...)
+		return nothing(t, width, "Nothing was dropped", "What this machine's filter drops from now on is told here: from whom, to whom, and why.")
 	}
 	s.list.fit(len(s.all), height-1)
 	return rows(t, denialColumns, &s.list, width, s.cells)

@@ -116,7 +116,7 @@ func (d *details) speech(p *peer) string {
 	if p.Chosen != "" && p.Chosen != p.Protocol {
 		text += ", soon " + protocol(p.Chosen)
 	}
-	if p.Why != "" && p.Closed == "" && text != protocol("") {
+	if p.Why != "" && p.Why != "default" && p.Closed == "" {
 		text += " (" + cleanText(p.Why) + ")"
 	}
 	return text

@@ -39,3 +39,15 @@ func paragraph(s draw.Style, text string, width int) []string {
 	}
 	return lines
 }
+
+// nothing says in the place of a list why it is empty, and what to type for there to be something.
+func nothing(t *draw.Theme, width int, title, why string, commands ...string) []string {
+	lines := append([]string{"", t.Text.Strong().Paint(draw.Cut(title, width)), ""}, paragraph(t.Dim, why, width)...)
+	if len(commands) > 0 {
+		lines = append(lines, "")
+	}
+	for _, c := range commands {
+		lines = append(lines, hanging(t.Accent, "  ", c, width)...)
+	}
+	return lines
+}

@@ -29,6 +29,7 @@ type healthScreen struct {
 }
 
 func (s *healthScreen) title() string { return "Health" }
+func (s *healthScreen) extent() *list { return &s.scroll.list }
 
 func (s *healthScreen) badge() (string, bool) {
 	n := 0

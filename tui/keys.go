@@ -24,6 +24,7 @@ type keysScreen struct {
 }
 
 func (s *keysScreen) title() string { return "Keys" }
+func (s *keysScreen) extent() *list { return &s.list }
 
 func (s *keysScreen) caption() string {
 	if !s.told {
@@ -61,7 +62,7 @@ func (s *keysScreen) view(width, height int) []string {
 	case !s.told:
 		return []string{t.Dim.Paint(draw.Cut("asking the controller …", width))}
 	case len(s.keys) == 0:
-		return append([]string{""}, paragraph(t.Dim, "There are no join keys. n makes one: good for one machine and one hour.", width)...)
+		return nothing(t, width, "There are no join keys", "n makes one: good for one machine and one hour, unless you say otherwise.")
 	}
 	s.list.fit(len(s.keys), height-1)
 	return rows(t, keyColumns, &s.list, width, s.cells)

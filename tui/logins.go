@@ -1,6 +1,11 @@
 package tui
 
-import "slices"
+import (
+	"slices"
+	"strings"
+
+	"github.com/cvlan/cvlan/tui/draw"
+)
 
 // Login is one to a controller that this person has stored, a profile.
 type Login struct{ Name, Controller, Tenant string }
@@ -14,8 +19,13 @@ func (pickLogin) decide(m *Model) action {
 		return say{m.world.login, true}
 	}
 	names := make([]string, len(all))
+	wide := 0
+	for _, l := range all {
+		wide = max(wide, draw.Width(cleanName(l.Name)))
+	}
 	for i, l := range all {
-		names[i] = cleanName(l.Name) + "   " + cleanName(l.Controller)
+		name := cleanName(l.Name)
+		names[i] = name + strings.Repeat(" ", wide-draw.Width(name)+3) + cleanName(l.Controller)
 		if l.Tenant != "" {
 			names[i] += "   tenant " + cleanName(l.Tenant)
 		}

@@ -14,11 +14,12 @@ type logScreen struct {
 }
 
 func (s *logScreen) title() string { return "Log" }
+func (s *logScreen) extent() *list { return &s.scroll.list }
 
 func (s *logScreen) view(width, height int) []string {
 	t := s.theme
 	if len(s.log.list) == 0 {
-		return append([]string{""}, paragraph(t.Dim, "Nothing has changed since this program started. Peers that come, go or change their path will be told of here.", width)...)
+		return nothing(t, width, "Nothing has changed yet", "Peers that come, go or change their path, networks, controllers and warnings are told of here as they change.")
 	}
 	s.scroll.rows, s.scroll.height = len(s.log.list), height
 	s.scroll.wheel(0)

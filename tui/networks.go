@@ -20,6 +20,7 @@ type networksScreen struct {
 }
 
 func (s *networksScreen) title() string { return "Networks" }
+func (s *networksScreen) extent() *list { return &s.list }
 
 func (s *networksScreen) shown() action {
 	for i, n := range s.networks {
@@ -60,11 +61,7 @@ func (s *networksScreen) view(width, height int) []string {
 
 // noNetwork says how to join one.
 func (w *world) noNetwork(width int) []string {
-	t := w.theme
-	lines := append([]string{"", t.Accent.Strong().Paint(draw.Cut("This machine is in no network yet", width)), ""},
-		paragraph(t.Text, "Join one with the key that an admin has made for it:", width)...)
-	lines = append(append(lines, ""), paragraph(t.Accent, "  sudo cvlan up --key-file FILE", width)...)
-	return append(append(lines, ""), paragraph(t.Dim, "An admin makes one with: cvlan admin key create --network NETWORK", width)...)
+	return nothing(w.theme, width, "This machine is in no network yet", "Join one with a key that an admin has made: cvlan admin key create --network NETWORK", "sudo cvlan up --key-file FILE")
 }
 
 // about draws what this machine is in a network, and its certificate there.

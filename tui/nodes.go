@@ -28,6 +28,7 @@ type nodesScreen struct {
 const nodesEvery = 10
 
 func (s *nodesScreen) title() string { return "Nodes" }
+func (s *nodesScreen) extent() *list { return &s.list }
 
 func (s *nodesScreen) badge() (string, bool) {
 	if s.pending == 0 {
@@ -89,7 +90,7 @@ func (s *nodesScreen) view(width, height int) []string {
 	case !s.told:
 		return []string{t.Dim.Paint(draw.Cut("asking the controller …", width))}
 	case len(s.nodes) == 0:
-		return append([]string{""}, paragraph(t.Dim, "There are no nodes yet. Make a join key on the screen Keys, and give it to a machine: cvlan up --key-file FILE", width)...)
+		return nothing(t, width, "There are no nodes yet", "Make a join key on the screen Keys (8), and type on a machine, with the key in FILE:", "sudo cvlan up --key-file FILE")
 	}
 	s.list.fit(len(s.nodes), height-1)
 	return rows(t, nodeColumns, &s.list, width, s.cells)
@@ -163,6 +164,11 @@ func (s *nodesScreen) key(name string) action {
 			return clip{n.Addresses[0].String()}
 		}
 		return nil
+	case "enter":
+		if id := (peerID{n.Network.String(), id}); s.byID[id] != nil {
+			return open{id: id}
+		}
+		return say{text: "Policy shows this machine no " + called + ", or it is this machine"}
 	}
 	s.list.key(name)
 	return nil
@@ -211,7 +217,7 @@ func (s *nodesScreen) wheel(by int) action {
 }
 
 func (s *nodesScreen) hints() []hintText {
-	h := []hintText{{"t", "tag"}, {"r", "rename"}, {"x", "remove"}, {"R", "ask again"}}
+	h := []hintText{{"enter", "details"}, {"t", "tag"}, {"r", "rename"}, {"x", "remove"}, {"R", "ask again"}}
 	if n := s.current(); n != nil && n.Pending {
 		h = append([]hintText{{"a", "approve"}}, h...)
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/cvlan/cvlan/api/local"
 	"github.com/cvlan/cvlan/tui/draw"
 )
 
@@ -40,6 +41,7 @@ type built struct {
 const paneFrom = 110
 
 func (s *peersScreen) title() string { return "Peers" }
+func (s *peersScreen) extent() *list { return &s.list }
 
 func (s *peersScreen) caption() string {
 	text := ""
@@ -94,7 +96,7 @@ func (s *peersScreen) current() *peer {
 }
 
 func (s *peersScreen) view(width, height int) []string {
-	if len(s.peers) == 0 {
+	if len(s.peers) == 0 || len(s.rows) == 0 && s.filter.Text() == "" {
 		return s.nobody(width)
 	}
 	pane := 0
@@ -115,11 +117,18 @@ func (s *peersScreen) view(width, height int) []string {
 }
 
 func (s *peersScreen) nobody(width int) []string {
-	text := "Policy shows this machine no peers. Why: cvlan policy explain THIS-MACHINE PEER:PORT"
 	if len(s.networks) == 0 {
-		text = "This machine is in no network yet. Join one with: cvlan up --key-file FILE"
+		return s.noNetwork(width)
 	}
-	return append([]string{""}, paragraph(s.theme.Dim, text, width)...)
+	chosen := s.world.chosen()[0]
+	switch {
+	case chosen.State == local.Down:
+		return nothing(s.theme, width, chosen.name+" is switched off", "u on the screen Networks (5) switches it on, or:", "sudo cvlan up --network "+chosen.name)
+	case chosen.State == local.Pending:
+		return nothing(s.theme, width, "This machine waits for approval", "An admin approves it on the screen Nodes, or with:", "cvlan admin node approve "+cleanName(chosen.Self.ID))
+	}
+	return nothing(s.theme, width, "No peer is in sight", "There is none yet, or policy shows this machine nobody. An admin sees which there are, and why:",
+		"cvlan admin node list", "cvlan policy explain "+cleanName(chosen.Self.Name)+" PEER:PORT")
 }
 
 // key moves, filters, sorts, opens and copies.

@@ -32,6 +32,7 @@ const (
 var askLabels = [3]string{"from", "to", "service"}
 
 func (s *policyScreen) title() string { return "Policy" }
+func (s *policyScreen) extent() *list { return &s.scroll.list }
 
 func (s *policyScreen) caption() string { return s.loginAs }
 

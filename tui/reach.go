@@ -3,6 +3,7 @@ package tui
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -142,9 +143,10 @@ func (d *details) rule(label string, r *local.ReachRule, width int) (lines []str
 	return lines
 }
 
-// services is what a rule is about in words.
+// services is what a rule is about in words: tcp+udp:80,443. Ports that several protocols have, and protocols that have several ports, stand
+// together.
 func services(r *local.ReachRule) string {
-	text := cleanText(strings.Join(r.Services[:min(len(r.Services), 64)], " "))
+	text := cleanText(strings.Join(together(r.Services[:min(len(r.Services), 64)]), "  "))
 	if r.More > 0 {
 		text += " and " + strconv.Itoa(r.More) + " more"
 	}
@@ -152,4 +154,50 @@ func services(r *local.ReachRule) string {
 		text += ", through IPsec only"
 	}
 	return text
+}
+
+// together joins services such as tcp:80, udp:80 and tcp:443 in the order in which they come.
+func together(list []string) []string {
+	byPorts := gather(list, func(s string) (key, value string) {
+		name, ports, _ := strings.Cut(s, ":")
+		return ports, name
+	})
+	for i, g := range byPorts {
+		byPorts[i].key, byPorts[i].values = strings.Join(g.values, "+"), []string{g.key}
+	}
+	var out []string
+	for _, g := range gatherGroups(byPorts) {
+		if ports := strings.Join(g.values, ", "); ports != "" {
+			out = append(out, g.key+":"+ports)
+		} else {
+			out = append(out, strings.Split(g.key, "+")...)
+		}
+	}
+	return out
+}
+
+// group is what has a key in common.
+type group struct {
+	key    string
+	values []string
+}
+
+func gather(list []string, split func(string) (key, value string)) (groups []group) {
+	for _, s := range list {
+		key, value := split(s)
+		groups = append(groups, group{key, []string{value}})
+	}
+	return gatherGroups(groups)
+}
+
+// gatherGroups joins those of one key, in the order in which the keys come.
+func gatherGroups(list []group) (out []group) {
+	for _, g := range list {
+		i := slices.IndexFunc(out, func(x group) bool { return x.key == g.key })
+		if i < 0 {
+			i, out = len(out), append(out, group{key: g.key})
+		}
+		out[i].values = append(out[i].values, g.values...)
+	}
+	return out
 }

@@ -27,6 +27,7 @@ type screen interface {
 	hints() []hintText // keys, the most useful first
 	shown() action     // the person has come here
 	tick() action      // a second has passed while it is shown
+	extent() *list     // of which a part is seen; nil: of nothing
 }
 
 // typist is a screen that may be taking text: then all keys go to it.

@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/cvlan/cvlan/api/admin"
@@ -37,7 +38,8 @@ func (s *secret) view(t *draw.Theme, width, height int) []string {
 	}
 	if s.coded {
 		if len(s.qr)+1 > height || draw.Width(firstOf(s.qr)) > width {
-			return []string{t.Fair.Paint(draw.Cut("The terminal is too small for the code: make it larger, or the letters smaller", width)), foot.String()}
+			text := fmt.Sprintf("The code takes %d×%d, and the terminal has %d×%d: make it larger, or its letters smaller", draw.Width(firstOf(s.qr)), len(s.qr)+1, width, height)
+			return append(append([]string{""}, hanging(t.Fair, "  ", text, width)...), "", foot.String())
 		}
 		return append(centred(s.qr, width, height-1), foot.String())
 	}

@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -58,10 +59,11 @@ func (m *Model) draw() []string {
 	if f.tabs >= 0 {
 		lines = append(lines, m.tabBar())
 	}
+	middle := m.middle(m.width-2, f.height) // first: it says which part is seen
 	if f.rule >= 0 {
 		lines = append(lines, m.rule())
 	}
-	lines = append(lines, m.middle(m.width-2, f.height)...)
+	lines = append(lines, middle...)
 	if f.foot >= 0 {
 		lines = append(lines, m.footer())
 	}
@@ -110,22 +112,34 @@ func (m *Model) header() string {
 				l.Put(t.Dim, " …")
 				break
 			}
-			l.Put(t.Text, "  ").Put(t.Text.Strong(), n.name).Put(t.Text, " ").Put(stateStyle(t, n.State), cleanName(string(n.State)))
+			l.Put(t.Text, "  ").Put(t.Text.Strong(), draw.Cut(n.name, 24)).Put(t.Text, " ").Put(stateStyle(t, n.State), cleanName(string(n.State)))
 		}
-		by, online, nodes := w.counts()
-		l.Put(t.Dim, "   "+strconv.Itoa(online)+" of "+strconv.Itoa(nodes)+" online")
-		if by[direct] > 0 {
-			l.Put(t.Dim, "  ").Put(t.Good, "● "+strconv.Itoa(by[direct])+" direct")
-		}
-		if by[relayed] > 0 {
-			l.Put(t.Dim, "  ").Put(t.Fair, "◐ "+strconv.Itoa(by[relayed])+" relayed")
-		}
+		m.reached(l)
 	}
 	flow := "↓ " + orNone(speed(w.total.in)) + "  ↑ " + orNone(speed(w.total.out)) + " "
 	if n := draw.Width(flow); w.known && l.Left() > n {
 		l.To(m.width-n).Put(t.Calm, flow)
 	}
 	return l.String()
+}
+
+// reached says how many peers are there and how they are reached, in full or, where room is short, in figures.
+func (m *Model) reached(l *draw.Line) {
+	t := m.world.theme
+	by, online, nodes := m.world.counts()
+	if nodes == 0 {
+		return
+	}
+	there, words := strconv.Itoa(online)+" of "+strconv.Itoa(nodes)+" online", [2]string{" direct", " relayed"}
+	if l.Left() < 48 {
+		words = [2]string{}
+	}
+	l.Put(t.Dim, "   "+there)
+	for i, style := range [2]draw.Style{t.Good, t.Fair} {
+		if n := by[[2]standing{direct, relayed}[i]]; n > 0 {
+			l.Put(t.Dim, "  ").Put(style, [2]string{"● ", "◐ "}[i]+strconv.Itoa(n)+words[i])
+		}
+	}
 }
 
 // tab is where a screen's title stands.
@@ -142,7 +156,7 @@ func (m *Model) tabs() []tab {
 	for _, how := range []struct {
 		numbers, badges bool
 		gap             int
-	}{{true, true, 3}, {false, true, 2}, {false, true, 1}, {false, false, 1}} {
+	}{{true, true, 3}, {true, true, 2}, {false, true, 2}, {false, true, 1}, {false, false, 1}} {
 		all = all[:0]
 		x := 1
 		for p := range m.last() {
@@ -197,15 +211,38 @@ func (m *Model) tabAt(x int) (place, bool) {
 
 // rule is the line above the screen's part, with what that shows of how much.
 func (m *Model) rule() string {
+	t := m.world.theme
+	l := draw.NewLine(m.width, draw.Style{})
 	caption := ""
 	if m.world.known && !m.detailed && !m.helping {
 		caption = m.screens[m.at].caption()
 	}
-	if caption == "" {
-		return draw.Rule(m.world.theme.Rule, m.width)
+	if caption != "" {
+		l.Put(t.Rule, "── ").Put(t.Accent, caption+" ")
 	}
-	l := draw.NewLine(m.width, draw.Style{}).Put(m.world.theme.Rule, "── ").Put(m.world.theme.Accent, caption+" ")
-	return l.String() + draw.Rule(m.world.theme.Rule, l.Left())
+	part := m.part()
+	if n := draw.Width(part); part != "" && l.Left() > n+2 {
+		return l.String() + draw.Rule(t.Rule, l.Left()-n-2) + t.Dim.Paint(part) + draw.Rule(t.Rule, 2)
+	}
+	return l.String() + draw.Rule(t.Rule, l.Left())
+}
+
+// part says which lines are seen of those that there are; "" if all are.
+func (m *Model) part() string {
+	l := m.screens[m.at].extent()
+	switch {
+	case m.helping:
+		l = &m.help.scroll.list
+	case !m.world.known:
+		return ""
+	case m.detailed:
+		l = &m.details.scroll.list
+	}
+	if l == nil || l.height < 1 || l.rows <= l.height {
+		return ""
+	}
+	from, to := l.seen()
+	return fmt.Sprintf(" %d-%d of %d ", from+1, to, l.rows)
 }
 
 // footer shows what is typed, a notice, or what keys do.
@@ -248,7 +285,7 @@ func hintsWidth(list []hintText) (n int) {
 func (m *Model) hints() []hintText {
 	switch {
 	case m.helping:
-		return []hintText{{"any key", "back"}}
+		return []hintText{{"esc", "back"}}
 	case !m.world.known:
 		if len(m.health.cures()) > 0 {
 			return []hintText{{"f", "mend"}}

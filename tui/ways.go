@@ -10,17 +10,16 @@ import (
 )
 
 // The columns of the table of ways.
-const wayAt = 2
+const wayAt = 1
 
 var wayColumns = []draw.Column{
-	{Min: 1, Rank: 0},
 	{Title: "WAY", Min: 6, Rank: 1},
 	wayAt: {Title: "AT", Rank: 2},
 	{Title: "KNOWN AS", Min: 8, Most: 16, Rank: 6},
 	{Title: "STATE", Min: 7, Most: 8, Rank: 3},
-	{Title: "RTT", Min: 7, Right: true, Rank: 4},
+	{Title: "RTT", Min: 6, Most: 7, Right: true, Rank: 4},
 	{Title: "MTU", Min: 4, Right: true, Rank: 7},
-	{Title: "HEARD", Min: 8, Rank: 5},
+	{Title: "HEARD", Min: 7, Most: 8, Rank: 5},
 }
 
 // ways draws every way to a peer, the one in use first.
@@ -43,8 +42,8 @@ func (d *details) ways(p *peer, width int) []string {
 		columns[wayAt].Most = max(columns[wayAt].Most, draw.Width(wayPlace(c)))
 	}
 	columns[wayAt].Min = min(columns[wayAt].Most, len("255.255.255.255:65535"))
-	widths := draw.Widths(columns, width)
-	head := draw.NewLine(width, draw.Style{})
+	widths := draw.Widths(columns, width-wayMark)
+	head := draw.NewLine(width, draw.Style{}).To(wayMark)
 	for i, c := range wayColumns {
 		if widths[i] > 0 {
 			head.Cell(t.Dim, c.Title, widths[i], c.Right).To(head.Used() + draw.Gap)
@@ -56,6 +55,9 @@ func (d *details) ways(p *peer, width int) []string {
 	}
 	return lines
 }
+
+// wayMark is how much room the mark of the way in use takes.
+const wayMark = 2
 
 // wayPlace says where a way leads: to an address, or to a relay.
 func wayPlace(c local.Candidate) string {
@@ -85,12 +87,12 @@ func (d *details) way(c local.Candidate, widths []int, width int) string {
 	if c.State == "works" {
 		leads = pathStyle(t, c.Path)
 	}
-	l := draw.NewLine(width, draw.Style{})
+	l := draw.NewLine(width, draw.Style{}).Put(t.Accent, mark).To(wayMark)
 	for i, cell := range []struct {
 		style draw.Style
 		text  string
 	}{
-		{t.Accent, mark}, {leads, cleanName(c.Path)}, {t.Text, at}, {t.Dim, cleanName(c.Kind)}, {state, cleanName(c.State)},
+		{leads, cleanName(c.Path)}, {t.Text, at}, {t.Dim, cleanName(c.Kind)}, {state, cleanName(c.State)},
 		{t.Text, latency(c.RTT)}, {t.Dim, size}, {t.Dim, heard},
 	} {
 		if widths[i] > 0 {
