@@ -53,7 +53,9 @@ func (s *sa) sendAuth(out *Out) error {
 		}
 		ps = append(ps, more...)
 	}
-	ps = append(ps, msg.Notify{Kind: msg.MOBIKESupported})
+	if !p.Follows {
+		ps = append(ps, msg.Notify{Kind: msg.MOBIKESupported})
+	}
 	return s.ask(msg.IKEAuth, ps, nil, out)
 }
 

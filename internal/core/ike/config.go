@@ -70,6 +70,8 @@ type Peer struct {
 	// Lent says that the peer's traffic is that of addresses that Config.Lender lends to it, whatever Child.Theirs says. If it does not ask
 	// for any, it gets no Child SA.
 	Lent bool
+	// Follows says that the peer is reached wherever its authentic messages and packets come from, and reaches us so: MOBIKE is not spoken with it.
+	Follows bool
 	// Unique says that more than one IKE SA with the peer is of no use: of two that cross each other one is deleted.
 	Unique bool
 }
@@ -99,6 +101,7 @@ const (
 const (
 	firstRetry  = time.Second      // after which a request is repeated, then 1.8 times as long each time
 	maxTries    = 8                // after which nobody is there: 78 s
+	pathTries   = 4                // after which nobody is at the end of a new path: 12 s
 	halfOpen    = 30 * time.Second // that a stranger has to prove itself
 	linger      = 30 * time.Second // that the answer to a last request is kept
 	replacedFor = 2 * time.Minute  // that an IKE SA may live that the peer ought to delete

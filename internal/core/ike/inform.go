@@ -1,7 +1,6 @@
 package ike
 
 import (
-	"bytes"
 	"fmt"
 
 	"github.com/cvlan/cvlan/internal/core/ike/msg"
@@ -198,58 +197,3 @@ func (t *probe) begin(*session, *Out) (msg.Exchange, []msg.Payload, bool) {
 }
 
 func (t *probe) finish(*session, *sa, inbound, *Out) {}
-
-// move tells the responder our new addresses (RFC 4555 §3.5).
-type move struct{}
-
-func (t *move) String() string { return "move" }
-
-func (t *move) begin(x *session, _ *Out) (msg.Exchange, []msg.Payload, bool) {
-	i, r := x.sa.spis()
-	return msg.Informational, append([]msg.Payload{msg.Notify{Kind: msg.UpdateSAAddresses}}, natPayloads(i, r, x.path)...), true
-}
-
-func (t *move) finish(x *session, s *sa, in inbound, out *Out) {
-	if n, ok := msg.Refusal(in.payloads); ok {
-		x.event(Event{Kind: EventHeard, Path: in.path, Reason: RefusedByPeer, Notify: n.Kind}, out)
-		return
-	}
-	i, r := s.spis()
-	x.nat = natOf(in.payloads, i, r, in.path)
-	x.event(Event{Kind: EventMoved, NAT: x.nat}, out)
-}
-
-// answerMove is the responder's side: the peer has to prove first that it receives by the new path (RFC 4555 §3.7).
-func (x *session) answerMove(s *sa, in inbound, out *Out) []msg.Payload {
-	if x.began {
-		return []msg.Payload{msg.Notify{Kind: msg.UnacceptableAddresses}}
-	}
-	i, r := s.spis()
-	t := &prove{path: in.path, cookie: x.m.nonce(), nat: natOf(in.payloads, i, r, in.path)}
-	if t.path == x.path {
-		x.nat = t.nat
-		x.event(Event{Kind: EventMoved, NAT: x.nat}, out)
-	} else {
-		x.wish(t)
-	}
-	return natPayloads(i, r, in.path)
-}
-
-// prove checks that the peer can be reached by a path.
-type prove struct {
-	path   Path
-	cookie []byte
-	nat    NAT
-}
-
-func (t *prove) begin(*session, *Out) (msg.Exchange, []msg.Payload, bool) {
-	return msg.Informational, []msg.Payload{msg.Notify{Kind: msg.Cookie2, Data: t.cookie}}, true
-}
-
-func (t *prove) finish(x *session, _ *sa, in inbound, out *Out) {
-	if c, ok := msg.Notified(in.payloads, msg.Cookie2); !ok || !bytes.Equal(c.Data, t.cookie) {
-		return
-	}
-	x.path, x.nat = t.path, t.nat
-	x.event(Event{Kind: EventMoved, NAT: x.nat}, out)
-}

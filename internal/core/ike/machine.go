@@ -139,29 +139,6 @@ func (m *Machine) Heard(now mono.Time, id ID) {
 	}
 }
 
-// Move tells the peer that we are reached by another path from now on (RFC 4555 §3.5). Only the initiator of the first IKE SA may.
-func (m *Machine) Move(now mono.Time, id ID, path Path, out *Out) error {
-	m.advance(now)
-	x := m.sessions[id]
-	switch {
-	case x == nil:
-		return ErrUnknown
-	case !x.mobile || !x.began:
-		return errors.New("ike: move: the peer does not know MOBIKE, or it began the session and moves alone")
-	}
-	x.path = path
-	return m.want(now, id, &move{}, out)
-}
-
-// SetPath is for peers whose paths somebody else looks after: messages go there from now on, and nobody is told.
-func (m *Machine) SetPath(id ID, path Path) error {
-	if x := m.sessions[id]; x != nil {
-		x.path = path
-		return nil
-	}
-	return ErrUnknown
-}
-
 func (m *Machine) want(now mono.Time, id ID, t task, out *Out) error {
 	m.advance(now)
 	x := m.sessions[id]

@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cvlan/cvlan/internal/base/mono"
 	"github.com/cvlan/cvlan/internal/core/ike/crypt"
 	"github.com/cvlan/cvlan/internal/core/ike/msg"
 )
@@ -44,48 +43,6 @@ func TestNATsAreNoticed(t *testing.T) {
 	}
 	if e := b.last(EventUp); e.NAT != (NAT{Remote: true}) || e.Path.Remote != outside {
 		t.Errorf("b sees %+v by %v", e.NAT, e.Path)
-	}
-}
-
-func TestAPeerMoves(t *testing.T) {
-	w := met(t, 1, nil)
-	a, b := w.side[0], w.side[1]
-	next := Path{Local: netip.MustParseAddrPort("203.0.113.5:4500"), Remote: b.addr}
-	if err := b.m.Move(w.now, b.id(), next, &b.out); err == nil {
-		t.Error("the responder moves")
-	}
-	a.do(func(now mono.Time, id ID, out *Out) error { return a.m.Move(now, id, next, out) })
-	w.run(time.Second)
-	if e := a.last(EventMoved); e.Path != next {
-		t.Errorf("a: %+v", e)
-	}
-	if e := b.last(EventMoved); e.Path.Remote != next.Local || e.NAT != (NAT{}) {
-		t.Errorf("b: %+v\n%s", e, w.story())
-	}
-	b.probe()
-	w.run(time.Second)
-	w.agree(1)
-}
-
-// Somebody who repeats the peer's messages from elsewhere does not draw our messages there.
-func TestAPathIsProvedBeforeItIsUsed(t *testing.T) {
-	w := met(t, 1, nil)
-	a, b := w.side[0], w.side[1]
-	thief := netip.MustParseAddrPort("203.0.113.66:1")
-	before := b.m.sessions[b.id()].path
-	w.watch = func(from int, _ []byte) bool { return from == 0 } // nothing reaches whom the thief pretends to be
-	a.do(func(now mono.Time, id ID, out *Out) error { return a.m.Move(now, id, a.path(), out) })
-	for i := range w.flight {
-		w.flight[i].path.Remote = thief
-	}
-	w.run(2 * time.Minute)
-	if len(b.up) == 1 {
-		if now := b.m.sessions[b.id()].path; now != before {
-			t.Errorf("b sends to %v", now.Remote)
-		}
-	}
-	if b.count(EventMoved) != 0 {
-		t.Errorf("b believes the thief\n%s", w.story())
 	}
 }
 

@@ -83,7 +83,8 @@ func (x *session) profile() crypt.Profile { return x.m.profileOf(&x.peer) }
 
 // learn takes from IKE_AUTH what the peer can do.
 func (x *session) learn(ps []msg.Payload) {
-	_, x.mobile = msg.Notified(ps, msg.MOBIKESupported)
+	_, knows := msg.Notified(ps, msg.MOBIKESupported)
+	x.mobile = knows && !x.peer.Follows
 	x.obey(ps)
 }
 
@@ -191,6 +192,9 @@ func (x *session) hear(in inbound, out *Out) {
 	case x.nat.Remote && !x.mobile && !in.head.Has(msg.Response): // §2.23: its NAT has another mapping
 		x.path = in.path
 		x.event(Event{Kind: EventMoved, NAT: x.nat}, out)
+	case x.mobile && x.began && !in.head.Has(msg.Response): // a responder that speaks from elsewhere may not say so, and waits to be told (RFC 4555 §3.5)
+		x.wish(&move{to: &in.path})
+		fallthrough
 	default:
 		x.event(Event{Kind: EventHeard, Path: in.path}, out)
 	}

@@ -60,9 +60,8 @@ func (m *Machine) unanswered(s *sa, out *Out) {
 		m.hangUp(s, Event{Reason: NoAnswer}, out)
 	case x == nil || x.sa != s: // it is replaced, or competes; the session lives without it
 		s.drop()
-	case s.pending.path != nil: // a new path was to be proved; the old one may be good still
-		s.pending = nil
-		x.proceed(out)
+	case s.pending.path != nil:
+		s.goBack(out)
 	default:
 		x.down(Event{Reason: NoAnswer}, out)
 	}

@@ -37,8 +37,11 @@ func (s *sa) ask(x msg.Exchange, ps []msg.Payload, t task, out *Out) error {
 		return err
 	}
 	r := &request{id: s.next, exchange: x, datagrams: datagrams, task: t}
-	if p, ok := t.(*prove); ok {
-		r.path = &p.path
+	switch t := t.(type) {
+	case *prove:
+		r.path = &t.path
+	case *move:
+		r.path = t.to
 	}
 	s.post(r, out)
 	return nil
@@ -65,7 +68,7 @@ func (s *sa) pathOf(r *request) Path {
 // repeat sends the unanswered request again; false: it has been sent often enough.
 func (s *sa) repeat(out *Out) bool {
 	r := s.pending
-	if r.tries == maxTries {
+	if r.tries == maxTries || r.tries == pathTries && r.path != nil {
 		return false
 	}
 	wait := firstRetry
@@ -76,6 +79,13 @@ func (s *sa) repeat(out *Out) bool {
 	r.due = s.m.now.Add(s.m.jitter(wait))
 	out.transmit(s.pathOf(r), r.datagrams...)
 	return true
+}
+
+// goBack sends a request that was to try a new path by the old one. It proves nothing there, but the window is one: the peer takes nothing else
+// before it.
+func (s *sa) goBack(out *Out) {
+	s.pending.path, s.pending.tries, s.pending.task = nil, 0, &probe{}
+	s.repeat(out)
 }
 
 // reply answers the request that in was, and keeps the answer.

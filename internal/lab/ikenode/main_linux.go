@@ -25,6 +25,7 @@ import (
 	"github.com/cvlan/cvlan/internal/node/ike"
 	"github.com/cvlan/cvlan/internal/node/ipsec"
 	"github.com/cvlan/cvlan/internal/node/tunnel"
+	"github.com/cvlan/cvlan/internal/sys/osnet"
 	"github.com/cvlan/cvlan/internal/sys/sock"
 	"github.com/cvlan/cvlan/internal/sys/tun"
 )
@@ -111,6 +112,10 @@ func run(o options) error {
 	fmt.Println("ready")
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
+	changes, err := osnet.New(osnet.Options{}).Changes(ctx)
+	if err != nil {
+		return err
+	}
 	asked := make(chan os.Signal, 1)
 	signal.Notify(asked, syscall.SIGUSR1)
 	for {
@@ -121,6 +126,8 @@ func run(o options) error {
 				Drops map[string]uint64
 			}{t.Peers(), t.State().Drops}
 			_ = json.NewEncoder(os.Stdout).Encode(state)
+		case <-changes:
+			t.Wake()
 		case <-ctx.Done():
 			t.RemovePeer(them)
 			time.Sleep(100 * time.Millisecond) // for the Delete to leave

@@ -127,7 +127,7 @@ func (d *directory) Meet(p *tunnel.Peer) (core.Peer, error) {
 	}
 	how := core.Peer{
 		Local: identity(own), Remote: identity(trust.NodeName(own.Domain, d.tenant, a.Record.Node)), Credential: crypt.Credential{Key: signer},
-		Child: &core.Child{Ours: anything(), Theirs: anything()}, Unique: true,
+		Child: &core.Child{Ours: anything(), Theirs: anything()}, Unique: true, Follows: true,
 	}
 	for _, der := range c.Certificate {
 		how.Certificates = append(how.Certificates, msg.Cert{Encoding: msg.CertX509, Data: der})

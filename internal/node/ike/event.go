@@ -21,17 +21,17 @@ func (k *keyer) settle(now mono.Time) {
 	k.out.Reset()
 }
 
-// send sends a message to the peer for whom its path stands, or back to the stranger whose message is being handled.
+// send sends a message back to where the one came from that is being handled, or to the peer for whom its path stands.
 func (k *keyer) send(t ike.Transmit) {
 	m := ipsec.Message{Data: t.Data}
 	switch p := k.places[t.Path.Remote]; {
+	case k.origin != nil && t.Path.Remote == k.origin.Addr:
+		m.To = k.origin.Source
 	case p != nil:
 		m.Peer, m.Opening = p.Peer, !p.up && k.origin == nil
 		if k.origin != nil && (!p.up || k.sources[k.origin.Source] == p) { // until it has proved itself, only answers tell where it is
 			m.To = k.origin.Source
 		}
-	case k.origin != nil && t.Path.Remote == k.origin.Addr:
-		m.To = k.origin.Source
 	default:
 		return // to a stranger who has been forgotten
 	}
@@ -90,14 +90,22 @@ func (k *keyer) hear(now mono.Time, p *peer, id ike.ID) {
 		return
 	}
 	if p.source != k.origin.Source {
-		if k.sources[p.source] == p {
-			delete(k.sources, p.source)
-		}
-		p.source = k.origin.Source
-		k.sources[p.source] = p
+		k.leave(p)
+		p.source, p.addr = k.origin.Source, k.origin.Addr
+		k.sources[p.source], k.places[p.addr] = p, p
 	}
 	p.spoke = now
 	k.host.Heard(p.Peer, k.origin.Source)
+}
+
+// leave forgets where a peer was heard last.
+func (k *keyer) leave(p *peer) {
+	if k.sources[p.source] == p {
+		delete(k.sources, p.source)
+	}
+	if k.places[p.addr] == p {
+		delete(k.places, p.addr)
+	}
 }
 
 // down forgets a session, or an attempt that has come to nothing; the Child SAs have ended before.

@@ -26,7 +26,7 @@ type keyer struct {
 	origin  *tunnel.Origin // of the message that is being handled; nil: there is none
 
 	peers    map[key.WGPublic]*peer
-	places   map[netip.AddrPort]*peer // by the address that stands for a peer
+	places   map[netip.AddrPort]*peer // by the address that stands for a peer, and by that from which it was heard last
 	sources  map[tunnel.Source]*peer  // where peers were heard last
 	children map[esp.SPI]ike.ID
 	last     uint64 // address given out
@@ -41,9 +41,10 @@ type peer struct {
 	all    []ike.ID // of sessions that are up: while one takes another's place, or two have crossed, there is more than one
 	asked  bool     // for another Child SA, while up
 	source tunnel.Source
-	spoke  mono.Time // when a message came from there last
-	probed mono.Time // when it was silent last
-	last   mono.Time // when keys were made last
+	addr   netip.AddrPort // of that
+	spoke  mono.Time      // when a message came from there last
+	probed mono.Time      // when it was silent last
+	last   mono.Time      // when keys were made last
 }
 
 var _ ipsec.Keyer = (*keyer)(nil)
@@ -114,7 +115,7 @@ func (k *keyer) Remove(p *tunnel.Peer) {
 	_ = k.hangUp(k.host.Clock().Now(), was) // there may be nothing
 	delete(k.peers, p.Key())
 	delete(k.places, was.path.Remote)
-	delete(k.sources, was.source)
+	k.leave(was)
 }
 
 // Want implements ipsec.Keyer.
@@ -141,8 +142,13 @@ func (k *keyer) Want(now mono.Time, p *tunnel.Peer) {
 	k.settle(now)
 }
 
-// Renew implements ipsec.Keyer.
-func (k *keyer) Renew(now mono.Time, p *tunnel.Peer) { k.probe(now, p) }
+// Renew implements ipsec.Keyer. A peer that follows us hears a probe; another is told where we are.
+func (k *keyer) Renew(now mono.Time, p *tunnel.Peer) {
+	if who := k.peers[p.Key()]; who != nil && who.up {
+		_ = k.machine.Move(now, who.id, who.path, &k.out) // a full queue has something that tells it too
+		k.settle(now)
+	}
+}
 
 // Silent implements ipsec.Keyer. A peer that is silent again, and has not said a word since it was asked whether it lives, has lost its SAs,
 // or its way to us: to call it anew is the quickest way to find out, and costs a peer that lives nothing but a new start.
@@ -157,14 +163,8 @@ func (k *keyer) Silent(now mono.Time, p *tunnel.Peer) {
 		return
 	}
 	who.probed = now
-	k.probe(now, p)
-}
-
-func (k *keyer) probe(now mono.Time, p *tunnel.Peer) {
-	if who := k.peers[p.Key()]; who != nil && who.up {
-		_ = k.machine.Probe(now, who.id, &k.out) // a full queue has something that will tell whether the peer lives
-		k.settle(now)
-	}
+	_ = k.machine.Probe(now, who.id, &k.out) // a full queue has something that will tell whether the peer lives
+	k.settle(now)
 }
 
 // Due implements ipsec.Keyer.

@@ -185,11 +185,6 @@ func TestWrongSecretMakesNothing(t *testing.T) {
 	})
 }
 
-func lastLine(s string) string {
-	lines := strings.Split(strings.TrimSpace(s), "\n")
-	return lines[len(lines)-1]
-}
-
 // What Windows offers as it comes is understood by who asks for that profile, and refused by who does not.
 func TestBrokenAlgorithmsAreForThoseWhoAsk(t *testing.T) {
 	old := variant{ike: "aes256-sha256-modp1024", esp: "aes256-sha1"}

@@ -120,7 +120,7 @@ func newSwan(w *world, h *lab.Host, v variant) *swan {
 	}
 	w.must(os.WriteFile(filepath.Join(dir, "strongswan.conf"), fmt.Appendf(nil, settings, loaded(), s.dir, v.charon), 0o644))
 	w.must(os.WriteFile(filepath.Join(dir, "swanctl", "swanctl.conf"),
-		fmt.Appendf(nil, connection, w.at(h), w.from(), v.ike, v.method(), theirInside, ourInside, v.esp, v.theirSecret(), orElse(v.connection, "rekey_time = 4h"),
+		fmt.Appendf(nil, connection, w.here(h), w.from(), v.ike, v.method(), theirInside, ourInside, v.esp, v.theirSecret(), orElse(v.connection, "rekey_time = 4h"),
 			orElse(v.child, "mode = tunnel"), v.pools), 0o600))
 	w.must(h.Do(func() error {
 		lo, err := netlink.LinkByName("lo")

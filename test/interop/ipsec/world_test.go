@@ -51,6 +51,9 @@ type variant struct {
 	six                              bool // they meet over IPv6
 }
 
+// routed is a router that translates nothing.
+const routed = "none"
+
 // place is where both computers stand; the zero place is the open internet.
 type place struct {
 	ours, theirs string // the routers before them; "": none. Two routers one behind the other have a space between their names
@@ -69,6 +72,9 @@ func (w *world) stand(name, routers string) *lab.Host {
 			site = site.Site(fmt.Sprint("s", i, name), spec)
 		}
 	}
+	if routers == routed {
+		w.home = site
+	}
 	return site.Host(name)
 }
 
@@ -80,9 +86,20 @@ func (w *world) at(h *lab.Host) netip.Addr {
 	return h.Addr()
 }
 
-// from is where they believe us to be.
+// here is where they believe themselves to be: anywhere, if one of both may go elsewhere.
+func (w *world) here(h *lab.Host) string {
+	if w.home != nil {
+		return "%any"
+	}
+	return w.at(h).String()
+}
+
+// from is where they believe us to be, and where else they take us.
 func (w *world) from() string {
-	if w.hidden {
+	switch {
+	case w.home != nil:
+		return w.at(w.ours).String() + ", 0.0.0.0/0"
+	case w.hidden:
 		return "%any"
 	}
 	return w.at(w.ours).String()
@@ -115,7 +132,8 @@ type world struct {
 	node   *lab.Proc
 	theirs *swan
 	six    bool
-	hidden bool // we are behind a NAT
+	hidden bool      // we are behind a NAT
+	home   *lab.Site // of who goes elsewhere, if one does
 }
 
 // meet tells a story with strongSwan.
@@ -265,20 +283,33 @@ func (w *world) transfer() (r load.Throughput) {
 type state struct {
 	Peers []struct {
 		SessionSince time.Time
+		RxPackets    uint64
 		Attempting   bool
 		Drops        map[string]uint64
 	}
 	Drops map[string]uint64
 }
 
+// said is all that our node has said.
+func (w *world) said() string {
+	w.t.Helper()
+	log, err := os.ReadFile(w.node.LogFile())
+	w.must(err)
+	return string(log)
+}
+
 // asks has our node say it.
 func (w *world) asks() (s state) {
 	w.t.Helper()
-	before := len(w.node.Log())
+	before := len(w.said())
 	w.must(w.node.Signal(syscall.SIGUSR1))
 	w.until("our node answers", func() bool {
-		log := w.node.Log()
-		return len(log) > before && json.Unmarshal([]byte(lastLine(log)), &s) == nil
+		for line := range strings.Lines(w.said()[before:]) {
+			if json.Unmarshal([]byte(line), &s) == nil {
+				return true
+			}
+		}
+		return false
 	})
 	return s
 }

@@ -1,0 +1,62 @@
+//go:build interop && linux
+
+package ipsec
+
+import (
+	"testing"
+	"time"
+
+	"github.com/cvlan/cvlan/internal/lab"
+	"github.com/cvlan/cvlan/internal/lab/load"
+)
+
+// One of both goes to another network and comes back, while pings go. Who began says so to the other (MOBIKE), and the IKE SA stays (charon makes
+// another Child SA); if it was the other who began, another session takes the place of the first.
+func TestOneGoesElsewhereUnderTraffic(t *testing.T) {
+	for _, first := range []string{"we", "they"} {
+		for _, who := range []string{"we", "they"} {
+			t.Run(first+" began/"+who+" go", func(t *testing.T) {
+				t.Parallel()
+				v := modern
+				if who == "we" {
+					v.place.ours = routed
+				} else {
+					v.place.theirs = routed
+				}
+				meet(t, v, func(w *world) {
+					if first == "they" {
+						w.theirs.does("--initiate", "--child", "c", "--timeout", "10")
+					}
+					w.reach()
+					h := w.ours
+					if who == "they" {
+						h = w.theirs.host
+					}
+					w.goesAndComesBack(h)
+					if n := w.theirs.counts("established between"); first == who && n != 1 {
+						t.Errorf("they have made %d IKE SAs", n)
+					}
+					w.until("one pair is left", func() bool { return w.theirs.installed() == 1 })
+				})
+			})
+		}
+	}
+}
+
+// goesAndComesBack takes a computer elsewhere and back. What is said while it is on its way is lost, and a little more.
+func (w *world) goesAndComesBack(h *lab.Host) {
+	w.t.Helper()
+	const gap, away = 10 * time.Millisecond, 3 * time.Second
+	for _, to := range []*lab.Site{w.lab.Site("elsewhere", routed), w.home} {
+		answers := make(chan load.RoundTrips)
+		go func() { answers <- w.tryPing(int(2*away/gap), gap, time.Second) }()
+		before := w.asks().Peers[0].RxPackets
+		w.until("pings come back", func() bool { return w.asks().Peers[0].RxPackets > before+20 })
+		h.Roam(to)
+		r := <-answers
+		if lost := r.Sent - r.Received; lost > int(away/gap) {
+			w.t.Errorf("to %s: of %d pings %d have come back; our drops: %v; theirs:\n%s", to.Name(), r.Sent, r.Received, w.asks().Drops, w.theirSAs())
+		}
+		w.ping(20, gap)
+	}
+}
