@@ -29,12 +29,15 @@ func newAPIKeyCreate(s *session) *cobra.Command {
 		Use:   "create NAME --role ROLE --out FILE",
 		Short: "Create an API key and write it to a file",
 		Long: "create writes the key to a file that only you can read; cvlan admin login takes it. With --token it is in the form that " +
-			"programs send: Authorization: Bearer cvk_…. The key may do no more than yours.",
-		Example: "  cvlan admin api-key create alice --role admin --out alice.key\n  cvlan admin api-key create ci --role nodes:read --expires 90d --token --out ci.token",
-		Args:    takes("NAME"),
+			"programs send: Authorization: Bearer cvk_…. The key may do no more than yours. With --user it acts for a user: it gives nodes to that user only, " +
+			"and gives and takes only tags that the user owns by the policy's tagOwners.",
+		Example: "  cvlan admin api-key create alice --role admin --out alice.key\n  cvlan admin api-key create ci --role nodes:read --expires 90d --token --out ci.token\n" +
+			"  cvlan admin api-key create bob-laptop --role nodes:read --role nodes:assign --user bob@example.com --out bob.key",
+		Args: takes("NAME"),
 	}
 	f := c.Flags()
 	f.StringArrayVar(&o.want.Scopes, "role", nil, "role or scope; may be repeated")
+	f.StringVar(&o.want.User, "user", "", "user for whom it acts, by login")
 	f.Var(&o.expires, "expires", "how long it is valid; 0s: for ever")
 	f.StringVar(&o.file, "out", "", "write the key to this file, which must not exist, with mode 0600")
 	f.BoolVar(&o.token, "token", false, "write it as a bearer token")
@@ -72,9 +75,9 @@ func newAPIKeyList(s *session) *cobra.Command {
 				s.IO.Notef("The tenant has no API key of its own.")
 				return
 			}
-			t := iox.Table{Heads: []string{"KEY", "NAME", "STATE", "MAY", "ENDS"}}
+			t := iox.Table{Heads: []string{"KEY", "NAME", "STATE", "MAY", "FOR", "ENDS"}}
 			for _, k := range all {
-				t.Row(k.ID.String(), iox.Cell(iox.Bold, k.Name), k.State, strings.Join(k.Scopes, ", "), iox.Until(s.Now(), k.Expires))
+				t.Row(k.ID.String(), iox.Cell(iox.Bold, k.Name), k.State, strings.Join(k.Scopes, ", "), k.User, iox.Until(s.Now(), k.Expires))
 			}
 			t.Print(s.IO)
 		})

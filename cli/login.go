@@ -112,6 +112,9 @@ func (s *session) printWhoami(w *work, me admin.Whoami) {
 	t.Row("controller", strings.Join(w.client.Addrs(), ", "))
 	t.Row("opens", opens)
 	t.Row("may", strings.Join(me.Scopes, ", "))
+	if me.User != "" {
+		t.Row("acts for", me.User)
+	}
 	t.Row("ends", iox.Until(s.Now(), me.Expires))
 	t.Print(s.IO)
 }

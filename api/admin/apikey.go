@@ -26,6 +26,7 @@ type APIKey struct {
 	Name    string       `json:"name"`
 	State   string       `json:"state" enum:"valid,expired,revoked"`
 	Scopes  []string     `json:"scopes" doc:"Scopes and roles" nullable:"false"`
+	User    string       `json:"user,omitempty" doc:"For whom it acts"`
 	Expires time.Time    `json:"expires,omitzero" doc:"Absent: never"`
 	Created time.Time    `json:"created"`
 }
@@ -34,6 +35,7 @@ type APIKey struct {
 type NewAPIKey struct {
 	Name       string   `json:"name" doc:"What it is for: a label (RFC 1123)" minLength:"1" maxLength:"63" example:"terraform"`
 	Scopes     []string `json:"scopes" doc:"Scopes and roles" minItems:"1" maxItems:"32" maxLength:"40" nullable:"false" example:"[\"operator\"]"`
+	User       string   `json:"user,omitempty" doc:"User for whom it acts, by login: it may give nodes to that user only, and give and take only tags that the user owns by tagOwners" maxLength:"254"`
 	TTLSeconds *int64   `json:"ttl_seconds,omitempty" doc:"How long it is valid; 0 or absent: for ever" minimum:"0" maximum:"315360000"`
 }
 

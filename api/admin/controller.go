@@ -51,6 +51,7 @@ type Whoami struct {
 	Tenant     ident.Tenant `json:"tenant,omitzero" doc:"Absent for a provider's key, which opens all tenants"`
 	TenantName string       `json:"tenant_name,omitempty"`
 	Scopes     []string     `json:"scopes" doc:"Scopes and roles as they were given" nullable:"false"`
+	User       string       `json:"user,omitempty" doc:"For whom it acts"`
 	Expires    time.Time    `json:"expires,omitzero" doc:"Absent: never"`
 }
 

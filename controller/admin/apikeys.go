@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/cvlan/cvlan/api/admin"
@@ -24,10 +25,14 @@ func (s *server) createAPIKey(ctx context.Context, t *tenant, in *admin.CreateAP
 	if err := t.grantable(in.Body.Scopes); err != nil {
 		return nil, err
 	}
+	user, err := t.actsFor(ctx, in.Body.User)
+	if err != nil {
+		return nil, err
+	}
 	secret := key.NewSecret()
 	now := s.Now()
 	k, err := t.CreateAPIKey(ctx, t.actor(), store.APIKey{
-		ID: ident.New[ident.APIKey](), Tenant: t.ID, Name: in.Body.Name, Hash: secret.Hash(), Scopes: in.Body.Scopes,
+		ID: ident.New[ident.APIKey](), Tenant: t.ID, Name: in.Body.Name, Hash: secret.Hash(), Scopes: in.Body.Scopes, User: user,
 		Expires: expiry(now, or(in.Body.TTLSeconds, 0)), Created: now,
 	})
 	if err != nil {
@@ -38,6 +43,27 @@ func (s *server) createAPIKey(ctx context.Context, t *tenant, in *admin.CreateAP
 		return nil, err
 	}
 	return &admin.CreateAPIKeyOut{Body: admin.CreatedAPIKey{APIKey: s.showAPIKey(k), Token: admin.Token{ID: k.ID, Secret: secret}.Encode(), Ticket: whole}}, nil
+}
+
+// actsFor returns for whom a new key acts. One that acts for a user makes keys for the same user only.
+func (t *tenant) actsFor(ctx context.Context, login string) (string, error) {
+	if login == "" {
+		return t.who.key.User, nil
+	}
+	u, err := t.person(ctx, login)
+	if err == nil && t.who.key.User != "" && t.who.key.User != u.Login {
+		err = admin.CodePermission.Problem(title(t.route), "this key acts for "+t.who.key.User+", and may not make one that acts for "+u.Login, "use a key that acts for nobody")
+	}
+	return u.Login, err
+}
+
+// person finds a user, and says where to look if there is none.
+func (t *tenant) person(ctx context.Context, login string) (store.User, error) {
+	u, err := t.User(ctx, login)
+	if errors.Is(err, store.ErrNotFound) {
+		err = admin.CodeNotFound.Problem(title(t.route), err.Error(), "see which users there are: cvlan admin user list, or make one: cvlan admin user create LOGIN")
+	}
+	return u, err
 }
 
 // grantable refuses scopes that are none, that stand above tenants, or that the caller has not itself.
@@ -70,5 +96,5 @@ func (s *server) revokeAPIKey(ctx context.Context, t *tenant, in *admin.OneAPIKe
 }
 
 func (s *server) showAPIKey(k store.APIKey) admin.APIKey {
-	return admin.APIKey{ID: k.ID, Name: k.Name, State: s.state(k.Revoked, k.Expires), Scopes: list(k.Scopes), Expires: k.Expires, Created: k.Created}
+	return admin.APIKey{ID: k.ID, Name: k.Name, State: s.state(k.Revoked, k.Expires), Scopes: list(k.Scopes), User: k.User, Expires: k.Expires, Created: k.Created}
 }

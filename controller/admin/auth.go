@@ -25,7 +25,12 @@ func (p *principal) may(s admin.Scope) bool {
 }
 
 // actor is how the audit trail names the principal.
-func (p *principal) actor() string { return p.key.ID.String() + " " + p.key.Name }
+func (p *principal) actor() string {
+	if p.key.User != "" {
+		return p.key.ID.String() + " " + p.key.Name + " for " + p.key.User
+	}
+	return p.key.ID.String() + " " + p.key.Name
+}
 
 type principalKey struct{}
 

@@ -30,7 +30,7 @@ func (s *server) controller(context.Context, *principal, *admin.Nothing) (*admin
 
 func (s *server) whoami(ctx context.Context, p *principal, _ *admin.Nothing) (*admin.WhoamiOut, error) {
 	k := p.key
-	out := &admin.WhoamiOut{Body: admin.Whoami{ID: k.ID, Name: k.Name, Tenant: k.Tenant, Scopes: k.Scopes, Expires: k.Expires}}
+	out := &admin.WhoamiOut{Body: admin.Whoami{ID: k.ID, Name: k.Name, Tenant: k.Tenant, Scopes: k.Scopes, User: k.User, Expires: k.Expires}}
 	if !k.Tenant.IsZero() {
 		t, err := s.Store.For(k.Tenant).Tenant(ctx)
 		if err != nil {

@@ -2,7 +2,6 @@ package admin
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/cvlan/cvlan/api/admin"
@@ -53,19 +52,23 @@ func (s *server) createJoinKey(ctx context.Context, t *tenant, in *admin.CreateJ
 			return nil, err
 		}
 	}
+	tags := prefixed(store.TagPrefix, in.Body.Tags)
+	if err := s.owns(ctx, t, n.ID, tags); err != nil {
+		return nil, err
+	}
 	secret := key.NewSecret()
 	now := s.Now()
 	k := store.JoinKey{
 		ID: ident.New[ident.JoinKey](), Network: n.ID, Hash: secret.Hash(), Uses: or(in.Body.Uses, admin.DefaultUses),
-		Ephemeral: in.Body.Ephemeral, Approve: in.Body.Approve, Tags: prefixed(store.TagPrefix, in.Body.Tags), Created: now, CreatedBy: t.actor(),
+		Ephemeral: in.Body.Ephemeral, Approve: in.Body.Approve, Tags: tags, Created: now, CreatedBy: t.actor(),
 	}
 	if in.Body.User != "" {
-		u, err := t.User(ctx, in.Body.User)
-		if errors.Is(err, store.ErrNotFound) {
-			return nil, admin.CodeNotFound.Problem(title(t.route), err.Error(), "see which users there are: cvlan admin user list, or make one: cvlan admin user create LOGIN")
-		}
+		u, err := t.person(ctx, in.Body.User)
 		if err != nil {
 			return nil, err
+		}
+		if acts := t.who.key.User; acts != "" && acts != u.Login {
+			return nil, admin.CodePermission.Problem(title(t.route), "this key acts for "+acts+", and may give nodes to nobody else", "name "+acts+", or use a key that acts for nobody")
 		}
 		k.User = u.Login
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/cvlan/cvlan/api/admin"
 	"github.com/cvlan/cvlan/controller/store"
@@ -25,6 +26,9 @@ func (s *server) tagNode(ctx context.Context, t *tenant, in *admin.TagNodeIn) (*
 		if err != nil {
 			return nil, err
 		}
+		if err := s.owns(ctx, t, n.Network, slices.Concat(add, remove)); err != nil {
+			return nil, err
+		}
 		tags := slices.DeleteFunc(slices.Concat(n.Tags, add), func(tag string) bool { return slices.Contains(remove, tag) })
 		slices.Sort(tags)
 		if n, err = t.SetNodeTags(ctx, t.actor(), n.ID, slices.Compact(tags), or(given(v), n.Version)); err != nil {
@@ -36,6 +40,23 @@ func (s *server) tagNode(ctx context.Context, t *tenant, in *admin.TagNodeIn) (*
 		}
 		return &admin.TagNodeOut{ETag: out.ETag, Body: admin.TaggedNode{Node: out.Body, Unknown: s.unknownTags(ctx, t, n.Network, n.Tags)}}, nil
 	})
+}
+
+// owns refuses tags to a key that acts for a user who does not own them by the network's policy, both to give and to take: who has a tag is no
+// longer its user's node to policy, and who loses it is so again.
+func (s *server) owns(ctx context.Context, t *tenant, network ident.Network, tags []string) error {
+	user := t.who.key.User
+	if user == "" || len(tags) == 0 {
+		return nil
+	}
+	var foreign []string
+	err := s.Rules.Ask(ctx, t.ID, network, func(c *compile.Network) {
+		foreign = slices.DeleteFunc(slices.Clone(tags), func(tag string) bool { return c.MayTag(user, tag) })
+	})
+	if err != nil || len(foreign) == 0 {
+		return err
+	}
+	return admin.CodePermission.Problem(title(t.route), "this key acts for "+user+", who does not own "+strings.Join(foreign, ", "), "add the user to the tag's owners, in the policy's tagOwners")
 }
 
 // attempts is how often a change is decided anew when somebody else was faster.

@@ -109,6 +109,7 @@ type APIKey struct {
 	Name    string
 	Hash    [32]byte
 	Scopes  []string
+	User    string    // for whom it acts, by login: it may assign only what that user may; "": for nobody
 	Expires time.Time // zero: never
 	Created time.Time
 	Revoked bool

@@ -24,6 +24,11 @@ func (h handle) CreateAPIKey(ctx context.Context, actor string, k store.APIKey) 
 		if err := w.room("API key", buryAPIKeys, countAPIKeys); err != nil {
 			return err
 		}
+		if k.User != "" {
+			if _, err := w.user(k.User, 0); err != nil {
+				return err
+			}
+		}
 		if k.ID.IsZero() {
 			k.ID = ident.New[ident.APIKey]()
 		}
@@ -31,7 +36,7 @@ func (h handle) CreateAPIKey(ctx context.Context, actor string, k store.APIKey) 
 			return errors.Join(fmt.Errorf("API key %s: %w", k.ID, store.ErrExists), err)
 		}
 		k.Tenant, k.Revoked, k.Created, k.Expires = h.tenant, false, w.now, instant(micro(k.Expires))
-		born, err := w.audit(actor, "apikey.create", k.ID, slog.String("name", k.Name), slog.Any("scopes", k.Scopes), slog.Time("expires", k.Expires))
+		born, err := w.audit(actor, "apikey.create", k.ID, slog.String("name", k.Name), slog.Any("scopes", k.Scopes), slog.String("user", k.User), slog.Time("expires", k.Expires))
 		if err != nil {
 			return err
 		}
@@ -39,7 +44,7 @@ func (h handle) CreateAPIKey(ctx context.Context, actor string, k store.APIKey) 
 		if err != nil {
 			return err
 		}
-		return w.exec(insertAPIKey, int64(k.ID), k.Name, k.Hash[:], string(scopes), micro(k.Expires), k.Revoked, micro(k.Created), int64(born), micro(w.now))
+		return w.exec(insertAPIKey, int64(k.ID), k.Name, k.Hash[:], string(scopes), k.User, micro(k.Expires), k.Revoked, micro(k.Created), int64(born), micro(w.now))
 	})
 	return k, err
 }
@@ -73,7 +78,7 @@ func scanAPIKey(rows *sql.Rows) (k store.APIKey, err error) {
 	var hash []byte
 	var scopes string
 	var expires, created int64
-	if err := rows.Scan(&k.Tenant, &k.ID, &k.Name, &hash, &scopes, &expires, &k.Revoked, &created); err != nil {
+	if err := rows.Scan(&k.Tenant, &k.ID, &k.Name, &hash, &scopes, &k.User, &expires, &k.Revoked, &created); err != nil {
 		return k, err
 	}
 	copy(k.Hash[:], hash)

@@ -169,16 +169,17 @@ const (
 	deleteJoinKeysOf statement = `DELETE FROM join_key WHERE tenant = ?1 AND network = ?2`
 )
 
-const apiKeyColumns = `tenant, id, name, hash, scopes, expires, revoked, created`
+const apiKeyColumns = `tenant, id, name, hash, scopes, user, expires, revoked, created`
 
 // Of API keys.
 const (
-	selectAPIKeys statement = `SELECT ` + apiKeyColumns + ` FROM api_key WHERE tenant = ?1 ORDER BY born`
-	selectAPIKey  statement = `SELECT ` + apiKeyColumns + ` FROM api_key WHERE tenant = ?1 AND id = ?2`
-	countAPIKeys  statement = `SELECT count(*) FROM api_key WHERE tenant = ?1`
-	insertAPIKey  statement = `INSERT INTO api_key (` + apiKeyColumns + `, born, touched) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)`
-	revokeAPIKey  statement = `UPDATE api_key SET revoked = 1, touched = ?3 WHERE tenant = ?1 AND id = ?2`
-	buryAPIKeys   statement = `DELETE FROM api_key WHERE tenant = ?1 AND touched < ?2 AND (revoked = 1 OR expires > 0 AND expires < ?2)`
+	selectAPIKeys   statement = `SELECT ` + apiKeyColumns + ` FROM api_key WHERE tenant = ?1 ORDER BY born`
+	selectAPIKey    statement = `SELECT ` + apiKeyColumns + ` FROM api_key WHERE tenant = ?1 AND id = ?2`
+	countAPIKeys    statement = `SELECT count(*) FROM api_key WHERE tenant = ?1`
+	insertAPIKey    statement = `INSERT INTO api_key (` + apiKeyColumns + `, born, touched) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)`
+	revokeAPIKey    statement = `UPDATE api_key SET revoked = 1, touched = ?3 WHERE tenant = ?1 AND id = ?2`
+	revokeAPIKeysOf statement = `UPDATE api_key SET revoked = 1, touched = ?3 WHERE tenant = ?1 AND user = ?2 AND revoked = 0`
+	buryAPIKeys     statement = `DELETE FROM api_key WHERE tenant = ?1 AND touched < ?2 AND (revoked = 1 OR expires > 0 AND expires < ?2)`
 )
 
 const relayColumns = `id, tenant, node, name, region, addresses, hash, expires, identity, joined, cert_until, created, created_by, reported, reported_region, stun, software, last_seen`

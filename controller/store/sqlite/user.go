@@ -167,7 +167,11 @@ func (w *work) deleteUser(actor string, u store.User, force bool) (l store.Leave
 			l.Nodes++
 		}
 	}
-	l.Orphans, l.Keys = len(nodes)-l.Nodes, len(keys)
+	acting, err := w.change(revokeAPIKeysOf, u.Login, micro(w.now))
+	if err != nil {
+		return l, err
+	}
+	l.Orphans, l.Keys = len(nodes)-l.Nodes, len(keys)+int(acting)
 	if l.Nodes > 0 && !force {
 		return store.Leaver{}, fmt.Errorf("user %s: %w: nodes without tags belong to it (%d); delete them first, or with force together with the user", u.Login, store.ErrConflict, l.Nodes)
 	}

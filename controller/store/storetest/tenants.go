@@ -207,7 +207,17 @@ func apiKeysComeAndGo(t *testing.T, b *bench) {
 	if all := must[[]store.APIKey](t)(h.APIKeys(ctx())); len(all) != 1 || all[0].ID != k.ID {
 		t.Errorf("listed: %v", all)
 	}
-	_, err := h.CreateAPIKey(ctx(), admin, store.APIKey{ID: p.ID, Name: "thief", Hash: hash})
+	_, err := h.CreateAPIKey(ctx(), admin, store.APIKey{Name: "ghost", Hash: hash, User: "nobody@a.org"})
+	b.refused(err, store.ErrNotFound)
+	must[store.User](t)(h.CreateUser(ctx(), admin, store.User{Login: "ann@a.org"}))
+	hers := must[store.APIKey](t)(h.CreateAPIKey(ctx(), admin, store.APIKey{Name: "ann", Hash: hash, User: "ann@a.org"}))
+	if got := must[store.APIKey](t)(b.s.APIKey(ctx(), hers.ID)); got.User != "ann@a.org" {
+		t.Errorf("it acts for %q", got.User)
+	}
+	if l := must[store.Leaver](t)(h.DeleteUser(ctx(), admin, "ann@a.org", false, 0)); l.Keys != 1 || !must[store.APIKey](t)(b.s.APIKey(ctx(), hers.ID)).Revoked {
+		t.Errorf("a key acts for a user who is gone: %+v", l)
+	}
+	_, err = h.CreateAPIKey(ctx(), admin, store.APIKey{ID: p.ID, Name: "thief", Hash: hash})
 	b.refused(err, store.ErrExists)
 	_, err = h.CreateAPIKey(ctx(), admin, store.APIKey{Name: "empty"})
 	b.refused(err, store.ErrInvalid)
