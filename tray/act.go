@@ -19,7 +19,7 @@ type Desk interface {
 	Autostart() bool
 	// Profiles lists this user's logins to controllers by name, and says which one commands use.
 	Profiles() (names []string, used string)
-	UseProfile(name string) error
+	UseProfile(ctx context.Context, name string) error
 }
 
 // actTimeout bounds one action.
@@ -44,7 +44,7 @@ func (t *Tray) act(ctx context.Context, a menu.Action) error {
 	case menu.Only:
 		err = t.only(ctx, a.Network)
 	case menu.Profile:
-		err = t.cfg.Desk.UseProfile(a.Text)
+		err = t.cfg.Desk.UseProfile(ctx, a.Text)
 	case menu.Copy:
 		err = t.cfg.Desk.Copy(ctx, a.Text)
 	case menu.Terminal:

@@ -104,7 +104,7 @@ func (d *desktop) Profiles() ([]string, string) {
 	return d.profiles, d.profile
 }
 
-func (d *desktop) UseProfile(name string) error {
+func (d *desktop) UseProfile(_ context.Context, name string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.profile = name

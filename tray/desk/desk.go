@@ -32,8 +32,8 @@ func New(socket string) (*Desk, error) {
 // errNoTool is why nothing was started: none of several programs is installed.
 var errNoTool = errors.New("none is installed")
 
-// command returns cvlan and the arguments that open its interface for terminals.
-func (d *Desk) command() ([]string, error) {
+// program finds cvlan, which does what the tray does not.
+func (d *Desk) program(what string) (string, error) {
 	name := "cvlan"
 	if runtime.GOOS == "windows" {
 		name += ".exe"
@@ -41,8 +41,17 @@ func (d *Desk) command() ([]string, error) {
 	path := filepath.Join(filepath.Dir(d.exe), name)
 	if _, err := os.Stat(path); err != nil {
 		if path, err = exec.LookPath(name); err != nil {
-			return nil, fmt.Errorf("open the interface for terminals: the program %s is neither beside %s nor in PATH; install it there", name, filepath.Base(d.exe))
+			return "", fmt.Errorf("%s: the program %s is neither beside %s nor in PATH; install it there", what, name, filepath.Base(d.exe))
 		}
+	}
+	return path, nil
+}
+
+// command returns cvlan and the arguments that open its interface for terminals.
+func (d *Desk) command() ([]string, error) {
+	path, err := d.program("open the interface for terminals")
+	if err != nil {
+		return nil, err
 	}
 	argv := []string{path, "tui"}
 	if d.socket != "" {

@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -162,7 +163,7 @@ func TestAFolderThatCannotBeWrittenIsSaid(t *testing.T) {
 	}
 }
 
-func TestProfilesAreReadWhenTheyChangeAndChosen(t *testing.T) {
+func TestProfilesAreAskedForWhenTheirFileChanges(t *testing.T) {
 	home := t.TempDir()
 	t.Setenv("HOME", home)
 	t.Setenv("XDG_CONFIG_HOME", "")
@@ -170,29 +171,37 @@ func TestProfilesAreReadWhenTheyChangeAndChosen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if names, used := d.Profiles(); len(names) != 0 || used != "" {
-		t.Error(names, used)
-	}
+	d.exe = filepath.Join(home, "cvlan-tray")
 	file := filepath.Join(home, ".config/cvlan/admin.json")
-	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-		t.Fatal(err)
+	put := func(path, text string, mode os.FileMode) {
+		t.Helper()
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(text), mode)); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if err := os.WriteFile(file, []byte(`{"schema":1,"current":"home","logins":{"work":{"ticket":"secret-1","tenant":"plant"},"home":{"ticket":"secret-2"}}}`), 0o600); err != nil {
-		t.Fatal(err)
+	put(filepath.Join(home, "cvlan"), `#!/bin/sh
+echo "$@" >>`+home+`/called
+case "$2 $4" in
+"list ") echo '{"schema":1,"profiles":[{"name":"home","current":true},{"name":"work","controller":["vpn.example.com:8443"]}]}' ;;
+"use gone") printf 'cvlan: use profile gone: there is none of that name\n  see which there are: cvlan profile list\n' >&2; exit 9 ;;
+esac
+`, 0o755)
+	if names, used := d.Profiles(); len(names) != 0 || used != "" {
+		t.Error("nobody logged in:", names, used)
 	}
-	if names, used := d.Profiles(); !slices.Equal(names, []string{"home", "work"}) || used != "home" {
-		t.Error(names, used)
+	put(file, "{}", 0o600)
+	for range 3 {
+		if names, used := d.Profiles(); !slices.Equal(names, []string{"home", "work"}) || used != "home" {
+			t.Error(names, used)
+		}
 	}
-	if err := d.UseProfile("work"); err != nil {
-		t.Fatal(err)
-	}
-	if names, used := d.Profiles(); !slices.Equal(names, []string{"home", "work"}) || used != "work" {
-		t.Error(names, used)
-	}
-	if b, err := os.ReadFile(file); err != nil || !strings.Contains(string(b), "secret-1") || !strings.Contains(string(b), "plant") {
-		t.Error("the logins themselves stay as they were:", string(b), err)
-	}
-	if err := d.UseProfile("gone"); err == nil || !strings.Contains(err.Error(), "cvlan profile list") {
+	if err := d.UseProfile(t.Context(), "work"); err != nil {
 		t.Error(err)
+	}
+	if err := d.UseProfile(t.Context(), "gone"); err == nil || err.Error() != "use profile gone: there is none of that name; see which there are: cvlan profile list" {
+		t.Error(err)
+	}
+	if b, _ := os.ReadFile(filepath.Join(home, "called")); string(b) != "profile list --json\nprofile use -- work\nprofile use -- gone\n" {
+		t.Error(string(b))
 	}
 }

@@ -18,6 +18,9 @@ const (
 
 func detach(*exec.Cmd) {}
 
+// hide keeps a program without a window from opening one.
+func hide(c *exec.Cmd) { c.SysProcAttr = &syscall.SysProcAttr{CreationFlags: windows.CREATE_NO_WINDOW} }
+
 // Terminal opens the interface for terminals in a console of its own.
 func (d *Desk) Terminal() error {
 	command, err := d.command()
