@@ -155,11 +155,11 @@ func TestLimitsHold(t *testing.T) {
 			if err := w.insertJoinKey("test", k); err != nil {
 				return err
 			}
-			if err := w.exec(insertAPIKey, i+1, "k", k.Hash[:], "null", 0, false, 0, 0, micro(w.now)); err != nil {
+			if err := w.exec(insertAPIKey, i+1, "k", k.Hash[:], "null", "", 0, false, 0, 0, micro(w.now)); err != nil {
 				return err
 			}
 		}
-		return w.exec(insertAPIKey, store.MaxKeys, "k", k.Hash[:], "null", 0, false, 0, 0, micro(w.now))
+		return w.exec(insertAPIKey, store.MaxKeys, "k", k.Hash[:], "null", "", 0, false, 0, 0, micro(w.now))
 	})
 	if err != nil {
 		t.Fatal(err)
