@@ -138,6 +138,11 @@ func TestFirstMessagesThatMakeNoSense(t *testing.T) {
 			t.Errorf("%s: is answered: %+v", name, answer)
 		case c.want != taken && c.want != silence && no.Kind != c.want, no.Kind == msg.UnsupportedCriticalPayload && !bytes.Equal(no.Data, []byte{200}):
 			t.Errorf("%s: the answer is %+v, want %s", name, answer, c.want)
+		case c.want == msg.InvalidSyntax && len(b.m.halves) == 1: // it has cost a key exchange, and counts
+			w.run(halfOpen + time.Second)
+			if len(b.m.halves)+len(b.m.sas)+len(b.m.sources) > 0 {
+				t.Errorf("%s: it is remembered", name)
+			}
 		case c.want != taken && len(b.m.halves)+len(b.m.sas)+len(b.m.sources) > 0:
 			t.Errorf("%s: it is remembered", name)
 		}

@@ -82,14 +82,22 @@ func (m *Machine) welcome(path Path, in msg.Message, out *Out) bool {
 
 // refuseInit answers and remembers nothing.
 func (m *Machine) refuseInit(path Path, h msg.Header, n msg.Notify, out *Out) {
-	h.Flags = msg.Response
-	raw, err := msg.Message{Header: h, Payloads: []msg.Payload{n}}.Append(nil)
-	if err == nil {
+	if raw := refusal(h, n); raw != nil {
 		out.transmit(path, raw)
 	}
 }
 
-// answerInit makes a half-open SA, or says how to refuse: the zero Notify is no answer at all.
+func refusal(h msg.Header, n msg.Notify) []byte {
+	h.Flags = msg.Response
+	raw, err := msg.Message{Header: h, Payloads: []msg.Payload{n}}.Append(nil)
+	if err != nil {
+		return nil
+	}
+	return raw
+}
+
+// answerInit makes a half-open SA, or says how to refuse: the zero Notify is no answer at all. Who has cost us a key exchange counts as
+// half-open even if its key was no good, else strangers with bad keys would never be asked for cookies.
 func (m *Machine) answerInit(path Path, in msg.Message, raw []byte) (*sa, msg.Notify) {
 	ps := in.Payloads
 	offer, ok1 := msg.First[msg.SA](ps)
@@ -111,8 +119,7 @@ func (m *Machine) answerInit(path Path, in msg.Message, raw []byte) (*sa, msg.No
 	}
 	s := m.newSA(false)
 	if err := s.agree(path, in, choice, ke, nonce, raw); err != nil {
-		s.drop()
-		return nil, msg.Notify{Kind: msg.InvalidSyntax}
+		s.opening.initI, s.opening.initR = nil, refusal(in.Header, msg.Notify{Kind: msg.InvalidSyntax})
 	}
 	return s, msg.Notify{}
 }

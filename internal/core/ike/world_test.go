@@ -58,25 +58,26 @@ type flying struct {
 
 // side is one machine with its surroundings.
 type side struct {
-	w       *world
-	n       int
-	name    string
-	skew    time.Duration   // of its clock
-	keys    map[string]bool // of Child SAs, ever
-	addr    netip.AddrPort
-	m       *Machine
-	out     Out
-	cfg     Config
-	peer    Peer // of the other
-	events  []Event
-	live    map[uint32]ChildSA // by SPI that is received on
-	spis    map[uint32]bool    // reserved, and not given back
-	next    uint32
-	up      map[ID]bool
-	refuse  bool // Directory knows nobody
-	mixed   bool // and now it tells another
-	follows bool // its owner sends to wherever the peer was heard from
-	judge   func(remote msg.Identity, certs []msg.Cert) (crypt.Evidence, error)
+	w         *world
+	n         int
+	name      string
+	skew      time.Duration   // of its clock
+	keys      map[string]bool // of Child SAs, ever
+	addr      netip.AddrPort
+	m         *Machine
+	out       Out
+	cfg       Config
+	peer      Peer // of the other
+	events    []Event
+	live      map[uint32]ChildSA // by SPI that is received on
+	spis      map[uint32]bool    // reserved, and not given back
+	next      uint32
+	up        map[ID]bool
+	exhausted bool // there are no SPIs left
+	refuse    bool // Directory knows nobody
+	mixed     bool // and now it tells another
+	follows   bool // its owner sends to wherever the peer was heard from
+	judge     func(remote msg.Identity, certs []msg.Cert) (crypt.Evidence, error)
 }
 
 var secret = []byte("a secret that two sides share")
@@ -142,6 +143,9 @@ func (s *side) Evidence(p Peer, remote msg.Identity, certs []msg.Cert) (crypt.Ev
 }
 
 func (s *side) Reserve() (uint32, error) {
+	if s.exhausted {
+		return 0, errExhausted
+	}
 	s.next++
 	s.spis[s.next] = true
 	return s.next, nil
@@ -218,6 +222,9 @@ func (s *side) note(e Event) {
 			w.t.Errorf("%s gives up for no good reason: %s\n%s", s.name, e.Reason, w.story())
 		}
 	case EventFault:
+		if w.lawless || s.exhausted {
+			return
+		}
 		w.t.Errorf("%s met a bug: %s\n%s", s.name, e.Detail, w.story())
 	case EventHeard:
 		if s.follows && e.Reason == NoReason {
