@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -121,11 +120,7 @@ func run(o options) error {
 	for {
 		select {
 		case <-asked:
-			state := struct {
-				Peers []tunnel.PeerState
-				Drops map[string]uint64
-			}{t.Peers(), t.State().Drops}
-			_ = json.NewEncoder(os.Stdout).Encode(state)
+			tell(t)
 		case <-changes:
 			t.Wake()
 		case <-ctx.Done():

@@ -131,6 +131,39 @@ func TestTheyRestartAndAreFoundAgain(t *testing.T) {
 	})
 }
 
+// They restart and call: what we had with them is gone at once (INITIAL_CONTACT).
+func TestTheyRestartAndCall(t *testing.T) {
+	t.Parallel()
+	meet(t, modern, func(w *world) {
+		w.reach()
+		w.theirs.proc.Kill()
+		<-w.theirs.proc.Done()
+		w.theirs.start()
+		w.theirs.does("--initiate", "--child", "c", "--timeout", "10")
+		w.reach()
+		w.ping(50, 5*time.Millisecond)
+		if n := w.asks().SAs; n != 1 || !w.theirs.says("N(INIT_CONTACT)") {
+			t.Errorf("we have %d IKE SAs", n)
+		}
+	})
+}
+
+// We restart without a word, and call: they have nothing of our former life.
+func TestWeRestartAndCall(t *testing.T) {
+	t.Parallel()
+	meet(t, modern, func(w *world) {
+		w.reach()
+		w.node.Kill()
+		<-w.node.Done()
+		w.start(modern)
+		w.reach()
+		w.ping(50, 5*time.Millisecond)
+		if sas := w.theirs.sas(); strings.Count(sas, "ESTABLISHED") != 1 || w.theirs.installed() != 1 || !w.theirs.says("received INITIAL_CONTACT") {
+			t.Errorf("theirs:\n%s", sas)
+		}
+	})
+}
+
 // Certificates of every kind of key, and who begins.
 func TestCertificatesAreBelieved(t *testing.T) {
 	for kind := range signers {

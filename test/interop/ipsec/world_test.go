@@ -129,6 +129,7 @@ type world struct {
 	ctx    context.Context
 	lab    *lab.Lab
 	ours   *lab.Host
+	there  *lab.Host // where they are
 	node   *lab.Proc
 	theirs *swan
 	six    bool
@@ -175,7 +176,14 @@ func in(t *testing.T, v variant, tell func(w *world, there *lab.Host)) {
 func (w *world) begin(v variant, there *lab.Host) {
 	w.t.Helper()
 	there.Start(w.tool("loadgen"), "serve", "-listen", ":5201")
-	args := []string{"-self", "ours.lab", "-peer", "theirs.lab", "-at", netip.AddrPortFrom(w.at(there), 4500).String(), "-ours", ourInside, "-theirs", theirInside, "-soft", v.soft.String()}
+	w.there = there
+	w.start(v)
+}
+
+// start starts our node, or starts it anew.
+func (w *world) start(v variant) {
+	w.t.Helper()
+	args := []string{"-self", "ours.lab", "-peer", "theirs.lab", "-at", netip.AddrPortFrom(w.at(w.there), 4500).String(), "-ours", ourInside, "-theirs", theirInside, "-soft", v.soft.String()}
 	if v.profile != "" {
 		args = append(args, "-profile", v.profile)
 	}
@@ -288,6 +296,7 @@ type state struct {
 		Drops        map[string]uint64
 	}
 	Drops map[string]uint64
+	SAs   int // of IKE
 }
 
 // said is all that our node has said.
