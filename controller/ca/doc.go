@@ -10,6 +10,7 @@
 // there. Between nodes, revocation is removal from the map, see the hub; for those who have no map, such as IPsec gateways, there is a
 // list (RFC 5280), which each authority signs for what it has issued.
 //
-// A tenant's authority can be given a new key at any time: nodes and relays trust the root, so they trust the new one and the old one alike, and
-// the pins in join keys, which are the root's, stay true. The old one is ended when nothing that it has signed is in force any more.
+// A tenant's authority can be given a new key at any time: nodes trust the root, so they trust the new one and the old one alike, and
+// the pins in join keys, which are the root's, stay true. Relays are told of both, and nodes that the new one signs now, so that they renew. The old
+// one is ended when nothing that it has signed is in force any more; nodes and relays hear of that, too.
 package ca

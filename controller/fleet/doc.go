@@ -5,7 +5,7 @@
 //
 // # What a relay is told
 //
-// A session begins with a snapshot: the authorities of the tenants that the relay serves, the nodes that were removed while their
+// A session begins with a snapshot: the authorities of the tenants that the relay serves (two of one whose key is being changed), the nodes that were removed while their
 // certificates may last, the other relays of the same nodes, and which of those it exchanges frames with: those of its region that serve exactly the same
 // nodes. After that it is told what changes, at once. Changes wait in the
 // session, merged; when too many wait for a slow relay, they are dropped and it gets another snapshot.
