@@ -62,17 +62,10 @@ func TestOneOfTwoThatCrossStays(t *testing.T) {
 			w.b.Says(w.a.End, 0, 1)
 			w.Pass(5 * time.Second)
 			for _, way := range [][2]*end{{w.a, w.b}, {w.b, w.a}} {
-				var all []ipsec.SAs
-				var err error
-				way[0].Consult(tunnel.IKE, func(now mono.Time, tr tunnel.Transport, find func(key.WGPublic) *tunnel.Peer, out *tunnel.Out) {
-					var d ipsec.Desk
-					if d, err = ipsec.DeskOf(tr); err == nil {
-						all, err = d.SAs(), d.Rekey(now, find(way[1].Name()), out)
-					}
+				way[0].wantOneSA()
+				way[0].asks(func(now mono.Time, d ipsec.Desk, find func(key.WGPublic) *tunnel.Peer, out *tunnel.Out) error {
+					return d.Rekey(now, find(way[1].Name()), out)
 				})
-				if err != nil || len(all) != 1 || len(all[0].IKE) != 1 {
-					t.Errorf("jitter of %d ms: %d has %+v, %v", seed, way[0].N, all, err)
-				}
 				w.Pass(time.Second)
 			}
 		})

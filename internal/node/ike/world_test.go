@@ -54,6 +54,7 @@ type end struct {
 	w      *world
 	config ike.Config
 	secret string
+	plural bool // it takes more than one session with a peer, as other implementations do
 	change func(*end)
 }
 
@@ -89,7 +90,7 @@ func everything() []msg.Selector {
 func (d directory) Meet(p *tunnel.Peer) (core.Peer, error) {
 	return core.Peer{
 		Local: identity(d.Name()), Remote: identity(p.Key()), Credential: crypt.Credential{Shared: []byte(d.secret)},
-		Child: &core.Child{Ours: everything(), Theirs: everything()}, Unique: true,
+		Child: &core.Child{Ours: everything(), Theirs: everything()}, Unique: !d.plural,
 	}, nil
 }
 

@@ -1,0 +1,124 @@
+package ike_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/cvlan/cvlan/internal/base/key"
+	"github.com/cvlan/cvlan/internal/base/mono"
+	"github.com/cvlan/cvlan/internal/node/ipsec"
+	"github.com/cvlan/cvlan/internal/node/tunnel"
+)
+
+// asks has an end's desk do something.
+func (e *end) asks(f func(mono.Time, ipsec.Desk, func(key.WGPublic) *tunnel.Peer, *tunnel.Out) error) {
+	e.w.Helper()
+	e.Consult(tunnel.IKE, func(now mono.Time, tr tunnel.Transport, find func(key.WGPublic) *tunnel.Peer, out *tunnel.Out) {
+		d, err := ipsec.DeskOf(tr)
+		if err == nil {
+			err = f(now, d, find, out)
+		}
+		if err != nil {
+			e.w.Error(e.N, err)
+		}
+	})
+}
+
+// wantOneSA checks that there is one IKE SA, and one pair that does not end.
+func (e *end) wantOneSA() {
+	e.w.Helper()
+	e.asks(func(_ mono.Time, d ipsec.Desk, _ func(key.WGPublic) *tunnel.Peer, _ *tunnel.Out) error {
+		for _, s := range d.SAs() {
+			live := 0
+			for _, pair := range s.ESP {
+				if !pair.Ending {
+					live++
+				}
+			}
+			if len(s.IKE) != 1 || live != 1 {
+				e.w.Errorf("%d has %d IKE SAs and %d pairs with %v", e.N, len(s.IKE), live, s.Peer)
+			}
+		}
+		return nil
+	})
+}
+
+func TestWhoRestartsLeavesNothingBehind(t *testing.T) {
+	for _, first := range []string{"who has restarted", "the other"} {
+		inWorld(t, nil, func(w *world) {
+			w.a.Says(w.b.End, 0, 1)
+			w.Pass(time.Second)
+			w.b.WantHeard(0, 1)
+			w.b.Close()
+			w.b.boot()
+			w.b.Knows(w.a.End)
+			if first == "the other" {
+				for range 60 { // into the void, until the silence is noticed
+					w.a.Says(w.b.End, 0, 1)
+					w.Pass(time.Second)
+				}
+				w.b.Heard()
+			}
+			w.b.Says(w.a.End, 7, 1)
+			w.Pass(time.Second)
+			w.a.WantHeard(7, 1)
+			w.a.wantOneSA()
+			w.b.wantOneSA()
+		})
+	}
+}
+
+// Both talk while every minute all is proved anew. No packet is lost, or waits for long.
+func TestProofsAreRenewedUnderTraffic(t *testing.T) {
+	inWorld(t, func(e *end) { e.config.IKE.Reauthenticate = time.Minute }, func(w *world) {
+		w.a.Says(w.b.End, 0, 1)
+		w.Pass(time.Second)
+		w.b.WantHeard(0, 1)
+		since := time.Time{}
+		for i := range 3000 {
+			w.a.Says(w.b.End, i, 1)
+			w.b.Says(w.a.End, i, 1)
+			w.Pass(100 * time.Millisecond)
+			w.b.WantHeard(i, 1)
+			w.a.WantHeard(i, 1)
+			if s := w.a.Of(w.b.End).SessionSince; i%600 == 599 {
+				if s.Equal(since) {
+					t.Error("nothing is proved anew")
+				}
+				since = s
+			}
+		}
+		w.Pass(10 * time.Second)
+		for _, e := range []*end{w.a, w.b} {
+			e.WantDrops(nil)
+			e.wantOneSA()
+		}
+	})
+}
+
+// A peer of another kind ends its session and begins another, and we call it meanwhile because packets wait. It would keep both; one stays.
+func TestAPeerThatBreaksBeforeItMakesIsLeftWithOne(t *testing.T) {
+	for wait := time.Duration(0); wait < 4*rtt; wait += rtt / 4 {
+		inWorld(t, func(e *end) { e.plural = e.N == 2 }, func(w *world) {
+			w.b.Says(w.a.End, 0, 1)
+			w.Pass(time.Second)
+			w.a.WantHeard(0, 1)
+			w.b.asks(func(now mono.Time, d ipsec.Desk, find func(key.WGPublic) *tunnel.Peer, out *tunnel.Out) error {
+				return d.Terminate(now, find(w.a.Name()), out)
+			})
+			w.b.Says(w.a.End, 1, 1)
+			time.Sleep(wait)
+			w.a.Says(w.b.End, 1, 1)
+			w.Pass(10 * time.Second)
+			w.a.Heard()
+			w.b.Heard()
+			w.a.wantOneSA()
+			w.b.wantOneSA()
+			w.a.Says(w.b.End, 2, 5)
+			w.b.Says(w.a.End, 2, 5)
+			w.Pass(time.Second)
+			w.a.WantHeard(2, 5)
+			w.b.WantHeard(2, 5)
+		})
+	}
+}
