@@ -2,7 +2,7 @@
 // algorithms package crypt's; the keys of Child SAs go out in events, to whoever does ESP.
 //
 // Sections such as §2.8.1 are those of RFC 7296. Spoken besides are RFC 7383 (fragments), 7427 (signatures), 9242 and 9370 (additional
-// key exchanges), 6023 (no Child SA), 4478 (proofs that end), and of 4555 (MOBIKE) the part that moves a peer.
+// key exchanges), 6023 (no Child SA), 4478 (proofs that end), and of 4555 (MOBIKE) what moves a peer.
 //
 // # Objects
 //
@@ -20,7 +20,7 @@
 //	IKE_SA_INIT, IKE_INTERMEDIATE (ML-KEM), IKE_AUTH   -> EventUp, EventChildUp
 //	RekeyChild, when ESP says so                       -> EventChildUp with Replaces, EventChildGone
 //	a lifetime, or Rekey                               -> EventRekeyed
-//	Move, or the peer's                                -> EventMoved
+//	Move, or the peer's                                -> EventMoved; if the peer began, EventUp of a session from where we are, then EventDown
 //	a proof that ends, or Reauthenticate               -> EventUp of a session that takes the place, then EventDown of the old one
 //	Terminate, a Delete, or no answer                  -> EventChildDown for each, EventDown
 //
@@ -32,7 +32,14 @@
 // who asked for it deletes it, and who asked for the other deletes the old one (§2.8.1). What cannot be done while another exchange is
 // under way is refused with TEMPORARY_FAILURE and asked again after some seconds, which differ on both sides (§2.25).
 //
+// Two sessions with one peer, because both began at once, are a collision too, though no RFC says so. If one is enough (Peer.Unique), the one with the
+// lower nonce goes, once the other has shown that it lives: who began it deletes it at once, and the other side after two seconds, because other
+// implementations may have no such rule.
+//
 // # Peers that forget
+//
+// Who has no session with a peer says so in IKE_AUTH (INITIAL_CONTACT, §2.4). It ends the sessions of the same two identities that are older than the
+// exchange that says it; what is newer has crossed it, and the peer need not have known.
 //
 // A request for an SA that is not there is answered with INVALID_IKE_SPI in the clear, 16 a second at most. Nobody vouches for such a hint: it
 // makes us begin a session beside the one that there is, once a minute at most, and only a peer that proves itself ends the old one.
