@@ -94,13 +94,13 @@ func (t *Tray) report(now time.Time, o outcome) {
 	if o.err != nil {
 		what, hint := explain(o.err)
 		t.world.failed = &complaint{what, hint, now}
-		t.cfg.Panel.Notify(menu.Notice{Key: "action", Title: what, Text: hint})
+		t.cfg.Panel.Notify(menu.Notice{Key: "action", Title: what, Text: hint, Stand: menu.Warning})
 		return
 	}
 	if t.world.failed != nil && o.action.Verb != menu.Copy {
 		t.world.failed = nil
 	}
 	if o.action.Verb == menu.Copy {
-		t.cfg.Panel.Notify(menu.Notice{Key: "action", Title: "Copied", Text: o.action.Of})
+		t.cfg.Panel.Notify(menu.Notice{Key: "action", Title: "Copied", Text: o.action.Of, Stand: t.world.stand()})
 	}
 }

@@ -25,6 +25,9 @@ const (
 	out // must join again
 )
 
+// stands are the icons beside messages.
+var stands = map[mood]menu.Stand{fine: menu.On, waiting: menu.Connecting, lost: menu.Warning, out: menu.Login}
+
 // story is one network's.
 type story struct {
 	name  string
@@ -123,7 +126,7 @@ func (s *story) expiry(net *network) []menu.Notice {
 			return nil
 		}
 		s.warned = true
-		return []menu.Notice{{Key: net.ID + "/expiry", Title: s.name + ": the certificate expires", Text: joined(text(p.What), text(p.Hint)), Urgent: true}}
+		return []menu.Notice{{Key: net.ID + "/expiry", Title: s.name + ": the certificate expires", Text: joined(text(p.What), text(p.Hint)), Stand: menu.Warning, Urgent: true}}
 	}
 	s.warned = false
 	return nil
@@ -191,7 +194,7 @@ func (s *story) due(now time.Time, key string) (menu.Notice, bool) {
 		return menu.Notice{}, false
 	}
 	s.told = s.now
-	m := menu.Notice{Key: key}
+	m := menu.Notice{Key: key, Stand: stands[s.now]}
 	switch {
 	case s.now == lost && was == off:
 		m.Title, m.Text = s.name+" does not come up", s.why

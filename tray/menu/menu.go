@@ -88,5 +88,6 @@ type Notice struct {
 	Key    string
 	Title  string
 	Text   string
+	Stand  Stand // of what the message is about, which the icon beside it shows
 	Urgent bool
 }

@@ -68,14 +68,11 @@ func (p *Panel) notify(n menu.Notice, replaces uint32) (id uint32, err error) {
 	if slices.Contains(can, "body-markup") {
 		text = markup(text)
 	}
-	p.mu.Lock()
-	stand := p.picture.Stand
-	p.mu.Unlock()
 	urgency := byte(1)
 	if n.Urgent {
 		urgency = 2
 	}
-	im := icon.Draw(stand, noteIcon)
+	im := icon.Draw(n.Stand, noteIcon)
 	hints := map[string]dbus.Variant{
 		"urgency":       dbus.MakeVariant(urgency),
 		"desktop-entry": dbus.MakeVariant("cvlan-tray"),
