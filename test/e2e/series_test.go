@@ -5,10 +5,6 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
-	"io"
-	"net"
-	"net/netip"
-	"sync"
 	"testing"
 	"time"
 
@@ -68,89 +64,6 @@ func (w *world) directly(a, b *node, limit time.Duration) {
 	b.reachesBy(a.Host.Name(), local.PathDirect, limit)
 }
 
-// A stream is a TCP connection through the tunnel that is written to at a steady pace.
-type stream struct {
-	conn net.Conn
-	stop chan struct{}
-	done sync.WaitGroup
-
-	mu      sync.Mutex
-	last    time.Time
-	longest time.Duration // without a byte
-	bytes   int
-	failed  error
-}
-
-// pours begins a stream to a host's address inside the network: 16 KB each 5 ms, some 26 Mbit/s.
-func (w *world) pours(from, to *node) *stream {
-	w.t.Helper()
-	s := &stream{stop: make(chan struct{}), last: time.Now()}
-	var l net.Listener
-	at := netip.AddrPortFrom(to.in(office).Self.Addresses[0], 0).String()
-	w.must(to.Host.Do(func() (err error) { l, err = net.Listen("tcp", at); return err }))
-	defer l.Close()
-	w.must(from.Host.Do(func() (err error) { s.conn, err = net.DialTimeout("tcp", l.Addr().String(), 3*time.Second); return err }))
-	c, err := l.Accept()
-	w.must(err)
-	s.done.Go(func() { s.read(c) })
-	s.done.Go(s.write)
-	return s
-}
-
-func (s *stream) write() {
-	defer s.conn.Close()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	block := make([]byte, 16<<10)
-	for {
-		if _, err := s.conn.Write(block); err != nil {
-			s.mu.Lock()
-			s.failed = err
-			s.mu.Unlock()
-			return
-		}
-		select {
-		case <-tick.C:
-		case <-s.stop:
-			return
-		}
-	}
-}
-
-func (s *stream) read(c net.Conn) {
-	defer c.Close()
-	b := make([]byte, 64<<10)
-	for {
-		n, err := c.Read(b)
-		now := time.Now()
-		s.mu.Lock()
-		s.longest, s.last = max(s.longest, now.Sub(s.last)), now
-		s.bytes += n
-		if err != nil && err != io.EOF {
-			s.failed = err
-		}
-		s.mu.Unlock()
-		if err != nil {
-			return
-		}
-	}
-}
-
-// fromNow forgets earlier stalls.
-func (s *stream) fromNow() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.longest = 0
-}
-
-// end closes the stream and returns how much arrived and the longest time without a byte.
-func (s *stream) end() (bytes int, stall time.Duration, err error) {
-	close(s.stop)
-	_ = s.conn.SetWriteDeadline(time.Now().Add(5 * time.Second))
-	s.done.Wait()
-	return s.bytes, s.longest, s.failed
-}
-
 // The way changes under traffic that goes on: nothing worth mentioning is lost, and TCP does not stall.
 func TestTrafficMovesFromTheRelayToTheDirectWay(t *testing.T) {
 	w := begin(t)
@@ -161,10 +74,12 @@ func TestTrafficMovesFromTheRelayToTheDirectWay(t *testing.T) {
 	direct, err := w.lab.CountUDP(n[0].Host, n[1].Host, 4) // WireGuard's transport data
 	w.must(err)
 	defer direct.Close()
-	numbered, tcp := n[0].sends(n[1]), w.pours(n[0], n[1])
+	numbered := n[0].sends(n[1])
+	tcp, err := series.Pour(n[0].Host, n[1].Host, n[1].in(office).Self.Addresses[0])
+	w.must(err)
 	w.flows(numbered, time.Now(), heals)
 	begin := time.Now()
-	tcp.fromNow()
+	tcp.FromNow()
 	w.lab.Heal(n[0].Host, n[1].Host)
 	w.directly(n[0], n[1], 3*heals)
 	w.eventually(heals, "three seconds of traffic", func() error {
@@ -177,13 +92,13 @@ func TestTrafficMovesFromTheRelayToTheDirectWay(t *testing.T) {
 	tally := numbered.Since(begin, 0)
 	there, back, err := direct.Read()
 	w.must(err)
-	bytes, stall, err := tcp.end()
+	bytes, stall, err := tcp.End()
 	w.must(err)
 	t.Logf("from the relay to the direct way: %v; TCP: %d bytes, longest stall %v; %d and %d datagrams went directly", tally, bytes, stall.Round(time.Millisecond), there, back)
 	if there == 0 || back == 0 {
 		t.Error("nothing went directly")
 	}
-	if tally.Lost > max(5, tally.Sent/100) || stall > 2*time.Second {
+	if tally.Lost > 1 || stall > 400*time.Millisecond { // goals on a quiet machine: one in a thousand, 200 ms; see make natgrid
 		t.Errorf("%v; TCP stood still for %v", tally, stall)
 	}
 }

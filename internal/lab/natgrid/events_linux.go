@@ -24,6 +24,7 @@ type event struct {
 	happens, back func(ctx context.Context) error
 	talks         bool // show what the daemons say of it
 	starts        bool // it is measured from the start of a's daemon
+	turns         bool // it is over when the path is direct, a TCP stream flows as well, and losses are told
 }
 
 // givenUp is what an outage counts as that had not ended by then.
@@ -59,6 +60,10 @@ func (t *town) events(ctx context.Context) ([]event, error) {
 		did(func() { home.BlockUDP(true) }), did(func() { home.BlockUDP(false) }))
 	blocked.starts = true
 	all = append(all, blocked)
+	turn := direct("relay_to_direct", "the direct path opens while TCP flows through the relay: the longest stall of that, too", 200*time.Millisecond,
+		did(func() { t.lab.Heal(a.Host, b.Host) }), did(func() { t.lab.CutUDP(a.Host, b.Host) }))
+	turn.way, turn.turns = local.PathRelay, true
+	all = append(all, turn)
 	if len(t.relays) > 1 {
 		all = append(all, t.relayDeath(c, d))
 	}
@@ -94,13 +99,15 @@ type outage struct {
 	event event
 	all   []time.Duration
 	lost  int // of them had not ended after givenUp
+
+	sent, missing int // datagrams of an event that turns
 }
 
 // suffer lets an event happen, each time to nodes that have just started.
 func (e event) suffer(ctx context.Context, runs int) (outage, error) {
 	o := outage{event: e}
 	for range runs {
-		took, err := e.once(ctx)
+		took, err := e.once(ctx, &o)
 		if err != nil {
 			return o, fmt.Errorf("%s: %w", e.name, err)
 		}
@@ -114,6 +121,9 @@ func (e event) suffer(ctx context.Context, runs int) (outage, error) {
 		note += fmt.Sprintf("; %d of them had not ended after %v", o.lost, givenUp)
 	}
 	tail(e.name, o.all, note)
+	if e.turns {
+		figure.Print(os.Stdout, e.name+"_loss_pct", 100*float64(o.missing)/float64(max(o.sent, 1)), "%", fmt.Sprintf("(%d of %d datagrams)", o.missing, o.sent))
+	}
 	return o, nil
 }
 
@@ -147,9 +157,14 @@ func (e event) tell(since time.Time, took time.Duration, said [2]int) {
 	}
 }
 
-func (e event) once(ctx context.Context) (took time.Duration, err error) {
+func (e event) once(ctx context.Context, o *outage) (took time.Duration, err error) {
 	if e.starts {
 		return e.start(ctx)
+	}
+	if e.turns {
+		if err := e.back(ctx); err != nil {
+			return 0, err
+		}
 	}
 	if err := afresh(ctx, e.a, e.b); err != nil {
 		return 0, err
@@ -171,12 +186,41 @@ func (e event) once(ctx context.Context) (took time.Duration, err error) {
 		return 0, err
 	}
 	since, said := time.Now(), [2]int{len(e.a.Proc.Log()), len(e.b.Proc.Log())}
+	if e.turns {
+		took, err = e.turn(ctx, f, o)
+		e.tell(since, took, said)
+		return took, err
+	}
 	if err := e.happens(ctx); err != nil {
 		return 0, err
 	}
 	took, err = outageOf(ctx, f, since)
 	e.tell(since, took, said)
 	return took, errors.Join(err, e.back(ctx))
+}
+
+// turn lets a path become direct while a stream flows beside a series, and measures whatever stood still for longer.
+func (e event) turn(ctx context.Context, f *series.Series, o *outage) (time.Duration, error) {
+	s, err := series.Pour(e.a.Host, e.b.Host, e.b.inner)
+	if err != nil {
+		return 0, err
+	}
+	err = sleep(ctx, time.Second)
+	s.FromNow()
+	since := time.Now()
+	if err == nil {
+		err = e.happens(ctx)
+	}
+	if err == nil {
+		err = until(ctx, 2*long, "the path is direct", func() (bool, error) { return direct(ctx, e.a, e.b), nil })
+	}
+	if err == nil {
+		err = sleep(ctx, 2*time.Second)
+	}
+	_, stall, failed := s.End()
+	tally := f.Since(since, 500*time.Millisecond)
+	o.sent, o.missing = o.sent+tally.Sent, o.missing+tally.Lost
+	return min(max(stall, tally.Silence), givenUp), errors.Join(err, failed)
 }
 
 // outageOf waits until a series has come back for good, two seconds, and returns its longest silence.
