@@ -67,6 +67,10 @@ func TestRequestsThatMakeNoSense(t *testing.T) {
 	rekey := func(spi []byte) msg.SA { return crypt.Propose(profile.Plain(), spi) }
 	group14 := crypt.Propose([]msg.Proposal{{Protocol: msg.ProtocolESP, Transforms: []msg.Transform{
 		{Type: msg.Encryption, ID: msg.Encr3DES}, {Type: msg.Integrity, ID: msg.IntegSHA1}, {Type: msg.SequenceNumbers}}}}, spi4(4096))
+	gcm := func(bits uint16) msg.Transform {
+		return msg.Transform{Type: msg.Encryption, ID: msg.EncrAESGCM16, KeyBits: bits}
+	}
+	odd := crypt.Propose([]msg.Proposal{{Protocol: msg.ProtocolESP, Transforms: []msg.Transform{gcm(0), gcm(77), gcm(65535), {Type: msg.SequenceNumbers}}}}, spi4(4096))
 	for name, c := range map[string]struct {
 		exchange msg.Exchange
 		payloads []msg.Payload
@@ -80,6 +84,7 @@ func TestRequestsThatMakeNoSense(t *testing.T) {
 		"a reserved SPI":            {msg.CreateChildSA, []msg.Payload{esp(255), nonce, msg.TSi(ts), msg.TSr(ts)}, msg.InvalidSyntax},
 		"an SPI that is used":       {msg.CreateChildSA, []msg.Payload{esp(0x30000001), nonce, msg.TSi(ts), msg.TSr(ts)}, msg.InvalidSyntax},
 		"algorithms of yesterday":   {msg.CreateChildSA, []msg.Payload{group14, nonce, msg.TSi(ts), msg.TSr(ts)}, msg.NoProposalChosen},
+		"keys of odd lengths":       {msg.CreateChildSA, []msg.Payload{odd, nonce, msg.TSi(ts), msg.TSr(ts)}, msg.NoProposalChosen},
 		"rekey without SPI":         {msg.CreateChildSA, []msg.Payload{msg.Notify{Kind: msg.RekeySA}, esp(4096), nonce, msg.TSi(ts), msg.TSr(ts)}, msg.InvalidSyntax},
 		"rekey of AH":               {msg.CreateChildSA, []msg.Payload{msg.Notify{Protocol: msg.ProtocolAH, SPI: spi4(0x30000001), Kind: msg.RekeySA}, esp(4096), nonce, msg.TSi(ts), msg.TSr(ts)}, msg.InvalidSyntax},
 		"rekey of nothing":          {msg.CreateChildSA, []msg.Payload{msg.Notify{Protocol: msg.ProtocolESP, SPI: spi4(99999), Kind: msg.RekeySA}, esp(4096), nonce, msg.TSi(ts), msg.TSr(ts)}, msg.ChildSANotFound},

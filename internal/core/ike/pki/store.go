@@ -3,6 +3,7 @@ package pki
 import (
 	"bytes"
 	"crypto"
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/asn1"
 	"errors"
@@ -25,8 +26,11 @@ type Store struct {
 	Strict bool
 }
 
-// maxChain is how many certificates of a peer are looked at.
-const maxChain = 8
+// Limits on what a peer that has proved nothing yet can have us look at.
+const (
+	maxChain = 8    // certificates
+	maxRSA   = 8192 // bits of a key: to verify a signature of 65,536 takes a second
+)
 
 var (
 	errNone    = errors.New("the peer sent no certificate")
@@ -83,6 +87,9 @@ func parse(certs []msg.Cert) (chain []*x509.Certificate, err error) {
 		one, err := x509.ParseCertificate(c.Data)
 		if err != nil {
 			return nil, fmt.Errorf("read the peer's certificate %d: %w", len(chain)+1, err)
+		}
+		if k, ok := one.PublicKey.(*rsa.PublicKey); ok && k.N.BitLen() > maxRSA {
+			return nil, fmt.Errorf("read the peer's certificate %d: a key of %d bits; the most are %d", len(chain)+1, k.N.BitLen(), maxRSA)
 		}
 		chain = append(chain, one)
 	}

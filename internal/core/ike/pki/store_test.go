@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
@@ -47,6 +48,19 @@ func (a *party) issue(t *testing.T, change func(*x509.Certificate)) *party {
 	return &party{key, cert}
 }
 
+// monster is a certificate for a key of RSA with so many bits, which nobody has the private half of.
+func (a *party) monster(t *testing.T, bits int) []byte {
+	t.Helper()
+	n := new(big.Int).Lsh(big.NewInt(1), uint(bits-1))
+	tmpl := &x509.Certificate{SerialNumber: big.NewInt(8), NotBefore: epoch, NotAfter: epoch.AddDate(1, 0, 0)}
+	gateway(tmpl)
+	der, err := x509.CreateCertificate(rand.Reader, tmpl, a.cert, &rsa.PublicKey{N: n.Add(n, big.NewInt(1)), E: 65537}, a.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return der
+}
+
 func authority(name string) func(*x509.Certificate) {
 	return func(c *x509.Certificate) {
 		c.Subject.CommonName, c.IsCA, c.BasicConstraintsValid = name, true, true
@@ -75,6 +89,11 @@ func (a *party) revoke(t *testing.T, from time.Time, serials ...int64) *x509.Rev
 		t.Fatal(err)
 	}
 	return parsed
+}
+
+// stranger is an extension that nobody knows.
+func stranger(critical bool) pkix.Extension {
+	return pkix.Extension{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 99999, 1}, Critical: critical, Value: []byte{5, 0}}
 }
 
 func sent(all ...*party) (certs []msg.Cert) {
@@ -123,6 +142,13 @@ func TestWhatMakesACertificateWorthless(t *testing.T) {
 	with := func(change func(*x509.Certificate)) *party {
 		return root.issue(t, func(c *x509.Certificate) { gateway(c); change(c) })
 	}
+	narrow := root.issue(t, func(c *x509.Certificate) {
+		authority("narrow")(c)
+		c.PermittedDNSDomains, c.PermittedDNSDomainsCritical = []string{"other.example"}, true
+	})
+	short := root.issue(t, func(c *x509.Certificate) { authority("short")(c); c.MaxPathLenZero = true })
+	deeper := short.issue(t, authority("deeper"))
+	leafless := root.issue(t, func(c *x509.Certificate) { gateway(c); c.KeyUsage |= x509.KeyUsageCertSign })
 	when := epoch.AddDate(0, 6, 0)
 	roots := []*x509.Certificate{root.cert}
 	fresh := []*x509.RevocationList{root.revoke(t, when.AddDate(0, 0, -1)), middle.revoke(t, when.AddDate(0, 0, -1))}
@@ -132,19 +158,26 @@ func TestWhatMakesACertificateWorthless(t *testing.T) {
 		now   time.Time
 		ok    bool
 	}{
-		"nothing":             {Store{Roots: roots}, nil, when, false},
-		"a URL":               {Store{Roots: roots}, []msg.Cert{{Encoding: msg.CertHashURL, Data: []byte("http://192.0.2.1/")}}, when, false},
-		"garbage":             {Store{Roots: roots}, []msg.Cert{{Encoding: msg.CertX509, Data: []byte{0x30, 0x80}}}, when, false},
-		"too many":            {Store{Roots: roots}, sent(gw, middle, middle, middle, middle, middle, middle, middle, middle), when, false},
-		"a chain":             {Store{Roots: roots}, sent(gw, middle), when, true},
-		"a chain with a hole": {Store{Roots: roots}, sent(gw), when, false},
-		"a hole that we fill": {Store{Roots: roots, Intermediates: []*x509.Certificate{middle.cert}}, sent(gw), when, true},
-		"another root":        {Store{Roots: []*x509.Certificate{other.cert}}, sent(gw, middle), when, false},
-		"no root":             {Store{}, sent(gw, middle), when, false},
-		"the wrong way round": {Store{Roots: roots}, sent(middle, gw), when, false},
-		"not yet valid":       {Store{Roots: roots}, sent(gw, middle), epoch.AddDate(-1, 0, 0), false},
-		"expired":             {Store{Roots: roots}, sent(gw, middle), epoch.AddDate(2, 0, 0), false},
-		"for code":            {Store{Roots: roots}, sent(with(func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning} })), when, false},
+		"nothing":                    {Store{Roots: roots}, nil, when, false},
+		"a URL":                      {Store{Roots: roots}, []msg.Cert{{Encoding: msg.CertHashURL, Data: []byte("http://192.0.2.1/")}}, when, false},
+		"garbage":                    {Store{Roots: roots}, []msg.Cert{{Encoding: msg.CertX509, Data: []byte{0x30, 0x80}}}, when, false},
+		"too many":                   {Store{Roots: roots}, sent(gw, middle, middle, middle, middle, middle, middle, middle, middle), when, false},
+		"a chain":                    {Store{Roots: roots}, sent(gw, middle), when, true},
+		"a chain with a hole":        {Store{Roots: roots}, sent(gw), when, false},
+		"a hole that we fill":        {Store{Roots: roots, Intermediates: []*x509.Certificate{middle.cert}}, sent(gw), when, true},
+		"another root":               {Store{Roots: []*x509.Certificate{other.cert}}, sent(gw, middle), when, false},
+		"no root":                    {Store{}, sent(gw, middle), when, false},
+		"the wrong way round":        {Store{Roots: roots}, sent(middle, gw), when, false},
+		"a monstrous key":            {Store{Roots: roots}, []msg.Cert{{Encoding: msg.CertX509, Data: root.monster(t, maxRSA+8)}}, when, false},
+		"no names":                   {Store{Roots: roots}, sent(root.issue(t, func(c *x509.Certificate) { c.Subject.CommonName = "gw.example" })), when, false},
+		"a name out of bounds":       {Store{Roots: roots}, sent(narrow.issue(t, gateway), narrow), when, false},
+		"a path that is too long":    {Store{Roots: roots}, sent(deeper.issue(t, gateway), deeper, short), when, false},
+		"issued by no authority":     {Store{Roots: roots}, sent(leafless.issue(t, gateway), leafless), when, false},
+		"a critical extension":       {Store{Roots: roots}, sent(with(func(c *x509.Certificate) { c.ExtraExtensions = []pkix.Extension{stranger(true)} })), when, false},
+		"an extension of no concern": {Store{Roots: roots}, sent(with(func(c *x509.Certificate) { c.ExtraExtensions = []pkix.Extension{stranger(false)} })), when, true},
+		"not yet valid":              {Store{Roots: roots}, sent(gw, middle), epoch.AddDate(-1, 0, 0), false},
+		"expired":                    {Store{Roots: roots}, sent(gw, middle), epoch.AddDate(2, 0, 0), false},
+		"for code":                   {Store{Roots: roots}, sent(with(func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning} })), when, false},
 		"for IKE": {Store{Roots: roots}, sent(with(func(c *x509.Certificate) {
 			c.ExtKeyUsage, c.UnknownExtKeyUsage = nil, []asn1.ObjectIdentifier{ikeUsage}
 		})), when, true},
