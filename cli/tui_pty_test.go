@@ -137,8 +137,12 @@ func TestTheInterfaceOnARealTerminal(t *testing.T) {
 	s.wait("Copied 10.77.0.3")
 	s.press("\x1b[B?")
 	s.wait("Everywhere")
-	s.press("x2")
-	s.wait("THIS MACHINE'S NETWORK")
+	s.press("x2") // any key leaves the help
+	s.wait("office  up")
+	s.press("\x1b[<0;5;2M\x1b[<0;5;2m") // a click on the first tab
+	s.wait("10.77.0.3")
+	s.press("2")
+	s.wait("office  up")
 	d.stop()
 	stopped = true
 	s.wait("The daemon does not answer")

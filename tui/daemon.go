@@ -48,7 +48,8 @@ type news struct {
 type follower struct {
 	daemon Daemon
 	now    func() time.Time
-	out    chan news // a receiver that is slow makes the follower wait
+	out    chan news     // a receiver that is slow makes the follower wait
+	broken chan struct{} // holds one: a watch has ended, so that the state is asked for at once
 	mu     sync.Mutex
 	cost   time.Duration // of the last answer
 }
@@ -76,15 +77,28 @@ func (f *follower) poll(ctx context.Context) {
 		if err == nil {
 			wait = min(max(pollShare*took, pollEvery), pollSeldom)
 		}
-		if !f.tell(ctx, news{s, err, f.now(), true}) || !pause(ctx, wait) {
+		if !f.tell(ctx, news{s, err, f.now(), true}) || !f.rest(ctx, wait) {
 			return
 		}
 	}
 }
 
+// rest waits until it is time to ask again.
+func (f *follower) rest(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-f.broken:
+	case <-ctx.Done():
+		return false
+	}
+	return true
+}
+
 func (f *follower) watch(ctx context.Context) {
 	for {
-		wait := retry
+		wait, worked := retry, false
 		for s, err := range f.daemon.Watch(ctx) {
 			if err != nil {
 				var l *local.Error
@@ -93,11 +107,18 @@ func (f *follower) watch(ctx context.Context) {
 				}
 				break
 			}
+			worked = true
 			f.mu.Lock()
 			cost := f.cost
 			f.mu.Unlock()
 			if !f.tell(ctx, news{s, nil, f.now(), false}) || !pause(ctx, min(watchShare*cost, watchMost)) {
 				return
+			}
+		}
+		if worked { // the daemon may be gone: the poll shall look
+			select {
+			case f.broken <- struct{}{}:
+			default:
 			}
 		}
 		if !pause(ctx, wait) {

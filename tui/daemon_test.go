@@ -43,7 +43,7 @@ func silent(ctx context.Context) iter.Seq2[local.Status, error] {
 func follows(t *testing.T, d *slow, span time.Duration, during func()) (told []news) {
 	ctx, cancel := context.WithCancel(t.Context())
 	out := make(chan news)
-	f := &follower{daemon: d, now: time.Now, out: out}
+	f := &follower{daemon: d, now: time.Now, out: out, broken: make(chan struct{}, 1)}
 	gone := make(chan struct{})
 	go func() {
 		defer close(gone)
@@ -143,6 +143,32 @@ func TestAChangeIsToldAtOnce(t *testing.T) {
 		}
 		if changes != 3 {
 			t.Errorf("%d of 3 changes were told", changes)
+		}
+	})
+}
+
+func TestADaemonThatDiesIsMissedAtOnceThoughItsAnswersAreDear(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &slow{takes: 50 * time.Millisecond} // which is asked each 20 s
+		d.watch = func(ctx context.Context) iter.Seq2[local.Status, error] {
+			return func(yield func(local.Status, error) bool) {
+				if d.down.Load() || !yield(office(), nil) {
+					return
+				}
+				pause(ctx, 3*time.Second)
+				d.down.Store(true)
+				yield(local.Status{}, errors.New("connection reset"))
+			}
+		}
+		var missed time.Duration
+		began := time.Now()
+		for _, n := range follows(t, d, 10*time.Second, nil) {
+			if n.err != nil && missed == 0 {
+				missed = n.at.Sub(began)
+			}
+		}
+		if missed < 3*time.Second || missed > 5*time.Second {
+			t.Errorf("missed after %v", missed)
 		}
 	})
 }

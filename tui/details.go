@@ -16,9 +16,12 @@ type details struct {
 	scroll scroll
 }
 
+// highPane is the height from which the pane has room for what is long and seldom wanted.
+const highPane = 44
+
 // pane draws what matters most. Where the terminal is high its graph is higher.
 func (d *details) pane(p *peer, width, height int) []string {
-	lines := append(d.heading(p, width), d.facts(p, width, false)...)
+	lines := append(d.heading(p, width), d.facts(p, width, height >= highPane)...)
 	lines = append(lines, d.traffic(p, width, min(max(height/8, 3), 8))...)
 	if d.ping.id == p.id && d.ping.sent > 0 {
 		lines = append(lines, d.echoes(width, 3)...)

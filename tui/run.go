@@ -40,7 +40,7 @@ func Run(ctx context.Context, c Config) error {
 		c.Frames = 30
 	}
 	out := make(chan news)
-	f := &follower{daemon: c.Daemon, now: c.Now, out: out}
+	f := &follower{daemon: c.Daemon, now: c.Now, out: out, broken: make(chan struct{}, 1)}
 	gone := make(chan struct{})
 	go func() {
 		defer close(gone)

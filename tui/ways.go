@@ -10,7 +10,10 @@ import (
 )
 
 // The columns of the table of ways.
-const wayAt = 1
+const (
+	wayAt  = 1
+	wayMTU = 5
+)
 
 var wayColumns = []draw.Column{
 	{Title: "WAY", Min: 6, Rank: 1},
@@ -18,7 +21,7 @@ var wayColumns = []draw.Column{
 	{Title: "KNOWN AS", Min: 8, Most: 16, Rank: 6},
 	{Title: "STATE", Min: 7, Most: 8, Rank: 3},
 	{Title: "RTT", Min: 6, Most: 7, Right: true, Rank: 4},
-	{Title: "MTU", Min: 4, Right: true, Rank: 7},
+	wayMTU: {Title: "MTU", Min: 4, Right: true, Rank: 7},
 	{Title: "HEARD", Min: 7, Most: 8, Rank: 5},
 }
 
@@ -40,6 +43,9 @@ func (d *details) ways(p *peer, width int) []string {
 	columns := slices.Clone(wayColumns)
 	for _, c := range known.Candidates {
 		columns[wayAt].Most = max(columns[wayAt].Most, draw.Width(wayPlace(c)))
+	}
+	if !slices.ContainsFunc(known.Candidates, func(c local.Candidate) bool { return c.MTU > 0 }) {
+		columns[wayMTU].Min = noRoom
 	}
 	columns[wayAt].Min = min(columns[wayAt].Most, len("255.255.255.255:65535"))
 	widths := draw.Widths(columns, width-wayMark)
