@@ -45,6 +45,7 @@ type peer struct {
 	spoke  mono.Time      // when a message came from there last
 	probed mono.Time      // when it was silent last
 	last   mono.Time      // when keys were made last
+	rest   rest
 }
 
 var _ ipsec.Keyer = (*keyer)(nil)
@@ -126,7 +127,7 @@ func (k *keyer) Want(now mono.Time, p *tunnel.Peer) {
 	}
 	how, err := k.meet(p)
 	switch {
-	case err != nil:
+	case err != nil || now < who.rest.until:
 		k.host.GiveUp(p)
 		return
 	case who.up:
