@@ -99,10 +99,13 @@ func relayAt(id ident.Relay) netip.AddrPort {
 }
 
 // serve starts a relay, again if it ran before.
-func (r *realm) serve(id ident.Relay) {
+func (r *realm) serve(id ident.Relay) { r.Helper(); r.serveBehind(id, nil) }
+
+// serveBehind starts a relay with something between it and its socket.
+func (r *realm) serveBehind(id ident.Relay, between func(sock.Socket) sock.Socket) {
 	r.Helper()
 	at := relayAt(id)
-	x := servertest.Net{UDP: r.net, TCP: &r.twin, Root: r.root}.Serve(r.T, id, at)
+	x := servertest.Net{UDP: r.net, TCP: &r.twin, Root: r.root, Between: between}.Serve(r.T, id, at)
 	if r.stops[id] == nil {
 		r.relays = append(r.relays, control.Relay{ID: id, Addresses: []string{at.String()}})
 	}

@@ -23,6 +23,8 @@ type Net struct {
 	UDP  *sock.Network
 	TCP  *stream.Twin
 	Root *trusttest.Party
+	// Between stands between a relay and its socket; nil: nothing does.
+	Between func(sock.Socket) sock.Socket
 }
 
 // Relay is one that runs. Stop ends it and waits for its end; it may be called again.
@@ -35,9 +37,13 @@ type Relay struct {
 // Serve starts a relay at an address, with one worker and without QUIC.
 func (n Net) Serve(t *testing.T, id ident.Relay, at netip.AddrPort) *Relay {
 	t.Helper()
+	var udp sock.Socket
 	udp, err := n.UDP.Open(sock.Config{Port: at.Port()}, at.Addr())
 	if err != nil {
 		t.Fatal(err)
+	}
+	if n.Between != nil {
+		udp = n.Between(udp)
 	}
 	tcp, err := n.TCP.ListenTCP(at)
 	if err != nil {
