@@ -39,16 +39,23 @@ func (p *Pair) ReturnSealing(last uint64) {
 // SealingLent reports whether it is lent.
 func (p *Pair) SealingLent() bool { return p.next.Load() == lent }
 
-// LendOpening returns the highest number that was received here. The other accepts none up to it.
+// LendOpening returns the highest number that was received here, and which of the last LeastWindow before it were not. The other accepts those,
+// and what is higher.
 //
 // A worker that has accepted a number looks again whether opening is lent, and takes it back if so. So each number is either among those that
 // are returned here, or is not accepted.
-func (p *Pair) LendOpening() (last uint64) {
+func (p *Pair) LendOpening() (last uint64, missing []uint64) {
 	floor := p.floor.Swap(lent)
 	if floor == lent {
 		floor = 0
 	}
-	return max(p.top.Load(), floor)
+	last = max(p.top.Load(), floor)
+	for seq := max(floor, last-min(last, LeastWindow)) + 1; seq < last; seq++ {
+		if p.fresh(seq) {
+			missing = append(missing, seq)
+		}
+	}
+	return last, missing
 }
 
 // ReturnOpening takes it back after the other has accepted its last number.
@@ -59,6 +66,15 @@ func (p *Pair) ReturnOpening(last uint64) {
 
 // OpeningLent reports whether it is lent.
 func (p *Pair) OpeningLent() bool { return p.floor.Load() == lent }
+
+func (p *Pair) stray() {
+	if !p.astray.Load() {
+		p.astray.Store(true)
+	}
+}
+
+// Strayed reports whether something has come here since it was asked last, though opening was lent.
+func (p *Pair) Strayed() bool { return p.astray.Swap(false) }
 
 // Carried marks what others have carried with what they were lent: their last numbers, and how many bytes of inner packets since it was called
 // before. It reports whether the owner should be told, as Sent and Received do. One goroutine at a time calls it.

@@ -31,6 +31,7 @@ type Pair struct {
 	waits  atomic.Bool // the owner wants to know when it is proven
 	noted  atomic.Bool // the owner knows that it is stale
 	ended  atomic.Bool // the owner has deleted it: it seals no more
+	astray atomic.Bool // something came here, though opening is lent
 
 	_     [64]byte      // senders and receivers shall not share a cache line
 	next  atomic.Uint64 // lent: others seal
@@ -130,6 +131,7 @@ func (p *Pair) Open(now mono.Time, datagram []byte) ([]byte, Drop) {
 	}
 	switch floor := p.floor.Load(); {
 	case floor == lent:
+		p.stray()
 		return nil, DropLent
 	case seq <= floor || !p.fresh(seq):
 		return nil, DropReplayed

@@ -37,7 +37,7 @@ type options struct {
 	ours, theirs              netip.Prefix
 	port                      uint
 	soft                      time.Duration
-	keys, lend, ask           bool
+	keys, lend, ask, kernel   bool
 	fragment                  int
 	proofs                    time.Duration
 }
@@ -52,6 +52,7 @@ func main() {
 	flag.StringVar(&o.key, "key", "", "file of its key")
 	flag.StringVar(&o.ca, "ca", "", "file of the authority that both trust")
 	flag.StringVar(&o.crl, "crl", "", "file of a list of certificates that it has revoked; without one in force nobody is believed then")
+	flag.BoolVar(&o.kernel, "kernel", false, "have the kernel carry packets")
 	flag.BoolVar(&o.lend, "lend", false, "lend the peer its address")
 	flag.BoolVar(&o.ask, "ask", false, "ask the peer for our address")
 	flag.IntVar(&o.fragment, "fragment", 0, "size of the largest message that is sent whole")
@@ -91,17 +92,27 @@ func run(o options) error {
 	if err != nil {
 		return err
 	}
-	socket, err := sock.Open(sock.Config{Port: uint16(o.port)})
+	sockets, err := sock.OpenGroup(sock.Config{Port: uint16(o.port)}, 1)
 	if err != nil {
 		return err
 	}
+	log := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	speaks := ipsec.Config{Keyer: ike.New(c), Port: uint16(o.port), Log: log}
+	if o.kernel {
+		k, err := ipsec.OpenKernel(o.link, tun.MinMTU, sockets)
+		if err != nil {
+			return err
+		}
+		defer k.Close()
+		speaks.Kernel = k
+	}
 	t, err := tunnel.New(tunnel.Config{
-		Self: us, TUN: device, Sockets: []sock.Socket{socket}, Log: slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Transports: map[tunnel.Class]tunnel.Build{tunnel.IKE: ipsec.New(ipsec.Config{Keyer: ike.New(c)})},
+		Self: us, TUN: device, Sockets: sockets, Log: log, Transports: map[tunnel.Class]tunnel.Build{tunnel.IKE: ipsec.New(speaks)},
 	})
 	if err != nil {
 		return err
 	}
+	t.SetSources([]netip.Addr{o.ours.Addr()})
 	if err := o.raise(); err != nil {
 		return err
 	}

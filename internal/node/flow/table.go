@@ -3,6 +3,7 @@ package flow
 import (
 	"math/bits"
 	"math/rand/v2"
+	"net/netip"
 	"sync/atomic"
 
 	"github.com/cvlan/cvlan/internal/base/mono"
@@ -98,3 +99,12 @@ func (t *Table) pass(now mono.Time, out bool, head []byte, size int, ipsec bool)
 }
 
 func (t *Table) shard(hash uint64) *shard { return &t.shards[hash>>(64-bits.Len(shards-1))] }
+
+// Unfiltered implements tunnel.Unfiltered.
+func (t *Table) Unfiltered(ours, theirs netip.Addr) (protocols []uint8, ok bool) {
+	set := t.Set()
+	if set == nil {
+		return nil, false
+	}
+	return set.Unfiltered(ours, theirs)
+}

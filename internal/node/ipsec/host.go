@@ -15,11 +15,22 @@ func (t *transport) Release(s esp.SPI) { t.machine.Release(s) }
 // Install implements Host.
 func (t *transport) Install(now mono.Time, p *tunnel.Peer, k esp.Keys) error {
 	t.know(p)
-	return t.machine.Install(now, p.Key(), k, &t.esp)
+	if err := t.machine.Install(now, p.Key(), k, &t.esp); err != nil {
+		return err
+	}
+	if t.kernel != nil {
+		t.kernel.keep(k)
+	}
+	return nil
 }
 
 // Delete implements Host.
-func (t *transport) Delete(now mono.Time, s esp.SPI) { t.machine.Delete(now, s, &t.esp) }
+func (t *transport) Delete(now mono.Time, s esp.SPI) {
+	t.machine.Delete(now, s, &t.esp)
+	if t.kernel != nil {
+		t.kernel.ended(now, s)
+	}
+}
 
 // Pairs implements Host.
 func (t *transport) Pairs(p *tunnel.Peer) []esp.Status { return t.machine.Status(p.Key()) }

@@ -41,5 +41,5 @@ func (s session) Received(now mono.Time, from tunnel.Source, _ bool) bool {
 
 var reasons = [...]tunnel.Reason{
 	esp.Taken: tunnel.OK, esp.DropMalformed: tunnel.Malformed, esp.DropReplayed: tunnel.Replayed, esp.DropForged: tunnel.Forged,
-	esp.DropExpired: tunnel.Expired, esp.DropSelector: tunnel.Unselected,
+	esp.DropExpired: tunnel.Expired, esp.DropSelector: tunnel.Unselected, esp.DropLent: tunnel.Lent,
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"io"
+	"log/slog"
 
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/mono"
@@ -16,6 +17,10 @@ type Config struct {
 	Keyer BuildKeyer
 	// Random is what SPIs are drawn from; nil: the system's.
 	Random io.Reader
+	// Kernel carries packets where it may; nil: we do, all. Port is that of the tunnel's sockets.
+	Kernel Kernel
+	Port   uint16
+	Log    *slog.Logger // of what the kernel refuses; nil: silent
 }
 
 // transport is core/esp's Machine and a Keyer, with peers by pointer.
@@ -26,10 +31,12 @@ type transport struct {
 	peers   map[key.WGPublic]*tunnel.Peer // those that machine or keyer have
 	esp     esp.Out
 	out     *tunnel.Out // of the call that is under way
+	kernel  *kernel     // nil: there is none
 }
 
 var (
 	_ tunnel.Transport = (*transport)(nil)
+	_ tunnel.Follower  = (*transport)(nil)
 	_ Host             = (*transport)(nil)
 )
 
@@ -44,6 +51,9 @@ func New(c Config) tunnel.Build {
 			random = rand.Reader
 		}
 		t := &transport{Host: h, machine: esp.New(random), peers: map[key.WGPublic]*tunnel.Peer{}}
+		if c.Kernel != nil {
+			t.kernel = newKernel(t, c)
+		}
 		var err error
 		t.keyer, err = c.Keyer(t)
 		return t, err
@@ -76,6 +86,9 @@ func (t *transport) Put(now mono.Time, p *tunnel.Peer, out *tunnel.Out) error {
 func (t *transport) Remove(p *tunnel.Peer, out *tunnel.Out) {
 	now := t.Clock().Now()
 	defer t.calls(now, out)()
+	if t.kernel != nil {
+		t.kernel.dismiss(now, p)
+	}
 	t.machine.Remove(p.Key(), &t.esp)
 	t.pass(now)
 	t.keyer.Remove(p)
@@ -86,6 +99,9 @@ func (t *transport) Remove(p *tunnel.Peer, out *tunnel.Out) {
 func (t *transport) Wake(now mono.Time, p *tunnel.Peer, out *tunnel.Out) {
 	defer t.calls(now, out)()
 	t.know(p)
+	if c := t.machine.Current(p.Key()); c != nil && c.SealingLent() && c.Usable(now) {
+		return // the kernel seals
+	}
 	if !t.machine.Waiting(p.Key()) { // else it seals in a moment
 		t.keyer.Want(now, p)
 	}
@@ -101,11 +117,26 @@ func (t *transport) Renew(now mono.Time, p *tunnel.Peer, out *tunnel.Out) {
 func (t *transport) Attend(now mono.Time, s tunnel.Session, out *tunnel.Out) {
 	defer t.calls(now, out)()
 	t.machine.Attend(now, s.(session).Pair, &t.esp)
+	if t.kernel != nil {
+		t.kernel.strayed(now, s.(session).Pair)
+	}
+}
+
+// Moved implements tunnel.Follower.
+func (t *transport) Moved(now mono.Time, p *tunnel.Peer, out *tunnel.Out) {
+	if t.kernel != nil {
+		defer t.calls(now, out)()
+		t.kernel.review(now, p)
+	}
 }
 
 // Deadline implements tunnel.Transport.
 func (t *transport) Deadline() mono.Time {
-	return mono.Earlier(t.machine.Deadline(), t.keyer.Deadline())
+	at := mono.Earlier(t.machine.Deadline(), t.keyer.Deadline())
+	if t.kernel != nil {
+		at = mono.Earlier(at, t.kernel.lookAt)
+	}
+	return at
 }
 
 // Tick implements tunnel.Transport.
@@ -115,6 +146,9 @@ func (t *transport) Tick(now mono.Time, out *tunnel.Out) {
 		t.keyer.Tick(now)
 	}
 	t.machine.Tick(now, &t.esp)
+	if t.kernel != nil && !t.kernel.lookAt.IsNever() && t.kernel.lookAt <= now {
+		t.kernel.look(now)
+	}
 }
 
 // Status implements tunnel.Transport.
@@ -177,4 +211,13 @@ func (t *transport) event(now mono.Time, e esp.Event) {
 		v.Session = session{e.Pair}
 	}
 	t.out.Events = append(t.out.Events, v)
+	if t.kernel == nil {
+		return
+	}
+	switch e.Kind {
+	case esp.EventInstalled, esp.EventCurrent:
+		t.kernel.review(now, p)
+	case esp.EventRetired:
+		t.kernel.retire(now, e.Pair)
+	}
 }

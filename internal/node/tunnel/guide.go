@@ -107,6 +107,7 @@ func (o *owner) Use(now mono.Time, p *Peer, to *Path) {
 	}
 	p.path.Store(to)
 	if to == nil {
+		o.moved(p)
 		return
 	}
 	if to.spare != nil {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"net"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -193,6 +194,9 @@ func (w *inbound) data(now mono.Time, c Class, datagram []byte, at *place, b *ba
 	packet, why := b.from.Open(now, datagram)
 	if why != OK {
 		w.t.refuse(b.from.peer, why, 1)
+		if why == Lent {
+			w.again(now, datagram, at, b.from.Session)
+		}
 		return
 	}
 	b.packets++
@@ -217,6 +221,20 @@ func (w *inbound) data(now mono.Time, c Class, datagram []byte, at *place, b *ba
 	if !w.joiner.Add(packet) {
 		w.flush(now) // the next flush sees an error again, should there be one
 		w.joiner.Add(packet)
+	}
+}
+
+// again has a datagram come once more, because the kernel is to open it, and did not when it came. The owner may be about to lend the
+// session at this moment: that is waited for.
+func (w *inbound) again(now mono.Time, datagram []byte, at *place, s Session) {
+	if now.Sub(w.waited) < waitEvery {
+		w.t.owner.note(s)
+	} else {
+		w.waited = now
+		w.t.owner.insist(s)
+	}
+	if at.peer == nil && at.local.IsValid() && at.remote.Addr() != at.local {
+		_ = w.sock.Send([]sock.Train{{Data: datagram, Remote: netip.AddrPortFrom(at.local, w.sock.Port()), Local: at.local}}) // else it is lost
 	}
 }
 

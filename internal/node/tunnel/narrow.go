@@ -28,6 +28,7 @@ const (
 // never smaller than minInner; it is asked for again with every new session. Where the system knows that a path is narrow it fragments what
 // is longer, so that probes of the guide pass which are longer than the path is wide: its hint counts beside what they found.
 func (o *owner) measure(p *Peer) {
+	defer o.moved(p)
 	to := p.path.Load()
 	if to == nil {
 		return

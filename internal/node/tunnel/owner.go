@@ -19,8 +19,9 @@ type owner struct {
 	out        Out
 	picks      path.Out
 	batch      *batch
-	origin     place // of the control message that is being handled; its id is 0 when there is none
-	guide      Guide // nil: there is none
+	origin     place    // of the control message that is being handled; its id is 0 when there is none
+	guide      Guide    // nil: there is none
+	follower   Follower // nil: no transport is one
 	spares     map[uint16]*spare
 	lastSpare  uint16
 	ended      chan struct{} // closed when run has returned
@@ -46,6 +47,7 @@ func (o *owner) build(c Config) (err error) {
 			return fmt.Errorf("start the tunnel: %w", err)
 		}
 	}
+	o.follower, _ = o.transports[IKE].(Follower)
 	if c.Guide == nil {
 		return nil
 	}
@@ -270,6 +272,8 @@ func (o *owner) event(now mono.Time, e *Event) {
 		o.current(now, p, e.Session)
 	case Heard:
 		o.heard(p, e.Source)
+	case Bypassed:
+		o.bypassed(e)
 	case Mismatched:
 		if o.guided(p) {
 			o.guide.Mismatch(now, p)

@@ -30,6 +30,7 @@ const (
 	Spoofed       // from an inner address that is not its sender's
 	FilteredIn    // policy says no
 	Unselected    // not of the traffic that was agreed on with its sender
+	Lent          // for a session whose packets are opened elsewhere, by the kernel
 
 	// Control messages.
 	Unaddressed  // the sender does not know our public key
@@ -49,7 +50,7 @@ const (
 var reasonNames = [reasons]string{
 	"ok",
 	"no_route", "foreign_source", "filtered_out", "no_session", "no_path", "too_big", "bad_packet",
-	"unclaimed", "unknown_sender", "malformed", "unknown_index", "forged", "replayed", "expired", "spoofed_source", "filtered_in", "unselected",
+	"unclaimed", "unknown_sender", "malformed", "unknown_index", "forged", "replayed", "expired", "spoofed_source", "filtered_in", "unselected", "lent",
 	"unaddressed", "challenged", "paced", "unknown_peer", "too_many_peers", "unshared", "crossed", "crowded",
 	"no_memory",
 }

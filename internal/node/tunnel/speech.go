@@ -117,6 +117,7 @@ func (o *owner) choose(now mono.Time, p *Peer, c Class, strict bool) {
 		p.sealer.Store(nil)
 	}
 	o.parts(now, p)
+	o.moved(p)
 	if s := p.speaks(c).current; s != nil && s.Usable(now) {
 		o.seal(now, p, s)
 	} else if live || p.waiting.len() > 0 {

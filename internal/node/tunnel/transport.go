@@ -106,6 +106,7 @@ const (
 	Heard                           // an authentic message came from Source, which is another place than the last
 	Silent                          // data was sent and nothing came back; a handshake is on its way
 	GaveUp                          // no answer to a handshake; waiting packets may go
+	Bypassed                        // Peer's packets were carried around the tunnel: Sent and Received, since it was said last
 	Mismatched                      // a handshake failed for want of a preshared key in common, or a forged message made it seem so
 )
 
@@ -117,6 +118,8 @@ type Event struct {
 	Source  Source
 	// Protocol is the class of the transport's messages, with Known and GaveUp; Unknown: that which is chosen for Peer.
 	Protocol Class
+	// Sent and Received are with Bypassed.
+	Sent, Received Amount
 }
 
 // Transmit is a control message to send.

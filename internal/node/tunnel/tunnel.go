@@ -50,6 +50,8 @@ type Host interface {
 	Find(key.WGPublic) *Peer
 	// Clock is what all instants come from.
 	Clock() mono.Clock
+	// Free tells what passes between this node and a peer in any case; false: the filter wants to see each packet.
+	Free(*Peer) (Free, bool)
 }
 
 // Filter decides about packets; it is a *flow.Table. Several workers ask at once, once for a packet or a train. size is the length of all

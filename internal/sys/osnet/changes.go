@@ -11,6 +11,9 @@ import (
 // quiet is how long changes are collected before they are told: a link that comes up brings a dozen messages.
 const quiet = 200 * time.Millisecond
 
+// OwnProtocol is the origin (RTPROT) of routes that come and go with peers, and do not change where this machine is.
+const OwnProtocol = 119
+
 // watcher is the system's source of news about links, addresses and routes.
 type watcher interface {
 	// next waits until something has changed. After an error it may be called again.

@@ -16,13 +16,14 @@ type Device struct {
 	name   string
 	number uint32 // if_id
 	index  int
+	origin uint8 // of routes
 	wire   *wire
 	net    *netlink.Handle
 }
 
 // Open makes the interface, after it has removed what is left of one of the same name.
 func Open(c Config) (*Device, error) {
-	d := &Device{name: c.Name, number: number(c.Name)}
+	d := &Device{name: c.Name, number: number(c.Name), origin: c.Protocol}
 	if err := d.open(c.MTU); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the kernel's ESP, interface %s: %w", c.Name, err), d.Close())
 	}
@@ -154,46 +155,61 @@ func (d *Device) Remove(s SA) (u Use, err error) {
 
 // Admit has the interface give up what associations of a peer bring, from its addresses to ours.
 func (d *Device) Admit(w Way) error {
-	return w.each(func(ours, theirs netip.Addr) error {
-		return d.wire.do(updatePolicy, policy{dir: in, src: theirs, dst: ours, peer: w.Peer}.put(d.number))
+	return w.each(func(ours, theirs netip.Addr, protocol uint8) error {
+		return d.wire.do(updatePolicy, policy{dir: in, src: theirs, dst: ours, protocol: protocol, peer: w.Peer}.put(d.number))
 	})
 }
 
 // Refuse takes Admit back.
 func (d *Device) Refuse(w Way) error {
-	return w.each(func(ours, theirs netip.Addr) error {
-		return gone(d.wire.do(delPolicy, policy{dir: in, src: theirs, dst: ours}.remove(d.number)))
+	return w.each(func(ours, theirs netip.Addr, protocol uint8) error {
+		return gone(d.wire.do(delPolicy, policy{dir: in, src: theirs, dst: ours, protocol: protocol}.remove(d.number)))
 	})
 }
 
 // Lead has packets for a peer's addresses sealed by an association. It may be called again with another.
 func (d *Device) Lead(w Way, s SA) error {
-	err := w.each(func(ours, theirs netip.Addr) error {
-		return d.wire.do(updatePolicy, policy{dir: out, src: ours, dst: theirs, peer: w.Peer, from: s.From.Addr(), to: s.To.Addr(), spi: s.SPI}.put(d.number))
+	err := w.each(func(ours, theirs netip.Addr, protocol uint8) error {
+		return d.wire.do(updatePolicy, policy{dir: out, src: ours, dst: theirs, protocol: protocol, peer: w.Peer, from: s.From.Addr(), to: s.To.Addr(), spi: s.SPI}.put(d.number))
 	})
 	if err != nil {
 		return fmt.Errorf("lead packets to the kernel's association %#x: %w", s.SPI, err)
 	}
-	return w.each(func(ours, theirs netip.Addr) error { return d.net.RouteReplace(d.route(ours, theirs)) })
+	return w.pairs(func(ours, theirs netip.Addr) error { return d.net.RouteReplace(d.route(ours, theirs)) })
 }
 
 // Unlead takes Lead back: packets take the route that they would take otherwise.
 func (d *Device) Unlead(w Way) error {
-	err := w.each(func(ours, theirs netip.Addr) error { return gone(d.net.RouteDel(d.route(ours, theirs))) })
-	return errors.Join(err, w.each(func(ours, theirs netip.Addr) error {
-		return gone(d.wire.do(delPolicy, policy{dir: out, src: ours, dst: theirs}.remove(d.number)))
+	err := w.pairs(func(ours, theirs netip.Addr) error { return gone(d.net.RouteDel(d.route(ours, theirs))) })
+	return errors.Join(err, w.each(func(ours, theirs netip.Addr, protocol uint8) error {
+		return gone(d.wire.do(delPolicy, policy{dir: out, src: ours, dst: theirs, protocol: protocol}.remove(d.number)))
 	}))
 }
 
 func (d *Device) route(ours, theirs netip.Addr) *netlink.Route {
 	return &netlink.Route{
-		LinkIndex: d.index, Scope: netlink.SCOPE_LINK, Src: net.IP(ours.AsSlice()),
+		LinkIndex: d.index, Scope: netlink.SCOPE_LINK, Protocol: netlink.RouteProtocol(d.origin), Src: net.IP(ours.AsSlice()),
 		Dst: &net.IPNet{IP: net.IP(theirs.AsSlice()), Mask: net.CIDRMask(theirs.BitLen(), theirs.BitLen())},
 	}
 }
 
-// each calls f for each two addresses of one family.
-func (w Way) each(f func(ours, theirs netip.Addr) error) error {
+// each calls f for each two addresses of one family and each protocol; 0: all.
+func (w Way) each(f func(ours, theirs netip.Addr, protocol uint8) error) error {
+	protocols := w.Protocols
+	if len(protocols) == 0 {
+		protocols = []uint8{0}
+	}
+	return w.pairs(func(ours, theirs netip.Addr) error {
+		var errs []error
+		for _, p := range protocols {
+			errs = append(errs, f(ours, theirs, p))
+		}
+		return errors.Join(errs...)
+	})
+}
+
+// pairs calls f for each two addresses of one family.
+func (w Way) pairs(f func(ours, theirs netip.Addr) error) error {
 	var errs []error
 	for _, o := range w.Ours {
 		for _, t := range w.Theirs {

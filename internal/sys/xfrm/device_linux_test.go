@@ -23,6 +23,8 @@ type side struct {
 	encap  *net.UDPConn
 	in     netip.Addr
 	at     netip.AddrPort
+
+	protocols []uint8
 }
 
 const esp = 4500
@@ -129,7 +131,9 @@ func (s *side) to(other *side, spi uint32, c Cipher, last uint64) SA {
 	return SA{SPI: spi, Peer: 7, From: s.at, To: other.at, Cipher: c, Key: make([]byte, 36), ESN: true, Window: 1024, Last: last}
 }
 
-func (s *side) way(other *side) Way { return Way{7, []netip.Addr{s.in}, []netip.Addr{other.in}} }
+func (s *side) way(other *side) Way {
+	return Way{Peer: 7, Ours: []netip.Addr{s.in}, Theirs: []netip.Addr{other.in}, Protocols: s.protocols}
+}
 
 // carry sets up one direction.
 func carry(from, to *side, sa SA) {
@@ -203,6 +207,32 @@ func TestTheKernelSealsAndOpens(t *testing.T) {
 	}
 }
 
+func TestOtherProtocolsArePassedByNeitherSide(t *testing.T) {
+	a, b := pair(t)
+	udp, tcp := []uint8{17}, []uint8{6}
+	a.protocols, b.protocols = udp, tcp
+	carry(a, b, a.to(b, 0x3f000001, AESGCM, 0))
+	heard := b.listen()
+	a.say(b, 3)
+	if n := count(heard); n != 0 {
+		t.Errorf("%d arrived by a protocol that the receiver has not admitted", n)
+	}
+	b.protocols = udp
+	b.do(func() error { return b.dev.Admit(b.way(a)) })
+	a.say(b, 3)
+	if n := count(heard); n != 3 {
+		t.Errorf("%d of 3 arrived", n)
+	}
+	a.do(func() error {
+		c, err := net.DialTimeout("tcp", netip.AddrPortFrom(b.in, 9).String(), time.Second)
+		if err == nil {
+			c.Close()
+			t.Error("TCP was sent by a way for UDP")
+		}
+		return nil
+	})
+}
+
 func TestWhatIsNotAdmittedIsRefused(t *testing.T) {
 	a, b := pair(t)
 	carry(a, b, a.to(b, 0x3f000001, AESGCM, 0))
@@ -246,6 +276,27 @@ func TestAnAssociationMovesToAnotherAddress(t *testing.T) {
 	}
 }
 
+func TestWhatWasLateIsAccepted(t *testing.T) {
+	a, b := pair(t)
+	sa := a.to(b, 0x3f000001, AESGCM, 1<<32+10)
+	carry(a, b, sa)
+	heard := b.listen()
+	b.do(func() error {
+		_, err := b.dev.Remove(sa)
+		sa.Last, sa.Missing = 1<<32+2000, []uint64{1<<32 + 11, 1<<32 + 12, 1<<32 + 14, 1<<32 + 1400} // the first are too old
+		return errors.Join(err, b.dev.Add(sa))
+	})
+	a.do(func() error {
+		_, err := a.dev.Remove(sa)
+		sa.Last = 1<<32 + 1398
+		return errors.Join(err, a.dev.Add(sa))
+	})
+	a.say(b, 3)
+	if n := count(heard); n != 1 {
+		t.Errorf("%d of 3 arrived: two were received before", n)
+	}
+}
+
 func TestLeftoversGoAndNothingElse(t *testing.T) {
 	a, b := pair(t)
 	carry(a, b, a.to(b, 0x3f000001, AESGCM, 0))
@@ -255,7 +306,7 @@ func TestLeftoversGoAndNothingElse(t *testing.T) {
 			return err
 		}
 		stranger := a.to(b, 0x3f000002, AESGCM, 0)
-		return errors.Join(other.Add(stranger), other.Admit(Way{9, []netip.Addr{a.in}, []netip.Addr{netip.MustParseAddr("10.77.0.9")}}))
+		return errors.Join(other.Add(stranger), other.Admit(Way{Peer: 9, Ours: []netip.Addr{a.in}, Theirs: []netip.Addr{netip.MustParseAddr("10.77.0.9")}}))
 	})
 	a.open() // as after a kill: nobody has closed the first
 	a.do(func() error {

@@ -66,10 +66,11 @@ type SA struct {
 	Peer     uint32         // the peer's number
 	From, To netip.AddrPort // outside
 	Cipher   Cipher
-	Key      []byte // and its salt
-	ESN      bool   // sequence numbers have 64 bits
-	Window   int    // of replay, in packets
-	Last     uint64 // the number that was used last; no lower one is sent or accepted
+	Key      []byte   // and its salt
+	ESN      bool     // sequence numbers have 64 bits
+	Window   int      // of replay, in packets
+	Last     uint64   // the number that was used last; no lower one is sent or accepted
+	Missing  []uint64 // but these, which are less than the window behind it
 	// Bounds, beyond which the kernel uses it no more, whatever becomes of us; 0: none.
 	Packets, Bytes uint64
 	Age            time.Duration
@@ -159,8 +160,19 @@ func (s SA) addReplay(b []byte) []byte {
 		order.PutUint32(r[16:], uint32(s.Last>>32))
 	}
 	order.PutUint32(r[20:], uint32(words*32))
-	for i := range 4 * words {
-		r[replaySize+i] = 0xff
+	window := uint64(words * 32)
+	seen := make([]uint32, words)
+	for i := range seen {
+		seen[i] = ^uint32(0)
+	}
+	for _, n := range s.Missing {
+		if behind := s.Last - n; n < s.Last && behind < window {
+			bit := (uint64(uint32(s.Last)-1)%window + window - behind) % window
+			seen[bit/32] &^= 1 << (bit % 32)
+		}
+	}
+	for i, w := range seen {
+		order.PutUint32(r[replaySize+4*i:], w)
 	}
 	return addAttr(b, attrReplay, r)
 }
@@ -263,6 +275,7 @@ const (
 type policy struct {
 	dir      direction
 	src, dst netip.Addr // inside
+	protocol uint8      // 0: all
 	peer     uint32
 	// Outer addresses and SPI of the association that seals; zero: any of the peer's.
 	from, to netip.Addr
@@ -273,7 +286,7 @@ func (p policy) selector(b []byte) {
 	putAddr(b, p.dst)
 	putAddr(b[16:], p.src)
 	order.PutUint16(b[40:], family(p.dst))
-	b[42], b[43] = byte(p.dst.BitLen()), byte(p.src.BitLen())
+	b[42], b[43], b[44] = byte(p.dst.BitLen()), byte(p.src.BitLen()), p.protocol
 }
 
 // put is the body of the message that makes a policy, or replaces the one of the same traffic.
@@ -313,7 +326,7 @@ func readPolicy(b []byte) (p policy, link uint32, err error) {
 		return p, 0, errShort
 	}
 	f := order.Uint16(b[40:])
-	p.dst, p.src, p.dir = readAddr(b, f), readAddr(b[16:], f), direction(b[selectorSize+64+32+8])
+	p.dst, p.src, p.protocol, p.dir = readAddr(b, f), readAddr(b[16:], f), b[44], direction(b[selectorSize+64+32+8])
 	attrs(b[policySize:], func(kind uint16, value []byte) {
 		if kind == attrInterface && len(value) >= 4 {
 			link = order.Uint32(value)

@@ -1,0 +1,491 @@
+package ipsec
+
+import (
+	"errors"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/cvlan/cvlan/internal/base/logx"
+	"github.com/cvlan/cvlan/internal/base/mono"
+	"github.com/cvlan/cvlan/internal/core/esp"
+	"github.com/cvlan/cvlan/internal/node/tunnel"
+	"github.com/cvlan/cvlan/internal/sys/sock"
+	"github.com/cvlan/cvlan/internal/sys/xfrm"
+)
+
+// Kernel seals and opens in our stead. It is an *xfrm.Device and a *sock.Detour; one goroutine uses it.
+type Kernel interface {
+	// Add makes an association, Use tells what it has carried, Remove ends it and tells where: xfrm.ErrLost if that is not known.
+	Add(xfrm.SA) error
+	Use(xfrm.SA) (xfrm.Use, error)
+	Remove(xfrm.SA) (xfrm.Use, error)
+	// Admit lets a peer's packets in, Lead has packets for it sealed by an association; Refuse and Unlead take that back.
+	Admit(xfrm.Way) error
+	Refuse(xfrm.Way) error
+	Lead(xfrm.Way, xfrm.SA) error
+	Unlead(xfrm.Way) error
+	// Take says which datagrams are the kernel's to open.
+	Take([]sock.Taking) error
+	// Source is the address that the system sends from to another.
+	Source(netip.Addr) (netip.Addr, error)
+}
+
+// Timing.
+const (
+	// lookEvery is how often the kernel is asked what it has carried while it carries something, restEvery while it does not.
+	lookEvery = time.Second
+	restEvery = 5 * time.Second
+	// settling is for how long after a loan datagrams may come here that were on their way: they are lost.
+	settling = time.Second
+	// shyness is for how long a peer's packets are opened here after some have come where the kernel does not see them: by a relay, or to
+	// another address of ours.
+	shyness = 10 * time.Second
+)
+
+// kernel decides which pairs are lent to the kernel (see esp.Pair), and keeps the books. Each direction is lent by itself:
+//
+//   - Opening, of every pair of a peer's whose packets come straight to the tunnel's port.
+//   - Sealing, of the pair that seals, while the peer's way is straight and takes packets of full size.
+//
+// Both only where the filter would let everything pass in any case (tunnel.Free), because it sees none of these packets.
+type kernel struct {
+	Kernel
+	t      *transport
+	port   uint16
+	log    *slog.Logger
+	keys   map[esp.SPI]esp.Keys // of all pairs, by our SPI
+	loans  map[*esp.Pair]*loan
+	guests map[*tunnel.Peer]*guest
+	last   uint32 // number of a guest
+	lookAt mono.Time
+}
+
+// loan is a pair of which something is lent.
+type loan struct {
+	peer    *tunnel.Peer
+	in, out *borrowed // nil: it is not lent
+}
+
+// borrowed is one direction of a loan.
+type borrowed struct {
+	xfrm.SA
+	since mono.Time
+	was   xfrm.Use // when it was asked for last
+}
+
+// guest is a peer whose packets the kernel may carry.
+type guest struct {
+	way  xfrm.Way
+	led  *esp.Pair // that its packets are sealed with; nil: they come to us
+	shun mono.Time // nothing of it is opened by the kernel until then
+}
+
+func newKernel(t *transport, c Config) *kernel {
+	log := c.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return &kernel{Kernel: c.Kernel, t: t, port: c.Port, log: log,
+		keys: map[esp.SPI]esp.Keys{}, loans: map[*esp.Pair]*loan{}, guests: map[*tunnel.Peer]*guest{}}
+}
+
+// keep remembers the keys of a pair, for those to whom it may be lent.
+func (k *kernel) keep(keys esp.Keys) {
+	keys.In, keys.Out = slices.Clone(keys.In), slices.Clone(keys.Out)
+	k.keys[keys.Local] = keys
+}
+
+// review makes of a peer's loans what they should be.
+func (k *kernel) review(now mono.Time, p *tunnel.Peer) {
+	free, ok := k.t.Free(p)
+	g := k.guests[p]
+	if g != nil && (!ok || !slices.Equal(g.way.Ours, free.Ours) || !slices.Equal(g.way.Theirs, free.Theirs) || !slices.Equal(g.way.Protocols, free.Protocols)) {
+		k.dismiss(now, p)
+		g = nil
+	}
+	pairs := k.t.machine.Status(p.Key())
+	if !ok || g == nil && (len(pairs) == 0 || !straight(p)) {
+		return
+	}
+	if g == nil {
+		if g = k.welcome(p, free); g == nil {
+			return
+		}
+	}
+	for _, s := range pairs {
+		k.reviewIn(now, p, g, s)
+	}
+	k.reviewOut(now, p, g, pairs)
+	k.wake(now)
+}
+
+// straight reports whether one of the two ways is.
+func straight(p *tunnel.Peer) bool {
+	_, _, in := p.HeardAt()
+	_, _, out := p.Direct()
+	return in || out
+}
+
+// welcome lets a peer's packets into the host.
+func (k *kernel) welcome(p *tunnel.Peer, free tunnel.Free) *guest {
+	k.last++
+	g := &guest{way: xfrm.Way{Peer: k.last, Ours: free.Ours, Theirs: free.Theirs, Protocols: free.Protocols}}
+	if err := k.Admit(g.way); err != nil {
+		k.failed(p, errors.Join(err, k.Refuse(g.way)))
+		return nil
+	}
+	k.guests[p] = g
+	return g
+}
+
+// dismiss takes back everything that is lent of a peer's pairs, at once: the kernel lets nothing more pass.
+func (k *kernel) dismiss(now mono.Time, p *tunnel.Peer) {
+	g := k.guests[p]
+	if g == nil {
+		return
+	}
+	delete(k.guests, p)
+	if err := k.Refuse(g.way); err != nil {
+		k.failed(p, err)
+	}
+	k.unlead(now, p, g)
+	for pair, l := range k.loans {
+		if l.peer == p {
+			k.returnIn(now, pair, l)
+			k.returnOut(now, pair, l)
+		}
+	}
+}
+
+// lendable is whether the kernel can carry what a pair does.
+func (k *kernel) lendable(pair *esp.Pair, g *guest) bool {
+	if _, known := k.keys[pair.Local()]; !known || cipherOf(pair.Suite()) == "" {
+		return false
+	}
+	for _, ours := range g.way.Ours {
+		for _, theirs := range g.way.Theirs {
+			if ours.Is4() == theirs.Is4() && !pair.Carries(ours, theirs) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func cipherOf(s esp.Suite) xfrm.Cipher {
+	switch s {
+	case esp.AES256GCM, esp.AES192GCM, esp.AES128GCM:
+		return xfrm.AESGCM
+	case esp.ChaCha20Poly1305:
+		return xfrm.ChaCha20Poly1305
+	}
+	return ""
+}
+
+// reviewIn lends the opening of a pair, when the first packet has shown that the peer uses it.
+func (k *kernel) reviewIn(now mono.Time, p *tunnel.Peer, g *guest, s esp.Status) {
+	from, to, ok := p.HeardAt()
+	l := k.loans[s.Pair]
+	if l != nil && l.in != nil || s.Waiting || !ok || now < g.shun || k.taken() == sock.MaxTaken || !k.lendable(s.Pair, g) {
+		return
+	}
+	sa := k.sa(now, s, g)
+	sa.SPI, sa.From, sa.To, sa.Key = uint32(s.Local()), from, netip.AddrPortFrom(to, k.port), k.keys[s.Local()].In
+	sa.Last, sa.Missing = s.LendOpening()
+	sa.Packets -= sa.Last
+	err := k.Add(sa)
+	if err == nil {
+		k.lend(s.Pair, p).in = &borrowed{SA: sa, since: now}
+		if err = k.take(); err == nil {
+			return
+		}
+		delete(k.loans, s.Pair)
+		_, gone := k.Remove(sa)
+		err = errors.Join(err, gone)
+	}
+	s.ReturnOpening(sa.Last)
+	g.shun = now.Add(shyness)
+	k.failed(p, err)
+}
+
+// reviewOut lends the sealing of the pair that seals, moves it with the peer's way, or takes it back when that is not straight any more.
+func (k *kernel) reviewOut(now mono.Time, p *tunnel.Peer, g *guest, pairs []esp.Status) {
+	at := slices.IndexFunc(pairs, func(s esp.Status) bool { return s.Sealing })
+	to, local, ok := p.Direct()
+	if ok && !local.IsValid() {
+		var err error
+		local, err = k.Source(to.Addr())
+		ok = err == nil
+	}
+	from := netip.AddrPortFrom(local, k.port)
+	if at < 0 || !ok || !k.lendable(pairs[at].Pair, g) {
+		k.unlead(now, p, g)
+		return
+	}
+	s := pairs[at]
+	l := k.loans[s.Pair]
+	if l != nil && l.out != nil && (l.out.From != from || l.out.To != to) { // its way has changed
+		k.returnOut(now, s.Pair, l)
+		l = nil
+	}
+	if l == nil || l.out == nil {
+		l = k.lendOut(now, p, g, s, from, to)
+	} else if g.led == s.Pair {
+		return
+	}
+	if l != nil && !k.lead(p, g, s.Pair, l) {
+		k.returnOut(now, s.Pair, l)
+		l = nil
+	}
+	if l == nil {
+		k.unlead(now, p, g)
+	}
+}
+
+// lendOut lends the sealing of a pair; nil: the kernel does not take it.
+func (k *kernel) lendOut(now mono.Time, p *tunnel.Peer, g *guest, s esp.Status, from, to netip.AddrPort) *loan {
+	sa := k.sa(now, s, g)
+	sa.SPI, sa.From, sa.To, sa.Key, sa.Last = uint32(s.Remote()), from, to, k.keys[s.Local()].Out, s.LendSealing()
+	sa.Packets -= sa.Last
+	if err := k.Add(sa); err != nil {
+		s.ReturnSealing(sa.Last)
+		k.failed(p, err)
+		return nil
+	}
+	l := k.lend(s.Pair, p)
+	l.out = &borrowed{SA: sa, since: now}
+	return l
+}
+
+// lead has a peer's packets sealed by a pair. What was sealed by another before may still be on its way, so that one stays until it retires.
+func (k *kernel) lead(p *tunnel.Peer, g *guest, pair *esp.Pair, l *loan) bool {
+	if err := k.Lead(g.way, l.out.SA); err != nil {
+		k.failed(p, err)
+		return false
+	}
+	g.led = pair
+	k.log.Debug("the kernel seals", logx.Peer, p.Key().Short(), "spi", pair.Remote().String())
+	return true
+}
+
+// sa is what both directions of a pair have in common.
+func (k *kernel) sa(now mono.Time, s esp.Status, g *guest) xfrm.SA {
+	keys, life := k.keys[s.Local()], s.Life()
+	sa := xfrm.SA{
+		Peer: g.way.Peer, Cipher: cipherOf(s.Suite()), ESN: keys.ESN, Window: max(keys.Window, esp.LeastWindow),
+		Packets: life.Hard.Packets, Age: s.Ends.Sub(now) + time.Second,
+	}
+	if keys.Life.Hard.Bytes > 0 {
+		sa.Bytes = keys.Life.Hard.Bytes
+	}
+	return sa
+}
+
+// unlead has a peer's packets come to us again.
+func (k *kernel) unlead(now mono.Time, p *tunnel.Peer, g *guest) {
+	pair := g.led
+	if pair == nil {
+		return
+	}
+	g.led = nil
+	if err := k.Unlead(g.way); err != nil {
+		k.failed(p, err)
+	}
+	k.returnOut(now, pair, k.loans[pair])
+	if k.t.machine.Current(p.Key()) == pair { // what waited meanwhile leaves
+		k.t.out.Events = append(k.t.out.Events, tunnel.Event{Kind: tunnel.Current, Peer: p, Session: session{pair}})
+	}
+	k.log.Debug("the kernel seals no more", logx.Peer, p.Key().Short())
+}
+
+// returnOut takes sealing back, if it is lent.
+func (k *kernel) returnOut(now mono.Time, pair *esp.Pair, l *loan) {
+	if l == nil || l.out == nil {
+		return
+	}
+	b := l.out
+	l.out = nil
+	u, err := k.Remove(b.SA)
+	k.settle(pair, l)
+	if err != nil {
+		k.lost(now, pair, l, err)
+		return
+	}
+	k.count(now, pair, l.peer, b, u, nil, xfrm.Use{})
+	pair.ReturnSealing(u.Sent)
+}
+
+// returnIn takes opening back, if it is lent.
+func (k *kernel) returnIn(now mono.Time, pair *esp.Pair, l *loan) {
+	if l == nil || l.in == nil {
+		return
+	}
+	b := l.in
+	l.in = nil
+	err := k.take() // first, so that nothing comes to an association that is gone
+	u, gone := k.Remove(b.SA)
+	k.settle(pair, l)
+	if err = errors.Join(err, gone); err != nil {
+		k.lost(now, pair, l, err)
+		return
+	}
+	k.count(now, pair, l.peer, nil, xfrm.Use{}, b, u)
+	pair.ReturnOpening(u.Received)
+}
+
+// lost ends a pair of which nobody knows any more which numbers were used. The next packet makes another.
+func (k *kernel) lost(now mono.Time, pair *esp.Pair, l *loan, err error) {
+	k.failed(l.peer, err)
+	if k.t.machine.Pair(pair.Local()) != pair {
+		return
+	}
+	k.t.keyer.Expired(now, l.peer, pair.Local())
+	k.t.machine.Delete(now, pair.Local(), &k.t.esp)
+}
+
+// retire forgets a pair of which nothing is used any more.
+func (k *kernel) retire(now mono.Time, pair *esp.Pair) {
+	delete(k.keys, pair.Local())
+	l := k.loans[pair]
+	if l == nil {
+		return
+	}
+	if g := k.guests[l.peer]; g != nil && g.led == pair {
+		k.unlead(now, l.peer, g)
+	}
+	k.returnIn(now, pair, l)
+	k.returnOut(now, pair, l)
+}
+
+// ended takes back the sealing of a pair that was deleted. What comes for it meanwhile is opened.
+func (k *kernel) ended(now mono.Time, s esp.SPI) {
+	pair := k.t.machine.Pair(s)
+	l := k.loans[pair]
+	if l == nil || l.out == nil {
+		return
+	}
+	g := k.guests[l.peer]
+	if c := k.t.machine.Current(l.peer.Key()); g != nil && g.led == pair && (c == nil || c == pair) { // else another takes over in a moment
+		k.unlead(now, l.peer, g)
+	}
+}
+
+// strayed takes a pair's opening back when its packets come where the kernel does not see them.
+func (k *kernel) strayed(now mono.Time, pair *esp.Pair) {
+	l := k.loans[pair]
+	if !pair.Strayed() || l == nil || l.in == nil || now.Sub(l.in.since) < settling {
+		return
+	}
+	if g := k.guests[l.peer]; g != nil {
+		g.shun = now.Add(shyness)
+	}
+	for other, l2 := range k.loans {
+		if l2.peer == l.peer {
+			k.returnIn(now, other, l2)
+		}
+	}
+}
+
+// lend is the book's page of a pair.
+func (k *kernel) lend(pair *esp.Pair, p *tunnel.Peer) *loan {
+	if k.loans[pair] == nil {
+		k.loans[pair] = &loan{peer: p}
+	}
+	return k.loans[pair]
+}
+
+// settle closes the page of a pair of which nothing is lent any more.
+func (k *kernel) settle(pair *esp.Pair, l *loan) {
+	if l.in == nil && l.out == nil {
+		delete(k.loans, pair)
+	}
+}
+
+func (k *kernel) taken() (n int) {
+	for _, l := range k.loans {
+		if l.in != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// take tells the kernel whose datagrams are its own.
+func (k *kernel) take() error {
+	var all []sock.Taking
+	for _, l := range k.loans {
+		if l.in != nil {
+			all = append(all, sock.Taking{SPI: l.in.SPI, To: l.in.To.Addr()})
+		}
+	}
+	return k.Take(all)
+}
+
+// wake has look called in time.
+func (k *kernel) wake(now mono.Time) {
+	k.lookAt = mono.Earlier(k.lookAt, now.Add(lookEvery))
+}
+
+// look asks what the kernel has carried, and reviews all.
+func (k *kernel) look(now mono.Time) {
+	busy := false
+	for pair, l := range k.loans {
+		busy = k.ask(now, pair, l) || busy
+	}
+	for _, p := range k.t.peers {
+		k.review(now, p)
+	}
+	if k.lookAt = now.Add(restEvery); busy {
+		k.lookAt = now.Add(lookEvery)
+	}
+}
+
+func (k *kernel) ask(now mono.Time, pair *esp.Pair, l *loan) (busy bool) {
+	var in, out xfrm.Use
+	var err error
+	if l.out != nil {
+		out, err = k.Use(l.out.SA)
+	}
+	if l.in != nil && err == nil {
+		in, err = k.Use(l.in.SA)
+	}
+	if err != nil { // somebody has removed it
+		k.retire(now, pair)
+		return true
+	}
+	return k.count(now, pair, l.peer, l.out, out, l.in, in)
+}
+
+// count tells pair and tunnel what was carried since it was asked for before.
+func (k *kernel) count(now mono.Time, pair *esp.Pair, p *tunnel.Peer, out *borrowed, sent xfrm.Use, in *borrowed, received xfrm.Use) bool {
+	e := tunnel.Event{Kind: tunnel.Bypassed, Peer: p}
+	if out != nil {
+		e.Sent = out.more(sent)
+	}
+	if in != nil {
+		e.Received = in.more(received)
+	}
+	if pair.Carried(now, sent.Sent, received.Received, e.Sent.Bytes, e.Received.Bytes) {
+		k.t.machine.Attend(now, pair, &k.t.esp)
+	}
+	if e.Sent.Packets == 0 && e.Received.Packets == 0 {
+		return false
+	}
+	k.t.out.Events = append(k.t.out.Events, e)
+	return true
+}
+
+// more is what was carried since it was asked for before.
+func (b *borrowed) more(u xfrm.Use) tunnel.Amount {
+	a := tunnel.Amount{Packets: u.Packets - b.was.Packets, Bytes: u.Bytes - b.was.Bytes}
+	b.was = u
+	return a
+}
+
+func (k *kernel) failed(p *tunnel.Peer, err error) {
+	if err != nil {
+		k.log.Warn("the kernel's ESP", logx.Peer, p.Key().Short(), logx.Err, err)
+	}
+}
