@@ -27,6 +27,14 @@ type Status struct {
 	Asked, Queue int // requests that are unanswered, and wishes that wait
 }
 
+// LastHeard is when a peer last showed that it lives, by a message that has proved authentic, or by what Heard was told of; Never: it is down.
+func (m *Machine) LastHeard(id ID) mono.Time {
+	if x := m.sessions[id]; x != nil {
+		return x.heard
+	}
+	return mono.Never
+}
+
 // Sessions tells about all of them, in the order in which they came up.
 func (m *Machine) Sessions() (all []Status) {
 	for _, x := range m.sessions {

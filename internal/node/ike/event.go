@@ -63,13 +63,13 @@ func (k *keyer) event(now mono.Time, e ike.Event) {
 	case ike.EventUp:
 		p.id, p.up, p.asked, p.last = e.ID, true, false, now
 		p.all = append(p.all, e.ID)
-		k.hear(now, p, e.ID)
+		k.hear(p, e.ID)
 	case ike.EventDown:
 		k.down(now, p, e)
 	case ike.EventRekeyed:
 		p.last = now
 	case ike.EventMoved, ike.EventHeard:
-		k.hear(now, p, e.ID)
+		k.hear(p, e.ID)
 	case ike.EventChildUp:
 		k.install(now, p, e)
 	case ike.EventChildDown, ike.EventChildGone:
@@ -78,14 +78,13 @@ func (k *keyer) event(now mono.Time, e ike.Event) {
 	case ike.EventChildFailed:
 		if p.id == e.ID && p.asked && e.Child.Replaces == 0 {
 			p.asked = false
-			p.rest.longer(now)
 			k.host.GiveUp(p.Peer)
 		}
 	}
 }
 
 // hear follows a peer that has proved itself to where its message came from.
-func (k *keyer) hear(now mono.Time, p *peer, id ike.ID) {
+func (k *keyer) hear(p *peer, id ike.ID) {
 	_ = k.machine.SetPath(id, p.path) // the session may have ended in the same breath
 	if k.origin == nil {
 		return
@@ -95,7 +94,6 @@ func (k *keyer) hear(now mono.Time, p *peer, id ike.ID) {
 		p.source, p.addr = k.origin.Source, k.origin.Addr
 		k.sources[p.source], k.places[p.addr] = p, p
 	}
-	p.spoke = now
 	k.host.Heard(p.Peer, k.origin.Source)
 }
 
@@ -122,9 +120,6 @@ func (k *keyer) down(now mono.Time, p *peer, e ike.Event) {
 		_ = k.machine.Probe(now, p.id, &k.out) // it is up
 	}
 	if attempt {
-		if e.Reason == ike.NotProved || e.Reason == ike.RefusedByPeer || e.Reason == ike.Unusable {
-			p.rest.longer(now)
-		}
 		k.host.GiveUp(p.Peer)
 	}
 }
@@ -147,7 +142,6 @@ func (k *keyer) install(now mono.Time, p *peer, e ike.Event) {
 		return
 	}
 	k.children[esp.SPI(e.Child.In)] = e.ID
-	p.rest = rest{}
 }
 
 // sealing is the pair that packets to a peer leave with; 0: none.

@@ -42,10 +42,8 @@ type peer struct {
 	asked  bool     // for another Child SA, while up
 	source tunnel.Source
 	addr   netip.AddrPort // of that
-	spoke  mono.Time      // when a message came from there last
 	probed mono.Time      // when it was silent last
 	last   mono.Time      // when keys were made last
-	rest   rest
 }
 
 var _ ipsec.Keyer = (*keyer)(nil)
@@ -86,7 +84,7 @@ func (k *keyer) Message(now mono.Time, from tunnel.Origin, message []byte) tunne
 	k.origin = &from
 	path := ike.Path{Remote: from.Addr}
 	if p := k.sources[from.Source]; p != nil {
-		path, p.spoke = p.path, now
+		path = p.path
 	}
 	k.machine.Datagram(now, path, message, &k.out)
 	why := tunnel.OK
@@ -127,7 +125,7 @@ func (k *keyer) Want(now mono.Time, p *tunnel.Peer) {
 	}
 	how, err := k.meet(p)
 	switch {
-	case err != nil || now < who.rest.until:
+	case err != nil:
 		k.host.GiveUp(p)
 		return
 	case who.up:
@@ -158,7 +156,7 @@ func (k *keyer) Silent(now mono.Time, p *tunnel.Peer) {
 	if who == nil || !who.up {
 		return
 	}
-	if !who.probed.IsNever() && who.spoke < who.probed {
+	if !who.probed.IsNever() && k.machine.LastHeard(who.id) < who.probed {
 		who.probed = mono.Never
 		_ = k.hangUp(now, who) // it is up
 		return

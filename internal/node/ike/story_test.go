@@ -1,6 +1,7 @@
 package ike_test
 
 import (
+	"net/netip"
 	"testing"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/cvlan/cvlan/internal/node/ipsec"
 	"github.com/cvlan/cvlan/internal/node/tunnel"
 	"github.com/cvlan/cvlan/internal/node/tunnel/tunneltest"
+	"github.com/cvlan/cvlan/internal/sys/sock"
 )
 
 func TestFirstPacketWaitsForIKEAndIsAnswered(t *testing.T) {
@@ -157,6 +159,34 @@ func TestWhoRestartsIsUnderstoodAtOnce(t *testing.T) {
 	})
 }
 
+// A peer is gone, and somebody sends what looks like IKE from its address. That is no sign of life.
+func TestNoiseFromAPeersAddressIsNoSignOfLife(t *testing.T) {
+	inWorld(t, nil, func(w *world) {
+		w.a.Says(w.b.End, 0, 1)
+		w.Pass(time.Second)
+		w.b.WantHeard(0, 1)
+		port := w.b.Port()
+		w.b.Close()
+		s, err := w.Open(sock.Config{Port: port}, w.b.Home)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		noise := make([]byte, 64)
+		for i := range 600 {
+			w.a.Says(w.b.End, i, 1)
+			if err := s.Send([]sock.Train{{Data: noise, Segment: len(noise), Remote: netip.AddrPortFrom(w.a.Home, w.a.Port())}}); err != nil {
+				t.Fatal(err)
+			}
+			w.Pass(100 * time.Millisecond)
+		}
+		if p := w.a.Of(w.b.End); !p.SessionSince.IsZero() {
+			t.Errorf("a still believes in its peer: %+v", p)
+		}
+		w.b.boot()
+	})
+}
+
 func TestWrongSecretMakesNothing(t *testing.T) {
 	inWorld(t, func(e *end) {
 		if e.N == 2 {
@@ -169,28 +199,6 @@ func TestWrongSecretMakesNothing(t *testing.T) {
 			t.Errorf("%+v", s)
 		}
 		w.b.WantHeard(0, 0)
-	})
-}
-
-// Packets that want to go to a peer that refuses do not have it asked again each: it is asked after half a second, after another, and so on.
-func TestAPeerThatRefusesIsLeftInPeace(t *testing.T) {
-	inWorld(t, func(e *end) {
-		if e.N == 2 {
-			e.secret = "another"
-		}
-	}, func(w *world) {
-		for i := range 1000 {
-			w.a.Says(w.b.End, i, 1)
-			w.Pass(20 * time.Millisecond)
-		}
-		if n := w.Carried(); n > 60 {
-			t.Errorf("%d messages in 20 seconds", n)
-		}
-		w.b.secret = w.a.secret
-		w.Pass(16 * time.Second)
-		w.a.Says(w.b.End, 1000, 1)
-		w.Pass(time.Second)
-		w.b.WantHeard(1000, 1)
 	})
 }
 
