@@ -46,15 +46,16 @@ func TestOneGoesElsewhereUnderTraffic(t *testing.T) {
 // goesAndComesBack takes a computer elsewhere and back. What is said while it is on its way is lost, and a little more.
 func (w *world) goesAndComesBack(h *lab.Host) {
 	w.t.Helper()
-	const gap, away = 10 * time.Millisecond, 3 * time.Second
+	const pings, gap = 400, 10 * time.Millisecond
 	for _, to := range []*lab.Site{w.lab.Site("elsewhere", routed), w.home} {
 		answers := make(chan load.RoundTrips)
-		go func() { answers <- w.tryPing(int(2*away/gap), gap, time.Second) }()
+		go func() { answers <- w.tryPing(pings, gap, time.Second) }()
 		before := w.asks().Peers[0].RxPackets
 		w.until("pings come back", func() bool { return w.asks().Peers[0].RxPackets > before+20 })
 		h.Roam(to)
 		r := <-answers
-		if lost := r.Sent - r.Received; lost > int(away/gap) {
+		w.t.Logf("to %s: %d of %d pings are lost", to.Name(), r.Sent-r.Received, r.Sent)
+		if r.Received < r.Sent/2 {
 			w.t.Errorf("to %s: of %d pings %d have come back; our drops: %v; theirs:\n%s", to.Name(), r.Sent, r.Received, w.asks().Drops, w.theirSAs())
 		}
 		w.ping(20, gap)
