@@ -227,18 +227,12 @@ func TestLibreswanReplacesKeysUnderTraffic(t *testing.T) {
 	})
 }
 
-// libreswan sends by new SAs before its answer that makes them ours has left: at every change some packets may come too early, and the more the
-// slower its machine is. No others are lost.
 func TestLibreswanAndWeReplaceKeysUnderTraffic(t *testing.T) {
 	v := libreswans[0].variant
 	v.soft = 2 * time.Second
 	meetLibreswan(t, v, func(w *world, p *pluto) {
 		w.reach()
-		r := w.tryPing(700, 10*time.Millisecond, soon)
-		drops := w.asks().Drops
-		if lost := r.Sent - r.Received; lost > r.Sent/10 || uint64(lost) > drops["unknown_index"] {
-			t.Errorf("of %d pings %d have come back; our drops: %v", r.Sent, r.Received, drops)
-		}
+		w.pingAcross(700, 10*time.Millisecond)
 		w.until("one pair is left", func() bool { return p.up() == 1 })
 	})
 }

@@ -76,7 +76,7 @@ func TestWeProveOurselvesAnewUnderTraffic(t *testing.T) {
 	v.pools, v.node, v.child = "p {\n    addrs = 10.1.0.1/32\n  }", []string{"-ask"}, "mode = tunnel\n        remote_ts = dynamic"
 	meet(t, v, func(w *world) {
 		w.reach()
-		w.ping(1500, 10*time.Millisecond)
+		w.pingAcross(1500, 10*time.Millisecond)
 		if since := time.Since(w.asks().Peers[0].SessionSince); since > 11*time.Second || !w.theirs.says("N(AUTH_LFT)") {
 			t.Errorf("the session is %v old, or they did not ask for a proof", since)
 		}

@@ -63,7 +63,7 @@ func TestWeReplaceKeysUnderTraffic(t *testing.T) {
 	v.soft = 2 * time.Second
 	meet(t, v, func(w *world) {
 		w.reach()
-		w.ping(1000, 10*time.Millisecond)
+		w.pingAcross(1000, 10*time.Millisecond)
 		if since := time.Since(w.asks().Peers[0].SessionSince); since > 4*time.Second {
 			t.Errorf("the keys are %v old", since)
 		}
