@@ -48,6 +48,23 @@ func TestNodesAreApprovedTaggedRenamedRemoved(t *testing.T) {
 	s.wants(t, "the key may only read; log in with another")
 }
 
+func TestANodeIsShownAsTheControllerKnowsIt(t *testing.T) {
+	s := newStage(80, 40, true)
+	s.staff()
+	s.ruler.nodes[1].Attributes = map[string]string{"node:os": "linux"}
+	s.hear()
+	s.press("7", "down", "enter")
+	s.pass(0)
+	s.did(t, "certificates "+s.ruler.nodes[1].ID.String())
+	s.wants(t, "db-1  online", "valid, not revoked", "ATTRIBUTES", "node:os  linux", "esc back")
+	s.press("esc")
+	s.wants(t, "laptop", "enter details", "!ATTRIBUTES")
+	s.press("enter")
+	s.ruler.nodes = s.ruler.nodes[:1] // it is removed meanwhile
+	s.press("R")
+	s.wants(t, "enter details", "!ATTRIBUTES")
+}
+
 func TestAPeersRulesAndCertificateStandInItsDetails(t *testing.T) {
 	s := newStage(130, 40, true)
 	s.hear()

@@ -24,67 +24,99 @@ type proofNews struct {
 // proofFresh is how long an answer is good.
 const proofFresh = time.Minute
 
-// nextProof asks the controller for the certificates of the peer that is shown in full.
+// maxProofs bounds what is remembered: the answers for those who were looked at lately.
+const maxProofs = 64
+
+// nextProof asks the controller for the certificates of the peer or node that is shown in full.
 func (m *Model) nextProof() action {
 	w := m.world
-	p, ok := m.lookedAt()
-	if !ok || !m.detailed || !w.admin || m.proofAsked || p.Kind == local.PlainPeer {
+	id, ok := m.proofOf()
+	if !ok || !w.admin || m.proofAsked {
 		return nil
 	}
-	if known, ok := w.proofs[p.id]; ok && w.now.Sub(known.at) < proofFresh {
+	if known, ok := w.proofs[id]; ok && w.now.Sub(known.at) < proofFresh {
 		return nil
 	}
 	m.proofAsked = true
-	return askProof{p.id}
+	return askProof{id}
 }
 
-type askProof struct{ id peerID }
+// proofOf names the node whose certificate is seen.
+func (m *Model) proofOf() (node string, ok bool) {
+	if m.detailed {
+		p, ok := m.lookedAt()
+		if !ok || p.Kind == local.PlainPeer {
+			return "", false
+		}
+		return p.id.node, true
+	}
+	if n := m.nodes.current(); m.at == placeNodes && n != nil && m.nodes.shows {
+		return n.ID.String(), true
+	}
+	return "", false
+}
+
+type askProof struct{ node string }
 
 func (a askProof) run(ctx context.Context, c *Config) outcome {
-	list, signers, err := c.Controller.Certificates(ctx, a.id.node)
+	list, signers, err := c.Controller.Certificates(ctx, a.node)
 	slices.SortFunc(list, func(a, b admin.Certificate) int { return b.NotBefore.Compare(a.NotBefore) })
-	return proofTold{theirs{}, a.id, proofNews{list, signers, c.Now(), err}}
+	return proofTold{theirs{}, a.node, proofNews{list, signers, c.Now(), err}}
 }
 
 type proofTold struct {
 	theirs
-	id   peerID
+	node string
 	news proofNews
 }
 
 func (t proofTold) take(m *Model) action {
 	m.proofAsked = false
-	if m.world.byID[t.id] != nil {
-		m.world.proofs[t.id] = t.news
+	w := m.world
+	if len(w.proofs) >= maxProofs {
+		clear(w.proofs)
 	}
+	w.proofs[t.node] = t.news
 	return nil
 }
 
 // certificate draws by what the peer proves who it is.
 func (d *details) certificate(p *peer, width int) []string {
 	t := d.theme
-	lines := []string{t.Title.Paint(draw.Cut("CERTIFICATE", width))}
-	known, ok := d.proofs[p.id]
 	switch {
 	case p.Kind == local.PlainPeer:
-		return append(lines, append(paragraph(t.Dim, "It has none: its WireGuard key alone says who it is", width), "")...)
+		return append(certificateHead(t, width), append(paragraph(t.Dim, "It has none: its WireGuard key alone says who it is", width), "")...)
 	case !d.admin:
-		return append(lines, append(paragraph(t.Dim, "Shown with a login to the controller: cvlan admin login --key-file FILE", width), "")...)
+		return append(certificateHead(t, width), append(paragraph(t.Dim, "Shown with a login to the controller: cvlan admin login --key-file FILE", width), "")...)
+	}
+	return append(d.proven(p.id.node, width), "")
+}
+
+func certificateHead(t *draw.Theme, width int) []string {
+	return []string{t.Title.Paint(draw.Cut("CERTIFICATE", width))}
+}
+
+// proven draws the newest certificate of a node.
+func (w *world) proven(node string, width int) []string {
+	t := w.theme
+	lines := certificateHead(t, width)
+	known, ok := w.proofs[node]
+	switch {
 	case !ok:
-		return append(lines, t.Dim.Paint(draw.Cut("…", width)), "")
+		return append(lines, t.Dim.Paint(draw.Cut("…", width)))
 	case known.err != nil:
-		return append(lines, append(paragraph(t.Dim, cleanText(reason(known.err)), width), "")...)
+		return append(lines, paragraph(t.Dim, cleanText(reason(known.err)), width)...)
 	case len(known.certificates) == 0:
-		return append(lines, append(paragraph(t.Fair, "None that has not ended", width), "")...)
+		return append(lines, paragraph(t.Fair, "None that has not ended", width)...)
 	}
 	c := &known.certificates[0]
 	f := fields{theme: t, width: width}
-	style, state := validity(t, c, d.now)
+	style, state := validity(t, c, w.now)
 	f.style(style, "state", state)
-	f.add("ends", ends(d.now, c.NotAfter))
+	f.style(w.expiry(c.NotAfter), "ends", ends(w.now, c.NotAfter))
 	f.add("signed by", signer(known.signers, c.Issuer))
 	f.add("serial", cleanName(c.Serial))
-	return append(append(lines, f.lines...), "")
+	return append(lines, f.lines...)
 }
 
 // validity says whether a certificate counts.
@@ -178,7 +210,7 @@ func (w *world) proof(n *network, width int) []string {
 	f.add("key", cleanName(c.Key))
 	f.add("serial", cleanName(c.Serial))
 	f.add("fingerprint", cleanName(c.Fingerprint))
-	return append([]string{w.theme.Title.Paint(draw.Cut("CERTIFICATE", width))}, f.lines...)
+	return append(certificateHead(w.theme, width), f.lines...)
 }
 
 // certSoon is how long before its end a certificate ought to have been renewed.

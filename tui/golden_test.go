@@ -48,6 +48,7 @@ var scenes = []struct {
 	{"check", false, func(s *stage) { s.deny(); s.hear(); s.press("2", "n") }},
 	{"policy", true, func(s *stage) { s.hear(); s.press("down", "e") }},
 	{"nodes", true, func(s *stage) { s.staff(); s.hear(); s.press("7", "down") }},
+	{"node", true, func(s *stage) { s.staff(); s.hear(); s.press("7", "down", "enter"); s.pass(0) }},
 	{"tags", true, func(s *stage) { s.staff(); s.hear(); s.press("7", "t", " gpu") }},
 	{"remove", true, func(s *stage) { s.staff(); s.hear(); s.press("7", "x") }},
 	{"keys", true, func(s *stage) { s.staff(); s.hear(); s.press("8") }},

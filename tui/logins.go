@@ -46,7 +46,7 @@ func (t takeLogin) decide(m *Model) action {
 	other.Controller, other.Login = c, t.login.Name
 	m.config = &other
 	w := m.world
-	w.admin, w.loginAs, w.proofs, m.proofAsked = true, loginText(&other), map[peerID]proofNews{}, false
+	w.admin, w.loginAs, w.proofs, m.proofAsked = true, loginText(&other), map[string]proofNews{}, false
 	m.policy, m.nodes, m.keys = &policyScreen{world: w}, &nodesScreen{world: w}, &keysScreen{world: w}
 	m.screens[placePolicy], m.screens[placeNodes], m.screens[placeKeys] = m.policy, m.nodes, m.keys
 	at := m.at

@@ -49,7 +49,7 @@ type Model struct {
 type tick time.Time
 
 func newModel(ctx context.Context, c *Config, n <-chan news) *Model {
-	w := &world{now: c.Now(), theme: draw.Dark(), byID: map[peerID]*peer{}, paths: map[peerID]pathNews{}, reach: map[peerID]reachNews{}, proofs: map[peerID]proofNews{}, admin: c.Controller != nil, login: c.NoController, loginAs: loginText(c)}
+	w := &world{now: c.Now(), theme: draw.Dark(), byID: map[peerID]*peer{}, paths: map[peerID]pathNews{}, reach: map[peerID]reachNews{}, proofs: map[string]proofNews{}, admin: c.Controller != nil, login: c.NoController, loginAs: loginText(c)}
 	m := &Model{config: c, ctx: ctx, news: n, world: w, details: &details{world: w}, help: &helpScreen{world: w}}
 	m.peers = &peersScreen{world: w, details: m.details}
 	m.health, m.denials = &healthScreen{world: w}, &denialsScreen{world: w}

@@ -3,6 +3,7 @@ package tui
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,6 +17,9 @@ import (
 type nodesScreen struct {
 	*world
 	list    list
+	scroll  scroll // of the node that is shown in full
+	full    bool   // one is
+	shows   bool   // one is, or stands beside the list
 	nodes   []admin.Node
 	pending int
 	told    bool
@@ -28,7 +32,12 @@ type nodesScreen struct {
 const nodesEvery = 10
 
 func (s *nodesScreen) title() string { return "Nodes" }
-func (s *nodesScreen) extent() *list { return &s.list }
+func (s *nodesScreen) extent() *list {
+	if s.full {
+		return &s.scroll.list
+	}
+	return &s.list
+}
 
 func (s *nodesScreen) badge() (string, bool) {
 	if s.pending == 0 {
@@ -93,19 +102,81 @@ func (s *nodesScreen) view(width, height int) []string {
 		return nothing(t, width, "There are no nodes yet", "Make a join key on the screen Keys (8), and type on a machine, with the key in FILE:", "sudo cvlan up --key-file FILE")
 	}
 	s.list.fit(len(s.nodes), height-1)
-	return rows(t, nodeColumns, &s.list, width, s.cells)
+	s.shows = s.full || width >= paneFrom
+	switch {
+	case s.full:
+		return s.scroll.part(s.about(s.current(), width), height)
+	case !s.shows:
+		return rows(t, nodeColumns, &s.list, width, s.cells)
+	}
+	pane := min(max(width*2/5, 46), 80)
+	listed := width - pane - 3
+	left := draw.Fit(rows(t, nodeColumns, &s.list, listed, s.cells), height)
+	return draw.Beside(left, listed, t.Rule.Paint(" │ "), draw.Fit(s.about(s.current(), pane), height))
+}
+
+// about draws what the controller knows of a node.
+func (s *nodesScreen) about(n *admin.Node, width int) []string {
+	t := s.theme
+	style, state := nodeState(t, n)
+	l := draw.NewLine(width, draw.Style{}).Put(t.Accent.Strong(), cleanName(n.Name)).Put(t.Text, "  ").Put(style, state)
+	f := fields{theme: t, width: width}
+	for i, a := range n.Addresses {
+		f.add(label(i == 0, "address"), a.String())
+	}
+	f.add("network", cleanName(n.NetworkName))
+	f.add("owner", cleanName(n.User))
+	f.add("tags", cleanNames(n.Tags))
+	f.add("seen", s.seen(n))
+	f.add("system", strings.TrimSpace(cleanName(n.OS)+"  "+cleanName(n.Software)))
+	f.add("endpoints", strconv.Itoa(n.Endpoints))
+	if n.Ephemeral {
+		f.add("ephemeral", "goes 30 minutes after its session ended")
+	}
+	if !n.Created.IsZero() {
+		f.add("joined", words.Ago(s.now, n.Created))
+	}
+	if !n.JoinedBy.IsZero() {
+		f.add("join key", n.JoinedBy.String())
+	}
+	f.add("key", cleanName(n.Key))
+	f.add("node", n.ID.String())
+	lines := slices.Concat([]string{l.String(), ""}, f.lines, []string{""}, s.proven(n.ID.String(), width))
+	if len(n.Attributes) == 0 {
+		return lines
+	}
+	lines = append(lines, "", t.Title.Paint(draw.Cut("ATTRIBUTES", width)))
+	for _, name := range slices.Sorted(maps.Keys(n.Attributes)) {
+		lines = append(lines, draw.NewLine(width, draw.Style{}).Put(t.Dim, cleanName(name)+"  ").Put(t.Text, cleanText(n.Attributes[name])).String())
+	}
+	return lines
+}
+
+// nodeState says how a node is.
+func nodeState(t *draw.Theme, n *admin.Node) (draw.Style, string) {
+	switch {
+	case n.Pending:
+		return t.Fair.Strong(), "pending"
+	case n.Online:
+		return t.Good, "online"
+	}
+	return t.Dim, "offline"
+}
+
+func (s *nodesScreen) seen(n *admin.Node) string {
+	switch {
+	case n.Online:
+		return "now"
+	case n.LastSeen.IsZero():
+		return "never"
+	}
+	return words.Ago(s.now, n.LastSeen)
 }
 
 // cells is what the columns say of a node.
 func (s *nodesScreen) cells(i int) []cell {
 	t, n := s.theme, &s.nodes[i]
-	state := cell{t.Dim, "offline"}
-	switch {
-	case n.Pending:
-		state = cell{t.Fair.Strong(), "pending"}
-	case n.Online:
-		state = cell{t.Good, "online"}
-	}
+	style, state := nodeState(t, n)
 	var address string
 	if len(n.Addresses) > 0 {
 		address = n.Addresses[0].String()
@@ -114,15 +185,11 @@ func (s *nodesScreen) cells(i int) []cell {
 	if len(n.Tags) > 0 {
 		whose = cleanNames(n.Tags)
 	}
-	seen := "now"
-	if !n.Online {
-		seen = words.Ago(s.now, n.LastSeen)
-	}
 	cert := ""
 	if !n.CertUntil.IsZero() {
 		cert = words.Until(s.now, n.CertUntil)
 	}
-	return []cell{{t.Text, cleanName(n.Name)}, state, {t.Dim, address}, {t.Dim, whose}, {t.Dim, cleanName(n.NetworkName)}, {t.Dim, seen},
+	return []cell{{t.Text, cleanName(n.Name)}, {style, state}, {t.Dim, address}, {t.Dim, whose}, {t.Dim, cleanName(n.NetworkName)}, {t.Dim, s.seen(n)},
 		{t.Dim, cleanName(n.OS)}, {t.Dim, cleanName(n.Software)}, {t.Dim, cert}}
 }
 
@@ -164,11 +231,16 @@ func (s *nodesScreen) key(name string) action {
 			return clip{n.Addresses[0].String()}
 		}
 		return nil
-	case "enter":
-		if id := (peerID{n.Network.String(), id}); s.byID[id] != nil {
-			return open{id: id}
-		}
-		return say{text: "Policy shows this machine no " + called + ", or it is this machine"}
+	case "enter", "right":
+		s.full, s.scroll = !s.full, scroll{}
+		return nil
+	case "esc", "left", "backspace":
+		s.full = false
+		return nil
+	}
+	if s.full {
+		s.scroll.key(name)
+		return nil
 	}
 	s.list.key(name)
 	return nil
@@ -205,19 +277,35 @@ func retag(n *admin.Node, text string) action {
 }
 
 func (s *nodesScreen) click(_, y int) action {
-	if row, ok := s.list.click(y - 1); ok {
+	row, ok := s.list.click(y - 1)
+	switch {
+	case s.full || !ok:
+	case row == s.list.at:
+		return s.key("enter")
+	default:
 		s.list.to(row)
 	}
 	return nil
 }
 
 func (s *nodesScreen) wheel(by int) action {
-	s.list.wheel(by)
+	if s.full {
+		s.scroll.wheel(by)
+	} else {
+		s.list.wheel(by)
+	}
 	return nil
 }
 
 func (s *nodesScreen) hints() []hintText {
-	h := []hintText{{"enter", "details"}, {"t", "tag"}, {"r", "rename"}, {"x", "remove"}, {"R", "ask again"}}
+	if len(s.nodes) == 0 {
+		return []hintText{{"R", "ask again"}}
+	}
+	first := hintText{"enter", "details"}
+	if s.full {
+		first = hintText{"esc", "back"}
+	}
+	h := []hintText{first, {"t", "tag"}, {"r", "rename"}, {"x", "remove"}, {"R", "ask again"}}
 	if n := s.current(); n != nil && n.Pending {
 		h = append([]hintText{{"a", "approve"}}, h...)
 	}
@@ -264,6 +352,9 @@ func (t nodesTold) take(m *Model) action {
 		if s.nodes[i].ID.String() == here {
 			s.list.at = i
 		}
+	}
+	if n := s.current(); n == nil || n.ID.String() != here {
+		s.full = false // it is gone
 	}
 	return nil
 }

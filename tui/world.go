@@ -36,8 +36,8 @@ type world struct {
 	paths    map[peerID]pathNews
 	noPaths  error // why paths are not told: the rights are missing
 	reach    map[peerID]reachNews
-	noReach  error // why rules are not told, likewise
-	proofs   map[peerID]proofNews
+	noReach  error                // why rules are not told, likewise
+	proofs   map[string]proofNews // by identifier of the node
 	own      []local.Certificate
 	ownAsked bool
 	ownAt    time.Time
@@ -118,7 +118,6 @@ func (w *world) forget(at time.Time) {
 			delete(w.byID, id)
 			delete(w.paths, id)
 			delete(w.reach, id)
-			delete(w.proofs, id)
 			if w.from == id {
 				w.from = peerID{}
 			}
