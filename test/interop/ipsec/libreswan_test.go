@@ -173,9 +173,8 @@ func meetLibreswan(t *testing.T, v variant, story func(*world, *pluto)) {
 		p := newPluto(w, there, v)
 		w.begin(v, there)
 		defer func() {
-			if log, err := os.ReadFile(there.Path(p.dir + "/pluto.log")); t.Failed() && err == nil {
-				t.Log(string(log))
-			}
+			w.show("pluto", there.Path(p.dir+"/pluto.log"))
+			w.show("ours", w.node.LogFile())
 		}()
 		story(w, p)
 	})

@@ -150,12 +150,18 @@ func meet(t *testing.T, v variant, story func(*world)) {
 		w.theirs = newSwan(w, there, v)
 		w.begin(v, there)
 		defer func() {
-			if log, err := os.ReadFile(there.Path(w.theirs.dir + "/charon.log")); t.Failed() && err == nil {
-				t.Logf("charon:\n%s\nours:\n%s", log, w.node.Log())
-			}
+			w.show("charon", there.Path(w.theirs.dir+"/charon.log"))
+			w.show("ours", w.node.LogFile())
 		}()
 		story(w)
 	})
+}
+
+// show prints a log if the story has failed.
+func (w *world) show(whose, file string) {
+	if log, err := os.ReadFile(file); w.t.Failed() && err == nil {
+		fmt.Printf("%s, %s:\n%s\n", w.t.Name(), whose, log)
+	}
 }
 
 // in builds a laboratory.
