@@ -78,6 +78,7 @@ func (k *keyer) event(now mono.Time, e ike.Event) {
 	case ike.EventChildFailed:
 		if p.id == e.ID && p.asked && e.Child.Replaces == 0 {
 			p.asked = false
+			p.rest.longer(now)
 			k.host.GiveUp(p.Peer)
 		}
 	}
@@ -120,6 +121,9 @@ func (k *keyer) down(now mono.Time, p *peer, e ike.Event) {
 		_ = k.machine.Probe(now, p.id, &k.out) // it is up
 	}
 	if attempt {
+		if e.Reason == ike.NotProved || e.Reason == ike.RefusedByPeer || e.Reason == ike.Unusable {
+			p.rest.longer(now)
+		}
 		k.host.GiveUp(p.Peer)
 	}
 }
@@ -142,6 +146,7 @@ func (k *keyer) install(now mono.Time, p *peer, e ike.Event) {
 		return
 	}
 	k.children[esp.SPI(e.Child.In)] = e.ID
+	p.rest = rest{}
 }
 
 // sealing is the pair that packets to a peer leave with; 0: none.

@@ -44,6 +44,7 @@ type peer struct {
 	addr   netip.AddrPort // of that
 	probed mono.Time      // when it was silent last
 	last   mono.Time      // when keys were made last
+	rest   rest
 }
 
 var _ ipsec.Keyer = (*keyer)(nil)
@@ -125,7 +126,7 @@ func (k *keyer) Want(now mono.Time, p *tunnel.Peer) {
 	}
 	how, err := k.meet(p)
 	switch {
-	case err != nil:
+	case err != nil || now < who.rest.until:
 		k.host.GiveUp(p)
 		return
 	case who.up:

@@ -202,6 +202,28 @@ func TestWrongSecretMakesNothing(t *testing.T) {
 	})
 }
 
+// Packets that want to go to a peer that refuses do not have it asked again each: it is asked after half a second, after another, and so on.
+func TestAPeerThatRefusesIsLeftInPeace(t *testing.T) {
+	inWorld(t, func(e *end) {
+		if e.N == 2 {
+			e.secret = "another"
+		}
+	}, func(w *world) {
+		for i := range 1000 {
+			w.a.Says(w.b.End, i, 1)
+			w.Pass(20 * time.Millisecond)
+		}
+		if n := w.Carried(); n > 60 {
+			t.Errorf("%d messages in 20 seconds", n)
+		}
+		w.b.secret = w.a.secret
+		w.Pass(16 * time.Second)
+		w.a.Says(w.b.End, 1000, 1)
+		w.Pass(time.Second)
+		w.b.WantHeard(1000, 1)
+	})
+}
+
 func TestRemovedPeerIsToldAndForgotten(t *testing.T) {
 	inWorld(t, nil, func(w *world) {
 		w.a.Says(w.b.End, 0, 1)
