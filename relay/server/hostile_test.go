@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"runtime"
 	"testing"
 	"time"
 
@@ -64,6 +65,13 @@ func TestForgedFramesGoNowhere(t *testing.T) {
 	w.carries(a, b, ch, 1, 64)
 }
 
+// heap is what lives after a collection, and what was ever made.
+func heap() (m runtime.MemStats) {
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return m
+}
+
 func TestStrangersGetShortAnswersAndLeaveNothing(t *testing.T) {
 	w := start(t, nil)
 	u := w.socket()
@@ -78,7 +86,9 @@ func TestStrangersGetShortAnswersAndLeaveNothing(t *testing.T) {
 	if notice, ok := relay.ReadNotice(b[:n], nil); !ok || notice.Kind != relay.Unknown || notice.Number != 77 {
 		t.Error(notice, ok)
 	}
-	for range 3000 {
+	quiet, routines := heap(), runtime.NumGoroutine()
+	const rounds = 3000
+	for range rounds {
 		u.Write(lost)
 		u.Write([]byte{relay.Type})
 		u.Write([]byte{0x0c})
@@ -87,6 +97,13 @@ func TestStrangersGetShortAnswersAndLeaveNothing(t *testing.T) {
 	w.counts(forward.DropUnknown, 1000)
 	if st := w.server.Stats(); st.Clients != 0 || st.Connections != 0 {
 		t.Errorf("%+v", st)
+	}
+	loud := heap()
+	if grown := int64(loud.HeapAlloc) - int64(quiet.HeapAlloc); grown > 1<<20 || runtime.NumGoroutine() > routines {
+		t.Errorf("%d bytes more are kept, and %d goroutines instead of %d", grown, runtime.NumGoroutine(), routines)
+	}
+	if made := loud.Mallocs - quiet.Mallocs; made > 6*rounds { // five for each that looks like QUIC, by its library
+		t.Errorf("%d objects were made for %d datagrams", made, 4*rounds)
 	}
 	answers := 0
 	u.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
