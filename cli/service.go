@@ -182,6 +182,9 @@ func (e *Env) printService(s *svc.State) {
 		style = iox.Green
 	}
 	state := s.Active
+	if s.Active == "activating" || s.Active == "failed" {
+		state += ": it does not stay up; see why: sudo journalctl -u cvland -n 30"
+	}
 	if !s.Since.IsZero() {
 		state += ", since " + iox.Ago(e.Now(), s.Since)
 	}

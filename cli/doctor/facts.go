@@ -28,6 +28,7 @@ type HostFacts struct {
 	Root       bool           `json:"root"`
 	Program    string         `json:"program"`      // where cvland is; "": nowhere on the path
 	Unit       string         `json:"unit"`         // systemd's word for the state of cvland.service: active, inactive, failed …; "": no such unit
+	Said       string         `json:"said,omitempty"` // the last line of the daemon's log, where the unit does not stay up and this user may read it
 	Systemd    bool           `json:"systemd"`      // it runs this machine
 	Group      bool           `json:"group"`        // the group cvlan exists
 	Listed     bool           `json:"listed"`       // the group has this user

@@ -55,11 +55,14 @@ func (j *judge) down() {
 	f := Finding{Code: "daemon-down", Severity: Error, What: "the daemon cvland does not run", Why: j.Silence.Error()}
 	h := &j.Host
 	switch {
-	case h.Unit == "active" || h.Unit == "activating":
+	case h.Unit == "active":
 		f.What = "the service cvland runs, but does not answer at this socket"
 		f.Hint = "does it listen elsewhere? compare --socket and CVLAN_SOCKET with the daemon's settings: systemctl cat cvland"
+	case h.Unit == "activating": // for a moment at each start: one that is seen so ends and is started, again and again
+		f.What, f.Why = "the service cvland does not stay up", cmp.Or(h.Said, f.Why)
+		f.Hint = "see why: sudo journalctl -u cvland -n 30   (systemd starts it again every two seconds)"
 	case h.Unit == "failed":
-		f.What = "the service cvland has failed"
+		f.What, f.Why = "the service cvland has failed", cmp.Or(h.Said, f.Why)
 		f.Hint = "see why: sudo journalctl -u cvland -n 30\nthen: sudo systemctl restart cvland"
 		f.Cure = []string{"systemctl", "restart", "cvland"}
 	case h.Unit != "":

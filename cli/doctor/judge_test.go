@@ -50,6 +50,9 @@ var ills = []struct {
 	spoil            func(*Facts)
 }{
 	{"nothing listens, and the service is stopped", "daemon-down", "systemctl start cvland", Error, func(f *Facts) { f.Silence, f.Host.Unit = local.ErrNoDaemon, "inactive" }},
+	{"the service ends as soon as it starts", "daemon-down", "", Error, func(f *Facts) {
+		f.Silence, f.Host.Unit, f.Host.Said = local.ErrNoDaemon, "activating", `cvland: no setting is called "prot"`
+	}},
 	{"the service has failed", "daemon-down", "systemctl restart cvland", Error, func(f *Facts) { f.Silence, f.Host.Unit = local.ErrNoDaemon, "failed" }},
 	{"the service runs at another socket", "daemon-down", "", Error, func(f *Facts) { f.Silence = local.ErrNoDaemon }},
 	{"there is no service", "daemon-down", "", Error, func(f *Facts) { f.Silence, f.Host.Unit = local.ErrNoDaemon, "" }},

@@ -17,6 +17,9 @@ func special(ctx context.Context, h *HostFacts) {
 		h.Systemd = true
 		if state := ask(ctx, "systemctl", "show", "--property=LoadState", "--value", "cvland.service"); state == "loaded" {
 			h.Unit = ask(ctx, "systemctl", "show", "--property=ActiveState", "--value", "cvland.service")
+			if h.Unit == "activating" || h.Unit == "failed" {
+				h.Said = ask(ctx, "journalctl", "_SYSTEMD_UNIT=cvland.service", "-n", "1", "-o", "cat", "--no-pager", "-q")
+			}
 		}
 	}
 	h.TUN = tunTrouble(h.Root)

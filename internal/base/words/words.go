@@ -45,6 +45,7 @@ func Until(now, t time.Time) string {
 
 // Span writes a duration in its largest unit, rounded: "12s", "5m", "3h", "6d".
 func Span(d time.Duration) string {
+	d = max(d, 0) // a clock was set back
 	for _, u := range []struct {
 		unit time.Duration
 		most time.Duration // in units
