@@ -105,11 +105,14 @@ func (o *ipsecOptions) printPeer(now time.Time, p local.IPsecPeer) {
 		t.Row(" ", fmt.Sprintf("%s %s, by %s", began, since(now, s.Since), s.Method), "rekeyed "+ahead(now, s.Rekey))
 	}
 	for _, s := range p.ESP {
-		t.Row("ESP", s.In+" in, "+s.Out+" out", s.Cipher)
+		t.Row("ESP", s.In+" in, "+s.Out+" out", s.Cipher+inKernel[s.Kernel])
 		t.Row(" ", fmt.Sprintf("%s, made %s, %d packets sent", s.State, since(now, s.Since), s.Sent), "rekeyed "+ahead(now, s.Rekey))
 	}
 	t.Print(o.IO)
 }
+
+// inKernel is what the kernel does of an association.
+var inKernel = map[string]string{"both": ", in the kernel", "seals": ", sealed in the kernel", "opens": ", opened in the kernel"}
 
 // ahead says how far an instant is in the future.
 func ahead(now time.Time, t *time.Time) string {

@@ -12,6 +12,7 @@ import (
 	"github.com/cvlan/cvlan/internal/base/clean"
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/mono"
+	"github.com/cvlan/cvlan/internal/core/esp"
 	"github.com/cvlan/cvlan/internal/core/ike/crypt"
 	"github.com/cvlan/cvlan/internal/core/ike/msg"
 	"github.com/cvlan/cvlan/internal/node/engine"
@@ -109,10 +110,23 @@ func ipsecPeer(n named, all *ipsec.SAs, wall func(mono.Time) time.Time) local.IP
 		case s.Sealing:
 			state = "sealing"
 		}
-		out.ESP = append(out.ESP, local.ESPSA{In: s.Local().String(), Out: s.Remote().String(), Cipher: s.Suite().String(), State: state,
+		out.ESP = append(out.ESP, local.ESPSA{In: s.Local().String(), Out: s.Remote().String(), Cipher: s.Suite().String(), Kernel: lentTo(s), State: state,
 			Since: instant(wall(s.Born())), Rekey: instant(wall(s.Due)), Ends: instant(wall(s.Ends)), Sent: s.Sent, Newest: s.Received})
 	}
 	return out
+}
+
+// lentTo is what the kernel does of a pair.
+func lentTo(s esp.Status) string {
+	switch seals, opens := s.SealingLent(), s.OpeningLent(); {
+	case seals && opens:
+		return "both"
+	case seals:
+		return "seals"
+	case opens:
+		return "opens"
+	}
+	return ""
 }
 
 // RekeyIPsec implements localapi.Backend.

@@ -12,6 +12,7 @@ import (
 	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/base/logx"
 	"github.com/cvlan/cvlan/internal/node/engine"
+	"github.com/cvlan/cvlan/internal/node/ipsec"
 )
 
 // member is one membership: on disk, and alive while it is up.
@@ -56,11 +57,14 @@ func (m *member) start(ctx context.Context) {
 		m.d.log.Warn("kept map not used", logx.Network, m.id.String(), logx.Err, err)
 	}
 	meta := m.state.Meta()
+	if err := ipsec.SweepKernel(meta.Last.Interface); err != nil {
+		m.d.log.Warn("what was left in the kernel not removed", logx.Network, m.id.String(), logx.Err, err)
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	e := engine.New(engine.Config{
 		Membership: m.state.Session(), Identity: m.state.Identity, WG: m.state.WG, Transport: meta.Transport,
 		Cache: cache, Heard: heard, Interface: meta.Interface, Port: meta.Port, LastName: meta.Last.Interface, LastPort: meta.Last.Port, LastHome: meta.Home, MTU: cmp.Or(meta.MTU, m.d.cfg.MTU),
-		Speaks: m.d.cfg.Speaks, Prefers: m.prefers(), Profile: m.d.cfg.IKEProfile,
+		Speaks: m.d.cfg.Speaks, Prefers: m.prefers(), Profile: m.d.cfg.IKEProfile, Kernel: meta.Backend == kernelBackend,
 		Keep: keep{m.state}, Outside: m.d.cfg.Outside, Ledger: &m.d.ledger, Log: m.d.log, Changed: m.d.changed,
 		Relay: m.hosts(ctx),
 	})

@@ -12,6 +12,7 @@ import (
 	"github.com/cvlan/cvlan/daemon/state"
 	"github.com/cvlan/cvlan/internal/base/words"
 	"github.com/cvlan/cvlan/internal/node/engine"
+	"github.com/cvlan/cvlan/internal/node/ipsec"
 	"github.com/cvlan/cvlan/internal/node/tunnel"
 	"github.com/cvlan/cvlan/internal/sys/stream"
 	"github.com/cvlan/cvlan/internal/sys/tun"
@@ -65,6 +66,10 @@ var networkSettings = []ofNetwork{
 		read:  func(m *state.Meta) string { return m.Interface },
 		write: func(m *state.Meta, v string) error { m.Interface = v; return checkInterface(v) },
 		inUse: func(s *engine.Status) string { return s.Interface }},
+	{about: about{key: "ipsec-backend", what: "who seals and opens the packets of IPsec", values: []string{"userspace", kernelBackend}}, standard: always("userspace"),
+		read:  func(m *state.Meta) string { return m.Backend },
+		write: writeBackend,
+		inUse: backendInUse},
 	{about: about{key: "mtu", what: "bytes of the largest packet in the network", form: fmt.Sprintf("%d to %d", tun.MinMTU, maxMTU)},
 		standard: func(c *Config) string { return strconv.Itoa(mtuOf(c)) },
 		read:     func(m *state.Meta) string { return number(m.MTU) },
@@ -102,6 +107,25 @@ var flagSettings = []ofFlag{
 	{about{key: "socket", what: "where the daemon listens"}, func(c *Config) string { return c.Socket }},
 	{about{key: "state", what: "folder of keys and memberships"}, func(c *Config) string { return c.State }},
 	{about{key: "workers", what: "pairs of goroutines that carry a network's packets"}, func(c *Config) string { return number(max(c.Workers, DefaultWorkers)) }},
+}
+
+// kernelBackend is the value of ipsec-backend that has the kernel carry what it can.
+const kernelBackend = "kernel"
+
+// writeBackend refuses what this system cannot.
+func writeBackend(m *state.Meta, v string) error {
+	m.Backend = v
+	if v == kernelBackend {
+		return ipsec.ProbeKernel()
+	}
+	return nil
+}
+
+func backendInUse(s *engine.Status) string {
+	if s.Kernel {
+		return kernelBackend
+	}
+	return "userspace"
 }
 
 // maxMTU is what links with jumbo frames carry, in bytes.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/cvlan/cvlan/internal/node/engine"
+	"github.com/cvlan/cvlan/internal/node/ipsec"
 	"github.com/cvlan/cvlan/internal/node/relays"
 	"github.com/cvlan/cvlan/internal/node/tunnel"
 	"github.com/cvlan/cvlan/internal/sys/portmap"
@@ -30,6 +31,8 @@ func openTunnel(budget *tunnel.Budget) func(engine.TunnelConfig) (engine.Tunnel,
 			c.TUN.Close()
 			return nil, fmt.Errorf("start the tunnel: %w", err)
 		}
+		h := engine.Helpers{Ferry: relays.New(relays.Config{Credentials: c.Credentials, Log: c.Log}), Gateway: portmap.System{}}
+		lendKernel(&c, &h, sockets)
 		protocols, err := engine.Protocols(c)
 		if err != nil {
 			c.TUN.Close()
@@ -39,8 +42,22 @@ func openTunnel(budget *tunnel.Budget) func(engine.TunnelConfig) (engine.Tunnel,
 			Self: c.Private.Public(), TUN: c.TUN, Sockets: sockets, Budget: budget, PathMTU: sock.PathMTU, Log: c.Log,
 			Spare:      func() (sock.Socket, error) { return sock.Open(sock.Config{Alone: true}) },
 			Transports: protocols,
-		}, engine.Helpers{Ferry: relays.New(relays.Config{Credentials: c.Credentials, Log: c.Log}), Gateway: portmap.System{}})
+		}, h)
 	}
+}
+
+// lendKernel opens the kernel's ESP for a tunnel that is to use it. Without it the tunnel does all by itself.
+func lendKernel(c *engine.TunnelConfig, h *engine.Helpers, sockets []sock.Socket) {
+	c.Port = sockets[0].Port()
+	if !c.WantKernel {
+		return
+	}
+	k, err := ipsec.OpenKernel(c.TUN.Name(), c.TUN.MTU(), sockets)
+	if err != nil {
+		h.NoKernel = err
+		return
+	}
+	c.Kernel, h.Kernel = k, k
 }
 
 func closeAll(sockets []sock.Socket) (err error) {

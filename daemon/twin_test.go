@@ -295,6 +295,8 @@ func (t *tube) State() tunnel.State {
 	return tunnel.State{Key: t.c.Private.Public(), Port: t.c.Port, MTU: t.c.TUN.MTU(), Workers: 1, Drops: map[string]uint64{}}
 }
 func (t *tube) SetSources([]netip.Addr) {}
+func (t *tube) Review()                 {}
+func (t *tube) Kernel() (bool, error)   { return false, nil }
 func (t *tube) Guide() engine.Guide     { return nil }
 func (t *tube) Wake()                   {}
 func (t *tube) Resume(time.Duration)    {}

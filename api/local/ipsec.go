@@ -51,7 +51,8 @@ type ESPSA struct {
 	In     string     `json:"spi_in"`
 	Out    string     `json:"spi_out"`
 	Cipher string     `json:"cipher"`
-	State  string     `json:"state"` // sealing: packets leave with it; receiving, waiting: not yet heard used; ending
+	Kernel string     `json:"kernel,omitempty"` // what the kernel does: "seals", "opens" or "both"
+	State  string     `json:"state"`            // sealing: packets leave with it; receiving, waiting: not yet heard used; ending
 	Since  *time.Time `json:"since"`
 	Rekey  *time.Time `json:"rekey,omitempty"`
 	Ends   *time.Time `json:"ends,omitempty"`

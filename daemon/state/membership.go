@@ -46,6 +46,7 @@ type Meta struct {
 	MTU       int              `json:"mtu,omitempty"`       // as its owner wants it
 	Port      uint16           `json:"port,omitempty"`      // as its owner wants it
 	Protocol  string           `json:"protocol,omitempty"`  // that its owner would rather have spoken
+	Backend   string           `json:"ipsec_backend,omitempty"`
 	Last      Last             `json:"last"`
 	Home      ident.Relay      `json:"home,omitempty"` // the relay where peers find the node
 }

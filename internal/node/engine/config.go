@@ -13,6 +13,7 @@ import (
 	"github.com/cvlan/cvlan/internal/core/relayed"
 	"github.com/cvlan/cvlan/internal/node/guide"
 	"github.com/cvlan/cvlan/internal/node/ike"
+	"github.com/cvlan/cvlan/internal/node/ipsec"
 	"github.com/cvlan/cvlan/internal/node/session"
 	"github.com/cvlan/cvlan/internal/node/tunnel"
 	"github.com/cvlan/cvlan/internal/sys/osnet"
@@ -43,6 +44,7 @@ type Config struct {
 	Speaks  control.Tunnels // the tunnel protocols that the node may speak; zero: all
 	Prefers control.Tunnels // which of them it would rather speak; zero: it does not mind
 	Profile string          // IKE's algorithms; "": crypt.Modern
+	Kernel  bool            // the kernel is to carry ESP where it can
 
 	Keep    Keep
 	Outside Outside
@@ -81,6 +83,9 @@ type TunnelConfig struct {
 	Profile   string
 	Directory ike.Directory
 	Tell      func(core.Event) // hears what IKE does
+	// WantKernel says that the kernel is to carry ESP where it can: who makes the tunnel opens it, as Kernel.
+	WantKernel bool
+	Kernel     ipsec.Kernel
 
 	// What its guide needs, if it is to have one.
 	Self    ident.Node
@@ -103,6 +108,10 @@ type Tunnel interface {
 	State() tunnel.State
 	Consult(protocol tunnel.Class, f func(now mono.Time, tr tunnel.Transport, find func(key.WGPublic) *tunnel.Peer, out *tunnel.Out)) bool
 	SetSources([]netip.Addr)
+	// Review tells that the filter lets other things pass than before.
+	Review()
+	// Kernel reports whether the kernel may carry ESP, and why not, if it was to.
+	Kernel() (on bool, why error)
 	// Guide is who finds the ways to nodes; nil: they are tried at every address that the map knows.
 	Guide() Guide
 	Port() uint16

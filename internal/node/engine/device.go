@@ -144,7 +144,7 @@ func (e *Engine) make(port uint16) (*device, *session.Problem) {
 	self, _ := e.table.Self()
 	_, overlay := addresses(n, self)
 	t, err := e.cfg.Outside.Tunnel(TunnelConfig{Private: e.cfg.WG, Port: port, TUN: dev, Filter: e.rules.table, Now: e.clock.Now, Log: e.log,
-		Speaks: e.speaks(), Profile: e.cfg.Profile, Directory: e.directory, Tell: e.journal.tell,
+		Speaks: e.speaks(), Profile: e.cfg.Profile, WantKernel: e.cfg.Kernel, Directory: e.directory, Tell: e.journal.tell,
 		Self: e.cfg.Membership.Node, Home: ident.Relay(e.home.Load()), Overlay: overlay, Credentials: e.session.Credentials, Report: e.reached, Punch: e.session.Punch})
 	if err != nil {
 		p := problemOf("tunnel-failed", err)
@@ -188,6 +188,7 @@ func (e *Engine) settle(own, ranges []netip.Prefix) *session.Problem {
 		return &p
 	}
 	d.tunnel.SetSources(bare(own))
+	d.tunnel.Review()
 	d.config, d.ranges = c, ranges
 	e.changed()
 	return nil

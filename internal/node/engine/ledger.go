@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+
+	"github.com/cvlan/cvlan/internal/node/ipsec"
 )
 
 // Ledger is who has which ranges and which interface among the memberships of one process, so that none takes what another has.
@@ -80,7 +82,7 @@ func (l *Ledger) interfaces() []string {
 	var names []string
 	for _, e := range l.entries {
 		if e.iface != "" {
-			names = append(names, e.iface)
+			names = append(names, e.iface, ipsec.InterfaceOf(e.iface))
 		}
 	}
 	return names

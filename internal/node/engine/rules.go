@@ -67,6 +67,9 @@ func (e *Engine) enforce() error {
 		return err
 	}
 	e.rules.table.Swap(set)
+	if e.dev != nil {
+		e.dev.tunnel.Review()
+	}
 	e.rules.flips, e.rules.again = flips, time.Time{}
 	e.rewind()
 	return nil

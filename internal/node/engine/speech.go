@@ -26,7 +26,10 @@ func Protocols(c TunnelConfig) (map[tunnel.Class]tunnel.Build, error) {
 		if err != nil {
 			return nil, fmt.Errorf("start the tunnel: %w", err)
 		}
-		all[tunnel.IKE] = ipsec.New(ipsec.Config{Keyer: ike.New(ike.Config{IKE: core.Config{Profile: profile}, Peers: c.Directory, Tell: c.Tell})})
+		all[tunnel.IKE] = ipsec.New(ipsec.Config{
+			Keyer:  ike.New(ike.Config{IKE: core.Config{Profile: profile}, Peers: c.Directory, Tell: c.Tell}),
+			Kernel: c.Kernel, Port: c.Port, Log: c.Log,
+		})
 	}
 	return all, nil
 }

@@ -46,6 +46,8 @@ type Status struct {
 
 	Interface string // "": there is none
 	Port      uint16
+	Kernel    bool  // the kernel carries ESP where it can
+	NoKernel  error // why it does not, though it was to
 	MTU       int
 	Session   session.State
 
@@ -124,6 +126,7 @@ func (e *Engine) publish() {
 	}
 	if e.dev != nil {
 		s.Interface, s.Port, s.MTU, s.tunnel = e.dev.name, e.dev.tunnel.Port(), e.dev.mtu, e.dev.tunnel
+		s.Kernel, s.NoKernel = e.dev.tunnel.Kernel()
 	}
 	s.State, s.Problem = e.judge(s)
 	s.Warnings = e.warnings(s)
@@ -175,6 +178,10 @@ func (e *Engine) warnings(s *Status) (all []session.Problem) {
 		all = append(all, session.Problem{Code: "certificate-expiring",
 			What: fmt.Sprintf("this node's certificate ends on %s and has not been renewed", s.Session.CertUntil.UTC().Format("2006-01-02")),
 			Hint: "it renews itself when the controller can be reached; look at the daemon's log"})
+	}
+	if s.NoKernel != nil {
+		all = append(all, session.Problem{Code: "kernel-esp-unavailable", What: "the kernel does not carry IPsec, the daemon does: " + s.NoKernel.Error(),
+			Hint: "load the modules esp4, esp6 and xfrm_interface and restart the daemon, or: cvlan set ipsec-backend userspace"})
 	}
 	if e.unsaved != nil {
 		all = append(all, problemOf("state-not-saved", e.unsaved))

@@ -33,6 +33,23 @@ func OpenKernel(tun string, mtu int, sockets []sock.Socket) (*Backend, error) {
 // InterfaceOf is the kernel's interface beside a TUN device.
 func InterfaceOf(tun string) string { return tun[:min(len(tun), longestName-1)] + "x" }
 
+// SweepKernel removes what a process that was killed has left beside a TUN device.
+func SweepKernel(tun string) error {
+	if tun == "" {
+		return nil
+	}
+	return xfrm.Sweep(InterfaceOf(tun))
+}
+
+// ProbeKernel says why the system's Kernel cannot be used; nil: it can.
+func ProbeKernel() error {
+	d, err := xfrm.Open(xfrm.Config{Name: "cvlan-probe", MTU: 1280})
+	if err != nil {
+		return err
+	}
+	return d.Close()
+}
+
 // Take implements Kernel.
 func (b *Backend) Take(all []sock.Taking) error { return b.detour.Take(all) }
 

@@ -7,10 +7,19 @@ import (
 )
 
 // SPI implements Host.
-func (t *transport) SPI() (esp.SPI, error) { return t.machine.SPI() }
+func (t *transport) SPI() (esp.SPI, error) {
+	s, err := t.machine.SPI()
+	if err == nil {
+		t.out.Events = append(t.out.Events, tunnel.Event{Kind: tunnel.Offered, Index: uint32(s)})
+	}
+	return s, err
+}
 
 // Release implements Host.
-func (t *transport) Release(s esp.SPI) { t.machine.Release(s) }
+func (t *transport) Release(s esp.SPI) {
+	t.machine.Release(s)
+	t.out.Events = append(t.out.Events, tunnel.Event{Kind: tunnel.Withdrawn, Index: uint32(s)})
+}
 
 // Install implements Host.
 func (t *transport) Install(now mono.Time, p *tunnel.Peer, k esp.Keys) error {

@@ -30,6 +30,22 @@ func Open(c Config) (*Device, error) {
 	return d, nil
 }
 
+// Sweep removes what is left of an interface of this name, if there is one.
+func Sweep(name string) error {
+	if l, err := netlink.LinkByName(name); err != nil || l.Type() != "xfrm" {
+		return nil
+	}
+	d := &Device{name: name, number: number(name)}
+	var err error
+	if d.wire, err = dial(); err != nil {
+		return err
+	}
+	if d.net, err = netlink.NewHandle(); err != nil {
+		return errors.Join(err, d.Close())
+	}
+	return d.Close()
+}
+
 // number makes one of a name: the next process finds by it what this one may leave. Never 0, which means no interface.
 func number(name string) uint32 {
 	h := fnv.New32a()

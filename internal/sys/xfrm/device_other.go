@@ -10,6 +10,9 @@ type Device struct{}
 // Open fails.
 func Open(Config) (*Device, error) { return nil, ErrUnsupported }
 
+// Sweep does nothing.
+func Sweep(string) error { return nil }
+
 // Add fails, and all others do nothing.
 func (*Device) Add(SA) error { return ErrUnsupported }
 
