@@ -26,15 +26,15 @@ type HostFacts struct {
 	System     string         `json:"system"` // runtime.GOOS
 	User       string         `json:"user"`
 	Root       bool           `json:"root"`
-	Program    string         `json:"program"`      // where cvland is; "": nowhere on the path
-	Unit       string         `json:"unit"`         // systemd's word for the state of cvland.service: active, inactive, failed …; "": no such unit
+	Program    string         `json:"program"`        // where cvland is; "": nowhere on the path
+	Unit       string         `json:"unit"`           // systemd's word for the state of cvland.service: active, inactive, failed …; "": no such unit
 	Said       string         `json:"said,omitempty"` // the last line of the daemon's log, where the unit does not stay up and this user may read it
-	Systemd    bool           `json:"systemd"`      // it runs this machine
-	Group      bool           `json:"group"`        // the group cvlan exists
-	Listed     bool           `json:"listed"`       // the group has this user
-	TUN        string         `json:"tun"`          // what is wrong with TUN devices: missing, forbidden; "": nothing
-	NoNetAdmin bool           `json:"no_net_admin"` // even root may not make interfaces: a container
-	Interfaces map[string]int `json:"interfaces"`   // MTU by name; nil: not known
+	Systemd    bool           `json:"systemd"`        // it runs this machine
+	Group      bool           `json:"group"`          // the group cvlan exists
+	Listed     bool           `json:"listed"`         // the group has this user
+	TUN        string         `json:"tun"`            // what is wrong with TUN devices: missing, forbidden; "": nothing
+	NoNetAdmin bool           `json:"no_net_admin"`   // even root may not make interfaces: a container
+	Interfaces map[string]int `json:"interfaces"`     // MTU by name; nil: not known
 	Routes     []Route        `json:"routes"`
 	Buffers    int            `json:"buffers"` // bytes that a socket may have at most: the lesser of both directions; 0: not known
 }
