@@ -56,7 +56,7 @@ func TestANodeIsShownAsTheControllerKnowsIt(t *testing.T) {
 	s.press("7", "down", "enter")
 	s.pass(0)
 	s.did(t, "certificates "+s.ruler.nodes[1].ID.String())
-	s.wants(t, "db-1  online", "valid, not revoked", "ATTRIBUTES", "node:os  linux", "esc back")
+	s.wants(t, "db-1  online", "valid, not revoked", "ATTRIBUTES", "node:os     linux", "esc back")
 	s.press("esc")
 	s.wants(t, "laptop", "enter details", "!ATTRIBUTES")
 	s.press("enter")

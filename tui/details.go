@@ -26,7 +26,11 @@ func (d *details) pane(p *peer, width, height int) []string {
 	if d.ping.id == p.id && d.ping.sent > 0 {
 		lines = append(lines, d.echoes(width, 3)...)
 	}
-	return append(append(lines, d.rules(p, width)...), d.ways(p, width)...)
+	lines = append(append(lines, d.rules(p, width)...), d.ways(p, width)...)
+	if len(lines) > height && height > 0 {
+		lines = append(lines[:height-1], d.theme.Dim.Paint(draw.Cut("… enter shows all of it", width)))
+	}
+	return lines
 }
 
 // full draws everything, of which a part is seen.

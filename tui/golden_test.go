@@ -111,6 +111,10 @@ func TestNoTerminalIsTooSmall(t *testing.T) {
 	for _, scene := range scenes {
 		s := newStage(80, 24, scene.logged)
 		scene.play(s)
+		for _, size := range [][2]int{{300, 80}, {80, 24}, {1, 1}, {2, 300}, {300, 2}} {
+			s.send(tea.WindowSizeMsg{Width: size[0], Height: size[1]})
+			fits(t, s)
+		}
 		for w := 1; w < 140; w += 1 + w/9 {
 			for h := 1; h < 40; h += 1 + h/9 {
 				s.send(tea.WindowSizeMsg{Width: w, Height: h})

@@ -146,8 +146,13 @@ func (s *nodesScreen) about(n *admin.Node, width int) []string {
 		return lines
 	}
 	lines = append(lines, "", t.Title.Paint(draw.Cut("ATTRIBUTES", width)))
-	for _, name := range slices.Sorted(maps.Keys(n.Attributes)) {
-		lines = append(lines, draw.NewLine(width, draw.Style{}).Put(t.Dim, cleanName(name)+"  ").Put(t.Text, cleanText(n.Attributes[name])).String())
+	names, wide := slices.Sorted(maps.Keys(n.Attributes)), labelWidth-draw.Gap
+	for _, name := range names {
+		wide = min(max(wide, draw.Width(cleanName(name))), width/2)
+	}
+	for _, name := range names {
+		l := draw.NewLine(width, draw.Style{}).Cell(t.Dim, cleanName(name), wide, false).To(wide + draw.Gap)
+		lines = append(lines, l.Put(t.Text, cleanText(n.Attributes[name])).String())
 	}
 	return lines
 }
