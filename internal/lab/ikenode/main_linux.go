@@ -176,14 +176,14 @@ func (o options) Meet(*tunnel.Peer) (core.Peer, error) {
 	}
 	return core.Peer{
 		Ask: wish, Lent: o.lend,
-		Local: fqdn(o.self), Remote: fqdn(o.peer), Credential: credential, Certificates: certs, Authorities: o.proof.hashes, Unique: true,
+		Local: identity(o.self), Remote: identity(o.peer), Credential: credential, Certificates: certs, Authorities: o.proof.hashes, Unique: true,
 		Child: &core.Child{Ours: []msg.Selector{msg.PrefixSelector(o.ours)}, Theirs: []msg.Selector{msg.PrefixSelector(o.theirs)}},
 	}, nil
 }
 
 // Who implements ike.Directory.
 func (o options) Who(remote, _ msg.Identity) (key.WGPublic, bool) {
-	return them, string(remote.Data) == o.peer
+	return them, remote.Equal(identity(o.peer))
 }
 
 // Evidence implements ike.Directory.
@@ -202,4 +202,10 @@ func (l lender) Lend(core.ID, msg.Identity, []netip.Addr) (core.Inside, error) {
 // Return implements core.Lender.
 func (lender) Return(core.ID) {}
 
-func fqdn(name string) msg.Identity { return msg.Identity{Kind: msg.IDFQDN, Data: []byte(name)} }
+// identity is an address, or a name.
+func identity(name string) msg.Identity {
+	if a, err := netip.ParseAddr(name); err == nil {
+		return msg.AddrIdentity(a)
+	}
+	return msg.Identity{Kind: msg.IDFQDN, Data: []byte(name)}
+}

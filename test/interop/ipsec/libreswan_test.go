@@ -189,6 +189,8 @@ var libreswans = []struct {
 	{"aes128gcm", variant{ike: "aes_gcm128-sha2_256;dh19", esp: "aes_gcm128"}},
 	{"chacha20poly1305", variant{ike: "chacha20_poly1305-sha2_256;dh20", esp: "chacha20_poly1305"}},
 	{"aes256-sha256", variant{ike: "aes256-sha2_256;dh14", esp: "aes256-sha2_256"}},
+	{"aes256gcm-no-esn", variant{ike: "aes_gcm256-sha2_512;dh21", esp: "aes_gcm256", connection: "esn=no"}},
+	{"aes256gcm-esn", variant{ike: "aes_gcm256-sha2_384;dh31", esp: "aes_gcm256", connection: "esn=yes"}},
 }
 
 func TestLibreswanAndPacketsPass(t *testing.T) {

@@ -3,6 +3,8 @@
 package ipsec
 
 import (
+	"context"
+	"strings"
 	"testing"
 	"time"
 )
@@ -15,6 +17,89 @@ func TestRevokedCertificatesAreNotBelieved(t *testing.T) {
 			v := modern
 			v.kind, v.revoked = "ecdsa-p256", whose
 			meet(t, v, func(w *world) { w.nothing() })
+		})
+	}
+}
+
+// A certificate with an extension that has to be understood, and is not.
+func TestCriticalExtensionsAreNotBelieved(t *testing.T) {
+	for _, whose := range []string{"ours", "theirs"} {
+		t.Run(whose, func(t *testing.T) {
+			t.Parallel()
+			v := modern
+			v.kind, v.critical = "ecdsa-p256", whose
+			meet(t, v, func(w *world) { w.nothing() })
+		})
+	}
+}
+
+// They sign by RSA-PSS, as we always do.
+func TestBothSignByPSS(t *testing.T) {
+	for _, first := range []string{"we", "they"} {
+		t.Run(first, func(t *testing.T) {
+			t.Parallel()
+			v := modern
+			v.kind, v.charon = "rsa-2048", "rsa_pss = yes"
+			meet(t, v, func(w *world) {
+				if first == "they" {
+					w.theirs.does("--initiate", "--child", "c", "--timeout", "10")
+				}
+				w.reach()
+				w.ping(20, 5*time.Millisecond)
+				if n := w.theirs.counts("with RSA_EMSA_PSS"); n != 2 {
+					t.Errorf("%d of two signatures are", n)
+				}
+			})
+		})
+	}
+}
+
+// Who both are is said by addresses, or they do not say whom they would like to meet.
+func TestOtherWaysToSayWhoBothAre(t *testing.T) {
+	for name, change := range map[string]func(*variant){
+		"addresses":                 func(v *variant) { v.numbers = true },
+		"addresses of IPv6":         func(v *variant) { v.numbers, v.six = true, true },
+		"they want to meet anybody": func(v *variant) { v.anybody = true },
+	} {
+		for _, first := range []string{"we", "they"} {
+			t.Run(name+"/"+first, func(t *testing.T) {
+				t.Parallel()
+				v := modern
+				change(&v)
+				meet(t, v, func(w *world) {
+					if first == "they" {
+						w.theirs.does("--initiate", "--child", "c", "--timeout", "10")
+					}
+					w.reach()
+					w.ping(20, 5*time.Millisecond)
+				})
+			})
+		}
+	}
+}
+
+// They want only UDP to one port, and get no more: of all that we offer, that is what both carry.
+func TestTrafficOfOnePort(t *testing.T) {
+	for _, first := range []string{"we", "they"} {
+		t.Run(first, func(t *testing.T) {
+			t.Parallel()
+			v := modern
+			v.child = "mode = tunnel\n        local_ts = 10.2.0.1/32[udp/5201]\n        remote_ts = 10.1.0.1/32[udp]"
+			meet(t, v, func(w *world) {
+				if first == "they" {
+					w.theirs.does("--initiate", "--child", "c", "--timeout", "10")
+				}
+				w.reach()
+				w.ping(20, 5*time.Millisecond)
+				if sas := w.theirs.sas(); !strings.Contains(sas, "10.2.0.1/32[udp/5201]") || !strings.Contains(sas, "10.1.0.1/32[udp]") {
+					t.Errorf("theirs:\n%s", sas)
+				}
+				ctx, stop := context.WithTimeout(w.ctx, 3*time.Second)
+				defer stop()
+				if out, err := w.ours.Run(ctx, w.tool("loadgen"), "tcp", "-to", service, "-streams", "1", "-for", "1s"); err == nil {
+					t.Errorf("TCP gets through: %s", out)
+				}
+			})
 		})
 	}
 }

@@ -76,11 +76,11 @@ const connection = `connections {
     %[9]s
     local {
       auth = %[4]s
-      id = theirs.lab
+      id = %[12]s
     }
     remote {
       auth = %[4]s
-      id = ours.lab
+      id = %[13]s
     }
     children {
       c {
@@ -98,8 +98,8 @@ pools {
 }
 secrets {
   ike-1 {
-    id-1 = ours.lab
-    id-2 = theirs.lab
+    id-1 = %[14]s
+    id-2 = %[12]s
     secret = "%[8]s"
   }
 }
@@ -118,10 +118,14 @@ func newSwan(w *world, h *lab.Host, v variant) *swan {
 			w.must(os.Symlink(file, filepath.Join(dir, "swanctl", sub, filepath.Base(file))))
 		}
 	}
+	whom := w.us
+	if v.anybody {
+		whom = "%any"
+	}
 	w.must(os.WriteFile(filepath.Join(dir, "strongswan.conf"), fmt.Appendf(nil, settings, loaded(), s.dir, v.charon), 0o644))
 	w.must(os.WriteFile(filepath.Join(dir, "swanctl", "swanctl.conf"),
 		fmt.Appendf(nil, connection, w.here(h), w.from(), v.ike, v.method(), theirInside, ourInside, v.esp, v.theirSecret(), orElse(v.connection, "rekey_time = 4h"),
-			orElse(v.child, "mode = tunnel"), v.pools), 0o600))
+			orElse(v.child, "mode = tunnel"), v.pools, w.them, whom, w.us), 0o600))
 	w.must(h.Do(func() error {
 		lo, err := netlink.LinkByName("lo")
 		if err != nil {

@@ -44,6 +44,9 @@ type variant struct {
 	wrong    bool   // they have another secret, or another authority
 	kind     string // of the keys of certificates; "": a secret that both share
 	revoked  string // whose certificate the other's list has: "ours" or "theirs"
+	critical string // whose certificate has a critical extension that nobody knows
+	numbers  bool   // both are known by their addresses, not by names
+	anybody  bool   // they do not say whom they would like to meet
 
 	connection, child, charon, pools string   // more of strongSwan's settings
 	node                             []string // and of ours
@@ -125,16 +128,17 @@ var modern = variant{ike: "aes256gcm16-prfsha384-x25519", esp: "aes256gcm16-x255
 
 // world is a laboratory with two computers.
 type world struct {
-	t      *testing.T
-	ctx    context.Context
-	lab    *lab.Lab
-	ours   *lab.Host
-	there  *lab.Host // where they are
-	node   *lab.Proc
-	theirs *swan
-	six    bool
-	hidden bool      // we are behind a NAT
-	home   *lab.Site // of who goes elsewhere, if one does
+	t        *testing.T
+	ctx      context.Context
+	lab      *lab.Lab
+	ours     *lab.Host
+	there    *lab.Host // where they are
+	node     *lab.Proc
+	theirs   *swan
+	us, them string // who both are
+	six      bool
+	hidden   bool      // we are behind a NAT
+	home     *lab.Site // of who goes elsewhere, if one does
 }
 
 // meet tells a story with strongSwan.
@@ -144,7 +148,7 @@ func meet(t *testing.T, v variant, story func(*world)) {
 		t.Skip(why)
 	}
 	if v.esn && !*kernel {
-		t.Skip("kernel-libipsec has no extended sequence numbers")
+		t.Skip("kernel-libipsec has no extended sequence numbers; the kernel's ESP, which has them, is met in User-Mode Linux")
 	}
 	in(t, v, func(w *world, there *lab.Host) {
 		w.theirs = newSwan(w, there, v)
@@ -172,6 +176,10 @@ func in(t *testing.T, v variant, tell func(w *world, there *lab.Host)) {
 	w := &world{t: t, ctx: ctx, lab: lab.New(t), six: v.six, hidden: v.place.ours != ""}
 	w.ours = w.stand("ours", v.place.ours)
 	there := w.stand("theirs", v.place.theirs)
+	w.us, w.them = "ours.lab", "theirs.lab"
+	if v.numbers {
+		w.us, w.them = w.at(w.ours).String(), w.at(there).String()
+	}
 	if v.kind != "" {
 		w.certify(there, v)
 	}
@@ -189,7 +197,7 @@ func (w *world) begin(v variant, there *lab.Host) {
 // start starts our node, or starts it anew.
 func (w *world) start(v variant) {
 	w.t.Helper()
-	args := []string{"-self", "ours.lab", "-peer", "theirs.lab", "-at", netip.AddrPortFrom(w.at(w.there), 4500).String(), "-ours", ourInside, "-theirs", theirInside, "-soft", v.soft.String()}
+	args := []string{"-self", w.us, "-peer", w.them, "-at", netip.AddrPortFrom(w.at(w.there), 4500).String(), "-ours", ourInside, "-theirs", theirInside, "-soft", v.soft.String()}
 	if v.profile != "" {
 		args = append(args, "-profile", v.profile)
 	}
@@ -218,11 +226,11 @@ const (
 func (w *world) certify(there *lab.Host, v variant) {
 	w.t.Helper()
 	a := newAuthority(w.t, v.kind)
-	ours := a.issue("ours.lab", w.ours.Path("/run/node/cert"), w.ours.Path("/run/node/key"), w.ours.Path("/run/node/ca"))
+	ours := a.issue(w.us, v.critical == "ours", w.ours.Path("/run/node/cert"), w.ours.Path("/run/node/key"), w.ours.Path("/run/node/ca"))
 	if v.wrong {
 		a = newAuthority(w.t, v.kind)
 	}
-	theirs := a.issue("theirs.lab", there.Path(theirCert), there.Path(theirKey), there.Path(theirCA))
+	theirs := a.issue(w.them, v.critical == "theirs", there.Path(theirCert), there.Path(theirKey), there.Path(theirCA))
 	switch v.revoked {
 	case "ours":
 		a.revoke(ours, there.Path(theirList))
