@@ -78,6 +78,7 @@ func (f *fake) say(kind byte, p *Peer, spi uint32, to Source, out *Out) {
 func (f *fake) ask(now mono.Time, p *fakePeer, out *Out) {
 	p.spi, p.retryAt = fakeSPI(), now.Add(fakeRetry)
 	p.tries++
+	out.Events = append(out.Events, Event{Kind: Offered, Index: p.spi})
 	f.say(fakeAsk, p.peer, p.spi, 0, out)
 }
 

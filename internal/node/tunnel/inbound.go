@@ -49,6 +49,7 @@ type inbound struct {
 	source  address
 	owner   *Peer // to whom source belongs
 	sharing sharing
+	early   []premature
 	spare   *spare // nil: the socket is one of the tunnel's own
 }
 
@@ -102,6 +103,9 @@ func (w *inbound) run() error {
 		}
 		faults = 0
 		now := w.t.clock.Now()
+		if len(w.early) > 0 {
+			w.resume(now)
+		}
 		for i := range n {
 			w.train(now, &w.trains[i])
 			if w.joiner.Bytes() >= inboundEnough {
@@ -185,7 +189,9 @@ func (w *inbound) data(now mono.Time, c Class, datagram []byte, at *place, b *ba
 		w.received(now, b)
 		r, ok := w.t.sessions[c].get(address{lo: uint64(index)})
 		if !ok {
-			w.t.drop(UnknownIndex, 1)
+			if c != ESP || !w.hold(now, datagram, at) {
+				w.t.drop(UnknownIndex, 1)
+			}
 			*b = batchOf{}
 			return
 		}

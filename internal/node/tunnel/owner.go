@@ -258,7 +258,12 @@ func (o *owner) event(now mono.Time, e *Event) {
 		if c != p.protocol {
 			o.parts(now, p)
 		}
+	case Offered:
+		o.t.offered.put(address{lo: uint64(e.Index)}, struct{}{})
+	case Withdrawn:
+		o.t.offered.remove(address{lo: uint64(e.Index)})
 	case Installed:
+		o.t.offered.remove(address{lo: uint64(e.Session.Index())})
 		o.t.sessions[e.Session.Class()].put(address{lo: uint64(e.Session.Index())}, &receiving{Session: e.Session, peer: p})
 	case Retired:
 		o.t.sessions[e.Session.Class()].remove(address{lo: uint64(e.Session.Index())})

@@ -100,6 +100,8 @@ type EventKind uint8
 // The kinds.
 const (
 	Known      EventKind = iota + 1 // the transport has taken Peer, whom it found by Host.Find
+	Offered                         // a peer is told Index, and may send by it a little before its session is Installed
+	Withdrawn                       // it was Offered, and there will be no session
 	Installed                       // Session receives from now on
 	Current                         // Session is what Peer's packets are sealed with from now on
 	Retired                         // Session is of no further use
@@ -118,6 +120,8 @@ type Event struct {
 	Source  Source
 	// Protocol is the class of the transport's messages, with Known and GaveUp; Unknown: that which is chosen for Peer.
 	Protocol Class
+	// Index is with Offered and Withdrawn: of a session of ESP.
+	Index uint32
 	// Sent and Received are with Bypassed.
 	Sent, Received Amount
 }

@@ -83,6 +83,7 @@ type Tunnel struct {
 	// Read by workers.
 	routes   routes
 	sessions [classes]*table[*receiving]
+	offered  *table[struct{}]          // indices of ESP that peers were told, and that have no session yet
 	expected *table[*expected]         // by what relays call their senders
 	sources  atomic.Pointer[[]address] // nil: everything passes
 	filter   atomic.Pointer[Filter]    // nil: likewise
@@ -117,6 +118,7 @@ func New(c Config) (*Tunnel, error) {
 		t.joins = append(t.joins, offload.UDP)
 	}
 	t.slotSize = (t.mtu + 255) &^ 255
+	t.offered = newTable[struct{}](rand.Uint64())
 	for i := range t.sessions {
 		t.sessions[i] = newTable[*receiving](rand.Uint64())
 	}
