@@ -27,6 +27,7 @@ type daemon struct {
 	now      local.Status
 	tunnels  json.RawMessage // what wg show is answered
 	cert     json.RawMessage // what cert show is answered
+	left     json.RawMessage // and logout
 	renewed  json.RawMessage // and cert renew
 	ipsec    json.RawMessage // what every operation of ipsec is
 	path     json.RawMessage
@@ -134,6 +135,8 @@ func (d *daemon) answer(r local.Route, in map[string]any) any {
 		return d.ipsec
 	case local.GetCertificates.Path:
 		return d.cert
+	case local.PostLogout.Path:
+		return d.left
 	case local.PostRenew.Path:
 		return d.renewed
 	case local.PostPath.Path:
@@ -241,6 +244,10 @@ func daemonState(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	if args[0] == "cert" {
 		d.cert, d.renewed = json.RawMessage(ts.ReadFile(args[1])), json.RawMessage(ts.ReadFile(args[2]))
+		return
+	}
+	if args[0] == "leaves" {
+		d.left = json.RawMessage(ts.ReadFile(args[1]))
 		return
 	}
 	if args[0] == "ipsec" {

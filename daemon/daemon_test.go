@@ -65,7 +65,7 @@ func TestJoinUpDownForget(t *testing.T) {
 	}
 	m.up(c, local.UpRequest{Network: "office.acme"})
 	m.untilState(c, local.Up)
-	if _, err := c.Down(t.Context(), local.DownRequest{Network: n.ID, Forget: true}); err != nil {
+	if _, err := c.Logout(t.Context(), local.LogoutRequest{Network: n.ID}); err != nil {
 		t.Fatal(err)
 	}
 	if s, err := c.Status(t.Context()); err != nil || len(s.Networks) != 0 {
@@ -197,7 +197,7 @@ func TestTwoNetworksOfTwoControllersAtOnce(t *testing.T) {
 			t.Errorf("%s: %v", peer, err)
 		}
 	}
-	if _, err := c.Down(t.Context(), local.DownRequest{Forget: true}); code(err) != local.CodeInvalid {
+	if _, err := c.Logout(t.Context(), local.LogoutRequest{}); code(err) != local.CodeInvalid {
 		t.Fatalf("forget what? %v", err)
 	}
 }
@@ -274,7 +274,7 @@ func TestDamagedMembershipIsShownAndTheOthersWork(t *testing.T) {
 			t.Fatalf("%+v %+v", n, n.Problem)
 		}
 	}
-	if _, err := c.Down(t.Context(), local.DownRequest{Network: office.id.String(), Forget: true}); err != nil {
+	if _, err := c.Logout(t.Context(), local.LogoutRequest{Network: office.id.String()}); err != nil {
 		t.Fatal(err)
 	}
 }

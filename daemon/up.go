@@ -77,7 +77,7 @@ func unsaved(verb string, m *member, err error) error {
 }
 
 func damaged(m *member) error {
-	return local.CodeInternal.Problem(fmt.Sprintf("use network %s", m.label()), m.damage.Error(), fmt.Sprintf("restore the state folder from a backup, or: cvlan down --network %s --forget, then join again", m.id))
+	return local.CodeInternal.Problem(fmt.Sprintf("use network %s", m.label()), m.damage.Error(), fmt.Sprintf("restore the state folder from a backup, or: cvlan logout --network %s, then join again", m.id))
 }
 
 // Down implements localapi.Backend.
@@ -86,17 +86,12 @@ func (d *Daemon) Down(_ context.Context, r local.DownRequest) (local.Networks, e
 	if err != nil {
 		return local.Networks{}, err
 	}
-	if r.Forget && r.Network == "" && len(chosen) > 1 {
-		return local.Networks{}, local.CodeInvalid.Problem("forget a network", fmt.Sprintf("this machine is in %d networks", len(chosen)), "name the one to forget")
-	}
 	d.ops.Lock()
 	defer d.ops.Unlock()
 	var failed error
 	for _, m := range chosen {
 		m.stop()
-		if r.Forget {
-			failed = errors.Join(failed, d.forget(m))
-		} else if m.state != nil {
+		if m.state != nil {
 			if err := m.state.SetWanted(state.Down); err != nil {
 				failed = errors.Join(failed, unsaved("switch off", m, err))
 			}
@@ -104,15 +99,6 @@ func (d *Daemon) Down(_ context.Context, r local.DownRequest) (local.Networks, e
 	}
 	d.changed()
 	return d.describe(chosen), failed
-}
-
-func (d *Daemon) forget(m *member) error {
-	if err := d.dir.Forget(m.id); err != nil {
-		return local.CodeInternal.Problem("forget network "+m.label(), err.Error(), "")
-	}
-	d.drop(m.id)
-	d.log.Info("network forgotten", logx.Network, m.id.String())
-	return nil
 }
 
 // join redeems a join key, or finds that this machine has done so already.
@@ -159,7 +145,7 @@ func (d *Daemon) admit(keys *state.Joining, given session.Membership, r local.Up
 		}
 		if !old.over() {
 			return nil, local.CodeConflict.Problem("join", fmt.Sprintf("this machine is in the network %s already", old.label()),
-				fmt.Sprintf("to join it anew: cvlan down --network %s --forget, then this command again, with the same key; else an admin may delete what the key has made: cvlan admin node delete %s", old.id, given.Node))
+				fmt.Sprintf("to join it anew: cvlan logout --network %s, then this command again, with the same key; else an admin may delete what the key has made: cvlan admin node delete %s", old.id, given.Node))
 		}
 		old.stop()
 		if err := d.forget(old); err != nil {

@@ -111,6 +111,11 @@ func (c *Client) Down(ctx context.Context, r DownRequest) (Networks, error) {
 	return call(ctx, c, PostDown, r)
 }
 
+// Logout leaves a network for good.
+func (c *Client) Logout(ctx context.Context, r LogoutRequest) (LoggedOut, error) {
+	return call(ctx, c, PostLogout, r)
+}
+
 // Watch yields the state of now and then every change. It ends with an error, or without one when the caller stops.
 func (c *Client) Watch(ctx context.Context) iter.Seq2[Status, error] {
 	return func(yield func(Status, error) bool) {

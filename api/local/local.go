@@ -144,10 +144,27 @@ type UpRequest struct {
 	Transport string `json:"transport,omitempty"` // only with JoinKey: auto, quic, tcp
 }
 
-// DownRequest switches memberships off: the one named, or all. Forget also deletes its keys from this machine.
+// DownRequest switches memberships off: the one named, or all.
 type DownRequest struct {
 	Network string `json:"network,omitempty"`
-	Forget  bool   `json:"forget,omitempty"`
+}
+
+// LogoutRequest leaves a network for good: the controller deletes this machine's node, and the daemon its keys. Without Network it is the only one.
+type LogoutRequest struct {
+	Network string `json:"network,omitempty"`
+	// Local keeps it from the controller: for a copy of a machine, whose node the other machine goes on being.
+	Local bool `json:"local,omitempty"`
+}
+
+// LoggedOut answers logout. This machine has no keys of that network any more.
+type LoggedOut struct {
+	Schema  int    `json:"schema"`
+	Network string `json:"network"` // name; of one that was never connected the identifier
+	ID      string `json:"id"`
+	Node    string `json:"node"` // its identifier; "" if even that could not be read
+	// Deleted says that the controller has deleted the node; else it is in the controller's list still, for the reason that Problem tells.
+	Deleted bool     `json:"deleted"`
+	Problem *Problem `json:"problem,omitempty"`
 }
 
 // Networks answers up and down: the memberships concerned, as they are now.

@@ -52,13 +52,14 @@ var (
 	GetSettings   = Op[None, Settings]{Route{http.MethodGet, "/v1/settings", Read, false, "Everything that can be set, as it is now"}}
 	PatchSettings = Op[SetRequest, Settings]{Route{http.MethodPatch, "/v1/settings", Operate, false, "Change settings"}}
 	PostUp        = Op[UpRequest, Networks]{Route{http.MethodPost, "/v1/up", Operate, false, "Join a network, or bring memberships up"}}
-	PostDown      = Op[DownRequest, Networks]{Route{http.MethodPost, "/v1/down", Operate, false, "Switch memberships off, or forget them"}}
+	PostDown      = Op[DownRequest, Networks]{Route{http.MethodPost, "/v1/down", Operate, false, "Switch memberships off"}}
+	PostLogout    = Op[LogoutRequest, LoggedOut]{Route{http.MethodPost, "/v1/logout", Operate, false, "Leave a network for good"}}
 )
 
 // Routes returns all of them: the daemon serves each, and no other.
 func Routes() []Route {
 	return []Route{GetStatus.Route, WatchStatus.Route, GetVersion.Route, GetWireGuard.Route, PostPath.Route, PostReach.Route, PostPolicyLog.Route, GetNetCheck.Route, PostPing.Route, GetLog.Route, GetSettings.Route, PatchSettings.Route, GetIPsec.Route, PostIPsecRekey.Route, PostIPsecTerminate.Route, PostIPsecLog.Route,
-		GetCertificates.Route, PostRenew.Route, PostUp.Route, PostDown.Route}
+		GetCertificates.Route, PostRenew.Route, PostUp.Route, PostDown.Route, PostLogout.Route}
 }
 
 // About answers GetVersion.

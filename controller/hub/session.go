@@ -160,9 +160,22 @@ func (n *session) handle(ctx context.Context, f *pb.Frame) error {
 	case *pb.Frame_Punch:
 		n.tenant.punch(n, b.Punch)
 	case *pb.Frame_Goaway:
+		if b.Goaway.Reason == pb.GoawayReason_GOAWAY_REASON_LEFT {
+			return n.leaves(ctx)
+		}
 		return errLeft
 	}
 	return nil
+}
+
+// leaves deletes the node, which wants to be none any more, and has it told how that went.
+func (n *session) leaves(ctx context.Context) error {
+	h := n.tenant.hub
+	if err := h.Store.For(n.tenant.id).DeleteNode(ctx, n.node.String(), n.node, 0); err != nil && !errors.Is(err, store.ErrNotFound) {
+		h.log(n.tenant.id, n.node).Error("node that leaves not deleted", logx.Err, err)
+		return &unavailable
+	}
+	return &removed
 }
 
 // signed stores a node's signature over its own record as it is now, or as it is but for what the node speaks. One over another record is not looked at: most likely it is the

@@ -68,6 +68,11 @@ func (b *backend) Up(_ context.Context, r local.UpRequest) (local.Networks, erro
 func (b *backend) Down(context.Context, local.DownRequest) (local.Networks, error) {
 	return local.Networks{}, b.err
 }
+
+func (b *backend) Logout(context.Context, local.LogoutRequest) (local.LoggedOut, error) {
+	return local.LoggedOut{}, b.err
+}
+
 func (b *backend) Path(context.Context, local.PathRequest) (local.PeerPath, error) {
 	return local.PeerPath{Schema: local.Schema}, nil
 }

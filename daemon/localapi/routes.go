@@ -92,6 +92,9 @@ func (s *Server) table() map[string]route {
 	bind(s, add, local.PostDown, func(ctx context.Context, in local.DownRequest, l local.Level) (local.Networks, error) {
 		return redactNetworks(l)(b.Down(ctx, in))
 	})
+	bind(s, add, local.PostLogout, func(ctx context.Context, in local.LogoutRequest, _ local.Level) (local.LoggedOut, error) {
+		return b.Logout(ctx, in)
+	})
 	return t
 }
 

@@ -36,6 +36,7 @@ type Backend interface {
 	RenewCertificate(context.Context, local.RenewRequest) (local.Renewed, error)
 	Up(context.Context, local.UpRequest) (local.Networks, error)
 	Down(context.Context, local.DownRequest) (local.Networks, error)
+	Logout(context.Context, local.LogoutRequest) (local.LoggedOut, error)
 	Ping(context.Context, local.PingRequest) (local.Pong, error)
 }
 

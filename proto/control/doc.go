@@ -44,6 +44,10 @@
 //	Punch{peer, generation} ---->   Punch to both                      (see Punching)
 //	Ping / Pong, Goaway in either direction at any time
 //
+// A node that leaves its network for good opens a session of its own for that and says Goaway(LEFT) behind its Hello: the controller deletes the
+// node and answers Goaway(REMOVED). What is not answered so has not happened: one of two machines with the same state cannot take the other's
+// place away while that is online, because it is refused as a clone first.
+//
 // The controller's first frame is Welcome or Goaway. A node that gets Goaway closes and comes back after retry_after plus its
 // own jitter; what each reason means stands in control.proto.
 //

@@ -109,7 +109,7 @@ func TestADeletedNodeIsGoneForAllAndToldWhatToDo(t *testing.T) {
 		t.Errorf("a removed node's status is %+v (%v)", m, m.Problem)
 	}
 	w.isAsBefore(r.Controller, before)
-	gone.join(c.key()) // the network is known to be over, so a new key needs no --forget
+	gone.join(c.key()) // the network is known to be over, so a new key needs no logout
 	gone.reaches("n1", soon)
 	if all := c.nodes(); len(all) != 3 {
 		t.Errorf("the controller has %d nodes", len(all))

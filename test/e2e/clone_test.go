@@ -31,7 +31,7 @@ func TestACopyOfAMachineIsRefusedAndTheFirstGoesOn(t *testing.T) {
 	clone := w.node(r.Nodes[2])
 	clone.becomes(local.NeedsLogin, soon)
 	m := clone.in(office)
-	if m.Problem == nil || m.Problem.Code != "cloned" || !strings.Contains(m.Problem.Hint, "cvlan down --forget") || m.Interface != "" {
+	if m.Problem == nil || m.Problem.Code != "cloned" || !strings.Contains(m.Problem.Hint, "cvlan logout --local") || m.Interface != "" {
 		t.Errorf("a clone's membership is %+v (%v)", m, m.Problem)
 	}
 	if got := first.in(office).State; got != local.Up {

@@ -51,17 +51,17 @@ func TestOneMachineInTwoNetworksOfTwoControllers(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(folder, "wg.key")); err != nil {
 		t.Fatal(err)
 	}
-	both.types("down", "--network", "plant", "--forget", "--yes")
+	both.types("logout", "--network", "plant", "--yes")
 	if left := glob(folder + "*"); left != nil {
-		t.Errorf("after down --forget there still is %v", left)
+		t.Errorf("after logout there still is %v", left)
 	}
 	w.isAsBefore(both.Host, withOffice)
 	w.must(both.ask("n2"))
-	both.types("down", "--forget", "--yes")
+	both.types("logout", "--yes")
 	w.isAsBefore(both.Host, untouched)
 	for _, file := range []string{"wg.key", "identity.pem"} {
 		if left := glob(both.Host.Path("/var/lib/cvlan/*/*/") + "/" + file + "*"); left != nil {
-			t.Errorf("after down --forget there still is %v", left)
+			t.Errorf("after logout there still is %v", left)
 		}
 	}
 }

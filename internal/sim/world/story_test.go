@@ -154,7 +154,7 @@ func TestCopiedStateIsRefusedWhileTheFirstAnswers(t *testing.T) {
 		clone := first.Clone("clone")
 		w.Until(time.Minute, "the clone is refused", func() bool { return clone.Network().State == local.NeedsLogin })
 		p := clone.Network().Problem
-		if p == nil || !strings.Contains(p.Hint, "down --forget") {
+		if p == nil || !strings.Contains(p.Hint, "cvlan logout") {
 			t.Fatalf("the clone's problem is %+v; want the command for a new identity", p)
 		}
 		first.Up()

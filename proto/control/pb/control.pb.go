@@ -92,6 +92,8 @@ const (
 	GoawayReason_GOAWAY_REASON_UNAVAILABLE GoawayReason = 7
 	// The sender has been told to stop.
 	GoawayReason_GOAWAY_REASON_LEAVING GoawayReason = 8
+	// The node leaves its network for good. The controller deletes it and answers with REMOVED (node to controller).
+	GoawayReason_GOAWAY_REASON_LEFT GoawayReason = 9
 )
 
 // Enum value maps for GoawayReason.
@@ -106,6 +108,7 @@ var (
 		6: "GOAWAY_REASON_PROTOCOL",
 		7: "GOAWAY_REASON_UNAVAILABLE",
 		8: "GOAWAY_REASON_LEAVING",
+		9: "GOAWAY_REASON_LEFT",
 	}
 	GoawayReason_value = map[string]int32{
 		"GOAWAY_REASON_UNSPECIFIED": 0,
@@ -117,6 +120,7 @@ var (
 		"GOAWAY_REASON_PROTOCOL":    6,
 		"GOAWAY_REASON_UNAVAILABLE": 7,
 		"GOAWAY_REASON_LEAVING":     8,
+		"GOAWAY_REASON_LEFT":        9,
 	}
 )
 
@@ -3537,7 +3541,7 @@ const file_control_control_proto_rawDesc = "" +
 	"\tTransport\x12\x19\n" +
 	"\x15TRANSPORT_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eTRANSPORT_QUIC\x10\x01\x12\x11\n" +
-	"\rTRANSPORT_TCP\x10\x02*\x8a\x02\n" +
+	"\rTRANSPORT_TCP\x10\x02*\xa2\x02\n" +
 	"\fGoawayReason\x12\x1d\n" +
 	"\x19GOAWAY_REASON_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15GOAWAY_REASON_RESTART\x10\x01\x12\x19\n" +
@@ -3547,7 +3551,8 @@ const file_control_control_proto_rawDesc = "" +
 	"\x15GOAWAY_REASON_VERSION\x10\x05\x12\x1a\n" +
 	"\x16GOAWAY_REASON_PROTOCOL\x10\x06\x12\x1d\n" +
 	"\x19GOAWAY_REASON_UNAVAILABLE\x10\a\x12\x19\n" +
-	"\x15GOAWAY_REASON_LEAVING\x10\b*\xf4\x01\n" +
+	"\x15GOAWAY_REASON_LEAVING\x10\b\x12\x16\n" +
+	"\x12GOAWAY_REASON_LEFT\x10\t*\xf4\x01\n" +
 	"\rRefusedReason\x12\x1e\n" +
 	"\x1aREFUSED_REASON_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16REFUSED_REASON_UNKNOWN\x10\x01\x12\x1a\n" +
