@@ -43,12 +43,16 @@ type parser struct {
 	uses    []use
 	denying bool // the rule being read denies, or may
 	aliased bool // some selector is an alias whose prefixes are still to be filled in
+	spans   int  // prefixes that ranges of addresses came to
 
 	groups  map[string]*Group
 	hosts   map[string]Host
 	tags    map[string]bool
 	posture map[string]bool
 }
+
+// maxSpans bounds the prefixes that a document's ranges of addresses come to: one range may come to 254.
+const maxSpans = 50_000
 
 // Parse reads a document. It returns nil with the problems if one of them is an error, else the document and the warnings.
 func Parse(src []byte, opt Options) (*Document, Problems) {

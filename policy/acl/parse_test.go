@@ -124,6 +124,7 @@ func TestHostileDocumentsCostLittle(t *testing.T) {
 		"one line":       `{"acls": [` + strings.Repeat(`{"src": ["a@b"], "dst": ["*:"]},`, 100_001) + "]}",
 		"many unknown":   `{` + fields(100_000) + `}`,
 		"comments":       strings.Repeat("/*", 1<<20),
+		"ranges":         `{"acls": [` + strings.Repeat(`{"src": ["::1-ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe"], "dst": ["*:*"]},`, 20_000) + `]}`,
 		"pairs":          `{"acls": [{"src": [` + strings.Repeat(`"*",`, 1000) + `], "dst": [` + strings.Repeat(`"*:*",`, 1000) + `]}]}`,
 	} {
 		start := time.Now()
@@ -134,6 +135,48 @@ func TestHostileDocumentsCostLittle(t *testing.T) {
 		if took := time.Since(start); took > 5*time.Second {
 			t.Errorf("%s took %v", name, took)
 		}
+	}
+}
+
+// Two fields of one name are two meanings, of which a reader sees one and a parser takes another.
+func TestNothingMayStandTwice(t *testing.T) {
+	for _, text := range []string{
+		`{"acls": [], "acls": []}`, `{"acls": [{"src": ["*"], "src": ["a@b.c"], "dst": ["*:*"]}]}`, `{"hosts": {"a": "10.0.0.1", "a": "10.0.0.2"}}`,
+		`{"tests": [{"src": "a@b.c", "src": "b@b.c", "accept": []}]}`, `{"acls": [{"src": ["*"], "dst": ["*:*"], "when": {"days": "mon", "days": "tue"}}]}`,
+		`{"tagOwners": {"tag:a": [], "tag:a": []}}`, `{"postures": {"posture:a": [], "posture:a": []}}`, `{"autoApprovers": {"routes": {"10.0.0.0/8": [], "10.0.0.0/8": []}}}`,
+	} {
+		if d, problems := Parse([]byte(text), options()); d != nil || !strings.Contains(problems.Error(), "stands twice, first at 1:") {
+			t.Errorf("%s: %v", text, problems)
+		}
+	}
+}
+
+// A range is the prefixes that cover it and nothing else, in order, as few as can be.
+func TestARangeIsItsPrefixes(t *testing.T) {
+	for text, want := range map[string]string{
+		"10.0.0.1-10.0.0.1":                          "10.0.0.1/32",
+		"10.0.0.0-10.0.0.255":                        "10.0.0.0/24",
+		"10.0.0.1-10.0.0.6":                          "10.0.0.1/32 10.0.0.2/31 10.0.0.4/31 10.0.0.6/32",
+		"10.0.0.254-10.0.1.1":                        "10.0.0.254/31 10.0.1.0/31",
+		"0.0.0.0-255.255.255.255":                    "0.0.0.0/0",
+		"::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff": "::/0",
+		"fd00::3-fd00::8":                            "fd00::3/128 fd00::4/126 fd00::8/128",
+		"255.255.255.254-255.255.255.255":            "255.255.255.254/31",
+	} {
+		list, problem := addresses(text)
+		var got []string
+		for _, p := range list {
+			got = append(got, p.String())
+		}
+		if strings.Join(got, " ") != want || problem != "" {
+			t.Errorf("%s: %v %s", text, got, problem)
+		}
+	}
+	if list, _ := addresses("::1-ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe"); len(list) != 254 {
+		t.Errorf("the longest has %d prefixes", len(list))
+	}
+	if list, _ := addresses("0.0.0.1-255.255.255.254"); len(list) != 62 {
+		t.Errorf("the longest of IPv4 has %d prefixes", len(list))
 	}
 }
 

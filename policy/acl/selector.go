@@ -1,6 +1,8 @@
 package acl
 
 import (
+	"fmt"
+	"math/bits"
 	"net/netip"
 	"strings"
 )
@@ -107,8 +109,16 @@ func (p *parser) address(s *Selector, t text, in place) {
 		p.failText(t, "neither a user, a group nor a tag", "users have an @: alice@example.com, alice@")
 		return
 	}
+	if p.spans > maxSpans {
+		return // told already
+	}
 	prefixes, problem := addresses(t.string)
+	if len(prefixes) > 1 {
+		p.spans += len(prefixes)
+	}
 	switch {
+	case p.spans > maxSpans:
+		p.failText(t, fmt.Sprintf("the document's ranges of addresses come to more than %d prefixes", maxSpans), "write prefixes, such as 10.0.0.0/8")
 	case problem != "":
 		p.failText(t, problem, "")
 	case prefixes != nil:
@@ -157,14 +167,9 @@ func addresses(s string) (prefixes []netip.Prefix, problem string) {
 // Span returns the prefixes that cover the addresses from a to b and no others: at most 2*BitLen-2.
 func Span(a, b netip.Addr) (list []netip.Prefix) {
 	for {
-		bits := a.BitLen()
-		p := netip.PrefixFrom(a, bits)
-		for bits > 0 {
-			wider := netip.PrefixFrom(a, bits-1)
-			if wider.Masked().Addr() != a || b.Less(lastOf(wider)) {
-				break
-			}
-			p, bits = wider, bits-1
+		p := netip.PrefixFrom(a, a.BitLen()-zeros(a))
+		for b.Less(lastOf(p)) {
+			p = netip.PrefixFrom(a, p.Bits()+1)
 		}
 		list = append(list, p)
 		last := lastOf(p)
@@ -175,12 +180,37 @@ func Span(a, b netip.Addr) (list []netip.Prefix) {
 	}
 }
 
-// lastOf returns the highest address of a prefix.
-func lastOf(p netip.Prefix) netip.Addr {
-	raw := p.Masked().Addr().AsSlice()
-	for i := p.Bits(); i < len(raw)*8; i++ {
-		raw[i/8] |= 1 << (7 - i%8)
+// zeros counts the bits at an address's end that are not set.
+func zeros(a netip.Addr) (n int) {
+	raw := a.AsSlice()
+	for i := len(raw) - 1; i >= 0; i-- {
+		if raw[i] != 0 {
+			return n + bits.TrailingZeros8(raw[i])
+		}
+		n += 8
 	}
-	a, _ := netip.AddrFromSlice(raw)
-	return a
+	return n
+}
+
+// lastOf returns the highest address of a prefix that has no bits behind its length.
+func lastOf(p netip.Prefix) netip.Addr {
+	if p.Addr().Is4() {
+		raw := p.Addr().As4()
+		fill(raw[:], p.Bits())
+		return netip.AddrFrom4(raw)
+	}
+	raw := p.Addr().As16()
+	fill(raw[:], p.Bits())
+	return netip.AddrFrom16(raw)
+}
+
+// fill sets all bits from one on.
+func fill(raw []byte, from int) {
+	if rest := from % 8; rest != 0 {
+		raw[from/8] |= 0xff >> rest
+		from += 8 - rest
+	}
+	for i := from / 8; i < len(raw); i++ {
+		raw[i] = 0xff
+	}
 }
