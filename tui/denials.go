@@ -122,6 +122,9 @@ func (s *denialsScreen) wheel(by int) action {
 }
 
 func (s *denialsScreen) hints() []hintText {
+	if len(s.all) == 0 {
+		return nil
+	}
 	if s.admin {
 		return []hintText{{"enter", "explain"}, {"↑↓", "move"}}
 	}

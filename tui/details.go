@@ -89,7 +89,9 @@ func (d *details) facts(p *peer, width int, whole bool) []string {
 	f.add("protocol", d.speech(p))
 	if known, ok := d.paths[p.id]; ok && known.err == nil {
 		f.add("path", chosen(&known.PeerPath, d.now))
-		f.add("preshared", cleanText(known.Preshared))
+		if p.Protocol != local.IPsecProtocol {
+			f.add("preshared", cleanText(known.Preshared))
+		}
 	}
 	if p.Endpoint != nil {
 		f.add("endpoint", p.Endpoint.String())

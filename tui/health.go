@@ -226,7 +226,11 @@ func (s *healthScreen) hints() (h []hintText) {
 	if len(s.cures()) > 0 {
 		h = append(h, hintText{"f", "mend"})
 	}
-	return append(h, hintText{"n", "check the network"}, hintText{"↑↓", "scroll"})
+	h = append(h, hintText{"n", "check the network"})
+	if s.scroll.rows > s.scroll.height {
+		h = append(h, hintText{"↑↓", "scroll"})
+	}
+	return h
 }
 
 // examine has this machine examined.

@@ -3,6 +3,7 @@ package tui
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -183,7 +184,11 @@ func (s *keysScreen) wheel(by int) action {
 }
 
 func (s *keysScreen) hints() []hintText {
-	return []hintText{{"n", "new key"}, {"x", "revoke"}, {"R", "ask again"}}
+	h := []hintText{{"n", "new key"}, {"x", "revoke"}, {"R", "ask again"}}
+	if len(s.keys) == 0 {
+		h = slices.Delete(h, 1, 2)
+	}
+	return h
 }
 
 type askKeys struct{}

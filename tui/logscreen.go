@@ -53,4 +53,9 @@ func (s *logScreen) wheel(by int) action {
 	return nil
 }
 
-func (s *logScreen) hints() []hintText { return []hintText{{"↑↓", "scroll"}} }
+func (s *logScreen) hints() []hintText {
+	if s.scroll.rows <= s.scroll.height {
+		return nil
+	}
+	return []hintText{{"↑↓", "scroll"}}
+}

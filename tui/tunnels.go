@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/cvlan/cvlan/api/local"
@@ -69,7 +70,7 @@ func (d *details) associations(p *peer, width int) []string {
 		}
 		for _, s := range n.Peers[i].IKE {
 			f.add("identity", cleanText(s.Identity)+", proved by "+cleanText(s.Method))
-			f.add("IKE", cleanText(s.Cipher)+aged(d.now, s.Since, s.Rekey))
+			f.add("IKE", strings.ReplaceAll(cleanText(s.Cipher), "/", " ")+aged(d.now, s.Since, s.Rekey))
 		}
 		for _, s := range n.Peers[i].ESP {
 			f.add("ESP", cleanText(s.Cipher)+", "+cleanName(s.State)+aged(d.now, s.Since, s.Rekey)+", "+strconv.FormatUint(s.Sent, 10)+" packets sent")

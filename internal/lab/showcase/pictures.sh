@@ -22,6 +22,6 @@ shot() {
 	tmux -S "$t/tmux-$name" kill-server
 }
 
-shot peers 150 32 60 Down Down Down Down Down
-shot ping 130 30 45 / d b - 1 Enter p
+shot peers 150 36 60 Down Down Down Down Down
+shot ping 130 34 45 / d b - 1 Enter Enter p
 shot denials 110 16 3 3
