@@ -10,6 +10,10 @@
 // The daemon's state arrives from one goroutine a program (follow), which watches it, asks for counters as often as their number allows,
 // and goes on trying while no daemon answers.
 //
+// What the state does not say is asked for while somebody looks at it: paths, rules and associations of a peer from the daemon, its
+// certificate from the controller. What is wrong with the machine itself is found by an examination that whoever runs the interface
+// brings (Config.Examine), with the commands that would mend it, which run only after a yes.
+//
 // # What must hold
 //
 // Every string from elsewhere is cleaned once, when it enters the world. No size of the terminal is too small to draw for: lines are cut,

@@ -3,7 +3,6 @@ package tui
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -115,69 +114,6 @@ func (s *nodesScreen) view(width, height int) []string {
 	return draw.Beside(left, listed, t.Rule.Paint(" │ "), draw.Fit(s.about(s.current(), pane), height))
 }
 
-// about draws what the controller knows of a node.
-func (s *nodesScreen) about(n *admin.Node, width int) []string {
-	t := s.theme
-	style, state := nodeState(t, n)
-	l := draw.NewLine(width, draw.Style{}).Put(t.Accent.Strong(), cleanName(n.Name)).Put(t.Text, "  ").Put(style, state)
-	f := fields{theme: t, width: width}
-	for i, a := range n.Addresses {
-		f.add(label(i == 0, "address"), a.String())
-	}
-	f.add("network", cleanName(n.NetworkName))
-	f.add("owner", cleanName(n.User))
-	f.add("tags", cleanNames(n.Tags))
-	f.add("seen", s.seen(n))
-	f.add("system", strings.TrimSpace(cleanName(n.OS)+"  "+cleanName(n.Software)))
-	f.add("endpoints", strconv.Itoa(n.Endpoints))
-	if n.Ephemeral {
-		f.add("ephemeral", "goes 30 minutes after its session ended")
-	}
-	if !n.Created.IsZero() {
-		f.add("joined", words.Ago(s.now, n.Created))
-	}
-	if !n.JoinedBy.IsZero() {
-		f.add("join key", n.JoinedBy.String())
-	}
-	f.add("key", cleanName(n.Key))
-	f.add("node", n.ID.String())
-	lines := slices.Concat([]string{l.String(), ""}, f.lines, []string{""}, s.proven(n.ID.String(), width))
-	if len(n.Attributes) == 0 {
-		return lines
-	}
-	lines = append(lines, "", t.Title.Paint(draw.Cut("ATTRIBUTES", width)))
-	names, wide := slices.Sorted(maps.Keys(n.Attributes)), labelWidth-draw.Gap
-	for _, name := range names {
-		wide = min(max(wide, draw.Width(cleanName(name))), width/2)
-	}
-	for _, name := range names {
-		l := draw.NewLine(width, draw.Style{}).Cell(t.Dim, cleanName(name), wide, false).To(wide + draw.Gap)
-		lines = append(lines, l.Put(t.Text, cleanText(n.Attributes[name])).String())
-	}
-	return lines
-}
-
-// nodeState says how a node is.
-func nodeState(t *draw.Theme, n *admin.Node) (draw.Style, string) {
-	switch {
-	case n.Pending:
-		return t.Fair.Strong(), "pending"
-	case n.Online:
-		return t.Good, "online"
-	}
-	return t.Dim, "offline"
-}
-
-func (s *nodesScreen) seen(n *admin.Node) string {
-	switch {
-	case n.Online:
-		return "now"
-	case n.LastSeen.IsZero():
-		return "never"
-	}
-	return words.Ago(s.now, n.LastSeen)
-}
-
 // cells is what the columns say of a node.
 func (s *nodesScreen) cells(i int) []cell {
 	t, n := s.theme, &s.nodes[i]
@@ -249,36 +185,6 @@ func (s *nodesScreen) key(name string) action {
 	}
 	s.list.key(name)
 	return nil
-}
-
-// bare leaves out the prefix of tags.
-func bare(tags []string) []string {
-	out := make([]string, len(tags))
-	for i, t := range tags {
-		out[i] = cleanName(strings.TrimPrefix(t, "tag:"))
-	}
-	return out
-}
-
-// retag gives and takes so that a node has exactly the tags that were typed.
-func retag(n *admin.Node, text string) action {
-	want := bare(strings.FieldsFunc(text, func(r rune) bool { return r == ' ' || r == ',' }))
-	have := bare(n.Tags)
-	var change admin.TagChange
-	for _, t := range want {
-		if !slices.Contains(have, t) {
-			change.Add = append(change.Add, t)
-		}
-	}
-	for _, t := range have {
-		if !slices.Contains(want, t) {
-			change.Remove = append(change.Remove, t)
-		}
-	}
-	if change.Add == nil && change.Remove == nil {
-		return nil
-	}
-	return tagNode{n.ID.String(), cleanName(n.Name), change}
 }
 
 func (s *nodesScreen) click(_, y int) action {
@@ -362,32 +268,4 @@ func (t nodesTold) take(m *Model) action {
 		s.full = false // it is gone
 	}
 	return nil
-}
-
-// changeNode changes something at the controller and has the list asked for again.
-type changeNode struct {
-	well, what string
-	do         func(context.Context, Controller) error
-}
-
-func (n changeNode) run(ctx context.Context, c *Config) outcome {
-	return done{n.what, n.well, n.do(ctx, c.Controller), reloadNodes{}}
-}
-
-type reloadNodes struct{}
-
-func (reloadNodes) decide(m *Model) action { return m.nodes.reload() }
-
-type tagNode struct {
-	id, name string
-	change   admin.TagChange
-}
-
-func (t tagNode) run(ctx context.Context, c *Config) outcome {
-	unknown, err := c.Controller.Tag(ctx, t.id, t.change)
-	well := "the tags of " + t.name + " are changed"
-	if len(unknown) > 0 {
-		well += "; the policy does not know " + cleanNames(unknown) + ": no rule can mean it until its tagOwners list it"
-	}
-	return done{"tag " + t.name, well, err, reloadNodes{}}
 }
