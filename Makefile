@@ -11,7 +11,7 @@ GOBUILD  := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 FUZZTIME ?= 20s
 
-.PHONY: help build build-fips test race e2e interop-wg interop-ipsec uml demo natgrid bench bench-engine bench-relay bench-ipsec bench-policy bench-filter bench-cli bench-tools flame fuzz lint cross generate man clean
+.PHONY: help build build-fips test race e2e interop-wg interop-ipsec systemd uml demo natgrid bench bench-engine bench-relay bench-ipsec bench-policy bench-filter bench-cli bench-tools flame fuzz lint cross generate man clean
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -47,6 +47,9 @@ interop-ipsec: ## our IKEv2 and ESP meet strongSwan's, each in both roles; Debia
 	$(GOBUILD) -o $(BIN)/tools/ ./internal/lab/loadgen ./internal/lab/ikenode
 	CGO_ENABLED=0 $(GO) test -c -tags interop -o $(BIN)/tools/interop-ipsec.test ./test/interop/ipsec
 	test/interop/ipsec/run.sh $(BIN)
+
+systemd: build ## the service that cvlan installs, under a real systemd, in User-Mode Linux
+	test/systemd/run.sh $(BIN)
 
 uml: ## a User-Mode Linux kernel with WireGuard, for make interop-wg
 	tools/uml/build.sh
