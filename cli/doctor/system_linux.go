@@ -18,13 +18,24 @@ func special(ctx context.Context, h *HostFacts) {
 		if state := ask(ctx, "systemctl", "show", "--property=LoadState", "--value", "cvland.service"); state == "loaded" {
 			h.Unit = ask(ctx, "systemctl", "show", "--property=ActiveState", "--value", "cvland.service")
 			if h.Unit == "activating" || h.Unit == "failed" {
-				h.Said = ask(ctx, "journalctl", "_SYSTEMD_UNIT=cvland.service", "-n", "1", "-o", "cat", "--no-pager", "-q")
+				h.Said = lastWord(ctx)
 			}
 		}
 	}
 	h.TUN = tunTrouble(h.Root)
 	h.NoNetAdmin = h.Root && !mayMakeInterfaces()
 	h.Buffers = min(setting("net/core/rmem_max"), setting("net/core/wmem_max"))
+}
+
+// notStarted is the exit status by which systemd says that it could not run the program (systemd.exec(5)).
+const notStarted = "203"
+
+// lastWord is what the daemon's log ends with, if this user may read that.
+func lastWord(ctx context.Context) string {
+	if ask(ctx, "systemctl", "show", "--property=ExecMainStatus", "--value", "cvland.service") == notStarted {
+		return "its program is not there, or may not be run: systemctl cat cvland shows which it is"
+	}
+	return ask(ctx, "journalctl", "_SYSTEMD_UNIT=cvland.service", "-n", "1", "-o", "cat", "--no-pager", "-q")
 }
 
 // tunTrouble opens the device, which makes no interface yet.
