@@ -4,6 +4,7 @@ package ipsec
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -110,15 +111,21 @@ func (p *pluto) address() error {
 	if err := netlink.AddrAdd(lo, a); err != nil {
 		return err
 	}
-	routes, err := netlink.RouteGet(p.w.at(p.w.ours).AsSlice())
+	return p.w.leadBack()
+}
+
+// leadBack gives packets from the host in whose place it is called a way to our traffic, which is then its policies' to take.
+func (w *world) leadBack() error {
+	routes, err := netlink.RouteGet(w.at(w.ours).AsSlice())
 	if err != nil || len(routes) == 0 {
 		return fmt.Errorf("find the way to ours: %w", err)
 	}
-	to, err := netlink.ParseIPNet(ourInside)
-	if err != nil {
+	to, err1 := netlink.ParseIPNet(ourInside)
+	from, err2 := netlink.ParseAddr(theirInside)
+	if err := errors.Join(err1, err2); err != nil {
 		return err
 	}
-	return netlink.RouteAdd(&netlink.Route{Dst: to, LinkIndex: routes[0].LinkIndex, Gw: routes[0].Gw, Src: a.IP})
+	return netlink.RouteAdd(&netlink.Route{Dst: to, LinkIndex: routes[0].LinkIndex, Gw: routes[0].Gw, Src: from.IP})
 }
 
 func (p *pluto) env() string {

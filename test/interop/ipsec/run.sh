@@ -28,7 +28,7 @@ main() {
 
 # stories PARALLEL RUNNER... tells them in a program that is run by another.
 stories() {
-  "${@:2}" "$bin/tools/interop-ipsec.test" -test.v -test.timeout 15m -test.parallel "$1" -bin "$bin" -libreswan "$libreswan" "${whose[@]}"
+  "${@:2}" "$bin/tools/interop-ipsec.test" -test.v -test.timeout 25m -test.parallel "$1" -bin "$bin" -libreswan "$libreswan" "${whose[@]}"
 }
 whose=(-test.skip Libreswan) # it has no ESP of its own
 libreswan=
@@ -45,7 +45,7 @@ meet_in_uml() {
   local status=0
   export CVLAN_UML
   whose=(-kernel)
-  stories 1 "$uml/run.sh" -t 900 >"$bin/interop-ipsec-uml.log" 2>&1 || status=$?
+  stories 1 "$uml/run.sh" -t 1500 >"$bin/interop-ipsec-uml.log" 2>&1 || status=$?
   report kernel "$bin/interop-ipsec-uml.log" >"$bin/interop-ipsec-uml.matrix"
   [ "$status" != 125 ] || echo "FAIL  kernel: the guest died or ran out of time; see $bin/interop-ipsec-uml.log" >>"$bin/interop-ipsec-uml.matrix"
   return "$status"
