@@ -46,7 +46,7 @@
 //
 // # What a stranger can cost
 //
-// A half-open SA lives 30 s. From CookiesFrom of them on, or some with one network, a stranger must return a cookie before a key is
+// A half-open SA lives 30 s, and who has cost a key exchange is one, even if its key was no good. From CookiesFrom of them on, or some with one network, a stranger must return a cookie before a key is
 // computed; beyond MaxHalfOpen it is not answered. It holds at most 8 KB of what the stranger sent in the clear, and 32 KB of fragments,
 // each of which has proved authentic. A message that does not changes nothing. One recover a datagram keeps a bug of ours from ending
 // more than the session that met it.
