@@ -156,3 +156,38 @@ func TestTwoSpeakWhatTheirNetworkSays(t *testing.T) {
 		w.speak(a, b, local.IPsecProtocol)
 	})
 }
+
+// One in FIPS mode speaks IPsec only, one from before there was a choice WireGuard only: both say so, and what to do. So they do where a rule requires
+// what one of them cannot.
+func TestWhoHasNoTunnelInCommonIsToldSo(t *testing.T) {
+	Tell(t, 40, func(w *World) {
+		n := w.Controller.Network("office", true)
+		key := w.Controller.Key(n, nil)
+		strict, old, both := w.Node("strict", func(n *Node) { n.Can = control.IPsec }), w.Node("old", func(n *Node) { n.Can = control.WireGuard }), w.Node("both")
+		for _, n := range []*Node{strict, old, both} {
+			n.Join(key)
+		}
+		both.Reaches(10*time.Second, "strict")
+		both.Reaches(10*time.Second, "old")
+		says := func(n *Node, peer string, words ...string) {
+			t.Helper()
+			w.Until(3*time.Second, n.Name+" says what is wrong with "+peer, func() bool {
+				for _, word := range words {
+					if !strings.Contains(n.closed(peer), word) {
+						return false
+					}
+				}
+				return true
+			})
+		}
+		says(strict, "old", "no common protocol", "this node speaks ipsec only", "that node wireguard")
+		says(old, "strict", "no common protocol", "this node speaks wireguard only", "that node ipsec")
+		if both.closed("strict") != "" || both.closed("old") != "" {
+			t.Error("who speaks both is closed to somebody")
+		}
+		w.Controller.Policy(n, `{"acls": [{"src": ["*"], "dst": ["*:*"], "require": ["ipsec"]}]}`)
+		says(both, "old", "that node speaks wireguard only", "take require out of the rule")
+		says(old, "both", "this node speaks wireguard only", "take require out of the rule")
+		both.Reaches(5*time.Second, "strict")
+	})
+}
