@@ -67,6 +67,10 @@ func newServiceInstall(env *Env) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if svc.Hidden(path) {
+				return &iox.Error{Exit: iox.Invalid, What: "install the service", Why: path + " is in somebody's home, which the service does not see",
+					Hint: "copy the programs: sudo install " + path + " " + filepath.Join(filepath.Dir(path), "cvlan") + " /usr/local/bin/, then sudo cvlan service install"}
+			}
 			p := env.progress(c.Context(), "starting the service")
 			err = m.Install(c.Context(), path)
 			p.stop()

@@ -106,3 +106,14 @@ func TestSystemdAcceptsTheUnit(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestAProgramInAHomeIsHiddenFromTheService(t *testing.T) {
+	for program, want := range map[string]bool{
+		"/home/ann/cvlan/bin/cvland": true, "/root/bin/cvland": true, "/run/user/1000/cvland": true,
+		"/usr/sbin/cvland": false, "/opt/home/cvland": false, "/homes/cvland": false,
+	} {
+		if Hidden(program) != want {
+			t.Errorf("%s: hidden is %v", program, !want)
+		}
+	}
+}

@@ -1,6 +1,8 @@
 package svc
 
 import (
+	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -61,6 +63,18 @@ WantedBy=multi-user.target
 
 // Unit returns the text of the unit that runs a program, which is an absolute path.
 func Unit(program string) string { return strings.Replace(unit, "%PROGRAM%", quoted(program), 1) }
+
+// homes are the folders that ProtectHome empties for the service.
+var homes = []string{"/home/", "/root/", "/run/user/"}
+
+// Hidden reports whether the service would not find a program, wherever links to it are. What lies in a home its owner may also change, and root
+// would run it.
+func Hidden(program string) bool {
+	if real, err := filepath.EvalSymlinks(program); err == nil {
+		program = real
+	}
+	return slices.ContainsFunc(homes, func(home string) bool { return strings.HasPrefix(program, home) })
+}
 
 // quoted writes a path as systemd.service(5) reads it: in quotes, and with what it would replace doubled.
 func quoted(path string) string {
