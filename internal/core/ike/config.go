@@ -100,6 +100,7 @@ const (
 // Timing.
 const (
 	firstRetry  = time.Second      // after which a request is repeated, then 1.8 times as long each time
+	hasten      = firstRetry / 5   // after which a request may be repeated out of turn
 	maxTries    = 8                // after which nobody is there: 78 s
 	pathTries   = 4                // after which nobody is at the end of a new path: 12 s
 	halfOpen    = 30 * time.Second // that a stranger has to prove itself

@@ -29,8 +29,8 @@ func (m *Machine) Move(now mono.Time, id ID, path Path, out *Out) error {
 	default:
 		err = x.enqueue(&probe{})
 	}
-	if x.sa.pending != nil { // it went by the old path
-		x.sa.pending.due = m.now
+	if r := x.sa.pending; r != nil && m.now.Sub(r.sent) >= hasten { // it went by the old path
+		r.due = m.now
 	}
 	x.proceed(out)
 	m.lookAll(x)

@@ -14,7 +14,7 @@ type request struct {
 	datagrams [][]byte
 	path      *Path // where it goes; nil: the session's path of the moment
 	tries     int
-	due       mono.Time
+	sent, due mono.Time
 	task      task // nil while opening
 }
 
@@ -51,7 +51,7 @@ func (s *sa) post(r *request, out *Out) {
 	s.pending = r
 	s.next++
 	s.answers = pieces{}
-	r.tries, r.due = 1, s.m.now.Add(s.m.jitter(firstRetry))
+	r.tries, r.sent, r.due = 1, s.m.now, s.m.now.Add(s.m.jitter(firstRetry))
 	out.transmit(s.pathOf(r), r.datagrams...)
 }
 
@@ -76,6 +76,7 @@ func (s *sa) repeat(out *Out) bool {
 		wait = wait * 9 / 5
 	}
 	r.tries++
+	r.sent = s.m.now
 	r.due = s.m.now.Add(s.m.jitter(wait))
 	out.transmit(s.pathOf(r), r.datagrams...)
 	return true

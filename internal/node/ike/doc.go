@@ -22,5 +22,5 @@
 //	Due                   RekeyChild
 //	Expired               DeleteChild
 //	Silent                Probe: a peer that has lost its SAs is down after some tries, and is called when packets wait
-//	Renew                 Move
+//	Renew                 Move, and RekeyChild or a call: what there is may be dead
 package ike

@@ -114,8 +114,8 @@ func (k *keyer) down(now mono.Time, p *peer, e ike.Event) {
 	if p.id != e.ID { // another has taken its place
 		return
 	}
-	attempt := !p.up || p.asked
-	p.id, p.up, p.asked = 0, false, false
+	attempt := !p.up || p.asked || !p.renews.IsNever()
+	p.id, p.up, p.asked, p.renews = 0, false, false, mono.Never
 	if n := len(p.all); n > 0 { // of two that crossed each other the older one stays, or the peer has forgotten it, and is asked
 		p.id, p.up = p.all[n-1], true
 		_ = k.machine.Probe(now, p.id, &k.out) // it is up
@@ -130,8 +130,8 @@ func (k *keyer) down(now mono.Time, p *peer, e ike.Event) {
 
 func (k *keyer) install(now mono.Time, p *peer, e ike.Event) {
 	p.last = now
-	if p.id == e.ID && e.Child.Replaces == 0 {
-		p.asked = false
+	if p.id == e.ID {
+		p.asked, p.renews = p.asked && e.Child.Replaces != 0, mono.Never
 	}
 	keys, err := k.keysOf(e.Child)
 	if keys.Waits && keys.Replaces == 0 {

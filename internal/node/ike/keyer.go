@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"net/netip"
+	"time"
 
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/mono"
@@ -42,6 +43,7 @@ type peer struct {
 	asked  bool     // for another Child SA, while up
 	source tunnel.Source
 	addr   netip.AddrPort // of that
+	renews mono.Time      // since when keys are made because the old ones may be dead; Never: none are
 	probed mono.Time      // when it was silent last
 	last   mono.Time      // when keys were made last
 	rest   rest
@@ -142,12 +144,37 @@ func (k *keyer) Want(now mono.Time, p *tunnel.Peer) {
 	k.settle(now)
 }
 
-// Renew implements ipsec.Keyer. A peer that follows us hears a probe; another is told where we are.
+// renewEvery is how long new keys are waited for before they are asked for again.
+const renewEvery = 5 * time.Second
+
+// Renew implements ipsec.Keyer. A peer hears where we are, and is asked for new keys: if it has forgotten us it says so, and there will be another
+// session. It may be called for every packet.
 func (k *keyer) Renew(now mono.Time, p *tunnel.Peer) {
-	if who := k.peers[p.Key()]; who != nil && who.up {
-		_ = k.machine.Move(now, who.id, who.path, &k.out) // a full queue has something that tells it too
-		k.settle(now)
+	who := k.of(p)
+	if !who.up {
+		k.Want(now, p)
+		return
 	}
+	_ = k.machine.Move(now, who.id, who.path, &k.out) // a full queue has something that tells it too
+	if who.renews.IsNever() || now.Sub(who.renews) >= renewEvery {
+		who.renews = now
+		if s := k.newest(who); s != 0 {
+			_ = k.machine.RekeyChild(now, k.children[s], uint32(s), &k.out)
+		} else {
+			k.Want(now, p)
+		}
+	}
+	k.settle(now)
+}
+
+// newest is the pair to a peer that was made last and does not end; 0: none.
+func (k *keyer) newest(who *peer) (s esp.SPI) {
+	for _, pair := range k.host.Pairs(who.Peer) {
+		if !pair.Ending {
+			s = pair.Local()
+		}
+	}
+	return s
 }
 
 // Silent implements ipsec.Keyer. A peer that is silent again, and has not said a word since it was asked whether it lives, has lost its SAs,

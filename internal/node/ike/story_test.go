@@ -159,6 +159,40 @@ func TestWhoRestartsIsUnderstoodAtOnce(t *testing.T) {
 	})
 }
 
+// After a long sleep nothing is sealed by what there was. There are new keys before the first packet leaves; a peer that has forgotten us is called.
+func TestPacketsPassAfterALongSleep(t *testing.T) {
+	for _, forgot := range []bool{false, true} {
+		inWorld(t, nil, func(w *world) {
+			w.a.Says(w.b.End, 0, 1)
+			w.Pass(time.Second)
+			w.b.WantHeard(0, 1)
+			if forgot {
+				w.b.Close()
+				w.b.boot()
+				w.b.Knows(w.a.End)
+				w.a.Knows(w.b.End)
+			}
+			w.a.Resume(8 * time.Hour)
+			for i := range 20 {
+				w.a.Says(w.b.End, 1+i, 1)
+				time.Sleep(rtt / 10)
+			}
+			before := w.Carried()
+			w.Pass(3 * time.Second)
+			w.b.WantHeard(1, 20)
+			w.b.Says(w.a.End, 1, 1)
+			w.Pass(time.Second)
+			w.a.WantHeard(1, 1)
+			if n := w.Carried() - before; n > 60 {
+				t.Errorf("it took %d datagrams", n)
+			}
+			w.Pass(10 * time.Second)
+			w.a.wantOneSA()
+			w.b.wantOneSA()
+		})
+	}
+}
+
 // A peer is gone, and somebody sends what looks like IKE from its address. That is no sign of life.
 func TestNoiseFromAPeersAddressIsNoSignOfLife(t *testing.T) {
 	inWorld(t, nil, func(w *world) {
