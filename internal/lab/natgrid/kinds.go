@@ -20,7 +20,7 @@ type fate uint8
 const (
 	punched fate = iota // direct by punching: measured with a plain prober
 	guessed             // direct by guessing a port
-	lucky               // a router that answers strangers itself: who comes first decides
+	timed               // by an agreed start: a router that answers strangers itself gives the port away to who comes first
 	relayed             // no way but the relay
 )
 
@@ -32,7 +32,7 @@ func expect(a, b string) fate {
 	case has("noudp"), both("sym", "symaddr"):
 		return relayed
 	case has("linux+openinput") && has("sym", "symaddr"), both("port", "port+rand", "linux+openinput") && has("linux+openinput"):
-		return lucky
+		return timed
 	case has("sym", "symaddr") && has("fw", "port", "port+rand"):
 		return guessed
 	}

@@ -8,7 +8,7 @@ func TestTheFatesAddUp(t *testing.T) {
 		count[p.fate()]++
 	}
 	if want := [4]int{31, 6, 5, 13}; count != want {
-		t.Errorf("%v pairs are punched, guessed, lucky, relayed; want %v", count, want)
+		t.Errorf("%v pairs are punched, guessed, timed, relayed; want %v", count, want)
 	}
 }
 

@@ -85,9 +85,9 @@ func (r *report) table(b *strings.Builder) {
 		}
 		fmt.Fprintln(b)
 	}
-	fmt.Fprintf(b, "\nDirect: %d of the %d pairs that punching alone joins, %d of the %d that need a guessed port, %d of the %d where luck decides\n"+
+	fmt.Fprintf(b, "\nDirect: %d of the %d pairs that punching alone joins, %d of the %d that need a guessed port, %d of the %d that need an agreed start\n"+
 		"(a router that answers strangers itself), %d of the %d that nothing but a relay joins.\n",
-		count[punched].direct, count[punched].all, count[guessed].direct, count[guessed].all, count[lucky].direct, count[lucky].all,
+		count[punched].direct, count[punched].all, count[guessed].direct, count[guessed].all, count[timed].direct, count[timed].all,
 		count[relayed].direct, count[relayed].all)
 }
 
