@@ -10,7 +10,7 @@ import (
 func newCARotate(s *session) *cobra.Command {
 	return nouns("rotate", "Give the tenant's authority a new key",
 		"A new key is taken into use in two steps, with time between them: begin makes it sign, finish ends the old one. Meanwhile both are trusted, and nodes get certificates of "+
-			"the new one when they renew theirs, within a month. Join keys stay valid: they name the root, which is not changed.",
+			"the new one: those that are connected at once, the others when they come back. Join keys stay valid: they name the root, which is not changed.",
 		"  cvlan admin ca rotate begin\n  cvlan admin ca rotate status\n  cvlan admin ca rotate finish",
 		newRotateBegin(s), newRotateStatus(s), newRotateFinish(s))
 }
