@@ -75,8 +75,6 @@ func use(ps []Payload) {
 		switch p := p.(type) {
 		case SA:
 			for _, proposal := range p {
-				proposal.ChildSPI()
-				proposal.IKESPI()
 				for _, t := range proposal.Transforms {
 					_ = t.String()
 				}

@@ -13,7 +13,12 @@ type Notify struct {
 func (Notify) Type() PayloadType { return TypeNotify }
 
 // ChildSPI is the SPI of the Child SA that n is about. RekeySA and ChildSANotFound have to be about one.
-func (n Notify) ChildSPI() (uint32, bool) { return childSPI(n.Protocol, n.SPI) }
+func (n Notify) ChildSPI() (uint32, bool) {
+	if n.Protocol != ProtocolESP && n.Protocol != ProtocolAH || len(n.SPI) != 4 {
+		return 0, false
+	}
+	return binary.BigEndian.Uint32(n.SPI), true
+}
 
 // IsError reports whether n refuses something; unknown errors do too (§3.10.1).
 func (n Notify) IsError() bool { return n.Kind < InitialContact }

@@ -99,161 +99,57 @@ func (t NotifyType) String() string {
 }
 
 func (t NotifyType) errorName() string {
-	switch t {
-	case UnsupportedCriticalPayload:
-		return "UNSUPPORTED_CRITICAL_PAYLOAD"
-	case InvalidIKESPI:
-		return "INVALID_IKE_SPI"
-	case InvalidMajorVersion:
-		return "INVALID_MAJOR_VERSION"
-	case InvalidSyntax:
-		return "INVALID_SYNTAX"
-	case InvalidMessageID:
-		return "INVALID_MESSAGE_ID"
-	case InvalidSPI:
-		return "INVALID_SPI"
-	case NoProposalChosen:
-		return "NO_PROPOSAL_CHOSEN"
-	case InvalidKE:
-		return "INVALID_KE_PAYLOAD"
-	case AuthenticationFailed:
-		return "AUTHENTICATION_FAILED"
-	case SinglePairRequired:
-		return "SINGLE_PAIR_REQUIRED"
-	case NoAdditionalSAs:
-		return "NO_ADDITIONAL_SAS"
-	case InternalAddressFailure:
-		return "INTERNAL_ADDRESS_FAILURE"
-	case FailedCPRequired:
-		return "FAILED_CP_REQUIRED"
-	case TSUnacceptable:
-		return "TS_UNACCEPTABLE"
-	case InvalidSelectors:
-		return "INVALID_SELECTORS"
-	case UnacceptableAddresses:
-		return "UNACCEPTABLE_ADDRESSES"
-	case UnexpectedNATDetected:
-		return "UNEXPECTED_NAT_DETECTED"
-	case TemporaryFailure:
-		return "TEMPORARY_FAILURE"
-	case ChildSANotFound:
-		return "CHILD_SA_NOT_FOUND"
-	case AuthorizationFailed:
-		return "AUTHORIZATION_FAILED"
-	case StateNotFound:
-		return "STATE_NOT_FOUND"
-	case TSMaxQueue:
-		return "TS_MAX_QUEUE"
+	names := [...]string{
+		UnsupportedCriticalPayload: "UNSUPPORTED_CRITICAL_PAYLOAD", InvalidIKESPI: "INVALID_IKE_SPI",
+		InvalidMajorVersion: "INVALID_MAJOR_VERSION", InvalidSyntax: "INVALID_SYNTAX",
+		InvalidMessageID: "INVALID_MESSAGE_ID", InvalidSPI: "INVALID_SPI",
+		NoProposalChosen: "NO_PROPOSAL_CHOSEN", InvalidKE: "INVALID_KE_PAYLOAD",
+		AuthenticationFailed: "AUTHENTICATION_FAILED", SinglePairRequired: "SINGLE_PAIR_REQUIRED",
+		NoAdditionalSAs: "NO_ADDITIONAL_SAS", InternalAddressFailure: "INTERNAL_ADDRESS_FAILURE",
+		FailedCPRequired: "FAILED_CP_REQUIRED", TSUnacceptable: "TS_UNACCEPTABLE",
+		InvalidSelectors: "INVALID_SELECTORS", UnacceptableAddresses: "UNACCEPTABLE_ADDRESSES",
+		UnexpectedNATDetected: "UNEXPECTED_NAT_DETECTED", TemporaryFailure: "TEMPORARY_FAILURE",
+		ChildSANotFound: "CHILD_SA_NOT_FOUND", AuthorizationFailed: "AUTHORIZATION_FAILED",
+		StateNotFound: "STATE_NOT_FOUND", TSMaxQueue: "TS_MAX_QUEUE",
+	}
+	if int(t) < len(names) {
+		return names[t]
 	}
 	return ""
 }
 
 func (t NotifyType) statusName() string {
-	switch t {
-	case InitialContact:
-		return "INITIAL_CONTACT"
-	case SetWindowSize:
-		return "SET_WINDOW_SIZE"
-	case AdditionalTSPossible:
-		return "ADDITIONAL_TS_POSSIBLE"
-	case IPCompSupported:
-		return "IPCOMP_SUPPORTED"
-	case NATDetectionSource:
-		return "NAT_DETECTION_SOURCE_IP"
-	case NATDetectionDestination:
-		return "NAT_DETECTION_DESTINATION_IP"
-	case Cookie:
-		return "COOKIE"
-	case UseTransportMode:
-		return "USE_TRANSPORT_MODE"
-	case HTTPCertLookupSupported:
-		return "HTTP_CERT_LOOKUP_SUPPORTED"
-	case RekeySA:
-		return "REKEY_SA"
-	case NoTFCPadding:
-		return "ESP_TFC_PADDING_NOT_SUPPORTED"
-	case NonFirstFragmentsAlso:
-		return "NON_FIRST_FRAGMENTS_ALSO"
-	case MOBIKESupported:
-		return "MOBIKE_SUPPORTED"
-	case AdditionalIP4Address:
-		return "ADDITIONAL_IP4_ADDRESS"
-	case AdditionalIP6Address:
-		return "ADDITIONAL_IP6_ADDRESS"
-	case NoAdditionalAddresses:
-		return "NO_ADDITIONAL_ADDRESSES"
-	case UpdateSAAddresses:
-		return "UPDATE_SA_ADDRESSES"
-	case Cookie2:
-		return "COOKIE2"
-	case NoNATsAllowed:
-		return "NO_NATS_ALLOWED"
-	case AuthLifetime:
-		return "AUTH_LIFETIME"
-	case MultipleAuthSupported:
-		return "MULTIPLE_AUTH_SUPPORTED"
-	case AnotherAuthFollows:
-		return "ANOTHER_AUTH_FOLLOWS"
-	case RedirectSupported:
-		return "REDIRECT_SUPPORTED"
-	case Redirect:
-		return "REDIRECT"
-	case RedirectedFrom:
-		return "REDIRECTED_FROM"
-	case TicketLifetimeOpaque:
-		return "TICKET_LT_OPAQUE"
-	case TicketRequest:
-		return "TICKET_REQUEST"
-	case TicketAck:
-		return "TICKET_ACK"
-	case TicketNack:
-		return "TICKET_NACK"
-	case TicketOpaque:
-		return "TICKET_OPAQUE"
-	case EAPOnly:
-		return "EAP_ONLY_AUTHENTICATION"
-	case ChildlessSupported:
-		return "CHILDLESS_IKEV2_SUPPORTED"
-	case QuickCrashDetection:
-		return "QUICK_CRASH_DETECTION"
-	case MessageIDSyncSupported:
-		return "IKEV2_MESSAGE_ID_SYNC_SUPPORTED"
-	case ReplaySyncSupported:
-		return "IPSEC_REPLAY_COUNTER_SYNC_SUPPORTED"
-	case MessageIDSync:
-		return "IKEV2_MESSAGE_ID_SYNC"
-	case ReplaySync:
-		return "IPSEC_REPLAY_COUNTER_SYNC"
-	case FragmentationSupported:
-		return "IKEV2_FRAGMENTATION_SUPPORTED"
-	case SignatureHashes:
-		return "SIGNATURE_HASH_ALGORITHMS"
-	case Puzzle:
-		return "PUZZLE"
-	case UsePPK:
-		return "USE_PPK"
-	case PPKIdentity:
-		return "PPK_IDENTITY"
-	case NoPPKAuth:
-		return "NO_PPK_AUTH"
-	case IntermediateSupported:
-		return "INTERMEDIATE_EXCHANGE_SUPPORTED"
-	case IP4Allowed:
-		return "IP4_ALLOWED"
-	case IP6Allowed:
-		return "IP6_ALLOWED"
-	case AdditionalKE:
-		return "ADDITIONAL_KEY_EXCHANGE"
-	case UseAggFrag:
-		return "USE_AGGFRAG"
-	case SupportedAuthMethods:
-		return "SUPPORTED_AUTH_METHODS"
-	case SAResourceInfo:
-		return "SA_RESOURCE_INFO"
-	case UsePPKInt:
-		return "USE_PPK_INT"
-	case PPKIdentityKey:
-		return "PPK_IDENTITY_KEY"
+	const first = InitialContact
+	names := [...]string{
+		InitialContact - first: "INITIAL_CONTACT", SetWindowSize - first: "SET_WINDOW_SIZE",
+		AdditionalTSPossible - first: "ADDITIONAL_TS_POSSIBLE", IPCompSupported - first: "IPCOMP_SUPPORTED",
+		NATDetectionSource - first: "NAT_DETECTION_SOURCE_IP", NATDetectionDestination - first: "NAT_DETECTION_DESTINATION_IP",
+		Cookie - first: "COOKIE", UseTransportMode - first: "USE_TRANSPORT_MODE",
+		HTTPCertLookupSupported - first: "HTTP_CERT_LOOKUP_SUPPORTED", RekeySA - first: "REKEY_SA",
+		NoTFCPadding - first: "ESP_TFC_PADDING_NOT_SUPPORTED", NonFirstFragmentsAlso - first: "NON_FIRST_FRAGMENTS_ALSO",
+		MOBIKESupported - first: "MOBIKE_SUPPORTED", AdditionalIP4Address - first: "ADDITIONAL_IP4_ADDRESS",
+		AdditionalIP6Address - first: "ADDITIONAL_IP6_ADDRESS", NoAdditionalAddresses - first: "NO_ADDITIONAL_ADDRESSES",
+		UpdateSAAddresses - first: "UPDATE_SA_ADDRESSES", Cookie2 - first: "COOKIE2",
+		NoNATsAllowed - first: "NO_NATS_ALLOWED", AuthLifetime - first: "AUTH_LIFETIME",
+		MultipleAuthSupported - first: "MULTIPLE_AUTH_SUPPORTED", AnotherAuthFollows - first: "ANOTHER_AUTH_FOLLOWS",
+		RedirectSupported - first: "REDIRECT_SUPPORTED", Redirect - first: "REDIRECT",
+		RedirectedFrom - first: "REDIRECTED_FROM", TicketLifetimeOpaque - first: "TICKET_LT_OPAQUE",
+		TicketRequest - first: "TICKET_REQUEST", TicketAck - first: "TICKET_ACK",
+		TicketNack - first: "TICKET_NACK", TicketOpaque - first: "TICKET_OPAQUE",
+		EAPOnly - first: "EAP_ONLY_AUTHENTICATION", ChildlessSupported - first: "CHILDLESS_IKEV2_SUPPORTED",
+		QuickCrashDetection - first: "QUICK_CRASH_DETECTION", MessageIDSyncSupported - first: "IKEV2_MESSAGE_ID_SYNC_SUPPORTED",
+		ReplaySyncSupported - first: "IPSEC_REPLAY_COUNTER_SYNC_SUPPORTED", MessageIDSync - first: "IKEV2_MESSAGE_ID_SYNC",
+		ReplaySync - first: "IPSEC_REPLAY_COUNTER_SYNC", FragmentationSupported - first: "IKEV2_FRAGMENTATION_SUPPORTED",
+		SignatureHashes - first: "SIGNATURE_HASH_ALGORITHMS", Puzzle - first: "PUZZLE",
+		UsePPK - first: "USE_PPK", PPKIdentity - first: "PPK_IDENTITY",
+		NoPPKAuth - first: "NO_PPK_AUTH", IntermediateSupported - first: "INTERMEDIATE_EXCHANGE_SUPPORTED",
+		IP4Allowed - first: "IP4_ALLOWED", IP6Allowed - first: "IP6_ALLOWED",
+		AdditionalKE - first: "ADDITIONAL_KEY_EXCHANGE", UseAggFrag - first: "USE_AGGFRAG",
+		SupportedAuthMethods - first: "SUPPORTED_AUTH_METHODS", SAResourceInfo - first: "SA_RESOURCE_INFO",
+		UsePPKInt - first: "USE_PPK_INT", PPKIdentityKey - first: "PPK_IDENTITY_KEY",
+	}
+	if t >= first && int(t-first) < len(names) {
+		return names[t-first]
 	}
 	return ""
 }

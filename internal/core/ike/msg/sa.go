@@ -35,24 +35,6 @@ func (p Proposal) Of(t TransformType) []Transform {
 	return of
 }
 
-// ChildSPI is the sender's SPI of an ESP or AH proposal, which a parsed one always has.
-func (p Proposal) ChildSPI() (uint32, bool) { return childSPI(p.Protocol, p.SPI) }
-
-// IKESPI is the sender's SPI of a proposal that replaces an IKE SA.
-func (p Proposal) IKESPI() (SPI, bool) {
-	if p.Protocol != ProtocolIKE || len(p.SPI) != 8 {
-		return 0, false
-	}
-	return SPI(binary.BigEndian.Uint64(p.SPI)), true
-}
-
-func childSPI(p Protocol, spi []byte) (uint32, bool) {
-	if p != ProtocolESP && p != ProtocolAH || len(spi) != 4 {
-		return 0, false
-	}
-	return binary.BigEndian.Uint32(spi), true
-}
-
 func parseSA(s span) (SA, *Error) {
 	var sa SA
 	for more := true; more; {

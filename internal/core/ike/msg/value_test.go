@@ -109,12 +109,6 @@ func TestSPIsBelongToTheirProtocol(t *testing.T) {
 			t.Errorf("%+v is about a Child SA", n)
 		}
 	}
-	if spi, ok := (Proposal{Protocol: ProtocolIKE, SPI: eight}).IKESPI(); !ok || spi.String() != "0102030405060708" {
-		t.Errorf("%s %t", spi, ok)
-	}
-	if _, ok := (Proposal{Protocol: ProtocolESP, SPI: eight}).IKESPI(); ok {
-		t.Error("ESP has an SPI of IKE")
-	}
 	if method, ok := (Notify{Data: []byte{0, 14}}).Uint16(); !ok || method != 14 {
 		t.Errorf("%d %t", method, ok)
 	}
