@@ -59,3 +59,26 @@ func TestProbeGoesThroughTheRelay(t *testing.T) {
 		}
 	})
 }
+
+// A relay that is in the map and answers nothing keeps nobody from a peer for longer than a hunt waits for it.
+func TestSilentRelayIsNotWaitedForLong(t *testing.T) {
+	tell(t, func(r *realm) {
+		r.serve(1)
+		a, b := r.pair() // both know where the other is
+		r.stops[1]()
+		a.restart(b)
+		b.restart(a)
+		begin := time.Now()
+		a.says(b, 1)
+		for b.heard() == 0 && time.Since(begin) < 10*time.Second {
+			time.Sleep(10 * time.Millisecond)
+		}
+		t.Log("the first packet came after", time.Since(begin))
+		if took := time.Since(begin); took > 1500*time.Millisecond {
+			t.Errorf("the first packet came after %v", took)
+		}
+		if !a.direct(b) {
+			t.Error("not directly")
+		}
+	})
+}
