@@ -29,7 +29,7 @@ func TestWeBeginAndPacketsPass(t *testing.T) {
 			meet(t, s.variant, func(w *world) {
 				w.reach()
 				w.ping(50, 5*time.Millisecond)
-				if r := w.transfer(); r.Gbps < 0.01 {
+				if r := w.transfer(); r.Bytes < 100_000 { // how fast is for a benchmark to say
 					t.Errorf("%v", r)
 				}
 				if sas := w.theirs.sas(); !strings.Contains(sas, s.listed) || w.theirs.installed() != 1 {
