@@ -60,8 +60,8 @@ func TestProbeGoesThroughTheRelay(t *testing.T) {
 	})
 }
 
-// A relay that is in the map and answers nothing keeps nobody from a peer for longer than a hunt waits for it.
-func TestSilentRelayIsNotWaitedForLong(t *testing.T) {
+// A relay that is in the map and not there keeps nobody from a peer: a hunt does not wait for what cannot come.
+func TestDeadRelayKeepsNobodyFromAPeer(t *testing.T) {
 	tell(t, func(r *realm) {
 		r.serve(1)
 		a, b := r.pair() // both know where the other is
