@@ -13,14 +13,11 @@ type createChild struct {
 	wish Child
 	old  uint32 // SPI that we receive on of the one to be replaced; 0: none
 
-	in      uint32 // SPI; 0: none is reserved
-	offer   msg.SA
-	nonce   []byte
-	tried   []msg.TransformID
-	method  msg.TransformID // that we try next; KENone: the first of the profile
-	private crypt.Offer
-	rival   []byte   // the lower nonce of the one that the peer made meanwhile to replace the same; nil: it did not
-	dead    []uint32 // SPIs that the peer has deleted and we do not know: one may be what it made for us
+	in    uint32 // SPI; 0: none is reserved
+	guess        // of KENone: that of the profile
+	nonce []byte
+	rival []byte   // the lower nonce of the one that the peer made meanwhile to replace the same; nil: it did not
+	dead  []uint32 // SPIs that the peer has deleted and we do not know: one may be what it made for us
 }
 
 // propose is what the request says of the Child SA itself.
@@ -53,7 +50,7 @@ func (t *createChild) begin(x *session, out *Out) (msg.Exchange, []msg.Payload, 
 	}
 	more, err := t.propose(x.m, x.profile().ESP)
 	if err == nil {
-		err = t.offerKey(x.m, x.profile().ESP)
+		err = t.beginKey(x.m, x.profile().ESP)
 	}
 	if err != nil {
 		t.fail(x, Event{Reason: OwnFault, Detail: err.Error()}, out)
@@ -62,13 +59,13 @@ func (t *createChild) begin(x *session, out *Out) (msg.Exchange, []msg.Payload, 
 	t.nonce = x.m.nonce()
 	ps = append(ps, more[0], msg.Nonce(t.nonce))
 	if t.private != nil {
-		ps = append(ps, msg.KE{Method: t.method, Data: t.private.Public()})
+		ps = append(ps, t.payload())
 	}
 	return msg.CreateChildSA, append(ps, more[1:]...), true
 }
 
-// offerKey makes the private half of the key exchange, if the profile has one.
-func (t *createChild) offerKey(m *Machine, proposals []msg.Proposal) (err error) {
+// beginKey begins the key exchange, if the profile has one.
+func (t *createChild) beginKey(m *Machine, proposals []msg.Proposal) error {
 	if t.method == msg.KENone {
 		if all := proposals[0].Of(msg.KeyExchange); len(all) > 0 {
 			t.method = all[0].ID
@@ -77,9 +74,7 @@ func (t *createChild) offerKey(m *Machine, proposals []msg.Proposal) (err error)
 	if t.private = nil; t.method == msg.KENone {
 		return nil
 	}
-	t.tried = append(t.tried, t.method)
-	t.private, err = m.offerKey(t.method)
-	return err
+	return t.start(m)
 }
 
 // finish takes the answer to an exchange of its own.
@@ -154,6 +149,7 @@ func (t *createChild) accept(in inbound, n crypt.Nonces) (c *child, choice crypt
 // refused follows a refusal (§2.8.1, §2.25).
 func (t *createChild) refused(x *session, no msg.Notify, out *Out) {
 	old := x.byIn(t.old)
+	next, again := t.next(no)
 	switch {
 	case t.old != 0 && (old == nil || t.rival != nil): // the peer has replaced or deleted it meanwhile
 		if old != nil {
@@ -163,9 +159,9 @@ func (t *createChild) refused(x *session, no msg.Notify, out *Out) {
 	case no.Kind == msg.TemporaryFailure:
 		x.m.release(t)
 		x.postpone(&createChild{wish: t.wish, old: t.old})
-	case no.Kind == msg.InvalidKE && t.again(no):
+	case no.Kind == msg.InvalidKE && again:
 		x.m.release(t)
-		x.queue = slices.Insert(x.queue, 0, task(&createChild{wish: t.wish, old: t.old, method: t.method, tried: t.tried}))
+		x.queue = slices.Insert(x.queue, 0, task(&createChild{wish: t.wish, old: t.old, guess: next}))
 	case no.Kind == msg.ChildSANotFound && t.old != 0:
 		wish := Child{Ours: old.ours, Theirs: old.theirs}
 		x.lose(old, EventChildDown, out)
@@ -174,20 +170,6 @@ func (t *createChild) refused(x *session, no msg.Notify, out *Out) {
 	default:
 		t.fail(x, Event{Reason: RefusedByPeer, Notify: no.Kind}, out)
 	}
-}
-
-// again reports whether INVALID_KE_PAYLOAD names a method that we offered and did not try.
-func (t *createChild) again(no msg.Notify) bool {
-	id, ok := no.Uint16()
-	want := msg.TransformID(id)
-	offered := slices.ContainsFunc(t.offer, func(p msg.Proposal) bool {
-		return slices.ContainsFunc(p.Of(msg.KeyExchange), func(tr msg.Transform) bool { return tr.ID == want })
-	})
-	if !ok || !offered || want == msg.KENone || slices.Contains(t.tried, want) {
-		return false
-	}
-	t.method = want
-	return true
 }
 
 // useless is for an answer that made a Child SA at the peer's and none here.

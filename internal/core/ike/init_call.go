@@ -3,7 +3,6 @@ package ike
 import (
 	"bytes"
 	"net/netip"
-	"slices"
 
 	"github.com/cvlan/cvlan/internal/core/ike/crypt"
 	"github.com/cvlan/cvlan/internal/core/ike/msg"
@@ -13,11 +12,11 @@ import (
 
 func (m *Machine) call(p Peer, path Path, out *Out) (*sa, error) {
 	profile := m.profileOf(&p)
-	o := &opening{peer: p, path: path, began: m.now, nonce: crypt.Nonces{Initiator: m.nonce()}, offer: crypt.Propose(profile.IKE, nil)}
+	o := &opening{peer: p, path: path, began: m.now, nonce: crypt.Nonces{Initiator: m.nonce()}, guess: guess{offer: crypt.Propose(profile.IKE, nil)}}
 	o.method = profile.IKE[0].Of(msg.KeyExchange)[0].ID
 	s := m.newSA(true)
 	s.opening = o
-	if err := s.offerKey(); err != nil {
+	if err := o.start(m); err != nil {
 		s.drop()
 		return nil, err
 	}
@@ -31,21 +30,13 @@ func (m *Machine) call(p Peer, path Path, out *Out) (*sa, error) {
 	return s, nil
 }
 
-// offerKey makes the private half of the key exchange.
-func (s *sa) offerKey() (err error) {
-	o := s.opening
-	o.tried = append(o.tried, o.method)
-	o.private, err = s.m.offerKey(o.method)
-	return err
-}
-
 func (s *sa) sendInit(out *Out) error {
 	o := s.opening
 	var ps []msg.Payload
 	if o.cookie != nil {
 		ps = append(ps, msg.Notify{Kind: msg.Cookie, Data: o.cookie})
 	}
-	ps = append(ps, o.offer, msg.KE{Method: o.method, Data: o.private.Public()}, msg.Nonce(o.nonce.Initiator))
+	ps = append(ps, o.offer, o.payload(), msg.Nonce(o.nonce.Initiator))
 	ps = append(ps, natPayloads(s.local, 0, o.path)...)
 	raw, err := msg.Message{Header: s.header(msg.IKESAInit, 0, 0), Payloads: o.shares(ps, s.m.profileOf(&o.peer).Signatures)}.Append(nil)
 	if err != nil {
@@ -122,18 +113,14 @@ func (p Path) float() Path {
 }
 
 // otherMethod follows INVALID_KE_PAYLOAD, to a method that was offered and not tried yet.
-func (s *sa) otherMethod(n msg.Notify) (again bool, over *Event) {
+func (s *sa) otherMethod(no msg.Notify) (again bool, over *Event) {
 	o := s.opening
-	id, ok := n.Uint16()
-	want := msg.TransformID(id)
-	offered := slices.ContainsFunc(o.offer, func(p msg.Proposal) bool {
-		return slices.ContainsFunc(p.Of(msg.KeyExchange), func(t msg.Transform) bool { return t.ID == want })
-	})
-	if !ok || !offered || want == msg.KENone || slices.Contains(o.tried, want) {
+	next, ok := o.next(no)
+	if !ok {
 		return false, &Event{Reason: RefusedByPeer, Notify: msg.InvalidKE}
 	}
-	o.method = want
-	if err := s.offerKey(); err != nil {
+	o.guess = next
+	if err := o.start(s.m); err != nil {
 		return false, &Event{Reason: OwnFault, Detail: err.Error()}
 	}
 	return true, nil

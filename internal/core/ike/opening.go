@@ -23,12 +23,9 @@ type opening struct {
 	childless bool         // the peer knows IKE SAs without Child SAs
 
 	// Initiator: what was offered, and the private half of it.
-	offer   msg.SA
-	method  msg.TransformID
-	tried   []msg.TransformID
+	guess
 	cookie  []byte
 	cookies int
-	private crypt.Offer
 	child   *createChild // whose answer comes with AUTH
 
 	replaces ID // the session whose place it is to take; 0: none

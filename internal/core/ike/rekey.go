@@ -11,13 +11,10 @@ import (
 
 // rekeyIKE replaces the IKE SA that it is sent with (§1.3.2, §2.18). Child SAs belong to the session and stay.
 type rekeyIKE struct {
-	nonce   []byte
-	offer   msg.SA
-	fresh   *sa // ours, half made
-	method  msg.TransformID
-	tried   []msg.TransformID
-	private crypt.Offer
-	rival   *rivalSA
+	guess
+	nonce []byte
+	fresh *sa // ours, half made
+	rival *rivalSA
 }
 
 // rivalSA is the replacement that the peer made while ours was under way.
@@ -33,16 +30,14 @@ func (t *rekeyIKE) begin(x *session, out *Out) (msg.Exchange, []msg.Payload, boo
 	if t.method == msg.KENone {
 		t.method = x.sa.choice.KeyExchange
 	}
-	var err error
-	if t.private, err = x.m.offerKey(t.method); err != nil {
+	if err := t.start(x.m); err != nil {
 		x.event(Event{Kind: EventFault, Reason: OwnFault, Detail: err.Error()}, out)
 		return 0, nil, false
 	}
-	t.tried = append(t.tried, t.method)
 	t.fresh = x.m.newSA(true)
 	t.nonce = x.m.nonce()
 	t.offer = crypt.Propose(ours, binary.BigEndian.AppendUint64(nil, uint64(t.fresh.local)))
-	ps := []msg.Payload{t.offer, msg.Nonce(t.nonce), msg.KE{Method: t.method, Data: t.private.Public()}}
+	ps := []msg.Payload{t.offer, msg.Nonce(t.nonce), t.payload()}
 	return msg.CreateChildSA, ps, true
 }
 
@@ -105,15 +100,12 @@ func (t *rekeyIKE) refused(x *session, s *sa, no msg.Notify, out *Out) {
 		s.stage, s.ends = stageReplaced, x.m.now.Add(replacedFor)
 		return
 	}
-	id, ok := no.Uint16()
-	want := msg.TransformID(id)
+	next, again := t.next(no)
 	switch {
 	case no.Kind == msg.TemporaryFailure:
 		x.postpone(&rekeyIKE{})
-	case no.Kind == msg.InvalidKE && ok && want != msg.KENone && !slices.Contains(t.tried, want) && slices.ContainsFunc(t.offer, func(p msg.Proposal) bool {
-		return slices.ContainsFunc(p.Of(msg.KeyExchange), func(tr msg.Transform) bool { return tr.ID == want })
-	}):
-		x.queue = slices.Insert(x.queue, 0, task(&rekeyIKE{method: want, tried: t.tried}))
+	case no.Kind == msg.InvalidKE && again:
+		x.queue = slices.Insert(x.queue, 0, task(&rekeyIKE{guess: next}))
 	}
 }
 
