@@ -53,7 +53,7 @@ func Run(ctx context.Context, env *Env, args []string) int {
 	if err == nil {
 		return int(iox.OK)
 	}
-	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+	if ctx.Err() != nil { // whatever it ran into: the person has ended it
 		return int(iox.Interrupted)
 	}
 	err = explain(err)

@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -51,19 +53,17 @@ func newBundle(env *Env) *cobra.Command {
 
 func (o *bundleOptions) run(ctx context.Context) error {
 	folder := "cvlan-bundle-" + o.Now().UTC().Format("20060102-150405")
-	if o.output == "-" {
-		return bundle.Write(o.IO.Out, folder, o.Now(), o.gather(ctx))
-	}
 	path := either(o.output, folder+".tar.gz")
-	out, err := openOut(path, o.replace)
-	if err != nil {
-		return err
-	}
-	if err := bundle.Write(out.f, folder, o.Now(), o.gather(ctx)); err != nil {
-		out.discard()
-		return readFault("write", path, err)
-	}
-	if err := out.write(nil); err != nil {
+	err := o.fill(path, o.replace, func() ([]byte, error) {
+		files := o.gather(ctx)
+		if errors.Is(ctx.Err(), context.Canceled) { // half of it is of no use
+			return nil, ctx.Err()
+		}
+		var b bytes.Buffer
+		err := bundle.Write(&b, folder, o.Now(), files)
+		return b.Bytes(), err
+	})
+	if err != nil || path == "-" {
 		return err
 	}
 	if !o.anonymize {

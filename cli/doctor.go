@@ -67,6 +67,9 @@ func (o *doctorOptions) run(ctx context.Context) error {
 	p := o.progress(ctx, "looking")
 	f := doctor.Look(ctx, o.Now(), o.client, o.host(), !o.quick)
 	p.stop()
+	if errors.Is(ctx.Err(), context.Canceled) { // what was not looked at is not wrong
+		return ctx.Err()
+	}
 	d := diagnosis{Schema: local.Schema, Report: doctor.Judge(&f)}
 	if o.fix {
 		if d.Done = o.cure(ctx, &f, d.Findings); len(d.Done) > 0 {

@@ -73,7 +73,7 @@ func (o *pingOptions) run(c *cobra.Command) error {
 		o.request.Via = local.PathRelay
 	}
 	o.request.TimeoutMS = int(time.Duration(o.timeout) / time.Millisecond)
-	quiet := o.out.JSON || o.out.Template != ""
+	quiet := o.out.ForScripts()
 	all := pings{Schema: local.Schema, Pongs: []local.Pong{}}
 	var lost error
 	for c.Context().Err() == nil && (o.count == 0 || all.Sent < o.count) {
@@ -103,6 +103,9 @@ func (o *pingOptions) run(c *cobra.Command) error {
 		if o.direct && p.Path == local.PathDirect {
 			break
 		}
+	}
+	if all.Sent == 0 {
+		return c.Context().Err()
 	}
 	if quiet {
 		if err := o.out.Write(o.IO, all, nil); err != nil {

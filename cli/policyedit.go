@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -49,6 +50,9 @@ func (o *policySet) edit(c *cobra.Command) error {
 	for {
 		if err := o.openEditor(path); err != nil {
 			return o.kept(path, p, err)
+		}
+		if c.Context().Err() != nil { // ctrl-C in an editor is the editor's: vi leaves a mode by it
+			c.SetContext(context.WithoutCancel(c.Context()))
 		}
 		text, err := o.readPolicy(path)
 		switch {

@@ -60,12 +60,13 @@ func (o *statusOptions) run(c *cobra.Command) error {
 
 // follow shows every state until the person has seen enough.
 func (o *statusOptions) follow(ctx context.Context) error {
+	shown := false
 	for s, err := range o.client.Watch(ctx) {
 		if err == nil {
 			s, err = only(s, o.network)
 		}
 		switch {
-		case errors.Is(err, context.Canceled):
+		case errors.Is(err, context.Canceled) && shown:
 			return nil // seen enough
 		case err != nil:
 			return err
@@ -77,7 +78,7 @@ func (o *statusOptions) follow(ctx context.Context) error {
 			}
 			err = o.out.Write(o.IO, s, func() { printStatus(o.IO, o.Now(), s) })
 		}
-		if err != nil {
+		if shown = true; err != nil {
 			return err
 		}
 	}
