@@ -51,3 +51,12 @@ func nothing(t *draw.Theme, width int, title, why string, commands ...string) []
 	}
 	return lines
 }
+
+// forOperators says who may see what somebody else may not, and how one becomes that.
+func forOperators(t *draw.Theme, err error, width int) []string {
+	text := "Only an operator may see them"
+	if h := hint(err); h != "" {
+		text += ": " + cleanText(h)
+	}
+	return paragraph(t.Dim, text, width)
+}

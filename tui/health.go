@@ -66,13 +66,13 @@ func (s *healthScreen) view(width, height int) []string {
 			lines = append(lines, s.finding(&Finding{Severity: severityOf(n, i), Network: n.name, What: p.What, Hint: p.Hint, Cure: s.cureOf(p.Code)}, width)...)
 		}
 	}
+	if _, ill := s.badge(); !ill && len(s.networks) > 0 {
+		lines = append(lines, draw.NewLine(width, draw.Style{}).Put(s.theme.Good, "✓ ").Put(s.theme.Text, "Nothing is wrong").String(), "")
+	}
 	for i := range s.found.Findings {
 		if f := &s.found.Findings[i]; !f.live {
 			lines = append(lines, s.finding(f, width)...)
 		}
-	}
-	if len(lines) == 0 && len(s.networks) > 0 {
-		lines = append(lines, draw.NewLine(width, draw.Style{}).Put(s.theme.Good, "✓ ").Put(s.theme.Text, "Nothing is wrong").String(), "")
 	}
 	for _, n := range s.networks {
 		lines = append(lines, s.membership(n, width)...)

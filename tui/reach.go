@@ -89,7 +89,7 @@ func (d *details) rules(p *peer, width int) []string {
 	known, ok := d.reach[p.id]
 	switch {
 	case d.noReach != nil:
-		return append([]string{head.String()}, append(paragraph(t.Dim, "Only an operator may see them. "+cleanText(hint(d.noReach)), width), "")...)
+		return append([]string{head.String()}, append(forOperators(t, d.noReach, width), "")...)
 	case !ok:
 		return []string{head.String(), t.Dim.Paint(draw.Cut("…", width)), ""}
 	case known.err != nil:

@@ -59,8 +59,8 @@ func (d *details) associations(p *peer, width int) []string {
 		return nil
 	}
 	lines := []string{t.Title.Paint(draw.Cut("IPSEC", width))}
-	if d.tunnels.err != nil {
-		return append(lines, append(paragraph(t.Dim, cleanText(reason(d.tunnels.err)), width), "")...)
+	if d.tunnels.err != nil { // the daemon answers everybody else
+		return append(lines, append(forOperators(t, d.tunnels.err, width), "")...)
 	}
 	f := fields{theme: t, width: width}
 	for _, n := range d.tunnels.list.Networks {

@@ -32,7 +32,7 @@ func (d *details) ways(p *peer, width int) []string {
 	known, ok := d.paths[p.id]
 	switch {
 	case d.noPaths != nil:
-		return append(lines, paragraph(t.Dim, "Only an operator may see them. "+cleanText(hint(d.noPaths)), width)...)
+		return append(lines, forOperators(t, d.noPaths, width)...)
 	case ok && known.err != nil:
 		return append(lines, paragraph(t.Dim, cleanText(reason(known.err)), width)...)
 	case !ok:
