@@ -113,7 +113,7 @@
 //	  Renew                   ------>
 //	                          <------   Renewed                            or Refused
 //
-// A relay admits nodes without asking: by the authority of their tenant and the list of nodes removed. It keeps both on its disk. A node
+// A relay admits nodes without asking: by the authorities of their tenant and the list of nodes removed. It keeps both on its disk. A node
 // that is removed is told to relays at once, and stays on the list until its certificate would have expired.
 //
 // # Authorities
