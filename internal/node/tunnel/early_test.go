@@ -64,6 +64,19 @@ func TestPacketsWaitForAnAnswerNoLongerThanASecond(t *testing.T) {
 	})
 }
 
+// A peer's NAT keepalives are no packets that we have dropped.
+func TestKeepalivesOfNATsAreIgnored(t *testing.T) {
+	inBubble(t, func(t *testing.T, a, b *end) {
+		if err := b.sock.Send([]sock.Train{{Data: []byte{0xff}, Segment: 1, Remote: a.at}}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(rtt)
+		if d := a.State().Drops; len(d) > 0 {
+			t.Errorf("drops %v", d)
+		}
+	})
+}
+
 // What comes by an index that nobody has offered is dropped where it stands.
 func TestPacketsOfNobodyDoNotWait(t *testing.T) {
 	inBubble(t, func(t *testing.T, a, b *end) {

@@ -146,6 +146,7 @@ func (w *inbound) datagram(now mono.Time, datagram []byte, at *place, b *batchOf
 		w.data(now, c, datagram, at, b)
 	case c == Relay && at.peer == nil:
 		w.frame(now, datagram, b)
+	case c == NATKeepalive: // nothing is to be done (RFC 3948 §2.3)
 	case c == Unknown || c == Relay:
 		w.t.drop(Unclaimed, 1)
 	default:
