@@ -1,6 +1,11 @@
 package tui
 
-import "github.com/cvlan/cvlan/tui/draw"
+import (
+	"errors"
+
+	"github.com/cvlan/cvlan/api/local"
+	"github.com/cvlan/cvlan/tui/draw"
+)
 
 // fields makes lines of a label and a value each.
 type fields struct {
@@ -52,8 +57,12 @@ func nothing(t *draw.Theme, width int, title, why string, commands ...string) []
 	return lines
 }
 
-// forOperators says who may see what somebody else may not, and how one becomes that.
+// forOperators says why something is not told: mostly because it is for operators, and how one becomes that.
 func forOperators(t *draw.Theme, err error, width int) []string {
+	var l *local.Error
+	if !errors.As(err, &l) || l.Code != local.CodePermission {
+		return paragraph(t.Dim, cleanText(reason(err)), width)
+	}
 	text := "Only an operator may see them"
 	if h := hint(err); h != "" {
 		text += ": " + cleanText(h)

@@ -59,7 +59,7 @@ func (d *details) associations(p *peer, width int) []string {
 		return nil
 	}
 	lines := []string{t.Title.Paint(draw.Cut("IPSEC", width))}
-	if d.tunnels.err != nil { // the daemon answers everybody else
+	if d.tunnels.err != nil {
 		return append(lines, append(forOperators(t, d.tunnels.err, width), "")...)
 	}
 	f := fields{theme: t, width: width}
