@@ -60,9 +60,15 @@ func seeds() [][]*pb.Map {
 	relayed.Soft = []*pb.Soft{{Node: 1, HomeRelay: 8, Endpoints: [][]byte{{192, 0, 2, 1, 0, 80}, {1}}, Kinds: []byte{1, 2}}}
 	none := deltaOf(11, 12)
 	none.Relays = relaysOf()
+	rotated := deltaOf(10, 11)
+	rotated.Authorities = control.Authorities{Signing: control.AuthorityOf(nil), Ended: []control.AuthorityID{{1}, {2}}, Spread: control.MaxRenewalSpread}.Message()
+	rotated.Network = net7()
+	rotated.Network.Protocol = uint32(control.IPsec)
+	torn := deltaOf(11, 12)
+	torn.Authorities = &pb.Authorities{Signing: []byte{1}, Ended: [][]byte{nil}}
 	forged := peer(5, fixed)
 	forged.Signature[0]++
-	return [][]*pb.Map{{}, {devices, fewer}, {relayed, none}, {deltaOf(10, 11, rival), gone}, {first, second, gone}, {restart}, {restored}, {narrow}, {deltaOf(10, 11, forged, &pb.Peer{Record: (&pbRecord{6}).bytes()}, &pb.Peer{})}}
+	return [][]*pb.Map{{}, {devices, fewer}, {relayed, none}, {rotated, torn}, {deltaOf(10, 11, rival), gone}, {first, second, gone}, {restart}, {restored}, {narrow}, {deltaOf(10, 11, forged, &pb.Peer{Record: (&pbRecord{6}).bytes()}, &pb.Peer{})}}
 }
 
 func joined(maps []*pb.Map) (b []byte) {
