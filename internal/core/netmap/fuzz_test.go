@@ -64,11 +64,9 @@ func seeds() [][]*pb.Map {
 	rotated.Authorities = control.Authorities{Signing: control.AuthorityOf(nil), Ended: []control.AuthorityID{{1}, {2}}, Spread: control.MaxRenewalSpread}.Message()
 	rotated.Network = net7()
 	rotated.Network.Protocol = uint32(control.IPsec)
-	torn := deltaOf(11, 12)
-	torn.Authorities = &pb.Authorities{Signing: []byte{1}, Ended: [][]byte{nil}}
 	forged := peer(5, fixed)
 	forged.Signature[0]++
-	return [][]*pb.Map{{}, {devices, fewer}, {relayed, none}, {rotated, torn}, {deltaOf(10, 11, rival), gone}, {first, second, gone}, {restart}, {restored}, {narrow}, {deltaOf(10, 11, forged, &pb.Peer{Record: (&pbRecord{6}).bytes()}, &pb.Peer{})}}
+	return [][]*pb.Map{{}, {devices, fewer}, {relayed, none}, {rotated}, {deltaOf(10, 11, rival), gone}, {first, second, gone}, {restart}, {restored}, {narrow}, {deltaOf(10, 11, forged, &pb.Peer{Record: (&pbRecord{6}).bytes()}, &pb.Peer{})}}
 }
 
 func joined(maps []*pb.Map) (b []byte) {
@@ -83,6 +81,9 @@ func FuzzApply(f *testing.F) {
 	for _, s := range seeds() {
 		f.Add(joined(s))
 	}
+	torn := deltaOf(11, 12)
+	torn.Authorities = &pb.Authorities{Signing: []byte{1}, Ended: [][]byte{nil}}
+	f.Add(joined([]*pb.Map{torn}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		d := newDesk(t, fixedSnapshot())
 		d.bounds = bounds{peers: 50, bytes: 20_000, plains: 50}
