@@ -14,6 +14,7 @@ import (
 	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/base/logx"
 	"github.com/cvlan/cvlan/internal/node/engine"
+	"github.com/cvlan/cvlan/internal/node/ipsec"
 )
 
 // Daemon is cvland. It is made by New and lives in Run.
@@ -201,5 +202,11 @@ func Cleanup(cfg Config) error {
 	}
 	defer dir.Close()
 	cfg.fill()
-	return cfg.Cleanup()
+	found, err := dir.Memberships()
+	for _, f := range found {
+		if f.Membership != nil {
+			err = errors.Join(err, ipsec.SweepKernel(f.Membership.Meta().Last.Interface))
+		}
+	}
+	return errors.Join(err, cfg.Cleanup())
 }

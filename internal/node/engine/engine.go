@@ -116,7 +116,11 @@ func (e *Engine) Ping(ctx context.Context, to netip.Addr, payload int) (time.Dur
 	if s.tunnel == nil {
 		return 0, ErrDown
 	}
-	return e.cfg.Outside.Host.Ping(ctx, s.Interface, to, payload)
+	through := s.Interface
+	if s.Kernel { // there are two, and the routes know which is the peer's
+		through = ""
+	}
+	return e.cfg.Outside.Host.Ping(ctx, through, to, payload)
 }
 
 // Run lives until ctx is done, and then takes everything off the host again.

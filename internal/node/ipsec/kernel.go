@@ -39,9 +39,9 @@ const (
 	restEvery = 5 * time.Second
 	// settling is for how long after a loan datagrams may come here that were on their way: they are lost.
 	settling = time.Second
-	// shyness is for how long a peer's packets are opened here after some have come where the kernel does not see them: by a relay, or to
-	// another address of ours.
-	shyness = 10 * time.Second
+	// shyness is for how long a peer's packets are opened here after some have come where the kernel does not see them, by a relay or to another
+	// address of ours: until it is known where they come to now.
+	shyness = 2 * time.Second
 )
 
 // kernel decides which pairs are lent to the kernel (see esp.Pair), and keeps the books. Each direction is lent by itself:

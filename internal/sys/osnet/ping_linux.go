@@ -7,13 +7,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// aim makes a raw ICMP socket use one interface and hear echo replies only. The filters are a saving: without them we would
+// aim makes a raw ICMP socket use one interface, unless that is "", and hear echo replies only. The filters are a saving: without them we would
 // merely read, and ignore, the host's other ICMP traffic.
 func aim(iface string, six bool) func(network, address string, c syscall.RawConn) error {
 	return func(_, _ string, c syscall.RawConn) error {
 		var err error
 		if e := c.Control(func(fd uintptr) {
-			err = unix.BindToDevice(int(fd), iface)
+			if iface != "" {
+				err = unix.BindToDevice(int(fd), iface)
+			}
 			if six {
 				var f unix.ICMPv6Filter
 				for i := range f.Data {
