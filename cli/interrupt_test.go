@@ -46,7 +46,7 @@ func silence(t *testing.T, network, address string) (addr string, called <-chan 
 type blind struct{ doctor.Host }
 
 func (blind) Look(context.Context, []doctor.Route) doctor.HostFacts { return doctor.HostFacts{} }
-func (blind) Journal(context.Context) string        { return "" }
+func (blind) Journal(context.Context) string                        { return "" }
 
 // TestCtrlCEndsWhatWaits presses ctrl-C while a command waits for somebody who does not answer: it ends at once with 130, says nothing false,
 // and leaves no file.

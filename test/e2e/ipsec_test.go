@@ -74,9 +74,14 @@ func TestTwoNodesChangeToIPsecAndBackUnderTraffic(t *testing.T) {
 		return nil
 	})
 	c.policy(requires)
-	time.Sleep(time.Second)
+	for _, n := range []*node{a, b} {
+		n.types("wait", "policy", "2")
+	}
 	a.types("set", "protocol", "wireguard")
-	time.Sleep(time.Second)
+	c.policy(`{"acls": [{"src": ["*"], "dst": ["*:1-65535"], "require": ["ipsec"]}, {"src": ["*"], "dst": ["*:*"], "proto": "icmp", "require": ["ipsec"]}]}`)
+	for _, n := range []*node{a, b} { // who has the third policy has had n1's wish, which came before it
+		n.types("wait", "policy", "3")
+	}
 	a.speaks("n2", local.IPsecProtocol, heals) // the rule overrules what a node prefers
 	c.policy(`{"acls": [{"src": ["*"], "dst": ["*:*"]}]}`)
 	a.speaks("n2", local.WireGuardProtocol, heals)
