@@ -58,16 +58,22 @@ func (s *session) tuiConfig(c *cobra.Command) (config tui.Config, leave func(), 
 	daemon := s.daemon(c)
 	exam := &examiner{Env: s.Env, daemon: daemon}
 	config = tui.Config{Daemon: daemon, Examine: exam.examine, Cure: s.host().Run, Now: s.Now, In: s.IO.In, Out: s.IO.Out, Env: os.Environ(), QR: s.qrLines}
+	var mu sync.Mutex // of clients: the interface logs in beside what it draws
 	var clients []*admin.Client
 	leave = func() {
 		daemon.Close()
+		mu.Lock()
+		defer mu.Unlock()
 		for _, c := range clients {
 			c.Close()
 		}
 	}
 	connect := func(t ticket.Ticket, tenant string) tui.Controller {
-		clients = append(clients, admin.NewClient(t))
-		return tui.NewController(clients[len(clients)-1], tenant)
+		client := admin.NewClient(t)
+		mu.Lock()
+		defer mu.Unlock()
+		clients = append(clients, client)
+		return tui.NewController(client, tenant)
 	}
 	config.LogIn = func(name string) (tui.Controller, error) {
 		other := session{Env: s.Env, profile: name, tenant: s.tenant}

@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"context"
 	"slices"
 	"strings"
 
@@ -37,13 +38,23 @@ func (pickLogin) decide(m *Model) action {
 // takeLogin goes on with another login. What is still under way for the one before comes to nothing.
 type takeLogin struct{ login Login }
 
-func (t takeLogin) decide(m *Model) action {
-	c, err := m.config.LogIn(t.login.Name)
-	if err != nil {
-		return oops("use the login "+cleanName(t.login.Name), err)
+func (t takeLogin) run(_ context.Context, c *Config) outcome {
+	other, err := c.LogIn(t.login.Name)
+	return loggedIn{t.login, other, err}
+}
+
+type loggedIn struct {
+	login Login
+	to    Controller
+	err   error
+}
+
+func (t loggedIn) take(m *Model) action {
+	if t.err != nil {
+		return oops("use the login "+cleanName(t.login.Name), t.err)
 	}
 	other := *m.config // work that is under way keeps the one that it has
-	other.Controller, other.Login = c, t.login.Name
+	other.Controller, other.Login = t.to, t.login.Name
 	m.config = &other
 	w := m.world
 	w.admin, w.loginAs, w.proofs, m.proofAsked = true, loginText(&other), map[string]proofNews{}, false
