@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cvlan/cvlan/internal/base/ticket"
+	"github.com/cvlan/cvlan/internal/sys/osnet"
 	"github.com/cvlan/cvlan/internal/sys/stream"
 )
 
@@ -95,17 +96,7 @@ func reachable(c Config) ([]string, error) {
 			return []string{c.Listen}, nil
 		}
 	}
-	own, err := net.InterfaceAddrs()
-	if err != nil {
-		return nil, err
-	}
-	var addrs []netip.Addr
-	for _, a := range own {
-		p, err := netip.ParsePrefix(a.String())
-		if err == nil && p.Addr().IsGlobalUnicast() {
-			addrs = append(addrs, p.Addr())
-		}
-	}
+	addrs := osnet.Own()
 	if len(addrs) == 0 {
 		addrs = []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1})}
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/ticket"
 	"github.com/cvlan/cvlan/internal/core/forward"
+	"github.com/cvlan/cvlan/internal/sys/osnet"
 	"github.com/cvlan/cvlan/internal/sys/stream"
 	"github.com/cvlan/cvlan/proto/control"
 	"github.com/cvlan/cvlan/relay/server"
@@ -114,18 +115,13 @@ func portOf(listen string) (uint16, error) {
 
 // own are the machine's addresses with a port, public ones first and loopback only if there is nothing else.
 func own(port uint16, skip func(netip.Addr) bool) []string {
-	all, _ := net.InterfaceAddrs()
 	var public, private []string
-	for _, a := range all {
-		p, ok := a.(*net.IPNet)
-		if !ok || !p.IP.IsGlobalUnicast() {
+	for _, ip := range osnet.Own() {
+		if skip != nil && skip(ip) {
 			continue
 		}
-		if ip, ok := netip.AddrFromSlice(p.IP); ok && skip != nil && skip(ip.Unmap()) {
-			continue
-		}
-		text := net.JoinHostPort(p.IP.String(), strconv.Itoa(int(port)))
-		if p.IP.IsPrivate() {
+		text := netip.AddrPortFrom(ip, port).String()
+		if ip.IsPrivate() {
 			private = append(private, text)
 		} else {
 			public = append(public, text)
