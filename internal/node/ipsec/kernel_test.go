@@ -1,0 +1,143 @@
+package ipsec_test
+
+import (
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/cvlan/cvlan/internal/base/mono"
+	"github.com/cvlan/cvlan/internal/lab/toyike"
+	"github.com/cvlan/cvlan/internal/node/ipsec"
+	"github.com/cvlan/cvlan/internal/node/tunnel"
+	"github.com/cvlan/cvlan/internal/sys/sock"
+	"github.com/cvlan/cvlan/internal/sys/xfrm"
+)
+
+// memory is a kernel that carries nothing: it remembers what it was told, and says what it is told to have carried.
+type memory struct {
+	sas      map[uint32]xfrm.SA
+	used     map[uint32]xfrm.Use
+	taken    []sock.Taking
+	admitted []uint32          // peers
+	leads    map[uint32]uint32 // peer -> SPI
+	lost     bool              // it forgets what it has carried
+	orders   []string
+}
+
+func (m *memory) Add(s xfrm.SA) error {
+	m.orders = append(m.orders, "add")
+	m.sas[s.SPI] = s
+	m.used[s.SPI] = xfrm.Use{Sent: s.Last, Received: s.Last}
+	return nil
+}
+
+func (m *memory) Use(s xfrm.SA) (xfrm.Use, error) { return m.used[s.SPI], nil }
+
+func (m *memory) Remove(s xfrm.SA) (xfrm.Use, error) {
+	m.orders = append(m.orders, "remove")
+	delete(m.sas, s.SPI)
+	if m.lost {
+		return xfrm.Use{}, xfrm.ErrLost
+	}
+	return m.used[s.SPI], nil
+}
+
+func (m *memory) Admit(w xfrm.Way) error {
+	m.admitted = append(m.admitted, w.Peer)
+	return nil
+}
+
+func (m *memory) Refuse(w xfrm.Way) error {
+	m.orders = append(m.orders, "refuse")
+	m.admitted = slices.DeleteFunc(m.admitted, func(p uint32) bool { return p == w.Peer })
+	return nil
+}
+
+func (m *memory) Lead(w xfrm.Way, s xfrm.SA) error {
+	m.leads[w.Peer] = s.SPI
+	return nil
+}
+
+func (m *memory) Unlead(w xfrm.Way) error {
+	delete(m.leads, w.Peer)
+	return nil
+}
+
+func (m *memory) Take(all []sock.Taking) error {
+	m.taken = all
+	return nil
+}
+
+func (m *memory) Source(netip.Addr) (netip.Addr, error) { return netip.MustParseAddr("192.0.2.1"), nil }
+
+// lent has a's side start anew with a kernel, and both meet.
+func (w *world) lent() *memory {
+	w.Helper()
+	m := &memory{sas: map[uint32]xfrm.SA{}, used: map[uint32]xfrm.Use{}, leads: map[uint32]uint32{}}
+	w.a.Close()
+	var build ipsec.BuildKeyer
+	w.a.keyer, build = toyike.New(toyike.Config{Self: w.a.Name(), Secret: []byte("known to both"), Keys: w.a.keys})
+	w.a.Start(w.Links, map[tunnel.Class]tunnel.Build{tunnel.IKE: ipsec.New(ipsec.Config{Keyer: build, Kernel: m, Port: 41641})})
+	w.a.SetSources([]netip.Addr{w.a.Addr})
+	w.a.Knows(w.b.End)
+	w.a.Says(w.b.End, 0, 10)
+	w.Pass(10 * time.Second)
+	w.b.WantHeard(0, 10)
+	return m
+}
+
+// nosy is a filter that wants to see every packet.
+type nosy struct{}
+
+func (nosy) Out(mono.Time, []byte, int, bool) bool { return true }
+func (nosy) In(mono.Time, []byte, int, bool) bool  { return true }
+
+func TestAPairIsLentWhileNothingIsFiltered(t *testing.T) {
+	inWorld(t, gcm(), func(w *world) {
+		m := w.lent()
+		if len(m.sas) != 2 || len(m.taken) != 1 || len(m.admitted) != 1 || len(m.leads) != 1 {
+			w.Fatalf("%+v", m)
+		}
+		out := m.leads[m.admitted[0]]
+		m.used[out] = xfrm.Use{Sent: 5000, Packets: 4900, Bytes: 4900 * 100}
+		w.Pass(10 * time.Second)
+		if st := w.a.Of(w.b.End); st.TxPackets < 4900 {
+			w.Errorf("%d packets were sent", st.TxPackets)
+		}
+		m.used[out], m.orders = xfrm.Use{Sent: 6000}, nil
+		w.a.SetFilter(nosy{})
+		w.a.Review()
+		if len(m.sas)+len(m.taken)+len(m.admitted)+len(m.leads) > 0 || m.orders[0] != "refuse" {
+			w.Errorf("%+v", m)
+		}
+		w.a.Says(w.b.End, 10, 20)
+		w.Pass(time.Second)
+		w.b.WantHeard(10, 20) // by numbers that the kernel has not used
+		w.a.SetFilter(nil)
+		w.a.Review()
+		if len(m.taken) == 0 || len(m.leads) == 0 || m.leads[m.admitted[0]] == out && m.sas[out].Last < 6000 {
+			w.Errorf("%+v", m)
+		}
+	})
+}
+
+func TestAPairOfUnknownNumbersIsUsedNoMore(t *testing.T) {
+	inWorld(t, gcm(), func(w *world) {
+		m := w.lent()
+		was := m.taken[0].SPI
+		m.lost = true
+		w.a.SetFilter(nosy{})
+		w.a.Review()
+		w.Pass(10 * time.Second)
+		w.a.Says(w.b.End, 10, 20)
+		w.Pass(10 * time.Second)
+		w.b.WantHeard(10, 20)
+		m.lost = false
+		w.a.SetFilter(nil)
+		w.a.Review()
+		if len(m.taken) != 1 || m.taken[0].SPI == was {
+			w.Errorf("the kernel has %+v", m.taken)
+		}
+	})
+}
