@@ -41,7 +41,7 @@ func TestACopyOfAMachineIsRefusedAndTheFirstGoesOn(t *testing.T) {
 	w.must(peer.ask("n1"))
 
 	// What the hint says helps.
-	clone.types("down", "--forget", "--yes")
+	clone.types("logout", "--local", "--yes")
 	clone.join(c.key())
 	clone.reaches("n1", soon)
 	if got := len(c.nodes()); got != 3 {

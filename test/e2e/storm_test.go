@@ -157,5 +157,5 @@ func (s *storm) finish(round int, key string, err error) {
 		return
 	}
 	s.c.admin("node", "delete", s.victim.in(office).Self.ID, "--yes")
-	s.victim.types("down", "--forget", "--yes")
+	s.victim.types("logout", "--yes")
 }
