@@ -76,7 +76,7 @@ func (s *session) tuiConfig(c *cobra.Command) (config tui.Config, leave func(), 
 		return tui.NewController(client, tenant)
 	}
 	config.LogIn = func(name string) (tui.Controller, error) {
-		other := session{Env: s.Env, profile: name, tenant: s.tenant}
+		other := session{Env: s.Env, profile: name}
 		t, p, err := other.login()
 		if err != nil {
 			return nil, err
