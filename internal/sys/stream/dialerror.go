@@ -36,7 +36,7 @@ func (e *DialError) Error() string {
 	return e.Why()
 }
 
-// Why says what was tried in vain: attempts with the same reason together, and their transports where they differ.
+// Why says what was tried in vain: attempts with the same reason together, and of a place by which transport, unless it was either.
 func (e *DialError) Why() string {
 	var reasons []string
 	who := make(map[string][]failure)
@@ -49,7 +49,7 @@ func (e *DialError) Why() string {
 	}
 	var parts []string
 	for _, r := range reasons {
-		parts = append(parts, where(who[r], len(reasons) > 1)+": "+r)
+		parts = append(parts, where(who[r])+": "+r)
 	}
 	if e.ended != nil {
 		parts = append(parts, "gave up: "+reason(e.ended))
@@ -58,15 +58,15 @@ func (e *DialError) Why() string {
 }
 
 // where lists where attempts went, each place once.
-func where(fs []failure, transports bool) string {
+func where(fs []failure) string {
 	var all []string
-	for _, f := range fs {
-		at := f.addr
-		if transports {
-			at = strings.TrimSpace(string(f.transport) + " " + at)
-		}
-		if !slices.Contains(all, at) {
-			all = append(all, at)
+	for i, f := range fs {
+		either := func(o failure) bool { return o.addr == f.addr && o.transport != f.transport }
+		switch {
+		case !slices.ContainsFunc(fs, either):
+			all = append(all, strings.TrimSpace(string(f.transport)+" "+f.addr))
+		case !slices.ContainsFunc(fs[:i], either):
+			all = append(all, f.addr)
 		}
 	}
 	return strings.Join(all, ", ")
