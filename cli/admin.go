@@ -83,7 +83,11 @@ func (s *session) profiles() (*admin.Profiles, error) {
 	if err != nil {
 		return nil, err
 	}
-	return admin.ReadProfiles(path)
+	all, err := admin.ReadProfiles(path)
+	if err != nil {
+		return nil, &iox.Error{Exit: iox.Invalid, What: err.Error(), Err: err}
+	}
+	return all, nil
 }
 
 // readTicket reads an admin key from a file and checks it.

@@ -140,7 +140,7 @@ func (j *judge) certificate(n *local.Network) {
 		Why: "it renews itself halfway, and has not", Hint: "it needs the controller: cvlan status, then the daemon's log"}
 	if j.Now.After(*end) {
 		f.Code, f.Severity, f.What = "certificate-expired", Error, "this machine's certificate ended on "+end.UTC().Format("2006-01-02")
-		f.Hint = "is the clock right? if so, join anew: cvlan down --network " + n.Name + " --forget, then cvlan up --key-file FILE"
+		f.Hint = "is the clock right? if so, join anew: cvlan logout --network " + n.Name + ", then cvlan up --key-file FILE"
 	}
 	j.add(f)
 }
