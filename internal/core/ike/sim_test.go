@@ -27,11 +27,14 @@ func TestSimulation(t *testing.T) {
 	}
 	defer debug.SetGCPercent(debug.SetGCPercent(400)) // there is little to keep
 	var happened [EventFault + 1]atomic.Int64
+	var worlds atomic.Int64
 	t.Run("seed", func(t *testing.T) {
 		for seed := range n {
 			t.Run(fmt.Sprint(seed), func(t *testing.T) {
 				t.Parallel()
-				for _, s := range simulate(t, uint64(seed)).side {
+				w := simulate(t, uint64(seed))
+				worlds.Add(1)
+				for _, s := range w.side {
 					for _, e := range s.events {
 						happened[e.Kind].Add(1)
 					}
@@ -41,7 +44,7 @@ func TestSimulation(t *testing.T) {
 	})
 	for k := EventUp; k <= EventFault; k++ {
 		t.Log(k, happened[k].Load())
-		if k != EventFault && happened[k].Load() == 0 && n == *seeds {
+		if k != EventFault && happened[k].Load() == 0 && int(worlds.Load()) == *seeds {
 			t.Errorf("in %d worlds %q has never happened", n, k)
 		}
 	}

@@ -217,8 +217,9 @@ func (s *side) note(e Event) {
 	case EventUp:
 		s.up[e.ID] = true
 	case EventDown:
+		was := s.up[e.ID] // an attempt may come to nothing: an old answer to its first message spoils it
 		delete(s.up, e.ID)
-		if w.honest && e.Reason == Unusable || w.tame && (e.Reason == NoAnswer || e.Reason == NotFound) {
+		if w.honest && e.Reason == Unusable || w.tame && was && (e.Reason == NoAnswer || e.Reason == NotFound) {
 			w.t.Errorf("%s gives up for no good reason: %s\n%s", s.name, e.Reason, w.story())
 		}
 	case EventFault:
