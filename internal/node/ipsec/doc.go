@@ -7,5 +7,8 @@
 //	                    transport  <-  Keyer, by Host, while it is called: Send, Install, Delete
 //	tunnel's workers -> session = esp.Pair          packets, without the owner
 //
+// An SPI that the Keyer has offered is told to the tunnel, which holds what comes by it until the pair is installed, a second at most: other
+// implementations seal with a pair before the answer has left that makes it ours.
+//
 // The non-ESP marker (RFC 3948) is put before messages and taken off here: a Keyer sees neither it nor ports.
 package ipsec
