@@ -231,16 +231,26 @@ func (w *inbound) data(now mono.Time, c Class, datagram []byte, at *place, b *ba
 	}
 }
 
+// lendsWithin is how often the owner is waited for while it lends a session.
+const lendsWithin = 10
+
 // again has a datagram come once more, because the kernel is to open it, and did not when it came. The owner may be about to lend the
-// session at this moment: that is waited for.
+// session at this moment: that is waited for. What comes here even so is lost soon after.
 func (w *inbound) again(now mono.Time, datagram []byte, at *place, s Session) {
-	if now.Sub(w.waited) < waitEvery {
+	switch {
+	case now.Sub(w.waited) < waitEvery:
 		w.t.owner.note(s)
-	} else {
-		w.waited = now
-		w.t.owner.insist(s)
+	case at.remote.Addr() == at.local:
+		return
+	default:
+		for range lendsWithin {
+			if w.t.owner.insist(s) {
+				break
+			}
+		}
+		w.waited = w.t.clock.Now()
 	}
-	if at.peer == nil && at.local.IsValid() && at.remote.Addr() != at.local {
+	if at.peer == nil && at.local.IsValid() {
 		_ = w.sock.Send([]sock.Train{{Data: datagram, Remote: netip.AddrPortFrom(at.local, w.sock.Port()), Local: at.local}}) // else it is lost
 	}
 }

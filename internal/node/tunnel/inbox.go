@@ -75,16 +75,18 @@ func (o *owner) note(s Session) {
 const waitMost = 2 * time.Millisecond
 
 // insist tells of marks in a session and waits until they have been seen, or the owner has something long to do. Workers call it.
-func (o *owner) insist(s Session) {
-	late, seen := time.NewTimer(waitMost), make(chan struct{})
+func (o *owner) insist(s Session) (seen bool) {
+	late, done := time.NewTimer(waitMost), make(chan struct{})
 	defer late.Stop()
 	select {
-	case o.asks <- func() { defer close(seen); o.attend(s) }:
-		<-seen
+	case o.asks <- func() { defer close(done); o.attend(s) }:
+		<-done
+		return true
 	case <-late.C:
 		o.note(s)
 	case <-o.closed:
 	}
+	return false
 }
 
 // wish tells that packets wait for a session with a peer. Workers call it.
