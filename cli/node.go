@@ -13,10 +13,10 @@ import (
 )
 
 func newNode(s *session) *cobra.Command {
-	return nouns("node", "Approve, rename, tag and remove nodes",
+	return nouns("node", "Approve, suspend, rename, tag and remove nodes",
 		"A node is a machine in a network. It is named by its identifier, by name.network, or by its name if only one node of the tenant has it.",
 		"  cvlan admin node list\n  cvlan admin node approve web",
-		newNodeList(s), newNodeShow(s), newNodeApprove(s), newNodeRename(s), newNodeTag(s, true), newNodeTag(s, false), newNodeDelete(s))
+		newNodeList(s), newNodeShow(s), newNodeApprove(s), newNodeSuspend(s), newNodeRename(s), newNodeTag(s, true), newNodeTag(s, false), newNodeDelete(s))
 }
 
 func newNodeList(s *session) *cobra.Command {
@@ -136,6 +136,25 @@ func (s *session) approved(n admin.Node, waited bool) {
 	}
 	s.IO.Printf("%s is approved already", n.Name)
 	s.IO.Notef("Which nodes wait: cvlan admin node list --pending")
+}
+
+func newNodeSuspend(s *session) *cobra.Command {
+	return s.tells(&cobra.Command{
+		Use: "suspend NODE", Short: "Let a node wait for approval again",
+		Long: "suspend hides a node from the others, and the others from it, until it is approved: a laptop that may be lost, a server that may be broken into. " +
+			"Tunnels with it end within two seconds wherever the controller reaches. It keeps its name, addresses, tags and owner.",
+		Example: "  cvlan admin node suspend laptop\n  cvlan admin node approve laptop",
+		Args:    takes("NODE"),
+	}, func(w *work, args []string) error {
+		n, err := admin.Call(w, w.client, admin.SuspendNode, admin.ChangeNodeIn{OneNodeIn: w.node(args[0])})
+		if err != nil {
+			return err
+		}
+		return w.show(n.Body, func() {
+			s.IO.Printf("%s is suspended", n.Body.Name)
+			s.IO.Notef("To let it in again: cvlan admin node approve %s", n.Body.Name)
+		})
+	}, "id")
 }
 
 func newNodeRename(s *session) *cobra.Command {

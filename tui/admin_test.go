@@ -34,6 +34,13 @@ func TestNodesAreApprovedTaggedRenamedRemoved(t *testing.T) {
 	s.did(t, "tag "+rig+" +[] -[lab]")
 	s.press("r", "2", "enter")
 	s.did(t, "rename "+rig+" rig2")
+	s.press("s")
+	s.wants(t, "rig waits for approval already")
+	s.press("down", "s")
+	s.wants(t, "Until it is approved again nobody reaches it")
+	s.press("y")
+	s.did(t, "suspend "+s.ruler.nodes[1].ID.String()) // db-1
+	s.press("up")
 	before := len(s.ruler.done)
 	s.press("x")
 	s.wants(t, "Remove rig from office?")

@@ -11,6 +11,7 @@ type Controller interface {
 	Explain(ctx context.Context, network string, q admin.PolicyQuestion) (admin.PolicyAnswers, error)
 	Nodes(ctx context.Context) ([]admin.Node, error)
 	Approve(ctx context.Context, node string) error
+	Suspend(ctx context.Context, node string) error
 	Rename(ctx context.Context, node, name string) error
 	Tag(ctx context.Context, node string, change admin.TagChange) (unknown []string, err error)
 	Delete(ctx context.Context, node string) error
@@ -49,6 +50,11 @@ func (r *remote) Nodes(ctx context.Context) ([]admin.Node, error) {
 
 func (r *remote) node(name string) admin.OneNodeIn {
 	return admin.OneNodeIn{InTenant: r.tenant, Node: name}
+}
+
+func (r *remote) Suspend(ctx context.Context, node string) error {
+	_, err := admin.Call(ctx, r.client, admin.SuspendNode, admin.ChangeNodeIn{OneNodeIn: r.node(node)})
+	return err
 }
 
 func (r *remote) Approve(ctx context.Context, node string) error {

@@ -136,6 +136,7 @@ func (r *ruler) Explain(_ context.Context, network string, q admin.PolicyQuestio
 	return admin.PolicyAnswers{Number: 3, Answers: []admin.Explanation{e}}, err
 }
 func (r *ruler) Nodes(context.Context) ([]admin.Node, error) { return r.nodes, r.err }
+func (r *ruler) Suspend(_ context.Context, n string) error   { return r.note("suspend %s", n) }
 func (r *ruler) Approve(_ context.Context, n string) error   { return r.note("approve %s", n) }
 func (r *ruler) Rename(_ context.Context, n, name string) error {
 	return r.note("rename %s %s", n, name)

@@ -13,7 +13,7 @@ var helpParts = []struct {
 		{"p", "ping it, live"}, {"c C", "copy its address; its name"}, {"e", "policy: may this machine reach it?"}, {"f e", "policy: may this one reach that one?"}, {"esc", "drop the filter; back"}}},
 	{"Others", []hintText{{"f", "Health: mend what can be mended from here"}, {"n", "Health: check what this machine's network lets through"}, {"enter", "Networks: show only this one"}, {"u d c", "Networks: switch on, off; copy my address"},
 		{"enter", "Denials: why this packet was dropped"}}},
-	{"With a login to a controller", []hintText{{"a t r x", "Nodes: approve, tag, rename, remove"}, {"enter", "Nodes: what the controller knows of one"}, {"n x", "Keys: make one, revoke one"}, {"R", "Nodes, Keys: ask again"}, {"x", "Policy: turn the question round"}, {"L", "go on with another login"}}},
+	{"With a login to a controller", []hintText{{"a s t r x", "Nodes: approve, suspend, tag, rename, remove"}, {"enter", "Nodes: what the controller knows of one"}, {"n x", "Keys: make one, revoke one"}, {"R", "Nodes, Keys: ask again"}, {"x", "Policy: turn the question round"}, {"L", "go on with another login"}}},
 	{"Signs", []hintText{{"●", "direct"}, {"◐", "through a relay"}, {"○", "online, no traffic"}, {"◇", "a device without an agent"}, {"✗", "closed: no protocol in common"}, {"·", "offline"}}},
 }
 

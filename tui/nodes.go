@@ -158,6 +158,12 @@ func (s *nodesScreen) key(name string) action {
 			return say{text: called + " is approved already"}
 		}
 		return changeNode{called + " is approved", "approve " + called, func(ctx context.Context, c Controller) error { return c.Approve(ctx, id) }}
+	case "s":
+		if n.Pending {
+			return say{text: called + " waits for approval already"}
+		}
+		return ask{question: "Suspend " + called + "? Until it is approved again nobody reaches it, and it reaches nobody.",
+			then: changeNode{called + " is suspended", "suspend " + called, func(ctx context.Context, c Controller) error { return c.Suspend(ctx, id) }}}
 	case "t":
 		return request{"Tags of " + called, strings.Join(bare(n.Tags), " "), func(text string) action { return retag(n, text) }}
 	case "r":
@@ -217,8 +223,13 @@ func (s *nodesScreen) hints() []hintText {
 		first = hintText{"esc", "back"}
 	}
 	h := []hintText{first, {"t", "tag"}, {"r", "rename"}, {"x", "remove"}, {"R", "ask again"}}
-	if n := s.current(); n != nil && n.Pending {
+	n := s.current()
+	switch {
+	case n == nil:
+	case n.Pending:
 		h = append([]hintText{{"a", "approve"}}, h...)
+	default:
+		h = append(h[:len(h)-1], hintText{"s", "suspend"}, h[len(h)-1])
 	}
 	return h
 }

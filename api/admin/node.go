@@ -19,6 +19,9 @@ var (
 	ApproveNode = Op[ChangeNodeIn, NodeOut]{Route{
 		ID: "approveNode", Method: http.MethodPost, Path: "/api/v1/tenants/{tenant}/nodes/{node}/approve", Scope: NodesWrite, Tag: "Nodes",
 		Summary: "Approve a node", Detail: "A node that is approved already is left as it is."}}
+	SuspendNode = Op[ChangeNodeIn, NodeOut]{Route{
+		ID: "suspendNode", Method: http.MethodPost, Path: "/api/v1/tenants/{tenant}/nodes/{node}/suspend", Scope: NodesWrite, Tag: "Nodes",
+		Summary: "Suspend a node", Detail: "It waits for approval again: every other node forgets it at once, and it them. A node that waits already is left as it is."}}
 	RenameNode = Op[RenameNodeIn, NodeOut]{Route{
 		ID: "renameNode", Method: http.MethodPatch, Path: "/api/v1/tenants/{tenant}/nodes/{node}", Scope: NodesWrite, Tag: "Nodes",
 		Summary: "Rename a node"}}

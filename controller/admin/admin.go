@@ -120,6 +120,7 @@ func (s *server) register() {
 	within(s, admin.ListNodes, s.listNodes)
 	within(s, admin.GetNode, s.getNode)
 	within(s, admin.ApproveNode, s.approveNode)
+	within(s, admin.SuspendNode, s.suspendNode)
 	within(s, admin.RenameNode, s.renameNode)
 	within(s, admin.TagNode, s.tagNode)
 	within(s, admin.DeleteNode, s.deleteNode)

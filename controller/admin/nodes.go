@@ -50,18 +50,25 @@ func (s *server) getNode(ctx context.Context, t *tenant, in *admin.OneNodeIn) (*
 }
 
 func (s *server) approveNode(ctx context.Context, t *tenant, in *admin.ChangeNodeIn) (*admin.NodeOut, error) {
+	return s.changeNode(ctx, t, in, t.ApproveNode)
+}
+
+func (s *server) suspendNode(ctx context.Context, t *tenant, in *admin.ChangeNodeIn) (*admin.NodeOut, error) {
+	return s.changeNode(ctx, t, in, t.SuspendNode)
+}
+
+// changeNode has the store make a change to a node that knows no more than its version.
+func (s *server) changeNode(ctx context.Context, t *tenant, in *admin.ChangeNodeIn, change func(context.Context, string, ident.Node, uint64) (store.Node, error)) (*admin.NodeOut, error) {
 	v, err := condition(t.route, in.IfMatch.IfMatch)
 	if err != nil {
 		return nil, err
 	}
 	n, err := t.node(ctx, in.Node)
+	if err == nil {
+		n, err = change(ctx, t.actor(), n.ID, v)
+	}
 	if err != nil {
 		return nil, err
-	}
-	if n.Pending || v != 0 {
-		if n, err = t.ApproveNode(ctx, t.actor(), n.ID, v); err != nil {
-			return nil, err
-		}
 	}
 	return s.nodeOut(ctx, t, n)
 }

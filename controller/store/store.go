@@ -280,6 +280,7 @@ type Handle interface {
 	Node(ctx context.Context, id ident.Node) (Node, error)
 	NodesNamed(ctx context.Context, network ident.Network, name string) ([]Node, error)           // zero: of all networks
 	ApproveNode(ctx context.Context, actor string, id ident.Node, ifVersion uint64) (Node, error) // ifVersion 0: whatever it is
+	SuspendNode(ctx context.Context, actor string, id ident.Node, ifVersion uint64) (Node, error) // until it is approved again
 	RenameNode(ctx context.Context, actor string, id ident.Node, name string, ifVersion uint64) (Node, error)
 	// SetNodeTags replaces the node's tags. Whether they may be given is for the caller to know.
 	SetNodeTags(ctx context.Context, actor string, id ident.Node, tags []string, ifVersion uint64) (Node, error)

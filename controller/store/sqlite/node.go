@@ -71,15 +71,25 @@ func ordered(rows []nodeRow, by func(a, b nodeRow) int) []store.Node {
 
 // ApproveNode implements store.Handle. Approving twice is harmless.
 func (h handle) ApproveNode(ctx context.Context, actor string, id ident.Node, ifVersion uint64) (store.Node, error) {
+	return h.letWait(ctx, actor, "node.approve", id, ifVersion, false)
+}
+
+// SuspendNode implements store.Handle. Suspending twice is harmless.
+func (h handle) SuspendNode(ctx context.Context, actor string, id ident.Node, ifVersion uint64) (store.Node, error) {
+	return h.letWait(ctx, actor, "node.suspend", id, ifVersion, true)
+}
+
+// letWait lets a node wait for approval, or no longer.
+func (h handle) letWait(ctx context.Context, actor, action string, id ident.Node, ifVersion uint64, pending bool) (store.Node, error) {
 	return h.change(ctx, id, ifVersion, func(w *work, n *store.Node) error {
-		if !n.Pending {
+		if n.Pending == pending {
 			return errUnchanged
 		}
-		n.Pending = false
-		if _, err := w.audit(actor, "node.approve", id, slog.String("name", n.Name)); err != nil {
+		n.Pending = pending
+		if _, err := w.audit(actor, action, id, slog.String("name", n.Name)); err != nil {
 			return err
 		}
-		return w.exec(approveNode, int64(id), int64(n.Version))
+		return w.exec(letNodeWait, int64(id), pending, int64(n.Version))
 	})
 }
 

@@ -73,7 +73,7 @@ const (
 	nameIsTaken          statement = `SELECT EXISTS (SELECT 1 FROM node WHERE tenant = ?1 AND network = ?2 AND name = ?3 UNION ALL SELECT 1 FROM plain WHERE tenant = ?1 AND network = ?2 AND name = ?3)`
 
 	insertNode  statement = `INSERT INTO node (tenant, ` + nodeColumns + `, born) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25)`
-	approveNode statement = `UPDATE node SET pending = 0, version = ?3 WHERE tenant = ?1 AND id = ?2`
+	letNodeWait statement = `UPDATE node SET pending = ?3, version = ?4 WHERE tenant = ?1 AND id = ?2`
 	renameNode  statement = `UPDATE node SET name = ?3, record = ?4, signed = ?5, revision = ?6, version = ?7 WHERE tenant = ?1 AND id = ?2`
 	tagNode     statement = `UPDATE node SET tags = ?3, record = ?4, signed = ?5, revision = ?6, version = ?7 WHERE tenant = ?1 AND id = ?2`
 	reportNode  statement = `UPDATE node SET os = ?3, software = ?4, attrs = ?5, version = ?6 WHERE tenant = ?1 AND id = ?2`

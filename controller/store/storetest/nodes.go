@@ -32,6 +32,12 @@ func nodesAreApprovedRenamedAndSigned(t *testing.T, b *bench) {
 	if again := must[store.Node](t)(h.ApproveNode(ctx(), admin, node.ID, 0)); !reflect.DeepEqual(again, approved) {
 		t.Errorf("approved twice: %+v", again)
 	}
+	for range 2 {
+		if n := must[store.Node](t)(h.SuspendNode(ctx(), admin, node.ID, 0)); !n.Pending || n.Version <= approved.Version || n.Revision != 1 {
+			t.Errorf("suspended: %+v", n)
+		}
+	}
+	approved = must[store.Node](t)(h.ApproveNode(ctx(), admin, node.ID, 0))
 
 	sign := func(n store.Node) []byte {
 		return must[[]byte](t)(id.Sign(control.Transcript(acme.ID, n.Network, n.Record)))

@@ -161,6 +161,7 @@ func (e estate) raid(o estate) map[string]error {
 	errs["RevokeJoinKey"] = e.h.RevokeJoinKey(ctx(), admin, o.key.ID)
 	_, errs["Admit"] = e.h.Admit(ctx(), machine(o.key, o.secret, "spy"))
 	_, errs["Node"] = e.h.Node(ctx(), o.node.ID)
+	_, errs["SuspendNode"] = e.h.SuspendNode(ctx(), admin, o.node.ID, 0)
 	_, errs["ApproveNode"] = e.h.ApproveNode(ctx(), admin, o.node.ID, 0)
 	_, errs["RenameNode"] = e.h.RenameNode(ctx(), admin, o.node.ID, "mine", 0)
 	errs["DeleteNode"] = e.h.DeleteNode(ctx(), admin, o.node.ID, 0)

@@ -71,6 +71,7 @@ func everyChangeIsInTheTrail(t *testing.T, b *bench) {
 	k, s := b.joinKey(h, store.JoinKey{Network: n.ID, Uses: 1, Approve: true, Tags: []string{"tag:server"}})
 	node := must[store.Node](t)(h.Admit(ctx(), machine(k, s, "web")))
 	must[store.Node](t)(h.ApproveNode(ctx(), admin, node.ID, 0))
+	must[store.Node](t)(h.SuspendNode(ctx(), admin, node.ID, 0))
 	must[store.Node](t)(h.SignNode(ctx(), node.ID, node.Record, make([]byte, key.SignatureSize)))
 	must[store.Node](t)(h.RenameNode(ctx(), admin, node.ID, "db", 0))
 	b.ok(h.Renewed(ctx(), node.ID, store.Certificate{Serial: "1", NotAfter: b.now.Add(time.Hour)}))
@@ -101,7 +102,7 @@ func everyChangeIsInTheTrail(t *testing.T, b *bench) {
 		target        fmt.Stringer
 	}{
 		{admin, "tenant.create", acme.ID}, {admin, "network.create", n.ID}, {admin, "key.create", k.ID}, {byNode, "node.join", node.ID},
-		{admin, "node.approve", node.ID}, {byNode, "node.sign", node.ID}, {admin, "node.rename", node.ID}, {"controller", "node.renew", node.ID},
+		{admin, "node.approve", node.ID}, {admin, "node.suspend", node.ID}, {byNode, "node.sign", node.ID}, {admin, "node.rename", node.ID}, {"controller", "node.renew", node.ID},
 		{admin, "group.create", dev}, {admin, "user.create", person}, {admin, "group.add", dev}, {admin, "group.remove", dev}, {admin, "user.change", person},
 		{admin, "user.delete", person}, {admin, "group.delete", dev}, {admin, "node.tag", node.ID}, {byNode, "node.report", node.ID}, {admin, "policy.put", n.ID},
 		{admin, "peer.create", p.ID}, {admin, "peer.delete", p.ID},

@@ -278,6 +278,14 @@ func TestClosingANetworkAndApprovingANode(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.Reaches(2*time.Second, "a")
+		if _, err := w.Controller.Tenant().SuspendNode(w.Background(), "story", w.id("c"), 0); err != nil {
+			t.Fatal(err)
+		}
+		w.Until(2*time.Second, "c waits again, and nobody knows it", func() bool { return !a.Sees("c") && !b.Sees("c") && !c.Sees("a") && c.Network().State == local.Pending })
+		if _, err := w.Controller.Tenant().ApproveNode(w.Background(), "story", w.id("c"), 0); err != nil {
+			t.Fatal(err)
+		}
+		c.Reaches(2*time.Second, "a")
 		if err := w.Controller.Tenant().DeleteNode(w.Background(), "story", w.id("c"), 0); err != nil {
 			t.Fatal(err)
 		}
