@@ -30,6 +30,9 @@
 //   - An initiation that arrives while our own is under way does not discard ours. Of two sides that begin at once, the one with
 //     the smaller public key insists (DropCrossed) and the other answers, so that it costs no retransmission; peers that know
 //     nothing of this rule answer too, and it costs none either.
+//   - The first initiation of an attempt is repeated once, after half a second and byte for byte, if nothing has answered; who repeats it to us gets the same
+//     response again, until the session is in use. To others a repetition is a recording, which they ignore. What one lost datagram costs is
+//     half a second instead of five; the limit of one initiation in REKEY_TIMEOUT (§6.1) holds for all that can make a peer work.
 //   - Sessions are dropped as soon as they are of no use, REJECT_AFTER_TIME after their birth, not at three times that age.
 //   - Peers may be unknown until they speak: Config.Lookup is asked for the peer behind a stranger's static key.
 //

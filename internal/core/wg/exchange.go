@@ -19,6 +19,8 @@ import (
 //
 //	receiveCookie <------- cookie reply (64 bytes) --- admit
 //	initiate, RekeyTimeout later, with MAC2 ---------> admit
+//
+// What is lost is sent again, the same bytes, once: see repeat and answer.
 
 // Handshake takes a message of any kind but KindTransport and says what became of it. It keeps no part of packet.
 func (m *Machine) Handshake(now mono.Time, from Origin, packet []byte, out *Out) Drop {
@@ -80,7 +82,23 @@ func (m *Machine) initiate(p *peer, now mono.Time, out *Out) {
 	p.jar.stamp(now, msg, p.public)
 	p.jitter = m.drawJitter()
 	p.retryAt, p.wantAt = now.Add(RekeyTimeout+p.jitter), mono.Never
+	p.attempt.repeatAt = mono.Never
+	if p.began == now {
+		p.attempt.sent, p.attempt.repeatAt = [initiationSize]byte(msg), now.Add(repeatAfter)
+	}
 	m.sentHandshake(p, now)
+	out.transmit(p.public, 0, msg)
+}
+
+// repeat sends the first initiation of an attempt once more if nothing has answered it. To the peer it is what a network may do to any datagram, so the paper's limit of one
+// initiation in RekeyTimeout holds for what can make work, and a datagram that is lost costs half a second instead of five.
+func (m *Machine) repeat(p *peer, now mono.Time, out *Out) {
+	if p.attempt == nil || !due(p.attempt.repeatAt, now) {
+		return
+	}
+	p.attempt.repeatAt = mono.Never
+	msg := out.room(initiationSize)
+	copy(msg, p.attempt.sent[:])
 	out.transmit(p.public, 0, msg)
 }
 
@@ -117,6 +135,11 @@ func (m *Machine) receiveInitiation(now mono.Time, from Origin, msg initiation, 
 	switch {
 	case !ok:
 		return DropForged
+	case at == p.latest && p.answers(&v) && p.visits.allow(now, initiationEvery, 1):
+		again := out.room(responseSize)
+		copy(again, p.answer.sent[:])
+		out.transmit(p.public, from.Source, again)
+		return Taken
 	case !at.After(p.latest):
 		return DropReplayed
 	case !p.visits.allow(now, initiationEvery, 1):
@@ -179,10 +202,24 @@ func (m *Machine) respond(p *peer, now mono.Time, from Origin, v *visit, out *Ou
 	for _, old := range p.keys.offer(s) {
 		m.retire(old, out)
 	}
+	p.answer = &answer{session: s, asked: [keySize]byte(v.ephemeral), sent: [responseSize]byte(msg)}
 	out.session(EventInstalled, s)
 	out.transmit(p.public, from.Source, msg)
 	m.look(p, now, out)
 	return Taken
+}
+
+// answer is a response of ours of which nobody has shown yet that it arrived. Who repeats the initiation gets it again, and nothing else changes: the
+// message proves nothing that is new, not even where its sender is.
+type answer struct {
+	session *Session
+	asked   [keySize]byte // the initiation's ephemeral key
+	sent    [responseSize]byte
+}
+
+// answers reports whether v is an initiation that was answered, with a session that lives.
+func (p *peer) answers(v *visit) bool {
+	return p.answer != nil && p.answer.asked == [keySize]byte(v.ephemeral) && p.keys.holds(p.answer.session)
 }
 
 // receiveResponse completes an attempt of ours. The keepalive tells the peer at once that it worked, so that it may send too.
@@ -190,6 +227,7 @@ func (m *Machine) receiveResponse(now mono.Time, from Origin, msg response, out 
 	p := m.awaiting(msg)
 	send, receive, ok := p.attempt.finish(&m.id, msg, p.secrets()...)
 	if !ok {
+		p.attempt.repeatAt = mono.Never // it has arrived
 		if p.guarded {
 			out.event(EventMismatch, p)
 		}
@@ -232,6 +270,7 @@ func (m *Machine) crossed(p *peer, now mono.Time) bool {
 func (m *Machine) confirm(p *peer, now mono.Time, out *Out) {
 	s := p.keys.next
 	s.confirmed.Store(true)
+	p.answer = nil
 	m.endAttempt(p)
 	p.complete = now
 	m.retire(p.keys.promote(), out)
@@ -246,6 +285,9 @@ func (m *Machine) receiveCookie(now mono.Time, msg cookieReply) Drop {
 	}
 	if !p.jar.keep(now, msg, p.public) {
 		return DropForged
+	}
+	if p.attempt != nil {
+		p.attempt.repeatAt = mono.Never // it would be as unwelcome as the first
 	}
 	return Taken
 }

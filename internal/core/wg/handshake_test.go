@@ -21,37 +21,92 @@ func TestTheFirstPacketOpensTheTunnel(t *testing.T) {
 	}
 }
 
-func TestALostInitiationIsRepeated(t *testing.T) {
-	w := newWorld(t, 2, nil)
-	lost := 0
+// loses lets a world lose the first messages of a kind.
+func (w *world) loses(kind Kind, many int) {
 	w.pass = func(_ int, data []byte) bool {
-		if KindOf(data) == KindInitiation && lost < 2 {
-			lost++
+		if KindOf(data) == kind && many > 0 {
+			many--
 			return false
 		}
 		return true
 	}
+}
+
+func TestALostInitiationCostsHalfASecond(t *testing.T) {
+	w := newWorld(t, 2, nil)
+	w.loses(KindInitiation, 1)
 	w.say(0, "hello")
-	w.run(2*(RekeyTimeout+maxJitter) + time.Second)
+	w.run(repeatAfter + 100*time.Millisecond)
 	w.heard(1, "hello")
 }
 
-func TestALostResponseIsAnsweredAgain(t *testing.T) {
+func TestALostResponseCostsHalfASecond(t *testing.T) {
 	w := newWorld(t, 3, nil)
-	lost := 0
-	w.pass = func(_ int, data []byte) bool {
-		if KindOf(data) == KindResponse && lost == 0 {
-			lost++
-			return false
-		}
-		return true
+	w.loses(KindResponse, 1)
+	w.say(0, "hello")
+	w.run(repeatAfter + 100*time.Millisecond)
+	w.heard(1, "hello")
+	w.talk(time.Second)
+	if n := len(w.side[1].rx); n != 1 {
+		t.Errorf("responder keeps %d sessions, want 1: it has answered one initiation, twice", n)
 	}
+}
+
+func TestLostInitiationsAreReplaced(t *testing.T) {
+	w := newWorld(t, 2, nil)
+	w.loses(KindInitiation, 3) // the first is said twice
+	w.say(0, "hello")
+	w.run(2*(RekeyTimeout+maxJitter) + time.Second)
+	w.heard(1, "hello")
+	if n := w.sent[0][KindInitiation]; n != 4 {
+		t.Errorf("%d initiations, want 4", n)
+	}
+}
+
+func TestLostResponsesAreReplaced(t *testing.T) {
+	w := newWorld(t, 3, nil)
+	w.loses(KindResponse, 2)
 	w.say(0, "hello")
 	w.run(RekeyTimeout + maxJitter + time.Second)
 	w.heard(1, "hello")
 	w.talk(time.Second)
 	if n := len(w.side[1].rx); n != 1 {
 		t.Errorf("responder keeps %d sessions, want 1: the unanswered one is replaced", n)
+	}
+}
+
+// A recording moves nobody, and is worth nothing once the session is in use.
+func TestARepeatedInitiationProvesNothing(t *testing.T) {
+	w := newWorld(t, 3, nil)
+	var recorded []byte
+	w.pass = func(_ int, data []byte) bool {
+		if KindOf(data) == KindInitiation && recorded == nil {
+			recorded = bytes.Clone(data)
+		}
+		return KindOf(data) != KindResponse
+	}
+	elsewhere := w.from[0]
+	elsewhere.Source += 7
+	again := func() (Drop, int) {
+		before := w.sent[1][KindResponse]
+		w.side[1].out.Reset()
+		d := w.side[1].m.Handshake(w.now, elsewhere, recorded, &w.side[1].out)
+		for _, e := range w.side[1].out.Events {
+			t.Errorf("a recording causes %+v", e)
+		}
+		w.side[1].flush(w.now)
+		return d, w.sent[1][KindResponse] - before
+	}
+	w.say(0, "hello")
+	w.run(100 * time.Millisecond)
+	if d, n := again(); d != Taken || n != 1 {
+		t.Errorf("%v, %d responses: want the one that is missing", d, n)
+	}
+	w.pass = nil
+	w.run(time.Second)
+	w.heard(1, "hello")
+	if d, n := again(); d != DropReplayed || n != 0 {
+		t.Errorf("%v, %d responses to a recording after the session was used", d, n)
 	}
 }
 

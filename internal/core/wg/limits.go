@@ -22,6 +22,8 @@ const (
 	lastMinute = RejectAfterTime - KeepaliveTimeout - RekeyTimeout
 	// silence is how long data may go unanswered before the session is suspected dead (§6.5).
 	silence = KeepaliveTimeout + RekeyTimeout
+	// repeatAfter is how long an initiation waits until the very same bytes are sent once more, as a network might: longer than most answers take.
+	repeatAfter = 500 * time.Millisecond
 	// crossing is how long after our first initiation one from the peer counts as sent before ours arrived: a long round trip.
 	crossing = time.Second
 	// initiationEvery bounds the initiations that one authenticated peer may make us work for: 50 a second.

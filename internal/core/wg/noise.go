@@ -8,6 +8,7 @@ import (
 	"golang.org/x/crypto/chacha20poly1305"
 
 	"github.com/cvlan/cvlan/internal/base/key"
+	"github.com/cvlan/cvlan/internal/base/mono"
 )
 
 // identity is our side of every handshake: the static key, and the transcript of messages that are addressed to it.
@@ -52,6 +53,9 @@ type attempt struct {
 	transcript
 	ephemeral *ecdh.PrivateKey
 	index     uint32
+
+	sent     [initiationSize]byte // as it was, if it may be repeated
+	repeatAt mono.Time            // when it is sent once more; Never: it is not
 }
 
 // finish reads the response (§5.4.3), which is made with one of the preshared keys, and returns the two keys. Its cost is two

@@ -47,6 +47,7 @@ type peer struct {
 	latest  Timestamp // the greatest accepted
 	visits  pace      // authentic initiations from it
 	attempt *attempt  // our initiation that waits for a response
+	answer  *answer   // our response, until the session is confirmed or gone
 	jar     jar
 	keys    keyring
 	traffic *activity // nil until the first handshake message in either direction

@@ -31,7 +31,7 @@ func TestAStrangerThatLookupKnowsIsServed(t *testing.T) {
 	w.boot(0, 5, epoch(), nil)
 	w.say(0, "you do not know me")
 	w.run(time.Second)
-	if w.side[1].drops[DropUnknownPeer] != 1 || w.side[1].m.Peers() != 1 {
+	if w.side[1].drops[DropUnknownPeer] != 2 || w.side[1].m.Peers() != 1 {
 		t.Error("a stranger that Lookup does not know was served")
 	}
 }
@@ -71,7 +71,7 @@ func TestTheBoundOnPeersHoldsForStrangersAndForPut(t *testing.T) {
 	w.boot(0, 5, epoch(), nil)
 	w.say(0, "one too many")
 	w.run(time.Second)
-	if w.side[1].drops[DropTooManyPeers] != 1 || w.side[1].m.Peers() != 1 {
+	if w.side[1].drops[DropTooManyPeers] != 2 || w.side[1].m.Peers() != 1 {
 		t.Error("a stranger beyond the bound was served")
 	}
 	if err := w.side[1].m.Put(w.now, Peer{Public: w.pub[0]}, &w.side[1].out); err == nil {

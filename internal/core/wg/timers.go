@@ -12,8 +12,12 @@ func (m *Machine) look(p *peer, now mono.Time, out *Out) {
 	for _, s := range p.keys.expire(now) {
 		m.retire(s, out)
 	}
+	if p.answer != nil && !p.keys.holds(p.answer.session) {
+		p.answer = nil
+	}
 	m.collect(p, now, out)
 	m.retry(p, now, out)
+	m.repeat(p, now, out)
 	m.acknowledge(p, now, out)
 	m.suspect(p, now, out)
 	m.keepAlive(p, now, out)
@@ -138,6 +142,9 @@ func (m *Machine) speak(p *peer, now mono.Time, out *Out) {
 // deadline is the earliest instant at which look would do something.
 func (m *Machine) deadline(p *peer, now mono.Time) mono.Time {
 	at := mono.Earlier(p.retryAt, p.wantAt)
+	if p.attempt != nil {
+		at = mono.Earlier(at, p.attempt.repeatAt)
+	}
 	for _, s := range p.keys.all() {
 		if s != nil {
 			at = mono.Earlier(at, s.born.Add(RejectAfterTime))

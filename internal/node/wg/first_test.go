@@ -105,7 +105,7 @@ func TestPacketsWaitInVainForAPeerThatIsNowhere(t *testing.T) {
 		a.knows(b, at())
 		a.says(b, "lost")
 		w.Pass(time.Second)
-		if s := a.of(b); s.Waiting != 1 || s.Endpoint.IsValid() || s.Drops[tunnel.NoPath.String()] != 1 {
+		if s := a.of(b); s.Waiting != 1 || s.Endpoint.IsValid() || s.Drops[tunnel.NoPath.String()] != 2 {
 			w.Errorf("at first: %+v", s)
 		}
 		w.Pass(2 * time.Minute)
