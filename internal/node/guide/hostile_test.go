@@ -120,7 +120,10 @@ func TestARelayCanLosePacketsAndNoMore(t *testing.T) {
 				t.Errorf("%v reaches %v directly", a.inner, b.inner)
 			}
 		})
-		for what, n := range l.did {
+		l.mu.Lock()
+		did := l.did
+		l.mu.Unlock()
+		for what, n := range did {
 			if n < 20 {
 				t.Errorf("lie %d was told %d times", what, n)
 			}

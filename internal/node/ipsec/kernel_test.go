@@ -3,6 +3,7 @@ package ipsec_test
 import (
 	"net/netip"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 
 // memory is a kernel that carries nothing: it remembers what it was told, and says what it is told to have carried.
 type memory struct {
+	mu       sync.Mutex // held by the test only while it writes: it reads when all is quiet
 	sas      map[uint32]xfrm.SA
 	used     map[uint32]xfrm.Use
 	taken    []sock.Taking
@@ -26,15 +28,30 @@ type memory struct {
 }
 
 func (m *memory) Add(s xfrm.SA) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.orders = append(m.orders, "add")
 	m.sas[s.SPI] = s
 	m.used[s.SPI] = xfrm.Use{Sent: s.Last, Received: s.Last}
 	return nil
 }
 
-func (m *memory) Use(s xfrm.SA) (xfrm.Use, error) { return m.used[s.SPI], nil }
+func (m *memory) Use(s xfrm.SA) (xfrm.Use, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.used[s.SPI], nil
+}
+
+// now changes what it will say.
+func (m *memory) now(change func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	change()
+}
 
 func (m *memory) Remove(s xfrm.SA) (xfrm.Use, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.orders = append(m.orders, "remove")
 	delete(m.sas, s.SPI)
 	if m.lost {
@@ -44,27 +61,37 @@ func (m *memory) Remove(s xfrm.SA) (xfrm.Use, error) {
 }
 
 func (m *memory) Admit(w xfrm.Way) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.admitted = append(m.admitted, w.Peer)
 	return nil
 }
 
 func (m *memory) Refuse(w xfrm.Way) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.orders = append(m.orders, "refuse")
 	m.admitted = slices.DeleteFunc(m.admitted, func(p uint32) bool { return p == w.Peer })
 	return nil
 }
 
 func (m *memory) Lead(w xfrm.Way, s xfrm.SA) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.leads[w.Peer] = s.SPI
 	return nil
 }
 
 func (m *memory) Unlead(w xfrm.Way) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	delete(m.leads, w.Peer)
 	return nil
 }
 
 func (m *memory) Take(all []sock.Taking) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.taken = all
 	return nil
 }
@@ -100,12 +127,12 @@ func TestAPairIsLentWhileNothingIsFiltered(t *testing.T) {
 			w.Fatalf("%+v", m)
 		}
 		out := m.leads[m.admitted[0]]
-		m.used[out] = xfrm.Use{Sent: 5000, Packets: 4900, Bytes: 4900 * 100}
+		m.now(func() { m.used[out] = xfrm.Use{Sent: 5000, Packets: 4900, Bytes: 4900 * 100} })
 		w.Pass(10 * time.Second)
 		if st := w.a.Of(w.b.End); st.TxPackets < 4900 {
 			w.Errorf("%d packets were sent", st.TxPackets)
 		}
-		m.used[out], m.orders = xfrm.Use{Sent: 6000}, nil
+		m.now(func() { m.used[out], m.orders = xfrm.Use{Sent: 6000}, nil })
 		w.a.SetFilter(nosy{})
 		w.a.Review()
 		if len(m.sas)+len(m.taken)+len(m.admitted)+len(m.leads) > 0 || m.orders[0] != "refuse" {
@@ -126,14 +153,14 @@ func TestAPairOfUnknownNumbersIsUsedNoMore(t *testing.T) {
 	inWorld(t, gcm(), func(w *world) {
 		m := w.lent()
 		was := m.taken[0].SPI
-		m.lost = true
+		m.now(func() { m.lost = true })
 		w.a.SetFilter(nosy{})
 		w.a.Review()
 		w.Pass(10 * time.Second)
 		w.a.Says(w.b.End, 10, 20)
 		w.Pass(10 * time.Second)
 		w.b.WantHeard(10, 20)
-		m.lost = false
+		m.now(func() { m.lost = false })
 		w.a.SetFilter(nil)
 		w.a.Review()
 		if len(m.taken) != 1 || m.taken[0].SPI == was {

@@ -30,6 +30,9 @@ func hard(a, b string) bool {
 func TestEveryPairOfRoutersMeetsAsTheModelSays(t *testing.T) {
 	for i, a := range natmodel.Kinds {
 		for j, b := range natmodel.Kinds[i:] {
+			if testing.Short() && (i+j)%4 > 0 {
+				continue
+			}
 			t.Run(a+" x "+b, func(t *testing.T) {
 				Tell(t, uint64(100*i+j), func(w *World) { w.meets(a, b) })
 			})

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -55,11 +54,11 @@ type framed struct {
 	hurry bool
 	ended atomic.Bool // the peer has said that it sends no more
 	wrong atomic.Pointer[error]
-	once  sync.Once
+	over  chan struct{} // closed when Close has ended
 }
 
 func newFramed(c carrier, info Info, limit int) *framed {
-	s := &framed{c: c, r: bufio.NewReaderSize(c, 16), info: info} // 16: only lengths pass through; frames are read past it
+	s := &framed{c: c, r: bufio.NewReaderSize(c, 16), info: info, over: make(chan struct{})} // 16: only lengths pass through; frames are read past it
 	s.Limit(limit)
 	return s
 }
@@ -214,19 +213,25 @@ func (s *framed) closed() bool {
 
 // Close implements Stream. It may take until flush is over; whoever calls it again meanwhile waits, too.
 func (s *framed) Close() error {
-	s.once.Do(func() {
-		until := time.Now().Add(flush)
-		s.gate.close()
-		ctx, cancel := context.WithDeadline(context.Background(), until)
-		defer cancel()
-		if s.gate.empty(ctx) == nil && s.wrong.Load() == nil {
-			if s.ended.Load() {
-				until = time.Now() // the peer has finished before us: it waits for nothing
-			}
-			s.c.finish(until)
-		}
-		s.c.abort()
-		s.gate.empty(context.Background()) // abort has ended the write
-	})
+	if s.gate.close() {
+		s.end()
+		close(s.over)
+	}
+	<-s.over
 	return nil
+}
+
+// end waits until what has been sent has arrived, but not for ever, and ends everything.
+func (s *framed) end() {
+	until := time.Now().Add(flush)
+	ctx, cancel := context.WithDeadline(context.Background(), until)
+	defer cancel()
+	if s.gate.empty(ctx) == nil && s.wrong.Load() == nil {
+		if s.ended.Load() {
+			until = time.Now() // the peer has finished before us: it waits for nothing
+		}
+		s.c.finish(until)
+	}
+	s.c.abort()
+	s.gate.empty(context.Background()) // abort has ended the write
 }
