@@ -66,9 +66,9 @@ fetch_libreswan() {
 }
 
 install_strongswan() {
-  command -v swanctl >/dev/null && [ -x /usr/sbin/charon-systemd ] && return
+  command -v swanctl >/dev/null && command -v openssl >/dev/null && [ -x /usr/sbin/charon-systemd ] && return
   { apt-get -q update && apt-get -q install -y --no-install-recommends strongswan-swanctl charon-systemd strongswan-charon \
-    libcharon-extra-plugins libstrongswan-extra-plugins libstrongswan-standard-plugins; } >/dev/null
+    libcharon-extra-plugins libstrongswan-extra-plugins libstrongswan-standard-plugins openssl iproute2; } >/dev/null
 }
 
 # report WHOSE LOG makes a line of each story in a test's log, with the last that was said in one which did not pass. Of a story that is told in
