@@ -74,8 +74,11 @@ func (p *Pair) spent() (c Cost, err error) {
 	return c, err
 }
 
-// costed measures what f costs.
+// costed measures what f costs, once the machine is at rest.
 func (p *Pair) costed(f func() error) (Cost, error) {
+	if err := rest(); err != nil {
+		return Cost{}, err
+	}
 	before, err := p.spent()
 	if err != nil {
 		return Cost{}, err
@@ -85,6 +88,24 @@ func (p *Pair) costed(f func() error) (Cost, error) {
 	}
 	after, err := p.spent()
 	return Cost{after.CPU - before.CPU, after.Machine - before.Machine}, err
+}
+
+// rest waits until the machine does next to nothing: stock's daemon goes on for a while after a load, and that would be whose turn comes
+// next to bear. Other people's work is not waited for longer than patience.
+func rest() error {
+	const look, patience, little = 250 * time.Millisecond, 15 * time.Second, 25 * time.Millisecond
+	for until := time.Now().Add(patience); time.Now().Before(until); {
+		before, err := measure.Busy()
+		if err != nil {
+			return err
+		}
+		time.Sleep(look)
+		after, err := measure.Busy()
+		if err != nil || after-before < little {
+			return err
+		}
+	}
+	return nil
 }
 
 // generate runs loadgen on A and reads its result. It may take as long as the load lasts, and a grace.
