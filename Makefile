@@ -11,7 +11,7 @@ GOBUILD  := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 FUZZTIME ?= 20s
 
-.PHONY: help build build-fips test race e2e interop-wg interop-ipsec systemd uml demo natgrid bench bench-engine bench-relay bench-ipsec bench-policy bench-filter bench-cli bench-tools flame fuzz lint cross generate man clean
+.PHONY: help build build-fips test race e2e e2e-kernel interop-wg interop-ipsec systemd uml demo natgrid bench bench-engine bench-relay bench-ipsec bench-policy bench-filter bench-cli bench-tools flame fuzz lint cross generate man clean
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -33,6 +33,12 @@ race: ## the same with the race detector (needs a C compiler)
 
 e2e: build ## real TUN devices, sockets and namespaces, faults included
 	$(GO) test -count=1 -timeout 20m -parallel 4 -tags e2e ./test/e2e/... -args -bin $(abspath $(BIN))
+
+e2e-kernel: build ## the stories in which the kernel carries IPsec, in User-Mode Linux
+	@mkdir -p $(BIN)/tools
+	CGO_ENABLED=0 $(GO) test -c -o $(BIN)/tools/xfrm.test ./internal/sys/xfrm
+	CGO_ENABLED=0 $(GO) test -c -tags e2e -o $(BIN)/tools/e2e.test ./test/e2e
+	test/e2e/kernel.sh $(BIN)
 
 interop-wg: ## our tunnel meets wireguard-go and the kernel's WireGuard (in User-Mode Linux where this machine's kernel has none)
 	@mkdir -p $(BIN)/tools

@@ -115,7 +115,7 @@ func yes(b bool) string {
 
 func newNodeApprove(s *session) *cobra.Command {
 	return s.tells(&cobra.Command{
-		Use: "approve NODE", Short: "Let a node that waits take part", Long: "approve shows a node that joined with a key made with --approve to the others, and the others to it.",
+		Use: "approve NODE", Short: "Let a node that waits take part", Long: "approve shows a node that joined with a key made with --approve, or was suspended, to the others, and the others to it.",
 		Example: "  cvlan admin node approve web\n  cvlan admin node list --pending --template '{{range .nodes}}{{.id}} {{end}}' | xargs -n 1 cvlan admin node approve",
 		Args:    takes("NODE"),
 	}, func(w *work, args []string) error {

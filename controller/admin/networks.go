@@ -58,15 +58,7 @@ func (s *server) getNetwork(ctx context.Context, t *tenant, in *admin.OneNetwork
 
 // setAccess puts a network's first policy in force, or one that lets nothing pass.
 func (s *server) setAccess(ctx context.Context, t *tenant, in *admin.SetAccessIn) (*admin.NetworkOut, error) {
-	v, err := condition(t.route, in.IfMatch.IfMatch)
-	if err != nil {
-		return nil, err
-	}
-	n, err := t.network(ctx, in.Network)
-	if err != nil {
-		return nil, err
-	}
-	p, err := t.unchanged(ctx, n, v)
+	n, p, v, err := t.networkAsShown(ctx, in.Network, in.IfMatch)
 	if err != nil {
 		return nil, err
 	}
@@ -83,15 +75,8 @@ func (s *server) setAccess(ctx context.Context, t *tenant, in *admin.SetAccessIn
 
 // changeNetwork changes what its nodes speak.
 func (s *server) changeNetwork(ctx context.Context, t *tenant, in *admin.ChangeNetworkIn) (*admin.NetworkOut, error) {
-	v, err := condition(t.route, in.IfMatch.IfMatch)
+	n, _, v, err := t.networkAsShown(ctx, in.Network, in.IfMatch)
 	if err != nil {
-		return nil, err
-	}
-	n, err := t.network(ctx, in.Network)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := t.unchanged(ctx, n, v); err != nil {
 		return nil, err
 	}
 	if v != 0 {
@@ -116,28 +101,27 @@ func protocol(t control.Tunnels) admin.Protocol {
 	return admin.Protocol(t.String())
 }
 
-// unchanged returns a network's policy if both are as they were at a version that was shown; 0: whatever they are.
-func (t *tenant) unchanged(ctx context.Context, n store.Network, version uint64) (store.Policy, error) {
-	p, err := t.Policy(ctx, n.ID)
+// networkAsShown finds a network and its policy, if both are as they were at the version that was shown; 0: whatever they are.
+func (t *tenant) networkAsShown(ctx context.Context, name string, m admin.IfMatch) (n store.Network, p store.Policy, version uint64, err error) {
+	if version, err = condition(t.route, m.IfMatch); err != nil {
+		return n, p, 0, err
+	}
+	if n, err = t.network(ctx, name); err != nil {
+		return n, p, 0, err
+	}
+	p, err = t.Policy(ctx, n.ID)
 	if err == nil && version != 0 && version != versionOf(n, p) {
 		err = fmt.Errorf("network %q: %w; look at it again", n.Name, store.ErrConflict)
 	}
-	return p, err
+	return n, p, version, err
 }
 
 // versionOf is a network's as it is shown: its policy is part of it.
 func versionOf(n store.Network, p store.Policy) uint64 { return max(n.Version, p.Version) }
 
 func (s *server) deleteNetwork(ctx context.Context, t *tenant, in *admin.DeleteNetworkIn) (*admin.Nothing, error) {
-	v, err := condition(t.route, in.IfMatch.IfMatch)
+	n, _, _, err := t.networkAsShown(ctx, in.Network, in.IfMatch)
 	if err != nil {
-		return nil, err
-	}
-	n, err := t.network(ctx, in.Network)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := t.unchanged(ctx, n, v); err != nil {
 		return nil, err
 	}
 	return &admin.Nothing{}, t.DeleteNetwork(ctx, t.actor(), n.ID, n.Version)

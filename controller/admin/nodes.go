@@ -50,20 +50,22 @@ func (s *server) getNode(ctx context.Context, t *tenant, in *admin.OneNodeIn) (*
 }
 
 func (s *server) approveNode(ctx context.Context, t *tenant, in *admin.ChangeNodeIn) (*admin.NodeOut, error) {
-	return s.changeNode(ctx, t, in, t.ApproveNode)
+	return s.changeNode(ctx, t, in.Node, in.IfMatch, t.ApproveNode)
 }
 
 func (s *server) suspendNode(ctx context.Context, t *tenant, in *admin.ChangeNodeIn) (*admin.NodeOut, error) {
-	return s.changeNode(ctx, t, in, t.SuspendNode)
+	return s.changeNode(ctx, t, in.Node, in.IfMatch, t.SuspendNode)
 }
 
-// changeNode has the store make a change to a node that knows no more than its version.
-func (s *server) changeNode(ctx context.Context, t *tenant, in *admin.ChangeNodeIn, change func(context.Context, string, ident.Node, uint64) (store.Node, error)) (*admin.NodeOut, error) {
-	v, err := condition(t.route, in.IfMatch.IfMatch)
-	if err != nil {
-		return nil, err
-	}
-	n, err := t.node(ctx, in.Node)
+func (s *server) renameNode(ctx context.Context, t *tenant, in *admin.RenameNodeIn) (*admin.NodeOut, error) {
+	return s.changeNode(ctx, t, in.Node, in.IfMatch, func(ctx context.Context, actor string, id ident.Node, ifVersion uint64) (store.Node, error) {
+		return t.RenameNode(ctx, actor, id, in.Body.Name, ifVersion)
+	})
+}
+
+// changeNode has the store change a node, if that is as it was shown.
+func (s *server) changeNode(ctx context.Context, t *tenant, name string, m admin.IfMatch, change func(context.Context, string, ident.Node, uint64) (store.Node, error)) (*admin.NodeOut, error) {
+	n, v, err := t.nodeAsShown(ctx, name, m)
 	if err == nil {
 		n, err = change(ctx, t.actor(), n.ID, v)
 	}
@@ -73,32 +75,21 @@ func (s *server) changeNode(ctx context.Context, t *tenant, in *admin.ChangeNode
 	return s.nodeOut(ctx, t, n)
 }
 
-func (s *server) renameNode(ctx context.Context, t *tenant, in *admin.RenameNodeIn) (*admin.NodeOut, error) {
-	v, err := condition(t.route, in.IfMatch.IfMatch)
-	if err != nil {
-		return nil, err
-	}
-	n, err := t.node(ctx, in.Node)
-	if err != nil {
-		return nil, err
-	}
-	if n, err = t.RenameNode(ctx, t.actor(), n.ID, in.Body.Name, v); err != nil {
-		return nil, err
-	}
-	return s.nodeOut(ctx, t, n)
-}
-
 // deleteNode removes a node. The store tells the hub, which ends its session.
 func (s *server) deleteNode(ctx context.Context, t *tenant, in *admin.ChangeNodeIn) (*admin.Nothing, error) {
-	v, err := condition(t.route, in.IfMatch.IfMatch)
-	if err != nil {
-		return nil, err
-	}
-	n, err := t.node(ctx, in.Node)
+	n, v, err := t.nodeAsShown(ctx, in.Node, in.IfMatch)
 	if err != nil {
 		return nil, err
 	}
 	return &admin.Nothing{}, t.DeleteNode(ctx, t.actor(), n.ID, v)
+}
+
+// nodeAsShown finds a node, and the version that it must have; 0: any.
+func (t *tenant) nodeAsShown(ctx context.Context, name string, m admin.IfMatch) (n store.Node, version uint64, err error) {
+	if version, err = condition(t.route, m.IfMatch); err == nil {
+		n, err = t.node(ctx, name)
+	}
+	return n, version, err
 }
 
 // node finds a node by identifier, by name.network, or by a name that only one node of the tenant has.
