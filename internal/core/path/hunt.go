@@ -16,6 +16,7 @@ const (
 	offerTimes  = 3
 	offerWait   = time.Second // then we start without the peer
 	socketWait  = time.Second
+	socketIdle  = 30 * time.Second // and the peer does not use a socket: longer than there is between its keepalives
 	tellEvery   = 500 * time.Millisecond
 	offerMemory = 10 * time.Minute // of the peer's generation, should its clock have been wrong
 	restunEvery = 5 * time.Second
@@ -62,8 +63,9 @@ type hunt struct {
 	until    mono.Time
 	socket   uint16 // of this hunt; 0: the main socket only
 	mapped   netip.AddrPort
-	open     []uint16 // all sockets that were opened for this peer
-	awaits   int      // sockets asked for and not yet there
+	open     []uint16  // all sockets that were opened for this peer
+	sweepAt  mono.Time // when some of them may be of no use any more
+	awaits   int       // sockets asked for and not yet there
 	punchAt  mono.Time
 }
 
@@ -86,10 +88,11 @@ func (h *hunt) deadline(now mono.Time, s *search) mono.Time {
 	case punching:
 		return h.until
 	}
+	at := h.sweepAt
 	if s.flows(now, active) && s.direct() == nil {
-		return max(h.at, now)
+		at = mono.Earlier(at, max(h.at, now))
 	}
-	return mono.Never
+	return at
 }
 
 // sockets returns those that the candidates of the peer are probed from.
@@ -108,6 +111,9 @@ func (f *Finder) advance(now mono.Time, s *search, out *Decisions) {
 	f.tell(now, s, out)
 	switch h.phase {
 	case resting:
+		if !h.sweepAt.IsNever() && !now.Before(h.sweepAt) {
+			f.closeSockets(now, s, out)
+		}
 		if s.flows(now, active) && s.direct() == nil && !now.Before(h.at) {
 			f.attempt(now, s, false, out)
 		}

@@ -181,7 +181,7 @@ func (f *Finder) pinged(now mono.Time, s *search, w Way, m disco.Message, out *D
 	if t == nil {
 		return
 	}
-	s.touched = now
+	s.touched, t.asked = now, now
 	unproven := t.way.Direct() && t.proven.IsNever()
 	seen := noAddress
 	if w.Direct() {

@@ -1,6 +1,7 @@
 package path
 
 import (
+	"cmp"
 	"container/heap"
 	"fmt"
 	"math/rand/v2"
@@ -66,6 +67,8 @@ type node struct {
 	delay   time.Duration // from the node to the middle of the world
 	out     Decisions
 	talks   bool
+	every   time.Duration // it talks; 0: 100 ms
+	said    int
 	got     []arrival
 	history []string
 	size    int // what the MTU event says
@@ -327,7 +330,7 @@ func (n *node) relayed(w Way, arrive func(Way)) {
 	})
 }
 
-// talk sends data ten times a second, until talks is false.
+// talk sends data until talks is false.
 func (n *node) talk() {
 	if !n.talks {
 		return
@@ -336,6 +339,7 @@ func (n *node) talk() {
 		n.f.Wanted(n.now, 0, &n.out)
 	} else {
 		w := n.using
+		n.said++
 		n.f.Sent(n.now, 0, &n.out)
 		n.transmit(w, min(n.dataSize, n.size), func(from Way) {
 			o := n.other()
@@ -345,7 +349,7 @@ func (n *node) talk() {
 		})
 	}
 	n.flush()
-	n.after(100*time.Millisecond, n.talk)
+	n.after(cmp.Or(n.every, 100*time.Millisecond), n.talk)
 }
 
 // bothTalk starts traffic in both directions and lets it flow until both ways are direct.

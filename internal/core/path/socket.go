@@ -30,19 +30,24 @@ func (f *Finder) opened(now mono.Time, s *search, socket uint16, mapped netip.Ad
 	}
 }
 
-// inUse reports whether we or the peer send on a socket.
+// inUse reports whether we send on a socket, or the peer does, which may have chosen another way than we: that on which its data comes. While it says
+// nothing, it may be any that works.
 func (s *search) inUse(now mono.Time, socket uint16) bool {
+	recent := func(at mono.Time) bool { return !at.IsNever() && now.Sub(at) < socketIdle }
+	silent := !slices.ContainsFunc(s.tracks, func(t *track) bool { return t.way.Direct() && recent(t.heard) })
 	return slices.ContainsFunc(s.tracks, func(t *track) bool {
-		return t.way.Direct() && t.way.Socket == socket && (t.way.same(s.chosen) || now.Sub(max(t.heard, t.proven)) < socketWait)
+		return t.way.Direct() && t.way.Socket == socket && (t.way.same(s.chosen) || recent(t.heard) || silent && recent(max(t.proven, t.asked)))
 	})
 }
 
 // closeSockets closes the sockets of a search that nobody uses, and forgets what they led to.
 func (f *Finder) closeSockets(now mono.Time, s *search, out *Decisions) {
 	kept := s.hunt.open[:0]
+	s.hunt.sweepAt = mono.Never
 	for _, socket := range s.hunt.open {
 		if s.inUse(now, socket) {
 			kept = append(kept, socket)
+			s.hunt.sweepAt = now.Add(socketIdle)
 			continue
 		}
 		f.shut(s, socket, out)

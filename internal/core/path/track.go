@@ -24,6 +24,7 @@ type track struct {
 	from    mono.Time // when this hunt's pings begin; Never: it has none
 	proven  mono.Time // the latest pong; Never: not proven, or not any more
 	heard   mono.Time // authentic data came this way
+	asked   mono.Time // the peer's latest ping came this way
 	doubt   mono.Time // when it began to look as if this way did not work any more
 	failed  mono.Time // when that turned out to be so; Never once it works again
 	spared  bool      // it was spared since the last pong
