@@ -17,10 +17,12 @@ type Control struct {
 	Cookie      [16]byte       // Bind, Cookie
 	Seen        netip.AddrPort // Bound, Alive; IPv4 is mapped on the wire
 	Idle        uint16         // Bound, Alive: seconds after which a silent client is forgotten
-	Node        ident.Node     // Open, Ask: whom the channel is to lead to
-	Channel     Number         // Opened, Close, See
+	Calls       bool           // Bound, Alive: the relay takes Call
+	Node        ident.Node     // Open, Call, Ask: whom the channel is to lead to; Offered: whom it leads to
+	Channel     Number         // Opened, Offered, Close, See
 	Claim       netip.Addr     // Open, See: where the sender has heard that the node is; invalid: nowhere
 	There       bool           // Opened: the relay sees the node at the Claim
+	Took        bool           // Opened: the payload of the Call has been sent on
 	Tenant      ident.Tenant   // Ask
 	From        ident.Node     // Ask: who sends
 }
@@ -42,7 +44,11 @@ func (c *Control) Append(b []byte, s *Secret) []byte {
 		copy(body, ip[:])
 		binary.BigEndian.PutUint16(body[16:], c.Seen.Port())
 		binary.BigEndian.PutUint16(body[18:], c.Idle)
-	case Open:
+		body[20] = bit(c.Calls)
+	case Offered:
+		binary.BigEndian.PutUint32(body, uint32(c.Channel))
+		binary.BigEndian.PutUint64(body[8:], uint64(c.Node)^mask(s, c.Transaction))
+	case Open, Call:
 		binary.BigEndian.PutUint64(body, uint64(c.Node)^mask(s, c.Transaction))
 		if c.Claim.IsValid() {
 			ip := c.Claim.As16()
@@ -59,8 +65,8 @@ func (c *Control) Append(b []byte, s *Secret) []byte {
 			ip := c.Claim.As16()
 			copy(body[8:], ip[:])
 		}
-		if c.There && c.Kind == Opened {
-			body[4] = 1
+		if c.Kind == Opened {
+			body[4], body[5] = bit(c.There), bit(c.Took)
 		}
 	}
 	sum := derive(s, "cvlan relay control v1", f[:macAt])
@@ -68,15 +74,39 @@ func (c *Control) Append(b []byte, s *Secret) []byte {
 	return b
 }
 
+func bit(is bool) byte {
+	if is {
+		return 1
+	}
+	return 0
+}
+
 // IsControl reports whether b has the form of a control frame. Bytes that must be zero are covered by the MAC and ignored.
 func IsControl(b []byte) bool {
-	return len(b) == ControlSize && b[0] == Type && (Kind(b[1]) >= Bind && Kind(b[1]) <= Bye || Kind(b[1]) == Ask || Kind(b[1]) == See)
+	if len(b) < ControlSize || b[0] != Type {
+		return false
+	}
+	switch k := Kind(b[1]); {
+	case k == Call:
+		return len(b) >= ControlSize+MinPayload && len(b) <= MaxCall
+	case k >= Bind && k <= Bye, k == Ask, k == See, k == Offered:
+		return len(b) == ControlSize
+	}
+	return false
+}
+
+// Called returns the payload of a Call that IsControl has accepted, nil of any other control frame. It aliases b.
+func Called(b []byte) []byte {
+	if Kind(b[1]) != Call {
+		return nil
+	}
+	return b[ControlSize:]
 }
 
 // IsAnswer reports whether only relays send frames of the kind, and only because of another frame.
 func IsAnswer(k Kind) bool {
 	switch k {
-	case Cookie, Bound, Opened, Alive, Refused, Closed, Unknown:
+	case Cookie, Bound, Opened, Offered, Alive, Refused, Closed, Unknown:
 		return true
 	}
 	return false
@@ -88,7 +118,7 @@ func ReadControl(f []byte, s *Secret) (c Control, ok bool) {
 		return c, false
 	}
 	sum := derive(s, "cvlan relay control v1", f[:macAt])
-	if !hmac.Equal(sum[:ControlSize-macAt], f[macAt:]) {
+	if !hmac.Equal(sum[:ControlSize-macAt], f[macAt:ControlSize]) {
 		return c, false
 	}
 	c = Control{Kind: Kind(f[1]), Reason: Reason(f[2]), Client: NumberOf(f), Transaction: binary.BigEndian.Uint64(f[8:])}
@@ -99,7 +129,11 @@ func ReadControl(f []byte, s *Secret) (c Control, ok bool) {
 	case Bound, Alive:
 		c.Seen = netip.AddrPortFrom(netip.AddrFrom16([16]byte(body)).Unmap(), binary.BigEndian.Uint16(body[16:]))
 		c.Idle = binary.BigEndian.Uint16(body[18:])
-	case Open:
+		c.Calls = body[20] == 1
+	case Offered:
+		c.Channel = Number(binary.BigEndian.Uint32(body))
+		c.Node = ident.Node(binary.BigEndian.Uint64(body[8:]) ^ mask(s, c.Transaction))
+	case Open, Call:
 		c.Node = ident.Node(binary.BigEndian.Uint64(body) ^ mask(s, c.Transaction))
 		c.Claim = claimed(body)
 	case Ask:
@@ -113,7 +147,7 @@ func ReadControl(f []byte, s *Secret) (c Control, ok bool) {
 		if c.Kind == See {
 			c.Claim = claimed(body)
 		}
-		c.There = c.Kind == Opened && body[4] == 1
+		c.There, c.Took = c.Kind == Opened && body[4] == 1, c.Kind == Opened && body[5] == 1
 	}
 	return c, true
 }

@@ -44,7 +44,7 @@
 // The tag tells the receiver which of its peers sent, without state and without a name that an observer could follow: the node computes the tags of the
 // peers in its map, and drops what has none of them. To anybody off the path it is a secret of 64 bits too.
 //
-// # Control, 56 bytes each
+// # Control, 56 bytes each (a Call is longer by its payload)
 //
 //	0      type 0x20
 //	1      kind
@@ -60,9 +60,14 @@
 //
 //	Bind       cookie(16) zero(8)                       node -> relay
 //	Cookie     cookie(16) zero(8)                       answer to a Bind without the cookie
-//	Bound      address(16) port(2) idle s(2) zero(4)    answer to a Bind with it: where the relay sees the node
+//	Bound      address(16) port(2) idle s(2)            answer to a Bind with it: where the relay sees the node;
+//	           calls(1) zero(3)                         calls is 1 if it takes Call
 //	Open       node(8) xor mask, address(16)            node -> relay: a channel to that node of the same tenant
-//	Opened     channel(4) there(1) zero(19)             answer; there is 1 if the relay sees the node at the address that was asked about
+//	Call       as Open, and behind the MAC a payload    node -> relay: Open, and the first packet with it
+//	Opened     channel(4) there(1) took(1) zero(18)     answer; there is 1 if the relay sees the node at the address that was asked about,
+//	                                                    took is 1 if the payload of a Call was sent on
+//	Offered    channel(4) zero(4) node(8) xor mask      relay -> node: the same as if the node had opened a channel to that node
+//	           zero(8)
 //	Close      channel(4) zero(20)                      node -> relay, no answer
 //	Keepalive  zero(24)                                 node -> relay, at least every idle/4 and as often as the NAT asks for
 //	Alive      as Bound                                 answer
@@ -87,6 +92,21 @@
 //
 // The address of an Open is zero, or that at which a peer says that it is (IPv4 mapped): nodes guess ports of an address only if a relay has seen
 // the peer there. The relay says yes or no and never where a node is, for a policy may hide that from the asker.
+//
+// # The first packet
+//
+// A packet that is the first from a node to another would wait for an Open to be answered, and so would the answer to it. Therefore an Open may carry it, and a relay opens the way
+// back before it is asked to.
+//
+// A Call is an Open with a payload of 16 to 1,500 bytes behind its MAC, which does not cover it, for its receiver authenticates it, as in Data. It is for the relay's owner, not for the fast path: a node
+// sends Calls only until it has the channel, four for one channel at most. The relay does what it does for an Open. If the channel leads somewhere now, it sends the payload on at once, as if it had come in a Data
+// frame: charged, metered, and in the place where Deliver would have gone. Took says so. Without it the node sends the payload again, on the channel; an answer without Took counts also
+// for the Calls before.
+//
+// When an Open or a Call has made a channel from a node to another that is bound at the same relay, the relay opens the one in the other direction too, if there is none, and tells the other by Offered. Its transactions
+// are the relay's, have the highest bit set, which those of nodes do not, and count up; the node takes none that is not larger than the last. What is offered is opened in the receiver's name and counts among its channels. So a relay offers only while the receiver
+// has less than half of the channels that it may have, and a node closes a channel to a node that it does not know.
+// Both frames go to clients that have proven where they are, and cost no more than those that caused them.
 //
 // # Between relays of a region
 //

@@ -18,6 +18,7 @@ const (
 	ControlSize = 56
 	NoticeSize  = 32
 	MaxFrame    = 16 << 10
+	MaxCall     = ControlSize + 1500 // of a Call, with its payload
 	MaxRegister = 1 << 10
 
 	bodyAt = HeaderSize
@@ -47,6 +48,8 @@ const (
 	Registered
 	Ask // between relays, as See
 	See
+	Call    // Open with a payload behind it
+	Offered // a channel that the relay has opened unasked
 
 	kinds
 )
@@ -76,6 +79,9 @@ func (r Reason) String() string {
 	}
 	return names[r]
 }
+
+// Unasked is in the transactions of what a relay says without being asked, and in no node's: a mask hides one name only.
+const Unasked = 1 << 63
 
 // Number names a client to the relay in control frames, and a channel in data frames. Zero is none.
 type Number uint32

@@ -10,6 +10,7 @@ func FuzzAnythingMayArrive(f *testing.F) {
 	for _, c := range controls() {
 		f.Add(c.Append(nil, &secret))
 	}
+	f.Add(call())
 	f.Add(Hello{1, 1}.Append(nil))
 	w := Welcome{Version: 1, Client: 5, Secret: secret}
 	f.Add(w.Append(nil))
@@ -28,7 +29,7 @@ func FuzzAnythingMayArrive(f *testing.F) {
 			t.Fatal("a payload too short was accepted")
 		}
 		if c, ok := ReadControl(b, &secret); ok {
-			if got, ok := ReadControl(c.Append(nil, &secret), &secret); !ok || got != c {
+			if got, ok := ReadControl(append(c.Append(nil, &secret), Called(b)...), &secret); !ok || got != c {
 				t.Fatalf("%+v became %+v", c, got)
 			}
 		}

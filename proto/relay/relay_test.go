@@ -82,6 +82,37 @@ func controls() []Control {
 		{Kind: Alive, Client: 1, Transaction: 6, Seen: netip.MustParseAddrPort("[2001:db8::1]:9"), Idle: 300},
 		{Kind: Refused, Reason: Absent, Client: 1, Transaction: 4}, {Kind: Bye, Client: 1, Reason: Draining},
 		{Kind: Ask, Client: 1, Transaction: 7, Tenant: 5, From: 76, Node: 77}, {Kind: See, Client: 1, Transaction: 8, Channel: 12, Claim: at.Addr()},
+		{Kind: Opened, Client: 1, Transaction: 9, Channel: 12, Took: true}, {Kind: Bound, Client: 1, Transaction: 3, Seen: at, Idle: 300, Calls: true},
+		{Kind: Offered, Client: 1, Transaction: Unasked + 10, Channel: 13, Node: 76},
+	}
+}
+
+// call is a Call of node 77 with a payload of 20 bytes.
+func call() []byte {
+	f := (&Control{Kind: Call, Client: 1, Transaction: 9, Node: 77}).Append(nil, &secret)
+	for i := range byte(MinPayload + 4) {
+		f = append(f, 0x10+i)
+	}
+	return f
+}
+
+func TestACallIsAnOpenWithAPayload(t *testing.T) {
+	f := call()
+	if c, ok := ReadControl(f, &secret); !ok || c != (Control{Kind: Call, Client: 1, Transaction: 9, Node: 77}) || len(Called(f)) != MinPayload+4 || Called(f)[0] != 0x10 {
+		t.Fatalf("reads as %+v, %v", c, ok)
+	}
+	for i := range ControlSize {
+		f[i] ^= 0x40
+		if _, ok := ReadControl(f, &secret); ok {
+			t.Errorf("byte %d may be changed", i)
+		}
+		f[i] ^= 0x40
+	}
+	if IsControl(f[:ControlSize+MinPayload-1]) || IsControl(append(f[:ControlSize:ControlSize], make([]byte, MaxCall-ControlSize+1)...)) {
+		t.Error("a payload out of bounds was accepted")
+	}
+	if open := (&Control{Kind: Open, Node: 77}).Append(nil, &secret); Called(open) != nil || IsControl(append(open, 0)) {
+		t.Error("an Open has a payload")
 	}
 }
 

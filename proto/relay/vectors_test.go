@@ -44,10 +44,12 @@ func current() vectors {
 	add("the same sent on by a relay on channel 12 of another", data)
 	names := []string{"bind without cookie", "bind with cookie", "cookie", "bound at 192.0.2.1:41641, idle 300", "open node 77", "opened channel 12", "open node 77, said to be at 192.0.2.1", "opened channel 12, it is there", "close channel 12",
 		"keepalive", "alive at [2001:db8::1]:9, idle 300", "refused, absent", "bye, draining",
-		"ask for a channel of tenant 5 from node 76 to node 77", "see whether the node of channel 12 is at 192.0.2.1"}
+		"ask for a channel of tenant 5 from node 76 to node 77", "see whether the node of channel 12 is at 192.0.2.1",
+		"opened channel 12, its payload sent on", "bound at 192.0.2.1:41641, idle 300, takes calls", "offered channel 13 to node 76"}
 	for i, c := range controls() {
 		add(names[i], c.Append(nil, &secret))
 	}
+	add("call node 77, payload 10 11 12 ...", call())
 	add("register, versions 1 to 3", Hello{1, 3}.Append(nil))
 	w := Welcome{Version: 1, Client: 5, Idle: 300, Channels: 1024, Secret: secret}
 	add("registered", w.Append(nil))

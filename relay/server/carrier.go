@@ -263,9 +263,7 @@ func (c *carrier) control(now mono.Time, b []byte) {
 	_, seat := c.s.table.SeatOf(numberOf(b))
 	switch c.book.Control(now, &c.place, b, seat) {
 	case forward.Sent:
-		p := post{src: c.place}
-		copy(p.frame[:], b)
-		if !c.s.owner.offer(&p) {
+		if !c.s.owner.offer(asked(c.place, [16]byte{}, b)) {
 			c.book.Refuse(forward.DropBusy)
 		}
 	case forward.DropUnknown:

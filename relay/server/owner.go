@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"net/netip"
 	"time"
@@ -34,6 +35,17 @@ type post struct {
 	about about
 	size  uint8
 	frame [relay.ControlSize]byte
+	call  []byte // the whole frame of a Call, nil: it is another
+}
+
+// asked makes the post of a control frame.
+func asked(src forward.Place, local [16]byte, frame []byte) *post {
+	p := &post{src: src, local: local}
+	copy(p.frame[:], frame)
+	if len(frame) > len(p.frame) {
+		p.call = bytes.Clone(frame)
+	}
+	return p
 }
 
 // about says what a post is about.
@@ -126,7 +138,11 @@ func (o *owner) act(p *post) {
 	case aNeighbour:
 		d = o.machine.Answer(o.s.clock.Now(), p.src, p.frame[:p.size], &o.out)
 	default:
-		d = o.machine.Control(o.s.clock.Now(), p.src, p.local, p.frame[:], &o.out)
+		frame := p.frame[:]
+		if p.call != nil {
+			frame = p.call
+		}
+		d = o.machine.Control(o.s.clock.Now(), p.src, p.local, frame, &o.out)
 	}
 	if d != forward.Sent {
 		o.s.lock.Lock()
@@ -135,10 +151,10 @@ func (o *owner) act(p *post) {
 	}
 }
 
-// publish applies what has changed, with all workers out of the way.
+// publish applies what has changed and charges for what was called, with all workers out of the way.
 func (o *owner) publish() {
 	s, out := o.s, &o.out
-	if len(out.Seats)+len(out.Lanes)+len(out.Vacated)+len(out.Neighbours) == 0 {
+	if len(out.Seats)+len(out.Lanes)+len(out.Vacated)+len(out.Neighbours)+len(out.Called) == 0 {
 		return
 	}
 	s.lock.Lock()
@@ -150,6 +166,12 @@ func (o *owner) publish() {
 		b.Apply(out)
 	}
 	s.table.Apply(out)
+	for i := range out.Called {
+		c := &out.Called[i]
+		if t := &out.Transmits[c.Transmit]; s.books[0].Call(s.clock.Now(), c, len(t.Data)) != forward.Sent {
+			t.Data = nil
+		}
+	}
 }
 
 // send sends what the machine has to say, and ends what it wants ended.
@@ -157,6 +179,9 @@ func (o *owner) send() {
 	o.trains = o.trains[:0]
 	for i := range o.out.Transmits {
 		t := &o.out.Transmits[i]
+		if t.Data == nil {
+			continue // its sender may not have it sent
+		}
 		if t.To.Via == forward.UDP {
 			o.trains = append(o.trains, sock.Train{Data: t.Data, Remote: t.To.AddrPort(), Local: address(t.Local)})
 		} else if c := o.s.carrier(t.To.Conn); c != nil {

@@ -126,7 +126,7 @@ func (w *world) carries(a, b *caller.Caller, ch caller.Channel, from ident.Node,
 	if err := a.Write(ch.Frame(payload)); err != nil {
 		w.Fatal(err)
 	}
-	f, err := b.Read()
+	f, err := b.Receive()
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -171,7 +171,7 @@ func TestAStreamTakesLargeFramesAndManyAtOnce(t *testing.T) {
 		}
 	}
 	for range 40 {
-		if f, err := b.Read(); err != nil || len(f) != 1416 {
+		if f, err := b.Receive(); err != nil || len(f) != 1416 {
 			t.Fatal(len(f), err)
 		}
 	}
@@ -242,14 +242,14 @@ func TestARevokedNodeIsCutOffAtOnce(t *testing.T) {
 	ch := w.open(b, 1)
 	w.carries(b, a, ch, 2, 50)
 	w.server.Revoke(2)
-	if _, err := b.Read(); !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) && err == nil {
+	if _, err := b.Receive(); !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) && err == nil {
 		t.Error(err)
 	}
 	w.server.Revoke(1)
 	if err := a.Write(a.Control(relay.Control{Kind: relay.Keepalive})); err != nil {
 		t.Fatal(err)
 	}
-	f, err := a.Read()
+	f, err := a.Receive()
 	if n, ok := relay.ReadNotice(f, &a.Secret); err != nil || !ok || n.Kind != relay.Unknown {
 		t.Error(n, err)
 	}
@@ -283,7 +283,7 @@ func TestDrainTellsClientsAndWaitsUntilTheyHaveLeft(t *testing.T) {
 	defer cancel()
 	go func() { done <- w.server.Drain(ctx) }()
 	for _, c := range []*caller.Caller{a, b} {
-		f, err := c.Read()
+		f, err := c.Receive()
 		if q, ok := relay.ReadControl(f, &c.Secret); err != nil || !ok || q.Kind != relay.Bye || q.Reason != relay.Draining {
 			t.Fatal(q, ok, err)
 		}

@@ -177,9 +177,7 @@ func (w *worker) control(now mono.Time, src *forward.Place, t *sock.Train, b []b
 	_, seat := w.s.table.SeatOf(numberOf(b))
 	switch w.book.Control(now, src, b, seat) {
 	case forward.Sent:
-		p := post{src: *src, local: t.Local.As16()}
-		copy(p.frame[:], b)
-		if !w.s.owner.offer(&p) {
+		if !w.s.owner.offer(asked(*src, t.Local.As16(), b)) {
 			w.book.Refuse(forward.DropBusy)
 		}
 	case forward.DropUnknown:

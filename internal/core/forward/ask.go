@@ -91,18 +91,18 @@ func (m *Machine) seek(now mono.Time, s stray, out *Out) {
 }
 
 // openAbroad has the region asked for a node that is not here; the answer to the Open follows. False: nobody can be asked.
-func (m *Machine) openAbroad(now mono.Time, c *client, q *relay.Control, out *Out) bool {
-	if slot, ok := m.region.abroad[crossing{c.slot, q.Node}]; ok {
+func (m *Machine) openAbroad(now mono.Time, c *client, q *opening, out *Out) bool {
+	if slot, ok := m.region.abroad[crossing{c.slot, q.node}]; ok {
 		l := m.lanes.at(slot)
-		if !q.Claim.IsValid() || !m.see(now, c, l, q, out) {
-			m.answer(c, q.Transaction, l.number, false, out)
+		if !q.claim.IsValid() || !m.see(now, c, l, q, out) {
+			m.reply(c, &relay.Control{Kind: relay.Opened, Transaction: q.transaction, Channel: l.number, Took: m.sendOn(c, l, q.payload, out)}, out)
 		}
 		return true
 	}
-	if _, asking := m.region.asking[crossing{c.slot, q.Node}]; !asking && (m.region.up() == 0 || !m.maySearch(now, c)) {
+	if _, asking := m.region.asking[crossing{c.slot, q.node}]; !asking && (m.region.up() == 0 || !m.maySearch(now, c)) {
 		return false
 	}
-	return m.search(now, c, q.Node, q.Transaction, 0, out)
+	return m.search(now, c, q.node, q.transaction, 0, out)
 }
 
 // maySearch charges a client for a question to neighbours, if it may cause one more.
@@ -117,7 +117,7 @@ func (m *Machine) maySearch(now mono.Time, c *client) bool {
 
 // answer says that a channel is open.
 func (m *Machine) answer(c *client, transaction uint64, n relay.Number, there bool, out *Out) {
-	out.control(c.place, c.local, &relay.Control{Kind: relay.Opened, Client: c.number, Transaction: transaction, Channel: n, There: there}, &c.secret)
+	m.reply(c, &relay.Control{Kind: relay.Opened, Transaction: transaction, Channel: n, There: there}, out)
 }
 
 // search asks all neighbours for a node. What waits for the answer is an Open, a channel, both, or neither any more.
@@ -137,12 +137,12 @@ func (m *Machine) search(now mono.Time, c *client, node ident.Node, open uint64,
 }
 
 // see asks the neighbour that a channel leads to whether its receiver is at an address.
-func (m *Machine) see(now mono.Time, c *client, l *lane, q *relay.Control, out *Out) bool {
+func (m *Machine) see(now mono.Time, c *client, l *lane, q *opening, out *Out) bool {
 	if !m.maySearch(now, c) {
 		return false
 	}
 	f := m.region.far[l.slot]
-	return m.begin(now, &ask{client: c.number, slot: c.slot, node: q.Node, open: q.Transaction, lane: l.number, see: f.there, claim: q.Claim, waiting: 1 << (l.to &^ abroad)}, out)
+	return m.begin(now, &ask{client: c.number, slot: c.slot, node: q.node, open: q.transaction, lane: l.number, see: f.there, claim: q.claim, waiting: 1 << (l.to &^ abroad)}, out)
 }
 
 // begin asks for the first time.
@@ -321,12 +321,12 @@ func (m *Machine) settle(c *client, a *ask, to *client, out *Out) {
 		m.lead(l, to.slot, far{}, out)
 	}
 	if a.open != 0 {
-		m.openHere(c, to, &relay.Control{Node: a.node, Transaction: a.open}, out)
+		m.openHere(c, to, &opening{node: a.node, transaction: a.open}, out)
 	}
 }
 
 func (m *Machine) refuse(c *client, a *ask, why relay.Reason, out *Out) {
 	if a.open != 0 {
-		out.control(c.place, c.local, &relay.Control{Kind: relay.Refused, Reason: why, Client: c.number, Transaction: a.open}, &c.secret)
+		m.refuseOpen(c, a.open, why, out)
 	}
 }

@@ -43,6 +43,7 @@ type ledger struct {
 const (
 	controlRate = 20_000
 	noticeRate  = 1000
+	callCost    = 128 // bytes of a Call's payload that cost as much as a control frame
 	burst       = 100 * time.Millisecond
 )
 
@@ -76,6 +77,17 @@ func (b *Book) Decide(now mono.Time, src *Place, frame []byte, lane *Lane, from,
 	default:
 		d = b.send(now, len(frame), lane.FromSlot, from.Tenant, to.Tenant)
 	}
+	b.dropped[d]++
+	return d
+}
+
+// Call says whether the payload of a Call, a frame of n bytes now, goes on.
+func (b *Book) Call(now mono.Time, c *Called, n int) Drop {
+	to := c.Tenant
+	if c.Abroad {
+		to = noTenant
+	}
+	d := b.send(now, n, c.Seat, c.Tenant, to)
 	b.dropped[d]++
 	return d
 }
@@ -119,7 +131,7 @@ func (b *Book) Control(now mono.Time, src *Place, frame []byte, seat *Seat) (d D
 	case !b.controls.open(now, burst):
 		d = DropBusy
 	default:
-		b.controls.charge(now, 1, controlRate)
+		b.controls.charge(now, 1+(len(frame)-relay.ControlSize)/callCost, controlRate)
 		return Sent // counted when the owner has acted
 	}
 	b.dropped[d]++

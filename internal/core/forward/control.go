@@ -1,6 +1,7 @@
 package forward
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/cvlan/cvlan/internal/base/ident"
@@ -33,7 +34,7 @@ func (m *Machine) Control(now mono.Time, src Place, local [16]byte, frame []byte
 	if c.tenant == noTenant {
 		return m.guest(now, c, &q, out)
 	}
-	return m.bound(now, c, &q, out)
+	return m.bound(now, c, &q, relay.Called(frame), out)
 }
 
 // bind moves a client to where its frame came from, once that is proven.
@@ -60,12 +61,12 @@ func (m *Machine) bind(now mono.Time, c *client, src Place, local [16]byte, q *r
 
 // seen answers with the address that the client is bound to.
 func (m *Machine) seen(c *client, kind relay.Kind, transaction uint64, out *Out) {
-	a := relay.Control{Kind: kind, Client: c.number, Transaction: transaction, Seen: c.place.AddrPort(), Idle: uint16(m.cfg.Idle / time.Second)}
+	a := relay.Control{Kind: kind, Client: c.number, Transaction: transaction, Seen: c.place.AddrPort(), Idle: uint16(m.cfg.Idle / time.Second), Calls: true}
 	out.control(c.place, c.local, &a, &c.secret)
 }
 
-// bound acts on what a client says from its place.
-func (m *Machine) bound(now mono.Time, c *client, q *relay.Control, out *Out) Drop {
+// bound acts on what a client says from its place. The payload is that of a Call.
+func (m *Machine) bound(now mono.Time, c *client, q *relay.Control, payload []byte, out *Out) Drop {
 	if q.Kind == relay.Keepalive {
 		m.touch(now, c)
 		m.seen(c, relay.Alive, q.Transaction, out)
@@ -75,10 +76,10 @@ func (m *Machine) bound(now mono.Time, c *client, q *relay.Control, out *Out) Dr
 		return DropReplayed
 	}
 	switch q.Kind {
-	case relay.Open:
+	case relay.Open, relay.Call:
 		c.transaction = q.Transaction
 		m.touch(now, c)
-		m.open(now, c, q, out)
+		m.open(now, c, &opening{q.Node, q.Transaction, q.Claim, payload}, out)
 	case relay.Close:
 		c.transaction = q.Transaction
 		m.touch(now, c)
@@ -93,9 +94,17 @@ func (m *Machine) bound(now mono.Time, c *client, q *relay.Control, out *Out) Dr
 	return Sent
 }
 
+// opening is what an Open or a Call asks for.
+type opening struct {
+	node        ident.Node
+	transaction uint64
+	claim       netip.Addr
+	payload     []byte // nil: it is no Call
+}
+
 // open opens a channel to a node that is here, or has the region asked for it.
-func (m *Machine) open(now mono.Time, c *client, q *relay.Control, out *Out) {
-	to := m.here(c.tenant, q.Node)
+func (m *Machine) open(now mono.Time, c *client, q *opening, out *Out) {
+	to := m.here(c.tenant, q.node)
 	if to == c || to != nil && m.present(now, to) || !m.openAbroad(now, c, q, out) {
 		m.openHere(c, to, q, out)
 	}
@@ -115,15 +124,32 @@ func (m *Machine) present(now mono.Time, c *client) bool {
 }
 
 // openHere answers an Open with a channel to a client; to may be nil.
-func (m *Machine) openHere(c, to *client, q *relay.Control, out *Out) {
-	a := relay.Control{Kind: relay.Refused, Reason: relay.Absent, Client: c.number, Transaction: q.Transaction}
-	if to != nil && to != c {
-		if a.Channel, a.Reason = m.openLane(c, to, out); a.Channel != 0 {
-			a.Kind = relay.Opened
-			a.There = q.Claim.IsValid() && q.Claim.As16() == to.place.IP
-		}
+func (m *Machine) openHere(c, to *client, q *opening, out *Out) {
+	if to == nil || to == c {
+		m.refuseOpen(c, q.transaction, relay.Absent, out)
+		return
 	}
-	out.control(c.place, c.local, &a, &c.secret)
+	l, made, why := m.openLane(c, to, out)
+	if l == nil {
+		m.refuseOpen(c, q.transaction, why, out)
+		return
+	}
+	if made {
+		m.offer(to, c, out) // before what it will want to answer
+	}
+	a := relay.Control{Kind: relay.Opened, Transaction: q.transaction, Channel: l.number, Took: m.sendOn(c, l, q.payload, out)}
+	a.There = q.claim.IsValid() && q.claim.As16() == to.place.IP
+	m.reply(c, &a, out)
+}
+
+func (m *Machine) refuseOpen(c *client, transaction uint64, why relay.Reason, out *Out) {
+	m.reply(c, &relay.Control{Kind: relay.Refused, Reason: why, Transaction: transaction}, out)
+}
+
+// reply says something to a client, where it is bound.
+func (m *Machine) reply(c *client, a *relay.Control, out *Out) {
+	a.Client = c.number
+	out.control(c.place, c.local, a, &c.secret)
 }
 
 // Fault answers a Data frame that a Book dropped as DropGone, and whose header this is: it tells the sender that its channel leads nowhere.

@@ -16,6 +16,11 @@
 // Table and Books share one lock of the shell's. Workers hold it for reading while they decide on what one system call brought; whoever applies
 // changes, vacates slots or reads the Books holds it for writing. So there is no lock for a packet, and no record is seen half written.
 //
+// # The first packet
+//
+// A Call is for the owner: it opens the channel, sends the payload on, and names it in Out.Called, so that a Book is charged for it before it leaves. A new channel has the one
+// in the other direction offered to its receiver.
+//
 // # Fair under overload
 //
 // A worker that never finds its socket empty is overloaded, and the kernel would drop for it, from whoever sends least often. Therefore a Book measures in rounds of

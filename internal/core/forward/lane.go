@@ -19,21 +19,18 @@ type lane struct {
 // pair is what a lane is found by, if it does not cross the region.
 type pair struct{ from, to uint32 }
 
-// openLane finds or makes the channel between two clients; zero and a reason if there is no room.
-func (m *Machine) openLane(from, to *client, out *Out) (relay.Number, relay.Reason) {
+// openLane finds or makes the channel between two clients; nil and a reason if there is no room.
+func (m *Machine) openLane(from, to *client, out *Out) (l *lane, made bool, why relay.Reason) {
 	if slot, ok := m.byPair[pair{from.slot, to.slot}]; ok {
-		return m.lanes.at(slot).number, relay.NoReason
+		return m.lanes.at(slot), false, relay.NoReason
 	}
 	if slot, ok := m.region.abroad[crossing{from.slot, to.node}]; ok { // it has come here
-		m.lead(m.lanes.at(slot), to.slot, far{}, out)
-		return m.lanes.at(slot).number, relay.NoReason
-	}
-	l, why := m.newLane(from, out)
-	if l == nil {
-		return 0, why
+		l = m.lanes.at(slot)
+	} else if l, why = m.newLane(from, out); l == nil {
+		return nil, false, why
 	}
 	m.lead(l, to.slot, far{}, out)
-	return l.number, relay.NoReason
+	return l, true, relay.NoReason
 }
 
 // newLane makes a channel that leads nowhere yet; nil and a reason if there is no room.

@@ -97,6 +97,7 @@ type Machine struct {
 	freeLane uint32 // likewise
 	laneMade uint32
 	laneLive int
+	offers   uint64          // made so far
 	byPair   map[pair]uint32 // lanes' slots
 
 	region region

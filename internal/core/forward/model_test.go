@@ -93,7 +93,20 @@ func (m *model) Open(t *rapid.T) {
 			t.Fatal("the number of another channel")
 		}
 		a.channels[ch] = b
+		m.Offered(t, a, b)
 	}
+}
+
+// Offered lets b take what it was offered when a has opened a channel to it.
+func (m *model) Offered(t *rapid.T, a, b *modelled) {
+	o := m.offered(b.caller)
+	if o.Channel == 0 {
+		return
+	}
+	if to, was := b.channels[o.Channel]; o.Node != a.node || was && (to != a || b.dead[o.Channel]) {
+		t.Fatal("the number of another channel was offered")
+	}
+	b.channels[o.Channel] = a
 }
 
 func (m *model) Close(t *rapid.T) {
@@ -234,6 +247,7 @@ func FuzzControl(f *testing.F) {
 	for _, k := range []relay.Kind{relay.Bind, relay.Open, relay.Close, relay.Keepalive, relay.Bye} {
 		f.Add((&relay.Control{Kind: k, Client: a.Client, Transaction: 1}).Append(nil, &a.Secret))
 	}
+	f.Add(append((&relay.Control{Kind: relay.Call, Client: a.Client, Transaction: 8, Node: 2}).Append(nil, &a.Secret), greeting...))
 	f.Add((&relay.Control{Kind: relay.Bind, Client: b.Client, Transaction: 9}).Append(nil, &b.Secret))
 	f.Fuzz(func(t *testing.T, frame []byte) {
 		before := fmt.Sprint(w.table.SeatOf(a.Client))

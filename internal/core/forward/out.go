@@ -11,6 +11,7 @@ type Out struct {
 	Neighbours []NeighbourAt // for Table.Apply
 	Lanes      []LaneAt      // for Table.Apply
 	Vacated    []Vacated     // for each Book.Settle, before anything is applied
+	Called     []Called      // for one Book.Call each
 	Transmits  []Transmit    // frames to send
 	Cut        []uint32      // connections to end
 	Visits     []ident.Relay // neighbours to register at: Visited or Unvisited answers
@@ -43,6 +44,13 @@ type Vacated struct {
 	Tenant ident.Tenant
 }
 
+// Called is a frame among Transmits that is the payload of a Call: a Book decides whether its sender may have it sent.
+type Called struct {
+	Seat, Tenant uint32
+	Abroad       bool // it goes to a neighbour
+	Transmit     int
+}
+
 // Transmit is a frame to send to a place, from an address of the relay's.
 type Transmit struct {
 	To    Place
@@ -53,7 +61,7 @@ type Transmit struct {
 // Reset empties o and keeps its memory.
 func (o *Out) Reset() {
 	o.Seats, o.Lanes, o.Vacated, o.Transmits, o.Cut, o.bytes = o.Seats[:0], o.Lanes[:0], o.Vacated[:0], o.Transmits[:0], o.Cut[:0], o.bytes[:0]
-	o.Neighbours, o.Visits = o.Neighbours[:0], o.Visits[:0]
+	o.Neighbours, o.Visits, o.Called = o.Neighbours[:0], o.Visits[:0], o.Called[:0]
 }
 
 // control adds a control frame.

@@ -82,10 +82,28 @@ func (w *world) control(from Place, frame []byte) (d Drop) {
 
 // answer returns what the machine said to c, if it was one control frame that c believes.
 func (w *world) answer(c *caller) (a relay.Control, ok bool) {
-	if len(w.out.Transmits) != 1 {
-		return a, false
+	for _, t := range w.out.Transmits {
+		if relay.NumberOf(t.Data) != c.Client {
+			continue
+		}
+		if ok {
+			return a, false
+		}
+		if a, ok = relay.ReadControl(t.Data, &c.Secret); !ok {
+			return a, false
+		}
 	}
-	return relay.ReadControl(w.out.Transmits[0].Data, &c.Secret)
+	return a, ok
+}
+
+// offered returns the channel that was offered to c; zero: none.
+func (w *world) offered(c *caller) (o relay.Control) {
+	for _, t := range w.out.Transmits {
+		if a, ok := relay.ReadControl(t.Data, &c.Secret); ok && a.Kind == relay.Offered && t.To == c.at {
+			o = a
+		}
+	}
+	return o
 }
 
 // bind binds a client as it should, and returns the frame that did it.

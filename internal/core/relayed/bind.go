@@ -92,10 +92,15 @@ func (n *link) sendBind(now mono.Time, to netip.AddrPort, out *Out) {
 
 // send seals a question and sends it by UDP to an address, or on the connection if there is none.
 func (n *link) send(now mono.Time, c relay.Control, to netip.AddrPort, out *Out) uint64 {
+	return n.sendWith(now, c, to, nil, out)
+}
+
+// sendWith is send for a Call, whose payload goes with it.
+func (n *link) sendWith(now mono.Time, c relay.Control, to netip.AddrPort, payload []byte, out *Out) uint64 {
 	n.tx++
 	c.Client, c.Transaction = n.welcome.Client, n.tx
 	n.sent.put(question{n.tx, c.Kind, now})
-	out.Transmits = append(out.Transmits, Transmit{Slot: n.slot, Carried: !to.IsValid(), To: to, Data: c.Append(nil, &n.welcome.Secret)})
+	out.Transmits = append(out.Transmits, Transmit{Slot: n.slot, Carried: !to.IsValid(), To: to, Data: append(c.Append(nil, &n.welcome.Secret), payload...)})
 	return n.tx
 }
 
@@ -203,6 +208,9 @@ func (n *link) control(now mono.Time, c *relay.Control, from netip.AddrPort, car
 		return true
 	case relay.Bound:
 		q, ok := n.sent.take(now, c.Transaction, relay.Bind)
+		if ok {
+			n.calls = c.Calls
+		}
 		switch {
 		case ok && carried:
 			n.alive(now, q, out)
@@ -225,6 +233,8 @@ func (n *link) control(now mono.Time, c *relay.Control, from netip.AddrPort, car
 			n.answered(now, node, c, out)
 		}
 		return ok
+	case relay.Offered:
+		return n.offer(now, c, out)
 	case relay.Bye:
 		n.leaves(now, out)
 		return true

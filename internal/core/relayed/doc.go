@@ -30,6 +30,9 @@
 // own home and standby, where the peer may be registered too. The open lanes are ordered, best first: those of links without doubt, then the peer's home,
 // our own, the standby. LaneUp says that something has changed in that, Lost that there is none.
 //
+// What is to be said to a peer while its channel is being opened goes with the question (Call), and comes back (Return) if the relay has not sent it on. A channel that the relay offers, because the
+// peer has opened one to us, is taken as if we had asked for it.
+//
 // # Home
 //
 // STUN questions to every relay measure the way there, at the start, after a move, and every five minutes; eight addresses at a time. The nearest relay becomes the home.

@@ -46,6 +46,7 @@ type channel struct {
 	reason relay.Reason
 	claim  netip.Addr // what Confirm asked last
 	asked  uint64     // and the transaction of it
+	calls  []calling  // that wait for an answer
 }
 
 // Put says that a node is in the map, and at which relay it is at home (0: at none).
@@ -332,7 +333,7 @@ func (n *link) answered(now mono.Time, node ident.Node, a *relay.Control, out *O
 	if a.Kind == relay.Opened && a.Channel != 0 {
 		delete(n.numbers, c.number)
 		c.number, c.key = a.Channel, relay.ChannelKey(&n.welcome.Secret, a.Channel)
-		c.tries, c.misses, c.reason, c.next = 0, 0, relay.NoReason, now.Add(reopenLeast)
+		c.opened(now)
 		n.numbers[c.number] = node
 		n.l.sweepSoon(now)
 	} else if c.number == 0 {
@@ -340,6 +341,12 @@ func (n *link) answered(now mono.Time, node ident.Node, a *relay.Control, out *O
 		n.l.pursue(now, p, out)
 	}
 	n.l.settle(now, p, out)
+	c.settleCalls(node, a, out)
+}
+
+// opened notes that there is a number.
+func (c *channel) opened(now mono.Time) {
+	c.tries, c.misses, c.reason, c.next = 0, 0, relay.NoReason, now.Add(reopenLeast)
 }
 
 // refused decides when to ask again.

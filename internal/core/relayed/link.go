@@ -47,6 +47,8 @@ type registration struct {
 	remote   netip.AddrPort
 	seen     netip.AddrPort
 	cookie   [16]byte
+	calls    bool   // the relay takes Call
+	offered  uint64 // transaction of its last offer
 	tx       uint64
 	binding  ladder
 	pulse    pulse

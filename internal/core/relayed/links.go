@@ -18,6 +18,7 @@ const (
 	MaxAddrs    = 4    // addresses of a relay
 	MaxChannels = 4096 // of a link
 	MaxLanes    = 4    // told of to one node
+	MaxCalls    = 4    // datagrams that go with the Opens of one channel
 )
 
 // NATTimeout is for how long nearly every NAT keeps an idle UDP mapping.
@@ -84,6 +85,8 @@ const (
 	Seen
 	// Confirmed: the relay sees Node at the address of Addr, whatever its port. It answers Confirm.
 	Confirmed
+	// Return: Data, which Call took for Node, was not sent on.
+	Return
 )
 
 // Event is something that the owner has to do, or to know.
@@ -98,6 +101,7 @@ type Event struct {
 	Number relay.Number
 	Tag    relay.Tag
 	Addr   netip.AddrPort
+	Data   []byte
 }
 
 // Out is what a call decided. The caller owns and reuses it; calls append.

@@ -51,6 +51,10 @@ type station struct {
 	region string
 	noUDP  bool
 	refuse relay.Reason // of registrations
+	calls  bool         // takes Call
+	keeps  bool         // and does not send on what comes with it
+	got    [][]byte     // what was sent on
+	offers uint64
 	nodes  map[ident.Node]bool
 
 	number    relay.Number // that it has given us
@@ -268,7 +272,7 @@ func (s *station) frame(r *rig, f []byte, from netip.AddrPort) {
 			a.Kind, a.Cookie = relay.Cookie, cookieOf(from)
 		} else {
 			s.bound, s.joined = from, false
-			a.Seen, a.Idle = from, 120
+			a.Seen, a.Idle, a.Calls = from, 120, s.calls
 		}
 	case relay.Keepalive:
 		if !s.here(from) {
@@ -278,9 +282,12 @@ func (s *station) frame(r *rig, f []byte, from netip.AddrPort) {
 		if !from.IsValid() {
 			a.Seen = netip.AddrPortFrom(netip.IPv6Unspecified(), 0)
 		}
-	case relay.Open:
+	case relay.Open, relay.Call:
 		if !s.here(from) || !fresh {
 			return
+		}
+		if c.Kind == relay.Call && s.nodes[c.Node] && !s.keeps {
+			a.Took, s.got = true, append(s.got, relay.Called(f))
 		}
 		if a.Kind, a.Reason = relay.Refused, relay.Absent; s.nodes[c.Node] {
 			if s.channels[c.Node] == 0 {
@@ -294,6 +301,16 @@ func (s *station) frame(r *rig, f []byte, from netip.AddrPort) {
 		return
 	}
 	s.answer(r, a.Append(nil, &s.secret), from)
+}
+
+// offer opens a channel to a node and says so.
+func (s *station) offer(r *rig, node ident.Node) relay.Number {
+	s.last++
+	s.channels[node] = s.last
+	s.offers++
+	q := relay.Control{Kind: relay.Offered, Client: s.number, Transaction: relay.Unasked + s.offers, Channel: s.last, Node: node}
+	s.answer(r, q.Append(nil, &s.secret), s.bound)
+	return s.last
 }
 
 // here reports whether the node is bound to where a frame came from.

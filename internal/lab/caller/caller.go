@@ -104,6 +104,16 @@ func OverStream(w relay.Welcome, c net.Conn) *Caller {
 	}
 }
 
+// Receive reads the next frame that is no offer of a channel.
+func (c *Caller) Receive() ([]byte, error) {
+	for {
+		f, err := c.Read()
+		if q, ok := relay.ReadControl(f, &c.Secret); err != nil || !ok || q.Kind != relay.Offered {
+			return f, err
+		}
+	}
+}
+
 // Control makes the next control frame.
 func (c *Caller) Control(q relay.Control) []byte {
 	c.Transaction++
@@ -122,7 +132,7 @@ func (c *Caller) Ask(q relay.Control) (a relay.Control, err error) {
 		}
 		for err == nil {
 			var f []byte
-			if f, err = c.Read(); err != nil {
+			if f, err = c.Receive(); err != nil {
 				break
 			}
 			if a, ok := relay.ReadControl(f, &c.Secret); ok && a.Transaction == c.Transaction {

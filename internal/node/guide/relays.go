@@ -104,6 +104,11 @@ func (g *Guide) linked(now mono.Time, e relayed.Event) {
 		if m := g.byNode[e.Node]; m != nil && m.talk != nil {
 			g.finder.Seen(now, m.id, netip.AddrPortFrom(e.Addr.Addr(), max(e.Addr.Port(), 1))) // whatever the port
 		}
+	case relayed.Return:
+		if m := g.byNode[e.Node]; m != nil && m.talk != nil {
+			m.wait(e.Data)
+			g.flush(now, m)
+		}
 	case relayed.LaneUp, relayed.Lost, relayed.Expect, relayed.Unexpect:
 		g.laned(now, e)
 	}

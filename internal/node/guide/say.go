@@ -38,8 +38,10 @@ func (g *Guide) send(now mono.Time, m *mate, w path.Way, datagram []byte) {
 	case w.Relay != 0 && w.Relay <= maxSlots && m.through[w.Relay] != nil:
 		g.host.Transmit(datagram, m.through[w.Relay])
 	default:
-		m.wait(datagram)
 		g.links.Want(now, m.node, &g.relaying)
+		if !g.links.Call(now, m.node, datagram, &g.relaying) {
+			m.wait(datagram)
+		}
 		g.ferry(now)
 	}
 }

@@ -1,0 +1,43 @@
+package world
+
+import (
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/cvlan/cvlan/api/local"
+	"github.com/cvlan/cvlan/internal/lab/figure"
+	"github.com/cvlan/cvlan/internal/sim/netsim"
+)
+
+// Two nodes that never spoke with each other, behind routers that let nobody find them, and a relay half way between: the first packet waits for a channel, for the pair's preshared
+// key and for the handshake. The lane takes nothing of its own: half a round trip each way for the key and for the handshake, and half of one for the packet.
+func TestTheFirstPacketThroughARelayTakesTwoRoundTripsAndAHalf(t *testing.T) {
+	const trip = 200 * time.Millisecond // from one to the other and back
+	Tell(t, 31, func(w *World) {
+		w.Relay("eu")
+		key := w.Controller.Key(w.Controller.Network("office", true), nil)
+		a, b := w.NodeBehind(w.Router("sym"), "a"), w.NodeBehind(w.Router("sym"), "b")
+		a.Join(key)
+		b.Join(key)
+		a.Up()
+		b.Up()
+		w.Until(10*time.Second, "they know each other", func() bool { return a.Sees("b") && b.Sees("a") })
+		w.Net.Weather(netsim.Conditions{Latency: trip / 4})
+		w.Sleep(time.Minute)
+		var took [2]time.Duration
+		for i := range took {
+			p, err := a.live.Ping(w.Background(), local.PingRequest{Peer: "b"})
+			if err != nil || p.Path != local.PathRelay {
+				t.Fatalf("%+v: %v", p, err)
+			}
+			took[i] = time.Duration(p.RTT)
+		}
+		first := float64(took[0]-trip/2) / float64(trip) // the answer's way is not the packet's
+		figure.Print(os.Stdout, "first_packet_rtt", first, "round trips", fmt.Sprintf("(in virtual time; its answer after %v, the next after %v)", took[0], took[1]))
+		if took[1] != trip || first > 2.5 {
+			t.Errorf("the first packet came after %.2f round trips", first)
+		}
+	})
+}
