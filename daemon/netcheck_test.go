@@ -2,19 +2,16 @@ package daemon
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"math/big"
 	"net"
 	"net/netip"
 	"slices"
 	"testing"
 	"time"
 
+	"github.com/cvlan/cvlan/internal/base/certtest"
 	core "github.com/cvlan/cvlan/internal/core/netcheck"
 	"github.com/cvlan/cvlan/internal/node/netcheck"
 	"github.com/cvlan/cvlan/internal/sys/sock"
@@ -29,22 +26,8 @@ func TestRelaysOfTheMapAreChecked(t *testing.T) {
 	}
 }
 
-// strangersCertificate is signed by its holder alone.
-func strangersCertificate(t *testing.T) tls.Certificate {
-	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, c, c, k.Public(), k)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: k}
-}
-
 func TestWhoAnswersInARelaysPlaceIsForeign(t *testing.T) {
-	stranger := strangersCertificate(t)
+	stranger := *certtest.New(func(*x509.Certificate) {}).TLS()
 	for name, serve := range map[string]func(net.Conn){
 		"a web server": func(c net.Conn) {
 			c.Read(make([]byte, 16<<10))

@@ -52,7 +52,7 @@ type controller struct {
 }
 
 func newController(t *testing.T, name, range4 string) *controller {
-	c := &controller{Authority: sessiontest.New(t), id: ident.New[ident.Network](), nodes: map[string]uint64{}, record: map[uint64][]byte{}}
+	c := &controller{Authority: sessiontest.New(), id: ident.New[ident.Network](), nodes: map[string]uint64{}, record: map[uint64][]byte{}}
 	c.network = &pb.Network{Name: name, Tenant: "acme", Domain: name + ".acme.cvlan.internal", Range4: control.AppendRange(nil, netip.MustParsePrefix(range4))}
 	id, err := key.NewIdentity()
 	if err != nil {

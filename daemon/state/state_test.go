@@ -2,18 +2,16 @@ package state
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/rand"
 	"crypto/x509"
 	"errors"
 	"io/fs"
-	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/cvlan/cvlan/internal/base/certtest"
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/ticket"
 	"github.com/cvlan/cvlan/internal/node/session"
@@ -35,20 +33,10 @@ func aTicket() ticket.Ticket {
 }
 
 // admitted is what a controller would have given a join.
-func admitted(t *testing.T, j *Joining) session.Membership {
-	t.Helper()
-	c := certificate(t, j.Identity.Signer())
+func admitted(j *Joining) session.Membership {
+	var nobody *certtest.Party
+	c := nobody.IssueWith(j.Identity.Signer(), func(*x509.Certificate) {}).Cert.Raw
 	return session.Membership{Tenant: 1, Network: 2, Node: 3, Chain: [][]byte{c, c}, Root: c, Pin: [32]byte{1, 2, 3}, Addrs: []string{"c:443"}, Record: []byte{9}}
-}
-
-func certificate(t *testing.T, k *ecdsa.PrivateKey) []byte {
-	t.Helper()
-	c := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, c, c, &k.PublicKey, k)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return der
 }
 
 // member makes a state folder with one membership and returns its path.
@@ -64,7 +52,7 @@ func member(t *testing.T) (string, *Membership) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := j.Finish(admitted(t, j), func(m *Meta) { m.Port = 7 })
+	m, err := j.Finish(admitted(j), func(m *Meta) { m.Port = 7 })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +155,7 @@ func TestJoinKilledAnywhereInFinishIsFinishedByTheSameKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := admitted(t, j)
+	s := admitted(j)
 	for _, written := range []string{rootFile, chainFile, metaFile} {
 		if err := disk.Write(filepath.Join(j.path, written), []byte("half")); err != nil {
 			t.Fatal(err)
@@ -197,7 +185,7 @@ func TestNetworkIsJoinedOnlyOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := admitted(t, j)
+	s := admitted(j)
 	if _, err := j.Finish(s, nil); !errors.Is(err, ErrMember) {
 		t.Fatalf("second membership of one network: %v", err)
 	}

@@ -6,11 +6,11 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"math/big"
 	"net/url"
 	"testing"
 	"time"
 
+	"github.com/cvlan/cvlan/internal/base/certtest"
 	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/base/key"
 )
@@ -22,45 +22,29 @@ var (
 
 const domain = "k7mplant"
 
-// signer is a certificate with its key.
-type signer struct {
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-}
-
 // mint issues a certificate as wrong or right as edit makes it; by nil: self-signed.
-func mint(t *testing.T, by *signer, uris []string, edit func(*x509.Certificate)) *signer {
+func mint(t *testing.T, by *certtest.Party, uris []string, edit func(*x509.Certificate)) *certtest.Party {
 	t.Helper()
 	return mintOn(t, elliptic.P256(), by, uris, edit)
 }
 
-func mintOn(t *testing.T, curve elliptic.Curve, by *signer, uris []string, edit func(*x509.Certificate)) *signer {
+func mintOn(t *testing.T, curve elliptic.Curve, by *certtest.Party, uris []string, edit func(*x509.Certificate)) *certtest.Party {
 	t.Helper()
 	k, err := ecdsa.GenerateKey(curve, rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: start, NotAfter: start.AddDate(0, 0, 60)}
-	for _, s := range uris {
-		u, err := url.Parse(s)
-		if err != nil {
-			t.Fatal(err)
+	return by.IssueWith(k, func(c *x509.Certificate) {
+		c.NotBefore, c.NotAfter = start, start.AddDate(0, 0, 60)
+		for _, s := range uris {
+			u, err := url.Parse(s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.URIs = append(c.URIs, u)
 		}
-		c.URIs = append(c.URIs, u)
-	}
-	edit(c)
-	if by == nil {
-		by = &signer{c, k}
-	}
-	der, err := x509.CreateCertificate(rand.Reader, c, by.cert, &k.PublicKey, by.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	parsed, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &signer{parsed, k}
+		edit(c)
+	})
 }
 
 func authority(name string, pathlen int) func(*x509.Certificate) {
@@ -85,7 +69,7 @@ var (
 
 // world is one trust domain with two tenants.
 type world struct {
-	root, interA, interB, controller, relay, nodeA *signer
+	root, interA, interB, controller, relay, nodeA *certtest.Party
 	a, b                                           ident.Tenant
 	ctrl                                           ident.Controller
 	n                                              ident.Node
@@ -95,7 +79,7 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	w := &world{a: 7, b: 8, ctrl: 3, n: 9}
 	w.root = mint(t, nil, nil, authority(domain, 1))
-	w.pin = key.Fingerprint(w.root.cert)
+	w.pin = key.Fingerprint(w.root.Cert)
 	w.interA = mint(t, w.root, []string{TenantName(domain, w.a).String()}, authority("a", 0))
 	w.interB = mint(t, w.root, []string{TenantName(domain, w.b).String()}, authority("b", 0))
 	w.controller = mint(t, w.root, []string{ControllerName(domain, w.ctrl).String()}, server)
@@ -104,9 +88,9 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-func chain(s ...*signer) (c []*x509.Certificate) {
+func chain(s ...*certtest.Party) (c []*x509.Certificate) {
 	for _, s := range s {
-		c = append(c, s.cert)
+		c = append(c, s.Cert)
 	}
 	return c
 }

@@ -19,7 +19,7 @@ func TestEachRoleIsItself(t *testing.T) {
 	if n, err := VerifyRelay(chain(w.relay, w.root), w.pin, noon); err != nil || n != RelayName(domain, 5) {
 		t.Error(n, err)
 	}
-	if n, err := VerifyNode(chain(w.nodeA, w.interA), w.root.cert, noon); err != nil || n != NodeName(domain, w.a, w.n) {
+	if n, err := VerifyNode(chain(w.nodeA, w.interA), w.root.Cert, noon); err != nil || n != NodeName(domain, w.a, w.n) {
 		t.Error(n, err)
 	}
 }
@@ -30,7 +30,7 @@ func TestNobodyPosesAsTheController(t *testing.T) {
 	evil := mint(t, nil, nil, authority(domain, 1))
 	forged := mint(t, evil, []string{ctrl}, server)
 	notAnAuthority := mint(t, w.controller, []string{ctrl}, server)
-	resigned := *w.root.cert
+	resigned := *w.root.Cert
 	resigned.Signature = append([]byte{1}, resigned.Signature...)
 	for name, c := range map[string]struct {
 		chain []*x509.Certificate
@@ -54,7 +54,7 @@ func TestNobodyPosesAsTheController(t *testing.T) {
 		"for any use":                          {chain(mint(t, w.root, []string{ctrl}, holder(x509.ExtKeyUsageAny)), w.root), ErrRole},
 		"for no stated use":                    {chain(mint(t, w.root, []string{ctrl}, holder()), w.root), ErrRole},
 		"with a key of P-384":                  {chain(mintOn(t, elliptic.P384(), w.root, []string{ctrl}, server), w.root), nil},
-		"with a root that did not sign itself": {[]*x509.Certificate{w.controller.cert, &resigned}, ErrPin},
+		"with a root that did not sign itself": {[]*x509.Certificate{w.controller.Cert, &resigned}, ErrPin},
 		"without the root":                     {chain(w.controller), ErrPin},
 		"with nothing":                         {nil, ErrPin},
 	} {
@@ -101,7 +101,7 @@ func TestATenantsAuthoritySpeaksForItsTenantOnly(t *testing.T) {
 		"without its authority":         chain(w.nodeA),
 		"with nothing":                  nil,
 	} {
-		if n, err := VerifyNode(chain, w.root.cert, noon); err == nil || n != (Name{}) {
+		if n, err := VerifyNode(chain, w.root.Cert, noon); err == nil || n != (Name{}) {
 			t.Errorf("%s passes: %v", name, n)
 		}
 	}
@@ -124,7 +124,7 @@ func TestAnExpiredCertificateAsksWhetherTheClockIsRight(t *testing.T) {
 		t.Error("a clock that is behind is not named as such:", err)
 	}
 	evil := mint(t, nil, nil, authority(domain, 1))
-	if _, err := VerifyNode(chain(w.nodeA, mint(t, evil, nil, authority("a", 0))), w.root.cert, Instant{At: late, Local: late}); err == nil || errors.Is(err, ErrExpired) {
+	if _, err := VerifyNode(chain(w.nodeA, mint(t, evil, nil, authority("a", 0))), w.root.Cert, Instant{At: late, Local: late}); err == nil || errors.Is(err, ErrExpired) {
 		t.Error("a stranger's old certificate makes us doubt the clock:", err)
 	}
 }
@@ -140,7 +140,7 @@ func TestAClockThatLagsStillTrusts(t *testing.T) {
 		client(c)
 		c.NotBefore, c.NotAfter = start.AddDate(11, 0, 0), start.AddDate(12, 0, 0)
 	})
-	if _, err := VerifyNode(chain(fresh, w.interA), w.root.cert, epoch); !errors.Is(err, ErrExpired) || !strings.Contains(err.Error(), "authority of the node") {
+	if _, err := VerifyNode(chain(fresh, w.interA), w.root.Cert, epoch); !errors.Is(err, ErrExpired) || !strings.Contains(err.Error(), "authority of the node") {
 		t.Error(err)
 	}
 }
@@ -161,10 +161,10 @@ func TestTheClockNeverRunsBehindWhatIsKnown(t *testing.T) {
 
 func TestTheRootIsKnownByItsPin(t *testing.T) {
 	w := newWorld(t)
-	if err := CheckRoot(w.root.cert, w.pin); err != nil {
+	if err := CheckRoot(w.root.Cert, w.pin); err != nil {
 		t.Error(err)
 	}
-	if err := CheckRoot(w.interA.cert, key.Fingerprint(w.interA.cert)); err == nil {
+	if err := CheckRoot(w.interA.Cert, key.Fingerprint(w.interA.Cert)); err == nil {
 		t.Error("an authority that is signed by another passes for a root")
 	}
 }

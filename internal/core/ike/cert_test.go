@@ -8,60 +8,31 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"errors"
-	"math/big"
 	"testing"
 	"time"
 
+	"github.com/cvlan/cvlan/internal/base/certtest"
 	"github.com/cvlan/cvlan/internal/core/ike/crypt"
 	"github.com/cvlan/cvlan/internal/core/ike/msg"
 )
 
 // authority issues certificates for tests.
-type authority struct {
-	t    testing.TB
-	key  *ecdsa.PrivateKey
-	cert *x509.Certificate
-}
+type authority struct{ *certtest.Party }
 
 var testEpoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-func newAuthority(t testing.TB) *authority {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tmpl := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "ca"}, NotBefore: testEpoch, NotAfter: testEpoch.AddDate(10, 0, 0),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &authority{t, key, cert}
-}
+func newAuthority() authority { return authority{certtest.New(certtest.Authority("ca"))} }
 
-func (a *authority) issue(name string, public crypto.PublicKey, until time.Time) msg.Cert {
-	tmpl := &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, NotBefore: testEpoch, NotAfter: until, DNSNames: []string{name},
-		KeyUsage: x509.KeyUsageDigitalSignature,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, tmpl, a.cert, public, a.key)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	return msg.Cert{Encoding: msg.CertX509, Data: der}
+func (a authority) issue(name string, public crypto.PublicKey, until time.Time) msg.Cert {
+	made := a.IssueFor(public, func(c *x509.Certificate) {
+		c.NotAfter, c.DNSNames, c.KeyUsage = until, []string{name}, x509.KeyUsageDigitalSignature
+	})
+	return msg.Cert{Encoding: msg.CertX509, Data: made.Cert.Raw}
 }
 
 // judge is what a directory does with certificates.
-func (a *authority) judge(remote msg.Identity, certs []msg.Cert) (crypt.Evidence, error) {
+func (a authority) judge(remote msg.Identity, certs []msg.Cert) (crypt.Evidence, error) {
 	if len(certs) == 0 || certs[0].Encoding != msg.CertX509 {
 		return crypt.Evidence{}, errors.New("no certificate")
 	}
@@ -70,7 +41,7 @@ func (a *authority) judge(remote msg.Identity, certs []msg.Cert) (crypt.Evidence
 		return crypt.Evidence{}, err
 	}
 	roots := x509.NewCertPool()
-	roots.AddCert(a.cert)
+	roots.AddCert(a.Cert)
 	_, err = cert.Verify(x509.VerifyOptions{Roots: roots, CurrentTime: testEpoch.AddDate(0, 6, 0), DNSName: string(remote.Data),
 		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
 	return crypt.Evidence{Public: cert.PublicKey}, err
@@ -89,7 +60,7 @@ func testKeys(t testing.TB) map[string]crypto.Signer {
 }
 
 func TestTwoSidesMeetByCertificate(t *testing.T) {
-	ca := newAuthority(t)
+	ca := newAuthority()
 	keys := testKeys(t)
 	for name, key := range keys {
 		w := newWorld(t, 1, func(n int, c *Config, p *Peer) {
@@ -116,7 +87,7 @@ func TestTwoSidesMeetByCertificate(t *testing.T) {
 
 // Whatever is wrong with a certificate, no session comes of it, on either side.
 func TestCertificatesThatDoNotConvince(t *testing.T) {
-	ca, other := newAuthority(t), newAuthority(t)
+	ca, other := newAuthority(), newAuthority()
 	key, wrong := testKeys(t)["P-256"], testKeys(t)["P-256"]
 	later := testEpoch.AddDate(1, 0, 0)
 	for name, certs := range map[string][]msg.Cert{

@@ -168,15 +168,15 @@ func TestCaller(t *testing.T) {
 }
 
 func TestFigureOfResponder(t *testing.T) {
-	ca := newAuthority(t)
+	ca := newAuthority()
 	key, err1 := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	private, err2 := x509.MarshalPKCS8PrivateKey(key)
 	if err1 != nil || err2 != nil {
 		t.Fatal(err1, err2)
 	}
 	until := testEpoch.AddDate(1, 0, 0)
-	d := newDesk(t, "b.example", ca.cert, ca.issue("b.example", key.Public(), until).Data, key)
-	wait := d.call(calling{To: d.at, Root: ca.cert.Raw, Cert: ca.issue("a.example", key.Public(), until).Data, Key: private})
+	d := newDesk(t, "b.example", ca.Cert, ca.issue("b.example", key.Public(), until).Data, key)
+	wait := d.call(calling{To: d.at, Root: ca.Cert.Raw, Cert: ca.issue("a.example", key.Public(), until).Data, Key: private})
 	for d.up < warmUp {
 		d.hear()
 	}

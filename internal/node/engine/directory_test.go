@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cvlan/cvlan/internal/base/certtest"
 	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/mono"
@@ -82,7 +83,7 @@ func TestOnlyTheNodeOfTheMapIsBelieved(t *testing.T) {
 	if k, ok := d.Who(how.Remote, msg.Identity{}); !ok || k != p.Key() {
 		t.Error("who it is by name is not known")
 	}
-	if e, err := d.Evidence(p, how.Remote, certs(right)); err != nil || !right.Key.PublicKey.Equal(e.Public) {
+	if e, err := d.Evidence(p, how.Remote, certs(right)); err != nil || !right.Cert.PublicKey.(*ecdsa.PublicKey).Equal(e.Public) {
 		t.Fatalf("the right one is refused: %v", err)
 	}
 	if left := d.Left(certs(tenant.MintUntil(name, now.Add(time.Hour)))); left > time.Hour || left < time.Hour-time.Second { // certificates count seconds
@@ -95,7 +96,7 @@ func TestOnlyTheNodeOfTheMapIsBelieved(t *testing.T) {
 		"of another node":          tenant.Mint(trust.NodeName(trusttest.Domain, 7, 3)),
 		"for another key":          tenant.Mint(name),
 		"that has ended":           tenant.MintUntil(name, now.Add(-time.Hour)),
-		"without the authority":    {Cert: right.Cert, Chain: right.Chain[:1]},
+		"without the authority":    {Party: certtest.Party{Cert: right.Cert, Chain: right.Chain[:1]}},
 		"of an authority":          tenant,
 		"that is missing":          {},
 	} {

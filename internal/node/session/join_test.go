@@ -89,7 +89,7 @@ func TestJoinTriesUntilTimeIsUpAndSaysWhy(t *testing.T) {
 func TestJoinBelievesOnlyThePinnedController(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t)
-		s.net.chain = sessiontest.New(t).Controller
+		s.net.chain = sessiontest.New().Controller
 		_, err := s.join(t.Context(), s.desk)
 		var f *Failed
 		if !errors.As(err, &f) || f.Code != codeUntrusted || s.net.tries() != 1 {

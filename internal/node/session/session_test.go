@@ -78,7 +78,7 @@ type stage struct {
 
 func newStage(t *testing.T) *stage {
 	time.Sleep(time.Until(version.BuildTime().AddDate(0, 1, 0))) // a bubble begins in 2000, before any build
-	a := sessiontest.New(t)
+	a := sessiontest.New()
 	id, err := key.NewIdentity()
 	if err != nil {
 		t.Fatal(err)
@@ -451,7 +451,7 @@ func TestExpiredCertificateIsAVerdictWithBothDates(t *testing.T) {
 func TestAnotherControllerIsNotSpokenTo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t)
-		s.net.chain = sessiontest.New(t).Controller
+		s.net.chain = sessiontest.New().Controller
 		s.run()
 		defer s.stop()
 		if p := s.session.State().Problem; p == nil || p.Code != codeUntrusted {

@@ -18,6 +18,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/cvlan/cvlan/internal/base/certtest"
 )
 
 // signers are the kinds of keys that certificates have.
@@ -35,74 +37,61 @@ var signers = map[string]func() (crypto.Signer, error){
 
 // authority issues the certificates of one laboratory.
 type authority struct {
+	*certtest.Party
 	t    *testing.T
-	cert *x509.Certificate
-	key  crypto.Signer
 	make func() (crypto.Signer, error)
 }
 
 func newAuthority(t *testing.T, kind string) *authority {
 	t.Helper()
 	a := &authority{t: t, make: signers[kind]}
-	a.cert = &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "laboratory"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
-	}
-	var err error
-	if a.key, err = a.make(); err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.CreateCertificate(rand.Reader, a.cert, a.cert, a.key.Public(), a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if a.cert, err = x509.ParseCertificate(der); err != nil {
-		t.Fatal(err)
-	}
+	var nobody *certtest.Party
+	a.Party = nobody.IssueWith(a.key(), func(c *x509.Certificate) {
+		certtest.Authority("laboratory")(c)
+		anHour(c)
+	})
 	return a
 }
 
-// issue writes a certificate for a name, its key, and our own certificate into three files. A critical one has an extension that nobody knows.
-func (a *authority) issue(name string, critical bool, cert, key, ca string) (serial *big.Int) {
+func (a *authority) key() crypto.Signer {
 	a.t.Helper()
 	k, err := a.make()
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name}, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageDigitalSignature,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}
-	if critical {
-		template.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 99999, 1}, Critical: true, Value: []byte{5, 0}}}
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, k.Public(), a.key)
+	return k
+}
+
+// anHour lets a certificate hold for this test.
+func anHour(c *x509.Certificate) {
+	c.NotBefore, c.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+}
+
+// issue writes a certificate for a name, its key, and our own certificate into three files. A critical one has an extension that nobody knows.
+func (a *authority) issue(name string, critical bool, cert, key, ca string) (serial *big.Int) {
+	a.t.Helper()
+	made := a.IssueWith(a.key(), func(c *x509.Certificate) {
+		anHour(c)
+		c.Subject.CommonName, c.DNSNames, c.BasicConstraintsValid = name, []string{name}, true
+		c.KeyUsage, c.ExtKeyUsage = x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
+		if critical {
+			c.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 99999, 1}, Critical: true, Value: []byte{5, 0}}}
+		}
+	})
+	private, err := x509.MarshalPKCS8PrivateKey(made.Key)
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	private, err := x509.MarshalPKCS8PrivateKey(k)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	a.write(cert, pem.Block{Type: "CERTIFICATE", Bytes: der})
+	a.write(cert, pem.Block{Type: "CERTIFICATE", Bytes: made.Cert.Raw})
 	a.write(key, pem.Block{Type: "PRIVATE KEY", Bytes: private})
-	a.write(ca, pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw})
-	return template.SerialNumber
+	a.write(ca, pem.Block{Type: "CERTIFICATE", Bytes: a.Cert.Raw})
+	return made.Cert.SerialNumber
 }
 
 // revoke writes a list of one certificate that is of no use any more.
 func (a *authority) revoke(serial *big.Int, file string) {
 	a.t.Helper()
-	now := time.Now()
-	der, err := x509.CreateRevocationList(rand.Reader, &x509.RevocationList{
-		Number: big.NewInt(1), ThisUpdate: now.Add(-time.Minute), NextUpdate: now.Add(time.Hour),
-		RevokedCertificateEntries: []x509.RevocationListEntry{{SerialNumber: serial, RevocationTime: now.Add(-time.Minute)}},
-	}, a.cert, a.key)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	a.write(file, pem.Block{Type: "X509 CRL", Bytes: der})
+	a.write(file, pem.Block{Type: "X509 CRL", Bytes: a.Revoke(time.Now().Add(-time.Minute), serial).Raw})
 }
 
 func (a *authority) write(file string, b pem.Block) {

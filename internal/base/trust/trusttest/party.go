@@ -2,16 +2,12 @@
 package trusttest
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
+	"crypto"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"math/big"
 	"net/url"
 	"time"
 
+	"github.com/cvlan/cvlan/internal/base/certtest"
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/trust"
 )
@@ -19,75 +15,38 @@ import (
 // Domain is the name of every trust domain here.
 const Domain = "k7mplant"
 
-// Certificates are valid by the real clock, by a bubble's, which starts in the year 2000, and by the floor of trusted time.
-var (
-	birth   = time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC)
-	forever = time.Date(2090, 1, 1, 0, 0, 0, 0, time.UTC)
-)
-
 // Party is a certificate with its key, and what is presented behind it.
-type Party struct {
-	Cert  *x509.Certificate
-	Key   *ecdsa.PrivateKey
-	Chain [][]byte
-}
-
-// TLS is what the party presents.
-func (p *Party) TLS() *tls.Certificate {
-	return &tls.Certificate{Certificate: p.Chain, PrivateKey: p.Key, Leaf: p.Cert}
-}
+type Party struct{ certtest.Party }
 
 // Pin is the fingerprint by which a root is known.
 func (p *Party) Pin() [32]byte { return key.Fingerprint(p.Cert) }
 
 // Root makes a trust domain.
-func Root() *Party {
-	c := template(forever)
-	c.IsCA, c.KeyUsage, c.Subject.CommonName = true, x509.KeyUsageCertSign, Domain
-	return mint(nil, c)
-}
+func Root() *Party { return &Party{*certtest.New(certtest.Authority(Domain))} }
 
 // Mint makes a party that this one, a root or a tenant, says is called so.
-func (p *Party) Mint(n trust.Name) *Party { return p.MintUntil(n, forever) }
+func (p *Party) Mint(n trust.Name) *Party { return p.MintUntil(n, certtest.Forever) }
 
 // MintUntil makes one whose certificate ends at an instant.
 func (p *Party) MintUntil(n trust.Name, end time.Time) *Party {
-	c := template(end)
-	c.URIs = []*url.URL{n.URI()}
-	c.Subject.CommonName = n.String()
-	if n.Role == trust.RoleTenant {
-		c.IsCA, c.KeyUsage = true, x509.KeyUsageCertSign
-	} else {
-		c.KeyUsage, c.ExtKeyUsage = x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
-	}
-	return mint(p, c)
+	return &Party{*p.Issue(named(n, func(c *x509.Certificate) { c.NotAfter = end }))}
 }
 
-func template(end time.Time) *x509.Certificate {
-	return &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{}, NotBefore: birth, NotAfter: end, BasicConstraintsValid: true}
+// Vouch returns the chain of a certificate for a key whose holder is elsewhere, from an instant to another.
+func (p *Party) Vouch(n trust.Name, holder crypto.PublicKey, from, to time.Time) [][]byte {
+	return p.IssueFor(holder, named(n, func(c *x509.Certificate) { c.NotBefore, c.NotAfter = from, to })).Chain
 }
 
-// mint signs a certificate; a root, whom nobody signs, signs its own. That fails only for a template that makes no sense.
-func mint(by *Party, c *x509.Certificate) *Party {
-	p := &Party{}
-	var err error
-	if p.Key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
-		panic(err)
+// named makes a certificate of the role that a name has.
+func named(n trust.Name, edit certtest.Edit) certtest.Edit {
+	return func(c *x509.Certificate) {
+		if n.Role == trust.RoleTenant {
+			certtest.Authority(n.String())(c)
+		} else {
+			c.Subject.CommonName, c.BasicConstraintsValid = n.String(), true
+			c.KeyUsage, c.ExtKeyUsage = x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
+		}
+		c.URIs = []*url.URL{n.URI()}
+		edit(c)
 	}
-	signer := by
-	if by == nil {
-		signer = &Party{Cert: c, Key: p.Key}
-	}
-	der, err := x509.CreateCertificate(rand.Reader, c, signer.Cert, &p.Key.PublicKey, signer.Key)
-	if err != nil {
-		panic(err)
-	}
-	if p.Cert, err = x509.ParseCertificate(der); err != nil {
-		panic(err)
-	}
-	p.Chain = [][]byte{der}
-	if by != nil {
-		p.Chain = append(p.Chain, by.Cert.Raw)
-	}
-	return p
 }

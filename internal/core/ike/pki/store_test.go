@@ -2,8 +2,6 @@ package pki
 
 import (
 	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -14,58 +12,33 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cvlan/cvlan/internal/base/certtest"
 	"github.com/cvlan/cvlan/internal/core/ike/msg"
 )
 
 var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-type party struct {
-	key  *ecdsa.PrivateKey
-	cert *x509.Certificate
-}
+type party struct{ certtest.Party }
 
 // issue makes a certificate that change makes special; nil signs itself.
-func (a *party) issue(t *testing.T, change func(*x509.Certificate)) *party {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tmpl := &x509.Certificate{SerialNumber: big.NewInt(7), Subject: pkix.Name{CommonName: "gw.example"}, NotBefore: epoch, NotAfter: epoch.AddDate(1, 0, 0)}
-	change(tmpl)
-	parent, signer := tmpl, key
+func (a *party) issue(change func(*x509.Certificate)) *party {
+	var by *certtest.Party
 	if a != nil {
-		parent, signer = a.cert, a.key
+		by = &a.Party
 	}
-	der, err := x509.CreateCertificate(rand.Reader, tmpl, parent, key.Public(), signer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &party{key, cert}
+	return &party{*by.Issue(func(c *x509.Certificate) {
+		c.SerialNumber, c.Subject.CommonName, c.NotBefore, c.NotAfter = big.NewInt(7), "gw.example", epoch, epoch.AddDate(1, 0, 0)
+		change(c)
+	})}
 }
 
 // monster is a certificate for a key of RSA with so many bits, which nobody has the private half of.
-func (a *party) monster(t *testing.T, bits int) []byte {
-	t.Helper()
+func (a *party) monster(bits int) []byte {
 	n := new(big.Int).Lsh(big.NewInt(1), uint(bits-1))
-	tmpl := &x509.Certificate{SerialNumber: big.NewInt(8), NotBefore: epoch, NotAfter: epoch.AddDate(1, 0, 0)}
-	gateway(tmpl)
-	der, err := x509.CreateCertificate(rand.Reader, tmpl, a.cert, &rsa.PublicKey{N: n.Add(n, big.NewInt(1)), E: 65537}, a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return der
-}
-
-func authority(name string) func(*x509.Certificate) {
-	return func(c *x509.Certificate) {
-		c.Subject.CommonName, c.IsCA, c.BasicConstraintsValid = name, true, true
-		c.KeyUsage = x509.KeyUsageCertSign | x509.KeyUsageCRLSign
-	}
+	return a.IssueFor(&rsa.PublicKey{N: n.Add(n, big.NewInt(1)), E: 65537}, func(c *x509.Certificate) {
+		c.NotBefore, c.NotAfter = epoch, epoch.AddDate(1, 0, 0)
+		gateway(c)
+	}).Cert.Raw
 }
 
 func gateway(c *x509.Certificate) {
@@ -74,21 +47,12 @@ func gateway(c *x509.Certificate) {
 	c.KeyUsage, c.ExtKeyUsage = x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 }
 
-func (a *party) revoke(t *testing.T, from time.Time, serials ...int64) *x509.RevocationList {
-	t.Helper()
-	list := &x509.RevocationList{Number: big.NewInt(1), ThisUpdate: from, NextUpdate: from.AddDate(0, 1, 0)}
+func (a *party) revoke(from time.Time, serials ...int64) *x509.RevocationList {
+	var all []*big.Int
 	for _, n := range serials {
-		list.RevokedCertificateEntries = append(list.RevokedCertificateEntries, x509.RevocationListEntry{SerialNumber: big.NewInt(n), RevocationTime: from})
+		all = append(all, big.NewInt(n))
 	}
-	der, err := x509.CreateRevocationList(rand.Reader, list, a.cert, a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	parsed, err := x509.ParseRevocationList(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return parsed
+	return a.Revoke(from, all...)
 }
 
 // stranger is an extension that nobody knows.
@@ -98,7 +62,7 @@ func stranger(critical bool) pkix.Extension {
 
 func sent(all ...*party) (certs []msg.Cert) {
 	for _, p := range all {
-		certs = append(certs, msg.Cert{Encoding: msg.CertX509, Data: p.cert.Raw})
+		certs = append(certs, msg.Cert{Encoding: msg.CertX509, Data: p.Cert.Raw})
 	}
 	return certs
 }
@@ -107,9 +71,9 @@ func fqdn(name string) msg.Identity { return msg.Identity{Kind: msg.IDFQDN, Data
 
 func TestCertificatesProveTheNamesInThem(t *testing.T) {
 	var nobody *party
-	root := nobody.issue(t, authority("root"))
-	gw := root.issue(t, gateway)
-	s := Store{Roots: []*x509.Certificate{root.cert}}
+	root := nobody.issue(certtest.Authority("root"))
+	gw := root.issue(gateway)
+	s := Store{Roots: []*x509.Certificate{root.Cert}}
 	for _, c := range []struct {
 		id msg.Identity
 		ok bool
@@ -118,15 +82,15 @@ func TestCertificatesProveTheNamesInThem(t *testing.T) {
 		{msg.Identity{Kind: msg.IDEmail, Data: []byte("gw@example.org")}, true}, {msg.Identity{Kind: msg.IDEmail, Data: []byte("gw.example")}, false},
 		{msg.AddrIdentity(netip.MustParseAddr("192.0.2.1")), true}, {msg.AddrIdentity(netip.MustParseAddr("192.0.2.2")), false},
 		{msg.AddrIdentity(netip.MustParseAddr("2001:db8::1")), true},
-		{msg.Identity{Kind: msg.IDDN, Data: gw.cert.RawSubject}, true}, {msg.Identity{Kind: msg.IDDN, Data: root.cert.RawSubject}, false},
+		{msg.Identity{Kind: msg.IDDN, Data: gw.Cert.RawSubject}, true}, {msg.Identity{Kind: msg.IDDN, Data: root.Cert.RawSubject}, false},
 		{msg.Identity{Kind: msg.IDKeyID, Data: []byte("gw.example")}, false}, {msg.Identity{Kind: msg.IDNobody}, false},
 	} {
 		key, err := s.Key(c.id, sent(gw), epoch.AddDate(0, 6, 0))
-		if (err == nil) != c.ok || c.ok && !gw.key.PublicKey.Equal(key) {
+		if (err == nil) != c.ok || c.ok && !gw.Key.Public().(*ecdsa.PublicKey).Equal(key) {
 			t.Errorf("%s %q: %v", c.id.Kind, c.id.Data, err)
 		}
 	}
-	wild := root.issue(t, func(c *x509.Certificate) { c.DNSNames = []string{"*.example"} })
+	wild := root.issue(func(c *x509.Certificate) { c.DNSNames = []string{"*.example"} })
 	for _, name := range []string{"gw.example", "*.example"} {
 		if _, err := s.Key(fqdn(name), sent(wild), epoch.AddDate(0, 6, 0)); err == nil {
 			t.Errorf("a wildcard proves %q", name)
@@ -136,22 +100,22 @@ func TestCertificatesProveTheNamesInThem(t *testing.T) {
 
 func TestWhatMakesACertificateWorthless(t *testing.T) {
 	var nobody *party
-	root, other := nobody.issue(t, authority("root")), nobody.issue(t, authority("root"))
-	middle := root.issue(t, authority("middle"))
-	gw := middle.issue(t, gateway)
+	root, other := nobody.issue(certtest.Authority("root")), nobody.issue(certtest.Authority("root"))
+	middle := root.issue(certtest.Authority("middle"))
+	gw := middle.issue(gateway)
 	with := func(change func(*x509.Certificate)) *party {
-		return root.issue(t, func(c *x509.Certificate) { gateway(c); change(c) })
+		return root.issue(func(c *x509.Certificate) { gateway(c); change(c) })
 	}
-	narrow := root.issue(t, func(c *x509.Certificate) {
-		authority("narrow")(c)
+	narrow := root.issue(func(c *x509.Certificate) {
+		certtest.Authority("narrow")(c)
 		c.PermittedDNSDomains, c.PermittedDNSDomainsCritical = []string{"other.example"}, true
 	})
-	short := root.issue(t, func(c *x509.Certificate) { authority("short")(c); c.MaxPathLenZero = true })
-	deeper := short.issue(t, authority("deeper"))
-	leafless := root.issue(t, func(c *x509.Certificate) { gateway(c); c.KeyUsage |= x509.KeyUsageCertSign })
+	short := root.issue(func(c *x509.Certificate) { certtest.Authority("short")(c); c.MaxPathLenZero = true })
+	deeper := short.issue(certtest.Authority("deeper"))
+	leafless := root.issue(func(c *x509.Certificate) { gateway(c); c.KeyUsage |= x509.KeyUsageCertSign })
 	when := epoch.AddDate(0, 6, 0)
-	roots := []*x509.Certificate{root.cert}
-	fresh := []*x509.RevocationList{root.revoke(t, when.AddDate(0, 0, -1)), middle.revoke(t, when.AddDate(0, 0, -1))}
+	roots := []*x509.Certificate{root.Cert}
+	fresh := []*x509.RevocationList{root.revoke(when.AddDate(0, 0, -1)), middle.revoke(when.AddDate(0, 0, -1))}
 	for name, c := range map[string]struct {
 		store Store
 		certs []msg.Cert
@@ -164,15 +128,15 @@ func TestWhatMakesACertificateWorthless(t *testing.T) {
 		"too many":                   {Store{Roots: roots}, sent(gw, middle, middle, middle, middle, middle, middle, middle, middle), when, false},
 		"a chain":                    {Store{Roots: roots}, sent(gw, middle), when, true},
 		"a chain with a hole":        {Store{Roots: roots}, sent(gw), when, false},
-		"a hole that we fill":        {Store{Roots: roots, Intermediates: []*x509.Certificate{middle.cert}}, sent(gw), when, true},
-		"another root":               {Store{Roots: []*x509.Certificate{other.cert}}, sent(gw, middle), when, false},
+		"a hole that we fill":        {Store{Roots: roots, Intermediates: []*x509.Certificate{middle.Cert}}, sent(gw), when, true},
+		"another root":               {Store{Roots: []*x509.Certificate{other.Cert}}, sent(gw, middle), when, false},
 		"no root":                    {Store{}, sent(gw, middle), when, false},
 		"the wrong way round":        {Store{Roots: roots}, sent(middle, gw), when, false},
-		"a monstrous key":            {Store{Roots: roots}, []msg.Cert{{Encoding: msg.CertX509, Data: root.monster(t, maxRSA+8)}}, when, false},
-		"no names":                   {Store{Roots: roots}, sent(root.issue(t, func(c *x509.Certificate) { c.Subject.CommonName = "gw.example" })), when, false},
-		"a name out of bounds":       {Store{Roots: roots}, sent(narrow.issue(t, gateway), narrow), when, false},
-		"a path that is too long":    {Store{Roots: roots}, sent(deeper.issue(t, gateway), deeper, short), when, false},
-		"issued by no authority":     {Store{Roots: roots}, sent(leafless.issue(t, gateway), leafless), when, false},
+		"a monstrous key":            {Store{Roots: roots}, []msg.Cert{{Encoding: msg.CertX509, Data: root.monster(maxRSA + 8)}}, when, false},
+		"no names":                   {Store{Roots: roots}, sent(root.issue(func(c *x509.Certificate) { c.Subject.CommonName = "gw.example" })), when, false},
+		"a name out of bounds":       {Store{Roots: roots}, sent(narrow.issue(gateway), narrow), when, false},
+		"a path that is too long":    {Store{Roots: roots}, sent(deeper.issue(gateway), deeper, short), when, false},
+		"issued by no authority":     {Store{Roots: roots}, sent(leafless.issue(gateway), leafless), when, false},
 		"a critical extension":       {Store{Roots: roots}, sent(with(func(c *x509.Certificate) { c.ExtraExtensions = []pkix.Extension{stranger(true)} })), when, false},
 		"an extension of no concern": {Store{Roots: roots}, sent(with(func(c *x509.Certificate) { c.ExtraExtensions = []pkix.Extension{stranger(false)} })), when, true},
 		"not yet valid":              {Store{Roots: roots}, sent(gw, middle), epoch.AddDate(-1, 0, 0), false},
@@ -183,10 +147,10 @@ func TestWhatMakesACertificateWorthless(t *testing.T) {
 		})), when, true},
 		"for encryption":            {Store{Roots: roots}, sent(with(func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageKeyEncipherment })), when, false},
 		"an authority":              {Store{Roots: roots}, sent(with(func(c *x509.Certificate) { c.IsCA, c.BasicConstraintsValid = true, true })), when, false},
-		"revoked":                   {Store{Roots: roots, CRLs: []*x509.RevocationList{middle.revoke(t, when, 7)}}, sent(gw, middle), when, false},
-		"revoked long ago":          {Store{Roots: roots, CRLs: []*x509.RevocationList{middle.revoke(t, epoch, 7)}}, sent(gw, middle), when, false},
-		"its authority is revoked":  {Store{Roots: roots, CRLs: []*x509.RevocationList{root.revoke(t, when, 7)}}, sent(gw, middle), when, false},
-		"a list of somebody else":   {Store{Roots: roots, CRLs: []*x509.RevocationList{other.revoke(t, when, 7)}}, sent(gw, middle), when, true},
+		"revoked":                   {Store{Roots: roots, CRLs: []*x509.RevocationList{middle.revoke(when, 7)}}, sent(gw, middle), when, false},
+		"revoked long ago":          {Store{Roots: roots, CRLs: []*x509.RevocationList{middle.revoke(epoch, 7)}}, sent(gw, middle), when, false},
+		"its authority is revoked":  {Store{Roots: roots, CRLs: []*x509.RevocationList{root.revoke(when, 7)}}, sent(gw, middle), when, false},
+		"a list of somebody else":   {Store{Roots: roots, CRLs: []*x509.RevocationList{other.revoke(when, 7)}}, sent(gw, middle), when, true},
 		"strict, with lists":        {Store{Roots: roots, CRLs: fresh, Strict: true}, sent(gw, middle), when, true},
 		"strict, without lists":     {Store{Roots: roots, Strict: true}, sent(gw, middle), when, false},
 		"strict, with half of them": {Store{Roots: roots, CRLs: fresh[:1], Strict: true}, sent(gw, middle), when, false},
