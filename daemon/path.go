@@ -104,6 +104,8 @@ func why(w *guide.Ways) string {
 		return "the relay of the way before is gone"
 	case path.Moved:
 		return "this machine's network has changed"
+	case path.Agreed:
+		return "the peer uses it, and it is as good as the way before"
 	case path.Stale:
 		return "the way before does not exist any more"
 	}

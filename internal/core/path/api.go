@@ -50,10 +50,11 @@ const (
 	RelayLost                // the relay of the way before is gone
 	Moved                    // our network changed: the way before must prove itself again
 	Idle                     // nothing flows: the way before is not kept open
+	Agreed                   // the peer uses it, and it is as good
 	Stale                    // the socket of the way before was closed, or the map took its address away
 )
 
-var whys = [...]string{"", "first", "proven", "better", "silent", "relay lost", "moved", "idle", "stale"}
+var whys = [...]string{"", "first", "proven", "better", "silent", "relay lost", "moved", "idle", "agreed", "stale"}
 
 // String returns a word for people.
 func (w Why) String() string {

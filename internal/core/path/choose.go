@@ -1,6 +1,8 @@
 package path
 
 import (
+	"cmp"
+	"net/netip"
 	"time"
 
 	"github.com/cvlan/cvlan/internal/base/mono"
@@ -13,6 +15,9 @@ const (
 
 	leftAfter = 250 * time.Millisecond // without anything on the way in use, while the peer speaks on another
 	leftGrace = 50 * time.Millisecond
+
+	concedeAfter = time.Second // of hearing the peer on another way that is as good
+	insistFor    = 3 * time.Second
 )
 
 // rank is how much a proven direct way is wanted: the first field that differs decides, and less is better.
@@ -101,7 +106,7 @@ func (f *Finder) choose(now mono.Time, s *search, out *Decisions) {
 	if old != nil && !old.usable(f) {
 		old = nil
 	}
-	if old != nil && f.follow(now, s, old, out) {
+	if old != nil && (f.follow(now, s, old, out) || f.concede(now, s, old, out)) {
 		return
 	}
 	direct := f.bestDirect(s)
@@ -111,7 +116,7 @@ func (f *Finder) choose(now mono.Time, s *search, out *Decisions) {
 	case old == nil || old.way.Relay != 0:
 		f.take(now, s, direct, Proven, out)
 	case direct == old:
-	case !old.doubt.IsNever() && direct.proven > old.doubt:
+	case old.overdue(now) && direct.proven > old.doubt:
 		f.take(now, s, direct, Silent, out)
 	case now.Sub(s.chosenAt) >= settle && f.better(direct, old):
 		f.take(now, s, direct, Better, out)
@@ -160,18 +165,28 @@ func (f *Finder) heardElsewhere(now mono.Time, s *search, t *track) {
 	if old == nil || !old.way.Direct() || now.Sub(max(old.heard, old.proven, s.chosenAt)) < leftAfter {
 		return
 	}
+	if !t.way.Direct() {
+		s.apart = mono.Never
+	} else if s.apart.IsNever() || !t.way.same(s.elsewhere) {
+		s.apart = now
+	}
 	s.elsewhere = t.way
 	if old.doubt.IsNever() && t.usable(f) {
 		old.doubt, old.lost = now, 0
 	}
 }
 
-// patience with a direct way that the peer has left.
+// grace is the patience with a direct way in doubt when another one is at hand.
 func (t *track) grace() time.Duration { return 2*t.rtt + leftGrace }
+
+// overdue reports whether a way in doubt has been asked and should have answered by now.
+func (t *track) overdue(now mono.Time) bool {
+	return !t.doubt.IsNever() && t.lost > 0 && now.Sub(t.doubt) >= t.grace()
+}
 
 // follow takes the way on which the peer speaks now, if that in use has not answered since; it reports whether it did.
 func (f *Finder) follow(now mono.Time, s *search, old *track, out *Decisions) bool {
-	if !old.way.Direct() || old.doubt.IsNever() || old.lost == 0 || now.Sub(old.doubt) < old.grace() {
+	if !old.way.Direct() || !old.overdue(now) {
 		return false
 	}
 	t := s.find(s.elsewhere)
@@ -184,11 +199,44 @@ func (f *Finder) follow(now mono.Time, s *search, old *track, out *Decisions) bo
 	return true
 }
 
+// concede takes the way on which the peer speaks though both work and ours is not better, so that the two ends come to one; it reports
+// whether it did. That happens when both have guessed ports and each keeps what it has found first. Of two ways the one with the lesser
+// name stays, and both ends know the names. Who is on the greater insists for longer, in which time the peer moves, unless that finds its own way better.
+func (f *Finder) concede(now mono.Time, s *search, old *track, out *Decisions) bool {
+	t := s.find(s.elsewhere)
+	if s.apart.IsNever() || t == nil || t == old || !t.usable(f) || !old.way.Direct() || f.better(old, t) {
+		return false
+	}
+	patience := concedeAfter
+	if old.name().Compare(t.name()) < 0 {
+		patience = insistFor
+	}
+	if t.heard.Sub(s.apart) < patience {
+		return false
+	}
+	f.take(now, s, t, Agreed, out)
+	return true
+}
+
+// name is what both ends call a way: each knows where the other sees it.
+func (t *track) name() name {
+	if t.ours.Compare(t.way.Remote) < 0 {
+		return name{t.ours, t.way.Remote}
+	}
+	return name{t.way.Remote, t.ours}
+}
+
+// name is the two addresses of a way as each end sees the other, the lesser first.
+type name [2]netip.AddrPort
+
+// Compare orders names.
+func (n name) Compare(o name) int { return cmp.Or(n[0].Compare(o[0]), n[1].Compare(o[1])) }
+
 func (f *Finder) take(now mono.Time, s *search, t *track, why Why, out *Decisions) {
 	if s.chosen.IsValid() && s.chosen == t.way {
 		return
 	}
-	s.chosen, s.chosenAt, s.why, s.unanswered = t.way, now, why, mono.Never
+	s.chosen, s.chosenAt, s.why, s.unanswered, s.apart = t.way, now, why, mono.Never, mono.Never
 	out.Events = append(out.Events, Event{Kind: Chosen, Peer: s.id, Way: t.way, Why: why})
 	t.carries.told = 0 // the owner knows nothing of a way that is taken anew
 	f.tellSize(s, t, out)

@@ -18,7 +18,8 @@
 // Watch. While data flows and comes back on the way in use, hardly anything is probed. Data without an answer for 400 ms raises a
 // doubt; four pings without an answer in 800 ms or more confirm it, and the data takes the next way. A ping of the peer on a way
 // that we just used raises the same doubt: the peer may not hear us. So does data that comes on another way only: the peer has left ours,
-// and knows its own network better; there two round trips without an answer are enough. A way that worked once is tried again every two seconds, so that
+// and knows its own network better; there two round trips without an answer are enough. If both ways answer, the ends come to one: of two ways of
+// equal rank that counts of which the two addresses are less, and whoever is on the other takes it after a second of hearing the peer there. A way that worked once is tried again every two seconds, so that
 // a network that heals is used again.
 //
 // Rest. The way in use is kept open by pings (25 s, or less where the NAT forgets sooner) for two minutes after the last packet. Then

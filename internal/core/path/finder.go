@@ -135,7 +135,7 @@ func (f *Finder) Heard(now mono.Time, id Peer, w Way, out *Decisions) {
 	if t := f.arrived(now, s, w); t != nil {
 		t.heard = now
 		if t.way.same(s.chosen) {
-			s.unanswered = mono.Never
+			s.unanswered, s.apart = mono.Never, mono.Never
 		} else {
 			f.heardElsewhere(now, s, t)
 		}

@@ -227,6 +227,9 @@ func (f *Finder) ponged(now mono.Time, s *search, w Way, m disco.Message, out *D
 	if w.Local.IsValid() {
 		t.way.Local = w.Local
 	}
+	if len(m.Addresses) > 0 {
+		t.ours = m.Addresses[0]
+	}
 	if t.way.same(s.chosen) {
 		f.suspect(now, s, t)
 		s.unanswered = mono.Never

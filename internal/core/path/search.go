@@ -34,6 +34,7 @@ type search struct {
 	touched     mono.Time // the latest sign that the peer wants us
 	unanswered  mono.Time // since when data goes out on the chosen way and nothing comes back; Never: it does
 	elsewhere   Way       // on which the peer speaks, if not on the one in use
+	apart       mono.Time // since when it does, directly, though both work; Never: it does not
 	hunt        hunt
 	tellAt      mono.Time // our addresses changed and the peer does not know
 	theirs      disco.Mapping

@@ -17,17 +17,18 @@ type track struct {
 
 	pings   [8]ping // the latest, a ring
 	next    int
-	last    mono.Time // when the last ping went
-	hold    mono.Time // no ping before that
-	lost    int       // pings since the last pong
-	tries   int       // pings of this hunt, an index of the ladder
-	from    mono.Time // when this hunt's pings begin; Never: it has none
-	proven  mono.Time // the latest pong; Never: not proven, or not any more
-	heard   mono.Time // authentic data came this way
-	asked   mono.Time // the peer's latest ping came this way
-	doubt   mono.Time // when it began to look as if this way did not work any more
-	failed  mono.Time // when that turned out to be so; Never once it works again
-	spared  bool      // it was spared since the last pong
+	last    mono.Time      // when the last ping went
+	hold    mono.Time      // no ping before that
+	lost    int            // pings since the last pong
+	tries   int            // pings of this hunt, an index of the ladder
+	from    mono.Time      // when this hunt's pings begin; Never: it has none
+	proven  mono.Time      // the latest pong; Never: not proven, or not any more
+	heard   mono.Time      // authentic data came this way
+	asked   mono.Time      // the peer's latest ping came this way
+	ours    netip.AddrPort // where the peer sees us on it, as its latest pong says
+	doubt   mono.Time      // when it began to look as if this way did not work any more
+	failed  mono.Time      // when that turned out to be so; Never once it works again
+	spared  bool           // it was spared since the last pong
 	rtt     time.Duration
 	carries sizes
 }
