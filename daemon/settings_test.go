@@ -74,6 +74,9 @@ func TestASettingIsAppliedAtOnceKeptAndNeverResetByUp(t *testing.T) {
 	if s := m.setting(c, "mtu"); s.Set || s.Value != "1380" {
 		t.Errorf("%+v", s)
 	}
+	if n := m.untilState(c, local.Up); n.Port == 5000 || n.Interface == "office0" || n.MTU != 1380 {
+		t.Errorf("after all was taken back: port %d, interface %s, MTU %d", n.Port, n.Interface, n.MTU)
+	}
 }
 
 func TestWhatIsSoAlreadyDisturbsNothing(t *testing.T) {

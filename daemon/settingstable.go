@@ -64,7 +64,7 @@ func always(s string) func(*Config) string { return func(*Config) string { retur
 var networkSettings = []ofNetwork{
 	{about: about{key: "interface", what: "name of the network interface", form: interfaceForm()}, standard: always(auto),
 		read:  func(m *state.Meta) string { return m.Interface },
-		write: func(m *state.Meta, v string) error { m.Interface = v; return checkInterface(v) },
+		write: writeInterface,
 		inUse: func(s *engine.Status) string { return s.Interface }},
 	{about: about{key: "ipsec-backend", what: "who seals and opens the packets of IPsec", values: []string{"userspace", kernelBackend}}, standard: always("userspace"),
 		read:  func(m *state.Meta) string { return m.Backend },
@@ -158,7 +158,11 @@ func writeMTU(m *state.Meta, v string) error {
 	return nil
 }
 
+// writePort forgets what was in use when a wish is taken back: it would be taken up again as that of last time.
 func writePort(m *state.Meta, v string) error {
+	if v == "" && m.Port != 0 {
+		m.Last.Port = 0
+	}
 	if m.Port = 0; v == "" {
 		return nil
 	}
@@ -178,6 +182,15 @@ func interfaceForm() string {
 		return "utun and a number"
 	}
 	return fmt.Sprintf("1 to %d letters, digits, hyphens, dots and underscores", interfaceLen)
+}
+
+// writeInterface forgets as writePort does.
+func writeInterface(m *state.Meta, v string) error {
+	if v == "" && m.Interface != "" {
+		m.Last.Interface = ""
+	}
+	m.Interface = v
+	return checkInterface(v)
 }
 
 func checkInterface(name string) error {
