@@ -39,6 +39,7 @@ type daemon struct {
 	then     []local.Status  // what a watch shows next
 	refusal  *local.Error
 	busy     bool // somebody else watches
+	member   bool // it joins nothing anew
 	brief    bool // watches end when there is nothing more to show
 }
 
@@ -128,7 +129,7 @@ func (d *daemon) answer(r local.Route, in map[string]any) any {
 	case local.PostPing.Path:
 		return d.pong(in["peer"])
 	case local.PostUp.Path, local.PostDown.Path:
-		return local.Networks{Schema: local.Schema, Networks: d.now.Networks}
+		return local.Networks{Schema: local.Schema, Networks: d.now.Networks, Unused: d.member && in["join_key"] != nil}
 	case local.GetWireGuard.Path:
 		return d.tunnels
 	case local.GetIPsec.Path, local.PostIPsecRekey.Path, local.PostIPsecTerminate.Path, local.PostIPsecLog.Path:
@@ -199,8 +200,9 @@ func state(ts *testscript.TestScript, file string) (s local.Status) {
 	return s
 }
 
-// daemonState sets what the daemon shows from now on: daemon up.json. "daemon stops" ends it, and
-// "daemon tunnels wg.json" sets its tunnels, "daemon ipsec sas.json" what it says of IPsec, "daemon path path.json" the ways to every peer, "daemon check check.json" the report of netcheck, "daemon denials log.json then.json" what policy log shows first and then, "daemon log log.json" its log, "daemon ends-watches" makes it end each watch when there is nothing more to show; "daemon is-watched" makes it refuse watches.
+// daemonState sets what the daemon shows from now on: daemon up.json. "daemon stops" ends it, "daemon ends-watches" makes it end each watch
+// when there is nothing more to show, "daemon is-watched" makes it refuse watches, "daemon is-member" makes it use no join key. Else the first
+// word says what is set: daemon tunnels wg.json, daemon denials first.json then.json; see answers.
 func daemonState(ts *testscript.TestScript, _ bool, args []string) {
 	d := theDaemon(ts)
 	if args[0] == "stops" {
@@ -212,53 +214,32 @@ func daemonState(ts *testscript.TestScript, _ bool, args []string) {
 	switch args[0] {
 	case "ends-watches":
 		d.brief = true
-		return
 	case "is-watched":
 		d.busy = true
-		return
-	}
-	if args[0] == "path" {
-		d.path = json.RawMessage(ts.ReadFile(args[1]))
-		return
-	}
-	if args[0] == "check" {
-		d.check = json.RawMessage(ts.ReadFile(args[1]))
-		return
-	}
-	if args[0] == "denials" {
-		d.denials = json.RawMessage(ts.ReadFile(args[1]))
-		if len(args) > 2 {
-			d.later = json.RawMessage(ts.ReadFile(args[2]))
-		}
-		return
-	}
-	if args[0] == "log" {
-		d.log = json.RawMessage(ts.ReadFile(args[1]))
-		return
-	}
-	if args[0] == "settings" {
+	case "is-member":
+		d.member = true
+	case "settings":
 		var all local.Settings
 		ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[1])), &all))
 		d.settings = all.Settings
-		return
+	default:
+		to, ok := d.answers()[args[0]]
+		if !ok {
+			d.now, d.then, d.refusal = state(ts, args[0]), nil, nil
+			return
+		}
+		for i, file := range args[1:] {
+			*to[i] = json.RawMessage(ts.ReadFile(file))
+		}
 	}
-	if args[0] == "cert" {
-		d.cert, d.renewed = json.RawMessage(ts.ReadFile(args[1])), json.RawMessage(ts.ReadFile(args[2]))
-		return
+}
+
+// answers are what a script sets by a word and one or two files.
+func (d *daemon) answers() map[string][]*json.RawMessage {
+	return map[string][]*json.RawMessage{
+		"cert": {&d.cert, &d.renewed}, "check": {&d.check}, "denials": {&d.denials, &d.later}, "ipsec": {&d.ipsec},
+		"leaves": {&d.left}, "log": {&d.log}, "path": {&d.path}, "tunnels": {&d.tunnels},
 	}
-	if args[0] == "leaves" {
-		d.left = json.RawMessage(ts.ReadFile(args[1]))
-		return
-	}
-	if args[0] == "ipsec" {
-		d.ipsec = json.RawMessage(ts.ReadFile(args[1]))
-		return
-	}
-	if args[0] == "tunnels" {
-		d.tunnels = json.RawMessage(ts.ReadFile(args[1]))
-		return
-	}
-	d.now, d.then, d.refusal = state(ts, args[0]), nil, nil
 }
 
 // daemonThen sets what the next watch shows after the state of now: then connecting.json up.json

@@ -67,7 +67,12 @@ func (o *upOptions) run(ctx context.Context) error {
 		}
 	}
 	progress.stop()
-	return o.out.Write(o.IO, local.Networks{Schema: local.Schema, Networks: result}, func() { o.print(result) })
+	return o.out.Write(o.IO, local.Networks{Schema: local.Schema, Networks: result, Unused: accepted.Unused}, func() {
+		if accepted.Unused {
+			o.IO.Notef("This machine is in %s already: the join key was not used and is as good as before, and nothing else of this command was changed.", result[0].Name)
+		}
+		o.print(result)
+	})
 }
 
 // readJoinKey reads and checks the key before anybody is asked.

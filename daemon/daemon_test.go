@@ -241,6 +241,30 @@ func TestRemovedNodeJoinsAnewWithoutForgetting(t *testing.T) {
 	}
 }
 
+func TestASecondKeyOfTheSameNetworkIsNotUsed(t *testing.T) {
+	office, home := newController(t, "office", "10.9.0.0/24"), newController(t, "home", "10.10.0.0/24")
+	office.single, home.single = true, true
+	m := newMachine(t, office, home)
+	c := m.start()
+	m.up(c, local.UpRequest{JoinKey: office.key(1)})
+	first := m.untilState(c, local.Up)
+	if _, err := c.Down(t.Context(), local.DownRequest{}); err != nil {
+		t.Fatal(err)
+	}
+	n, err := c.Up(t.Context(), local.UpRequest{JoinKey: office.key(2)})
+	if err != nil || !n.Unused || len(n.Networks) != 1 || n.Networks[0].ID != first.ID {
+		t.Fatalf("%+v %v", n, err)
+	}
+	if n := m.untilState(c, local.Up); n.Self.ID != first.Self.ID || n.Self.Key != first.Self.Key {
+		t.Errorf("%+v is another node than %+v", n.Self, first.Self)
+	}
+	if left, err := os.ReadDir(filepath.Join(m.cfg.State, "joining")); err != nil || len(left) > 0 {
+		t.Errorf("keys are left that nobody was given anything for: %v %v", left, err)
+	}
+	m.up(c, local.UpRequest{JoinKey: home.key(1)}) // another controller is told nothing of it
+	m.until(c, "in both", func(s local.Status) bool { return len(s.Networks) == 2 })
+}
+
 func TestSecondDaemonIsRefusedWithALine(t *testing.T) {
 	m := newMachine(t)
 	m.start()

@@ -45,6 +45,7 @@ type controller struct {
 	muted  func()
 	away   bool // cannot be reached
 	refuse *pb.Refused
+	single bool // a machine that is a node already is told so
 	expel  bool // every session ends with REMOVED
 	peer   *pb.Peer
 	relays *pb.Relays
@@ -133,6 +134,9 @@ func (c *controller) join(j *pb.Join) []*pb.Frame {
 	csr, err := x509.ParseCertificateRequest(j.Csr)
 	if err != nil {
 		panic(err)
+	}
+	if len(j.Nodes) > 0 && c.single {
+		return []*pb.Frame{{Body: &pb.Frame_Refused{Refused: &pb.Refused{Reason: pb.RefusedReason_REFUSED_REASON_MEMBER, Node: j.Nodes[0]}}}}
 	}
 	id, _ := key.PublicOf(csr.PublicKey)
 	k := fmt.Sprint(j.KeyId, id)

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/cvlan/cvlan/api/local"
@@ -110,6 +112,7 @@ func (d *Daemon) join(ctx context.Context, r local.UpRequest) (local.Networks, e
 	if m := d.joinedBy(t); m != nil {
 		return d.raise(m)
 	}
+	already := d.membersOf(t.Pin)
 	keys, err := d.dir.Begin(t)
 	if err != nil {
 		return local.Networks{}, local.CodeInternal.Problem("join", err.Error(), "nothing was sent to the controller; the join key is as good as before")
@@ -117,9 +120,15 @@ func (d *Daemon) join(ctx context.Context, r local.UpRequest) (local.Networks, e
 	ctx, cancel := context.WithTimeout(ctx, joinTime)
 	defer cancel()
 	given, err := session.Join(ctx, t, session.JoinConfig{
-		Identity: keys.Identity, WG: keys.WG.Public(), Hostname: r.Hostname, Transport: stream.Transport(r.Transport),
+		Identity: keys.Identity, WG: keys.WG.Public(), Hostname: r.Hostname, Transport: stream.Transport(r.Transport), Nodes: slices.Collect(maps.Keys(already)),
 		Dial: d.cfg.Outside.Dial, Clock: session.NewClock(d.cfg.Outside.Local, time.Time{}), Random: d.cfg.Outside.Random,
 	})
+	if refused, ok := errors.AsType[*session.Refused](err); ok && already[refused.Member] != nil {
+		keys.Drop()
+		out, err := d.raise(already[refused.Member])
+		out.Unused = true
+		return out, err
+	}
 	if err != nil {
 		return local.Networks{}, joinProblem(err)
 	}
@@ -173,7 +182,7 @@ func (m *member) over() bool {
 // joinedBy finds the membership that came of a join key.
 func (d *Daemon) joinedBy(t ticket.Ticket) *member {
 	for _, m := range d.all() {
-		if m.state == nil || m.over() {
+		if m.over() {
 			continue
 		}
 		if meta := m.state.Meta(); meta.JoinKey == ident.JoinKey(t.ID) && [32]byte(meta.Pin) == t.Pin {
@@ -181,6 +190,20 @@ func (d *Daemon) joinedBy(t ticket.Ticket) *member {
 		}
 	}
 	return nil
+}
+
+// membersOf finds the memberships at one controller that are good for something, by their nodes.
+func (d *Daemon) membersOf(pin [32]byte) map[ident.Node]*member {
+	found := map[ident.Node]*member{}
+	for _, m := range d.all() {
+		if m.over() {
+			continue
+		}
+		if meta := m.state.Meta(); [32]byte(meta.Pin) == pin {
+			found[meta.Node] = m
+		}
+	}
+	return found
 }
 
 // check reads a request to join and puts in what it leaves open.

@@ -171,6 +171,8 @@ type LoggedOut struct {
 type Networks struct {
 	Schema   int       `json:"schema"`
 	Networks []Network `json:"networks"`
+	// Unused says that the join key was not used, because this machine is in its network already.
+	Unused bool `json:"join_key_unused,omitempty"`
 }
 
 // PingRequest asks for one echo to a peer.

@@ -126,6 +126,9 @@ func admission(j *pb.Join) (store.Admission, error) {
 	}
 	a := store.Admission{Key: ident.JoinKey(j.KeyId), Secret: secret, Wish: clean.Label(j.Hostname), Identity: id,
 		OS: clean.Line(j.GetSoftware().GetOs(), 64), Arch: clean.Line(j.GetSoftware().GetArch(), 64), Software: clean.Line(j.GetSoftware().GetVersion(), 64)}
+	for _, id := range j.Nodes[:min(len(j.Nodes), store.MaxClaims)] {
+		a.Nodes = append(a.Nodes, ident.Node(id))
+	}
 	if copy(a.WG[:], j.WgKey) != len(j.WgKey) || len(j.WgKey) != len(a.WG) || a.WG.IsZero() {
 		return store.Admission{}, errInvalid
 	}

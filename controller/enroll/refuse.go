@@ -47,6 +47,10 @@ func refuseRelay(err error) *pb.Refused {
 
 // refuse turns a cause into what travels. A cause that is not on the list is the controller's own trouble: it stays in its log.
 func refuse(err error) *pb.Refused {
+	if m, ok := errors.AsType[*store.MemberError](err); ok {
+		return &pb.Refused{Reason: pb.RefusedReason_REFUSED_REASON_MEMBER, Node: uint64(m.Node), Message: "this machine is in the network already",
+			Hint: "to join it anew, leave it first: cvlan logout"}
+	}
 	for _, r := range refusals {
 		if errors.Is(err, r.cause) {
 			return &pb.Refused{Reason: r.reason, Message: r.message, Hint: r.hint}

@@ -320,6 +320,18 @@ type Admission struct {
 	OS       string
 	Arch     string
 	Software string
+	Nodes    []ident.Node // that the machine says to be already; at most MaxClaims
+}
+
+// MaxClaims is how many nodes a machine may say to be already.
+const MaxClaims = 64
+
+// MemberError says that a machine is in a join key's network already. The key was not used.
+type MemberError struct{ Node ident.Node }
+
+// Error implements error.
+func (e *MemberError) Error() string {
+	return "the machine is node " + e.Node.String() + " of this network already"
 }
 
 // Leaver is what went with a user.

@@ -70,6 +70,9 @@ func (d *Dir) prune(now time.Time) {
 	}
 }
 
+// Drop forgets keys that nobody was given anything for. What cannot be deleted goes with time.
+func (j *Joining) Drop() { _ = os.RemoveAll(j.path) }
+
 // Finish makes a membership of an admitted join; alter sets what its owner wants of it. It is ErrMember if there is one of that network already: nothing is changed then,
 // and Finish may be called again when that one has been forgotten.
 func (j *Joining) Finish(s session.Membership, alter func(*Meta)) (*Membership, error) {

@@ -31,6 +31,10 @@
 // Join is idempotent for the pair (join key, identity key): a node that lost the answer asks again and gets the same node, also
 // when the key is used up or expired meanwhile.
 //
+// A machine names the nodes that it is at the same controller already. Where one of them is in the key's network the answer is
+// Refused(MEMBER) with that node, and the key is not used: one machine is one node of a network. The names are not proved; who lies is
+// refused what the key would have given, and learns of a node what whoever joins would see.
+//
 // # Session
 //
 //	Hello{versions, cursor, instance, signed record, report}  ------>

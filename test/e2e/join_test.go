@@ -5,6 +5,7 @@ package e2e
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -101,5 +102,21 @@ func (n *node) statusSaysSo(transport string, peers int) {
 		if p.Endpoint == nil || !slices.Contains(p.Candidates, *p.Endpoint) {
 			n.w.t.Errorf("%s: the endpoint of %s is %v, its candidates %v", n.Host.Name(), p.Name, p.Endpoint, p.Candidates)
 		}
+	}
+}
+
+func TestASecondKeyMakesNoSecondNode(t *testing.T) {
+	w := begin(t)
+	c, nodes, _ := w.town(1)
+	n := nodes[0]
+	before := n.in(office)
+	if said := n.types("up", "--key", c.key(), "--json"); !strings.Contains(said, `"join_key_unused": true`) {
+		t.Errorf("it says %s", said)
+	}
+	if after := n.in(office); after.Self.ID != before.Self.ID {
+		t.Errorf("it is node %s now, and was %s", after.Self.ID, before.Self.ID)
+	}
+	if all := c.nodes(); len(all) != 1 {
+		t.Errorf("the controller has %+v", all)
 	}
 }

@@ -34,6 +34,9 @@ func (w *work) admit(a store.Admission) (store.Node, error) {
 		}
 		return w.node(id, 0)
 	}
+	if err := w.single(k.Network, a.Nodes); err != nil {
+		return store.Node{}, err
+	}
 	if err := k.Usable(w.now); err != nil {
 		return store.Node{}, err
 	}
@@ -61,6 +64,21 @@ func (w *work) known(k store.JoinKey, a store.Admission) (ident.Node, error) {
 		return 0, err
 	}
 	return 0, w.unclaimed(a.WG)
+}
+
+// single refuses a machine that is a node of the network already. What it is elsewhere, or was once, does not matter.
+func (w *work) single(network ident.Network, claims []ident.Node) error {
+	for _, id := range claims[:min(len(claims), store.MaxClaims)] {
+		r, err := own(w, scanNode, selectNode, int64(id))
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+		case err != nil:
+			return err
+		case r.Network == network:
+			return &store.MemberError{Node: id}
+		}
+	}
+	return nil
 }
 
 // settle gives a newcomer its id, its name, its addresses and its first record.

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"reflect"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cvlan/cvlan/controller/store"
+	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/base/key"
 )
 
@@ -91,6 +93,25 @@ func aLostAnswerIsAskedForAgain(t *testing.T, b *bench) {
 	b.ok(h.DeleteNode(ctx(), admin, first.ID, 0))
 	_, err := h.Admit(ctx(), m)
 	b.refused(err, store.ErrKeyRevoked)
+}
+
+// A machine that says what it is already is not admitted twice to a network, and the key is as good as before.
+func aMachineIsOneNodeOfANetwork(t *testing.T, b *bench) {
+	_, h := b.tenant("acme")
+	office, plant := b.network(h, "office"), b.network(h, "plant")
+	first, there := b.node(h, office, "web"), b.node(h, plant, "web")
+	k, s := b.joinKey(h, store.JoinKey{Network: office.ID, Uses: 1})
+	m := machine(k, s, "web")
+	m.Nodes = []ident.Node{there.ID, first.ID}
+	_, err := h.Admit(ctx(), m)
+	if again, ok := errors.AsType[*store.MemberError](err); !ok || again.Node != first.ID {
+		t.Fatalf("%v, want that it is %s", err, first.ID)
+	}
+	_, stranger := b.tenant("other")
+	elsewhere := b.node(stranger, b.network(stranger, "office"), "web")
+	b.ok(h.DeleteNode(ctx(), admin, first.ID, 0))
+	m.Nodes = []ident.Node{there.ID, first.ID, elsewhere.ID, 7}
+	must[store.Node](t)(h.Admit(ctx(), m))
 }
 
 func deadKeysMakeRoom(t *testing.T, b *bench) {

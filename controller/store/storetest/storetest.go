@@ -32,6 +32,7 @@ func Run(t *testing.T, open Open) {
 		{"KeysAdmitAsLongAsTheyMay", keysAdmitAsLongAsTheyMay},
 		{"AWrongSecretLearnsNothing", aWrongSecretLearnsNothing},
 		{"ALostAnswerIsAskedForAgain", aLostAnswerIsAskedForAgain},
+		{"AMachineIsOneNodeOfANetwork", aMachineIsOneNodeOfANetwork},
 		{"DeadKeysMakeRoom", deadKeysMakeRoom},
 		{"NewcomersGetNamesAndAddresses", newcomersGetNamesAndAddresses},
 		{"AFullNetworkAdmitsNobody", aFullNetworkAdmitsNobody},

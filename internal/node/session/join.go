@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/cvlan/cvlan/internal/base/clean"
@@ -32,7 +33,8 @@ type Membership struct {
 type JoinConfig struct {
 	Identity  key.Identity
 	WG        key.WGPublic
-	Hostname  string // the name to ask for; "": whatever the controller gives
+	Hostname  string       // the name to ask for; "": whatever the controller gives
+	Nodes     []ident.Node // that this machine is at the same controller already
 	Transport stream.Transport
 	Software  *pb.Software // nil: this build's
 	Dial      Dialer
@@ -45,6 +47,8 @@ type Refused struct {
 	Reason  pb.RefusedReason
 	Message string // cleaned
 	Hint    string // cleaned; may be empty
+	// Member is which of JoinConfig.Nodes is in the ticket's network already, so that the ticket was not used; zero: none.
+	Member ident.Node
 }
 
 // Error implements error.
@@ -93,8 +97,11 @@ func joinOnce(ctx context.Context, t ticket.Ticket, cfg JoinConfig) (m Membershi
 	if err != nil {
 		return m, false, fmt.Errorf("make a certificate request: %w", err)
 	}
-	f, err := exchange(ctx, t, cfg, &pb.Frame{Body: &pb.Frame_Join{Join: &pb.Join{
-		KeyId: t.ID, Secret: t.Secret.Bytes(), Csr: csr, WgKey: cfg.WG[:], Hostname: cfg.Hostname, Software: cfg.Software}}})
+	ask := &pb.Join{KeyId: t.ID, Secret: t.Secret.Bytes(), Csr: csr, WgKey: cfg.WG[:], Hostname: cfg.Hostname, Software: cfg.Software}
+	for _, n := range cfg.Nodes {
+		ask.Nodes = append(ask.Nodes, uint64(n))
+	}
+	f, err := exchange(ctx, t, cfg, &pb.Frame{Body: &pb.Frame_Join{Join: ask}})
 	if err != nil {
 		p := dialProblem(err)
 		return m, p.Code == codeUnreachable, &Failed{*p}
@@ -106,7 +113,10 @@ func joinOnce(ctx context.Context, t ticket.Ticket, cfg JoinConfig) (m Membershi
 		}
 		return m, false, err
 	case *pb.Frame_Refused:
-		r := &Refused{b.Refused.Reason, clean.Line(b.Refused.Message, 200), clean.Line(b.Refused.Hint, 300)}
+		r := &Refused{Reason: b.Refused.Reason, Message: clean.Line(b.Refused.Message, 200), Hint: clean.Line(b.Refused.Hint, 300)}
+		if r.Reason == pb.RefusedReason_REFUSED_REASON_MEMBER && slices.Contains(cfg.Nodes, ident.Node(b.Refused.Node)) {
+			r.Member = ident.Node(b.Refused.Node)
+		}
 		return m, r.Reason == pb.RefusedReason_REFUSED_REASON_UNAVAILABLE, r
 	case *pb.Frame_Goaway:
 		e := dismissed(b.Goaway)

@@ -4,11 +4,13 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/ticket"
 	"github.com/cvlan/cvlan/internal/node/session/sessiontest"
@@ -27,7 +29,7 @@ func (s *stage) desk(f *pb.Frame) *pb.Frame {
 		Chain: s.Authority.Node(s.node, csr.PublicKey), Root: s.Root.Raw, Record: s.record(s.wg), TimeMs: time.Now().UnixMilli()}}}
 }
 
-func (s *stage) join(ctx context.Context, answer func(*pb.Frame) *pb.Frame) (Membership, error) {
+func (s *stage) join(ctx context.Context, answer func(*pb.Frame) *pb.Frame, nodes ...ident.Node) (Membership, error) {
 	s.net.serve = func(p stream.Stream) {
 		if f, err := p.Recv(); err == nil {
 			if a := answer(f); a != nil {
@@ -37,7 +39,24 @@ func (s *stage) join(ctx context.Context, answer func(*pb.Frame) *pb.Frame) (Mem
 	}
 	defer s.net.wg.Wait()
 	return Join(ctx, ticket.Ticket{Kind: ticket.Join, Addrs: []string{"c:1"}, Pin: s.Pin(), ID: 3, Secret: key.NewSecret()},
-		JoinConfig{Identity: s.id, WG: s.wg, Hostname: "box", Dial: s.net.dial, Clock: s.cfg.Clock})
+		JoinConfig{Identity: s.id, WG: s.wg, Hostname: "box", Nodes: nodes, Dial: s.net.dial, Clock: s.cfg.Clock})
+}
+
+func TestAMachineThatIsANodeAlreadyHearsWhich(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		for named, want := range map[ident.Node]ident.Node{8: 8, 9: 0} { // 9 is none that the machine has spoken of
+			_, err := s.join(t.Context(), func(f *pb.Frame) *pb.Frame {
+				if n := f.GetJoin().Nodes; !slices.Equal(n, []uint64{7, 8}) {
+					t.Errorf("it says to be %v", n)
+				}
+				return &pb.Frame{Body: &pb.Frame_Refused{Refused: &pb.Refused{Reason: pb.RefusedReason_REFUSED_REASON_MEMBER, Node: uint64(named)}}}
+			}, 7, 8)
+			if r, ok := errors.AsType[*Refused](err); !ok || r.Member != want {
+				t.Errorf("it hears %v, want that it is %d", err, want)
+			}
+		}
+	})
 }
 
 func TestJoinSurvivesALostAnswer(t *testing.T) {

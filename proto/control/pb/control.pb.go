@@ -166,6 +166,8 @@ const (
 	RefusedReason_REFUSED_REASON_FULL RefusedReason = 6
 	// The controller cannot write now.
 	RefusedReason_REFUSED_REASON_UNAVAILABLE RefusedReason = 7
+	// The machine is a node of the key's network already. The key is as good as before.
+	RefusedReason_REFUSED_REASON_MEMBER RefusedReason = 8
 )
 
 // Enum value maps for RefusedReason.
@@ -179,6 +181,7 @@ var (
 		5: "REFUSED_REASON_INVALID",
 		6: "REFUSED_REASON_FULL",
 		7: "REFUSED_REASON_UNAVAILABLE",
+		8: "REFUSED_REASON_MEMBER",
 	}
 	RefusedReason_value = map[string]int32{
 		"REFUSED_REASON_UNSPECIFIED": 0,
@@ -189,6 +192,7 @@ var (
 		"REFUSED_REASON_INVALID":     5,
 		"REFUSED_REASON_FULL":        6,
 		"REFUSED_REASON_UNAVAILABLE": 7,
+		"REFUSED_REASON_MEMBER":      8,
 	}
 )
 
@@ -1031,8 +1035,10 @@ type Join struct {
 	Csr   []byte `protobuf:"bytes,3,opt,name=csr,proto3" json:"csr,omitempty"`
 	WgKey []byte `protobuf:"bytes,4,opt,name=wg_key,json=wgKey,proto3" json:"wg_key,omitempty"`
 	// The name that the machine would like; the controller decides.
-	Hostname      string    `protobuf:"bytes,5,opt,name=hostname,proto3" json:"hostname,omitempty"`
-	Software      *Software `protobuf:"bytes,6,opt,name=software,proto3" json:"software,omitempty"`
+	Hostname string    `protobuf:"bytes,5,opt,name=hostname,proto3" json:"hostname,omitempty"`
+	Software *Software `protobuf:"bytes,6,opt,name=software,proto3" json:"software,omitempty"`
+	// What the machine is at this controller already, in any network; at most 64.
+	Nodes         []uint64 `protobuf:"fixed64,7,rep,packed,name=nodes,proto3" json:"nodes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1105,6 +1111,13 @@ func (x *Join) GetHostname() string {
 func (x *Join) GetSoftware() *Software {
 	if x != nil {
 		return x.Software
+	}
+	return nil
+}
+
+func (x *Join) GetNodes() []uint64 {
+	if x != nil {
+		return x.Nodes
 	}
 	return nil
 }
@@ -1215,10 +1228,12 @@ func (x *Joined) GetTimeMs() int64 {
 
 // Refused answers Join or Renew when they cannot be granted.
 type Refused struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Reason        RefusedReason          `protobuf:"varint,1,opt,name=reason,proto3,enum=cvlan.control.v1.RefusedReason" json:"reason,omitempty"`
-	Message       string                 `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
-	Hint          string                 `protobuf:"bytes,3,opt,name=hint,proto3" json:"hint,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Reason  RefusedReason          `protobuf:"varint,1,opt,name=reason,proto3,enum=cvlan.control.v1.RefusedReason" json:"reason,omitempty"`
+	Message string                 `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
+	Hint    string                 `protobuf:"bytes,3,opt,name=hint,proto3" json:"hint,omitempty"`
+	// With MEMBER: which of Join.nodes it is.
+	Node          uint64 `protobuf:"fixed64,4,opt,name=node,proto3" json:"node,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1272,6 +1287,13 @@ func (x *Refused) GetHint() string {
 		return x.Hint
 	}
 	return ""
+}
+
+func (x *Refused) GetNode() uint64 {
+	if x != nil {
+		return x.Node
+	}
+	return 0
 }
 
 // Map is one piece of a snapshot or one delta; see doc.go.
@@ -3354,14 +3376,15 @@ const file_control_control_proto_rawDesc = "" +
 	"\x06reason\x18\x01 \x01(\x0e2\x1e.cvlan.control.v1.GoawayReasonR\x06reason\x12$\n" +
 	"\x0eretry_after_ms\x18\x02 \x01(\rR\fretryAfterMs\x12\x18\n" +
 	"\amessage\x18\x03 \x01(\tR\amessage\x12\x12\n" +
-	"\x04hint\x18\x04 \x01(\tR\x04hint\"\xb2\x01\n" +
+	"\x04hint\x18\x04 \x01(\tR\x04hint\"\xc8\x01\n" +
 	"\x04Join\x12\x15\n" +
 	"\x06key_id\x18\x01 \x01(\x06R\x05keyId\x12\x16\n" +
 	"\x06secret\x18\x02 \x01(\fR\x06secret\x12\x10\n" +
 	"\x03csr\x18\x03 \x01(\fR\x03csr\x12\x15\n" +
 	"\x06wg_key\x18\x04 \x01(\fR\x05wgKey\x12\x1a\n" +
 	"\bhostname\x18\x05 \x01(\tR\bhostname\x126\n" +
-	"\bsoftware\x18\x06 \x01(\v2\x1a.cvlan.control.v1.SoftwareR\bsoftware\"\xc3\x01\n" +
+	"\bsoftware\x18\x06 \x01(\v2\x1a.cvlan.control.v1.SoftwareR\bsoftware\x12\x14\n" +
+	"\x05nodes\x18\a \x03(\x06R\x05nodes\"\xc3\x01\n" +
 	"\x06Joined\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\x06R\x06tenant\x12\x18\n" +
 	"\anetwork\x18\x02 \x01(\x06R\anetwork\x12\x12\n" +
@@ -3370,11 +3393,12 @@ const file_control_control_proto_rawDesc = "" +
 	"\x04root\x18\x05 \x01(\fR\x04root\x12\x16\n" +
 	"\x06record\x18\x06 \x01(\fR\x06record\x12\x18\n" +
 	"\apending\x18\a \x01(\bR\apending\x12\x17\n" +
-	"\atime_ms\x18\b \x01(\x03R\x06timeMs\"p\n" +
+	"\atime_ms\x18\b \x01(\x03R\x06timeMs\"\x84\x01\n" +
 	"\aRefused\x127\n" +
 	"\x06reason\x18\x01 \x01(\x0e2\x1f.cvlan.control.v1.RefusedReasonR\x06reason\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x12\n" +
-	"\x04hint\x18\x03 \x01(\tR\x04hint\"\xdc\x04\n" +
+	"\x04hint\x18\x03 \x01(\tR\x04hint\x12\x12\n" +
+	"\x04node\x18\x04 \x01(\x06R\x04node\"\xdc\x04\n" +
 	"\x03Map\x12,\n" +
 	"\x04from\x18\x01 \x01(\v2\x18.cvlan.control.v1.CursorR\x04from\x12(\n" +
 	"\x02to\x18\x02 \x01(\v2\x18.cvlan.control.v1.CursorR\x02to\x12\x1a\n" +
@@ -3552,7 +3576,7 @@ const file_control_control_proto_rawDesc = "" +
 	"\x16GOAWAY_REASON_PROTOCOL\x10\x06\x12\x1d\n" +
 	"\x19GOAWAY_REASON_UNAVAILABLE\x10\a\x12\x19\n" +
 	"\x15GOAWAY_REASON_LEAVING\x10\b\x12\x16\n" +
-	"\x12GOAWAY_REASON_LEFT\x10\t*\xf4\x01\n" +
+	"\x12GOAWAY_REASON_LEFT\x10\t*\x8f\x02\n" +
 	"\rRefusedReason\x12\x1e\n" +
 	"\x1aREFUSED_REASON_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16REFUSED_REASON_UNKNOWN\x10\x01\x12\x1a\n" +
@@ -3561,7 +3585,8 @@ const file_control_control_proto_rawDesc = "" +
 	"\x16REFUSED_REASON_REVOKED\x10\x04\x12\x1a\n" +
 	"\x16REFUSED_REASON_INVALID\x10\x05\x12\x17\n" +
 	"\x13REFUSED_REASON_FULL\x10\x06\x12\x1e\n" +
-	"\x1aREFUSED_REASON_UNAVAILABLE\x10\aB,Z*github.com/cvlan/cvlan/proto/control/pb;pbb\x06proto3"
+	"\x1aREFUSED_REASON_UNAVAILABLE\x10\a\x12\x19\n" +
+	"\x15REFUSED_REASON_MEMBER\x10\bB,Z*github.com/cvlan/cvlan/proto/control/pb;pbb\x06proto3"
 
 var (
 	file_control_control_proto_rawDescOnce sync.Once
