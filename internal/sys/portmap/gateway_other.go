@@ -4,4 +4,4 @@ package portmap
 
 import "net/netip"
 
-func defaultGateway() (netip.Addr, int, error) { return netip.Addr{}, 0, ErrNoGateway }
+func defaultGateway(bool) (netip.Addr, int, error) { return netip.Addr{}, 0, ErrNoGateway }

@@ -8,16 +8,22 @@ import (
 )
 
 // defaultGateway finds the gateway of the default route with the lowest metric.
-func defaultGateway() (gateway netip.Addr, index int, err error) {
+func defaultGateway(six bool) (gateway netip.Addr, index int, err error) {
 	var table *windows.MibIpForwardTable2
-	if err := windows.GetIpForwardTable2(windows.AF_INET, &table); err != nil {
+	family := uint16(windows.AF_INET)
+	if six {
+		family = windows.AF_INET6
+	}
+	if err := windows.GetIpForwardTable2(family, &table); err != nil {
 		return netip.Addr{}, 0, err
 	}
 	defer windows.FreeMibTable(unsafe.Pointer(table))
 	best := ^uint32(0)
 	for _, r := range table.Rows() {
-		hop := (*windows.RawSockaddrInet4)(unsafe.Pointer(&r.NextHop))
-		a := netip.AddrFrom4(hop.Addr)
+		a := netip.AddrFrom4((*windows.RawSockaddrInet4)(unsafe.Pointer(&r.NextHop)).Addr)
+		if six {
+			a = netip.AddrFrom16((*windows.RawSockaddrInet6)(unsafe.Pointer(&r.NextHop)).Addr)
+		}
 		if r.DestinationPrefix.PrefixLength == 0 && !a.IsUnspecified() && r.Metric < best {
 			gateway, index, best = a, int(r.InterfaceIndex), r.Metric
 		}

@@ -119,3 +119,28 @@ func TestLookLeavesNothing(t *testing.T) {
 		}
 	})
 }
+
+// A router that translates nothing lets in what comes to our own address, if PCP asks for it (RFC 6887, section 11).
+func TestPinholeIsOpenedForIPv6(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := NewMemory()
+		us := netip.MustParseAddr("2001:db8::10")
+		m.Move(Link{netip.MustParseAddr("fe80::1"), us, 2}, us)
+		m.PCP, m.NATPMP, m.UPnP = true, true, true
+		mapper, told, end := running(m)
+		if got := <-told; got != (Mapping{External: netip.AddrPortFrom(us, 41641), Protocol: core.PCP}) {
+			t.Errorf("%+v", got)
+		}
+		next := netip.MustParseAddr("2001:db8::11") // addresses are changed daily (RFC 8981)
+		m.Move(Link{netip.MustParseAddr("fe80::1"), next, 2}, next)
+		mapper.Again()
+		<-told
+		if got := <-told; got.External.Addr() != next {
+			t.Errorf("%+v", got)
+		}
+		end()
+		if s := mapper.State(); !slices.Equal(s.Found, []core.Protocol{core.PCP}) || len(m.Mappings()) != 0 {
+			t.Errorf("%+v, %v", s, m.Mappings())
+		}
+	})
+}
