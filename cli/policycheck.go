@@ -42,15 +42,22 @@ func (o *look) knows() string {
 	return "Groups of the directory, and nodes by their addresses, are known from --directory, or from the controller with --network."
 }
 
+// more is an example of a check that knows them.
+func (o *look) more() string {
+	if o.online {
+		return "\n  cvlan policy check office.hujson --network office"
+	}
+	return "\n  cvlan admin user list --json > users.json && cvlan policy check office.hujson --directory users.json"
+}
+
 func newPolicyCheck(s *session, online bool) *cobra.Command {
 	o := &look{policyTalk: policyTalk{session: s}, online: online}
 	c := &cobra.Command{
 		Use: "check FILE", Short: "Find what is wrong with a document",
 		Long: "check reads a document and tells everything that is wrong with it at once, each with line, column, text and a hint, then runs its " +
 			"tests. It ends with 10 if the document has errors, and with 8 if a test fails. FILE may be - for standard input. " + o.knows(),
-		Example: "  cvlan policy check office.hujson\n  cvlan policy check office.hujson --json | jq -r '.problems[].what'\n" +
-			"  cvlan admin user list --json > users.json && cvlan policy check office.hujson --directory users.json",
-		Args: takes("FILE"),
+		Example: "  cvlan policy check office.hujson\n  cvlan policy check office.hujson --json | jq -r '.problems[].what'" + o.more(),
+		Args:    takes("FILE"),
 		RunE: func(c *cobra.Command, args []string) error {
 			o.file = args[0]
 			r, err := o.review(c)

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cvlan/cvlan/cli"
+	"github.com/cvlan/cvlan/cli/docgen/docgentest"
 	"github.com/cvlan/cvlan/cli/iox"
 )
 
@@ -76,3 +77,5 @@ func TestEveryCommandExplainsItself(t *testing.T) {
 	}
 	walk(program())
 }
+
+func TestEveryCommandThatIsMentionedIsThere(t *testing.T) { docgentest.Mentions(t, program()) }

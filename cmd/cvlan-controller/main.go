@@ -15,14 +15,16 @@ import (
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
-func run(args []string, out, errs io.Writer) int {
+func run(args []string, out, errs io.Writer) int { return program().Run(args, out, errs) }
+
+func program() verbs.Program {
 	return verbs.Program{
 		Name:     "cvlan-controller",
 		Short:    "Admits machines to networks and tells each what it may see",
 		Long:     "The controller of CloudVLAN: one process, one folder, no other service.\nStart with: cvlan-controller serve --data ./data",
 		Commands: []*cobra.Command{serveCommand(), configCommand()},
 		Exit:     exit,
-	}.Run(args, out, errs)
+	}
 }
 
 func exit(err error) iox.Exit {

@@ -16,14 +16,16 @@ import (
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
-func run(args []string, out, errs io.Writer) int {
+func run(args []string, out, errs io.Writer) int { return program().Run(args, out, errs) }
+
+func program() verbs.Program {
 	return verbs.Program{
 		Name:     "cvlan-relay",
 		Short:    "Carries packets between nodes that have no direct path",
 		Long:     "A relay of CloudVLAN: one process, one port, no other service. It carries ciphertext and cannot read it.\nStart with: cvlan-relay serve --key-file FILE",
 		Commands: []*cobra.Command{serveCommand(), statsCommand(), drainCommand(), configCommand()},
 		Exit:     exit,
-	}.Run(args, out, errs)
+	}
 }
 
 func exit(err error) iox.Exit {

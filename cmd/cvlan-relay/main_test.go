@@ -1,12 +1,14 @@
 package main
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/spf13/pflag"
 
+	"github.com/cvlan/cvlan/cli/docgen/docgentest"
 	"github.com/cvlan/cvlan/cli/iox"
 	"github.com/cvlan/cvlan/cmd/internal/verbs/verbstest"
 )
@@ -49,3 +51,7 @@ func TestMistakesAreToldInOneLineWithAWayOut(t *testing.T) {
 }
 
 func TestVersionAndHelp(t *testing.T) { line.TellsVersionAndHelp(t, "serve --key-file FILE") }
+
+func TestEveryCommandThatIsMentionedIsThere(t *testing.T) {
+	docgentest.Mentions(t, program().Root(io.Discard))
+}

@@ -204,7 +204,7 @@ func pairing(plains []store.Plain) func(a, b ident.Node) bool {
 
 // tellUnmet tells of pairs of nodes that the document lets speak and that have not the protocol for it, by one of them.
 func tellUnmet(doc *acl.Document, u compile.Unmet, pairs int, name func(ident.Node) string) admin.PolicyProblem {
-	p := admin.PolicyProblem{Severity: "warning", Hint: "let both speak one protocol: cvlan peers on the node says what it speaks"}
+	p := admin.PolicyProblem{Severity: "warning", Hint: "let both speak one protocol; what a node speaks is told there by cvlan peers"}
 	what := fmt.Sprintf("%s and %s have no tunnel protocol in common, so that nothing passes between them", name(u.A), name(u.B))
 	if u.Required {
 		what = fmt.Sprintf("IPsec is required of %s and %s, and one of them does not speak it, so that nothing passes between them", name(u.A), name(u.B))

@@ -34,7 +34,7 @@ type Program struct {
 func (p Program) Run(args []string, out, errs io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	root := p.root(out)
+	root := p.Root(out)
 	root.SetArgs(append([]string{}, args...)) // nil would mean the process's own
 	root.SetOut(out)
 	root.SetErr(errs)
@@ -64,7 +64,8 @@ func (p Program) exit(err error) iox.Exit {
 	return iox.Internal
 }
 
-func (p Program) root(out io.Writer) *cobra.Command {
+// Root is the program's tree of commands, which write to out.
+func (p Program) Root(out io.Writer) *cobra.Command {
 	root := Group(p.Name, p.Short, p.Long, p.Commands...)
 	root.SilenceUsage, root.SilenceErrors = true, true
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return misused(c, err.Error()) })
