@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 
@@ -49,6 +50,7 @@ func (s *session) browse(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	runtime.GOMAXPROCS(1) // one screen for one person: waking a second processor costs an idle interface a sixth more, and gains nothing
 	return tui.Run(c.Context(), config)
 }
 

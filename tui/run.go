@@ -24,21 +24,21 @@ type Config struct {
 	Examine func(ctx context.Context, whole bool) Diagnosis
 	Cure    func(ctx context.Context, command []string) error
 	// QR draws a text as a QR code, in lines of blocks. It fails for a text that is too long.
-	QR     func(text string) ([]string, error)
-	Now    func() time.Time
-	In     io.Reader
-	Out    io.Writer
-	Env    []string // of the process, for what the terminal can do
-	Frames int      // a second, at most; 0: 30
+	QR  func(text string) ([]string, error)
+	Now func() time.Time
+	In  io.Reader
+	Out io.Writer
+	Env []string // of the process, for what the terminal can do
 }
+
+// frames is how often a second the renderer looks whether there is something to draw. It looks all the time, and each look wakes the
+// process, which is most of what an idle interface costs: 20 are 50 ms at most from a key to the screen, and a sixth cheaper than 30.
+const frames = 20
 
 // Run shows the interface until the person quits or ctx ends; signals are the caller's to turn into the end of ctx. When it returns, nothing of it runs any more and the terminal is as it was.
 func Run(ctx context.Context, c Config) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	if c.Frames == 0 {
-		c.Frames = 30
-	}
 	out := make(chan news)
 	f := &follower{daemon: c.Daemon, now: c.Now, out: out, broken: make(chan struct{}, 1)}
 	gone := make(chan struct{})
@@ -46,7 +46,7 @@ func Run(ctx context.Context, c Config) error {
 		defer close(gone)
 		f.follow(ctx)
 	}()
-	p := tea.NewProgram(newModel(ctx, &c, out), tea.WithContext(ctx), tea.WithoutSignalHandler(), tea.WithInput(c.In), tea.WithOutput(c.Out), tea.WithEnvironment(c.Env), tea.WithFPS(c.Frames))
+	p := tea.NewProgram(newModel(ctx, &c, out), tea.WithContext(ctx), tea.WithoutSignalHandler(), tea.WithInput(c.In), tea.WithOutput(c.Out), tea.WithEnvironment(c.Env), tea.WithFPS(frames))
 	_, err := p.Run()
 	ended := ctx.Err() != nil
 	cancel()
