@@ -1,6 +1,7 @@
 package esp
 
 import (
+	"bytes"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -109,6 +110,27 @@ func TestWorkersAcceptEachNumberOnce(t *testing.T) {
 }
 
 // The network reorders over the turn of the lower half of extended numbers.
+// What is new when each of them looks at it, is opened by one of them.
+func TestWorkersOpenEachPacketOnce(t *testing.T) {
+	a, b := twins(t, AES128CBC, true) // a slow one: they are more often at it together
+	for seq := range uint64(2000) {
+		msg := sealed(a, seq+1, sample4(1400))
+		var opened atomic.Int32
+		var all sync.WaitGroup
+		for range 4 {
+			all.Go(func() {
+				if _, why := b.Open(noon, bytes.Clone(msg)); why == Taken {
+					opened.Add(1)
+				}
+			})
+		}
+		all.Wait()
+		if n := opened.Load(); n != 1 {
+			t.Fatalf("number %d is taken %d times", seq+1, n)
+		}
+	}
+}
+
 func TestExtendedNumbersTurnOver(t *testing.T) {
 	a, b := twins(t, AES256GCM, true)
 	const before = 1<<32 - 500
