@@ -2,7 +2,6 @@ package path
 
 import (
 	"cmp"
-	"container/heap"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/cvlan/cvlan/internal/base/mono"
 	"github.com/cvlan/cvlan/internal/sim/natmodel"
+	"github.com/cvlan/cvlan/internal/sim/timeline"
 	"github.com/cvlan/cvlan/proto/disco"
 )
 
@@ -20,8 +20,7 @@ type sim struct {
 	t      testing.TB
 	rnd    *rand.Rand
 	now    mono.Time
-	events happenings
-	count  int
+	events timeline.Queue[func()]
 	sends  int // messages of Finders
 	nodes  [2]*node
 	relays [3]bool // by slot: alive
@@ -33,26 +32,6 @@ type sim struct {
 	narrow int                  // the same of relays, their header not counted
 	sentTo map[netip.Addr]int   // probes that left for an address
 	spam   func(netip.AddrPort) // sees where every direct datagram goes
-}
-
-type happening struct {
-	at    mono.Time
-	order int
-	do    func()
-}
-
-type happenings []happening
-
-func (h happenings) Len() int { return len(h) }
-func (h happenings) Less(i, j int) bool {
-	return h[i].at < h[j].at || h[i].at == h[j].at && h[i].order < h[j].order
-}
-func (h happenings) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
-func (h *happenings) Push(x any)   { *h = append(*h, x.(happening)) }
-func (h *happenings) Pop() any {
-	last := (*h)[len(*h)-1]
-	*h = (*h)[:len(*h)-1]
-	return last
 }
 
 // node is one side. To it the peer is number 0.
@@ -127,10 +106,7 @@ func newSim(t testing.TB, seed uint64, kinds ...string) *sim {
 	return s
 }
 
-func (s *sim) after(d time.Duration, do func()) {
-	s.count++
-	heap.Push(&s.events, happening{s.now.Add(d), s.count, do})
-}
+func (s *sim) after(d time.Duration, do func()) { s.events.Put(s.now.Add(d), do) }
 
 // run lets time pass; it stops early once done says so.
 func (s *sim) run(d time.Duration, done func() bool) bool {
@@ -140,8 +116,8 @@ func (s *sim) run(d time.Duration, done func() bool) bool {
 			return true
 		}
 		next := end
-		if len(s.events) > 0 {
-			next = min(next, s.events[0].at)
+		if at := s.events.Next(); !at.IsNever() {
+			next = min(next, at)
 		}
 		for _, n := range s.nodes {
 			if at := n.f.Deadline(); !at.IsNever() {
@@ -158,8 +134,8 @@ func (s *sim) run(d time.Duration, done func() bool) bool {
 				n.flush()
 			}
 		}
-		for len(s.events) > 0 && s.events[0].at <= s.now {
-			heap.Pop(&s.events).(happening).do()
+		for do, ok := s.events.Take(s.now); ok; do, ok = s.events.Take(s.now) {
+			do()
 		}
 		if s.now >= end {
 			return done != nil && done()

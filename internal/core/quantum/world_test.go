@@ -1,13 +1,13 @@
 package quantum
 
 import (
-	"container/heap"
 	"math/rand/v2"
 	"testing"
 	"time"
 
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/mono"
+	"github.com/cvlan/cvlan/internal/sim/timeline"
 	"github.com/cvlan/cvlan/proto/disco"
 )
 
@@ -17,8 +17,7 @@ type world struct {
 	now   mono.Time
 	rnd   *rand.Rand
 	side  [2]*side
-	queue arrivals
-	n     int
+	queue timeline.Queue[arrival]
 
 	latency, spread time.Duration
 	loss            float64
@@ -101,32 +100,24 @@ func (w *world) carry(from int, msg disco.Message) {
 	if w.pass != nil && !w.pass(from, &msg) {
 		return
 	}
-	w.n++
-	a := arrival{at: w.now.Add(w.latency), n: w.n, to: 1 - from, msg: msg}
+	a, at := arrival{1 - from, msg}, w.now.Add(w.latency)
 	if w.spread > 0 {
-		a.at = a.at.Add(time.Duration(w.rnd.Int64N(int64(w.spread))))
+		at = at.Add(time.Duration(w.rnd.Int64N(int64(w.spread))))
 	}
 	w.past = append(w.past, a)
 	if w.rnd.Float64() >= w.loss {
-		heap.Push(&w.queue, a)
+		w.queue.Put(at, a)
 	}
 }
 
 // again brings something that was sent before once more.
-func (w *world) again(a arrival) {
-	w.n++
-	a.n, a.at = w.n, w.now
-	heap.Push(&w.queue, a)
-}
+func (w *world) again(a arrival) { w.queue.Put(w.now, a) }
 
 // run lets d go by, and calls each after every step.
 func (w *world) run(d time.Duration, each ...func()) {
 	end := w.now.Add(d)
 	for {
-		at := mono.Never
-		if len(w.queue) > 0 {
-			at = w.queue[0].at
-		}
+		at := w.queue.Next()
 		for _, s := range w.side {
 			at = mono.Earlier(at, s.m.Deadline())
 		}
@@ -134,8 +125,7 @@ func (w *world) run(d time.Duration, each ...func()) {
 			break
 		}
 		w.now = max(w.now, at)
-		if len(w.queue) > 0 && w.queue[0].at <= w.now {
-			a := heap.Pop(&w.queue).(arrival)
+		if a, ok := w.queue.Take(w.now); ok {
 			s := w.side[a.to]
 			s.m.Part(w.now, s.peer, &a.msg, &s.out)
 			w.flush(a.to)
@@ -174,23 +164,8 @@ func (w *world) agree() {
 	}
 }
 
+// arrival is a message that comes to a side.
 type arrival struct {
-	at  mono.Time
-	n   int
 	to  int
 	msg disco.Message
-}
-
-type arrivals []arrival
-
-func (a arrivals) Len() int { return len(a) }
-func (a arrivals) Less(i, j int) bool {
-	return a[i].at < a[j].at || a[i].at == a[j].at && a[i].n < a[j].n
-}
-func (a arrivals) Swap(i, j int) { a[i], a[j] = a[j], a[i] }
-func (a *arrivals) Push(x any)   { *a = append(*a, x.(arrival)) }
-func (a *arrivals) Pop() any {
-	last := (*a)[len(*a)-1]
-	*a = (*a)[:len(*a)-1]
-	return last
 }

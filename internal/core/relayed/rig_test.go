@@ -1,7 +1,6 @@
 package relayed
 
 import (
-	"container/heap"
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
@@ -12,6 +11,7 @@ import (
 	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/base/mono"
 	"github.com/cvlan/cvlan/internal/core/stun"
+	"github.com/cvlan/cvlan/internal/sim/timeline"
 	"github.com/cvlan/cvlan/proto/relay"
 )
 
@@ -27,8 +27,7 @@ type rig struct {
 	relays []*station
 	me     netip.AddrPort // where relays see us
 	rnd    *rand.ChaCha8
-	queue  agenda
-	seq    int
+	queue  timeline.Queue[func()]
 	events []timed          // all that were told
 	conns  map[uint32]*conn // that are open, or being made
 	ticks  int
@@ -70,27 +69,6 @@ type station struct {
 	asked     map[relay.Kind]int
 }
 
-type job struct {
-	at  mono.Time
-	seq int
-	do  func()
-}
-
-type agenda []job
-
-func (a agenda) Len() int { return len(a) }
-func (a agenda) Less(i, j int) bool {
-	return a[i].at < a[j].at || a[i].at == a[j].at && a[i].seq < a[j].seq
-}
-func (a agenda) Swap(i, j int) { a[i], a[j] = a[j], a[i] }
-func (a *agenda) Push(x any)   { *a = append(*a, x.(job)) }
-func (a *agenda) Pop() any {
-	old := *a
-	x := old[len(old)-1]
-	*a = old[:len(old)-1]
-	return x
-}
-
 // newRig makes a world with a relay for every delay.
 func newRig(t *testing.T, cfg Config, delays ...time.Duration) *rig {
 	cfg.Self = self
@@ -113,10 +91,7 @@ func (r *rig) mapped() (all []Relay) {
 	return all
 }
 
-func (r *rig) after(d time.Duration, do func()) {
-	r.seq++
-	heap.Push(&r.queue, job{r.now.Add(d), r.seq, do})
-}
+func (r *rig) after(d time.Duration, do func()) { r.queue.Put(r.now.Add(d), do) }
 
 // run lets time pass.
 func (r *rig) run(d time.Duration) {
@@ -130,10 +105,10 @@ func (r *rig) run(d time.Duration) {
 		if next.IsNever() || next > end {
 			next = end + 1
 		}
-		if len(r.queue) > 0 && r.queue[0].at <= next && r.queue[0].at <= end {
-			j := heap.Pop(&r.queue).(job)
-			r.now = max(r.now, j.at)
-			j.do()
+		at := r.queue.Next()
+		if do, ok := r.queue.Take(min(next, end)); ok {
+			r.now = max(r.now, at)
+			do()
 			continue
 		}
 		if next > end {

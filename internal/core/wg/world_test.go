@@ -1,7 +1,6 @@
 package wg
 
 import (
-	"container/heap"
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/mono"
+	"github.com/cvlan/cvlan/internal/sim/timeline"
 )
 
 // world is two machines and the link between them in virtual time.
@@ -22,8 +22,8 @@ type world struct {
 	pub   [2]key.WGPublic
 	from  [2]Origin // as the other side sees it
 	rnd   *rand.Rand
-	queue arrivals
-	n     int
+	queue timeline.Queue[arrival]
+	talks int
 
 	latency, spread time.Duration
 	loss            float64
@@ -79,18 +79,14 @@ func (w *world) carry(from int, data []byte) {
 	if w.spread > 0 {
 		at = at.Add(time.Duration(w.rnd.Int64N(int64(w.spread))))
 	}
-	w.n++
-	heap.Push(&w.queue, arrival{at: at, n: w.n, to: 1 - from, data: data})
+	w.queue.Put(at, arrival{1 - from, data})
 }
 
 // run lets d go by.
 func (w *world) run(d time.Duration) {
 	end := w.now.Add(d)
 	for {
-		at := mono.Never
-		if len(w.queue) > 0 {
-			at = w.queue[0].at
-		}
+		at := w.queue.Next()
 		for _, s := range w.side {
 			at = mono.Earlier(at, s.m.Deadline())
 		}
@@ -102,8 +98,7 @@ func (w *world) run(d time.Duration) {
 		}
 		before := w.now
 		w.now = at
-		if len(w.queue) > 0 && w.queue[0].at <= at {
-			a := heap.Pop(&w.queue).(arrival)
+		if a, ok := w.queue.Take(at); ok {
 			w.side[a.to].read(w.now, w.from[1-a.to], a.data)
 			continue
 		}
@@ -135,9 +130,9 @@ func (w *world) heard(side int, text string) {
 // talk makes both sides exchange a packet, and fails if they cannot within d.
 func (w *world) talk(d time.Duration) {
 	w.t.Helper()
-	w.n++
+	w.talks++
 	for from := range w.side {
-		text := fmt.Sprintf("packet %d of side %d", w.n, from)
+		text := fmt.Sprintf("packet %d of side %d", w.talks, from)
 		w.say(from, text)
 		w.run(d)
 		w.heard(1-from, text)
@@ -153,25 +148,10 @@ func (w *world) status(side int) Status {
 	return s
 }
 
+// arrival is a message that comes to a side.
 type arrival struct {
-	at   mono.Time
-	n    int
 	to   int
 	data []byte
-}
-
-type arrivals []arrival
-
-func (a arrivals) Len() int { return len(a) }
-func (a arrivals) Less(i, j int) bool {
-	return a[i].at < a[j].at || a[i].at == a[j].at && a[i].n < a[j].n
-}
-func (a arrivals) Swap(i, j int) { a[i], a[j] = a[j], a[i] }
-func (a *arrivals) Push(x any)   { *a = append(*a, x.(arrival)) }
-func (a *arrivals) Pop() any {
-	last := (*a)[len(*a)-1]
-	*a = (*a)[:len(*a)-1]
-	return last
 }
 
 // stampOf makes payloads that tell when they were sent.
