@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -92,10 +93,7 @@ func family(t *iox.Table, name string, f *local.NetFamily, asked bool) {
 }
 
 func portMapping(p *local.NetPorts) string {
-	if len(p.Protocols) == 0 {
-		return "none"
-	}
-	s := strings.Join(p.Protocols, ", ")
+	s := cmp.Or(strings.Join(p.Protocols, ", "), "none")
 	if p.Outside != nil {
 		s += ", outside " + p.Outside.String()
 	}
@@ -104,6 +102,9 @@ func portMapping(p *local.NetPorts) string {
 	}
 	if p.DoubleNAT {
 		s += ", behind another NAT"
+	}
+	if p.Pinholes {
+		s += "; IPv6 pinholes by PCP"
 	}
 	return s
 }

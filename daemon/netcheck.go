@@ -46,6 +46,7 @@ func fillCheck(c *netcheck.Config) {
 	}
 	if c.Gateway == nil {
 		c.Gateway = func(ctx context.Context) portmap.State { return portmap.Look(ctx, portmap.System{}) }
+		c.Gateway6 = func(ctx context.Context) portmap.State { return portmap.Look(ctx, portmap.System{IPv6: true}) }
 	}
 }
 
@@ -152,7 +153,7 @@ func (k knownRelay) verify(chain []*x509.Certificate) error {
 func showCheck(r core.Report) local.NetCheck {
 	out := local.NetCheck{
 		Schema: local.Schema, Took: r.Took, IPv4: showFamily(&r.IPv4), IPv6: showFamily(&r.IPv6), Hairpin: r.Hairpin.String(), Captive: r.Captive,
-		Ports:  local.NetPorts{Protocols: append([]string{}, r.Gateway.Protocols...), DoubleNAT: r.DoubleNAT},
+		Ports:  local.NetPorts{Protocols: append([]string{}, r.Gateway.Protocols...), DoubleNAT: r.DoubleNAT, Pinholes: r.Gateway.Pinholes},
 		Relays: make([]local.NetRelay, 0, len(r.Relays)), Meaning: r.Meaning,
 	}
 	if r.Gateway.Outside.IsValid() {

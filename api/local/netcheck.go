@@ -34,6 +34,7 @@ type NetPorts struct {
 	Outside   *netip.Addr     `json:"outside,omitempty"`  // the router's outside address
 	External  *netip.AddrPort `json:"external,omitempty"` // the mapping that there is
 	DoubleNAT bool            `json:"double_nat"`         // the router is itself behind a NAT
+	Pinholes  bool            `json:"ipv6_pinholes"`      // over IPv6 the router lets in what it is asked to, by PCP
 }
 
 // NetRelay is one relay as seen from here.

@@ -30,6 +30,9 @@ func meaning(r *Report) (all []string) {
 	case r.IPv4.Mapping.Dependent():
 		say("Switching on PCP, NAT-PMP or UPnP in the router would help.")
 	}
+	if r.Gateway.Pinholes {
+		say("The router lets others in over IPv6 on request (PCP).")
+	}
 	if r.IPv6.UDP {
 		say("IPv6 works: with others that have it, NATs do not matter.")
 	}

@@ -59,6 +59,7 @@ type Gateway struct {
 	Protocols []string
 	Outside   netip.Addr // its outside address; invalid: it does not say
 	External  netip.AddrPort
+	Pinholes  bool // over IPv6 it lets in what it is asked to
 }
 
 // Observed is everything that one check has observed.

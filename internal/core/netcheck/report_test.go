@@ -57,6 +57,7 @@ func TestReportSaysWhatItMeans(t *testing.T) {
 		"each destination another address": {Relays: far, IPv4: Family{Sights: sym}},
 		"would help":                       {Relays: far, IPv4: Family{Sights: sym}},
 		"on request (PCP, UPnP)":           {Relays: far, IPv4: Family{Sights: sym}, Gateway: Gateway{Protocols: []string{"PCP", "UPnP"}, Outside: netip.MustParseAddr("203.0.113.7")}},
+		"in over IPv6 on request":          {Relays: far, Gateway: Gateway{Pinholes: true}},
 		"behind another NAT":               {Relays: far, IPv4: Family{Sights: sym}, Gateway: Gateway{Protocols: []string{"PCP"}, Outside: netip.MustParseAddr("100.64.1.1")}},
 		"itself behind":                    {Relays: far, IPv4: Family{Sights: sym}, Gateway: Gateway{Protocols: []string{"PCP"}, Outside: netip.MustParseAddr("198.51.100.77")}},
 		"does not turn packets back":       {Relays: far, IPv4: Family{Sights: eim}, Hairpin: No},

@@ -47,8 +47,8 @@ type Config struct {
 	Resolve func(ctx context.Context, host string) ([]netip.Addr, error)
 	// Own are this machine's addresses; nil: not known.
 	Own func() []netip.Addr
-	// Gateway says what the router speaks, and may ask it; nil: not known.
-	Gateway func(context.Context) portmap.State
+	// Gateway says what the router speaks, and may ask it; Gateway6 says it of that for IPv6. nil: not known.
+	Gateway, Gateway6 func(context.Context) portmap.State
 	// Clock tells the controller's clock less ours; nil: not known.
 	Clock func(context.Context) (time.Duration, error)
 	// PathMTU is what the system knows a path to carry (sock.PathMTU); where it knows nothing the size is not told, because the system
@@ -86,6 +86,9 @@ func Run(ctx context.Context, cfg *Config) core.Report {
 	if cfg.Gateway != nil {
 		all.Go(func() { c.gateway(ctx) })
 	}
+	if cfg.Gateway6 != nil {
+		all.Go(func() { c.pinholes(ctx) })
+	}
 	if cfg.Clock != nil {
 		all.Go(func() { c.time(ctx) })
 	}
@@ -108,11 +111,16 @@ func (c *check) note(f func(*core.Observed)) {
 func (c *check) gateway(ctx context.Context) {
 	s := c.cfg.Gateway(ctx)
 	c.note(func(o *core.Observed) {
-		o.Gateway = core.Gateway{Outside: s.Outside, External: s.Mapping.External}
+		o.Gateway.Outside, o.Gateway.External = s.Outside, s.Mapping.External
 		for _, p := range s.Found {
 			o.Gateway.Protocols = append(o.Gateway.Protocols, p.String())
 		}
 	})
+}
+
+func (c *check) pinholes(ctx context.Context) {
+	s := c.cfg.Gateway6(ctx)
+	c.note(func(o *core.Observed) { o.Gateway.Pinholes = len(s.Found) > 0 })
 }
 
 func (c *check) time(ctx context.Context) {

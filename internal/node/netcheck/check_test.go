@@ -124,9 +124,10 @@ func TestGatewayAndControllerAreAsked(t *testing.T) {
 		gw := portmap.NewMemory()
 		gw.PCP, gw.UPnP = true, true
 		n.cfg.Gateway = func(ctx context.Context) portmap.State { return portmap.Look(ctx, gw) }
+		n.cfg.Gateway6 = n.cfg.Gateway
 		n.cfg.Clock = func(context.Context) (time.Duration, error) { return -2 * time.Minute, nil }
 		r := n.check()
-		if !slices.Equal(r.Gateway.Protocols, []string{coremap.PCP.String(), coremap.UPnP.String()}) || r.DoubleNAT || !r.says("off by 2m0s") || !r.says("on request") {
+		if !r.Gateway.Pinholes || !slices.Equal(r.Gateway.Protocols, []string{coremap.PCP.String(), coremap.UPnP.String()}) || r.DoubleNAT || !r.says("off by 2m0s") || !r.says("on request") {
 			t.Errorf("%+v", r)
 		}
 	})
