@@ -3,6 +3,7 @@ package daemon
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/cvlan/cvlan/api/local"
@@ -87,20 +88,18 @@ func (m *member) grant(all []wish[ofNetwork]) error {
 // adopt brings changed settings to a membership that is up.
 func (m *member) adopt(before state.Meta, all []wish[ofNetwork]) {
 	e, _ := m.alive()
-	anew := false
-	for _, w := range all {
-		switch {
-		case e == nil || w.setting.read(&before) == w.value:
-		case w.setting.apply == nil:
-			anew = true
-		default:
-			w.setting.apply(m, e)
-		}
+	if e == nil {
+		return
 	}
-	if anew {
+	all = slices.DeleteFunc(all, func(w wish[ofNetwork]) bool { return w.setting.read(&before) == w.value })
+	if slices.ContainsFunc(all, func(w wish[ofNetwork]) bool { return w.setting.apply == nil }) {
 		m.d.log.Info("settings changed, the network starts anew", logx.Network, m.id.String())
 		m.stop()
 		m.start(m.d.running)
+		return
+	}
+	for _, w := range all {
+		w.setting.apply(m, e)
 	}
 }
 

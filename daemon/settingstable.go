@@ -69,22 +69,34 @@ var networkSettings = []ofNetwork{
 	{about: about{key: "ipsec-backend", what: "who seals and opens the packets of IPsec", values: []string{"userspace", kernelBackend}}, standard: always("userspace"),
 		read:  func(m *state.Meta) string { return m.Backend },
 		write: writeBackend,
-		inUse: backendInUse},
+		inUse: backendInUse,
+		apply: amend},
 	{about: about{key: "mtu", what: "bytes of the largest packet in the network", form: fmt.Sprintf("%d to %d", tun.MinMTU, maxMTU)},
 		standard: func(c *Config) string { return strconv.Itoa(mtuOf(c)) },
 		read:     func(m *state.Meta) string { return number(m.MTU) },
-		write:    writeMTU},
+		write:    writeMTU,
+		apply:    amend},
 	{about: about{key: "port", what: "UDP port of the tunnel", form: "1 to 65535"}, standard: always(auto),
 		read:  func(m *state.Meta) string { return number(int(m.Port)) },
 		write: writePort,
-		inUse: func(s *engine.Status) string { return number(int(s.Port)) }},
+		inUse: func(s *engine.Status) string { return number(int(s.Port)) },
+		apply: amend},
 	{about: about{key: "protocol", what: "tunnel protocol that this machine would rather speak", values: []string{auto, "wireguard", "ipsec"}}, standard: always(auto),
 		read:  func(m *state.Meta) string { return m.Protocol },
 		write: func(m *state.Meta, v string) error { m.Protocol = v; return nil },
 		apply: func(m *member, e *engine.Engine) { e.Prefer(m.prefers()) }},
 	{about: about{key: "transport", what: "how to talk to the controller", values: []string{auto, "quic", "tcp"}}, standard: always(auto),
 		read:  func(m *state.Meta) string { return string(m.Transport) },
-		write: func(m *state.Meta, v string) error { m.Transport = stream.Transport(v); return nil }},
+		write: func(m *state.Meta, v string) error { m.Transport = stream.Transport(v); return nil },
+		apply: amend},
+}
+
+// amend brings what was set to a membership whose tunnel goes on.
+func amend(m *member, e *engine.Engine) { e.Amend(m.amendable(m.state.Meta())) }
+
+// amendable are the settings that may change while a membership is up.
+func (m *member) amendable(meta state.Meta) engine.Settings {
+	return engine.Settings{MTU: cmp.Or(meta.MTU, m.d.cfg.MTU), Port: meta.Port, Kernel: meta.Backend == kernelBackend, Transport: meta.Transport}
 }
 
 var machineSettings = []ofMachine{

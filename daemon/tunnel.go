@@ -31,8 +31,12 @@ func openTunnel(budget *tunnel.Budget) func(engine.TunnelConfig) (engine.Tunnel,
 			c.TUN.Close()
 			return nil, fmt.Errorf("start the tunnel: %w", err)
 		}
-		h := engine.Helpers{Ferry: relays.New(relays.Config{Credentials: c.Credentials, Log: c.Log}), Gateway: portmap.System{}}
-		lendKernel(&c, &h, sockets)
+		n := len(sockets)
+		h := engine.Helpers{
+			Ferry: relays.New(relays.Config{Credentials: c.Credentials, Log: c.Log}), Gateways: []portmap.Host{portmap.System{}, portmap.System{IPv6: true}},
+			Sockets: func(port uint16) ([]sock.Socket, error) { return openSockets(port, n) },
+			Kernel:  openKernel,
+		}
 		protocols, err := engine.Protocols(c)
 		if err != nil {
 			c.TUN.Close()
@@ -46,18 +50,13 @@ func openTunnel(budget *tunnel.Budget) func(engine.TunnelConfig) (engine.Tunnel,
 	}
 }
 
-// lendKernel opens the kernel's ESP for a tunnel that is to use it. Without it the tunnel does all by itself.
-func lendKernel(c *engine.TunnelConfig, h *engine.Helpers, sockets []sock.Socket) {
-	c.Port = sockets[0].Port()
-	if !c.WantKernel {
-		return
-	}
-	k, err := ipsec.OpenKernel(c.TUN.Name(), c.TUN.MTU(), sockets)
+// openKernel opens the kernel's ESP for a tunnel.
+func openKernel(device string, mtu int, sockets []sock.Socket) (engine.Kernel, error) {
+	k, err := ipsec.OpenKernel(device, mtu, sockets)
 	if err != nil {
-		h.NoKernel = err
-		return
+		return nil, err // not a Kernel that is no pointer
 	}
-	c.Kernel, h.Kernel = k, k
+	return k, nil
 }
 
 func closeAll(sockets []sock.Socket) (err error) {

@@ -300,7 +300,10 @@ func (t *tube) State() tunnel.State {
 }
 func (t *tube) SetSources([]netip.Addr) {}
 func (t *tube) Review()                 {}
+func (t *tube) SetKernel(bool)          {}
 func (t *tube) Kernel() (bool, error)   { return false, nil }
+func (t *tube) SetMTU(int)              {}
+func (t *tube) SetPort(p uint16) error  { t.c.Port = p; return nil }
 func (t *tube) Guide() engine.Guide     { return nil }
 func (t *tube) Wake()                   {}
 func (t *tube) Resume(time.Duration)    {}

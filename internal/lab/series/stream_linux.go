@@ -53,7 +53,10 @@ func (s *Stream) write() {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	block := make([]byte, 16<<10)
-	for {
+	for sent := 0; ; sent += len(block) {
+		for i := range block {
+			block[i] = content(sent + i)
+		}
 		if _, err := s.conn.Write(block); err != nil {
 			s.mu.Lock()
 			s.failed = err
@@ -76,6 +79,11 @@ func (s *Stream) read(c net.Conn) {
 		now := time.Now()
 		s.mu.Lock()
 		s.longest, s.last = max(s.longest, now.Sub(s.last)), now
+		for i, c := range b[:n] {
+			if c != content(s.bytes+i) && s.failed == nil {
+				s.failed = fmt.Errorf("byte %d of the stream is not what was sent", s.bytes+i)
+			}
+		}
 		s.bytes += n
 		if err != nil && !errors.Is(err, io.EOF) {
 			s.failed = err
@@ -85,6 +93,16 @@ func (s *Stream) read(c net.Conn) {
 			return
 		}
 	}
+}
+
+// content is what stands at a place of every stream, so that who reads knows what to expect.
+func content(at int) byte { return byte(at ^ at>>8 ^ at>>16 ^ at>>24) }
+
+// Longest is the longest time without a byte until now, one that lasts included.
+func (s *Stream) Longest() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return max(s.longest, time.Since(s.last))
 }
 
 // FromNow forgets earlier stalls.

@@ -13,7 +13,6 @@ import (
 	"github.com/cvlan/cvlan/internal/core/relayed"
 	"github.com/cvlan/cvlan/internal/node/guide"
 	"github.com/cvlan/cvlan/internal/node/ike"
-	"github.com/cvlan/cvlan/internal/node/ipsec"
 	"github.com/cvlan/cvlan/internal/node/session"
 	"github.com/cvlan/cvlan/internal/node/tunnel"
 	"github.com/cvlan/cvlan/internal/sys/osnet"
@@ -83,9 +82,7 @@ type TunnelConfig struct {
 	Profile   string
 	Directory ike.Directory
 	Tell      func(core.Event) // hears what IKE does
-	// WantKernel says that the kernel is to carry ESP where it can: who makes the tunnel opens it, as Kernel.
-	WantKernel bool
-	Kernel     ipsec.Kernel
+	Kernel    bool             // the kernel is to carry ESP where it can
 
 	// What its guide needs, if it is to have one.
 	Self    ident.Node
@@ -110,8 +107,12 @@ type Tunnel interface {
 	SetSources([]netip.Addr)
 	// Review tells that the filter lets other things pass than before.
 	Review()
-	// Kernel reports whether the kernel may carry ESP, and why not, if it was to.
+	// SetKernel has the kernel carry ESP where it can, or no more; Kernel reports whether it may, and why not, if it was to.
+	SetKernel(bool)
 	Kernel() (on bool, why error)
+	// SetMTU changes the MTU of the inside, SetPort the UDP port; 0: any.
+	SetMTU(int)
+	SetPort(uint16) error
 	// Guide is who finds the ways to nodes; nil: they are tried at every address that the map knows.
 	Guide() Guide
 	Port() uint16

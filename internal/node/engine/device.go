@@ -144,7 +144,7 @@ func (e *Engine) make(port uint16) (*device, *session.Problem) {
 	self, _ := e.table.Self()
 	_, overlay := addresses(n, self)
 	t, err := e.cfg.Outside.Tunnel(TunnelConfig{Private: e.cfg.WG, Port: port, TUN: dev, Filter: e.rules.table, Now: e.clock.Now, Log: e.log,
-		Speaks: e.speaks(), Profile: e.cfg.Profile, WantKernel: e.cfg.Kernel, Directory: e.directory, Tell: e.journal.tell,
+		Speaks: e.speaks(), Profile: e.cfg.Profile, Kernel: e.cfg.Kernel, Directory: e.directory, Tell: e.journal.tell,
 		Self: e.cfg.Membership.Node, Home: ident.Relay(e.home.Load()), Overlay: overlay, Credentials: e.session.Credentials, Report: e.reached, Punch: e.session.Punch})
 	if err != nil {
 		p := problemOf("tunnel-failed", err)
@@ -204,7 +204,7 @@ func bare(prefixes []netip.Prefix) (all []netip.Addr) {
 // lower takes everything off the host.
 func (e *Engine) lower() {
 	if d := e.dev; d != nil {
-		e.dev = nil
+		e.dev, e.noPort = nil, nil
 		e.directory.clear()
 		e.publish() // nobody asks a closed tunnel
 		if err := e.cfg.Outside.Host.Down(d.name); err != nil {

@@ -34,7 +34,9 @@ type Engine struct {
 
 	asks    chan func() // calls into the loop
 	news    chan struct{}
-	written chan error // the newest result of a write
+	amends  chan struct{}
+	wanted  atomic.Pointer[Settings] // that were told last
+	written chan error               // the newest result of a write
 
 	// Owned by Run's goroutine.
 	table     *netmap.Table
@@ -50,6 +52,7 @@ type Engine struct {
 	saved     time.Time
 	kept      time.Time // what was heard as of the last save
 	unsaved   error     // why the newest state is not on the disk
+	noPort    error     // why the tunnel has not the port that it is to have
 	renewAt   time.Time // when to ask for another certificate; zero: it is good
 	reach     []netip.Addr
 	names     names
@@ -71,7 +74,7 @@ func New(cfg Config) *Engine {
 	m := &cfg.Membership
 	e := &Engine{
 		cfg: cfg, log: cfg.Log.With(logx.Network, m.Network.String()), clock: session.NewClock(cfg.Outside.Local, cfg.Heard),
-		asks: make(chan func()), news: make(chan struct{}, 1), written: make(chan error, 1), kept: cfg.Heard,
+		asks: make(chan func()), news: make(chan struct{}, 1), amends: make(chan struct{}, 1), written: make(chan error, 1), kept: cfg.Heard,
 		names: names{known: map[string][]netip.Addr{}, found: make(chan map[string][]netip.Addr)},
 	}
 	e.table = e.recall(netmap.Config{Tenant: m.Tenant, Network: m.Network, Node: m.Node, Rules: checkRules})
@@ -166,6 +169,8 @@ func (e *Engine) loop(ctx context.Context, changes <-chan struct{}, sleeps <-cha
 		case <-e.news:
 			e.noteHome()
 			e.heard()
+		case <-e.amends:
+			e.amend()
 		case _, ok := <-changes:
 			if !ok {
 				changes = nil

@@ -27,8 +27,7 @@ func Protocols(c TunnelConfig) (map[tunnel.Class]tunnel.Build, error) {
 			return nil, fmt.Errorf("start the tunnel: %w", err)
 		}
 		all[tunnel.IKE] = ipsec.New(ipsec.Config{
-			Keyer:  ike.New(ike.Config{IKE: core.Config{Profile: profile}, Peers: c.Directory, Tell: c.Tell}),
-			Kernel: c.Kernel, Port: c.Port, Log: c.Log,
+			Keyer: ike.New(ike.Config{IKE: core.Config{Profile: profile}, Peers: c.Directory, Tell: c.Tell}),
 		})
 	}
 	return all, nil

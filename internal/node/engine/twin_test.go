@@ -156,7 +156,10 @@ func (t *tube) Consult(tunnel.Class, func(mono.Time, tunnel.Transport, func(key.
 func (t *tube) State() tunnel.State     { return tunnel.State{} }
 func (t *tube) SetSources([]netip.Addr) {}
 func (t *tube) Review()                 {}
+func (t *tube) SetKernel(bool)          {}
 func (t *tube) Kernel() (bool, error)   { return false, nil }
+func (t *tube) SetMTU(int)              {}
+func (t *tube) SetPort(p uint16) error  { t.port = p; return nil }
 func (t *tube) Guide() Guide            { return nil }
 func (t *tube) Port() uint16            { return t.port }
 func (t *tube) Done() <-chan struct{}   { return t.gone }

@@ -2,6 +2,7 @@ package ipsec
 
 import (
 	"errors"
+	"log/slog"
 
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/mono"
@@ -82,6 +83,12 @@ func (d Desk) SAs() (all []SAs) {
 		}
 	}
 	return all
+}
+
+// LendTo has another carry packets, whose port is that of the tunnel's sockets; nil: the tunnel carries all itself.
+func (d Desk) LendTo(now mono.Time, k Kernel, port uint16, log *slog.Logger, out *tunnel.Out) {
+	defer d.t.calls(now, out)()
+	d.t.lendTo(now, k, port, log)
 }
 
 // Rekey has all SAs with a peer replaced.

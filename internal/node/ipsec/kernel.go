@@ -69,13 +69,34 @@ type guest struct {
 	shun mono.Time // nothing of it is opened by the kernel until then
 }
 
-func newKernel(t *transport, c Config) *kernel {
-	log := c.Log
+func newKernel(t *transport, k Kernel, port uint16, log *slog.Logger) *kernel {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &kernel{Kernel: c.Kernel, t: t, port: c.Port, log: log,
+	return &kernel{Kernel: k, t: t, port: port, log: log,
 		keys: map[esp.SPI]esp.Keys{}, loans: map[*esp.Pair]*loan{}, guests: map[*tunnel.Peer]*guest{}}
+}
+
+// lendTo has another carry packets from now on, nil: nobody. What is lent comes back first. Keys of pairs are kept only for whom they may be lent
+// to, so that all pairs get new ones before anything is.
+func (t *transport) lendTo(now mono.Time, k Kernel, port uint16, log *slog.Logger) {
+	if t.kernel != nil {
+		for p := range t.kernel.guests {
+			t.kernel.dismiss(now, p)
+		}
+		t.kernel = nil
+	}
+	if k == nil {
+		return
+	}
+	t.kernel = newKernel(t, k, port, log)
+	for _, p := range t.peers {
+		for _, s := range t.machine.Status(p.Key()) {
+			if s.Sealing {
+				t.keyer.Due(now, p, s.Local())
+			}
+		}
+	}
 }
 
 // keep remembers the keys of a pair, for those to whom it may be lent.

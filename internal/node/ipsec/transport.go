@@ -52,7 +52,7 @@ func New(c Config) tunnel.Build {
 		}
 		t := &transport{Host: h, machine: esp.New(random), peers: map[key.WGPublic]*tunnel.Peer{}}
 		if c.Kernel != nil {
-			t.kernel = newKernel(t, c)
+			t.kernel = newKernel(t, c.Kernel, c.Port, c.Log)
 		}
 		var err error
 		t.keyer, err = c.Keyer(t)

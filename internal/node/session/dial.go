@@ -35,7 +35,7 @@ func (s *Session) dial(ctx context.Context) (stream.Stream, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	m, now := &s.cfg.Membership, time.Now()
-	t := Target{Addrs: s.dialed(), Transport: s.cfg.Transport, Remember: m.Network.String(), Afresh: now.Sub(s.raced) >= afreshEvery}
+	t := Target{Addrs: s.dialed(), Transport: *s.by.Load(), Remember: m.Network.String(), Afresh: now.Sub(s.raced) >= afreshEvery}
 	if (t.Transport == "" || t.Transport == stream.Auto) && s.steer != "" {
 		t.Transport = s.steer
 	}

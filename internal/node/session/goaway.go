@@ -14,6 +14,7 @@ type ending struct {
 	least   time.Duration // the controller asked for at least this much peace; 0: it did not
 	stopped bool          // we ended it ourselves, because ctx was done
 	parted  bool          // one of the two said goodbye
+	turned  bool          // we shall connect by another transport, at once
 }
 
 // ordered reports whether the wait that follows must not be cut short.

@@ -140,6 +140,11 @@ func (l *link) live(ctx context.Context) ending {
 			if !l.welcomed.IsZero() { // else the first map does it
 				end = l.sign(ctx)
 			}
+		case <-l.turn:
+			if !l.fits(l.st.Info().Transport) {
+				l.leave()
+				return ending{turned: true, parted: true}
+			}
 		case <-l.early:
 			l.hurry = true
 		case peer := <-l.punches:

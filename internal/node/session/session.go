@@ -48,8 +48,8 @@ type Config struct {
 	Membership Membership
 	Identity   key.Identity
 	WG         key.WGPublic
-	Software   *pb.Software // nil: this build's
-	Transport  stream.Transport
+	Software   *pb.Software     // nil: this build's
+	Transport  stream.Transport // until SetTransport
 	Dial       Dialer
 	Clock      *Clock
 	Table      Table
@@ -84,6 +84,8 @@ type Session struct {
 	restate  chan struct{}
 	punches  chan ident.Node
 	early    chan struct{}
+	turn     chan struct{}
+	by       atomic.Pointer[stream.Transport] // that is wanted
 
 	// Owned by Run's goroutine.
 	chain    [][]byte
@@ -112,7 +114,9 @@ func New(cfg Config) *Session {
 		restate:  make(chan struct{}, 1),
 		punches:  make(chan ident.Node, maxPunches),
 		early:    make(chan struct{}, 1),
+		turn:     make(chan struct{}, 1),
 	}
+	s.by.Store(&cfg.Transport)
 	rand.Read(s.instance)
 	s.show(s.chain)
 	if s.cfg.Software == nil {
@@ -182,6 +186,18 @@ func (s *Session) Punch(peer ident.Node) {
 // called from any goroutine.
 func (s *Session) Renew() { poke(s.early) }
 
+// SetTransport has the controller spoken with in another way: what is connected otherwise connects anew. It may be called from any goroutine.
+func (s *Session) SetTransport(t stream.Transport) {
+	s.by.Store(&t)
+	poke(s.turn)
+}
+
+// fits reports whether a connection is of the kind that is wanted.
+func (s *Session) fits(t stream.Transport) bool {
+	want := *s.by.Load()
+	return want == "" || want == stream.Auto || want == t
+}
+
 // Wake says that the network has changed: a connection is probed, a wait is cut short.
 func (s *Session) Wake() { poke(s.wake) }
 
@@ -193,13 +209,17 @@ func (s *Session) Run(ctx context.Context) {
 		if end.stopped || ctx.Err() != nil {
 			return
 		}
+		if end.turned {
+			s.log.Info("control session is made anew by another transport")
+			continue
+		}
 		wait := back.next(end, lived)
 		s.waiting(end, lived, wait)
 		s.rest(ctx, wait, end.ordered())
 	}
 }
 
-// rest waits, until ctx is done or, unless the wait was ordered, until Wake.
+// rest waits, until ctx is done, another transport is chosen or, unless the wait was ordered, until Wake.
 func (s *Session) rest(ctx context.Context, wait time.Duration, ordered bool) {
 	t := time.NewTimer(wait)
 	defer t.Stop()
@@ -211,6 +231,7 @@ func (s *Session) rest(ctx context.Context, wait time.Duration, ordered bool) {
 	case <-ctx.Done():
 	case <-t.C:
 	case <-wake:
+	case <-s.turn:
 	}
 }
 

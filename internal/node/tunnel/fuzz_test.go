@@ -5,6 +5,7 @@ import (
 	"hash/crc32"
 	"net"
 	"net/netip"
+	"sync"
 	"testing"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 type void struct {
 	sock.Socket
 	closed chan struct{}
+	once   sync.Once
 	sent   int // bytes
 }
 
@@ -34,7 +36,7 @@ func (v *void) Send(trains []sock.Train) error {
 	return nil
 }
 
-func (v *void) Close() error { close(v.closed); return nil }
+func (v *void) Close() error { v.once.Do(func() { close(v.closed) }); return nil }
 
 // sink takes what a worker writes, and fails if the host would not.
 type sink struct {
@@ -86,7 +88,7 @@ func FuzzInbound(f *testing.F) {
 	f.Add([]byte{4, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, 0, inner)
 	f.Add([]byte{0x30, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0}, 5, append(inner, 0, 0, 0))
 	host := &sink{host: twin.Queues()[0], twin: twin}
-	w := newInbound(tunnel, tunnel.sockets[0], &exit{Queue: host}, inboundTrains, inboundBuffer, inboundPackets)
+	w := newInbound(tunnel, tunnel.doors[0], &exit{Queue: host}, inboundTrains, inboundBuffer, inboundPackets)
 	f.Fuzz(func(t *testing.T, datagrams []byte, segment int, packet []byte) {
 		if host.t = t; len(datagrams)+len(packet) > 1<<15 {
 			return

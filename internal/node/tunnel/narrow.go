@@ -34,21 +34,22 @@ func (o *owner) measure(p *Peer) {
 		return
 	}
 	o.hint(to)
-	limit, adds := o.t.mtu, dataOverhead
+	mtu := o.t.mtu()
+	limit, adds := mtu, dataOverhead
 	if s := p.sealer.Load(); s != nil {
 		adds = max(adds, s.Overhead())
 	}
 	if to.probed > 0 {
 		limit = atMost(limit, to.probed-adds, minProbed)
 	}
-	hole := limit < o.t.mtu
+	hole := limit < mtu
 	if to.hinted {
 		probed := limit
 		limit = atMost(limit, to.wide-ipHeader(to.remote.Addr())-udpHeader-adds-to.head(), minInner)
 		hole = hole && limit == probed
 	}
 	to.hole.Store(hole)
-	if limit == o.t.mtu {
+	if limit == mtu {
 		limit = 0
 	}
 	to.limit.Store(int32(limit))

@@ -171,7 +171,7 @@ func (w *outbound) sealOne(now mono.Time, p *Peer, packet []byte) (done bool, er
 	if !ok {
 		return false, nil
 	}
-	size, err := w.batch.seal(s.Session, counter, packet, w.t.mtu, to)
+	size, err := w.batch.seal(s.Session, counter, packet, w.t.mtu(), to)
 	p.tx.add(1, size)
 	w.t.stir(p)
 	if s.Sent(now) {
@@ -195,9 +195,9 @@ func (w *outbound) send(now mono.Time, p *Peer) error {
 }
 
 func (w *outbound) seal(now mono.Time, p *Peer, s *sealing, to *Path, counter uint64, n int) error {
-	bytes := 0
+	bytes, mtu := 0, w.t.mtu()
 	for i := range n {
-		size, err := w.batch.seal(s.Session, counter+uint64(i), w.splitter.Next(), w.t.mtu, to)
+		size, err := w.batch.seal(s.Session, counter+uint64(i), w.splitter.Next(), mtu, to)
 		if err != nil {
 			return err
 		}

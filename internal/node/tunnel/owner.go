@@ -23,6 +23,7 @@ type owner struct {
 	guide      Guide    // nil: there is none
 	follower   Follower // nil: no transport is one
 	spares     map[uint16]*spare
+	leavings   []leaving // the oldest first
 	lastSpare  uint16
 	ended      chan struct{} // closed when run has returned
 	acting     bool          // act is at work
@@ -186,6 +187,7 @@ func (o *owner) tick() {
 	}
 	now := o.t.clock.Now()
 	o.part(now)
+	_ = o.leave(now) // a socket that does not close is forgotten all the same
 	if o.guide == nil {
 		return
 	}
@@ -205,6 +207,9 @@ func (o *owner) wait() time.Duration {
 	}
 	if len(o.parting) > 0 {
 		next = mono.Earlier(next, o.partAt)
+	}
+	if len(o.leavings) > 0 {
+		next = mono.Earlier(next, o.leavings[0].until)
 	}
 	if o.guide != nil {
 		next = mono.Earlier(next, o.guide.Deadline())

@@ -106,8 +106,8 @@ func (t *Tunnel) Peers() (all []PeerState) {
 
 // State tells about the tunnel as a whole.
 func (t *Tunnel) State() State {
-	s := State{Key: t.self, Port: t.Port(), MTU: t.mtu, Workers: len(t.sockets), Drops: t.drops.show(), TUN: t.tun.Stats(), Memory: t.budget.Used()}
-	for i, k := range t.sockets {
+	s := State{Key: t.self, Port: t.Port(), MTU: t.mtu(), Workers: len(t.doors), Drops: t.drops.show(), TUN: t.tun.Stats(), Memory: t.budget.Used()}
+	for i, k := range t.doors {
 		if i == 0 {
 			s.Socket = k.Stats()
 			continue

@@ -66,11 +66,10 @@ type Filter interface {
 type Tunnel struct {
 	self        key.WGPublic
 	tun         tun.Device
-	exits       []*exit // the device's queues
-	sockets     []sock.Socket
-	mtu         int
+	exits       []*exit            // the device's queues
+	doors       []*door            // one for each queue
+	inside      atomic.Int32       // the MTU there, in bytes
 	joins       []offload.Protocol // the trains that the host takes
-	slotSize    int
 	clock       mono.Clock
 	log         *slog.Logger
 	budget      *Budget
@@ -99,7 +98,7 @@ type Tunnel struct {
 // New starts a tunnel without peers.
 func New(c Config) (*Tunnel, error) {
 	t := &Tunnel{
-		self: c.Self, tun: c.TUN, sockets: c.Sockets, mtu: c.TUN.MTU(), clock: c.Clock, log: c.Log, budget: c.Budget, pathMTU: c.PathMTU, refused: c.Refused, spareSocket: c.Spare,
+		self: c.Self, tun: c.TUN, clock: c.Clock, log: c.Log, budget: c.Budget, pathMTU: c.PathMTU, refused: c.Refused, spareSocket: c.Spare,
 		seed: maphash.MakeSeed(), routes: routes{hosts: newTable[*Peer](rand.Uint64())}, done: make(chan struct{}),
 	}
 	if t.log == nil {
@@ -117,7 +116,10 @@ func New(c Config) (*Tunnel, error) {
 	if c.TUN.Stats().USO {
 		t.joins = append(t.joins, offload.UDP)
 	}
-	t.slotSize = (t.mtu + 255) &^ 255
+	t.inside.Store(int32(c.TUN.MTU()))
+	for _, s := range c.Sockets {
+		t.doors = append(t.doors, newDoor(s))
+	}
 	t.offered = newTable[struct{}](rand.Uint64())
 	for i := range t.sessions {
 		t.sessions[i] = newTable[*receiving](rand.Uint64())
@@ -125,9 +127,7 @@ func New(c Config) (*Tunnel, error) {
 	t.expected = newTable[*expected](rand.Uint64())
 	if err := t.start(c); err != nil {
 		t.tun.Close()
-		for _, s := range t.sockets {
-			s.Close()
-		}
+		_ = t.closeDoors()
 		return nil, err
 	}
 	return t, nil
@@ -135,7 +135,7 @@ func New(c Config) (*Tunnel, error) {
 
 func (t *Tunnel) start(c Config) error {
 	queues := t.tun.Queues()
-	if len(queues) != len(t.sockets) || len(queues) == 0 {
+	if len(queues) != len(t.doors) || len(queues) == 0 {
 		return errors.New("start the tunnel: queues and sockets differ in number")
 	}
 	if len(c.Transports) == 0 {
@@ -146,7 +146,7 @@ func (t *Tunnel) start(c Config) error {
 		return fmt.Errorf("start the tunnel: %w", err)
 	}
 	t.taken = need
-	o := newOwner(t, newBatch(t.sockets[0]))
+	o := newOwner(t, newBatch(t.doors[0]))
 	t.owner = o
 	for _, q := range queues {
 		t.exits = append(t.exits, &exit{Queue: q})
@@ -157,10 +157,9 @@ func (t *Tunnel) start(c Config) error {
 	}
 	t.workers.Go(o.run)
 	for i := range queues {
-		x := t.exits[i]
-		out, in := newOutbound(t, x, newBatch(t.sockets[i])), newInbound(t, t.sockets[i], x, inboundTrains, inboundBuffer, inboundPackets)
+		out := newOutbound(t, t.exits[i], newBatch(t.doors[i]))
 		t.workers.Go(func() { t.ended(out.run()) })
-		t.workers.Go(func() { t.ended(in.run()) })
+		t.listen(i, t.doors[i].now())
 	}
 	return nil
 }
@@ -205,7 +204,7 @@ func (t *Tunnel) Sessions(protocol Class) (n int) {
 func (t *Tunnel) Done() <-chan struct{} { return t.done }
 
 // Port is the UDP port in use.
-func (t *Tunnel) Port() uint16 { return t.sockets[0].Port() }
+func (t *Tunnel) Port() uint16 { return t.doors[0].Port() }
 
 // Close ends the tunnel and closes its TUN device and sockets. It may be called again, and after the tunnel has ended by itself.
 func (t *Tunnel) Close() error {
@@ -213,11 +212,9 @@ func (t *Tunnel) Close() error {
 		t.workers.Wait()
 		return nil
 	}
-	err := t.tun.Close()
-	for _, s := range t.sockets {
-		err = errors.Join(err, s.Close())
-	}
+	err := errors.Join(t.tun.Close(), t.closeDoors()) // nobody waits in a system call any more
 	t.owner.stop()
+	err = errors.Join(err, t.closeDoors(), t.owner.leave(mono.Never)) // nor for sockets that came at this very moment
 	for _, x := range t.owner.gone() {
 		err = errors.Join(err, x.Close())
 	}
@@ -226,6 +223,13 @@ func (t *Tunnel) Close() error {
 		t.forsake(p, NoSession)
 	}
 	t.budget.release(t.taken)
+	return err
+}
+
+func (t *Tunnel) closeDoors() (err error) {
+	for _, d := range t.doors {
+		err = errors.Join(err, d.Close())
+	}
 	return err
 }
 
@@ -273,17 +277,17 @@ func (t *Tunnel) allowsIn(now mono.Time, r *offload.Run, by Class) bool {
 func (t *Tunnel) fits(p *Peer) int {
 	if to := p.path.Load(); to != nil {
 		if limit := int(to.limit.Load()); limit > 0 {
-			return min(limit, t.mtu)
+			return min(limit, t.mtu())
 		}
 	}
-	return t.mtu
+	return t.mtu()
 }
 
 // fitsFor is the same for a packet: IPv6 allows none of them to be told less than minInner.
 func (t *Tunnel) fitsFor(p *Peer, packet []byte) int {
 	limit := t.fits(p)
 	if limit < minInner && packet[0]>>4 == 6 {
-		return min(minInner, t.mtu)
+		return min(minInner, t.mtu())
 	}
 	return limit
 }

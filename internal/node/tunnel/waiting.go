@@ -18,8 +18,8 @@ func (t *Tunnel) hold(p *Peer, packet []byte) {
 		t.refuse(p, NoSession, 1)
 	}
 	var slot []byte
-	if len(packet) <= t.slotSize {
-		slot = t.budget.slot(t.slotSize)
+	if room := t.slotSize(); len(packet) <= room {
+		slot = t.budget.slot(room)
 	}
 	if slot == nil {
 		t.refuse(p, NoMemory, 1)
@@ -47,7 +47,7 @@ func (t *Tunnel) release(now mono.Time, p *Peer, s *sealing, b *batch) error {
 	defer w.clear(t.budget)
 	bytes := 0
 	for i, packet := range w.packets {
-		size, err := b.seal(s.Session, counter+uint64(i), packet, t.mtu, to)
+		size, err := b.seal(s.Session, counter+uint64(i), packet, t.mtu(), to)
 		if err != nil {
 			return err
 		}

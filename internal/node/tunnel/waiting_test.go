@@ -32,7 +32,7 @@ func TestWaitingPacketsAreCopies(t *testing.T) {
 func TestPacketThatIsLargerThanTheInsideDoesNotWait(t *testing.T) {
 	inBubble(t, func(t *testing.T, a, b *end) {
 		p := a.peer(b)
-		a.holds(p, make([]byte, a.slotSize), make([]byte, a.slotSize+1))
+		a.holds(p, make([]byte, a.slotSize()), make([]byte, a.slotSize()+1))
 		if n := p.waiting.len(); n != 1 || a.State().Drops["no_memory"] != 1 {
 			t.Errorf("%d packets wait, drops %v", n, a.State().Drops)
 		}
@@ -59,7 +59,7 @@ func TestMemoryOfWaitingPacketsIsGivenBackOnce(t *testing.T) {
 			p := a.peer(b)
 			p.path.Store(&Path{place: place{id: 1, remote: b.at}})
 			for range maxWaiting {
-				a.holds(p, make([]byte, a.slotSize)) // more than goes into one batch
+				a.holds(p, make([]byte, a.slotSize())) // more than goes into one batch
 			}
 			session := &sealing{&fakeSession{limit: 1 << 20}}
 			err := a.release(1, p, session, newBatch(&shut{Socket: a.sock, left: left}))
@@ -71,7 +71,7 @@ func TestMemoryOfWaitingPacketsIsGivenBackOnce(t *testing.T) {
 			}
 			a.forsake(p, NoSession)
 			seen := map[*byte]bool{}
-			for _, s := range a.budget.free[a.slotSize] {
+			for _, s := range a.budget.free[a.slotSize()] {
 				if seen[&s[0]] {
 					t.Fatal("a slot was given back twice")
 				}

@@ -277,5 +277,8 @@ func (n *Node) tunnel(c engine.TunnelConfig) (engine.Tunnel, error) {
 		Credentials: c.Credentials, Log: c.Log, DialTCP: n.net.Dial,
 		ListenUDP: func(context.Context, netip.AddrPort) (net.PacketConn, error) { return n.net.ListenPacket(0) },
 		Proxy:     func(*url.URL) (*url.URL, error) { return nil, nil },
-	})})
+	}), Sockets: func(port uint16) ([]sock.Socket, error) {
+		s, err := n.w.udp.Open(sock.Config{Port: port}, n.Addr)
+		return []sock.Socket{s}, err
+	}})
 }

@@ -77,6 +77,18 @@ func (d *Device) open(mtu int) (err error) {
 	return d.net.LinkSetUp(link)
 }
 
+// SetMTU changes the interface's, in bytes.
+func (d *Device) SetMTU(n int) error {
+	link, err := d.net.LinkByIndex(d.index)
+	if err == nil {
+		err = d.net.LinkSetMTU(link, n)
+	}
+	if err != nil {
+		return fmt.Errorf("set the MTU of %s to %d: %w", d.name, n, err)
+	}
+	return nil
+}
+
 // try makes an association and removes it, because that alone tells whether the kernel has ESP.
 func (d *Device) try() error {
 	local := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 1)

@@ -37,5 +37,8 @@ func (*Device) Unlead(Way) error { return nil }
 // Source fails.
 func (*Device) Source(netip.Addr) (netip.Addr, error) { return netip.Addr{}, ErrUnsupported }
 
+// SetMTU fails.
+func (*Device) SetMTU(int) error { return ErrUnsupported }
+
 // Close does nothing.
 func (*Device) Close() error { return nil }
