@@ -1,12 +1,14 @@
 package filter
 
+import "slices"
+
 // ranges are what a list decides, sorted. Many have an index, so that a search ends after a few steps.
 type ranges struct {
 	spans []span
 	index *index
 }
 
-// span is a Span in 12 bytes: the highest bit of first says that it is denied.
+// span is a Span in 12 bytes: the highest bit of first says that it is denied, and rule is where its number stands among those of the Set.
 type span struct{ first, last, rule uint32 }
 
 const denied = 1 << 31
@@ -17,10 +19,11 @@ type index [2][257]uint32
 
 const indexed = 8 // spans from which on a list has an index: 2 KB that spare it some steps
 
-func newRanges(list []Span) ranges {
+func newRanges(list []Span, rules []uint32) ranges {
 	a := ranges{spans: make([]span, len(list))}
 	for i, x := range list {
-		a.spans[i] = span{x.First, x.Last, x.Rule}
+		rule, _ := slices.BinarySearch(rules, x.Rule)
+		a.spans[i] = span{x.First, x.Last, uint32(rule)}
 		if x.Deny {
 			a.spans[i].first |= denied
 		}

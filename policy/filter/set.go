@@ -9,7 +9,8 @@ type Set struct {
 	remotes       uint32
 	in, out       []uint32 // [local*remotes + remote]: list<<1, and 1 if only through IPsec
 	lists         []ranges
-	ipsec         bool // some pair talks only through it
+	rules         []uint32 // sorted
+	ipsec         bool     // some pair talks only through it
 }
 
 // New makes a Set of a valid Spec.
@@ -25,10 +26,22 @@ func New(spec *Spec) (*Set, error) {
 	}
 	through := func(p Pair) bool { return p.IPsec }
 	s.ipsec = slices.ContainsFunc(spec.In, through) || slices.ContainsFunc(spec.Out, through)
+	s.rules = rulesOf(spec)
 	for _, l := range spec.Lists {
-		s.lists = append(s.lists, newRanges(l))
+		s.lists = append(s.lists, newRanges(l, s.rules))
 	}
 	return s, nil
+}
+
+func rulesOf(spec *Spec) []uint32 {
+	var all []uint32
+	for _, l := range spec.Lists {
+		for _, x := range l {
+			all = append(all, x.Rule)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 func pack(pairs []Pair) []uint32 {
@@ -48,87 +61,88 @@ func (s *Set) NeedsIPsec() bool { return s.ipsec }
 // Generation is the Spec's. Flows that were allowed under another are to be judged again.
 func (s *Set) Generation() uint64 { return s.generation }
 
-// Rules are the numbers of all rules that decide about something, sorted.
-func (s *Set) Rules() []uint32 {
-	var all []uint32
-	for _, l := range s.lists {
-		for _, x := range l.spans {
-			all = append(all, x.rule)
-		}
-	}
-	slices.Sort(all)
-	return slices.Compact(all)
-}
+// Rules are the numbers of all rules that decide about something, sorted. They are not to be changed.
+func (s *Set) Rules() []uint32 { return s.rules }
 
 // In judges a packet from the network. ipsec says whether it came through IPsec.
 func (s *Set) In(p *Packet, ipsec bool) Reason {
-	r, _, _ := s.JudgeIn(p, ipsec)
+	r, _ := s.JudgeIn(p, ipsec)
 	return r
 }
 
 // Out judges a packet to the network. ipsec says whether it will go through IPsec.
 func (s *Set) Out(p *Packet, ipsec bool) Reason {
-	r, _, _ := s.JudgeOut(p, ipsec)
+	r, _ := s.JudgeOut(p, ipsec)
 	return r
 }
 
-// JudgeIn is In, and tells which rule has decided; ok is false where none has, and where all rules of a protocol have together.
-func (s *Set) JudgeIn(p *Packet, ipsec bool) (r Reason, rule uint32, ok bool) {
+// Nobody is the rule that has decided where none has, and where all rules of a protocol have together.
+const Nobody = -1
+
+// JudgeIn is In, and tells which of Rules has decided.
+func (s *Set) JudgeIn(p *Packet, ipsec bool) (r Reason, rule int) {
 	from, known := s.remote.class(p.Src)
 	if !known {
-		return UnknownSource, 0, false
+		return UnknownSource, Nobody
 	}
 	to, known := s.local.class(p.Dst)
 	if !known {
-		return UnknownDestination, 0, false
+		return UnknownDestination, Nobody
 	}
 	return s.decide(s.in[to*s.remotes+from], p, ipsec)
 }
 
 // JudgeOut is JudgeIn for a packet to the network.
-func (s *Set) JudgeOut(p *Packet, ipsec bool) (r Reason, rule uint32, ok bool) {
+func (s *Set) JudgeOut(p *Packet, ipsec bool) (r Reason, rule int) {
 	from, known := s.local.class(p.Src)
 	if !known {
-		return UnknownSource, 0, false
+		return UnknownSource, Nobody
 	}
 	to, known := s.remote.class(p.Dst)
 	if !known {
-		return UnknownDestination, 0, false
+		return UnknownDestination, Nobody
 	}
 	return s.decide(s.out[from*s.remotes+to], p, ipsec)
 }
 
-func (s *Set) decide(pair uint32, p *Packet, ipsec bool) (r Reason, rule uint32, ok bool) {
+func (s *Set) decide(pair uint32, p *Packet, ipsec bool) (r Reason, rule int) {
 	list, service := &s.lists[pair>>1], p.Service()
 	if p.Fragment == Later {
 		if !list.all(service, service|0xffff) {
-			return LaterFragment, 0, false
+			return LaterFragment, Nobody
 		}
 		if pair&1 != 0 && !ipsec {
 			r = NeedsIPsec
 		}
-		return r, 0, false
+		return r, Nobody
 	}
 	x, _, ok := list.find(service)
 	switch {
 	case !ok:
-		return NoRule, 0, false
+		return NoRule, Nobody
 	case x.first&denied != 0:
 		r = Denied
 	case pair&1 != 0 && !ipsec:
 		r = NeedsIPsec
 	}
-	return r, x.rule, true
+	return r, int(x.rule)
 }
 
-// RuleIn is the rule that JudgeIn tells.
-func (s *Set) RuleIn(p *Packet) (rule uint32, ok bool) {
-	_, rule, ok = s.JudgeIn(p, true)
-	return rule, ok
+// RuleIn is the number of the rule that JudgeIn tells; ok is false if that is Nobody.
+func (s *Set) RuleIn(p *Packet) (number uint32, ok bool) {
+	_, rule := s.JudgeIn(p, true)
+	return s.number(rule)
 }
 
-// RuleOut is the rule that JudgeOut tells.
-func (s *Set) RuleOut(p *Packet) (rule uint32, ok bool) {
-	_, rule, ok = s.JudgeOut(p, true)
-	return rule, ok
+// RuleOut is RuleIn for JudgeOut.
+func (s *Set) RuleOut(p *Packet) (number uint32, ok bool) {
+	_, rule := s.JudgeOut(p, true)
+	return s.number(rule)
+}
+
+func (s *Set) number(rule int) (number uint32, ok bool) {
+	if rule == Nobody {
+		return 0, false
+	}
+	return s.rules[rule], true
 }

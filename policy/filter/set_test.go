@@ -133,17 +133,18 @@ func TestSetDecidesAsTheNaiveWay(t *testing.T) {
 			p, in := randomPacket(r, hosts)
 			ipsec := r.IntN(2) == 0
 			var got, again, want Reason
-			var rule, wantRule uint32
+			var rule int
+			var wantRule uint32
 			if in {
 				got = s.In(&p, ipsec)
-				again, rule, _ = s.JudgeIn(&p, ipsec)
+				again, rule = s.JudgeIn(&p, ipsec)
 				want, wantRule = naive(spec.Remote, spec.Local, spec.In, spec, true, &p, ipsec)
 			} else {
 				got = s.Out(&p, ipsec)
-				again, rule, _ = s.JudgeOut(&p, ipsec)
+				again, rule = s.JudgeOut(&p, ipsec)
 				want, wantRule = naive(spec.Local, spec.Remote, spec.Out, spec, false, &p, ipsec)
 			}
-			if got != want || again != want || want == Denied && rule != wantRule {
+			if got != want || again != want || want == Denied && s.Rules()[rule] != wantRule {
 				t.Fatalf("%+v in=%v: %v by %d, want %v by %d", p, in, got, rule, want, wantRule)
 			}
 			seen[got]++

@@ -28,7 +28,6 @@ type RuleCount struct {
 
 type tally struct {
 	dropped [2][filter.Reasons]atomic.Uint64 // by way
-	opened  atomic.Uint64
 	missed  atomic.Uint64
 }
 
@@ -39,50 +38,47 @@ func way(out bool) int {
 	return 0
 }
 
-// usage counts for each rule of a Set. Sets of one generation share the counters of a rule.
-type usage struct {
-	numbers []uint32 // sorted
-	counts  []*ruleCount
-}
+// usage counts for each of the rules of a Set. Sets of one generation share the counters of a rule.
+type usage []*ruleCount
 
 type ruleCount struct{ allowed, denied atomic.Uint64 }
 
-func usageOf(set *filter.Set, old *rules) (u usage) {
+func usageOf(set *filter.Set, old *rules) usage {
 	if set == nil {
-		return u
+		return nil
 	}
-	u.numbers = set.Rules()
-	u.counts = make([]*ruleCount, len(u.numbers))
-	for i, n := range u.numbers {
+	u := make(usage, len(set.Rules()))
+	for i, number := range set.Rules() {
 		if old.set != nil && old.set.Generation() == set.Generation() {
-			u.counts[i] = old.usage.of(n)
+			u[i] = old.count(number)
 		}
-		if u.counts[i] == nil {
-			u.counts[i] = new(ruleCount)
+		if u[i] == nil {
+			u[i] = new(ruleCount)
 		}
 	}
 	return u
 }
 
-func (u *usage) of(rule uint32) *ruleCount {
-	if i, ok := slices.BinarySearch(u.numbers, rule); ok {
-		return u.counts[i]
+// count is the counter of a rule by its number; nil: there is none.
+func (r *rules) count(number uint32) *ruleCount {
+	if i, ok := slices.BinarySearch(r.set.Rules(), number); ok {
+		return r.usage[i]
 	}
 	return nil
 }
 
-// count counts a flow for the rule that allows it.
-func (q *question) count() {
-	q.t.tally.opened.Add(1)
-	if c := q.r.usage.of(q.rule); c != nil && q.byRule {
-		c.allowed.Add(1)
+// count counts a flow of a shard for the rule that allows it.
+func (q *question) count(s *shard) {
+	s.opened++
+	if q.rule != filter.Nobody {
+		q.r.usage[q.rule].allowed.Add(1)
 	}
 }
 
 // Counters returns them.
 func (t *Table) Counters() Counters {
 	r := t.rules.Load()
-	c := Counters{Opened: t.tally.opened.Load(), Missed: t.tally.missed.Load(), DroppedIn: t.tally.show(0), DroppedOut: t.tally.show(1)}
+	c := Counters{Missed: t.tally.missed.Load(), DroppedIn: t.tally.show(0), DroppedOut: t.tally.show(1)}
 	if r.set != nil {
 		c.Generation = r.set.Generation()
 	}
@@ -90,12 +86,13 @@ func (t *Table) Counters() Counters {
 		s := &t.shards[i]
 		s.mu.Lock()
 		c.Flows += int(s.ranks[0].n + s.ranks[1].n + s.ranks[2].n)
+		c.Opened += s.opened
 		c.Evicted += s.evicted
 		c.Expired += s.expired
 		s.mu.Unlock()
 	}
-	for i, n := range r.usage.numbers {
-		x := RuleCount{Rule: n, Allowed: r.usage.counts[i].allowed.Load(), Denied: r.usage.counts[i].denied.Load()}
+	for i, count := range r.usage {
+		x := RuleCount{Rule: r.set.Rules()[i], Allowed: count.allowed.Load(), Denied: count.denied.Load()}
 		if x.Allowed+x.Denied > 0 {
 			c.Rules = append(c.Rules, x)
 		}

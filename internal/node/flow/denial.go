@@ -93,11 +93,9 @@ func (t *Table) Denials(since uint64) (all []Denial, next uint64) {
 // deny counts a denial, and tells it if its source has not had too many told.
 func (t *Table) deny(q *question, reason filter.Reason) {
 	t.tally.dropped[way(q.out)][reason].Add(1)
-	byRule := reason == filter.Denied && q.byRule
+	byRule := reason == filter.Denied && q.rule != filter.Nobody
 	if byRule {
-		if c := q.r.usage.of(q.rule); c != nil {
-			c.denied.Add(1)
-		}
+		q.r.usage[q.rule].denied.Add(1)
 	}
 	missed, ok := t.log.spend(q.source(), q.now)
 	if !ok {
@@ -107,7 +105,7 @@ func (t *Table) deny(q *question, reason filter.Reason) {
 	d := Denial{At: time.Now(), In: !q.out, Src: q.p.Src, Dst: q.p.Dst, SrcPort: q.p.SrcPort, DstPort: q.p.DstPort, Proto: q.p.Proto,
 		Reason: reason, ByRule: byRule, Missed: missed}
 	if byRule {
-		d.Rule = q.rule
+		d.Rule = q.r.set.Rules()[q.rule]
 	}
 	if isICMP(d.Proto) {
 		d.Type, d.SrcPort, d.DstPort = q.p.Flags, 0, 0

@@ -35,9 +35,7 @@ type question struct {
 	key   key
 	hash  uint64
 
-	// The rule that has decided last, about the packet or about one by which its flow would begin.
-	rule   uint32
-	byRule bool
+	rule int // that has decided last, about the packet or about one by which its flow would begin
 }
 
 func (q *question) decide(head []byte) filter.Reason {
@@ -85,9 +83,9 @@ func sane(flags uint8) bool {
 // ask has the rules judge a packet as one that begins something.
 func (q *question) ask(p *filter.Packet, out bool) (r filter.Reason) {
 	if out {
-		r, q.rule, q.byRule = q.r.set.JudgeOut(p, q.ipsec)
+		r, q.rule = q.r.set.JudgeOut(p, q.ipsec)
 	} else {
-		r, q.rule, q.byRule = q.r.set.JudgeIn(p, q.ipsec)
+		r, q.rule = q.r.set.JudgeIn(p, q.ipsec)
 	}
 	return r
 }
@@ -115,7 +113,7 @@ func (q *question) known(s *shard, name uint32) filter.Reason {
 		if reason := q.ask(&q.p, q.out); reason != filter.Allowed {
 			return reason
 		}
-		q.count()
+		q.count(s)
 		s.update(name, q.now, q.r.epoch, opened(q.out))
 		return filter.Allowed
 	}
@@ -128,7 +126,7 @@ func (q *question) known(s *shard, name uint32) filter.Reason {
 		if !q.turns(st) {
 			return asSeen(reason, st.by(q.out))
 		}
-		q.count()
+		q.count(s)
 		st = opened(q.out)
 	}
 	if q.p.Proto == filter.TCP {
@@ -146,11 +144,11 @@ func (q *question) turns(st state) bool {
 	if q.p.Proto == filter.TCP || isICMP(q.p.Proto) || st.by(q.out) {
 		return false
 	}
-	rule, byRule := q.rule, q.byRule
+	rule := q.rule
 	if q.ask(&q.p, q.out) == filter.Allowed {
 		return true
 	}
-	q.rule, q.byRule = rule, byRule
+	q.rule = rule
 	return false
 }
 
@@ -191,7 +189,7 @@ func (q *question) unknown(s *shard) filter.Reason {
 	if reason := q.ask(p, out); reason != filter.Allowed || q.passing() {
 		return asSeen(reason, out == q.out)
 	}
-	q.count()
+	q.count(s)
 	st := opened(out)
 	switch {
 	case p.Proto != filter.TCP:

@@ -31,8 +31,8 @@ type shard struct {
 	turn  int    // whose oldest was looked at last
 	shares
 
-	evicted, expired uint64
-	_                [64]byte // neighbours' locks are on other cache lines
+	opened, evicted, expired uint64
+	_                        [64]byte // neighbours' locks are on other cache lines
 }
 
 // body is the memory of a shard that is read without its lock. It is replaced by a larger one as flows come, up to most: who reads the old one

@@ -94,7 +94,7 @@ func (t *Table) pass(now mono.Time, out bool, head []byte, size int, ipsec bool)
 			}
 		}
 	}
-	q := question{t: t, r: r, now: tickOf(now), out: out, ipsec: ipsec, bare: bare, plain: plain, key: k, hash: hash}
+	q := question{t: t, r: r, now: tickOf(now), out: out, ipsec: ipsec, bare: bare, plain: plain, key: k, hash: hash, rule: filter.Nobody}
 	return q.judge(head, size)
 }
 
