@@ -44,6 +44,14 @@ func cleanNames(list []string) string {
 	return strings.Join(out, " ")
 }
 
+// whose is to whom a machine belongs: to its tags, else to a user.
+func whose(user string, tags []string) string {
+	if len(tags) > 0 {
+		return cleanNames(tags)
+	}
+	return cleanName(user)
+}
+
 // hint returns what an error says to do.
 func hint(err error) string {
 	var l *local.Error

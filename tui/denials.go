@@ -84,7 +84,7 @@ func (s *denialsScreen) view(width, height int) []string {
 		return nothing(t, width, "Nothing was dropped", "What this machine's filter drops from now on is told here: from whom, to whom, and why.")
 	}
 	s.list.fit(len(s.all), height-1)
-	return rows(t, denialColumns, &s.list, width, s.cells)
+	return rows(t, denialColumns, &s.list, nil, width, s.cells)
 }
 
 // cells is what the columns say of a denial.
@@ -110,7 +110,12 @@ func (s *denialsScreen) key(name string) action {
 }
 
 func (s *denialsScreen) click(_, y int) action {
-	if row, ok := s.list.click(y - 1); ok {
+	row, ok := s.list.click(y - 1)
+	switch {
+	case !ok:
+	case row == s.list.at:
+		return s.key("enter")
+	default:
 		s.list.to(row)
 	}
 	return nil

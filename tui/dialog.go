@@ -8,10 +8,14 @@ type dialog struct {
 	lines   []string // below the title
 	typed   bool
 	line    draw.Editor
+	room    int // of a line in the box
 	choices []string
 	list    list
 	then    func(text string) action
 	pick    func(i int) action
+
+	left, top int // the corner of the box, where it was drawn
+	answers   int // the line in it at which the choices, the field or the buttons begin
 }
 
 // mostChoices is how many choices are seen at a time.
@@ -36,6 +40,45 @@ func (d *dialog) key(name string) (a action, open bool) {
 	return nil, true
 }
 
+// buttons are the keys that answer, in the last line of the box.
+func (d *dialog) buttons() []button {
+	switch {
+	case d.choices != nil:
+		return buttons(boxRim, hintText{"enter", "takes it"}, hintText{"esc", "does not"})
+	case d.typed:
+		return buttons(boxRim, hintText{"enter", "does it"}, hintText{"esc", "does not"})
+	}
+	return buttons(boxRim, hintText{"y", "yes"}, hintText{"n", "no"})
+}
+
+// click answers with what was hit: a button, a choice, or a place in the field, at which typing goes on.
+func (d *dialog) click(x, y int) (a action, open bool) {
+	line := y - d.answers
+	from, to := d.list.seen()
+	if line >= 0 && line < to-from {
+		d.list.to(from + line)
+		return d.key("enter")
+	}
+	if d.typed {
+		if line == 0 {
+			d.line.Point(x-boxRim-draw.Width(prompt), d.room-draw.Width(prompt))
+			return nil, true
+		}
+		line--
+	}
+	if key := pressed(d.buttons(), x); key != "" && line == to-from {
+		return d.key(key)
+	}
+	return nil, true
+}
+
+const (
+	// boxRim is how far text is from the edge of a box, at its left and right.
+	boxRim = 2
+	// prompt stands before what is typed.
+	prompt = "› "
+)
+
 // over draws the question in the middle of lines.
 func (d *dialog) over(t *draw.Theme, lines []string, width int) []string {
 	wide := 44
@@ -44,10 +87,13 @@ func (d *dialog) over(t *draw.Theme, lines []string, width int) []string {
 	}
 	wide = min(wide, width-2)
 	if wide < 8 || len(lines) < 5 {
+		d.left, d.top, d.answers = width, len(lines), 0 // there is nothing to hit
 		return append([]string{draw.Cut(d.title, width)}, lines[min(1, len(lines)):]...)
 	}
-	box := boxed(t, d.body(t, wide-4, len(lines)-4), wide)
-	return draw.Above(lines, box, (width-wide)/2, max((len(lines)-len(box))/2, 0), wide)
+	d.room = wide - 2*boxRim
+	box := boxed(t, d.body(t, d.room, len(lines)-4), wide)
+	d.left, d.top = (width-wide)/2, max((len(lines)-len(box))/2, 0)
+	return draw.Above(lines, box, d.left, d.top, wide)
 }
 
 func (d *dialog) body(t *draw.Theme, room, height int) []string {
@@ -58,16 +104,20 @@ func (d *dialog) body(t *draw.Theme, room, height int) []string {
 	if d.lines != nil {
 		body = append(body, "")
 	}
-	answer := draw.NewLine(room, draw.Style{})
+	d.answers = len(body) + 1 // below the edge of the box
 	switch {
 	case d.choices != nil:
-		return append(append(body, d.chosen(t, room, height)...), t.Dim.Paint(draw.Cut("enter takes it, esc does not", room)))
+		body = append(body, d.chosen(t, room, height)...)
 	case d.typed:
-		answer.Put(t.Accent, "› ")
+		answer := draw.NewLine(room, draw.Style{}).Put(t.Accent, prompt)
 		d.line.Draw(answer, t.Text, true)
-		return append(body, answer.String(), t.Dim.Paint(draw.Cut("enter does it, esc does not", room)))
+		body = append(body, answer.String())
 	}
-	return append(body, answer.Put(t.Accent, "y").Put(t.Dim, " yes   ").Put(t.Accent, "n").Put(t.Dim, " no").String())
+	foot := d.buttons()
+	for i := range foot {
+		foot[i].from -= boxRim
+	}
+	return append(body, putButtons(t, draw.NewLine(room, draw.Style{}), foot).String())
 }
 
 // chosen draws the choices that are seen.
@@ -91,7 +141,7 @@ func boxed(t *draw.Theme, lines []string, width int) []string {
 	}
 	out := []string{bar("╭", "╮")}
 	for _, l := range lines {
-		in := draw.NewLine(width-4, draw.Style{}).Raw(l, draw.Width(l))
+		in := draw.NewLine(width-2*boxRim, draw.Style{}).Raw(l, draw.Width(l))
 		out = append(out, t.Accent.Paint("│")+" "+in.Full()+" "+t.Accent.Paint("│"))
 	}
 	return append(out, bar("╰", "╯"))

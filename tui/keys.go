@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -22,6 +23,11 @@ type keysScreen struct {
 	told     bool
 	asked    bool
 	fault    error
+	order    sorting
+}
+
+func newKeys(w *world) *keysScreen {
+	return &keysScreen{world: w, order: sorting{column: keyMadeColumn}}
 }
 
 func (s *keysScreen) title() string { return "Keys" }
@@ -66,7 +72,7 @@ func (s *keysScreen) view(width, height int) []string {
 		return nothing(t, width, "There are no join keys", "n makes one: good for one machine and one hour, unless you say otherwise.")
 	}
 	s.list.fit(len(s.keys), height-1)
-	return rows(t, keyColumns, &s.list, width, s.cells)
+	return rows(t, keyColumns, &s.list, &s.order, width, s.cells)
 }
 
 func (s *keysScreen) cells(i int) []cell {
@@ -79,10 +85,6 @@ func (s *keysScreen) cells(i int) []cell {
 	if k.Uses == 0 {
 		uses = strconv.Itoa(k.Used) + " of any"
 	}
-	whose := cleanName(k.User)
-	if len(k.Tags) > 0 {
-		whose = cleanNames(k.Tags)
-	}
 	var kinds []string
 	if k.Ephemeral {
 		kinds = append(kinds, "ephemeral")
@@ -90,7 +92,7 @@ func (s *keysScreen) cells(i int) []cell {
 	if k.Approve {
 		kinds = append(kinds, "approve")
 	}
-	return []cell{{t.Text, cleanName(k.NetworkName)}, state, {t.Dim, uses}, {t.Dim, words.Until(s.now, k.Expires)}, {t.Dim, whose},
+	return []cell{{t.Text, cleanName(k.NetworkName)}, state, {t.Dim, uses}, {t.Dim, words.Until(s.now, k.Expires)}, {t.Dim, whose(k.User, k.Tags)},
 		{t.Dim, strings.Join(kinds, " ")}, {t.Dim, words.Ago(s.now, k.Created)}, {t.Dim, k.ID.String()}}
 }
 
@@ -100,6 +102,10 @@ func (s *keysScreen) key(name string) action {
 		return s.make()
 	case "R":
 		return s.reload()
+	case "o", "O":
+		s.order.key(name, len(keyOrders))
+		s.sort()
+		return nil
 	case "x", "delete":
 		if s.list.at < len(s.keys) && s.fault == nil {
 			k := &s.keys[s.list.at]
@@ -171,7 +177,11 @@ func spanSeconds(word string) (int64, bool) {
 	return n * unit, err == nil && unit > 0 && n > 0
 }
 
-func (s *keysScreen) click(_, y int) action {
+func (s *keysScreen) click(x, y int) action {
+	if y == 0 {
+		s.order.click(x)
+		s.sort()
+	}
 	if row, ok := s.list.click(y - 1); ok {
 		s.list.to(row)
 	}
@@ -189,6 +199,29 @@ func (s *keysScreen) hints() []hintText {
 		h = slices.Delete(h, 1, 2)
 	}
 	return h
+}
+
+// keyMadeColumn is the one by which the keys are sorted at first: when they were made.
+const keyMadeColumn = 6
+
+// keyOrders are what the columns sort by.
+var keyOrders = []func(a, b *admin.JoinKey) int{
+	func(a, b *admin.JoinKey) int { return strings.Compare(a.NetworkName, b.NetworkName) },
+	func(a, b *admin.JoinKey) int { return strings.Compare(b.State, a.State) }, // valid ones first
+	func(a, b *admin.JoinKey) int { return cmp.Compare(b.Used, a.Used) },
+	func(a, b *admin.JoinKey) int { return a.Expires.Compare(b.Expires) },
+	func(a, b *admin.JoinKey) int { return strings.Compare(whose(a.User, a.Tags), whose(b.User, b.Tags)) },
+	func(a, b *admin.JoinKey) int {
+		return cmp.Or(compareBool(b.Ephemeral, a.Ephemeral), compareBool(b.Approve, a.Approve))
+	},
+	keyMadeColumn: func(a, b *admin.JoinKey) int { return 0 }, // the newest first, which is the order of equal ones too
+	func(a, b *admin.JoinKey) int { return cmp.Compare(a.ID, b.ID) },
+}
+
+func (s *keysScreen) sort() {
+	slices.SortStableFunc(s.keys, func(a, b admin.JoinKey) int {
+		return s.order.turned(cmp.Or(keyOrders[s.order.column](&a, &b), b.Created.Compare(a.Created), cmp.Compare(b.ID, a.ID)))
+	})
 }
 
 type askKeys struct{}
@@ -213,10 +246,8 @@ func (t keysTold) take(m *Model) action {
 	s := m.keys
 	s.asked, s.fault = false, t.err
 	if t.err == nil {
-		s.told, s.networks, s.keys = true, t.networks, make([]admin.JoinKey, len(t.keys))
-		for i, k := range t.keys {
-			s.keys[len(t.keys)-1-i] = k
-		}
+		s.told, s.networks, s.keys = true, t.networks, t.keys
+		s.sort()
 	}
 	return nil
 }

@@ -58,7 +58,7 @@ func (t loggedIn) take(m *Model) action {
 	m.config = &other
 	w := m.world
 	w.admin, w.loginAs, w.proofs, m.proofAsked = true, loginText(&other), map[string]proofNews{}, false
-	m.policy, m.nodes, m.keys = &policyScreen{world: w}, &nodesScreen{world: w}, &keysScreen{world: w}
+	m.policy, m.nodes, m.keys = &policyScreen{world: w}, &nodesScreen{world: w}, newKeys(w)
 	m.screens[placePolicy], m.screens[placeNodes], m.screens[placeKeys] = m.policy, m.nodes, m.keys
 	at := m.at
 	if at < placePolicy {

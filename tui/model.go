@@ -53,7 +53,7 @@ func newModel(ctx context.Context, c *Config, n <-chan news) *Model {
 	m := &Model{config: c, ctx: ctx, news: n, world: w, details: &details{world: w}, help: &helpScreen{world: w}}
 	m.peers = &peersScreen{world: w, details: m.details}
 	m.health, m.denials = &healthScreen{world: w}, &denialsScreen{world: w}
-	m.policy, m.nodes, m.keys = &policyScreen{world: w}, &nodesScreen{world: w}, &keysScreen{world: w}
+	m.policy, m.nodes, m.keys = &policyScreen{world: w}, &nodesScreen{world: w}, newKeys(w)
 	m.screens = [places]screen{m.peers, m.health, m.denials, &logScreen{world: w}, &networksScreen{world: w}, m.policy, m.nodes, m.keys}
 	return m
 }
@@ -112,9 +112,7 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case tea.PasteMsg:
 		return m, m.do(m.paste(msg.Content))
 	case tea.MouseClickMsg:
-		if msg.Button == tea.MouseLeft {
-			return m, m.do(m.click(msg.X, msg.Y))
-		}
+		return m, m.do(m.mouse(msg))
 	case tea.MouseWheelMsg:
 		return m, m.do(m.wheel(msg.Button))
 	}

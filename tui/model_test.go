@@ -5,8 +5,6 @@ import (
 	"testing"
 	"time"
 
-	tea "charm.land/bubbletea/v2"
-
 	"github.com/cvlan/cvlan/api/local"
 )
 
@@ -58,35 +56,6 @@ func TestSortKeepsThePeerUnderTheCursor(t *testing.T) {
 	s.pass(0)
 	if p := s.peers.current(); p.name != "web-10" {
 		t.Errorf("after news the cursor is on %s", p.name)
-	}
-}
-
-func TestTheMouseChoosesOpensSortsAndScrolls(t *testing.T) {
-	s := newStage(100, 24, false)
-	s.hear()
-	s.screen()
-	click := func(x, y int) { s.send(tea.MouseClickMsg{X: x, Y: y, Button: tea.MouseLeft}) }
-	click(6, 3+1+3) // the fourth row
-	if p := s.peers.current(); p.name != "web-2" {
-		t.Fatalf("clicked %s", p.name)
-	}
-	click(6, 3+1+3)
-	s.wants(t, "PATHS")
-	s.send(tea.MouseWheelMsg{Button: tea.MouseWheelDown})
-	s.press("esc")
-	s.screen()
-	x := strings.Index(strings.Split(s.screen(), "\n")[3], "PATH")
-	click(x, 3)
-	if s.peers.order != byPath {
-		t.Errorf("sorted by %v", s.peers.order)
-	}
-	for x := range 100 {
-		if click(x, 1); s.at == placeHealth {
-			break
-		}
-	}
-	if s.at != placeHealth {
-		t.Error("no click on the bar leads to Health")
 	}
 }
 

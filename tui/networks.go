@@ -48,7 +48,7 @@ func (s *networksScreen) view(width, height int) []string {
 		return s.noNetwork(width)
 	}
 	s.list.fit(len(s.networks)+1, min(len(s.networks)+1, max(height/2-1, 2)))
-	lines := rows(s.theme, networkColumns, &s.list, width, s.cells)
+	lines := rows(s.theme, networkColumns, &s.list, nil, width, s.cells)
 	lines = append(lines, "")
 	s.below = len(lines)
 	n := s.current()

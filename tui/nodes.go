@@ -1,8 +1,10 @@
 package tui
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,6 +21,8 @@ type nodesScreen struct {
 	scroll  scroll // of the node that is shown in full
 	full    bool   // one is
 	shows   bool   // one is, or stands beside the list
+	listed  int    // width of the list
+	order   sorting
 	nodes   []admin.Node
 	pending int
 	told    bool
@@ -87,7 +91,7 @@ var nodeColumns = []draw.Column{
 	{Title: "SEEN", Min: 8, Rank: 5},
 	{Title: "OS", Min: 8, Rank: 8},
 	{Title: "SOFTWARE", Min: 12, Most: 24, Rank: 9},
-	{Title: "CERTIFICATE", Min: 11, Rank: 7},
+	{Title: "CERTIFICATE", Min: 13, Rank: 7},
 }
 
 func (s *nodesScreen) view(width, height int) []string {
@@ -106,12 +110,13 @@ func (s *nodesScreen) view(width, height int) []string {
 	case s.full:
 		return s.scroll.part(s.about(s.current(), width), height)
 	case !s.shows:
-		return rows(t, nodeColumns, &s.list, width, s.cells)
+		s.listed = width
+		return rows(t, nodeColumns, &s.list, &s.order, width, s.cells)
 	}
 	pane := min(max(width*2/5, 46), 80)
-	listed := width - pane - 3
-	left := draw.Fit(rows(t, nodeColumns, &s.list, listed, s.cells), height)
-	return draw.Beside(left, listed, t.Rule.Paint(" │ "), draw.Fit(s.about(s.current(), pane), height))
+	s.listed = width - pane - 3
+	left := draw.Fit(rows(t, nodeColumns, &s.list, &s.order, s.listed, s.cells), height)
+	return draw.Beside(left, s.listed, t.Rule.Paint(" │ "), draw.Fit(s.about(s.current(), pane), height))
 }
 
 // cells is what the columns say of a node.
@@ -122,15 +127,11 @@ func (s *nodesScreen) cells(i int) []cell {
 	if len(n.Addresses) > 0 {
 		address = n.Addresses[0].String()
 	}
-	whose := cleanName(n.User)
-	if len(n.Tags) > 0 {
-		whose = cleanNames(n.Tags)
-	}
 	cert := ""
 	if !n.CertUntil.IsZero() {
 		cert = words.Until(s.now, n.CertUntil)
 	}
-	return []cell{{t.Text, cleanName(n.Name)}, {style, state}, {t.Dim, address}, {t.Dim, whose}, {t.Dim, cleanName(n.NetworkName)}, {t.Dim, s.seen(n)},
+	return []cell{{t.Text, cleanName(n.Name)}, {style, state}, {t.Dim, address}, {t.Dim, whose(n.User, n.Tags)}, {t.Dim, cleanName(n.NetworkName)}, {t.Dim, s.seen(n)},
 		{t.Dim, cleanName(n.OS)}, {t.Dim, cleanName(n.Software)}, {t.Dim, cert}}
 }
 
@@ -184,6 +185,10 @@ func (s *nodesScreen) key(name string) action {
 	case "esc", "left", "backspace":
 		s.full = false
 		return nil
+	case "o", "O":
+		s.order.key(name, len(nodeOrders))
+		s.sort()
+		return nil
 	}
 	if s.full {
 		s.scroll.key(name)
@@ -193,10 +198,16 @@ func (s *nodesScreen) key(name string) action {
 	return nil
 }
 
-func (s *nodesScreen) click(_, y int) action {
+func (s *nodesScreen) click(x, y int) action {
 	row, ok := s.list.click(y - 1)
 	switch {
-	case s.full || !ok:
+	case s.full:
+	case x >= s.listed:
+		return s.key("enter")
+	case y == 0:
+		s.order.click(x)
+		s.sort()
+	case !ok:
 	case row == s.list.at:
 		return s.key("enter")
 	default:
@@ -234,6 +245,51 @@ func (s *nodesScreen) hints() []hintText {
 	return h
 }
 
+// nodeOrders are what the columns sort by.
+var nodeOrders = []func(a, b *admin.Node) int{
+	func(a, b *admin.Node) int { return 0 }, // names, which are the order of equal ones too
+	func(a, b *admin.Node) int { return compareBool(b.Online, a.Online) },
+	func(a, b *admin.Node) int { return slices.CompareFunc(a.Addresses, b.Addresses, netip.Addr.Compare) },
+	func(a, b *admin.Node) int { return strings.Compare(whose(a.User, a.Tags), whose(b.User, b.Tags)) },
+	func(a, b *admin.Node) int { return strings.Compare(a.NetworkName, b.NetworkName) },
+	func(a, b *admin.Node) int {
+		return cmp.Or(compareBool(b.Online, a.Online), b.LastSeen.Compare(a.LastSeen))
+	},
+	func(a, b *admin.Node) int { return strings.Compare(a.OS, b.OS) },
+	func(a, b *admin.Node) int { return natural(a.Software, b.Software) },
+	func(a, b *admin.Node) int { return a.CertUntil.Compare(b.CertUntil) },
+}
+
+// sort sorts the nodes anew; the cursor stays on the node that it was on.
+func (s *nodesScreen) sort() {
+	here := s.here()
+	s.arrange()
+	s.find(here)
+}
+
+// arrange puts the nodes in order. Those that wait for approval stand first in every one.
+func (s *nodesScreen) arrange() {
+	slices.SortStableFunc(s.nodes, func(a, b admin.Node) int {
+		c := cmp.Or(nodeOrders[s.order.column](&a, &b), natural(a.Name, b.Name))
+		return cmp.Or(compareBool(b.Pending, a.Pending), s.order.turned(c))
+	})
+}
+
+// here is the node under the cursor.
+func (s *nodesScreen) here() string {
+	if n := s.current(); n != nil {
+		return n.ID.String()
+	}
+	return ""
+}
+
+// find puts the cursor on a node, if it is there.
+func (s *nodesScreen) find(id string) {
+	if i := slices.IndexFunc(s.nodes, func(n admin.Node) bool { return n.ID.String() == id }); i >= 0 {
+		s.list.at = i
+	}
+}
+
 type askNodes struct{}
 
 func (askNodes) run(ctx context.Context, c *Config) outcome {
@@ -253,28 +309,15 @@ func (t nodesTold) take(m *Model) action {
 	if t.err != nil {
 		return nil
 	}
-	var here string
-	if n := s.current(); n != nil {
-		here = n.ID.String()
-	}
+	here := s.here()
 	s.nodes, s.told, s.pending = t.nodes, true, 0
-	slices.SortStableFunc(s.nodes, func(a, b admin.Node) int {
-		if a.Pending != b.Pending {
-			if a.Pending {
-				return -1
-			}
-			return 1
-		}
-		return natural(a.Name, b.Name)
-	})
 	for i := range s.nodes {
 		if s.nodes[i].Pending {
 			s.pending++
 		}
-		if s.nodes[i].ID.String() == here {
-			s.list.at = i
-		}
 	}
+	s.arrange()
+	s.find(here)
 	if n := s.current(); n == nil || n.ID.String() != here {
 		s.full = false // it is gone
 	}

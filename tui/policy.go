@@ -21,6 +21,7 @@ type policyScreen struct {
 	answers  admin.PolicyAnswers
 	fault    error
 	scroll   scroll
+	width    int // of the screen's part, as it was drawn
 }
 
 const (
@@ -50,6 +51,7 @@ func (s *policyScreen) shown() action {
 
 func (s *policyScreen) view(width, height int) []string {
 	t := s.theme
+	s.width = width
 	lines := []string{draw.NewLine(width, draw.Style{}).Put(t.Dim, "May one begin to talk to the other, in ").Put(t.Text.Strong(), s.network).Put(t.Dim, "?").String(), ""}
 	for i := range s.fields {
 		l := draw.NewLine(width, draw.Style{})
@@ -187,9 +189,15 @@ func question(from, to, service string) admin.PolicyQuestion {
 	return admin.PolicyQuestion{Src: from, Dst: to + glue + service}
 }
 
-func (s *policyScreen) click(_, y int) action {
+// click goes to the place in a field that it hits.
+func (s *policyScreen) click(x, y int) action {
 	if i := y - 2; i >= 0 && i < len(s.fields) {
+		room := s.width - labelWidth
+		if !s.editing || i != s.at { // it is drawn from its beginning
+			s.fields[i].Key("home")
+		}
 		s.at, s.editing = i, true
+		s.fields[i].Point(x-labelWidth, room)
 	}
 	return nil
 }

@@ -12,16 +12,67 @@ type cell struct {
 	text  string
 }
 
-// rows draws a head and the rows of a list that are seen, the one under the cursor on another ground.
-func rows(t *draw.Theme, columns []draw.Column, l *list, width int, cells func(row int) []cell) []string {
-	widths := draw.Widths(measured(columns, l.rows, cells), width-2)
-	head := draw.NewLine(width, draw.Style{}).To(2)
-	for i, c := range columns {
-		if widths[i] > 0 {
-			head.Cell(t.Title, c.Title, widths[i], c.Right).To(head.Used() + draw.Gap)
+// sorting is by which column a table is sorted. A click on a column's head sorts by it, another one turns it round.
+type sorting struct {
+	column int
+	back   bool
+	widths []int // of the columns, as they were drawn
+}
+
+func (s *sorting) click(x int) {
+	switch column := draw.At(s.widths, x-rowBar); {
+	case column < 0:
+	case column == s.column:
+		s.back = !s.back
+	default:
+		s.column, s.back = column, false
+	}
+}
+
+// key sorts by the next column that is seen, or turns round.
+func (s *sorting) key(name string, columns int) {
+	if name == "O" {
+		s.back = !s.back
+		return
+	}
+	for range columns {
+		s.column = (s.column + 1) % columns
+		if s.column >= len(s.widths) || s.widths[s.column] > 0 {
+			return
 		}
 	}
-	lines := []string{head.String()}
+}
+
+// turned is a comparison as it counts in this direction.
+func (s *sorting) turned(c int) int {
+	if s.back {
+		return -c
+	}
+	return c
+}
+
+// compareBool puts what is not so before what is.
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
+}
+
+// rowBar is how much room the mark of the row under the cursor takes.
+const rowBar = 2
+
+// rows draws a head and the rows of a list that are seen, the one under the cursor on another ground. by is nil where rows are not sorted.
+func rows(t *draw.Theme, columns []draw.Column, l *list, by *sorting, width int, cells func(row int) []cell) []string {
+	widths := draw.Widths(measured(columns, l.rows, cells), width-rowBar)
+	sorted, back := -1, false
+	if by != nil {
+		by.widths, sorted, back = widths, by.column, by.back
+	}
+	lines := []string{draw.NewLine(width, draw.Style{}).To(rowBar).Raw(heads(t, columns, widths, sorted, back, width-rowBar)).String()}
 	from, to := l.seen()
 	for row := from; row < to; row++ {
 		ground, bar := draw.Style{}, "  "
@@ -37,6 +88,22 @@ func rows(t *draw.Theme, columns []draw.Column, l *list, width int, cells func(r
 		lines = append(lines, line.Full())
 	}
 	return lines
+}
+
+// heads draws the titles of columns; the one that a table is sorted by has an arrow.
+func heads(t *draw.Theme, columns []draw.Column, widths []int, sorted int, back bool, width int) (text string, used int) {
+	l := draw.NewLine(width, draw.Style{})
+	for i, c := range columns {
+		if widths[i] == 0 {
+			continue
+		}
+		style, title := t.Title, c.Title
+		if i == sorted {
+			style, title = t.Accent.Strong(), title+arrow(back)
+		}
+		l.Cell(style, title, widths[i], c.Right).To(l.Used() + draw.Gap)
+	}
+	return l.String(), l.Used()
 }
 
 // measuredRows is how many rows say how wide columns have to be.

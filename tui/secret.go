@@ -16,6 +16,7 @@ type secret struct {
 	qr     []string // nil: too long for one, or none is wanted
 	coded  bool     // the code is shown in the text's place
 	copied bool
+	foot   int // the line of the keys, where it was drawn
 }
 
 func newSecret(c *Config, w *world, k admin.CreatedJoinKey) *secret {
@@ -31,17 +32,21 @@ func newSecret(c *Config, w *world, k admin.CreatedJoinKey) *secret {
 }
 
 func (s *secret) view(t *draw.Theme, width, height int) []string {
+	foot := putButtons(t, draw.NewLine(width, draw.Style{}), s.buttons())
+	body := s.body(t, width, height)
+	s.foot = len(body)
+	return append(body, foot.String())
+}
+
+// body draws what stands above the keys.
+func (s *secret) body(t *draw.Theme, width, height int) []string {
 	room := max(width-4, 1)
-	foot := draw.NewLine(width, draw.Style{}).To(2)
-	for _, h := range s.hints() {
-		foot.Put(t.Accent, h.key).Put(t.Dim, " "+h.does).Put(t.Text, "   ")
-	}
 	if s.coded {
 		if len(s.qr)+1 > height || draw.Width(firstOf(s.qr)) > width {
 			text := fmt.Sprintf("The code takes %d×%d, and the terminal has %d×%d: make it larger, or its letters smaller", draw.Width(firstOf(s.qr)), len(s.qr)+1, width, height)
-			return append(append([]string{""}, hanging(t.Fair, "  ", text, width)...), "", foot.String())
+			return append(append([]string{""}, hanging(t.Fair, "  ", text, width)...), "")
 		}
-		return append(centred(s.qr, width, height-1), foot.String())
+		return centred(s.qr, width, height-1)
 	}
 	in := "  "
 	if width < 20 {
@@ -60,7 +65,7 @@ func (s *secret) view(t *draw.Theme, width, height int) []string {
 	if s.copied {
 		lines = append(lines, "", in+t.Good.Paint(draw.Cut("Copied", room)))
 	}
-	return append(lines, "", foot.String())
+	return append(lines, "")
 }
 
 func firstOf(lines []string) string {
@@ -70,13 +75,22 @@ func firstOf(lines []string) string {
 	return lines[0]
 }
 
-func (s *secret) hints() []hintText {
+func (s *secret) buttons() []button {
 	h := []hintText{{"c", "copy"}, {"esc", "done"}}
-	if s.qr == nil {
-		return h
+	switch {
+	case s.qr == nil:
+	case s.coded:
+		h = append(h, hintText{"r", "as text"})
+	default:
+		h = append(h, hintText{"r", "as QR code"})
 	}
-	if s.coded {
-		return append(h, hintText{"r", "as text"})
+	return buttons(2, h...)
+}
+
+// at returns the key that is written at a place; "": none is.
+func (s *secret) at(x, y int) string {
+	if y != s.foot {
+		return ""
 	}
-	return append(h, hintText{"r", "as QR code"})
+	return pressed(s.buttons(), x)
 }

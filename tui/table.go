@@ -74,22 +74,12 @@ func (s *peersScreen) table(width int) []string {
 }
 
 func (s *peersScreen) head(columns []draw.Column, width int) string {
-	l := draw.NewLine(width, draw.Style{})
 	sorted := map[order]int{byName: colName, byPath: colPath, byLatency: colLatency, byTraffic: colTraffic, bySeen: colSeen, byOwner: colOwner}[s.order]
 	if s.order == byTraffic && s.widths[colTraffic] == 0 {
 		sorted = colIn
 	}
-	for i, c := range columns {
-		if s.widths[i] == 0 {
-			continue
-		}
-		style, title := s.theme.Title, c.Title
-		if i == sorted {
-			style, title = s.theme.Accent.Strong(), title+arrow(s.back)
-		}
-		l.Cell(style, title, s.widths[i], c.Right).To(l.Used() + draw.Gap)
-	}
-	return l.String()
+	text, _ := heads(s.theme, columns, s.widths, sorted, s.back, width)
+	return text
 }
 
 func arrow(back bool) string {

@@ -82,7 +82,7 @@ func (m *Model) middle(width, height int) []string {
 		lines = m.help.view(width, height)
 	case !m.world.known:
 		lines = m.health.absent(width, height)
-	case m.world.away != nil && height > 3:
+	case m.bannered(height):
 		lines = append([]string{m.world.banner(width)}, m.inner(width, height-1)...)
 	default:
 		lines = m.inner(width, height)
@@ -92,6 +92,11 @@ func (m *Model) middle(width, height int) []string {
 		lines[i] = " " + l
 	}
 	return lines
+}
+
+// bannered reports whether the first line of the screen's part says that the daemon is away.
+func (m *Model) bannered(height int) bool {
+	return m.world.known && m.world.away != nil && height > 3 && !m.helping
 }
 
 func (m *Model) inner(width, height int) []string {
@@ -183,7 +188,7 @@ func (m *Model) footer() string {
 	t := m.world.theme
 	l := draw.NewLine(m.width, draw.Style{}).To(1)
 	switch {
-	case m.peers.typed && m.at == placePeers && !m.detailed:
+	case m.filtering():
 		l.Put(t.Accent.Strong(), "/")
 		m.peers.filter.Draw(l, t.Text, true)
 		return l.String()
@@ -194,25 +199,25 @@ func (m *Model) footer() string {
 		}
 		return l.Put(style, m.notice.text).String()
 	}
-	fixed := []hintText{{"?", "help"}, {"q", "quit"}}
-	room := l.Left() - hintsWidth(fixed)
-	for _, h := range m.hints() {
-		if room -= hintsWidth([]hintText{h}); room < 0 {
-			break
-		}
-		fixed = slices.Insert(fixed, len(fixed)-2, h)
-	}
-	for _, h := range fixed {
-		l.Put(t.Accent, h.key).Put(t.Dim, " "+h.does).Put(t.Text, "   ")
-	}
-	return l.String()
+	return putButtons(t, l, m.footButtons()).String()
 }
 
-func hintsWidth(list []hintText) (n int) {
-	for _, h := range list {
-		n += draw.Width(h.key) + 1 + draw.Width(h.does) + 3
+// filtering reports whether the last line takes the words of a filter.
+func (m *Model) filtering() bool { return m.peers.typed && m.at == placePeers && !m.detailed }
+
+// footButtons are the keys that the last line has room for: help and the way out always.
+func (m *Model) footButtons() []button {
+	fixed := []hintText{{"?", "help"}, {"q", "quit"}}
+	all := buttons(1, fixed...)
+	for _, h := range m.hints() {
+		fixed = slices.Insert(fixed, len(fixed)-2, h)
+		more := buttons(1, fixed...)
+		if more[len(more)-1].to > m.width {
+			break
+		}
+		all = more
 	}
-	return n
+	return all
 }
 
 func (m *Model) hints() []hintText {

@@ -88,11 +88,7 @@ func (e *Editor) Draw(l *Line, s Style, here bool) {
 		l.Put(s, e.Text())
 		return
 	}
-	room := l.Left() - 1
-	from := 0
-	for from < e.at && Width(string(e.text[from:e.at])) > room {
-		from++
-	}
+	from := e.from(l.Left())
 	head := string(e.text[from:e.at])
 	under, rest := " ", ""
 	if e.at < len(e.text) {
@@ -101,4 +97,23 @@ func (e *Editor) Draw(l *Line, s Style, here bool) {
 	l.Put(s, head)
 	l.Raw("\x1b[7m"+under+"\x1b[m", Width(under))
 	l.Put(s, rest)
+}
+
+// from returns the first rune that is seen of a text that is longer than its room: the cursor always is.
+func (e *Editor) from(room int) int {
+	from := 0
+	for from < e.at && Width(string(e.text[from:e.at])) > room-1 {
+		from++
+	}
+	return from
+}
+
+// Point moves the cursor to a cell of the text as it is drawn in a room.
+func (e *Editor) Point(x, room int) {
+	from := e.from(room)
+	at := from
+	for at < len(e.text) && Width(string(e.text[from:at+1])) <= x {
+		at++
+	}
+	e.at = at
 }
