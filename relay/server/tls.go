@@ -71,7 +71,7 @@ func pause(ctx context.Context, d time.Duration) {
 // greetTCP does the handshake and registers, on a goroutine that ends then (see the package comment).
 func (s *Server) greetTCP(ctx context.Context, raw net.Conn) {
 	tune(raw)
-	conn := tls.Server(raw, s.tls)
+	conn := tls.Server(&cork{Conn: raw}, s.tls)
 	shake, cancel := context.WithTimeout(ctx, handshakeTime)
 	defer cancel()
 	if err := conn.HandshakeContext(shake); err != nil {
@@ -99,6 +99,9 @@ func (s *Server) Attend(ctx context.Context, conn *tls.Conn) {
 	c := &carrier{cut: func() { raw.Close() }}
 	c.box = outbox{start: s.carried.Go, fail: c.cut, write: func(b []byte) error {
 		conn.SetWriteDeadline(time.Now().Add(stuck))
+		if k, ok := raw.(*cork); ok && len(b) > recordSize {
+			return k.together(conn.Write, b)
+		}
 		_, err := conn.Write(b)
 		return err
 	}}

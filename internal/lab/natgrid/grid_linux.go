@@ -108,6 +108,10 @@ func figures(pairs []pair, all []*meeting, delay time.Duration) {
 	figure.Print(os.Stdout, "natgrid_wrong_reports", float64(wrong), "tries", "(after which nodes named another way than was seen on the wire)")
 	tail("eim_direct", quick, fmt.Sprintf("from the first datagram; the round trip is %v", 2*delay))
 	tail("first_answer", first, "through the relay or directly")
+	if len(first) > 0 && delay > 0 {
+		trips := func(d time.Duration) float64 { return float64(d-delay) / float64(2*delay) } // without the answer's own way
+		figure.Print(os.Stdout, "first_packet_rtt", trips(p95(first)), "round trips", fmt.Sprintf("(p95; median %.2f of %d; one is %v)", trips(median(first)), len(first), 2*delay))
+	}
 }
 
 // tail prints the 95th percentile of times.

@@ -45,7 +45,9 @@ func meet(ctx context.Context, l *lab.Lab, a, b *node, patience time.Duration) (
 		select {
 		case <-answered:
 			t.first, answered = time.Since(f.Began()), nil
-		default:
+		case <-ctx.Done():
+			return t, ctx.Err()
+		case <-time.After(pace / 2):
 		}
 		if answered == nil && w.direct(ctx) {
 			at := time.Since(f.Began())
@@ -53,9 +55,6 @@ func meet(ctx context.Context, l *lab.Lab, a, b *node, patience time.Duration) (
 				t.direct = at
 				break
 			}
-		}
-		if err := sleep(ctx, pace/2); err != nil {
-			return t, err
 		}
 	}
 	if t.direct == 0 {
