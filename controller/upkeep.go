@@ -8,8 +8,8 @@ import (
 	"github.com/cvlan/cvlan/controller/store/sqlite"
 )
 
-// Check looks whether the database of a data folder is whole and of a version that this program knows, and says what is in it. It
-// changes nothing; the controller may be running.
+// Check looks whether the database of a data folder is whole, of a version that this program knows, and with audit trails as they
+// were written, and says what is in it. It changes nothing; the controller may be running.
 func Check(ctx context.Context, cfg Config) (string, error) {
 	r, err := sqlite.Inspect(ctx, cfg.Data)
 	if err != nil {

@@ -18,7 +18,7 @@ func checkCommand() *cobra.Command {
 	var s settings
 	c := &cobra.Command{
 		Use: "check", Short: "Check the settings and the data folder without serving",
-		Long:    "Reads settings as serve would, tells every problem at once, and looks whether the database is whole and of a version\nthat this program knows. It changes nothing and may be used while the controller runs.",
+		Long:    "Reads settings as serve would, tells every problem at once, and looks whether the database is whole, of a version\nthat this program knows, and its audit trails as they were written. It changes nothing and may be used while the controller runs.",
 		Example: "  cvlan-controller config check --data ./data\n  cvlan-controller config check --config /etc/cvlan/controller.toml",
 		Args:    verbs.None,
 		RunE: func(c *cobra.Command, _ []string) error {

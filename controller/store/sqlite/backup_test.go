@@ -231,7 +231,7 @@ func TestABackupOfARunningControllersFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	r, err := Inspect(t.Context(), dir)
-	if err != nil || r.Nodes != 1 || r.Tenants != 1 || !strings.Contains(r.String(), "is whole") {
+	if err != nil || r.Nodes != 1 || r.Tenants != 1 || r.Events < 4 || !strings.Contains(r.String(), "is whole") {
 		t.Errorf("%+v, %v", r, err)
 	}
 	path := filepath.Join(t.TempDir(), "b.db")

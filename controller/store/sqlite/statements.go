@@ -21,6 +21,7 @@ const (
 
 	selectTenants      statement = `SELECT id, name, created, hard FROM tenant WHERE id <> 0 ORDER BY born`
 	selectTenantByName statement = `SELECT id, name, created, hard FROM tenant WHERE name = ?1 AND id <> 0`
+	selectTrails       statement = `SELECT id FROM tenant ORDER BY born`
 	countTenants       statement = `SELECT count(*) FROM tenant WHERE id <> 0`
 	countNodes         statement = `SELECT count(*) FROM node`
 

@@ -25,16 +25,17 @@ type Report struct {
 	Schema  string // which versions were applied last, for people
 	Tenants int
 	Nodes   int
+	Events  int // of all audit trails
 }
 
 // String says it to people.
 func (r Report) String() string {
-	return fmt.Sprintf("%s is whole: %d tenants, %d nodes; %s, epoch %d, trust domain %s",
-		r.Path, r.Tenants, r.Nodes, r.Schema, r.Meta.Epoch, r.Meta.TrustDomain)
+	return fmt.Sprintf("%s is whole: %d tenants, %d nodes, %d audit events that follow each other; %s, epoch %d, trust domain %s",
+		r.Path, r.Tenants, r.Nodes, r.Events, r.Schema, r.Meta.Epoch, r.Meta.TrustDomain)
 }
 
-// Inspect looks whether the database of a data folder is whole and of a version that this program knows. It reads all of it and changes
-// nothing; another process may be using it.
+// Inspect looks whether the database of a data folder is whole and of a version that this program knows, and whether its audit trails are as they
+// were written. It reads all of it and changes nothing; another process may be using it.
 func Inspect(ctx context.Context, dir string) (r Report, err error) {
 	db, err := visit(dir)
 	if err != nil {
@@ -63,6 +64,11 @@ func Inspect(ctx context.Context, dir string) (r Report, err error) {
 	if r.Tenants, err = one(ctx, db, value[int], countTenants); err != nil {
 		return r, err
 	}
-	r.Nodes, err = one(ctx, db, value[int], countNodes)
-	return r, err
+	if r.Nodes, err = one(ctx, db, value[int], countNodes); err != nil {
+		return r, err
+	}
+	if r.Events, err = verifyTrails(ctx, db); err != nil {
+		return r, fmt.Errorf("database %s: %w; compare it with a backup", r.Path, err)
+	}
+	return r, nil
 }
