@@ -49,8 +49,9 @@ func run(ctx context.Context, bin string, nodes, whole, edits int) error {
 	defer crowd.leave()
 	fmt.Printf("%d nodes are connected, in %d rings of neighbours\n", nodes, rings)
 	for _, k := range []kind{
-		{"policy_edit", "every node sees others than before", func(turn int) string { return crowd.document(1+turn%4, 443) }},
-		{"policy_ports", "every node sees the same, with other ports", func(turn int) string { return crowd.document(1, 443+turn%2) }},
+		{"policy_edit", "everybody sees everybody, with other ports", everybody},
+		{"policy_ports", "every node sees the same 140 others, with other ports", func(turn int) string { return crowd.document(1, 443+turn%2) }},
+		{"policy_regroup", "every node loses 140 others and sees 140 that it did not", func(turn int) string { return crowd.document(1+turn%4, 443) }},
 	} {
 		if err := k.measure(ctx, c, crowd, edits); err != nil {
 			return err
@@ -86,6 +87,11 @@ func (k kind) measure(ctx context.Context, c *controller, crowd *crowd, edits in
 		ms(all[len(all)/2]), ms(all[len(all)-1]), edits, k.what, bytes/uint64(edits)>>10, crowd.whole, len(crowd.nodes)))
 	figure.Print(os.Stdout, k.name+"_cpu_ms_700", ms(cpu)/float64(edits), "ms", "(of processor time that the controller takes for such an edit)")
 	return nil
+}
+
+// everybody lets all reach all, on ports that change: the edit that other products were measured with.
+func everybody(turn int) string {
+	return fmt.Sprintf(`{"acls": [{"src": ["*"], "dst": ["*:1-%d"]}]}`, 60000+turn%2)
 }
 
 // document lets each ring reach the one that is some steps ahead, on one port.
