@@ -35,20 +35,24 @@ func (s *Site) writeNAT(conn *nftables.Conn) error {
 		return fmt.Errorf("write the NAT rules of %s: %w", s.name, err)
 	}
 	if s.mapper != nil {
-		s.mapper.restart(n.opened)
+		s.mapper.restart(conn, n.opened)
 	}
 	return nil
 }
 
 func (s *Site) writeFilter(conn *nftables.Conn) error {
 	table := conn.AddTable(&nftables.Table{Family: nftables.TableFamilyINet, Name: "fw0"})
+	holes, err := s.addPinholes(conn, table)
+	if err != nil {
+		return err
+	}
 	for _, c := range []struct {
 		name  string
 		hook  *nftables.ChainHook
 		rules []words
 	}{
 		{"input", nftables.ChainHookInput, s.inputRules()},
-		{"forward", nftables.ChainHookForward, s.forwardRules()},
+		{"forward", nftables.ChainHookForward, s.forwardRules(holes)},
 	} {
 		chain := conn.AddChain(&nftables.Chain{Table: table, Name: c.name, Type: nftables.ChainTypeFilter,
 			Hooknum: c.hook, Priority: nftables.ChainPriorityFilter})
@@ -57,6 +61,17 @@ func (s *Site) writeFilter(conn *nftables.Conn) error {
 		}
 	}
 	return conn.Flush()
+}
+
+// addPinholes makes the set of inside addresses and ports of IPv6 that strangers may send to; nil: there is no filter, or nobody may ask.
+func (s *Site) addPinholes(conn *nftables.Conn, table *nftables.Table) (*nftables.Set, error) {
+	if s.mapper == nil || s.spec.IPv6 != IPv6Stateful {
+		return nil, nil
+	}
+	holes := &nftables.Set{Table: table, Name: "pinholes", ID: 9, Size: mappings, Concatenation: true, HasTimeout: true,
+		KeyType: nftables.MustConcatSetType(nftables.TypeIP6Addr, nftables.TypeInetService)}
+	s.mapper.holes = holes
+	return holes, conn.AddSet(holes, nil)
 }
 
 const answers = expr.CtStateBitESTABLISHED | expr.CtStateBitRELATED
@@ -75,7 +90,7 @@ func (s *Site) inputRules() []words {
 	}
 }
 
-func (s *Site) forwardRules() []words {
+func (s *Site) forwardRules(holes *nftables.Set) []words {
 	var rules []words
 	if s.spec.BlackHole > 0 {
 		rules = append(rules, rule(longer(s.spec.BlackHole), drop()))
@@ -90,6 +105,9 @@ func (s *Site) forwardRules() []words {
 	}
 	if s.spec.Kind == Firewall {
 		rules = append(rules, rule(from("wan"), family(unix.NFPROTO_IPV4), state(expr.CtStateBitNEW), drop()))
+	}
+	if holes != nil {
+		rules = append(rules, rule(from("wan"), family(unix.NFPROTO_IPV6), udp(), loadDestination6(reg0), loadDestPort(reg4), contained(holes), accept()))
 	}
 	if s.spec.IPv6 == IPv6Stateful {
 		rules = append(rules, rule(from("wan"), family(unix.NFPROTO_IPV6), state(expr.CtStateBitNEW), drop()))

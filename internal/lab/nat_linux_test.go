@@ -198,7 +198,7 @@ type socket struct {
 func newSocket(t *testing.T, h *lab.Host, at netip.AddrPort) *socket {
 	t.Helper()
 	s := &socket{at: at}
-	err := h.Do(func() (err error) { s.UDPConn, err = net.ListenUDP("udp4", net.UDPAddrFromAddrPort(at)); return err })
+	err := h.Do(func() (err error) { s.UDPConn, err = net.ListenUDP("udp", net.UDPAddrFromAddrPort(at)); return err })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,7 @@ const (
 	reg1 = unix.NFT_REG32_01
 	reg2 = unix.NFT_REG32_02
 	reg3 = unix.NFT_REG32_03
+	reg4 = unix.NFT_REG32_04
 )
 
 type words []expr.Any
@@ -113,6 +114,11 @@ func loadSource(reg uint32) words      { return network(reg, 12) }
 func loadDestination(reg uint32) words { return network(reg, 16) }
 func loadSourcePort(reg uint32) words  { return transport(reg, 0) }
 func loadDestPort(reg uint32) words    { return transport(reg, 2) }
+
+// loadDestination6 takes four registers.
+func loadDestination6(reg uint32) words {
+	return words{&expr.Payload{DestRegister: reg, Base: expr.PayloadBaseNetworkHeader, Offset: 24, Len: 16}}
+}
 
 func network(reg, offset uint32) words {
 	return words{&expr.Payload{DestRegister: reg, Base: expr.PayloadBaseNetworkHeader, Offset: offset, Len: 4}}

@@ -13,14 +13,16 @@ import (
 )
 
 // portMapper is the part of a router that opens UDP ports when a computer of the LAN asks, by NAT-PMP (RFC 6886) and PCP (RFC 6887: MAP
-// and ANNOUNCE). It is written apart from the product's own codec, so that neither's mistakes hide in the other.
+// and ANNOUNCE). It is written apart from the product's own codec, so that neither's mistakes hide in the other. Where the site has IPv6
+// behind a filter, PCP opens pinholes in that.
 type portMapper struct {
 	router *Host
-	conn   *net.UDPConn
-	done   chan struct{}
+	conns  []*net.UDPConn
+	done   sync.WaitGroup
 
 	mu     sync.Mutex
 	set    *nftables.Set // outside port -> inside socket; another one after a restart
+	holes  *nftables.Set // inside addresses and ports of IPv6; nil: there is no filter
 	open   map[uint16]netip.AddrPort
 	began  time.Time
 	failed error
@@ -35,39 +37,55 @@ const (
 )
 
 func (s *Site) servePortMaps() error {
-	m := &portMapper{router: s.router, done: make(chan struct{})}
-	err := s.router.Do(func() (err error) {
-		m.conn, err = net.ListenUDP("udp4", &net.UDPAddr{IP: nth(s.lan4, 1).AsSlice(), Port: portMapPort})
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("serve port mappings: %w", err)
+	m := &portMapper{router: s.router}
+	for _, lan := range []netip.Prefix{s.lan4, s.lan6} {
+		if !lan.IsValid() {
+			continue
+		}
+		var c *net.UDPConn
+		err := s.router.Do(func() (err error) {
+			c, err = net.ListenUDP("udp", &net.UDPAddr{IP: nth(lan, 1).AsSlice(), Port: portMapPort})
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("serve port mappings: %w", err)
+		}
+		m.conns = append(m.conns, c)
 	}
 	s.mapper = m
 	s.lab.served = append(s.lab.served, m)
-	go m.serve()
+	for _, c := range m.conns {
+		m.done.Go(func() { m.serve(c) })
+	}
 	return nil
 }
 
-// restart begins with an empty table.
-func (m *portMapper) restart(set *nftables.Set) {
+// restart begins with empty tables.
+func (m *portMapper) restart(conn *nftables.Conn, set *nftables.Set) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.holes != nil {
+		conn.FlushSet(m.holes)
+		if err := conn.Flush(); err != nil {
+			m.failed = err
+		}
+	}
 	m.set, m.open, m.began = set, map[uint16]netip.AddrPort{}, time.Now()
 }
 
 // Close ends the service, and tells what failed in it.
 func (m *portMapper) Close() error {
-	m.conn.Close()
-	<-m.done
+	for _, c := range m.conns {
+		c.Close()
+	}
+	m.done.Wait()
 	return m.failed
 }
 
-func (m *portMapper) serve() {
-	defer close(m.done)
+func (m *portMapper) serve(c *net.UDPConn) {
 	b := make([]byte, 1100)
 	for {
-		n, from, err := m.conn.ReadFromUDPAddrPort(b)
+		n, from, err := c.ReadFromUDPAddrPort(b)
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
@@ -75,7 +93,7 @@ func (m *portMapper) serve() {
 			continue
 		}
 		if answer := m.answer(b[:n], from); answer != nil {
-			_, _ = m.conn.WriteToUDPAddrPort(answer, from) // a lost answer is asked for again
+			_, _ = c.WriteToUDPAddrPort(answer, from) // a lost answer is asked for again
 		}
 	}
 }
@@ -138,12 +156,17 @@ func (m *portMapper) pcp(b []byte, who netip.Addr, epoch uint32) []byte {
 		head[3] = pcpWrongSender
 		return append(head, body...)
 	}
-	port, ok := m.assign(netip.AddrPortFrom(who, binary.BigEndian.Uint16(body[16:])), binary.BigEndian.Uint16(body[18:]), life)
+	inside, outside := netip.AddrPortFrom(who, binary.BigEndian.Uint16(body[16:])), m.router.v4.As16()
+	port, ok := inside.Port(), false
+	if who.Is6() {
+		ok, outside = m.pierce(inside, life), who.As16()
+	} else {
+		port, ok = m.assign(inside, binary.BigEndian.Uint16(body[18:]), life)
+	}
 	if !ok {
 		head[3] = pcpResources
 	}
 	binary.BigEndian.PutUint16(body[18:], port)
-	outside := m.router.v4.As16()
 	copy(body[20:], outside[:])
 	return append(head, body...)
 }
@@ -184,4 +207,30 @@ func (m *portMapper) assign(inside netip.AddrPort, want uint16, life uint32) (ui
 	}
 	m.open[want] = inside
 	return want, true
+}
+
+// pierce opens the IPv6 filter for an inside socket, or closes it when life is 0.
+func (m *portMapper) pierce(inside netip.AddrPort, life uint32) bool {
+	if m.holes == nil {
+		return true // nothing stands in the way
+	}
+	conn, err := m.router.firewall()
+	if err != nil {
+		m.failed = err
+		return false
+	}
+	hole := nftables.SetElement{Key: append(inside.Addr().AsSlice(), byte(inside.Port()>>8), byte(inside.Port()), 0, 0)}
+	_ = conn.SetDeleteElements(m.holes, []nftables.SetElement{hole})
+	_ = conn.Flush() // there may have been none
+	if life == 0 {
+		return true
+	}
+	hole.Timeout = time.Duration(life) * time.Second
+	if err = conn.SetAddElements(m.holes, []nftables.SetElement{hole}); err == nil {
+		err = conn.Flush()
+	}
+	if err != nil {
+		m.failed = fmt.Errorf("open a pinhole for %v: %w", inside, err)
+	}
+	return err == nil
 }

@@ -132,6 +132,57 @@ func TestARouterOpensPortsOnRequest(t *testing.T) {
 	}
 }
 
+func TestARouterOpensPinholesOnRequest(t *testing.T) {
+	t.Parallel()
+	l := lab.New(t)
+	s := l.Site("home", "port+v6+pm")
+	a, server := s.Host("a"), l.Public("s")
+	const port = 40000
+	inside := netip.AddrPortFrom(a.Addr6(), port)
+	c := newSocket(t, a, inside)
+	comes := func(within time.Duration) bool { // from a stranger, another one each time
+		if err := server.Do(func() error {
+			out, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(inside))
+			if err == nil {
+				defer out.Close()
+				_, err = out.Write([]byte("hello"))
+			}
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return c.receive(within).IsValid()
+	}
+	ask := func(life uint32) {
+		q := binary.BigEndian.AppendUint32([]byte{2, 1, 0, 0}, life)
+		own := a.Addr6().As16()
+		q = append(append(q, own[:]...), make([]byte, 36)...)
+		q[36] = 17
+		binary.BigEndian.PutUint16(q[40:], port)
+		r := askAt(t, a, "[2001:db8:1::1]:5351", q)
+		if len(r) != 60 || r[1] != 129 || r[3] != 0 || [16]byte(r[44:60]) != own || binary.BigEndian.Uint16(r[42:]) != port {
+			t.Fatalf("answer %x", r)
+		}
+	}
+	if err := hello(a, server, server.Addr6().String()); err != nil { // else what waits for a neighbour's address would come late
+		t.Fatal(err)
+	}
+	if comes(silence) {
+		t.Fatal("a stranger comes in before anybody has asked")
+	}
+	if ask(60); !comes(2 * time.Second) {
+		t.Error("a stranger does not come in")
+	}
+	if ask(0); comes(silence) {
+		t.Error("a stranger comes in after the pinhole was closed")
+	}
+	ask(60)
+	s.Forget()
+	if comes(silence) {
+		t.Error("a pinhole outlived a restart")
+	}
+}
+
 func TestAHomeBehindACarrierForgets(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t)
@@ -153,9 +204,14 @@ func TestAHomeBehindACarrierForgets(t *testing.T) {
 // ask sends one question to the router's port mapping service, and returns its answer.
 func ask(t *testing.T, h *lab.Host, question []byte) []byte {
 	t.Helper()
+	return askAt(t, h, "192.168.1.1:5351", question)
+}
+
+func askAt(t *testing.T, h *lab.Host, router string, question []byte) []byte {
+	t.Helper()
 	answer := make([]byte, 1100)
 	err := h.Do(func() error {
-		c, err := net.Dial("udp4", "192.168.1.1:5351")
+		c, err := net.Dial("udp", router)
 		if err != nil {
 			return err
 		}
