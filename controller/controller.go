@@ -81,7 +81,7 @@ func (c *Controller) open(ctx context.Context) (err error) {
 		return err
 	}
 	c.hub = hub.New(hub.Config{Store: c.store, Renewer: c.desk, Boot: random(), Transport: c.cfg.Transport, Addresses: c.addresses,
-		Relays: c.fleet.Relays, Removed: c.fleet.NodeRemoved, Now: c.cfg.Now, Log: c.cfg.Log})
+		Relays: c.fleet.Relays, Removed: c.fleet.NodeRemoved, Waits: c.fleet.NodeWaits, Now: c.cfg.Now, Log: c.cfg.Log})
 	secret := c.quicSecret()
 	c.listener, err = stream.Listen(ctx, stream.ListenConfig{
 		Addr: c.cfg.Listen, TLS: stream.ServerTLS{Certificate: c.ca.Server, Admit: c.admit},

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -40,6 +41,7 @@ type Fleet struct {
 
 	mu     sync.Mutex
 	relays map[ident.Relay]*relay
+	wait   map[ident.Node]bool // those that wait for approval
 	closed bool
 	wg     sync.WaitGroup // sessions' senders
 }
@@ -55,7 +57,7 @@ type relay struct {
 
 // Open returns the fleet that the store has.
 func Open(ctx context.Context, c Config) (*Fleet, error) {
-	f := &Fleet{Config: c, relays: map[ident.Relay]*relay{}}
+	f := &Fleet{Config: c, relays: map[ident.Relay]*relay{}, wait: map[ident.Node]bool{}}
 	all, err := c.Store.Relays(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("list of relays: %w", err)
@@ -66,13 +68,17 @@ func Open(ctx context.Context, c Config) (*Fleet, error) {
 	return f, f.orphans(ctx)
 }
 
-// orphans deletes the relays whose nodes were removed when nobody was there to do it.
+// orphans deletes the relays whose nodes were removed when nobody was there to do it, and takes note of the nodes that wait.
 func (f *Fleet) orphans(ctx context.Context) error {
 	gone, err := f.Store.RemovedNodes(ctx)
 	if err != nil {
 		return fmt.Errorf("list of removed nodes: %w", err)
 	}
 	for _, n := range gone {
+		if n.Waits() {
+			f.wait[n.Node] = true
+			continue
+		}
 		for _, r := range f.relays {
 			if r.Node == n.Node && r.Tenant == n.Tenant {
 				if err := f.Store.DeleteRelay(ctx, "controller", r.ID); err != nil {
@@ -242,16 +248,42 @@ func (f *Fleet) told() {
 
 // NodeRemoved tells relays to turn a node away, and deletes the relay that it was. It does not block.
 func (f *Fleet) NodeRemoved(t ident.Tenant, n ident.Node, until time.Time) {
-	f.each(t, func(s *session) {
-		s.removedLocked(&pb.RemovedNode{Tenant: uint64(t), Node: uint64(n), Until: until.Unix()})
-	})
+	f.each(t, func(s *session) { s.removedLocked(entry(store.RemovedNode{Tenant: t, Node: n, Until: until})) })
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	delete(f.wait, n)
 	for _, r := range f.relays {
 		if r.Node == n && !n.IsZero() && !f.closed {
 			f.wg.Go(func() { f.orphan(r.Relay) })
 		}
 	}
+}
+
+// NodeWaits tells relays that a node waits for approval and is to be turned away, or that it does no more. It does not block.
+func (f *Fleet) NodeWaits(t ident.Tenant, n ident.Node, waits bool) {
+	f.mu.Lock()
+	was := f.wait[n]
+	if f.wait[n] = waits; !waits {
+		delete(f.wait, n)
+	}
+	f.mu.Unlock()
+	if was == waits {
+		return
+	}
+	e := entry(store.RemovedNode{Tenant: t, Node: n})
+	if !waits {
+		e.Until = 0
+	}
+	f.each(t, func(s *session) { s.removedLocked(e) })
+}
+
+// entry is a node that relays turn away, in their words.
+func entry(n store.RemovedNode) *pb.RemovedNode {
+	m := &pb.RemovedNode{Tenant: uint64(n.Tenant), Node: uint64(n.Node), Until: math.MaxInt64}
+	if !n.Waits() {
+		m.Until = n.Until.Unix()
+	}
+	return m
 }
 
 // orphan deletes a relay whose node was removed.

@@ -227,6 +227,13 @@ func TestARelayHearsWhomToAdmit(t *testing.T) {
 		if tenants, gone, _, _ := b.updates(); len(tenants) != 0 || !slices.Equal(gone, []ident.Node{9}) {
 			s.Errorf("a tenant's own relay: %v %v", tenants, gone)
 		}
+		for _, waits := range []bool{false, true, true, false, false} { // only what is new is told
+			s.fleet.NodeWaits(s.tenant, 11, waits)
+			synctest.Wait()
+		}
+		if _, gone, _, _ := b.updates(); !slices.Equal(gone, []ident.Node{11, 11}) {
+			s.Errorf("of a node that was suspended and approved: %v", gone)
+		}
 	})
 }
 

@@ -281,7 +281,7 @@ func (s *session) tellOnce(ctx context.Context) error {
 		}
 		for _, n := range all {
 			if r.serves(n.Tenant) {
-				gone = append(gone, &pb.RemovedNode{Tenant: uint64(n.Tenant), Node: uint64(n.Node), Until: n.Until.Unix()})
+				gone = append(gone, entry(n))
 			}
 		}
 	}

@@ -42,8 +42,10 @@ type Config struct {
 	Relays func(ident.Tenant) []control.Relay
 	// Removed hears of nodes that were deleted, when it is committed; nil: nobody does. It must not block.
 	Removed func(ident.Tenant, ident.Node, time.Time)
-	Now     func() time.Time
-	Log     *slog.Logger
+	// Waits hears, likewise, of nodes that were changed, and whether they wait for approval.
+	Waits func(ident.Tenant, ident.Node, bool)
+	Now   func() time.Time
+	Log   *slog.Logger
 }
 
 // Hub tells nodes what changes. New loads nothing; Run keeps it going.
@@ -208,6 +210,9 @@ func (h *Hub) committed(id ident.Tenant, changes []store.Change) {
 	for _, c := range changes {
 		if c.Removed != nil && h.Removed != nil {
 			h.Removed(id, c.Removed.ID, c.At.Add(store.CertLife))
+		}
+		if c.Node != nil && h.Waits != nil {
+			h.Waits(id, c.Node.ID, c.Node.Pending)
 		}
 	}
 	if t := h.known(id); t != nil {

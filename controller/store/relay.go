@@ -88,12 +88,15 @@ func (r Relay) Redeemable(id key.IdentityPublic, now time.Time) error {
 	return nil
 }
 
-// RemovedNode is a node that was deleted while its certificate may still be valid.
+// RemovedNode is a node that relays turn away though its certificate may still be valid: it was deleted, or waits for approval.
 type RemovedNode struct {
 	Tenant ident.Tenant
 	Node   ident.Node
-	Until  time.Time
+	Until  time.Time // zero: until it is approved
 }
+
+// Waits reports whether the node is still there.
+func (n RemovedNode) Waits() bool { return n.Until.IsZero() }
 
 // Metered is what a relay has carried for tenants since its process, which Instance names, has started.
 type Metered struct {

@@ -209,7 +209,7 @@ type Store interface {
 	// leaves no event.
 	RelayRenewed(ctx context.Context, id ident.Relay, until time.Time) error
 	RelayReported(ctx context.Context, id ident.Relay, r RelayReport) error
-	// RemovedNodes returns the nodes whose certificates may outlive them.
+	// RemovedNodes returns the nodes whose certificates may outlive them, and those that wait for approval.
 	RemovedNodes(ctx context.Context) ([]RemovedNode, error)
 	// AddRelayed adds what a relay has counted since it was asked last to what was carried today; the same counts again add nothing.
 	// Relayed returns what was carried since a day.

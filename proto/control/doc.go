@@ -118,7 +118,8 @@
 //	                          <------   Renewed                            or Refused
 //
 // A relay admits nodes without asking: by the authorities of their tenant and the list of nodes removed. It keeps both on its disk. A node
-// that is removed is told to relays at once, and stays on the list until its certificate would have expired.
+// that is removed is told to relays at once, and stays on the list until its certificate would have expired; so is one that is suspended, until it is approved
+// again.
 //
 // # Authorities
 //

@@ -7,7 +7,8 @@
 // serve, whoever has no certificate.
 //
 // What the controller tells comes as updates (proto/control, RelayUpdate), which a List takes whole or not at all, and is kept in a
-// form that the same code reads again at the next start. Removed nodes are forgotten when their certificates have ended.
+// form that the same code reads again at the next start. Removed nodes are forgotten when their certificates have ended, those that wait for
+// approval when they are approved.
 package admit
 
 import (
@@ -82,7 +83,7 @@ func (l *List) Admit(state *tls.ConnectionState) (ident.Tenant, ident.Node, time
 		return 0, 0, time.Time{}, fmt.Errorf("admit: %w", err)
 	}
 	if l.isRemoved(n.Node) {
-		return 0, 0, time.Time{}, fmt.Errorf("admit: node %s has been removed from its network", n.Node)
+		return 0, 0, time.Time{}, fmt.Errorf("admit: node %s has been removed from its network, or waits for approval", n.Node)
 	}
 	return n.Tenant, n.Node, chain[0].NotAfter, nil
 }
@@ -214,6 +215,10 @@ func (l *List) apply(all []*pb.RelayUpdate) (cut Cut, err error) {
 		return cut, ErrTooLarge
 	}
 	for n, r := range fresh {
+		if r.until == 0 { // it may come again
+			delete(removed, n)
+			continue
+		}
 		if _, known := l.removed[n]; !known {
 			cut.Nodes = append(cut.Nodes, n)
 		}

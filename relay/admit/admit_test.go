@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -180,6 +181,32 @@ func TestRemovedNodesStayOutUntilTheirCertificatesEnd(t *testing.T) {
 	a.tell(again, gone(7, 77, a.now.Add(time.Hour)))
 	if _, n := again.Len(); n != 1 {
 		t.Errorf("%d removed nodes, want the one whose certificate may last", n)
+	}
+}
+
+func TestASuspendedNodeIsAdmittedAgainWhenItIsApproved(t *testing.T) {
+	a := newAuthority(t)
+	l := a.list()
+	a.tell(l, a.tenants(true, 7))
+	mine := a.node(7, 9)
+	suspended := &pb.RelayUpdate{Removed: []*pb.RemovedNode{{Tenant: 7, Node: 9, Until: math.MaxInt64}}}
+	approved := &pb.RelayUpdate{Removed: []*pb.RemovedNode{{Tenant: 7, Node: 9}}}
+	for range 2 {
+		if cut := a.tell(l, suspended); !slices.Equal(cut.Nodes, []ident.Node{9}) {
+			t.Fatalf("%+v", cut)
+		}
+		if _, _, _, err := l.Admit(mine); err == nil {
+			t.Fatal("a suspended node is admitted")
+		}
+		if cut := a.tell(l, approved); len(cut.Nodes) != 0 {
+			t.Fatalf("%+v", cut)
+		}
+		if _, _, _, err := l.Admit(mine); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if cut := a.tell(l, approved); len(cut.Nodes) != 0 {
+		t.Errorf("who is admitted is cut off for that: %+v", cut)
 	}
 }
 

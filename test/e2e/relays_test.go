@@ -62,6 +62,34 @@ func TestADrainedRelayIsLeftWithoutALoss(t *testing.T) {
 	}
 }
 
+// A suspended node is cut off where its traffic goes, though neither end has heard of it, and comes back when it is approved.
+func TestASuspendedNodeIsCutOffAtTheRelayUntilItIsApproved(t *testing.T) {
+	w := begin(t)
+	c, n, _, relays := w.apart(1, "sym", "sym")
+	n[0].reachesBy("n2", local.PathRelay, soon)
+	s := n[0].sends(n[1])
+	w.flows(s, time.Now(), heals)
+	w.lab.Cut(n[0].Host, c.Host)
+	w.lab.Cut(n[1].Host, c.Host)
+	at := time.Now()
+	c.admin("node", "suspend", "n2")
+	w.eventually(2*time.Second, "the relay parts with it", func() error {
+		if st := w.stats(relays[0]); st.Clients != 1 || st.Admits.Removed != 1 {
+			return fmt.Errorf("it has %d clients and turns %d away", st.Clients, st.Admits.Removed)
+		}
+		return nil
+	})
+	t.Logf("cut off within %v", time.Since(at).Round(time.Millisecond))
+	c.admin("node", "approve", "n2")
+	w.lab.Heal(n[0].Host, c.Host)
+	w.lab.Heal(n[1].Host, c.Host)
+	n[0].reachesBy("n2", local.PathRelay, time.Minute)
+	if st := w.stats(relays[0]); st.Admits.Removed != 0 {
+		t.Errorf("the relay still turns %d away", st.Admits.Removed)
+	}
+	w.flows(s, time.Now(), heals)
+}
+
 // A node that was removed is cut off where its traffic goes: neither end has heard of it, both have valid keys, and nothing passes.
 func TestARemovedNodeIsCutOffAtTheRelay(t *testing.T) {
 	w := begin(t)

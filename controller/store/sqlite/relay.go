@@ -226,7 +226,9 @@ func (s *Store) RemovedNodes(ctx context.Context) ([]store.RemovedNode, error) {
 func scanRemovedNode(rows *sql.Rows) (n store.RemovedNode, err error) {
 	var until int64
 	err = rows.Scan(&n.Tenant, &n.Node, &until)
-	n.Until = instant(until)
+	if until > 0 { // else it waits
+		n.Until = instant(until)
+	}
 	return n, err
 }
 

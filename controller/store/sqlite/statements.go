@@ -197,7 +197,7 @@ const (
 	relayReported     statement = `UPDATE relay SET reported = ?2, reported_region = ?3, stun = ?4, software = ?5, last_seen = ?6 WHERE id = ?1`
 	deleteRelay       statement = `DELETE FROM relay WHERE id = ?1`
 
-	selectRemovedNodes statement = `SELECT tenant, node, until FROM removed_node WHERE until > ?1 ORDER BY tenant, node`
+	selectRemovedNodes statement = `SELECT tenant, node, until FROM removed_node WHERE until > ?1 UNION ALL SELECT tenant, id, 0 FROM node WHERE pending ORDER BY tenant, node`
 	insertRemovedNode  statement = `INSERT INTO removed_node (tenant, node, until) VALUES (?1, ?2, ?3) ON CONFLICT (tenant, node) DO UPDATE SET until = excluded.until`
 	forgetRemovedNodes statement = `DELETE FROM removed_node WHERE tenant = ?1 AND until <= ?2`
 

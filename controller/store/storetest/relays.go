@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -89,6 +90,15 @@ func removedNodesAreRememberedForRelays(t *testing.T, b *bench) {
 	b.now = b.now.Add(store.CertLife)
 	if all := must[[]store.RemovedNode](t)(b.s.RemovedNodes(ctx())); len(all) != 1 || all[0].Node != one.ID {
 		t.Errorf("%+v, want node one, whose certificate is good for longer", all)
+	}
+	three := b.node(h, n, "three")
+	must[store.Node](t)(h.SuspendNode(ctx(), admin, three.ID, 0))
+	if all := must[[]store.RemovedNode](t)(b.s.RemovedNodes(ctx())); len(all) != 2 || !slices.Contains(all, store.RemovedNode{Tenant: acme.ID, Node: three.ID}) {
+		t.Errorf("%+v, want node three as well, which waits", all)
+	}
+	must[store.Node](t)(h.ApproveNode(ctx(), admin, three.ID, 0))
+	if all := must[[]store.RemovedNode](t)(b.s.RemovedNodes(ctx())); len(all) != 1 {
+		t.Errorf("%+v, want node one alone", all)
 	}
 }
 

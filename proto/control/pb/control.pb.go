@@ -2968,12 +2968,12 @@ func (x *RelayTenant) GetFormer() [][]byte {
 	return nil
 }
 
-// RemovedNode is a node that was deleted while its certificate has not expired.
+// RemovedNode is a node that is to be turned away: it was deleted while its certificate has not expired, or waits for approval.
 type RemovedNode struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Tenant uint64                 `protobuf:"fixed64,1,opt,name=tenant,proto3" json:"tenant,omitempty"`
 	Node   uint64                 `protobuf:"fixed64,2,opt,name=node,proto3" json:"node,omitempty"`
-	// Seconds since 1970, when the certificate expires.
+	// Seconds since 1970, when the certificate expires. 0: it is to be admitted again.
 	Until         int64 `protobuf:"varint,3,opt,name=until,proto3" json:"until,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
