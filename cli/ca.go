@@ -17,7 +17,7 @@ func newCA(s *session) *cobra.Command {
 		"Each tenant has a certificate authority under the controller's root. It signs the certificates of nodes by itself, and on demand those of IPsec "+
 			"gateways and other devices without an agent.",
 		"  cvlan admin ca show\n  cvlan admin ca issue gate-1 --csr gate-1.csr --dns gate-1.example.com",
-		newCAShow(s), newCAIssue(s), newCAList(s), newCARevoke(s), newCACRL(s), newCARotate(s))
+		newCAShow(s), newCAIssue(s), newCAList(s), newCARevoke(s), newCACRL(s), newCARotate(s), newCARequest(s), newCAInstall(s))
 }
 
 func newCAShow(s *session) *cobra.Command {
@@ -25,7 +25,7 @@ func newCAShow(s *session) *cobra.Command {
 	c := s.tells(&cobra.Command{
 		Use: "show", Short: "Show the root and the tenant's authorities",
 		Long: "show prints the root, which join keys name by its pin, and the tenant's authorities with how many of their certificates are in force. " +
-			"With --pem it prints their certificates instead, the root first: what a gateway has to trust.",
+			"With --pem it prints their certificates instead, the root first: what a gateway has to trust. Of an authority that a company has certified it prints the company's chain.",
 		Example: "  cvlan admin ca show\n  cvlan admin ca show --pem > ca.pem",
 		Args:    takes(),
 	}, func(w *work, _ []string) error {
@@ -46,13 +46,19 @@ func newCAShow(s *session) *cobra.Command {
 
 // printPEM writes certificates as they are, once they have been seen to be that.
 func (s *session) printPEM(a admin.CA) {
-	text := a.Root.PEM
+	root, text := "", ""
 	for _, i := range a.Authorities {
-		if i.State != "ended" {
-			text += i.PEM
+		switch {
+		case i.State == "ended":
+		case len(i.Cross) > 0:
+			for _, c := range i.Cross {
+				text += c.PEM
+			}
+		default:
+			root, text = a.Root.PEM, text+i.PEM
 		}
 	}
-	s.IO.Out.Write(onlyPEM(text))
+	s.IO.Out.Write(onlyPEM(root + text))
 }
 
 // onlyPEM returns the PEM blocks of a text and nothing else: it comes from afar and goes to a terminal.
@@ -85,7 +91,38 @@ func (s *session) showCA(a admin.CA) {
 		t.Row("fingerprint", i.Fingerprint)
 		t.Row("ends", iox.Until(now, i.NotAfter))
 		t.Row("in force", inForce(now, i))
+		s.showCross(&t, i)
 		t.Print(s.IO)
+	}
+	if r := a.Request; r != nil {
+		s.IO.Printf("")
+		t := iox.Table{}
+		t.Row(iox.Cell(iox.Bold, "request"), r.Subject)
+		t.Row("state", iox.Cell(iox.Amber, "waits for a company's signature"))
+		t.Row("made", iox.Ago(now, r.Created)+" by "+r.CreatedBy)
+		t.Print(s.IO)
+	}
+}
+
+// showCross says by which certificates of a company an authority is believed, too.
+func (s *session) showCross(t *iox.Table, a admin.Authority) {
+	for i, c := range a.Cross {
+		label := ""
+		if i == 0 {
+			label = "certified"
+		}
+		switch text := c.Subject + ", ends " + iox.Until(s.Now(), c.NotAfter); {
+		case i == 0:
+			t.Row(label, "by "+a.Cross[1].Subject+", ends "+iox.Until(s.Now(), c.NotAfter))
+		case i == len(a.Cross)-1:
+			t.Row("company", text)
+			t.Row("", "fingerprint "+c.Fingerprint)
+		default:
+			t.Row(label, text)
+		}
+	}
+	if a.Warning != "" {
+		t.Row("warning", iox.Cell(iox.Amber, a.Warning))
 	}
 }
 

@@ -16,22 +16,29 @@ func newCARotate(s *session) *cobra.Command {
 }
 
 func newRotateBegin(s *session) *cobra.Command {
-	return s.tells(&cobra.Command{
+	var own bool
+	c := &cobra.Command{
 		Use: "begin", Short: "Sign with a new key from now on",
-		Long:    "begin makes a new key for the tenant's authority, which signs from now on. Nothing changes for whoever has a certificate.",
+		Long: "begin makes a new key for the tenant's authority, which signs from now on. Nothing changes for whoever has a certificate. An authority that a company has certified gets its next key " +
+			"by cvlan admin ca request and install; with --own it leaves the company's root.",
 		Example: "  cvlan admin ca rotate begin\n  cvlan admin ca rotate begin --tenant acme --json",
 		Args:    takes(),
-	}, func(w *work, _ []string) error {
-		a, err := admin.Call(w, w.client, admin.BeginRotation, w.InTenant)
+	}
+	c.Flags().BoolVar(&own, "own", false, "although the authority has a company's certificate and the next one would have none")
+	return s.tells(c, func(w *work, _ []string) error {
+		a, err := admin.Call(w, w.client, admin.BeginRotation, admin.BeginRotationIn{InTenant: w.InTenant, Own: own})
 		if err != nil {
 			return err
 		}
-		return w.show(a.Body, func() {
-			s.IO.Printf("The new key signs from now on.")
-			s.showRotation(a.Body)
-			s.IO.Notef("\nGive gateways the new authority's certificate: cvlan admin ca show --pem\nNodes follow by themselves; see how far they are: cvlan admin ca rotate status")
-		})
+		return w.show(a.Body, func() { s.showBegun(a.Body) })
 	}, "authorities.serial")
+}
+
+// showBegun says what a rotation that has begun wants of people.
+func (s *session) showBegun(a admin.CA) {
+	s.IO.Printf("The new key signs from now on.")
+	s.showRotation(a)
+	s.IO.Notef("\nGive gateways the new authority's certificate: cvlan admin ca show --pem\nNodes follow by themselves; see how far they are: cvlan admin ca rotate status")
 }
 
 func newRotateStatus(s *session) *cobra.Command {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"encoding/pem"
 	"slices"
 	"strings"
 	"time"
@@ -20,11 +21,12 @@ func newCert(env *Env) *cobra.Command {
 
 func newCertShow(env *Env) *cobra.Command {
 	o := &talk{Env: env}
-	var asPEM bool
+	var asPEM, company bool
 	c := &cobra.Command{
-		Use:     "show",
-		Short:   "Show this machine's certificates",
-		Long:    "show prints the certificate in each network: whose it is, who signed it, until when it is good and from when on it is renewed.",
+		Use:   "show",
+		Short: "Show this machine's certificates",
+		Long: "show prints the certificate in each network: whose it is, who signed it, until when it is good and from when on it is renewed. With --pem it prints the certificates " +
+			"themselves; with --company those that lead to a company's root.",
 		Example: "  cvlan cert show\n  cvlan cert show --network office --pem | openssl x509 -text",
 		Args:    takes(),
 		RunE: o.asks(func(ctx context.Context, _ []string) error {
@@ -32,11 +34,8 @@ func newCertShow(env *Env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if asPEM {
-				for _, c := range all.Certificates {
-					o.IO.Out.Write(onlyPEM(c.PEM))
-				}
-				return nil
+			if asPEM || company {
+				return o.printPEMs(all.Certificates, company)
 			}
 			return o.out.Write(o.IO, all, func() { env.printCertificates(all.Certificates) })
 		}),
@@ -44,8 +43,26 @@ func newCertShow(env *Env) *cobra.Command {
 	o.networkFlag(c, "only this network, by name or identifier")
 	c.Flags().BoolVar(&asPEM, "pem", false, "print the certificates with their issuers' in PEM")
 	o.flags(c, 10*time.Second, "certificates.serial")
-	exclusive(c, "pem", "json", "template", "quiet")
+	c.Flags().BoolVar(&company, "company", false, "print the certificates with those by which a company's root leads to them, in PEM")
+	exclusive(c, "pem", "company", "json", "template", "quiet")
 	return c
+}
+
+// printPEMs writes certificates with what leads to them: the controller's root, or a company's.
+func (t *talk) printPEMs(all []local.Certificate, company bool) error {
+	for _, c := range all {
+		if !company {
+			t.IO.Out.Write(onlyPEM(c.PEM))
+			continue
+		}
+		leaf, _ := pem.Decode([]byte(c.PEM))
+		if c.CrossPEM == "" || leaf == nil {
+			return &iox.Error{Exit: iox.NotFound, What: "show the certificate in " + c.Network, Why: "no company has certified the authority of this network, or the network is not up",
+				Hint: "an owner has it certified: cvlan admin ca request"}
+		}
+		t.IO.Out.Write(onlyPEM(string(pem.EncodeToMemory(leaf)) + c.CrossPEM))
+	}
+	return nil
 }
 
 // certificates are those of the networks that are asked for.
@@ -84,6 +101,10 @@ func (e *Env) printCertificates(all []local.Certificate) {
 		t.Row("renewed", "from "+c.RenewsFrom.UTC().Format(time.DateOnly)+" on")
 		t.Row("signed by", c.Issuer.Subject+", serial "+c.Issuer.Serial)
 		t.Row("root", c.Root.Subject+", fingerprint "+c.Root.Fingerprint)
+		if n := len(c.Cross); n > 1 {
+			t.Row("company", c.Cross[n-1].Subject+", fingerprint "+c.Cross[n-1].Fingerprint)
+			t.Row("", "its certificate for the signer ends "+iox.Until(now, c.Cross[0].NotAfter))
+		}
 		t.Print(e.IO)
 	}
 }

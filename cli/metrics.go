@@ -126,6 +126,9 @@ func (m *metrics) network(n local.Network) {
 	if n.Controller.CertUntil != nil {
 		m.add("cvland_certificate_end_seconds", "gauge", "When this machine's certificate ends, in seconds since 1970.", float64(n.Controller.CertUntil.Unix()), "network", n.Name)
 	}
+	if n.Controller.CrossUntil != nil {
+		m.add("cvland_company_chain_end_seconds", "gauge", "When a company's certificates for the network's authority end, in seconds since 1970.", float64(n.Controller.CrossUntil.Unix()), "network", n.Name)
+	}
 	paths := map[string]int{local.PathDirect: 0, local.PathRelay: 0, local.PathIdle: 0}
 	for _, p := range n.Peers {
 		paths[p.Path]++

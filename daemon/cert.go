@@ -59,10 +59,47 @@ func (m *member) certificate() (c local.Certificate, err error) {
 	for _, u := range leaf.URIs {
 		c.Names = append(c.Names, u.String())
 	}
-	for _, der := range ders {
-		c.PEM += string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+	c.PEM = textOf(ders)
+	if cross := m.cross(); len(cross) > 0 && leaf.CheckSignatureFrom(cross[0]) == nil {
+		for _, one := range cross {
+			c.Cross = append(c.Cross, issuer(one))
+			c.CrossPEM += textOf([][]byte{one.Raw})
+		}
 	}
 	return c, nil
+}
+
+func textOf(ders [][]byte) (text string) {
+	for _, der := range ders {
+		text += string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+	}
+	return text
+}
+
+// cross is what a company's authority has given the membership's, as far as it can be read; nil: nothing.
+func (m *member) cross() (all []*x509.Certificate) {
+	e, _ := m.alive()
+	if e == nil {
+		return nil
+	}
+	for _, der := range e.CrossChain() {
+		one, err := x509.ParseCertificate(der)
+		if err != nil {
+			return nil
+		}
+		all = append(all, one)
+	}
+	return all
+}
+
+// crossUntil is when the first of these ends; zero: there are none.
+func crossUntil(cross []*x509.Certificate) (ends time.Time) {
+	for i, c := range cross {
+		if i == 0 || c.NotAfter.Before(ends) {
+			ends = c.NotAfter
+		}
+	}
+	return ends
 }
 
 func serial(c *x509.Certificate) string { return fmt.Sprintf("%032x", c.SerialNumber) }

@@ -165,7 +165,7 @@ func (m *member) controller(s *engine.Status) local.Controller {
 	if p := s.Session.Problem; p != nil {
 		c.Problem = p.What
 	}
-	c.LastContact, c.CertUntil = instant(s.Session.Contact), instant(s.Session.CertUntil)
+	c.LastContact, c.CertUntil, c.CrossUntil = instant(s.Session.Contact), instant(s.Session.CertUntil), instant(crossUntil(m.cross()))
 	if c.Connected {
 		c.Since = instant(s.Session.Since)
 	}

@@ -27,7 +27,13 @@ var (
 	ListCRLs = Op[InTenant, ListCRLsOut]{Route{
 		ID: "listCRLs", Method: http.MethodGet, Path: "/api/v1/tenants/{tenant}/ca/crls", Scope: CertificatesRead, Tag: "Certificates",
 		Summary: "Get the revocation lists", Detail: "One of each authority, made now (RFC 5280). The same are served without a key at /crl/{tenant}/{authority}.crl, in DER."}}
-	BeginRotation = Op[InTenant, CAOut]{Route{
+	RequestCertificate = Op[RequestCertificateIn, RequestCertificateOut]{Route{
+		ID: "requestCertificate", Method: http.MethodPost, Path: "/api/v1/tenants/{tenant}/ca/request", Scope: AuthoritiesWrite, Tag: "Certificates",
+		Summary: "Make a certificate request for the authority", Detail: "For a company's own authority to sign. The key never leaves the controller. An older request that still waits is forgotten."}}
+	InstallChain = Op[InstallChainIn, CAOut]{Route{
+		ID: "installChain", Method: http.MethodPost, Path: "/api/v1/tenants/{tenant}/ca/chain", Scope: AuthoritiesWrite, Tag: "Certificates",
+		Summary: "Install what a company's authority has signed", Detail: "The certificate for the request's key and those above it, up to a root. It begins a rotation, or, if it is for the key that signs already, takes effect at once."}}
+	BeginRotation = Op[BeginRotationIn, CAOut]{Route{
 		ID: "beginRotation", Method: http.MethodPost, Path: "/api/v1/tenants/{tenant}/ca/rotation", Scope: AuthoritiesWrite, Tag: "Certificates",
 		Summary: "Give the authority a new key", Detail: "New certificates are signed with it from now on; those of the old key stay trusted. Join keys stay valid: they name the root."}}
 	FinishRotation = Op[FinishRotationIn, CAOut]{Route{
@@ -38,12 +44,24 @@ var (
 // DefaultCertificateDays is how long a device's certificate lives.
 const DefaultCertificateDays = 365
 
+// MaxChainText bounds what InstallChain takes, in bytes.
+const MaxChainText = 64 << 10
+
 // CA is a tenant's authority and what it descends from.
 type CA struct {
 	Domain      string      `json:"domain" doc:"Trust domain"`
 	Pin         string      `json:"pin" doc:"What join keys know the controller by: SHA-256 of the root's public key (SubjectPublicKeyInfo)"`
 	Root        CACert      `json:"root"`
 	Authorities []Authority `json:"authorities" doc:"The one that signs first" nullable:"false"`
+	Request     *CARequest  `json:"request,omitempty" doc:"What waits for a company's authority to sign it"`
+}
+
+// CARequest is a certificate request for a tenant's authority.
+type CARequest struct {
+	Subject   string    `json:"subject"`
+	CSR       string    `json:"csr" doc:"PKCS #10, PEM"`
+	Created   time.Time `json:"created,omitzero"`
+	CreatedBy string    `json:"created_by,omitempty"`
 }
 
 // CACert is an authority's certificate.
@@ -66,6 +84,8 @@ type Authority struct {
 	LastEnds time.Time `json:"last_ends,omitzero" doc:"When the last of them ends"`
 	Replaced time.Time `json:"replaced,omitzero"`
 	Ended    time.Time `json:"ended,omitzero"`
+	Cross    []CACert  `json:"cross,omitempty" doc:"What a company's authority has signed for the same key, and those above it, a root last"`
+	Warning  string    `json:"warning,omitempty" doc:"That the company's chain ends soon, from 90 days before on"`
 }
 
 // Certificate is one that a tenant's authority has signed.
@@ -145,6 +165,24 @@ type (
 		Body struct {
 			Items []CRL `json:"items" nullable:"false"`
 		}
+	}
+	RequestCertificateIn struct {
+		InTenant
+		Body struct {
+			Subject string `json:"subject,omitempty" doc:"Distinguished name; absent: one that names the tenant" maxLength:"400" example:"CN=CloudVLAN,O=Example Ltd,C=GB"`
+			SameKey bool   `json:"same_key,omitempty" doc:"For the key that signs already, with its subject: for a certificate in the place of one that ends"`
+		}
+	}
+	RequestCertificateOut struct{ Body CARequest }
+	InstallChainIn        struct {
+		InTenant
+		Body struct {
+			Chain string `json:"chain" doc:"Certificates, PEM, in any order" minLength:"1" maxLength:"65536"`
+		}
+	}
+	BeginRotationIn struct {
+		InTenant
+		Own bool `query:"own" doc:"Although the authority has a company's certificate, and the next one will have none"`
 	}
 	FinishRotationIn struct {
 		InTenant

@@ -44,7 +44,7 @@ func Routes() []Route {
 		ListGroups.Route, CreateGroup.Route, GetGroup.Route, DeleteGroup.Route, ListMembers.Route, ChangeMembers.Route,
 		ListPeers.Route, CreatePeer.Route, GetPeer.Route, DeletePeer.Route,
 		ListAPIKeys.Route, CreateAPIKey.Route, RevokeAPIKey.Route,
-		GetCA.Route, ListCertificates.Route, CreateCertificate.Route, GetCertificate.Route, RevokeCertificate.Route, ListCRLs.Route, BeginRotation.Route, FinishRotation.Route,
+		GetCA.Route, ListCertificates.Route, CreateCertificate.Route, GetCertificate.Route, RevokeCertificate.Route, ListCRLs.Route, RequestCertificate.Route, InstallChain.Route, BeginRotation.Route, FinishRotation.Route,
 		ListEvents.Route,
 		ListRelays.Route, CreateRelay.Route, GetRelay.Route, DeleteRelay.Route, ListRelayUsage.Route,
 	}

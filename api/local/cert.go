@@ -34,6 +34,10 @@ type Certificate struct {
 	Issuer      Issuer    `json:"issuer"`
 	Root        Issuer    `json:"root"`
 	PEM         string    `json:"pem"` // with its issuer's
+	// Cross are the certificates by which those who know only a company's root believe this one: a company's for the issuer's key, those above it, its root
+	// last. Absent: no company has certified the issuer.
+	Cross    []Issuer `json:"cross,omitempty"`
+	CrossPEM string   `json:"cross_pem,omitempty"`
 }
 
 // Issuer is an authority above it.

@@ -108,6 +108,7 @@ type Controller struct {
 	LastContact *time.Time `json:"last_contact,omitempty"`
 	Problem     string     `json:"problem,omitempty"`
 	CertUntil   *time.Time `json:"certificate_until,omitempty"`
+	CrossUntil  *time.Time `json:"cross_until,omitempty"` // until when those who know only a company's root believe it; absent: they do not
 	MapVersion  uint64     `json:"map_version"`
 }
 

@@ -89,6 +89,10 @@ var ills = []struct {
 	{"everybody is hidden", "nobody-visible", "", Note, func(f *Facts) { f.Status.Networks[0].Peers = nil }},
 	{"the certificate ends", "certificate-expiring", "", Warning, func(f *Facts) { *f.Status.Networks[0].Controller.CertUntil = now.Add(time.Hour) }},
 	{"the certificate has ended", "certificate-expired", "", Error, func(f *Facts) { *f.Status.Networks[0].Controller.CertUntil = now.Add(-time.Hour) }},
+	{"a company's chain ends this quarter", "company-chain-expiring", "", Note, company(80)},
+	{"a company's chain ends this month", "company-chain-expiring", "", Warning, company(20)},
+	{"a company's chain ends this week", "company-chain-expiring", "", Warning, company(5)},
+	{"a company's chain has ended", "company-chain-expired", "", Warning, company(-1)},
 	{"a peer does not answer", "peer-silent", "", Warning, func(f *Facts) {
 		f.Tunnels.Networks[0].Peers[0].Handshaking, f.Tunnels.Networks[0].Peers[0].LatestHandshake = true, nil
 	}},
@@ -178,5 +182,13 @@ func TestAHostIsLookedAtWithoutTouchingIt(t *testing.T) {
 	}
 	if err := (System{}).Run(t.Context(), []string{"false"}); err == nil {
 		t.Error("a cure that fails must say so")
+	}
+}
+
+// company has the chain of a company end in some days.
+func company(days int) func(*Facts) {
+	return func(f *Facts) {
+		ends := now.AddDate(0, 0, days)
+		f.Status.Networks[0].Controller.CrossUntil = &ends
 	}
 }

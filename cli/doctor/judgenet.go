@@ -10,7 +10,10 @@ import (
 
 // Bounds of what is in order.
 const (
-	badClock   = time.Minute         // ahead of or behind the controller's
+	badClock = time.Minute // ahead of or behind the controller's
+	// What is left of a company's chain when it is noted, when it is a reason to worry, and when there is no time left for the company's people.
+	companySoon, companyDue, companyLate = 90 * 24 * time.Hour, 30 * 24 * time.Hour, 7 * 24 * time.Hour
+
 	certSoon   = 14 * 24 * time.Hour // left of a certificate that should have been renewed long before
 	lowMTU     = 1280 + 80           // bytes of the smallest way that carries IPv6's least MTU inside a tunnel
 	leastSpace = 1 << 20             // bytes that a socket holds for the machine, below which bursts get lost
@@ -34,6 +37,7 @@ func (j *judge) networks() {
 			j.policy(n)
 		}
 		j.certificate(n)
+		j.company(n)
 		for k := before; k < len(j.found); k++ {
 			j.found[k].Network = n.Name
 		}
@@ -141,6 +145,26 @@ func (j *judge) certificate(n *local.Network) {
 	if j.Now.After(*end) {
 		f.Code, f.Severity, f.What = "certificate-expired", Error, "this machine's certificate ended on "+end.UTC().Format("2006-01-02")
 		f.Hint = "is the clock right? if so, join anew: cvlan logout --network " + n.Name + ", then cvlan up --key-file FILE"
+	}
+	j.add(f)
+}
+
+// company says that the chain ends by which those who know only a company's root believe this machine. Nodes do not need it.
+func (j *judge) company(n *local.Network) {
+	end := n.Controller.CrossUntil
+	if end == nil || end.Sub(j.Now) > companySoon {
+		return
+	}
+	f := Finding{Code: "company-chain-expiring", Severity: Note, What: "the company's certificates for this network's authority end on " + end.UTC().Format("2006-01-02"),
+		Why: "who knows only the company's root does not believe this machine from then on; nodes do", Hint: "an owner has them renewed: cvlan admin ca request --same-key"}
+	switch left := end.Sub(j.Now); {
+	case left < 0:
+		f.Code, f.Severity, f.What = "company-chain-expired", Warning, "the company's certificates for this network's authority ended on "+end.UTC().Format("2006-01-02")
+		f.Why = "who knows only the company's root does not believe this machine; nodes do"
+	case left < companyLate:
+		f.Severity, f.Why = Warning, f.Why+"; that is within a week"
+	case left < companyDue:
+		f.Severity = Warning
 	}
 	j.add(f)
 }

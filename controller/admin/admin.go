@@ -148,6 +148,8 @@ func (s *server) register() {
 	within(s, admin.GetCertificate, s.getCertificate)
 	within(s, admin.RevokeCertificate, s.revokeCertificate)
 	within(s, admin.ListCRLs, s.listCRLs)
+	within(s, admin.RequestCertificate, s.requestCertificate)
+	within(s, admin.InstallChain, s.installChain)
 	within(s, admin.BeginRotation, s.beginRotation)
 	within(s, admin.FinishRotation, s.finishRotation)
 	within(s, admin.ListEvents, s.listEvents)

@@ -57,7 +57,14 @@ func (s *server) caOut(ctx context.Context, t *tenant) (*admin.CAOut, error) {
 		}
 		out.Body.Authorities = append(out.Body.Authorities, shown)
 	}
-	return out, nil
+	r, err := t.AuthorityRequest(ctx)
+	if errors.Is(err, store.ErrNotFound) {
+		return out, nil
+	}
+	if err == nil {
+		out.Body.Request, err = showRequest(r)
+	}
+	return out, err
 }
 
 func (s *server) showAuthority(a store.OldAuthority, signed []store.Certificate) (admin.Authority, error) {
@@ -71,6 +78,16 @@ func (s *server) showAuthority(a store.OldAuthority, signed []store.Certificate)
 		out.State = "ended"
 	case !a.Replaced.IsZero():
 		out.State = "trusted"
+	}
+	for _, der := range a.Cross {
+		one, err := x509.ParseCertificate(der)
+		if err != nil {
+			return out, fmt.Errorf("authority %s: what another has given it: %w", a.Serial, err)
+		}
+		out.Cross = append(out.Cross, showCACert(one))
+	}
+	if a.Ended.IsZero() {
+		out.Warning = crossWarning(out.Cross, s.Now())
 	}
 	newest := map[ident.Node]string{}
 	for _, c := range signed {
@@ -91,15 +108,27 @@ func (s *server) showAuthority(a store.OldAuthority, signed []store.Certificate)
 	return out, nil
 }
 
-func (s *server) beginRotation(ctx context.Context, t *tenant, _ *admin.InTenant) (*admin.CAOut, error) {
-	err := s.rotation().Begin(ctx, t.actor(), t.ID)
-	if errors.Is(err, store.ErrConflict) {
-		return nil, admin.CodeConflict.Problem(title(t.route), "a rotation is under way already", "finish it first: cvlan admin ca rotate finish")
-	}
+func (s *server) beginRotation(ctx context.Context, t *tenant, in *admin.BeginRotationIn) (*admin.CAOut, error) {
+	now, err := s.Store.Authority(ctx, t.ID)
 	if err != nil {
 		return nil, err
 	}
+	if len(now.Cross) > 0 && !in.Own {
+		return nil, admin.CodeConflict.Problem(title(t.route), "the authority has a company's certificate, and a key made here has none",
+			"have the company certify the next key: cvlan admin ca request; or leave it: cvlan admin ca rotate begin --own")
+	}
+	if err := s.began(t, s.rotation().Begin(ctx, t.actor(), t.ID)); err != nil {
+		return nil, err
+	}
 	return s.caOut(ctx, t)
+}
+
+// began says of what begins a rotation that one is under way already.
+func (s *server) began(t *tenant, err error) error {
+	if errors.Is(err, store.ErrConflict) {
+		return admin.CodeConflict.Problem(title(t.route), "a rotation is under way already", "finish it first: cvlan admin ca rotate finish")
+	}
+	return err
 }
 
 func (s *server) rotation() ca.Rotation {

@@ -54,7 +54,7 @@ func (s *server) createCertificate(ctx context.Context, t *tenant, in *admin.Cre
 		}
 		d.IP = append(d.IP, a)
 	}
-	leaf, issuer, err := s.CA.IssueDevice(ctx, t.ID, d)
+	leaf, issuer, chain, err := s.CA.IssueDevice(ctx, t.ID, d)
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +63,7 @@ func (s *server) createCertificate(ctx context.Context, t *tenant, in *admin.Cre
 	if c, err = t.AddCertificate(ctx, t.actor(), c); err != nil {
 		return nil, err
 	}
-	return &admin.CreateCertificateOut{Body: admin.CreatedCertificate{Certificate: s.showCertificate(c), Chain: textOf(issuer.Raw) + textOf(s.CA.Root())}}, nil
+	return &admin.CreateCertificateOut{Body: admin.CreatedCertificate{Certificate: s.showCertificate(c), Chain: textOf(chain...)}}, nil
 }
 
 func (s *server) getCertificate(ctx context.Context, t *tenant, in *admin.OneCertificateIn) (*admin.CertificateOut, error) {
@@ -105,18 +105,25 @@ func (s *server) showCertificate(c store.Certificate) admin.Certificate {
 		out.Reason = reasons[c.Reason]
 	}
 	if len(c.DER) > 0 {
-		out.PEM = textOf(c.DER)
+		out.PEM = textOfDER(c.DER)
 	}
 	return out
 }
 
-// textOf writes a certificate in PEM.
-func textOf(der []byte) string {
+// textOf writes certificates in PEM.
+func textOf(certs ...*x509.Certificate) (text string) {
+	for _, c := range certs {
+		text += textOfDER(c.Raw)
+	}
+	return text
+}
+
+func textOfDER(der []byte) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 }
 
 func showCACert(c *x509.Certificate) admin.CACert {
 	sum := sha256.Sum256(c.Raw)
 	return admin.CACert{Serial: store.Serial(c), Subject: c.Subject.String(), Fingerprint: hex.EncodeToString(sum[:]), Key: keyKind(c),
-		NotBefore: c.NotBefore.UTC(), NotAfter: c.NotAfter.UTC(), PEM: textOf(c.Raw)}
+		NotBefore: c.NotBefore.UTC(), NotAfter: c.NotAfter.UTC(), PEM: textOf(c)}
 }

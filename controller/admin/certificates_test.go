@@ -150,12 +150,12 @@ func TestARotationIsNoFlagDay(t *testing.T) {
 	refused(t, err, admin.CodeConflict)
 	w.ofNode(n, strings.Repeat("0", 31)+"b", before.Authorities[0].Serial)
 	old := must(w.issue(w.owner, "gate"))(t)
-	during := must(admin.Call(t.Context(), w.owner, admin.BeginRotation, in))(t).Body
+	during := must(admin.Call(t.Context(), w.owner, admin.BeginRotation, admin.BeginRotationIn{InTenant: in}))(t).Body
 	if during.Pin != before.Pin || len(during.Authorities) != 2 || during.Authorities[0].State != "signing" || during.Authorities[1].State != "trusted" ||
 		during.Authorities[1].Serial != before.Authorities[0].Serial || during.Authorities[1].InForce != 2 || during.Authorities[1].Nodes != 1 {
 		t.Fatalf("%+v", during)
 	}
-	_, err = admin.Call(t.Context(), w.owner, admin.BeginRotation, in)
+	_, err = admin.Call(t.Context(), w.owner, admin.BeginRotation, admin.BeginRotationIn{InTenant: in})
 	refused(t, err, admin.CodeConflict)
 	fresh := must(w.issue(w.owner, "gate"))(t)
 	if fresh.Issuer != during.Authorities[0].Serial || old.Issuer != during.Authorities[1].Serial {
@@ -187,7 +187,7 @@ func TestARotationIsNoFlagDay(t *testing.T) {
 	if last := w.list("/crl/" + w.tenant.ID.String() + "/" + before.Authorities[0].Serial + ".crl"); last.NextUpdate.Before(old.NotAfter) {
 		t.Error(last.NextUpdate)
 	}
-	must(admin.Call(t.Context(), w.owner, admin.BeginRotation, in))(t)
+	must(admin.Call(t.Context(), w.owner, admin.BeginRotation, admin.BeginRotationIn{InTenant: in}))(t)
 	if got := must(finish(true))(t).Body; len(got.Authorities) != 3 || got.Authorities[1].State != "ended" {
 		t.Errorf("%+v", got)
 	}

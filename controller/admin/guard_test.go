@@ -53,6 +53,7 @@ func sample(id string) string {
 		"renameNode": `{"name":"a"}`, "createPeer": `{"name":"a","network":"a","nodes":["a"],"key":"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}`,
 		"createRelay": `{"name":"a"}`, "createAPIKey": `{"name":"a","scopes":["auditor"]}`,
 		"createCertificate": `{"name":"a","csr":"x"}`, "revokeCertificate": `{}`, "finishRotation": `{}`,
+		"requestCertificate": `{}`, "installChain": `{"chain":"x"}`,
 	}[id]
 }
 

@@ -66,8 +66,9 @@ type CA struct {
 
 // signer is an authority that can sign.
 type signer struct {
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
+	cert  *x509.Certificate
+	key   *ecdsa.PrivateKey
+	cross []*x509.Certificate // see store.Authority
 }
 
 // Open loads the root, or makes it at first start.
@@ -136,11 +137,16 @@ func (c *CA) load(ctx context.Context, t ident.Tenant) (signer, error) {
 }
 
 func (c *CA) seal(t ident.Tenant, s signer) (store.Authority, error) {
-	der, err := x509.MarshalPKCS8PrivateKey(s.key)
+	der, err := c.sealKey(s.key)
+	return store.Authority{Tenant: t, Certificate: s.cert.Raw, Key: der}, err
+}
+
+func (c *CA) sealKey(k *ecdsa.PrivateKey) ([]byte, error) {
+	der, err := x509.MarshalPKCS8PrivateKey(k)
 	if err == nil && c.sealer != nil {
 		der, err = c.sealer.Seal(der)
 	}
-	return store.Authority{Tenant: t, Certificate: s.cert.Raw, Key: der}, err
+	return der, err
 }
 
 func (c *CA) unseal(a store.Authority) (signer, error) {
@@ -148,19 +154,39 @@ func (c *CA) unseal(a store.Authority) (signer, error) {
 	if err != nil {
 		return signer{}, errors.New("its certificate is damaged")
 	}
-	der := a.Key
+	k, err := c.unsealKey(a.Key)
+	if err != nil {
+		return signer{}, err
+	}
+	if !k.PublicKey.Equal(cert.PublicKey) {
+		return signer{}, errNotItsKey
+	}
+	s := signer{cert: cert, key: k}
+	for _, der := range a.Cross {
+		one, err := x509.ParseCertificate(der)
+		if err != nil {
+			return signer{}, errors.New("a certificate that another authority has given is damaged")
+		}
+		s.cross = append(s.cross, one)
+	}
+	return s, nil
+}
+
+var errNotItsKey = errors.New("its key is not the certificate's")
+
+func (c *CA) unsealKey(der []byte) (_ *ecdsa.PrivateKey, err error) {
 	if c.sealer != nil {
 		if der, err = c.sealer.Unseal(der); err != nil {
-			return signer{}, fmt.Errorf("unseal its key: %w", err)
+			return nil, fmt.Errorf("unseal its key: %w", err)
 		}
 	}
 	k, err := x509.ParsePKCS8PrivateKey(der)
 	if err != nil {
-		return signer{}, errors.New("its key is damaged") // the cause could quote the key
+		return nil, errors.New("its key is damaged") // the cause could quote the key
 	}
 	ec, ok := k.(*ecdsa.PrivateKey)
-	if !ok || !ec.PublicKey.Equal(cert.PublicKey) {
-		return signer{}, errors.New("its key is not the certificate's")
+	if !ok {
+		return nil, errNotItsKey
 	}
-	return signer{cert, ec}, nil
+	return ec, nil
 }

@@ -46,28 +46,45 @@ type Device struct {
 	Life    time.Duration // 0: DeviceLife
 }
 
-// IssueDevice issues a certificate for a device and returns it and its tenant's authority's. What it may not be is store.ErrInvalid.
+// IssueDevice issues a certificate for a device and returns it, its tenant's authority's, and the chain that its holder shows: up to our root, or to
+// that of the authority which has certified the tenant's. What it may not be is store.ErrInvalid.
 //
 // Its extended usages are those of servers, clients and IKE. Strict peers ask for the third, Windows and Apple's systems for the first
 // (of a gateway). Windows compares the address that it dials with DNS names too, so addresses stand there as well.
-func (c *CA) IssueDevice(ctx context.Context, t ident.Tenant, d Device) (leaf, issuer *x509.Certificate, err error) {
+func (c *CA) IssueDevice(ctx context.Context, t ident.Tenant, d Device) (leaf, issuer *x509.Certificate, chain []*x509.Certificate, err error) {
 	public, err := parseDevice(d.Request)
 	if err == nil {
 		err = d.check()
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("certificate for %.63q: %w: %w", d.Name, store.ErrInvalid, err)
+		return nil, nil, nil, fmt.Errorf("certificate for %.63q: %w: %w", d.Name, store.ErrInvalid, err)
 	}
 	inter, err := c.issuer(ctx, t)
 	if err != nil {
-		return nil, nil, fmt.Errorf("certificate for %q: %w", d.Name, err)
+		return nil, nil, nil, fmt.Errorf("certificate for %q: %w", d.Name, err)
 	}
 	if d.Life == 0 {
 		d.Life = DeviceLife
 	}
-	tmpl := template(trust.Name{}, c.now(), d.Life, inter.cert.NotAfter)
+	tmpl := deviceTemplate(c.Domain(), c.now(), d, inter.cert.NotAfter)
+	der, err := x509.CreateCertificate(rand.Reader, tmpl, inter.cert, public, inter.key)
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("certificate for %q: sign: %w", d.Name, err)
+	}
+	if leaf, err = x509.ParseCertificate(der); err != nil || len(inter.cross) == 0 {
+		return leaf, inter.cert, []*x509.Certificate{inter.cert, c.root.cert}, err
+	}
+	if err := verifyCross(leaf, inter.cross, c.now()); err != nil {
+		return nil, nil, nil, fmt.Errorf("certificate for %q: %w: those who know only %s would not believe it: %w", d.Name, store.ErrInvalid,
+			called(inter.cross[len(inter.cross)-1]), err)
+	}
+	return leaf, inter.cert, inter.cross, nil
+}
+
+func deviceTemplate(domain string, now time.Time, d Device, issuerEnds time.Time) *x509.Certificate {
+	tmpl := template(trust.Name{}, now, d.Life, issuerEnds)
 	tmpl.Subject.CommonName = d.Name
-	tmpl.Subject.Organization = []string{c.Domain()}
+	tmpl.Subject.Organization = []string{domain}
 	tmpl.DNSNames, tmpl.EmailAddresses = slices.Clone(d.DNS), d.Email
 	for _, a := range d.IP {
 		tmpl.IPAddresses = append(tmpl.IPAddresses, a.AsSlice())
@@ -76,12 +93,7 @@ func (c *CA) IssueDevice(ctx context.Context, t ident.Tenant, d Device) (leaf, i
 	tmpl.KeyUsage = x509.KeyUsageDigitalSignature
 	tmpl.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
 	tmpl.UnknownExtKeyUsage = []asn1.ObjectIdentifier{ikeUsage}
-	der, err := x509.CreateCertificate(rand.Reader, tmpl, inter.cert, public, inter.key)
-	if err != nil {
-		return nil, nil, fmt.Errorf("certificate for %q: sign: %w", d.Name, err)
-	}
-	leaf, err = x509.ParseCertificate(der)
-	return leaf, inter.cert, err
+	return tmpl
 }
 
 func (d Device) check() error {

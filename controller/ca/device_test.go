@@ -37,7 +37,8 @@ func newStage(t *testing.T) *stage {
 func (s *stage) device(k any, d Device) (leaf, issuer *x509.Certificate, err error) {
 	s.t.Helper()
 	d.Request = request(s.t, k, &x509.CertificateRequest{})
-	return s.IssueDevice(context.Background(), 7, d)
+	leaf, issuer, _, err = s.IssueDevice(context.Background(), 7, d)
+	return leaf, issuer, err
 }
 
 func (s *stage) list(revoked ...store.Certificate) *x509.RevocationList {
@@ -140,7 +141,7 @@ func TestWhatIsNoDeviceIsRefused(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if _, _, err := s.IssueDevice(context.Background(), 7, Device{Name: "gate", Request: []byte("x")}); !errors.Is(err, store.ErrInvalid) {
+	if _, _, _, err := s.IssueDevice(context.Background(), 7, Device{Name: "gate", Request: []byte("x")}); !errors.Is(err, store.ErrInvalid) {
 		t.Error(err)
 	}
 }

@@ -27,16 +27,20 @@ func (c *CA) Intermediate(t ident.Tenant) (store.Authority, error) {
 	if err != nil {
 		return store.Authority{}, err
 	}
+	cert, err := sign(c.intermediate(t), c.root, &k.PublicKey)
+	if err != nil {
+		return store.Authority{}, err
+	}
+	return c.seal(t, signer{cert: cert, key: k})
+}
+
+func (c *CA) intermediate(t ident.Tenant) *x509.Certificate {
 	tmpl := template(trust.TenantName(c.Domain(), t), c.now(), TenantLife, c.root.cert.NotAfter)
 	tmpl.IsCA, tmpl.MaxPathLenZero = true, true
 	tmpl.KeyUsage = x509.KeyUsageCertSign | x509.KeyUsageCRLSign
 	tmpl.PermittedDNSDomainsCritical = true // of all name constraints, whatever the field is called
 	tmpl.PermittedURIDomains = []string{c.Domain()}
-	cert, err := sign(tmpl, c.root, &k.PublicKey)
-	if err != nil {
-		return store.Authority{}, err
-	}
-	return c.seal(t, signer{cert, k})
+	return tmpl
 }
 
 // IssueNode issues a node's certificate for the key of a PKCS #10 request and returns the chain in DER (the node's, then its
@@ -50,15 +54,19 @@ func (c *CA) IssueNode(ctx context.Context, t ident.Tenant, n ident.Node, csr []
 	if err != nil {
 		return nil, until, fmt.Errorf("certificate for node %s: %w", n, err)
 	}
-	tmpl := template(trust.NodeName(c.Domain(), t, n), c.now(), NodeLife, inter.cert.NotAfter)
-	tmpl.KeyUsage = x509.KeyUsageDigitalSignature
-	tmpl.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth}
-	tmpl.UnknownExtKeyUsage = []asn1.ObjectIdentifier{ikeUsage}
-	cert, err := sign(tmpl, inter, public)
+	cert, err := sign(c.nodeTemplate(t, n, inter.cert), inter, public)
 	if err != nil {
 		return nil, until, fmt.Errorf("certificate for node %s: %w", n, err)
 	}
 	return [][]byte{cert.Raw, inter.cert.Raw}, cert.NotAfter, nil
+}
+
+func (c *CA) nodeTemplate(t ident.Tenant, n ident.Node, by *x509.Certificate) *x509.Certificate {
+	tmpl := template(trust.NodeName(c.Domain(), t, n), c.now(), NodeLife, by.NotAfter)
+	tmpl.KeyUsage = x509.KeyUsageDigitalSignature
+	tmpl.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth}
+	tmpl.UnknownExtKeyUsage = []asn1.ObjectIdentifier{ikeUsage}
+	return tmpl
 }
 
 // issuer loads a tenant's authority, if it is good for something.
@@ -99,8 +107,8 @@ func selfSign(domain string, now time.Time) (signer, error) {
 	tmpl.Subject = pkix.Name{CommonName: domain}
 	tmpl.IsCA, tmpl.MaxPathLen = true, 1
 	tmpl.KeyUsage = x509.KeyUsageCertSign
-	cert, err := sign(tmpl, signer{tmpl, k}, &k.PublicKey)
-	return signer{cert, k}, err
+	cert, err := sign(tmpl, signer{cert: tmpl, key: k}, &k.PublicKey)
+	return signer{cert: cert, key: k}, err
 }
 
 // template is what all certificates share. None outlives its issuer.

@@ -44,7 +44,17 @@ func (t *tenant) setAuthorities(ctx context.Context, v *view.View) (view.Change,
 	if err != nil {
 		return view.Change{}, err
 	}
-	return v.SetAuthorities(control.Authorities{Signing: control.AuthorityOf(now.Certificate), Ended: ended(old, t.hub.Now()), Spread: spread(len(t.nodes))}), nil
+	return v.SetAuthorities(control.Authorities{Signing: control.AuthorityOf(now.Certificate), Ended: ended(old, t.hub.Now()), Spread: spread(len(t.nodes)), Cross: crossOf(now, old)}), nil
+}
+
+// crossOf is what other authorities have given those that count.
+func crossOf(now store.Authority, old []store.OldAuthority) (all []control.Cross) {
+	for _, a := range append([]store.OldAuthority{{Authority: now}}, old...) {
+		if len(a.Cross) > 0 && a.Ended.IsZero() && len(all) < control.MaxCross {
+			all = append(all, control.Cross{Authority: control.AuthorityOf(a.Certificate), Chain: a.Cross})
+		}
+	}
+	return all
 }
 
 // ended are the authorities that have ended while certificates of theirs may not have, in order: the newest of them if there are many.

@@ -38,3 +38,19 @@ func TestEndedAuthoritiesAreNamedWhileTheirCertificatesLast(t *testing.T) {
 		t.Error("equal lists are not told in equal bytes")
 	}
 }
+
+// Nodes hear by which chains those who know only a company's root believe them: of the authority that signs, and of the one before while it counts.
+func TestCompaniesChainsAreToldWhileTheirAuthoritiesCount(t *testing.T) {
+	chain := [][]byte{[]byte("sub"), []byte("root")}
+	now := store.Authority{Certificate: []byte("now"), Cross: chain}
+	old := func(name string, cross [][]byte, ended time.Time) store.OldAuthority {
+		return store.OldAuthority{Authority: store.Authority{Certificate: []byte(name), Cross: cross}, Ended: ended}
+	}
+	got := crossOf(now, []store.OldAuthority{old("before", chain, time.Time{}), old("long ago", chain, time.Unix(1, 0))})
+	if len(got) != 2 || got[0].Authority != control.AuthorityOf([]byte("now")) || got[1].Authority != control.AuthorityOf([]byte("before")) {
+		t.Errorf("%x", got)
+	}
+	if got := crossOf(store.Authority{Certificate: []byte("own")}, []store.OldAuthority{old("before", nil, time.Time{})}); got != nil {
+		t.Errorf("%x", got)
+	}
+}

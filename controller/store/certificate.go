@@ -92,6 +92,14 @@ type OldAuthority struct {
 	LastCRL  []byte    // DER, once it has ended
 }
 
+// AuthorityRequest is the key of a tenant's next authority, and the request that another authority certify it. What is not certified is of no use.
+type AuthorityRequest struct {
+	Key       []byte // as Authority.Key
+	CSR       []byte // PKCS #10, DER
+	Created   time.Time
+	CreatedBy string
+}
+
 // Certificates is what is kept of what a tenant's authority has signed, and of the authorities that it had before.
 type Certificates interface {
 	// Renewed notes a new certificate of a node, and its end.
@@ -110,6 +118,11 @@ type Certificates interface {
 	// while one that is older has not ended.
 	ReplaceAuthority(ctx context.Context, actor string, next Authority) error
 	OldAuthorities(ctx context.Context) ([]OldAuthority, error) // the newest first
+	// SetCross replaces the certificates that another authority has given the one that signs, which must have this serial: ErrConflict.
+	SetCross(ctx context.Context, actor, serial string, cross [][]byte) error
+	// AuthorityRequest returns the one that waits, SetAuthorityRequest puts another in its place. ReplaceAuthority by one of its key ends it.
+	AuthorityRequest(ctx context.Context) (AuthorityRequest, error)
+	SetAuthorityRequest(ctx context.Context, actor string, r AuthorityRequest) (AuthorityRequest, error)
 	// RevokeAllOf revokes what an old authority has signed and is still in force, and returns how many that were.
 	RevokeAllOf(ctx context.Context, actor, issuer string) (int, error)
 	// EndAuthority forgets the key of an old authority and keeps its last list. While certificates of it are in force it is ErrConflict.

@@ -120,6 +120,7 @@ type Authority struct {
 	Tenant      ident.Tenant
 	Certificate []byte
 	Key         []byte
+	Cross       [][]byte // DER: another authority's certificate for the same key, those above it, a root last; empty: there are none
 }
 
 // Event is one line of a tenant's audit trail, chained by hash (see package audit).

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"fmt"
 	"slices"
@@ -17,6 +18,13 @@ const MaxEnded = 64
 // MaxRenewalSpread bounds how long a node waits until it renews a certificate of an authority that signs no more.
 const MaxRenewalSpread = time.Hour
 
+// Bounds of what other authorities have given a tenant's.
+const (
+	MaxCross      = 2 // authorities of a tenant: the one that signs and the one before it
+	MaxCrossChain = 6 // certificates of one
+	MaxCrossBytes = 12 << 10
+)
+
 // AuthorityID names an authority: SHA-256 of its certificate in DER.
 type AuthorityID [sha256.Size]byte
 
@@ -28,6 +36,29 @@ type Authorities struct {
 	Signing AuthorityID   // zero: it is not known
 	Ended   []AuthorityID // in order
 	Spread  time.Duration // within which a certificate of another than Signing is renewed
+	Cross   []Cross       // of those that count and have one
+}
+
+// Cross is what another authority, such as a company's, has given one of the tenant's: a chain of certificates by which what that has signed leads to
+// another root. Among nodes it is worth nothing; it is for those who know only that root.
+type Cross struct {
+	Authority AuthorityID
+	Chain     [][]byte // DER: for the authority's own key, then those above it, a root last
+}
+
+// Equal reports whether two are told alike.
+func (c Cross) Equal(o Cross) bool {
+	return c.Authority == o.Authority && slices.EqualFunc(c.Chain, o.Chain, bytes.Equal)
+}
+
+// CrossOf is the chain of an authority; nil: it has none.
+func (a Authorities) CrossOf(id AuthorityID) [][]byte {
+	for _, c := range a.Cross {
+		if c.Authority == id {
+			return c.Chain
+		}
+	}
+	return nil
 }
 
 // IsEnded reports whether certificates of an authority count no more.
@@ -35,7 +66,7 @@ func (a Authorities) IsEnded(id AuthorityID) bool { return slices.Contains(a.End
 
 // Equal reports whether two are told alike.
 func (a Authorities) Equal(o Authorities) bool {
-	return a.Signing == o.Signing && a.Spread == o.Spread && slices.Equal(a.Ended, o.Ended)
+	return a.Signing == o.Signing && a.Spread == o.Spread && slices.Equal(a.Ended, o.Ended) && slices.EqualFunc(a.Cross, o.Cross, Cross.Equal)
 }
 
 // Message returns the form that travels.
@@ -43,6 +74,9 @@ func (a Authorities) Message() *pb.Authorities {
 	m := &pb.Authorities{Signing: a.Signing[:], SpreadMs: uint32(a.Spread.Milliseconds())}
 	for _, id := range a.Ended[:min(len(a.Ended), MaxEnded)] {
 		m.Ended = append(m.Ended, id[:])
+	}
+	for _, c := range a.Cross[:min(len(a.Cross), MaxCross)] {
+		m.Cross = append(m.Cross, &pb.Cross{Authority: c.Authority[:], Chain: c.Chain})
 	}
 	return m
 }
@@ -68,6 +102,16 @@ func ParseAuthorities(m *pb.Authorities) (a Authorities, err error) {
 			return a, fmt.Errorf("authorities: %d bytes of a name, want %d", len(id), len(a.Signing))
 		}
 		a.Ended = append(a.Ended, AuthorityID(id))
+	}
+	if len(m.Cross) > MaxCross {
+		return a, fmt.Errorf("authorities: %d that others have certified, want at most %d", len(m.Cross), MaxCross)
+	}
+	for _, c := range m.Cross {
+		size := len(bytes.Join(c.Chain, nil))
+		if len(c.Authority) != len(a.Signing) || len(c.Chain) == 0 || len(c.Chain) > MaxCrossChain || size > MaxCrossBytes {
+			return a, fmt.Errorf("authorities: %d certificates of %d bytes of another authority, want 1 to %d and at most %d", len(c.Chain), size, MaxCrossChain, MaxCrossBytes)
+		}
+		a.Cross = append(a.Cross, Cross{AuthorityID(c.Authority), c.Chain})
 	}
 	return a, nil
 }

@@ -129,6 +129,10 @@
 // certificates of those that have ended, and parts from peers that have proved themselves with one. At most 64 are named, the newest that
 // have ended; none is named longer than a certificate of it could last. Relays hear of the same in RelayTenant.
 //
+// Another authority, a company's say, may have certified the key of a tenant's authority. The chain from there to its root travels along (at most 6
+// certificates, 12 KiB), for nodes to show to those who know only that root. Between nodes, relays and the controller it is worth nothing: they know
+// each other by the root that the join key has pinned.
+//
 // # The protocol of a pair
 //
 // Both ends of a pair compute what they speak from what is in both their maps: what a rule requires; else Network.protocol; else what one of

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"crypto/x509"
 	"database/sql"
 	"encoding/json"
 	"errors"
@@ -116,39 +115,6 @@ func (h handle) RevokeCertificate(ctx context.Context, actor, serial string, why
 	return c, err
 }
 
-// ReplaceAuthority implements store.Handle.
-func (h handle) ReplaceAuthority(ctx context.Context, actor string, next store.Authority) error {
-	cert, err := x509.ParseCertificate(next.Certificate)
-	if err != nil || next.Tenant != h.tenant || len(next.Key) == 0 {
-		return fmt.Errorf("authority of tenant %s: %w: the next one is not whole", h.tenant, store.ErrInvalid)
-	}
-	return h.write(ctx, func(w *work) error {
-		if n, err := own(w, value[int], countOldAuthorities); err != nil || n > 0 {
-			return errors.Join(err, fmt.Errorf("authority of tenant %s: %w: the one before it has not ended", h.tenant, store.ErrConflict))
-		}
-		was, err := own(w, scanAuthority, selectAuthority)
-		if err != nil {
-			return missing(err, "authority of tenant", h.tenant)
-		}
-		old, err := x509.ParseCertificate(was.Certificate)
-		if err != nil {
-			return fmt.Errorf("authority of tenant %s: its certificate: %w", h.tenant, err)
-		}
-		if _, err := w.audit(actor, "authority.replace", h.tenant, slog.String("old", store.Serial(old)), slog.String("new", store.Serial(cert))); err != nil {
-			return err
-		}
-		if err := w.exec(insertOldAuthority, store.Serial(old), was.Certificate, was.Key, micro(w.now)); err != nil {
-			return err
-		}
-		return w.exec(replaceAuthority, next.Certificate, next.Key)
-	})
-}
-
-// OldAuthorities implements store.Handle.
-func (h handle) OldAuthorities(ctx context.Context) ([]store.OldAuthority, error) {
-	return readAll(ctx, h, scanOldAuthority, selectOldAuthorities)
-}
-
 // RevokeAllOf implements store.Handle.
 func (h handle) RevokeAllOf(ctx context.Context, actor, issuer string) (int, error) {
 	var revoked int64
@@ -160,25 +126,6 @@ func (h handle) RevokeAllOf(ctx context.Context, actor, issuer string) (int, err
 		return err
 	})
 	return int(revoked), err
-}
-
-// EndAuthority implements store.Handle.
-func (h handle) EndAuthority(ctx context.Context, actor, serial string, last []byte) error {
-	return h.write(ctx, func(w *work) error {
-		if n, err := own(w, value[int], countInForceOf, serial, micro(w.now)); err != nil {
-			return err
-		} else if n > 0 {
-			return fmt.Errorf("authority %s: %w: %d certificates of it are in force", serial, store.ErrConflict, n)
-		}
-		switch n, err := w.change(endAuthority, serial, micro(w.now), last); {
-		case err != nil:
-			return err
-		case n == 0:
-			return fmt.Errorf("authority %s: %w among those to be ended", serial, store.ErrNotFound)
-		}
-		_, err := w.audit(actor, "authority.end", text(serial))
-		return err
-	})
 }
 
 func scanCertificate(rows *sql.Rows) (c store.Certificate, err error) {
@@ -193,13 +140,6 @@ func scanCertificate(rows *sql.Rows) (c store.Certificate, err error) {
 		return c, fmt.Errorf("certificate %s: its names: %w", c.Serial, err)
 	}
 	return c, nil
-}
-
-func scanOldAuthority(rows *sql.Rows) (a store.OldAuthority, err error) {
-	var replaced, ended int64
-	err = rows.Scan(&a.Tenant, &a.Serial, &a.Certificate, &a.Key, &replaced, &ended, &a.LastCRL)
-	a.Replaced, a.Ended = instant(replaced), instant(ended)
-	return a, err
 }
 
 // revokeNode revokes what a node that is deleted has in force. Nobody renews those, so what has ended is forgotten here.

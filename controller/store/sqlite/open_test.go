@@ -156,7 +156,7 @@ func TestADamagedDatabaseIsNotServed(t *testing.T) {
 	dir := t.TempDir()
 	s := openTest(t, Config{Dir: dir})
 	h, _, k, secret := settle(t, s)
-	for range 50 {
+	for range 200 { // most pages hold something
 		if _, err := h.Admit(t.Context(), machine(k, secret)); err != nil {
 			t.Fatal(err)
 		}

@@ -38,7 +38,7 @@ const (
 	selectHead   statement = `SELECT hard, floor, tombs, users, seq, head FROM tenant WHERE id = ?1`
 	updateHead   statement = `UPDATE tenant SET hard = ?2, floor = ?3, tombs = ?4, users = ?5, seq = ?6, head = ?7 WHERE id = ?1`
 
-	selectAuthority statement = `SELECT tenant, certificate, private FROM authority WHERE tenant = ?1`
+	selectAuthority statement = `SELECT tenant, certificate, private, cross_chain FROM authority WHERE tenant = ?1`
 	insertAuthority statement = `INSERT INTO authority (tenant, certificate, private) VALUES (?1, ?2, ?3)`
 
 	insertEvent  statement = `INSERT INTO event (tenant, seq, at, actor, action, target, detail, prev, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)`
@@ -225,9 +225,13 @@ const (
 	revokeCertificatesOf statement = `UPDATE certificate SET revoked = ?3, reason = ?4 WHERE tenant = ?1 AND node = ?2 AND revoked = 0 AND not_after > ?3`
 	revokeAllOf          statement = `UPDATE certificate SET revoked = ?3, reason = ?4 WHERE tenant = ?1 AND issuer = ?2 AND revoked = 0 AND not_after > ?3`
 
-	replaceAuthority     statement = `UPDATE authority SET certificate = ?2, private = ?3 WHERE tenant = ?1`
-	insertOldAuthority   statement = `INSERT INTO old_authority (tenant, serial, certificate, private, replaced) VALUES (?1, ?2, ?3, ?4, ?5)`
-	selectOldAuthorities statement = `SELECT tenant, serial, certificate, private, replaced, ended, last_crl FROM old_authority WHERE tenant = ?1 ORDER BY ended > 0, replaced DESC`
+	replaceAuthority     statement = `UPDATE authority SET certificate = ?2, private = ?3, cross_chain = ?4 WHERE tenant = ?1`
+	setCross             statement = `UPDATE authority SET cross_chain = ?2 WHERE tenant = ?1`
+	insertOldAuthority   statement = `INSERT INTO old_authority (tenant, serial, certificate, private, replaced, cross_chain) VALUES (?1, ?2, ?3, ?4, ?5, ?6)`
+	selectOldAuthorities statement = `SELECT tenant, serial, certificate, private, replaced, ended, last_crl, cross_chain FROM old_authority WHERE tenant = ?1 ORDER BY ended > 0, replaced DESC`
+	selectRequest        statement = `SELECT private, request, created, created_by FROM authority_request WHERE tenant = ?1`
+	setRequest           statement = `INSERT OR REPLACE INTO authority_request (tenant, private, request, created, created_by) VALUES (?1, ?2, ?3, ?4, ?5)`
+	endRequest           statement = `DELETE FROM authority_request WHERE tenant = ?1 AND private = ?2`
 	countOldAuthorities  statement = `SELECT count(*) FROM old_authority WHERE tenant = ?1 AND ended = 0`
 	endAuthority         statement = `UPDATE old_authority SET ended = ?3, private = x'', last_crl = ?4 WHERE tenant = ?1 AND serial = ?2 AND ended = 0`
 )

@@ -123,6 +123,10 @@ func scanTenant(rows *sql.Rows) (t store.Tenant, err error) {
 }
 
 func scanAuthority(rows *sql.Rows) (a store.Authority, err error) {
-	err = rows.Scan(&a.Tenant, &a.Certificate, &a.Key)
+	var cross []byte
+	if err := rows.Scan(&a.Tenant, &a.Certificate, &a.Key, &cross); err != nil {
+		return a, err
+	}
+	a.Cross, err = apart(cross)
 	return a, err
 }

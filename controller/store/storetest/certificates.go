@@ -1,34 +1,21 @@
 package storetest
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/x509"
-	"math/big"
 	"net/netip"
+	"reflect"
 	"testing"
 	"time"
 
 	"github.com/cvlan/cvlan/controller/store"
+	"github.com/cvlan/cvlan/internal/base/certtest"
 	"github.com/cvlan/cvlan/internal/base/ident"
 )
 
 // authority makes one that can be parsed.
 func authority(t *testing.T, id ident.Tenant) store.Authority {
 	t.Helper()
-	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	n := make([]byte, 8)
-	rand.Read(n)
-	tmpl := &x509.Certificate{SerialNumber: new(big.Int).SetBytes(append([]byte{1}, n...)), IsCA: true, BasicConstraintsValid: true}
-	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, &k.PublicKey, k)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return store.Authority{Tenant: id, Certificate: der, Key: []byte("private key")}
+	return store.Authority{Tenant: id, Certificate: certtest.New(certtest.Authority("")).Cert.Raw, Key: []byte("private key")}
 }
 
 func serialOf(t *testing.T, a store.Authority) string {
@@ -112,4 +99,41 @@ func anAuthorityIsReplaced(t *testing.T, b *bench) {
 		t.Errorf("its key is not gone, or its list is: %+v", old)
 	}
 	b.ok(h.ReplaceAuthority(ctx(), admin, authority(t, id)))
+}
+
+func anAuthorityIsCertifiedByAnother(t *testing.T, b *bench) {
+	id := ident.New[ident.Tenant]()
+	first := authority(t, id)
+	must[store.Tenant](t)(b.s.CreateTenant(ctx(), admin, "globex", first, id))
+	h := b.s.For(id)
+	_, err := h.AuthorityRequest(ctx())
+	b.refused(err, store.ErrNotFound)
+	_, err = h.SetAuthorityRequest(ctx(), admin, store.AuthorityRequest{Key: []byte("k")})
+	b.refused(err, store.ErrInvalid)
+	second := authority(t, id)
+	second.Key = []byte("requested key")
+	must[store.AuthorityRequest](t)(h.SetAuthorityRequest(ctx(), admin, store.AuthorityRequest{Key: []byte("forgotten"), CSR: []byte("1")}))
+	must[store.AuthorityRequest](t)(h.SetAuthorityRequest(ctx(), admin, store.AuthorityRequest{Key: second.Key, CSR: []byte("2")}))
+	if r := must[store.AuthorityRequest](t)(h.AuthorityRequest(ctx())); string(r.CSR) != "2" || !r.Created.Equal(b.now) || r.CreatedBy != admin {
+		t.Errorf("%+v", r)
+	}
+	_, other := b.tenant("other")
+	_, err = other.AuthorityRequest(ctx())
+	b.refused(err, store.ErrNotFound)
+
+	second.Cross = [][]byte{second.Certificate, first.Certificate}
+	b.ok(h.ReplaceAuthority(ctx(), admin, second))
+	_, err = h.AuthorityRequest(ctx())
+	b.refused(err, store.ErrNotFound)
+	if a := must[store.Authority](t)(b.s.Authority(ctx(), id)); !reflect.DeepEqual(a, second) {
+		t.Errorf("%+v", a)
+	}
+	b.refused(h.SetCross(ctx(), admin, serialOf(t, first), nil), store.ErrConflict, "another one signs")
+	b.ok(h.SetCross(ctx(), admin, serialOf(t, second), [][]byte{first.Certificate}))
+	old := must[[]store.OldAuthority](t)(h.OldAuthorities(ctx()))
+	b.ok(h.EndAuthority(ctx(), admin, old[0].Serial, []byte("list")))
+	b.ok(h.ReplaceAuthority(ctx(), admin, authority(t, id)))
+	if old = must[[]store.OldAuthority](t)(h.OldAuthorities(ctx())); len(old[0].Cross) != 1 || len(old[1].Cross) != 0 {
+		t.Errorf("the one that signed until now has lost its chain: %+v", old)
+	}
 }

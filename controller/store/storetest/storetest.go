@@ -63,6 +63,7 @@ func Run(t *testing.T, open Open) {
 		{"WhatRelaysCarryIsAddedUp", whatRelaysCarryIsAddedUp},
 		{"CertificatesAreIssuedAndRevoked", certificatesAreIssuedAndRevoked},
 		{"AnAuthorityIsReplaced", anAuthorityIsReplaced},
+		{"AnAuthorityIsCertifiedByAnother", anAuthorityIsCertifiedByAnother},
 		{"DeletionsAreRememberedForAWhile", deletionsAreRememberedForAWhile},
 		{"ARefusalLeavesNoTrace", aRefusalLeavesNoTrace},
 		{"EveryChangeIsInTheTrail", everyChangeIsInTheTrail},

@@ -1468,8 +1468,10 @@ type Authorities struct {
 	// The one that signs. A node whose certificate is of another gets a new one, within spread_ms at a moment of its own choice.
 	Signing []byte `protobuf:"bytes,1,opt,name=signing,proto3" json:"signing,omitempty"`
 	// Those whose certificates count no more, although some of them may not have expired.
-	Ended         [][]byte `protobuf:"bytes,2,rep,name=ended,proto3" json:"ended,omitempty"`
-	SpreadMs      uint32   `protobuf:"varint,3,opt,name=spread_ms,json=spreadMs,proto3" json:"spread_ms,omitempty"`
+	Ended    [][]byte `protobuf:"bytes,2,rep,name=ended,proto3" json:"ended,omitempty"`
+	SpreadMs uint32   `protobuf:"varint,3,opt,name=spread_ms,json=spreadMs,proto3" json:"spread_ms,omitempty"`
+	// For those whose certificates count and that another authority has certified too.
+	Cross         []*Cross `protobuf:"bytes,4,rep,name=cross,proto3" json:"cross,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1525,6 +1527,67 @@ func (x *Authorities) GetSpreadMs() uint32 {
 	return 0
 }
 
+func (x *Authorities) GetCross() []*Cross {
+	if x != nil {
+		return x.Cross
+	}
+	return nil
+}
+
+// Cross is what another authority, such as a company's, has given one of the tenant's: certificates by which its own lead to another root.
+type Cross struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Authority []byte                 `protobuf:"bytes,1,opt,name=authority,proto3" json:"authority,omitempty"`
+	// DER: that for the authority's key, those above it, a root last.
+	Chain         [][]byte `protobuf:"bytes,2,rep,name=chain,proto3" json:"chain,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Cross) Reset() {
+	*x = Cross{}
+	mi := &file_control_control_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Cross) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Cross) ProtoMessage() {}
+
+func (x *Cross) ProtoReflect() protoreflect.Message {
+	mi := &file_control_control_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Cross.ProtoReflect.Descriptor instead.
+func (*Cross) Descriptor() ([]byte, []int) {
+	return file_control_control_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *Cross) GetAuthority() []byte {
+	if x != nil {
+		return x.Authority
+	}
+	return nil
+}
+
+func (x *Cross) GetChain() [][]byte {
+	if x != nil {
+		return x.Chain
+	}
+	return nil
+}
+
 // Network is what a node may know of the network that it is in.
 type Network struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
@@ -1545,7 +1608,7 @@ type Network struct {
 
 func (x *Network) Reset() {
 	*x = Network{}
-	mi := &file_control_control_proto_msgTypes[11]
+	mi := &file_control_control_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1557,7 +1620,7 @@ func (x *Network) String() string {
 func (*Network) ProtoMessage() {}
 
 func (x *Network) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[11]
+	mi := &file_control_control_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1570,7 +1633,7 @@ func (x *Network) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Network.ProtoReflect.Descriptor instead.
 func (*Network) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{11}
+	return file_control_control_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Network) GetName() string {
@@ -1637,7 +1700,7 @@ type Self struct {
 
 func (x *Self) Reset() {
 	*x = Self{}
-	mi := &file_control_control_proto_msgTypes[12]
+	mi := &file_control_control_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1649,7 +1712,7 @@ func (x *Self) String() string {
 func (*Self) ProtoMessage() {}
 
 func (x *Self) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[12]
+	mi := &file_control_control_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1662,7 +1725,7 @@ func (x *Self) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Self.ProtoReflect.Descriptor instead.
 func (*Self) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{12}
+	return file_control_control_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Self) GetRecord() []byte {
@@ -1715,7 +1778,7 @@ type Peer struct {
 
 func (x *Peer) Reset() {
 	*x = Peer{}
-	mi := &file_control_control_proto_msgTypes[13]
+	mi := &file_control_control_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1727,7 +1790,7 @@ func (x *Peer) String() string {
 func (*Peer) ProtoMessage() {}
 
 func (x *Peer) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[13]
+	mi := &file_control_control_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1740,7 +1803,7 @@ func (x *Peer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Peer.ProtoReflect.Descriptor instead.
 func (*Peer) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{13}
+	return file_control_control_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Peer) GetRecord() []byte {
@@ -1796,7 +1859,7 @@ type Record struct {
 
 func (x *Record) Reset() {
 	*x = Record{}
-	mi := &file_control_control_proto_msgTypes[14]
+	mi := &file_control_control_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1808,7 +1871,7 @@ func (x *Record) String() string {
 func (*Record) ProtoMessage() {}
 
 func (x *Record) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[14]
+	mi := &file_control_control_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1821,7 +1884,7 @@ func (x *Record) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Record.ProtoReflect.Descriptor instead.
 func (*Record) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{14}
+	return file_control_control_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Record) GetNode() uint64 {
@@ -1913,7 +1976,7 @@ type Soft struct {
 
 func (x *Soft) Reset() {
 	*x = Soft{}
-	mi := &file_control_control_proto_msgTypes[15]
+	mi := &file_control_control_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1925,7 +1988,7 @@ func (x *Soft) String() string {
 func (*Soft) ProtoMessage() {}
 
 func (x *Soft) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[15]
+	mi := &file_control_control_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1938,7 +2001,7 @@ func (x *Soft) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Soft.ProtoReflect.Descriptor instead.
 func (*Soft) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{15}
+	return file_control_control_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Soft) GetNode() uint64 {
@@ -2008,7 +2071,7 @@ type Plain struct {
 
 func (x *Plain) Reset() {
 	*x = Plain{}
-	mi := &file_control_control_proto_msgTypes[16]
+	mi := &file_control_control_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2020,7 +2083,7 @@ func (x *Plain) String() string {
 func (*Plain) ProtoMessage() {}
 
 func (x *Plain) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[16]
+	mi := &file_control_control_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2033,7 +2096,7 @@ func (x *Plain) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Plain.ProtoReflect.Descriptor instead.
 func (*Plain) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{16}
+	return file_control_control_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Plain) GetId() uint64 {
@@ -2119,7 +2182,7 @@ type Report struct {
 
 func (x *Report) Reset() {
 	*x = Report{}
-	mi := &file_control_control_proto_msgTypes[17]
+	mi := &file_control_control_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2131,7 +2194,7 @@ func (x *Report) String() string {
 func (*Report) ProtoMessage() {}
 
 func (x *Report) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[17]
+	mi := &file_control_control_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2144,7 +2207,7 @@ func (x *Report) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Report.ProtoReflect.Descriptor instead.
 func (*Report) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{17}
+	return file_control_control_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Report) GetEndpoints() [][]byte {
@@ -2183,7 +2246,7 @@ type Punch struct {
 
 func (x *Punch) Reset() {
 	*x = Punch{}
-	mi := &file_control_control_proto_msgTypes[18]
+	mi := &file_control_control_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2195,7 +2258,7 @@ func (x *Punch) String() string {
 func (*Punch) ProtoMessage() {}
 
 func (x *Punch) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[18]
+	mi := &file_control_control_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2208,7 +2271,7 @@ func (x *Punch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Punch.ProtoReflect.Descriptor instead.
 func (*Punch) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{18}
+	return file_control_control_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Punch) GetPeer() uint64 {
@@ -2242,7 +2305,7 @@ type Relays struct {
 
 func (x *Relays) Reset() {
 	*x = Relays{}
-	mi := &file_control_control_proto_msgTypes[19]
+	mi := &file_control_control_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2254,7 +2317,7 @@ func (x *Relays) String() string {
 func (*Relays) ProtoMessage() {}
 
 func (x *Relays) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[19]
+	mi := &file_control_control_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2267,7 +2330,7 @@ func (x *Relays) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Relays.ProtoReflect.Descriptor instead.
 func (*Relays) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{19}
+	return file_control_control_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Relays) GetRelays() []*Relay {
@@ -2300,7 +2363,7 @@ type Relay struct {
 
 func (x *Relay) Reset() {
 	*x = Relay{}
-	mi := &file_control_control_proto_msgTypes[20]
+	mi := &file_control_control_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2312,7 +2375,7 @@ func (x *Relay) String() string {
 func (*Relay) ProtoMessage() {}
 
 func (x *Relay) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[20]
+	mi := &file_control_control_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2325,7 +2388,7 @@ func (x *Relay) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Relay.ProtoReflect.Descriptor instead.
 func (*Relay) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{20}
+	return file_control_control_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Relay) GetId() uint64 {
@@ -2392,7 +2455,7 @@ type RelayJoin struct {
 
 func (x *RelayJoin) Reset() {
 	*x = RelayJoin{}
-	mi := &file_control_control_proto_msgTypes[21]
+	mi := &file_control_control_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2404,7 +2467,7 @@ func (x *RelayJoin) String() string {
 func (*RelayJoin) ProtoMessage() {}
 
 func (x *RelayJoin) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[21]
+	mi := &file_control_control_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2417,7 +2480,7 @@ func (x *RelayJoin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RelayJoin.ProtoReflect.Descriptor instead.
 func (*RelayJoin) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{21}
+	return file_control_control_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *RelayJoin) GetRelay() uint64 {
@@ -2463,7 +2526,7 @@ type RelayJoined struct {
 
 func (x *RelayJoined) Reset() {
 	*x = RelayJoined{}
-	mi := &file_control_control_proto_msgTypes[22]
+	mi := &file_control_control_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2475,7 +2538,7 @@ func (x *RelayJoined) String() string {
 func (*RelayJoined) ProtoMessage() {}
 
 func (x *RelayJoined) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[22]
+	mi := &file_control_control_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2488,7 +2551,7 @@ func (x *RelayJoined) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RelayJoined.ProtoReflect.Descriptor instead.
 func (*RelayJoined) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{22}
+	return file_control_control_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *RelayJoined) GetRelay() uint64 {
@@ -2534,7 +2597,7 @@ type RelayHello struct {
 
 func (x *RelayHello) Reset() {
 	*x = RelayHello{}
-	mi := &file_control_control_proto_msgTypes[23]
+	mi := &file_control_control_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2546,7 +2609,7 @@ func (x *RelayHello) String() string {
 func (*RelayHello) ProtoMessage() {}
 
 func (x *RelayHello) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[23]
+	mi := &file_control_control_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2559,7 +2622,7 @@ func (x *RelayHello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RelayHello.ProtoReflect.Descriptor instead.
 func (*RelayHello) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{23}
+	return file_control_control_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *RelayHello) GetVersionMin() uint32 {
@@ -2611,7 +2674,7 @@ type RelayWelcome struct {
 
 func (x *RelayWelcome) Reset() {
 	*x = RelayWelcome{}
-	mi := &file_control_control_proto_msgTypes[24]
+	mi := &file_control_control_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2623,7 +2686,7 @@ func (x *RelayWelcome) String() string {
 func (*RelayWelcome) ProtoMessage() {}
 
 func (x *RelayWelcome) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[24]
+	mi := &file_control_control_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2636,7 +2699,7 @@ func (x *RelayWelcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RelayWelcome.ProtoReflect.Descriptor instead.
 func (*RelayWelcome) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{24}
+	return file_control_control_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *RelayWelcome) GetVersion() uint32 {
@@ -2685,7 +2748,7 @@ type RelayStatus struct {
 
 func (x *RelayStatus) Reset() {
 	*x = RelayStatus{}
-	mi := &file_control_control_proto_msgTypes[25]
+	mi := &file_control_control_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2697,7 +2760,7 @@ func (x *RelayStatus) String() string {
 func (*RelayStatus) ProtoMessage() {}
 
 func (x *RelayStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[25]
+	mi := &file_control_control_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2710,7 +2773,7 @@ func (x *RelayStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RelayStatus.ProtoReflect.Descriptor instead.
 func (*RelayStatus) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{25}
+	return file_control_control_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *RelayStatus) GetAddresses() []string {
@@ -2765,7 +2828,7 @@ type Metered struct {
 
 func (x *Metered) Reset() {
 	*x = Metered{}
-	mi := &file_control_control_proto_msgTypes[26]
+	mi := &file_control_control_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2777,7 +2840,7 @@ func (x *Metered) String() string {
 func (*Metered) ProtoMessage() {}
 
 func (x *Metered) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[26]
+	mi := &file_control_control_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2790,7 +2853,7 @@ func (x *Metered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Metered.ProtoReflect.Descriptor instead.
 func (*Metered) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{26}
+	return file_control_control_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Metered) GetTenant() uint64 {
@@ -2828,7 +2891,7 @@ type RelayUpdate struct {
 
 func (x *RelayUpdate) Reset() {
 	*x = RelayUpdate{}
-	mi := &file_control_control_proto_msgTypes[27]
+	mi := &file_control_control_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2840,7 +2903,7 @@ func (x *RelayUpdate) String() string {
 func (*RelayUpdate) ProtoMessage() {}
 
 func (x *RelayUpdate) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[27]
+	mi := &file_control_control_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2853,7 +2916,7 @@ func (x *RelayUpdate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RelayUpdate.ProtoReflect.Descriptor instead.
 func (*RelayUpdate) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{27}
+	return file_control_control_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *RelayUpdate) GetSnapshot() bool {
@@ -2919,7 +2982,7 @@ type RelayTenant struct {
 
 func (x *RelayTenant) Reset() {
 	*x = RelayTenant{}
-	mi := &file_control_control_proto_msgTypes[28]
+	mi := &file_control_control_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2931,7 +2994,7 @@ func (x *RelayTenant) String() string {
 func (*RelayTenant) ProtoMessage() {}
 
 func (x *RelayTenant) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[28]
+	mi := &file_control_control_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2944,7 +3007,7 @@ func (x *RelayTenant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RelayTenant.ProtoReflect.Descriptor instead.
 func (*RelayTenant) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{28}
+	return file_control_control_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *RelayTenant) GetId() uint64 {
@@ -2981,7 +3044,7 @@ type RemovedNode struct {
 
 func (x *RemovedNode) Reset() {
 	*x = RemovedNode{}
-	mi := &file_control_control_proto_msgTypes[29]
+	mi := &file_control_control_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2993,7 +3056,7 @@ func (x *RemovedNode) String() string {
 func (*RemovedNode) ProtoMessage() {}
 
 func (x *RemovedNode) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[29]
+	mi := &file_control_control_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3006,7 +3069,7 @@ func (x *RemovedNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemovedNode.ProtoReflect.Descriptor instead.
 func (*RemovedNode) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{29}
+	return file_control_control_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *RemovedNode) GetTenant() uint64 {
@@ -3040,7 +3103,7 @@ type RulesApplied struct {
 
 func (x *RulesApplied) Reset() {
 	*x = RulesApplied{}
-	mi := &file_control_control_proto_msgTypes[30]
+	mi := &file_control_control_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3052,7 +3115,7 @@ func (x *RulesApplied) String() string {
 func (*RulesApplied) ProtoMessage() {}
 
 func (x *RulesApplied) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[30]
+	mi := &file_control_control_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3065,7 +3128,7 @@ func (x *RulesApplied) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RulesApplied.ProtoReflect.Descriptor instead.
 func (*RulesApplied) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{30}
+	return file_control_control_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *RulesApplied) GetRulesName() uint64 {
@@ -3086,7 +3149,7 @@ type Signed struct {
 
 func (x *Signed) Reset() {
 	*x = Signed{}
-	mi := &file_control_control_proto_msgTypes[31]
+	mi := &file_control_control_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3098,7 +3161,7 @@ func (x *Signed) String() string {
 func (*Signed) ProtoMessage() {}
 
 func (x *Signed) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[31]
+	mi := &file_control_control_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3111,7 +3174,7 @@ func (x *Signed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Signed.ProtoReflect.Descriptor instead.
 func (*Signed) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{31}
+	return file_control_control_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Signed) GetRecord() []byte {
@@ -3138,7 +3201,7 @@ type Renew struct {
 
 func (x *Renew) Reset() {
 	*x = Renew{}
-	mi := &file_control_control_proto_msgTypes[32]
+	mi := &file_control_control_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3150,7 +3213,7 @@ func (x *Renew) String() string {
 func (*Renew) ProtoMessage() {}
 
 func (x *Renew) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[32]
+	mi := &file_control_control_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3163,7 +3226,7 @@ func (x *Renew) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Renew.ProtoReflect.Descriptor instead.
 func (*Renew) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{32}
+	return file_control_control_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Renew) GetCsr() []byte {
@@ -3183,7 +3246,7 @@ type Renewed struct {
 
 func (x *Renewed) Reset() {
 	*x = Renewed{}
-	mi := &file_control_control_proto_msgTypes[33]
+	mi := &file_control_control_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3195,7 +3258,7 @@ func (x *Renewed) String() string {
 func (*Renewed) ProtoMessage() {}
 
 func (x *Renewed) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[33]
+	mi := &file_control_control_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3208,7 +3271,7 @@ func (x *Renewed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Renewed.ProtoReflect.Descriptor instead.
 func (*Renewed) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{33}
+	return file_control_control_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Renewed) GetChain() [][]byte {
@@ -3228,7 +3291,7 @@ type Ping struct {
 
 func (x *Ping) Reset() {
 	*x = Ping{}
-	mi := &file_control_control_proto_msgTypes[34]
+	mi := &file_control_control_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3240,7 +3303,7 @@ func (x *Ping) String() string {
 func (*Ping) ProtoMessage() {}
 
 func (x *Ping) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[34]
+	mi := &file_control_control_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3253,7 +3316,7 @@ func (x *Ping) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ping.ProtoReflect.Descriptor instead.
 func (*Ping) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{34}
+	return file_control_control_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Ping) GetNonce() uint64 {
@@ -3273,7 +3336,7 @@ type Pong struct {
 
 func (x *Pong) Reset() {
 	*x = Pong{}
-	mi := &file_control_control_proto_msgTypes[35]
+	mi := &file_control_control_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3285,7 +3348,7 @@ func (x *Pong) String() string {
 func (*Pong) ProtoMessage() {}
 
 func (x *Pong) ProtoReflect() protoreflect.Message {
-	mi := &file_control_control_proto_msgTypes[35]
+	mi := &file_control_control_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3298,7 +3361,7 @@ func (x *Pong) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pong.ProtoReflect.Descriptor instead.
 func (*Pong) Descriptor() ([]byte, []int) {
-	return file_control_control_proto_rawDescGZIP(), []int{35}
+	return file_control_control_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Pong) GetNonce() uint64 {
@@ -3416,11 +3479,15 @@ const file_control_control_proto_rawDesc = "" +
 	"\x05rules\x18\r \x03(\fR\x05rules\x12\x1d\n" +
 	"\n" +
 	"rules_name\x18\x0e \x01(\x06R\trulesName\x12?\n" +
-	"\vauthorities\x18\x0f \x01(\v2\x1d.cvlan.control.v1.AuthoritiesR\vauthorities\"Z\n" +
+	"\vauthorities\x18\x0f \x01(\v2\x1d.cvlan.control.v1.AuthoritiesR\vauthorities\"\x89\x01\n" +
 	"\vAuthorities\x12\x18\n" +
 	"\asigning\x18\x01 \x01(\fR\asigning\x12\x14\n" +
 	"\x05ended\x18\x02 \x03(\fR\x05ended\x12\x1b\n" +
-	"\tspread_ms\x18\x03 \x01(\rR\bspreadMs\"\xb1\x01\n" +
+	"\tspread_ms\x18\x03 \x01(\rR\bspreadMs\x12-\n" +
+	"\x05cross\x18\x04 \x03(\v2\x17.cvlan.control.v1.CrossR\x05cross\";\n" +
+	"\x05Cross\x12\x1c\n" +
+	"\tauthority\x18\x01 \x01(\fR\tauthority\x12\x14\n" +
+	"\x05chain\x18\x02 \x03(\fR\x05chain\"\xb1\x01\n" +
 	"\aNetwork\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06tenant\x18\x02 \x01(\tR\x06tenant\x12\x16\n" +
@@ -3601,7 +3668,7 @@ func file_control_control_proto_rawDescGZIP() []byte {
 }
 
 var file_control_control_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_control_control_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
+var file_control_control_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
 var file_control_control_proto_goTypes = []any{
 	(Transport)(0),       // 0: cvlan.control.v1.Transport
 	(GoawayReason)(0),    // 1: cvlan.control.v1.GoawayReason
@@ -3617,31 +3684,32 @@ var file_control_control_proto_goTypes = []any{
 	(*Refused)(nil),      // 11: cvlan.control.v1.Refused
 	(*Map)(nil),          // 12: cvlan.control.v1.Map
 	(*Authorities)(nil),  // 13: cvlan.control.v1.Authorities
-	(*Network)(nil),      // 14: cvlan.control.v1.Network
-	(*Self)(nil),         // 15: cvlan.control.v1.Self
-	(*Peer)(nil),         // 16: cvlan.control.v1.Peer
-	(*Record)(nil),       // 17: cvlan.control.v1.Record
-	(*Soft)(nil),         // 18: cvlan.control.v1.Soft
-	(*Plain)(nil),        // 19: cvlan.control.v1.Plain
-	(*Report)(nil),       // 20: cvlan.control.v1.Report
-	(*Punch)(nil),        // 21: cvlan.control.v1.Punch
-	(*Relays)(nil),       // 22: cvlan.control.v1.Relays
-	(*Relay)(nil),        // 23: cvlan.control.v1.Relay
-	(*RelayJoin)(nil),    // 24: cvlan.control.v1.RelayJoin
-	(*RelayJoined)(nil),  // 25: cvlan.control.v1.RelayJoined
-	(*RelayHello)(nil),   // 26: cvlan.control.v1.RelayHello
-	(*RelayWelcome)(nil), // 27: cvlan.control.v1.RelayWelcome
-	(*RelayStatus)(nil),  // 28: cvlan.control.v1.RelayStatus
-	(*Metered)(nil),      // 29: cvlan.control.v1.Metered
-	(*RelayUpdate)(nil),  // 30: cvlan.control.v1.RelayUpdate
-	(*RelayTenant)(nil),  // 31: cvlan.control.v1.RelayTenant
-	(*RemovedNode)(nil),  // 32: cvlan.control.v1.RemovedNode
-	(*RulesApplied)(nil), // 33: cvlan.control.v1.RulesApplied
-	(*Signed)(nil),       // 34: cvlan.control.v1.Signed
-	(*Renew)(nil),        // 35: cvlan.control.v1.Renew
-	(*Renewed)(nil),      // 36: cvlan.control.v1.Renewed
-	(*Ping)(nil),         // 37: cvlan.control.v1.Ping
-	(*Pong)(nil),         // 38: cvlan.control.v1.Pong
+	(*Cross)(nil),        // 14: cvlan.control.v1.Cross
+	(*Network)(nil),      // 15: cvlan.control.v1.Network
+	(*Self)(nil),         // 16: cvlan.control.v1.Self
+	(*Peer)(nil),         // 17: cvlan.control.v1.Peer
+	(*Record)(nil),       // 18: cvlan.control.v1.Record
+	(*Soft)(nil),         // 19: cvlan.control.v1.Soft
+	(*Plain)(nil),        // 20: cvlan.control.v1.Plain
+	(*Report)(nil),       // 21: cvlan.control.v1.Report
+	(*Punch)(nil),        // 22: cvlan.control.v1.Punch
+	(*Relays)(nil),       // 23: cvlan.control.v1.Relays
+	(*Relay)(nil),        // 24: cvlan.control.v1.Relay
+	(*RelayJoin)(nil),    // 25: cvlan.control.v1.RelayJoin
+	(*RelayJoined)(nil),  // 26: cvlan.control.v1.RelayJoined
+	(*RelayHello)(nil),   // 27: cvlan.control.v1.RelayHello
+	(*RelayWelcome)(nil), // 28: cvlan.control.v1.RelayWelcome
+	(*RelayStatus)(nil),  // 29: cvlan.control.v1.RelayStatus
+	(*Metered)(nil),      // 30: cvlan.control.v1.Metered
+	(*RelayUpdate)(nil),  // 31: cvlan.control.v1.RelayUpdate
+	(*RelayTenant)(nil),  // 32: cvlan.control.v1.RelayTenant
+	(*RemovedNode)(nil),  // 33: cvlan.control.v1.RemovedNode
+	(*RulesApplied)(nil), // 34: cvlan.control.v1.RulesApplied
+	(*Signed)(nil),       // 35: cvlan.control.v1.Signed
+	(*Renew)(nil),        // 36: cvlan.control.v1.Renew
+	(*Renewed)(nil),      // 37: cvlan.control.v1.Renewed
+	(*Ping)(nil),         // 38: cvlan.control.v1.Ping
+	(*Pong)(nil),         // 39: cvlan.control.v1.Pong
 }
 var file_control_control_proto_depIdxs = []int32{
 	4,  // 0: cvlan.control.v1.Frame.hello:type_name -> cvlan.control.v1.Hello
@@ -3651,50 +3719,51 @@ var file_control_control_proto_depIdxs = []int32{
 	10, // 4: cvlan.control.v1.Frame.joined:type_name -> cvlan.control.v1.Joined
 	11, // 5: cvlan.control.v1.Frame.refused:type_name -> cvlan.control.v1.Refused
 	12, // 6: cvlan.control.v1.Frame.map:type_name -> cvlan.control.v1.Map
-	20, // 7: cvlan.control.v1.Frame.report:type_name -> cvlan.control.v1.Report
-	34, // 8: cvlan.control.v1.Frame.signed:type_name -> cvlan.control.v1.Signed
-	35, // 9: cvlan.control.v1.Frame.renew:type_name -> cvlan.control.v1.Renew
-	36, // 10: cvlan.control.v1.Frame.renewed:type_name -> cvlan.control.v1.Renewed
-	37, // 11: cvlan.control.v1.Frame.ping:type_name -> cvlan.control.v1.Ping
-	38, // 12: cvlan.control.v1.Frame.pong:type_name -> cvlan.control.v1.Pong
-	21, // 13: cvlan.control.v1.Frame.punch:type_name -> cvlan.control.v1.Punch
-	24, // 14: cvlan.control.v1.Frame.relay_join:type_name -> cvlan.control.v1.RelayJoin
-	25, // 15: cvlan.control.v1.Frame.relay_joined:type_name -> cvlan.control.v1.RelayJoined
-	26, // 16: cvlan.control.v1.Frame.relay_hello:type_name -> cvlan.control.v1.RelayHello
-	27, // 17: cvlan.control.v1.Frame.relay_welcome:type_name -> cvlan.control.v1.RelayWelcome
-	28, // 18: cvlan.control.v1.Frame.relay_status:type_name -> cvlan.control.v1.RelayStatus
-	30, // 19: cvlan.control.v1.Frame.relay_update:type_name -> cvlan.control.v1.RelayUpdate
-	33, // 20: cvlan.control.v1.Frame.rules_applied:type_name -> cvlan.control.v1.RulesApplied
+	21, // 7: cvlan.control.v1.Frame.report:type_name -> cvlan.control.v1.Report
+	35, // 8: cvlan.control.v1.Frame.signed:type_name -> cvlan.control.v1.Signed
+	36, // 9: cvlan.control.v1.Frame.renew:type_name -> cvlan.control.v1.Renew
+	37, // 10: cvlan.control.v1.Frame.renewed:type_name -> cvlan.control.v1.Renewed
+	38, // 11: cvlan.control.v1.Frame.ping:type_name -> cvlan.control.v1.Ping
+	39, // 12: cvlan.control.v1.Frame.pong:type_name -> cvlan.control.v1.Pong
+	22, // 13: cvlan.control.v1.Frame.punch:type_name -> cvlan.control.v1.Punch
+	25, // 14: cvlan.control.v1.Frame.relay_join:type_name -> cvlan.control.v1.RelayJoin
+	26, // 15: cvlan.control.v1.Frame.relay_joined:type_name -> cvlan.control.v1.RelayJoined
+	27, // 16: cvlan.control.v1.Frame.relay_hello:type_name -> cvlan.control.v1.RelayHello
+	28, // 17: cvlan.control.v1.Frame.relay_welcome:type_name -> cvlan.control.v1.RelayWelcome
+	29, // 18: cvlan.control.v1.Frame.relay_status:type_name -> cvlan.control.v1.RelayStatus
+	31, // 19: cvlan.control.v1.Frame.relay_update:type_name -> cvlan.control.v1.RelayUpdate
+	34, // 20: cvlan.control.v1.Frame.rules_applied:type_name -> cvlan.control.v1.RulesApplied
 	6,  // 21: cvlan.control.v1.Hello.cursor:type_name -> cvlan.control.v1.Cursor
 	5,  // 22: cvlan.control.v1.Hello.software:type_name -> cvlan.control.v1.Software
-	34, // 23: cvlan.control.v1.Hello.signed:type_name -> cvlan.control.v1.Signed
-	20, // 24: cvlan.control.v1.Hello.report:type_name -> cvlan.control.v1.Report
+	35, // 23: cvlan.control.v1.Hello.signed:type_name -> cvlan.control.v1.Signed
+	21, // 24: cvlan.control.v1.Hello.report:type_name -> cvlan.control.v1.Report
 	0,  // 25: cvlan.control.v1.Welcome.transport:type_name -> cvlan.control.v1.Transport
 	1,  // 26: cvlan.control.v1.Goaway.reason:type_name -> cvlan.control.v1.GoawayReason
 	5,  // 27: cvlan.control.v1.Join.software:type_name -> cvlan.control.v1.Software
 	2,  // 28: cvlan.control.v1.Refused.reason:type_name -> cvlan.control.v1.RefusedReason
 	6,  // 29: cvlan.control.v1.Map.from:type_name -> cvlan.control.v1.Cursor
 	6,  // 30: cvlan.control.v1.Map.to:type_name -> cvlan.control.v1.Cursor
-	14, // 31: cvlan.control.v1.Map.network:type_name -> cvlan.control.v1.Network
-	15, // 32: cvlan.control.v1.Map.self:type_name -> cvlan.control.v1.Self
-	16, // 33: cvlan.control.v1.Map.upsert:type_name -> cvlan.control.v1.Peer
-	18, // 34: cvlan.control.v1.Map.soft:type_name -> cvlan.control.v1.Soft
-	19, // 35: cvlan.control.v1.Map.plain:type_name -> cvlan.control.v1.Plain
-	22, // 36: cvlan.control.v1.Map.relays:type_name -> cvlan.control.v1.Relays
+	15, // 31: cvlan.control.v1.Map.network:type_name -> cvlan.control.v1.Network
+	16, // 32: cvlan.control.v1.Map.self:type_name -> cvlan.control.v1.Self
+	17, // 33: cvlan.control.v1.Map.upsert:type_name -> cvlan.control.v1.Peer
+	19, // 34: cvlan.control.v1.Map.soft:type_name -> cvlan.control.v1.Soft
+	20, // 35: cvlan.control.v1.Map.plain:type_name -> cvlan.control.v1.Plain
+	23, // 36: cvlan.control.v1.Map.relays:type_name -> cvlan.control.v1.Relays
 	13, // 37: cvlan.control.v1.Map.authorities:type_name -> cvlan.control.v1.Authorities
-	23, // 38: cvlan.control.v1.Relays.relays:type_name -> cvlan.control.v1.Relay
-	5,  // 39: cvlan.control.v1.RelayJoin.software:type_name -> cvlan.control.v1.Software
-	5,  // 40: cvlan.control.v1.RelayHello.software:type_name -> cvlan.control.v1.Software
-	28, // 41: cvlan.control.v1.RelayHello.status:type_name -> cvlan.control.v1.RelayStatus
-	29, // 42: cvlan.control.v1.RelayStatus.metered:type_name -> cvlan.control.v1.Metered
-	31, // 43: cvlan.control.v1.RelayUpdate.tenants:type_name -> cvlan.control.v1.RelayTenant
-	32, // 44: cvlan.control.v1.RelayUpdate.removed:type_name -> cvlan.control.v1.RemovedNode
-	22, // 45: cvlan.control.v1.RelayUpdate.neighbours:type_name -> cvlan.control.v1.Relays
-	46, // [46:46] is the sub-list for method output_type
-	46, // [46:46] is the sub-list for method input_type
-	46, // [46:46] is the sub-list for extension type_name
-	46, // [46:46] is the sub-list for extension extendee
-	0,  // [0:46] is the sub-list for field type_name
+	14, // 38: cvlan.control.v1.Authorities.cross:type_name -> cvlan.control.v1.Cross
+	24, // 39: cvlan.control.v1.Relays.relays:type_name -> cvlan.control.v1.Relay
+	5,  // 40: cvlan.control.v1.RelayJoin.software:type_name -> cvlan.control.v1.Software
+	5,  // 41: cvlan.control.v1.RelayHello.software:type_name -> cvlan.control.v1.Software
+	29, // 42: cvlan.control.v1.RelayHello.status:type_name -> cvlan.control.v1.RelayStatus
+	30, // 43: cvlan.control.v1.RelayStatus.metered:type_name -> cvlan.control.v1.Metered
+	32, // 44: cvlan.control.v1.RelayUpdate.tenants:type_name -> cvlan.control.v1.RelayTenant
+	33, // 45: cvlan.control.v1.RelayUpdate.removed:type_name -> cvlan.control.v1.RemovedNode
+	23, // 46: cvlan.control.v1.RelayUpdate.neighbours:type_name -> cvlan.control.v1.Relays
+	47, // [47:47] is the sub-list for method output_type
+	47, // [47:47] is the sub-list for method input_type
+	47, // [47:47] is the sub-list for extension type_name
+	47, // [47:47] is the sub-list for extension extendee
+	0,  // [0:47] is the sub-list for field type_name
 }
 
 func init() { file_control_control_proto_init() }
@@ -3731,7 +3800,7 @@ func file_control_control_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_control_control_proto_rawDesc), len(file_control_control_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   36,
+			NumMessages:   37,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1,0 +1,75 @@
+package cli
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/cvlan/cvlan/api/admin"
+	"github.com/cvlan/cvlan/cli/iox"
+)
+
+func newCARequest(s *session) *cobra.Command {
+	var subject, file string
+	var same bool
+	c := &cobra.Command{
+		Use: "request", Short: "Make a certificate request for a company's own authority",
+		Long: "request makes a key for the tenant's authority and writes a certificate request (PKCS #10) for it, for a company's own authority to sign as one of a subordinate authority. The key never leaves the " +
+			"controller, and nothing changes until cvlan admin ca install. A request that still waits is forgotten. With --same-key the request is for the key that signs already, to have a " +
+			"certificate renewed.",
+		Example: "  cvlan admin ca request > cvlan.csr\n  cvlan admin ca request --subject 'CN=CloudVLAN,O=Example Ltd,C=GB' --out cvlan.csr\n  cvlan admin ca request --same-key --out cvlan.csr",
+		Args:    takes(),
+	}
+	c.Flags().StringVar(&subject, "subject", "", "distinguished name to ask for, of CN, OU, O, L, ST and C (default: one that names the tenant)")
+	c.Flags().BoolVar(&same, "same-key", false, "for the key that signs already, under the same subject")
+	c.Flags().StringVar(&file, "out", "", "write to this file, which must not exist, instead of standard output")
+	s.tells(c, func(w *work, _ []string) error {
+		q := admin.RequestCertificateIn{InTenant: w.InTenant}
+		q.Body.Subject, q.Body.SameKey = subject, same
+		r, err := admin.Call(w, w.client, admin.RequestCertificate, q)
+		if err != nil {
+			return err
+		}
+		if w.out.ForScripts() {
+			return w.show(r.Body, nil)
+		}
+		if err := w.putOut(file, false, onlyPEM(r.Body.CSR)); err != nil || file == "" || file == "-" {
+			return err
+		}
+		s.IO.Printf("The request of %s is in %s", iox.Clean(r.Body.Subject), file)
+		s.IO.Notef("Have it signed as a subordinate authority's (CA:TRUE, pathlen 0, keyCertSign and cRLSign), then: cvlan admin ca install CHAIN.pem")
+		return nil
+	}, "subject")
+	exclusive(c, "subject", "same-key")
+	exclusive(c, "json", "template", "out")
+	return c
+}
+
+func newCAInstall(s *session) *cobra.Command {
+	return s.tells(&cobra.Command{
+		Use: "install FILE", Short: "Install what a company's own authority has signed",
+		Long: "install takes the certificate that was made of cvlan admin ca request and those above it, up to the company's root, in PEM and in any order. All of it is checked. The new key signs from then " +
+			"on, and what was signed before stays good until cvlan admin ca rotate finish. Whoever knows only the company's root believes what the new key signs; nodes, relays and the controller go on " +
+			"knowing each other by the root in their join keys.",
+		Example: "  cvlan admin ca install chain.pem\n  cat cvlan.crt issuing.crt root.crt | cvlan admin ca install -",
+		Args:    takes("FILE"),
+	}, func(w *work, args []string) error {
+		text, err := w.readText("the certificates", args[0], admin.MaxChainText)
+		if err != nil {
+			return err
+		}
+		q := admin.InstallChainIn{InTenant: w.InTenant}
+		q.Body.Chain = string(text)
+		a, err := admin.Call(w, w.client, admin.InstallChain, q)
+		if err != nil {
+			return err
+		}
+		return w.show(a.Body, func() {
+			now := a.Body.Authorities[0]
+			if root := len(now.Cross) - 1; root >= 0 {
+				s.IO.Printf("The authority is under %s, fingerprint %s, until %s", iox.Clean(now.Cross[root].Subject), iox.Clean(now.Cross[root].Fingerprint), iox.Until(s.Now(), now.Cross[0].NotAfter))
+			}
+			if leaving(a.Body) != nil {
+				s.showBegun(a.Body)
+			}
+		})
+	}, "authorities.serial")
+}

@@ -1,0 +1,143 @@
+package admin
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/cvlan/cvlan/api/admin"
+	"github.com/cvlan/cvlan/controller/ca"
+	"github.com/cvlan/cvlan/controller/store"
+)
+
+func (s *server) requestCertificate(ctx context.Context, t *tenant, in *admin.RequestCertificateIn) (*admin.RequestCertificateOut, error) {
+	if in.Body.SameKey {
+		return s.requestAgain(ctx, t, in.Body.Subject)
+	}
+	subject, err := s.CA.DefaultSubject(t.Name), error(nil)
+	if in.Body.Subject != "" {
+		subject, err = ca.ParseSubject(in.Body.Subject)
+	}
+	if err != nil {
+		return nil, invalid(t.route, err.Error(), "write it like this: CN=CloudVLAN,O=Example Ltd,C=GB")
+	}
+	r, err := s.CA.Request(t.ID, subject)
+	if err != nil {
+		return nil, err
+	}
+	if r, err = t.SetAuthorityRequest(ctx, t.actor(), r); err != nil {
+		return nil, err
+	}
+	return requestOut(r)
+}
+
+func (s *server) requestAgain(ctx context.Context, t *tenant, subject string) (*admin.RequestCertificateOut, error) {
+	if subject != "" {
+		return nil, invalid(t.route, "a request for the same key has the same subject", "leave one of the two away")
+	}
+	a, err := s.Store.Authority(ctx, t.ID)
+	if err != nil {
+		return nil, err
+	}
+	csr, err := s.CA.RequestAgain(a)
+	if err != nil {
+		return nil, err
+	}
+	return requestOut(store.AuthorityRequest{CSR: csr})
+}
+
+func requestOut(r store.AuthorityRequest) (*admin.RequestCertificateOut, error) {
+	shown, err := showRequest(r)
+	if err != nil {
+		return nil, err
+	}
+	return &admin.RequestCertificateOut{Body: *shown}, nil
+}
+
+func showRequest(r store.AuthorityRequest) (*admin.CARequest, error) {
+	csr, err := x509.ParseCertificateRequest(r.CSR)
+	if err != nil {
+		return nil, fmt.Errorf("certificate request of the authority: %w", err)
+	}
+	return &admin.CARequest{Subject: csr.Subject.String(), CSR: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: r.CSR})),
+		Created: r.Created, CreatedBy: r.CreatedBy}, nil
+}
+
+// maxGiven bounds how many certificates a file has: a chain, and what people put beside it.
+const maxGiven = 16
+
+func (s *server) installChain(ctx context.Context, t *tenant, in *admin.InstallChainIn) (*admin.CAOut, error) {
+	given, err := certificatesIn(in.Body.Chain)
+	if err != nil {
+		return nil, invalid(t.route, err.Error(), "give the certificate that the company has signed and those above it, root included, in PEM")
+	}
+	err = s.rotation().Certified(ctx, t.actor(), t.ID, given)
+	var no *ca.Refusal
+	if errors.As(err, &no) {
+		return nil, invalid(t.route, no.Why, no.Remedy)
+	}
+	if err := s.began(t, err); err != nil {
+		return nil, err
+	}
+	return s.caOut(ctx, t)
+}
+
+// certificatesIn reads PEM. A private key in it has gone where it should not, and that is said.
+func certificatesIn(text string) (all []*x509.Certificate, err error) {
+	for rest := []byte(text); ; {
+		var b *pem.Block
+		if b, rest = pem.Decode(rest); b == nil {
+			break
+		}
+		switch {
+		case strings.HasSuffix(b.Type, "PRIVATE KEY"):
+			return nil, errors.New("there is a private key in it; the authority's key is here already, and that one should not travel")
+		case b.Type != "CERTIFICATE":
+			continue
+		case len(all) == maxGiven:
+			return nil, fmt.Errorf("there are more than %d certificates in it", maxGiven)
+		}
+		c, err := x509.ParseCertificate(b.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("certificate %d cannot be read: %w", len(all)+1, err)
+		}
+		all = append(all, c)
+	}
+	if len(all) == 0 {
+		return nil, errors.New("there is no certificate in PEM in it")
+	}
+	return all, nil
+}
+
+// crossWarning says that a company's chain ends soon, with more weight the sooner; nothing while that is 90 days away.
+func crossWarning(chain []admin.CACert, now time.Time) string {
+	var first admin.CACert
+	for i, c := range chain {
+		if i == 0 || c.NotAfter.Before(first.NotAfter) {
+			first = c
+		}
+	}
+	if len(chain) == 0 {
+		return ""
+	}
+	const what = "who knows only the company's root believes nothing of this authority"
+	days, remedy := int(first.NotAfter.Sub(now).Hours()/24), "have it renewed: cvlan admin ca request --same-key"
+	if first.Serial != chain[0].Serial {
+		remedy = "have the company renew it, then install the new chain"
+	}
+	switch on := first.NotAfter.Format(time.DateOnly); {
+	case !now.Before(first.NotAfter):
+		return fmt.Sprintf("%q ended on %s: %s; %s", first.Subject, on, what, remedy)
+	case days < 7:
+		return fmt.Sprintf("%q ends in %d days, on %s: from then on %s; %s now", first.Subject, days, on, what, remedy)
+	case days < 30:
+		return fmt.Sprintf("%q ends in %d days, on %s: from then on %s; %s", first.Subject, days, on, what, remedy)
+	case days < 90:
+		return fmt.Sprintf("%q ends in %d days, on %s; %s", first.Subject, days, on, remedy)
+	}
+	return ""
+}
