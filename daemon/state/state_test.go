@@ -294,6 +294,18 @@ func TestMapThatIsDamagedIsToldFromNone(t *testing.T) {
 	}
 }
 
+func TestNothingIsLeftOfWhatIsForgotten(t *testing.T) {
+	path, m := member(t)
+	d := open(t, path)
+	if err := d.Forget(m.ID); err != nil {
+		t.Fatal(err)
+	}
+	left, err := os.ReadDir(filepath.Join(path, networks))
+	if err != nil || len(left) != 0 {
+		t.Fatal("the keys are still there:", left, err)
+	}
+}
+
 func TestUnfinishedForgettingIsFinishedAtTheNextStart(t *testing.T) {
 	path, m := member(t)
 	half := filepath.Join(path, networks, forgotten+m.ID.String())
