@@ -83,19 +83,6 @@ func (p *Profiles) Ticket(name string) (string, ticket.Ticket, Profile, error) {
 	return name, t, l, err
 }
 
-// UseProfile makes a login of a login file the current one.
-func UseProfile(path, name string) error {
-	p, err := ReadProfiles(path)
-	if err != nil {
-		return err
-	}
-	if _, ok := p.Logins[name]; !ok {
-		return fmt.Errorf("use profile %s: there is none of that name any more; see which there are: cvlan profile list", name)
-	}
-	p.Current = name
-	return p.Write()
-}
-
 // Write replaces the file in one step: a reader sees the old one or the new one.
 func (p *Profiles) Write() error {
 	b, err := json.MarshalIndent(p, "", "  ")

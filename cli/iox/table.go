@@ -38,9 +38,6 @@ func (t *Table) Row(cells ...any) {
 	t.rows = append(t.rows, row)
 }
 
-// Len returns the number of rows.
-func (t *Table) Len() int { return len(t.rows) }
-
 const (
 	gap       = "  "
 	narrowest = 8 // columns are never cut below this

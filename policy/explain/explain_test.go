@@ -110,7 +110,7 @@ func TestTheDocumentsTestsAreRun(t *testing.T) {
 	var got []string
 	for _, f := range failed(n, weekday) {
 		got = append(got, fmt.Sprintf("%s %s %v", f.Path, f.Probe, f.Err != nil))
-		if f.String() == "" {
+		if f.Why() == "" {
 			t.Error("an empty line")
 		}
 	}

@@ -21,9 +21,6 @@ type Failure struct {
 	Err    error // the test cannot be run
 }
 
-// String writes the failure in a line, and why.
-func (f Failure) String() string { return fmt.Sprintf("%v: %s: %s", f.Pos, f.Path, f.Why()) }
-
 // Why says what was expected and what is.
 func (f Failure) Why() string {
 	if f.Err != nil {

@@ -37,12 +37,6 @@ func NewPool(p netip.Prefix) *Pool {
 	return q
 }
 
-// Capacity returns how many nodes the range has room for, at most Window.
-func Capacity(p netip.Prefix) int {
-	q := NewPool(p)
-	return int(q.end - q.first())
-}
-
 func (p *Pool) first() uint32 {
 	if p.end < 7 {
 		return 1

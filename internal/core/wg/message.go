@@ -48,9 +48,6 @@ func KindOf(b []byte) Kind {
 	return KindNone
 }
 
-// TransportIndex is the LocalIndex of the session that b is for. b must be of KindTransport.
-func TransportIndex(b []byte) uint32 { return binary.LittleEndian.Uint32(b[4:]) }
-
 // initiation is a view of the first message, §5.4.2. The slice is initiationSize long.
 type initiation []byte
 

@@ -33,7 +33,7 @@ func TestPaddingIsZeroAndStopsAtTheMTU(t *testing.T) {
 		if len(msg) != c.want+Overhead {
 			t.Errorf("%d bytes with limit %d: sealed to %d, want %d", c.n, c.limit, len(msg), c.want+Overhead)
 		}
-		if KindOf(msg) != KindTransport || TransportIndex(msg) != b.LocalIndex() {
+		if KindOf(msg) != KindTransport || transportIndex(msg) != b.LocalIndex() {
 			t.Errorf("header is %x", msg[:HeaderSize])
 		}
 		out, drop := b.Open(1, nil, msg)

@@ -1,6 +1,7 @@
 package wg
 
 import (
+	"encoding/binary"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -145,7 +146,7 @@ func (s *shell) take(now mono.Time, from Origin, datagram []byte) Drop {
 		s.flush(now)
 		return drop
 	}
-	session := s.rx[TransportIndex(datagram)]
+	session := s.rx[transportIndex(datagram)]
 	if session == nil {
 		return DropUnknownIndex
 	}
@@ -179,3 +180,6 @@ func (s *shell) seen(kind EventKind) int {
 	s.events = kept
 	return n
 }
+
+// transportIndex is the LocalIndex of the session that a packet is for.
+func transportIndex(b []byte) uint32 { return binary.LittleEndian.Uint32(b[4:]) }

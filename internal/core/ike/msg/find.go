@@ -21,14 +21,6 @@ func All[P Payload](ps []Payload) iter.Seq[P] {
 	}
 }
 
-// Count is how many payloads of type P there are.
-func Count[P Payload](ps []Payload) (n int) {
-	for range All[P](ps) {
-		n++
-	}
-	return n
-}
-
 // Notified is the first notification of type t.
 func Notified(ps []Payload, t NotifyType) (Notify, bool) {
 	for n := range All[Notify](ps) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"reflect"
 	"runtime"
+	"slices"
 	"testing"
 )
 
@@ -166,7 +167,7 @@ func TestPayloadsAreFoundByType(t *testing.T) {
 	if _, ok := First[Auth](ps); ok {
 		t.Error("an AUTH out of nowhere")
 	}
-	if n := Count[Notify](ps); n != 5 {
+	if n := len(slices.Collect(All[Notify](ps))); n != 5 {
 		t.Errorf("%d notifications", n)
 	}
 	if n, ok := Notified(ps, NATDetectionDestination); !ok || n.Data[0] != 3 {
