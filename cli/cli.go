@@ -32,15 +32,40 @@ type Env struct {
 	Services *svc.Manager
 }
 
-// Main runs the program in the process's environment and returns its exit code. Ctrl-C ends what runs.
+// Main runs the program in the process's environment and returns its exit code. Ctrl-C ends what runs, and so does SIGTERM.
 func Main(args []string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	return Run(ctx, &Env{IO: iox.System(), Getenv: os.Getenv, Now: time.Now}, args)
+	return Run(UntilStopped(), &Env{IO: iox.System(), Getenv: os.Getenv, Now: time.Now}, args)
 }
 
-// Run runs one command line, without the program's name, and returns the exit code. Failures have been shown.
-func Run(ctx context.Context, env *Env, args []string) int {
+// UntilStopped returns a context that ctrl-C and SIGTERM end, for the rest of the process's life.
+func UntilStopped() context.Context {
+	ctx, end := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() { end(stopped{<-signals}) }()
+	return ctx
+}
+
+// stopped is why a command ends that somebody stops from outside.
+type stopped struct{ os.Signal }
+
+// Error implements error.
+func (s stopped) Error() string { return "stopped by " + s.String() }
+
+// exit is the code that a shell gives a program which the same signal has killed.
+func (s stopped) exit() iox.Exit {
+	if s.Signal == syscall.SIGTERM {
+		return iox.Terminated
+	}
+	return iox.Interrupted
+}
+
+// Run runs one command line, without the program's name, and returns the exit code. Failures have been shown. Who cancels ctx stops the
+// command, as ctrl-C does.
+func Run(outer context.Context, env *Env, args []string) int {
+	ctx, end := context.WithCancel(outer)
+	defer end()
+	env.IO.Bind(ctx, end)
 	root := New(env)
 	if len(args) > 0 && strings.HasPrefix(args[0], cobra.ShellCompRequestCmd) { // a shell asks
 		env.completeAll(root)
@@ -50,11 +75,15 @@ func Run(ctx context.Context, env *Env, args []string) int {
 	root.SetOut(env.IO.Out)
 	root.SetErr(env.IO.Err)
 	err := root.ExecuteContext(ctx)
+	if lost := env.IO.Lost(); lost != nil {
+		err = &iox.Error{Exit: iox.Internal, What: "write the output", Why: cause(lost), Err: lost}
+	}
 	if err == nil {
 		return int(iox.OK)
 	}
-	if ctx.Err() != nil { // whatever it ran into: the person has ended it
-		return int(iox.Interrupted)
+	if outer.Err() != nil { // whatever it ran into: the person has ended it
+		by, _ := errors.AsType[stopped](context.Cause(outer))
+		return int(by.exit())
 	}
 	err = explain(err)
 	if !errors.Is(err, errShown) {

@@ -164,16 +164,19 @@ func failed(what string, exit iox.Exit, p *local.Problem) error {
 // readFault is the error of a file that a person named.
 func readFault(what, path string, err error) error {
 	exit := iox.Invalid
-	var at *fs.PathError
-	why := err.Error()
-	if errors.As(err, &at) {
-		why = at.Err.Error()
-	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		exit = iox.NotFound
 	case errors.Is(err, fs.ErrPermission):
 		exit = iox.Permission
 	}
-	return &iox.Error{Exit: exit, What: fmt.Sprintf("%s %s", what, path), Why: why, Err: err}
+	return &iox.Error{Exit: exit, What: fmt.Sprintf("%s %s", what, path), Why: cause(err), Err: err}
+}
+
+// cause is what the system says of a file, without the path.
+func cause(err error) string {
+	if at, ok := errors.AsType[*fs.PathError](err); ok {
+		return at.Err.Error()
+	}
+	return err.Error()
 }

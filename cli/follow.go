@@ -15,13 +15,10 @@ func follow[T any](ctx context.Context, first T, ask func(context.Context, T) (T
 			return err
 		}
 		if !pause(ctx, followEvery) {
-			return nil // seen enough
+			return ctx.Err()
 		}
 		next, err := ask(ctx, now)
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case err != nil:
+		if err != nil {
 			return err
 		}
 		now = next

@@ -81,8 +81,11 @@ func (o *peersPathOptions) run(c *cobra.Command) error {
 				return err
 			}
 		}
-		if !o.watch || !pause(c.Context(), pathEvery) {
+		if !o.watch {
 			return nil
+		}
+		if !pause(c.Context(), pathEvery) {
+			return c.Context().Err()
 		}
 	}
 }

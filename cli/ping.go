@@ -104,8 +104,9 @@ func (o *pingOptions) run(c *cobra.Command) error {
 			break
 		}
 	}
+	stopped := c.Context().Err()
 	if all.Sent == 0 {
-		return c.Context().Err()
+		return stopped
 	}
 	if quiet {
 		if err := o.out.Write(o.IO, all, nil); err != nil {
@@ -113,6 +114,9 @@ func (o *pingOptions) run(c *cobra.Command) error {
 		}
 	} else if all.Sent > 1 {
 		o.IO.Printf("%d sent, %d received", all.Sent, all.Received)
+	}
+	if stopped != nil {
+		return stopped
 	}
 	if all.Received == 0 && lost != nil {
 		return silent(o.request.Peer, all.Sent, lost)

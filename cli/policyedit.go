@@ -53,6 +53,7 @@ func (o *policySet) edit(c *cobra.Command) error {
 		}
 		if c.Context().Err() != nil { // ctrl-C in an editor is the editor's: vi leaves a mode by it
 			c.SetContext(context.WithoutCancel(c.Context()))
+			o.IO.Heed(c.Context())
 		}
 		text, err := o.readPolicy(path)
 		switch {
@@ -116,7 +117,8 @@ func (o *policySet) openEditor(path string) error {
 	default:
 		run = exec.Command("/bin/sh", "-c", either(editor, "vi")+` "$1"`, "cvlan", path)
 	}
-	run.Stdin, run.Stdout, run.Stderr = o.IO.In, o.IO.Out, o.IO.Err
+	run.Stdin, run.Stdout = o.IO.Direct()
+	run.Stderr = o.IO.Err
 	if o.out.ForScripts() {
 		run.Stdout = o.IO.Err
 	}

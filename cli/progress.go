@@ -16,11 +16,11 @@ type progress struct {
 	done   sync.WaitGroup
 }
 
-// progress starts telling, on standard error and only to a person. stop takes it away again.
+// progress starts telling, on standard error and only to a person whose terminal can take it back. stop takes it away again.
 func (e *Env) progress(ctx context.Context, doing string) *progress {
 	ctx, cancel := context.WithCancel(ctx)
 	p := &progress{cancel: cancel}
-	if e.IO.ErrTTY {
+	if e.IO.ErrTTY && !e.IO.Dumb {
 		p.done.Go(func() { e.tell(ctx, doing) })
 	}
 	return p

@@ -38,7 +38,18 @@ func program() {
 		now = func() time.Time { return at }
 	}
 	env := &cli.Env{IO: iox.System(), Getenv: os.Getenv, Now: now, Host: hostOfScript(), Services: servicesOfScript()}
-	os.Exit(cli.Run(context.Background(), env, os.Args[1:]))
+	if os.Getenv("CVLAN_TEST_READS") != "" {
+		env.IO.In = telling{os.Stdin}
+	}
+	os.Exit(cli.Run(cli.UntilStopped(), env, os.Args[1:]))
+}
+
+// telling says on standard error that somebody reads.
+type telling struct{ io.Reader }
+
+func (t telling) Read(b []byte) (int, error) {
+	os.Stderr.WriteString("reads\n")
+	return t.Reader.Read(b)
 }
 
 // TestScripts runs the manual: each script tells what a command does.

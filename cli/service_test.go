@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,7 +16,12 @@ func servicesOfScript() *svc.Manager {
 	if dir == "" {
 		return nil
 	}
-	return &svc.Manager{Dir: dir, Run: func(_ context.Context, args ...string) (string, error) {
+	return &svc.Manager{Dir: dir, Run: func(ctx context.Context, args ...string) (string, error) {
+		if os.Getenv("CVLAN_TEST_UNITS_STUCK") != "" { // as a unit that does not become ready
+			fmt.Fprintln(os.Stderr, "stuck")
+			<-ctx.Done()
+			return "", ctx.Err()
+		}
 		f, err := os.OpenFile("asked-systemd", os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 		if err != nil {
 			return "", err

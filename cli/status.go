@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -60,25 +59,22 @@ func (o *statusOptions) run(c *cobra.Command) error {
 
 // follow shows every state until the person has seen enough.
 func (o *statusOptions) follow(ctx context.Context) error {
-	shown := false
 	for s, err := range o.client.Watch(ctx) {
 		if err == nil {
 			s, err = only(s, o.network)
 		}
 		switch {
-		case errors.Is(err, context.Canceled) && shown:
-			return nil // seen enough
 		case err != nil:
 			return err
 		case o.out.JSON:
 			err = o.IO.JSONLine(s)
 		default:
-			if o.IO.OutTTY && !o.out.ForScripts() {
+			if o.IO.OutTTY && !o.IO.Dumb && !o.out.ForScripts() {
 				fmt.Fprint(o.IO.Out, "\x1b[H\x1b[2J")
 			}
 			err = o.out.Write(o.IO, s, func() { printStatus(o.IO, o.Now(), s) })
 		}
-		if shown = true; err != nil {
+		if err != nil {
 			return err
 		}
 	}

@@ -49,7 +49,8 @@ func (o *trayOptions) run(c *cobra.Command) error {
 	}
 	if o.autostart != "" {
 		p := exec.CommandContext(c.Context(), path, append(args, "--autostart", o.autostart)...)
-		p.Stdout, p.Stderr = o.IO.Out, o.IO.Err
+		_, p.Stdout = o.IO.Direct()
+		p.Stderr = o.IO.Err
 		return o.ended(p.Run())
 	}
 	p := exec.Command(path, args...)

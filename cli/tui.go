@@ -59,7 +59,8 @@ func (s *session) browse(c *cobra.Command) error {
 func (s *session) tuiConfig(c *cobra.Command) (config tui.Config, leave func(), err error) {
 	daemon := s.daemon(c)
 	exam := &examiner{Env: s.Env, daemon: daemon}
-	config = tui.Config{Daemon: daemon, Examine: exam.examine, Cure: s.host().Run, Now: s.Now, In: s.IO.In, Out: s.IO.Out, Env: os.Environ(), QR: s.qrLines}
+	in, out := s.IO.Direct()
+	config = tui.Config{Daemon: daemon, Examine: exam.examine, Cure: s.host().Run, Now: s.Now, In: in, Out: out, Env: os.Environ(), QR: s.qrLines}
 	var mu sync.Mutex // of clients: the interface logs in beside what it draws
 	var clients []*admin.Client
 	leave = func() {

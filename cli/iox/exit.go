@@ -21,6 +21,7 @@ const (
 	Skew        Exit = 11 // the other side is of a version that does not fit
 	Degraded    Exit = 12 // not as it should be: not ready or not healthy (status --check, doctor), or not what is in force (policy diff)
 	Interrupted Exit = 130
+	Terminated  Exit = 143
 )
 
 // Exits lists the codes with their meaning, for the reference.
@@ -46,6 +47,7 @@ func Exits() []struct {
 		{Skew, "the other side is of a version that does not fit"},
 		{Degraded, "not as it should be: not ready or not healthy (status --check, doctor), or not what is in force (policy diff)"},
 		{Interrupted, "ended by ctrl-C"},
+		{Terminated, "ended by SIGTERM"},
 	}
 }
 

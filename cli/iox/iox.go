@@ -27,6 +27,7 @@ type IO struct {
 	OutTTY   bool // a person reads the output
 	ErrTTY   bool // a person reads notes
 	Color    bool // on Out
+	Dumb     bool // the terminal moves no cursor: what is written stays
 	Width    int  // columns of Out; 0: without limit
 }
 
@@ -34,7 +35,8 @@ type IO struct {
 func System() *IO {
 	o := &IO{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}
 	o.InTTY, o.OutTTY, o.ErrTTY = term.IsTerminal(int(os.Stdin.Fd())), term.IsTerminal(int(os.Stdout.Fd())), term.IsTerminal(int(os.Stderr.Fd()))
-	o.Color = o.OutTTY && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && colors(os.Stdout)
+	o.Dumb = os.Getenv("TERM") == "dumb"
+	o.Color = o.OutTTY && os.Getenv("NO_COLOR") == "" && !o.Dumb && colors(os.Stdout)
 	if o.OutTTY {
 		if w, _, err := term.GetSize(int(os.Stdout.Fd())); err == nil {
 			o.Width = w

@@ -2,8 +2,10 @@ package iox
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -113,6 +115,53 @@ func TestOnlyAPersonIsAsked(t *testing.T) {
 			t.Errorf("%q: %v, %q", c.typed, got, errs)
 		}
 	}
+}
+
+// full is a disk without room.
+type full struct{ writes int }
+
+func (f *full) Write([]byte) (int, error) {
+	f.writes++
+	return 0, errors.New("no space left")
+}
+
+func TestAResultThatCannotBeWrittenIsNoticedOnce(t *testing.T) {
+	disk, lost := &full{}, 0
+	o := &IO{In: strings.NewReader(""), Out: disk}
+	o.Bind(t.Context(), func() { lost++ })
+	if o.Printf("a"); o.Lost() == nil {
+		t.Error("nothing was noticed")
+	}
+	if o.Printf("b"); lost != 1 || disk.writes != 1 {
+		t.Errorf("told %d times, written %d times", lost, disk.writes)
+	}
+	o.Bind(t.Context(), nil)
+	if _, out := o.Direct(); out != disk || o.Lost() != nil {
+		t.Error("bound anew, the stream is another or remembers")
+	}
+}
+
+func TestAContextEndsARead(t *testing.T) {
+	in, typed := io.Pipe()
+	ctx, cancel := context.WithCancel(t.Context())
+	o := &IO{In: in, Out: io.Discard}
+	o.Bind(ctx, nil)
+	go typed.Write([]byte("yes"))
+	b := make([]byte, 8)
+	if n, err := o.In.Read(b); string(b[:n]) != "yes" || err != nil {
+		t.Errorf("%q, %v", b[:n], err)
+	}
+	time.AfterFunc(0, cancel)
+	if _, err := o.In.Read(b); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	o.Heed(t.Context())
+	go typed.Write([]byte("no")) // a read that was ended may have got it
+	go typed.Write([]byte("no"))
+	if n, err := o.In.Read(b); string(b[:n]) != "no" || err != nil {
+		t.Errorf("%q, %v", b[:n], err)
+	}
+	typed.Close()
 }
 
 func TestATemplateUsesTheNamesOfJSON(t *testing.T) {
