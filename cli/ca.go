@@ -107,18 +107,14 @@ func (s *session) showCA(a admin.CA) {
 // showCross says by which certificates of a company an authority is believed, too.
 func (s *session) showCross(t *iox.Table, a admin.Authority) {
 	for i, c := range a.Cross {
-		label := ""
-		if i == 0 {
-			label = "certified"
-		}
-		switch text := c.Subject + ", ends " + iox.Until(s.Now(), c.NotAfter); {
-		case i == 0:
-			t.Row(label, "by "+a.Cross[1].Subject+", ends "+iox.Until(s.Now(), c.NotAfter))
+		ends := ", ends " + iox.Until(s.Now(), c.NotAfter)
+		switch {
 		case i == len(a.Cross)-1:
-			t.Row("company", text)
-			t.Row("", "fingerprint "+c.Fingerprint)
+			t.Row("company", c.Subject+ends+", fingerprint "+c.Fingerprint)
+		case i == 0:
+			t.Row("certified", "by "+a.Cross[1].Subject+ends)
 		default:
-			t.Row(label, text)
+			t.Row("above it", c.Subject+ends)
 		}
 	}
 	if a.Warning != "" {

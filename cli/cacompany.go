@@ -58,18 +58,25 @@ func newCAInstall(s *session) *cobra.Command {
 		}
 		q := admin.InstallChainIn{InTenant: w.InTenant}
 		q.Body.Chain = string(text)
+		before, err := admin.Call(w, w.client, admin.GetCA, w.InTenant)
+		if err != nil {
+			return err
+		}
 		a, err := admin.Call(w, w.client, admin.InstallChain, q)
 		if err != nil {
 			return err
 		}
-		return w.show(a.Body, func() {
-			now := a.Body.Authorities[0]
-			if root := len(now.Cross) - 1; root >= 0 {
-				s.IO.Printf("The authority is under %s, fingerprint %s, until %s", iox.Clean(now.Cross[root].Subject), iox.Clean(now.Cross[root].Fingerprint), iox.Until(s.Now(), now.Cross[0].NotAfter))
-			}
-			if leaving(a.Body) != nil {
-				s.showBegun(a.Body)
-			}
-		})
+		return w.show(a.Body, func() { s.showInstalled(before.Body, a.Body) })
 	}, "authorities.serial")
+}
+
+// showInstalled says by whom the authority is certified now, and, if another key signs than before, what comes next.
+func (s *session) showInstalled(before, a admin.CA) {
+	now := a.Authorities[0]
+	if n := len(now.Cross); n > 1 {
+		s.IO.Printf("The authority is under %s, fingerprint %s; its certificate ends %s.", iox.Clean(now.Cross[n-1].Subject), iox.Clean(now.Cross[n-1].Fingerprint), iox.Until(s.Now(), now.Cross[0].NotAfter))
+	}
+	if before.Authorities[0].Serial != now.Serial {
+		s.showBegun(a)
+	}
 }

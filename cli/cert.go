@@ -103,7 +103,7 @@ func (e *Env) printCertificates(all []local.Certificate) {
 		t.Row("root", c.Root.Subject+", fingerprint "+c.Root.Fingerprint)
 		if n := len(c.Cross); n > 1 {
 			t.Row("company", c.Cross[n-1].Subject+", fingerprint "+c.Cross[n-1].Fingerprint)
-			t.Row("", "its certificate for the signer ends "+iox.Until(now, c.Cross[0].NotAfter))
+			t.Row("certified", "by "+c.Cross[1].Subject+", ends "+iox.Until(now, c.Cross[0].NotAfter))
 		}
 		t.Print(e.IO)
 	}

@@ -18,7 +18,7 @@ import (
 // proof is what proves us, and what the peer's proof is held against: a shared secret, or certificates.
 type proof struct {
 	secret string
-	cert   []byte
+	certs  [][]byte // ours, then those that lead to it
 	key    crypto.Signer
 	store  pki.Store
 	hashes []msg.AuthorityHash
@@ -40,12 +40,15 @@ func (p *proof) read(cert, key, ca, crl string) error {
 		}
 		p.store.CRLs, p.store.Strict = []*x509.RevocationList{list}, true
 	}
-	blocks, err := decode(cert, key, ca)
+	var err error
+	if p.certs, err = decode(cert); err != nil {
+		return err
+	}
+	blocks, err := decode(key, ca)
 	if err != nil {
 		return err
 	}
-	p.cert = blocks[0]
-	private, err := x509.ParsePKCS8PrivateKey(blocks[1])
+	private, err := x509.ParsePKCS8PrivateKey(blocks[0])
 	if err != nil {
 		return fmt.Errorf("read the key: %w", err)
 	}
@@ -53,7 +56,7 @@ func (p *proof) read(cert, key, ca, crl string) error {
 	if p.key, ok = private.(crypto.Signer); !ok {
 		return errors.New("read the key: it cannot sign")
 	}
-	authority, err := x509.ParseCertificate(blocks[2])
+	authority, err := x509.ParseCertificate(blocks[1])
 	if err != nil {
 		return fmt.Errorf("read the authority: %w", err)
 	}
@@ -68,11 +71,13 @@ func decode(files ...string) (blocks [][]byte, err error) {
 		if err != nil {
 			return nil, err
 		}
-		b, _ := pem.Decode(text)
+		b, rest := pem.Decode(text)
 		if b == nil {
 			return nil, fmt.Errorf("%s has no PEM in it", f)
 		}
-		blocks = append(blocks, b.Bytes)
+		for ; b != nil; b, rest = pem.Decode(rest) {
+			blocks = append(blocks, b.Bytes)
+		}
 	}
 	return blocks, nil
 }
@@ -82,7 +87,22 @@ func (p *proof) credential() (c crypt.Credential, certs []msg.Cert) {
 	if p.key == nil {
 		return crypt.Credential{Shared: []byte(p.secret)}, nil
 	}
-	return crypt.Credential{Key: p.key}, []msg.Cert{{Encoding: msg.CertX509, Data: p.cert}}
+	for _, der := range p.certs {
+		certs = append(certs, msg.Cert{Encoding: msg.CertX509, Data: der})
+	}
+	return crypt.Credential{Key: p.key}, certs
+}
+
+// subject is what our certificate calls us.
+func (p *proof) subject() (msg.Identity, error) {
+	if len(p.certs) == 0 {
+		return msg.Identity{}, errors.New("without a certificate we have no subject")
+	}
+	c, err := x509.ParseCertificate(p.certs[0])
+	if err != nil {
+		return msg.Identity{}, fmt.Errorf("read our certificate: %w", err)
+	}
+	return msg.Identity{Kind: msg.IDDN, Data: c.RawSubject}, nil
 }
 
 // evidence is what a peer's proof is held against, for the identity that it claims.

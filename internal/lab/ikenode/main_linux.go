@@ -45,10 +45,10 @@ type options struct {
 func main() {
 	o := options{proof: &proof{}}
 	flag.StringVar(&o.link, "link", "ikenode0", "name of the TUN device")
-	flag.StringVar(&o.self, "self", "a.lab", "our identity")
+	flag.StringVar(&o.self, "self", "a.lab", "our identity; subject: what our certificate calls us")
 	flag.StringVar(&o.peer, "peer", "b.lab", "the peer's identity")
 	flag.StringVar(&o.proof.secret, "secret", "", "what both share")
-	flag.StringVar(&o.cert, "cert", "", "file of our certificate, in place of a secret")
+	flag.StringVar(&o.cert, "cert", "", "file of our certificate and of those that lead to it, in place of a secret")
 	flag.StringVar(&o.key, "key", "", "file of its key")
 	flag.StringVar(&o.ca, "ca", "", "file of the authority that both trust")
 	flag.StringVar(&o.crl, "crl", "", "file of a list of certificates that it has revoked; without one in force nobody is believed then")
@@ -174,9 +174,16 @@ func (o options) Meet(*tunnel.Peer) (core.Peer, error) {
 	if o.ask {
 		wish = []netip.Addr{o.ours.Addr()}
 	}
+	self := identity(o.self)
+	if o.self == "subject" {
+		var err error
+		if self, err = o.proof.subject(); err != nil {
+			return core.Peer{}, err
+		}
+	}
 	return core.Peer{
 		Ask: wish, Lent: o.lend,
-		Local: identity(o.self), Remote: identity(o.peer), Credential: credential, Certificates: certs, Authorities: o.proof.hashes, Unique: true,
+		Local: self, Remote: identity(o.peer), Credential: credential, Certificates: certs, Authorities: o.proof.hashes, Unique: true,
 		Child: &core.Child{Ours: []msg.Selector{msg.PrefixSelector(o.ours)}, Theirs: []msg.Selector{msg.PrefixSelector(o.theirs)}},
 	}, nil
 }

@@ -94,12 +94,16 @@ func (a *authority) revoke(serial *big.Int, file string) {
 	a.write(file, pem.Block{Type: "X509 CRL", Bytes: a.Revoke(time.Now().Add(-time.Minute), serial).Raw})
 }
 
-func (a *authority) write(file string, b pem.Block) {
+func (a *authority) write(file string, all ...pem.Block) {
 	a.t.Helper()
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		a.t.Fatal(err)
 	}
-	if err := os.WriteFile(file, pem.EncodeToMemory(&b), 0o600); err != nil {
+	var text []byte
+	for _, b := range all {
+		text = append(text, pem.EncodeToMemory(&b)...)
+	}
+	if err := os.WriteFile(file, text, 0o600); err != nil {
 		a.t.Fatal(err)
 	}
 }

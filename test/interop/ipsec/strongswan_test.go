@@ -113,7 +113,7 @@ func newSwan(w *world, h *lab.Host, v variant) *swan {
 	for _, sub := range []string{"x509ca", "x509", "private", "x509aa", "x509ocsp", "x509crl", "x509ac", "pubkey", "rsa", "ecdsa", "pkcs8", "pkcs12", "bliss"} {
 		w.must(os.MkdirAll(filepath.Join(dir, "swanctl", sub), 0o755))
 	}
-	for file, sub := range map[string]string{theirCert: "x509", theirKey: "private", theirCA: "x509ca", theirList: "x509crl"} {
+	for file, sub := range map[string]string{theirCert: "x509", theirKey: "private", theirCA: "x509ca", theirLink: "x509ca", theirList: "x509crl"} {
 		if _, err := os.Stat(h.Path(file)); err == nil {
 			w.must(os.Symlink(file, filepath.Join(dir, "swanctl", sub, filepath.Base(file))))
 		}

@@ -45,6 +45,7 @@ type variant struct {
 	kind     string // of the keys of certificates; "": a secret that both share
 	revoked  string // whose certificate the other's list has: "ours" or "theirs"
 	critical string // whose certificate has a critical extension that nobody knows
+	company  bool   // our node's certificate is a controller's, whose authority a company has certified; they know only the company
 	numbers  bool   // both are known by their addresses, not by names
 	anybody  bool   // they do not say whom they would like to meet
 
@@ -180,7 +181,10 @@ func in(t *testing.T, v variant, tell func(w *world, there *lab.Host)) {
 	if v.numbers {
 		w.us, w.them = w.at(w.ours).String(), w.at(there).String()
 	}
-	if v.kind != "" {
+	switch {
+	case v.company:
+		w.us = w.certifyByCompany(there, v.kind)
+	case v.kind != "":
 		w.certify(there, v)
 	}
 	tell(w, there)
@@ -197,7 +201,11 @@ func (w *world) begin(v variant, there *lab.Host) {
 // start starts our node, or starts it anew.
 func (w *world) start(v variant) {
 	w.t.Helper()
-	args := []string{"-self", w.us, "-peer", w.them, "-at", netip.AddrPortFrom(w.at(w.there), 4500).String(), "-ours", ourInside, "-theirs", theirInside, "-soft", v.soft.String()}
+	self := w.us
+	if v.company {
+		self = "subject"
+	}
+	args := []string{"-self", self, "-peer", w.them, "-at", netip.AddrPortFrom(w.at(w.there), 4500).String(), "-ours", ourInside, "-theirs", theirInside, "-soft", v.soft.String()}
 	if v.profile != "" {
 		args = append(args, "-profile", v.profile)
 	}
@@ -220,6 +228,7 @@ func (w *world) start(v variant) {
 const (
 	theirCert, theirKey = "/run/theirs/cert.pem", "/run/theirs/key.pem"
 	theirCA, theirList  = "/run/theirs/ca.pem", "/run/theirs/list.pem"
+	theirLink           = "/run/theirs/link.pem" // between the two
 )
 
 // certify gives both certificates of one authority, or of two.
