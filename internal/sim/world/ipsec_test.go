@@ -90,19 +90,25 @@ func TestARuleThatRequiresIPsecMovesThePair(t *testing.T) {
 	})
 }
 
+// relayedIPsec makes two nodes between whose routers IPsec goes through a relay, and the key that they have joined with.
+func (w *World) relayedIPsec() (a, b *Node, key string) {
+	w.Relay("eu")
+	key = w.Controller.Key(w.Controller.Network("office", true), nil)
+	a, b = w.NodeBehind(w.Router("sym"), "a"), w.NodeBehind(w.Router("sym"), "b")
+	a.Join(key)
+	b.Join(key)
+	a.Reaches(5*time.Second, "b")
+	b.Prefers(local.IPsecProtocol)
+	w.speak(a, b, local.IPsecProtocol)
+	a.ReachesBy(5*time.Second, "b", local.PathRelay)
+	return a, b, key
+}
+
 // Between routers that let nobody find the other IPsec goes through the relay, for a day, with every change of keys on the way, and through
 // the end of the controller.
 func TestIPsecGoesThroughARelayForADay(t *testing.T) {
 	Tell(t, 33, func(w *World) {
-		w.Relay("eu")
-		key := w.Controller.Key(w.Controller.Network("office", true), nil)
-		a, b := w.NodeBehind(w.Router("sym"), "a"), w.NodeBehind(w.Router("sym"), "b")
-		a.Join(key)
-		b.Join(key)
-		a.Reaches(5*time.Second, "b")
-		b.Prefers(local.IPsecProtocol)
-		w.speak(a, b, local.IPsecProtocol)
-		a.ReachesBy(5*time.Second, "b", local.PathRelay)
+		a, b, _ := w.relayedIPsec()
 		for i := range 24 * 2 {
 			w.Sleep(30 * time.Minute)
 			a.Reaches(3*time.Second, "b")

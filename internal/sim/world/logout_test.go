@@ -90,14 +90,7 @@ func TestWhoLogsOutWithoutTheControllerIsToldWhatStays(t *testing.T) {
 
 func TestACopyCannotTakeTheFirstAway(t *testing.T) {
 	Tell(t, 33, func(w *World) {
-		key := w.Controller.Key(w.Controller.Network("office", true), nil)
-		first, other := w.Node("first"), w.Node("other")
-		first.Join(key)
-		other.Join(key)
-		first.Up()
-		w.Sleep(10 * time.Second)
-		clone := first.Clone("clone")
-		w.Until(time.Minute, "the clone is refused", func() bool { return clone.Network().State == local.NeedsLogin })
+		first, clone := w.copied()
 		left := clone.leaves()
 		if left.Deleted || left.Problem == nil || left.Problem.Code != "cloned" || !strings.Contains(left.Problem.Hint, "logout --local") {
 			t.Errorf("the clone is told %+v", left)

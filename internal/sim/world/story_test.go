@@ -143,16 +143,22 @@ func TestAWrongClockConnectsOrSaysSo(t *testing.T) {
 	})
 }
 
+// copied makes a node that is online, another, and a copy of the first, which is refused.
+func (w *World) copied() (first, clone *Node) {
+	key := w.Controller.Key(w.Controller.Network("office", true), nil)
+	first = w.Node("first")
+	first.Join(key)
+	w.Node("other").Join(key)
+	first.Up()
+	w.Sleep(10 * time.Second)
+	clone = first.Clone("clone")
+	w.Until(time.Minute, "the clone is refused", func() bool { return clone.Network().State == local.NeedsLogin })
+	return first, clone
+}
+
 func TestCopiedStateIsRefusedWhileTheFirstAnswers(t *testing.T) {
 	Tell(t, 6, func(w *World) {
-		key := w.Controller.Key(w.Controller.Network("office", true), nil)
-		first, other := w.Node("first"), w.Node("other")
-		first.Join(key)
-		other.Join(key)
-		first.Up()
-		w.Sleep(10 * time.Second)
-		clone := first.Clone("clone")
-		w.Until(time.Minute, "the clone is refused", func() bool { return clone.Network().State == local.NeedsLogin })
+		first, clone := w.copied()
 		p := clone.Network().Problem
 		if p == nil || !strings.Contains(p.Hint, "cvlan logout") {
 			t.Fatalf("the clone's problem is %+v; want the command for a new identity", p)

@@ -37,15 +37,7 @@ func (w *World) within(limit time.Duration, a, b *Node) time.Duration {
 // When the old key is ended, what was proved with it is proved anew.
 func TestANewKeyOfTheAuthorityIsFollowedAtOnce(t *testing.T) {
 	Tell(t, 36, func(w *World) {
-		w.Relay("eu")
-		key := w.Controller.Key(w.Controller.Network("office", true), nil)
-		a, b := w.NodeBehind(w.Router("sym"), "a"), w.NodeBehind(w.Router("sym"), "b")
-		a.Join(key)
-		b.Join(key)
-		a.Reaches(5*time.Second, "b")
-		b.Prefers(local.IPsecProtocol)
-		w.speak(a, b, local.IPsecProtocol)
-		a.ReachesBy(5*time.Second, "b", local.PathRelay)
+		a, b, key := w.relayedIPsec()
 		start := time.Now()
 		w.Controller.Rotates()
 		signs := w.Controller.Signs()
