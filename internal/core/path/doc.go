@@ -26,7 +26,7 @@
 // the peer's data goes to the relay again and the search is forgotten: a silent peer costs an entry of a table.
 //
 // A node is never a weapon. At most 16 candidates a peer come from an offer, never loopback, link-local, multicast, broadcast or overlay
-// addresses, nor the metadata services of clouds; an address that has proven nothing gets at most five pings a second, and as many
+// addresses, nor our own, nor the metadata services of clouds; an address that has proven nothing gets at most five pings a second, and as many
 // answers to pings, for all peers together, and all ports of one address forty; guessing needs the word of a relay or STUN server of
 // ours, one peer at a time and each once a minute. A pong is no longer than its ping.
 //

@@ -40,6 +40,7 @@ func (w *window) latest(bound int) mono.Time { return w.sent[(w.next+bound-1)%bo
 
 // take reports whether one more datagram may go to an address, and counts it.
 func (l *limiter) take(now mono.Time, to netip.AddrPort) bool {
+	l.expire(now) // first: a window in hand must stay in the table
 	one := l.window(now, to)
 	all := l.window(now, netip.AddrPortFrom(to.Addr(), 0))
 	if one == nil || all == nil || !one.room(now, perAddress) || !all.room(now, perHost) {
@@ -55,7 +56,6 @@ func (l *limiter) window(now mono.Time, to netip.AddrPort) *window {
 	if w := l.windows[to]; w != nil {
 		return w
 	}
-	l.expire(now)
 	if len(l.order) >= maxLimited {
 		return nil
 	}
