@@ -1,7 +1,7 @@
 // Package audit makes a tenant's trail of events tamper-evident: every event carries the hash of the one before it, so that no
 // event can be changed, removed or inserted without every later hash being wrong. Whoever keeps one hash elsewhere can prove
 // later that nothing before it was touched. What the chain cannot show is that its newest events were cut off; the tenant's
-// stored head can, and a hash kept elsewhere can.
+// stored head can, and a hash kept elsewhere can. The check of a data folder (cvlan-controller config check) follows every chain to its head.
 //
 // The package also decides what may stand in an event's detail: never a secret (see Detail).
 package audit

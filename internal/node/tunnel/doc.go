@@ -1,5 +1,5 @@
 // Package tunnel carries the packets of one membership between a TUN device and UDP sockets: routes, paths, queues, counters and the
-// two hot loops. It knows no tunnel protocol: WireGuard (package wg) is the first Transport, and ESP is to be the next.
+// two hot loops. It knows no tunnel protocol: WireGuard (package wg) is a Transport, and ESP with its IKE (package ipsec) another.
 //
 // # Workers
 //
