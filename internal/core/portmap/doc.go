@@ -1,7 +1,7 @@
 // Package portmap asks the router for a port on its outside that leads to a UDP port of this machine, and looks after it: the Port
 // Control Protocol (PCP, RFC 6887), NAT-PMP (RFC 6886) and, through jobs that its owner does, UPnP-IGD. It holds the bytes of the
-// first two and a pure machine. For IPv6 a second Client is asked, by PCP alone: there is no port to be had, but a firewall opens (a pinhole) for what
-// comes to our address and port (RFC 6887, section 11).
+// first two and a pure machine. A second Client asks for IPv6, by PCP alone: there is no port to be had, but a firewall lets in what comes
+// to our address and port (RFC 6887, section 11).
 //
 // # What is asked
 //
