@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/cvlan/cvlan/internal/core/offload"
+	"github.com/cvlan/cvlan/internal/sys/linger"
 )
 
 // maxParts bounds the parts of a run: one of IOV_MAX pieces is the virtio header.
@@ -33,6 +34,7 @@ type inbound struct {
 	err    error
 	header header
 	pieces [2]unix.Iovec
+	linger linger.Linger
 }
 
 // outbound is the state of a Write.
@@ -82,6 +84,9 @@ func (q *queue) take(fd uintptr) bool {
 		switch errno {
 		case 0:
 		case unix.EAGAIN:
+			if in.n == 0 && in.linger.Again() {
+				continue
+			}
 			return in.n > 0
 		case unix.EINTR:
 			continue
@@ -92,6 +97,7 @@ func (q *queue) take(fd uintptr) bool {
 			in.err = errno
 			return true
 		}
+		in.linger.Found()
 		packet := in.buf[at : at+size]
 		layout, ok := in.header.layout(packet)
 		if !ok || size > offload.MaxPacket {

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package linger
+
+import "runtime"
+
+func yield() { runtime.Gosched() }
