@@ -12,6 +12,7 @@ import (
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/mono"
 	"github.com/cvlan/cvlan/internal/core/offload"
+	"github.com/cvlan/cvlan/internal/core/offload/offloadtest"
 	"github.com/cvlan/cvlan/internal/sys/sock"
 	"github.com/cvlan/cvlan/internal/sys/tun"
 )
@@ -84,7 +85,7 @@ func lone(f *testing.F) (t *Tunnel, session *fakeSession, twin *tun.Twin) {
 // Whatever comes in, by itself or in a good session, leads to nothing that the host would not take.
 func FuzzInbound(f *testing.F) {
 	tunnel, session, twin := lone(f)
-	inner := numbered(netip.MustParseAddr("10.77.0.2"), netip.MustParseAddr("10.77.0.1"), 1)
+	inner := offloadtest.Numbered(netip.MustParseAddr("10.77.0.2"), netip.MustParseAddr("10.77.0.1"), 1)
 	f.Add([]byte{4, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, 0, inner)
 	f.Add([]byte{0x30, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0}, 5, append(inner, 0, 0, 0))
 	host := &sink{host: twin.Queues()[0], twin: twin}
@@ -113,7 +114,7 @@ func FuzzOutbound(f *testing.F) {
 	tunnel, _, twin := lone(f)
 	out := &void{}
 	w := newOutbound(tunnel, &exit{Queue: twin.Queues()[0]}, newBatch(out))
-	packet := numbered(netip.MustParseAddr("10.77.0.1"), netip.MustParseAddr("10.77.0.2"), 1)
+	packet := offloadtest.Numbered(netip.MustParseAddr("10.77.0.1"), netip.MustParseAddr("10.77.0.2"), 1)
 	f.Add(packet, 0, 0, 0, false, 0, 0)
 	f.Add(append(packet[:20:20], make([]byte, 4000)...), 1, 1300, 40, true, 20, 16)
 	f.Add(append(packet[:20:20], make([]byte, 4000)...), 2, 1200, 28, true, 20, 6)

@@ -9,6 +9,7 @@ import (
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/mono"
 	"github.com/cvlan/cvlan/internal/core/offload"
+	"github.com/cvlan/cvlan/internal/core/offload/offloadtest"
 	"github.com/cvlan/cvlan/internal/core/path"
 	"github.com/cvlan/cvlan/internal/sys/tun"
 )
@@ -28,7 +29,7 @@ func TestNoticesKeepTheirRateAndTheirBurst(t *testing.T) {
 	q := &page{}
 	n := &notices{to: &exit{Queue: q}}
 	big := make([]byte, 1380)
-	copy(big, numbered(netip.MustParseAddr("10.77.0.1"), netip.MustParseAddr("10.77.0.2"), 0)[:20])
+	copy(big, offloadtest.Numbered(netip.MustParseAddr("10.77.0.1"), netip.MustParseAddr("10.77.0.2"), 0)[:20])
 	big[2], big[3], big[10], big[11] = 1380>>8, 1380&255, 0, 0
 	sum := offload.Sum(0).Bytes(big[:20]).Checksum()
 	big[10], big[11] = byte(sum>>8), byte(sum)
@@ -144,7 +145,7 @@ func TestNoPlainPeerIsInside(t *testing.T) {
 }
 
 func TestOnlyIPv4WithoutDFMayBeFragmented(t *testing.T) {
-	four := numbered(netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2"), 0)
+	four := offloadtest.Numbered(netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2"), 0)
 	if mayFragment(four) {
 		t.Error("DF is set")
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/cvlan/cvlan/internal/core/offload"
+	"github.com/cvlan/cvlan/internal/core/offload/offloadtest"
 )
 
 // The tunnel knows nothing of WireGuard: another protocol lives in it just as well.
@@ -37,17 +38,7 @@ func TestAnotherProtocolCarriesPacketsAndTrains(t *testing.T) {
 
 // tcpTrain is a train of n segments.
 func tcpTrain(from, to *end, n, segment int) offload.Super {
-	p := numbered(from.addr, to.addr, 0)[:20]
-	size := 20 + n*segment
-	p[2], p[3], p[9] = byte((20+size)>>8), byte(20+size), 6
-	p[10], p[11] = 0, 0
-	sum := offload.Sum(0).Bytes(p).Checksum()
-	p[10], p[11] = byte(sum>>8), byte(sum)
-	h := []byte{0x10, 0, 0x20, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0x50, 0x10, 0x40, 0, 0, 0, 0, 0}
-	fold := offload.PseudoHeader(p[12:20], 6, size).Fold()
-	h[16], h[17] = byte(fold>>8), byte(fold)
-	p = append(append(p, h...), bytes.Repeat([]byte{0xa5}, n*segment)...)
-	return offload.Super{Packet: p, Layout: offload.Layout{Protocol: offload.TCP, Segment: segment, Headers: 40, Partial: true, Start: 20, Offset: 16}}
+	return offloadtest.TCP(from.addr, to.addr, bytes.Repeat([]byte{0xa5}, n*segment), segment)
 }
 
 func TestSessionThatIsUsedUpIsReplaced(t *testing.T) {

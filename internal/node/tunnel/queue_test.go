@@ -4,6 +4,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/cvlan/cvlan/internal/core/offload/offloadtest"
 )
 
 // busy has the owner do nothing else until the returned function is called.
@@ -109,7 +111,7 @@ func TestPacketForAPeerJustRemovedDoesNotWait(t *testing.T) {
 		a.RemovePeer(b.fake.self)
 		used := a.budget.Used()
 		p.waiting.mu.Lock()
-		a.hold(p, numbered(a.addr, b.addr, 1))
+		a.hold(p, offloadtest.Numbered(a.addr, b.addr, 1))
 		p.waiting.mu.Unlock()
 		a.owner.wish(p)
 		pass(time.Second)

@@ -10,7 +10,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/cvlan/cvlan/internal/base/key"
-	"github.com/cvlan/cvlan/internal/core/offload"
+	"github.com/cvlan/cvlan/internal/core/offload/offloadtest"
 	"github.com/cvlan/cvlan/internal/sys/sock"
 	"github.com/cvlan/cvlan/internal/sys/tun"
 )
@@ -87,15 +87,8 @@ func (e *end) inside(f func()) {
 // says sends n packets to another end, numbered from first on.
 func (e *end) says(to *end, first, n int) {
 	for i := range n {
-		e.twin.Send(numbered(e.addr, to.addr, first+i))
+		e.twin.Send(offloadtest.Numbered(e.addr, to.addr, first+i))
 	}
-}
-
-// numbered is an IPv4 packet that must not be fragmented, with a number in it.
-func numbered(from, to netip.Addr, n int) []byte {
-	p := append([]byte{0x45, 0, 0, 24, 0, 0, 0x40, 0, 64, 253, 0, 0}, append(from.AsSlice(), to.AsSlice()...)...)
-	binary.BigEndian.PutUint16(p[10:], offload.Sum(0).Bytes(p).Checksum())
-	return binary.BigEndian.AppendUint32(p, uint32(n))
 }
 
 // heard returns the numbers of all packets that have arrived.

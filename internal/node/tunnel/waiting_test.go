@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cvlan/cvlan/internal/core/offload/offloadtest"
 	"github.com/cvlan/cvlan/internal/sys/sock"
 )
 
@@ -20,7 +21,7 @@ func (e *end) holds(p *Peer, packets ...[]byte) {
 func TestWaitingPacketsAreCopies(t *testing.T) {
 	inBubble(t, func(t *testing.T, a, b *end) {
 		p := a.peer(b)
-		packet := numbered(a.addr, b.addr, 7)
+		packet := offloadtest.Numbered(a.addr, b.addr, 7)
 		a.holds(p, packet)
 		clear(packet)
 		a.owner.wish(p)
@@ -88,7 +89,7 @@ func TestMemoryOfWaitingPacketsIsGivenBackOnce(t *testing.T) {
 func TestPacketsWaitForAPathToo(t *testing.T) {
 	inBubble(t, func(t *testing.T, a, b *end) {
 		p := a.peer(b)
-		a.holds(p, numbered(a.addr, b.addr, 0))
+		a.holds(p, offloadtest.Numbered(a.addr, b.addr, 0))
 		if err := a.release(1, p, &sealing{&fakeSession{limit: 9}}, newBatch(a.sock)); err != nil {
 			t.Fatal(err)
 		}

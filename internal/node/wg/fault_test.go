@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/cvlan/cvlan/internal/core/offload/offloadtest"
 	"github.com/cvlan/cvlan/internal/sys/sock"
 )
 
@@ -122,7 +123,7 @@ func TestCloseFromManySidesWhileItIsBusy(t *testing.T) {
 			stop := make(chan struct{})
 			for _, f := range []func(int){
 				func(i int) { a.says(b, "x") },
-				func(i int) { b.twin.SendTrain(tcpTrain(b.addr, a.addr, payload, 1340)) },
+				func(i int) { b.twin.SendTrain(offloadtest.TCP(b.addr, a.addr, payload, 1340)) },
 				func(i int) { a.SetPeer(b.peer()) },
 				func(i int) { a.RemovePeer(b.name) },
 				func(i int) { a.Wake(); a.Peers(); a.State() },

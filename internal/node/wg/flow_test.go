@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cvlan/cvlan/internal/core/offload"
+	"github.com/cvlan/cvlan/internal/core/offload/offloadtest"
 	"github.com/cvlan/cvlan/internal/node/flow"
 	"github.com/cvlan/cvlan/internal/node/tunnel"
 	"github.com/cvlan/cvlan/policy/filter"
@@ -24,16 +26,10 @@ func opens(t *testing.T, self, other *end, out, in []filter.Span) *filter.Set {
 
 // back turns a packet of TCP around: the answer to it.
 func back(from, to netip.Addr, flags byte, payload []byte) []byte {
-	s := tcp(from, to, flags, nil, payload)
-	s[20], s[21], s[22], s[23] = s[22], s[23], s[20], s[21]
-	return finish(clearSum(s), 20, 16)
-}
-
-// clearSum puts the pseudo header's sum where the checksum belongs.
-func clearSum(s []byte) []byte {
-	super := train(netip.AddrFrom4([4]byte(s[12:])), netip.AddrFrom4([4]byte(s[16:])), 1, s[33], nil, s[40:], 0)
-	copy(s[36:38], super.Packet[36:38])
-	return s
+	s := offloadtest.Train(from, to, offload.TCP, flags, nil, payload, 0)
+	p := s.Packet
+	p[20], p[21], p[22], p[23] = p[22], p[23], p[20], p[21]
+	return offloadtest.Finish(s)
 }
 
 // A connection with trains both ways, through two tunnels with rules at both ends; a change of the rules at one end cuts it.
@@ -57,24 +53,24 @@ func TestAConnectionLivesUnderRulesAtBothEnds(t *testing.T) {
 				<-e.twin.Arrived()
 			}
 		}
-		b.twin.Send(tcp(b.addr, a.addr, flagSYN, nil, nil))
+		b.twin.Send(tcp(b.addr, a.addr, offloadtest.SYN, nil, nil))
 		arrive(a, 0) // b may open nothing
-		a.twin.Send(tcp(a.addr, b.addr, flagSYN, nil, nil))
+		a.twin.Send(tcp(a.addr, b.addr, offloadtest.SYN, nil, nil))
 		arrive(b, 1)
-		b.twin.Send(back(b.addr, a.addr, flagSYN|flagACK, nil))
+		b.twin.Send(back(b.addr, a.addr, offloadtest.SYN|offloadtest.ACK, nil))
 		arrive(a, 1)
-		a.twin.SendTrain(tcpTrain(a.addr, b.addr, noise(segments*1340), 1340))
+		a.twin.SendTrain(offloadtest.TCP(a.addr, b.addr, noise(segments*1340), 1340))
 		arrive(b, segments)
 		for range 3 {
-			b.twin.Send(back(b.addr, a.addr, flagACK, noise(1340)))
+			b.twin.Send(back(b.addr, a.addr, offloadtest.ACK, noise(1340)))
 		}
 		arrive(a, 3)
 		b.wantDrops(map[tunnel.Reason]uint64{tunnel.FilteredOut: 1})
 
 		tables[b].Swap(opens(t, b, a, nil, nil)) // from now on nothing is allowed at b
-		a.twin.SendTrain(tcpTrain(a.addr, b.addr, noise(segments*1340), 1340))
+		a.twin.SendTrain(offloadtest.TCP(a.addr, b.addr, noise(segments*1340), 1340))
 		arrive(b, 0)
-		b.twin.Send(back(b.addr, a.addr, flagACK, noise(1340)))
+		b.twin.Send(back(b.addr, a.addr, offloadtest.ACK, noise(1340)))
 		arrive(a, 0)
 		b.wantDrops(map[tunnel.Reason]uint64{tunnel.FilteredOut: 2, tunnel.FilteredIn: segments})
 		if all, _ := tables[b].Denials(0); len(all) != 3 || all[1].Src != a.addr || !all[1].In || all[1].Reason != filter.NoRule {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/cvlan/cvlan/internal/core/offload"
+	"github.com/cvlan/cvlan/internal/core/offload/offloadtest"
 	"github.com/cvlan/cvlan/internal/node/tunnel"
 )
 
@@ -13,7 +14,7 @@ func TestHostThatSendsNonsenseHarmsNobody(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		a, b := w.pair()
 		w.talk(a, b, time.Second)
-		good := tcpTrain(a.addr, b.addr, noise(3*1340), 1340)
+		good := offloadtest.TCP(a.addr, b.addr, noise(3*1340), 1340)
 		skipped := []offload.Super{
 			{}, {Packet: []byte{0x45}}, {Packet: make([]byte, 100)}, {Packet: append([]byte{0x75}, make([]byte, 60)...)},
 			broken(good, func(s *offload.Super) { s.Headers = len(s.Packet) }),

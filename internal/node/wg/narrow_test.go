@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cvlan/cvlan/internal/core/offload"
+	"github.com/cvlan/cvlan/internal/core/offload/offloadtest"
 	"github.com/cvlan/cvlan/internal/node/tunnel"
 )
 
@@ -47,7 +48,7 @@ func six(e *end) netip.Addr { return netip.AddrFrom16([16]byte{0: 0xfd, 15: e.n}
 
 // sized is a packet of so many bytes altogether.
 func sized(from, to netip.Addr, size int) []byte {
-	return packet(from, to, strings.Repeat("x", size-len(header(from, to, 0, 0))))
+	return packet(from, to, strings.Repeat("x", size-len(offloadtest.Header(from, to, 0, 0))))
 }
 
 // tooBig returns what the next packet to the host says that fits; 0: it is no such message, or there is none.
@@ -143,12 +144,12 @@ const noticeEvery = 10 * time.Millisecond
 func TestTrainThatDoesNotFitIsRefusedAsAWhole(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		a, b, _ := w.narrow(1400)
-		a.twin.SendTrain(tcpTrain(a.addr, b.addr, noise(20*1340), 1340))
+		a.twin.SendTrain(offloadtest.TCP(a.addr, b.addr, noise(20*1340), 1340))
 		if told := a.tooBig(); told != 1328 {
 			w.Errorf("told %d", told)
 		}
 		a.wantDrops(map[tunnel.Reason]uint64{tunnel.TooBig: 20})
-		a.twin.SendTrain(tcpTrain(a.addr, b.addr, noise(20*1288), 1288))
+		a.twin.SendTrain(offloadtest.TCP(a.addr, b.addr, noise(20*1288), 1288))
 		w.Pass(time.Second)
 		if n := len(b.heard()); n != 20 {
 			w.Errorf("%d packets of a train that fits have arrived", n)
@@ -180,7 +181,7 @@ func TestHostIsNotFloodedWithWhatItAlreadyKnows(t *testing.T) {
 
 // syn is a TCP segment that opens a connection and takes segments of this size.
 func syn(from, to netip.Addr, mss uint16) []byte {
-	return tcp(from, to, flagSYN, []byte{2, 4, byte(mss >> 8), byte(mss)}, nil)
+	return tcp(from, to, offloadtest.SYN, []byte{2, 4, byte(mss >> 8), byte(mss)}, nil)
 }
 
 // mssOf is what a SYN says, and whether its checksum is right.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cvlan/cvlan/internal/base/mono"
+	"github.com/cvlan/cvlan/internal/core/offload/offloadtest"
 	"github.com/cvlan/cvlan/internal/node/tunnel"
 )
 
@@ -65,7 +66,7 @@ func TestFilterIsAskedOnceATrain(t *testing.T) {
 		b.SetFilter(in)
 		const trains = 7
 		for range trains {
-			a.twin.SendTrain(tcpTrain(a.addr, b.addr, noise(segments*1340), 1340))
+			a.twin.SendTrain(offloadtest.TCP(a.addr, b.addr, noise(segments*1340), 1340))
 			w.Pass(rtt)
 		}
 		if n := len(b.twin.Arrived()); n != trains*segments {
@@ -81,7 +82,7 @@ func TestFilterIsAskedOnceATrain(t *testing.T) {
 			w.Error("asked the wrong way round")
 		}
 		in.in = string(noise(20))
-		a.twin.SendTrain(tcpTrain(a.addr, b.addr, noise(segments*1340), 1340))
+		a.twin.SendTrain(offloadtest.TCP(a.addr, b.addr, noise(segments*1340), 1340))
 		w.Pass(rtt)
 		b.wantDrops(map[tunnel.Reason]uint64{tunnel.FilteredIn: segments})
 	})
@@ -101,7 +102,7 @@ func TestForeignSourcesAreDroppedAtBothEnds(t *testing.T) {
 		a.SetSources([]netip.Addr{a.addr, netip.MustParseAddr("fd77::1")})
 		a.twin.Send(packet(foreign, b.addr, "forged"))
 		a.twin.Send(packet(netip.MustParseAddr("fd77::9"), netip.MustParseAddr("fd77::2"), "to nobody"))
-		a.twin.SendTrain(tcpTrain(foreign, b.addr, noise(10*1340), 1340))
+		a.twin.SendTrain(offloadtest.TCP(foreign, b.addr, noise(10*1340), 1340))
 		w.talk(a, b, rtt)
 		a.wantDrops(map[tunnel.Reason]uint64{tunnel.ForeignSource: 11, tunnel.NoRoute: 1})
 		b.wantDrops(map[tunnel.Reason]uint64{tunnel.Spoofed: 1})

@@ -13,6 +13,7 @@ import (
 	"golang.zx2c4.com/wireguard/tun/tuntest"
 
 	"github.com/cvlan/cvlan/internal/base/key"
+	"github.com/cvlan/cvlan/internal/core/offload/offloadtest"
 	"github.com/cvlan/cvlan/internal/node/tunnel"
 	"github.com/cvlan/cvlan/internal/node/wg"
 	"github.com/cvlan/cvlan/internal/sys/sock"
@@ -171,7 +172,7 @@ func TestStockReceivesOurTrains(t *testing.T) {
 	s := newStock(t, [32]byte{}, true)
 	s.weSend(soon)
 	payload := noise(20 * 1300)
-	s.twin.SendTrain(udpTrain(oursInside, theirsInside, payload, 1300))
+	s.twin.SendTrain(offloadtest.UDP(oursInside, theirsInside, payload, 1300))
 	for i := range 20 {
 		select {
 		case p := <-s.tun.Inbound:

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cvlan/cvlan/internal/core/offload"
+	"github.com/cvlan/cvlan/internal/core/offload/offloadtest"
 	"github.com/cvlan/cvlan/internal/node/tunnel"
 )
 
@@ -54,12 +55,12 @@ func TestTrainsArriveAsOneRunByteForByte(t *testing.T) {
 		w.talk(a, b, time.Second)
 		tap := b.twin.Tap()
 		for name, s := range map[string]offload.Super{
-			"tcp over ipv4":            tcpTrain(a.addr, b.addr, noise(segments*1340), 1340),
-			"tcp over ipv6":            tcpTrain(a6, b6, noise(segments*1320), 1320),
-			"tcp with a short end":     tcpTrain(a.addr, b.addr, noise(10*1340+1), 1340),
-			"udp over ipv4":            udpTrain(a.addr, b.addr, noise(segments*1300), 1300),
-			"udp over ipv6":            udpTrain(a6, b6, noise(segments*1300), 1300),
-			"udp of very small pieces": udpTrain(a.addr, b.addr, noise(60*7), 7),
+			"tcp over ipv4":            offloadtest.TCP(a.addr, b.addr, noise(segments*1340), 1340),
+			"tcp over ipv6":            offloadtest.TCP(a6, b6, noise(segments*1320), 1320),
+			"tcp with a short end":     offloadtest.TCP(a.addr, b.addr, noise(10*1340+1), 1340),
+			"udp over ipv4":            offloadtest.UDP(a.addr, b.addr, noise(segments*1300), 1300),
+			"udp over ipv6":            offloadtest.UDP(a6, b6, noise(segments*1300), 1300),
+			"udp of very small pieces": offloadtest.UDP(a.addr, b.addr, noise(60*7), 7),
 		} {
 			before := a.of(b).TxPackets
 			if !a.twin.SendTrain(s) {
@@ -85,7 +86,7 @@ func TestTrainsThatTheHostDoesNotTakeArriveAsPackets(t *testing.T) {
 		b.knows(a)
 		w.talk(b, a, time.Second)
 		tap := b.twin.Tap()
-		a.twin.SendTrain(udpTrain(a.addr, b.addr, noise(10*1300), 1300))
+		a.twin.SendTrain(offloadtest.UDP(a.addr, b.addr, noise(10*1300), 1300))
 		w.Pass(time.Second)
 		if n := len(tap); n != 10 {
 			w.Errorf("%d runs", n)
@@ -100,7 +101,7 @@ func TestTrainThatWaitsForASessionArrivesAsPackets(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		a, b := w.pair()
 		payload := noise(segments * 1340)
-		a.twin.SendTrain(tcpTrain(a.addr, b.addr, payload, 1340))
+		a.twin.SendTrain(offloadtest.TCP(a.addr, b.addr, payload, 1340))
 		w.Pass(rtt / 4)
 		if n := a.of(b).Waiting; n != segments {
 			w.Errorf("%d packets wait", n)
@@ -127,7 +128,7 @@ func TestTrainsOnABadLinkArriveInWholePieces(t *testing.T) {
 		w.talk(a, b, time.Second)
 		w.Change(func() { w.Loss, w.Twice, w.Jitter = 0.1, 0.1, rtt/4 })
 		payload := noise(segments * 1340)
-		a.twin.SendTrain(tcpTrain(a.addr, b.addr, payload, 1340))
+		a.twin.SendTrain(offloadtest.TCP(a.addr, b.addr, payload, 1340))
 		w.Pass(time.Second)
 		seen := map[int]bool{}
 		for len(b.twin.Arrived()) > 0 {

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cvlan/cvlan/internal/core/offload/offloadtest"
 	"github.com/cvlan/cvlan/internal/node/tunnel/tunneltest"
 	"github.com/cvlan/cvlan/internal/sys/sock"
 )
@@ -44,7 +45,7 @@ func workers(n int) func(*end) {
 
 // flowed is a UDP packet of a flow, with a number.
 func flowed(from, to *end, flow byte, n int) []byte {
-	p := append(header(from.addr, to.addr, protoUDP, 12), 0x10, flow, 0x20, 0, 0, 12, 0, 0)
+	p := append(offloadtest.Header(from.addr, to.addr, protoUDP, 12), 0x10, flow, 0x20, 0, 0, 12, 0, 0)
 	return binary.BigEndian.AppendUint32(p, uint32(n))
 }
 

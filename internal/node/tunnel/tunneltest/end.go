@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/cvlan/cvlan/internal/base/key"
-	"github.com/cvlan/cvlan/internal/core/offload"
+	"github.com/cvlan/cvlan/internal/core/offload/offloadtest"
 	"github.com/cvlan/cvlan/internal/node/tunnel"
 	"github.com/cvlan/cvlan/internal/sys/sock"
 	"github.com/cvlan/cvlan/internal/sys/tun"
@@ -80,15 +80,8 @@ func (e *End) Of(other *End) (s tunnel.PeerState) {
 // Says sends n packets to another end, numbered from first on.
 func (e *End) Says(to *End, first, n int) {
 	for i := range n {
-		e.Twin.Send(Numbered(e.Addr, to.Addr, first+i))
+		e.Twin.Send(offloadtest.Numbered(e.Addr, to.Addr, first+i))
 	}
-}
-
-// Numbered is an IPv4 packet with a number in it.
-func Numbered(from, to netip.Addr, n int) []byte {
-	p := append([]byte{0x45, 0, 0, 24, 0, 0, 0x40, 0, 64, 253, 0, 0}, append(from.AsSlice(), to.AsSlice()...)...)
-	binary.BigEndian.PutUint16(p[10:], offload.Sum(0).Bytes(p).Checksum())
-	return binary.BigEndian.AppendUint32(p, uint32(n))
 }
 
 // Heard returns the numbers of all packets that have arrived.
