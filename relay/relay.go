@@ -160,6 +160,8 @@ func (r *Relay) tls() *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS13,
 		ClientAuth: tls.RequireAnyClientCert, // not verified by crypto/tls, which knows no roles: Admit does
+		// Nodes resume no sessions: who registers anew shows who it is now.
+		SessionTicketsDisabled: true,
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 			if c := r.cert.Load(); c != nil {
 				return c, nil
