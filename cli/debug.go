@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -35,7 +36,7 @@ func newBundle(env *Env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "bundle",
 		Short: "Write one file to attach to a report",
-		Long: "bundle writes a tar.gz with the state, tunnels, paths, counters, versions, what doctor finds, a check of the network, and the daemon's " +
+		Long: "bundle writes a tar.gz with the state, tunnels, security associations, paths, counters, versions, what doctor finds, a check of the network, and the daemon's " +
 			"latest log lines. It has no keys or other secrets in it. It has names and addresses, unless --anonymize " +
 			"replaces them, the same way everywhere, so that it can still be read. Nothing is sent anywhere. It works without a daemon, with less in it.",
 		Example: "  sudo cvlan debug bundle\n  sudo cvlan debug bundle --anonymize -o report.tar.gz",
@@ -84,12 +85,8 @@ func (o *bundleOptions) gather(ctx context.Context) []bundle.File {
 	b.Add("versions.json", map[string]any{"client": facts.Client, "daemon": facts.Status.Daemon}, nil)
 	b.Add("doctor.json", doctor.Judge(&facts), nil)
 	b.Add("host.json", facts.Host, nil)
-	if name, err := os.Hostname(); err == nil {
-		b.Anonymizer.Name("host", name)
-	}
-	if facts.Host.User != "root" {
-		b.Anonymizer.Name("user", facts.Host.User)
-	}
+	name, _ := os.Hostname() // without one there is nothing to replace
+	b.Anonymizer.Host(name, facts.Host.User, maps.Keys(facts.Host.Interfaces))
 	if facts.Silence != nil {
 		b.Add("status.json", nil, facts.Silence)
 		b.AddText("log.txt", o.host().Journal(ctx), nil)
@@ -118,8 +115,13 @@ func (o *bundleOptions) ask(ctx context.Context, b *bundle.Bundle, f *doctor.Fac
 			}
 		}
 	}
+	b.Anonymizer.Paths(paths)
 	b.Add("paths.json", paths, nil)
+	associations, err := o.client.IPsec(ctx)
+	b.Anonymizer.IPsec(&associations)
+	b.Add("ipsec.json", associations, err)
 	denials, err := o.client.PolicyLog(ctx, local.PolicyLogRequest{})
+	b.Anonymizer.Denials(&denials)
 	b.Add("policy.json", denials, err)
 	if f.Tunnels != nil && err == nil {
 		b.AddText("metrics.txt", prometheus(&f.Status, f.Tunnels, &denials).String(), nil)

@@ -67,7 +67,7 @@ func (a *Anonymizer) Text(text []byte) []byte {
 	return word.ReplaceAllFunc(text, func(b []byte) []byte { return []byte(a.word(string(b))) })
 }
 
-// JSON does the same to the values of a document. Its keys stay, whatever machines are called.
+// JSON does the same to the values of a document. Its keys stay, whatever machines are called, but for the names of interfaces.
 func (a *Anonymizer) JSON(text []byte) ([]byte, error) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
@@ -90,8 +90,19 @@ func (a *Anonymizer) value(v any) any {
 		for k := range v {
 			v[k] = a.value(v[k])
 		}
+		if under, ok := v["interfaces"].(map[string]any); ok {
+			v["interfaces"] = a.keys(under)
+		}
 	}
 	return v
+}
+
+func (a *Anonymizer) keys(of map[string]any) map[string]any {
+	out := make(map[string]any, len(of))
+	for k, v := range of {
+		out[a.word(k)] = v
+	}
+	return out
 }
 
 // word replaces a word that is known, or the parts of a domain name or a list of words that are.

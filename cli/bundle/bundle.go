@@ -88,6 +88,9 @@ func (b *Bundle) Files(random io.Reader) []File {
 		return []File{{"README.txt", []byte("nothing was written: no randomness: " + err.Error())}}
 	}
 	files := append([]File{{"README.txt", []byte(b.readme())}}, b.files...)
+	for _, f := range files {
+		b.Anonymizer.Shaped(f.Data)
+	}
 	for i := range files {
 		files[i].Data = b.clean(&files[i])
 	}
