@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/signal"
 	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -50,8 +52,14 @@ func (s *session) browse(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	runtime.GOMAXPROCS(1) // one screen for one person: waking a second processor costs an idle interface a sixth more, and gains nothing
-	return tui.Run(c.Context(), config)
+	runtime.GOMAXPROCS(1)                                          // one screen for one person: waking a second processor costs an idle interface a sixth more, and gains nothing
+	ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGHUP) // the terminal has gone
+	defer stop()
+	err = tui.Run(ctx, config)
+	if errors.Is(err, context.Canceled) {
+		return &iox.Error{Exit: iox.Terminated, What: "show the interface", Why: "the terminal has gone", Err: err}
+	}
+	return err
 }
 
 // tuiConfig connects the interface with the daemon, the controller that somebody is logged in to, and what doctor knows. leave ends what it

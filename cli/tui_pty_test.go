@@ -38,8 +38,15 @@ func play(t *testing.T, columns, rows uint16, args ...string) *screen {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return run(t, columns, rows, self, append([]string{"cvlan"}, args...)...)
+}
+
+// run starts any program on a terminal.
+func run(t *testing.T, columns, rows uint16, path string, args ...string) *screen {
+	t.Helper()
+	var err error
 	s := &screen{t: t, changed: make(chan struct{}, 1), ended: make(chan struct{}), vt: vt10x.New(vt10x.WithSize(int(columns), int(rows)))}
-	s.cmd = &exec.Cmd{Path: self, Args: append([]string{"cvlan"}, args...), Env: append(os.Environ(), "TERM=xterm-256color", "HOME="+t.TempDir(), "XDG_CONFIG_HOME=")}
+	s.cmd = &exec.Cmd{Path: path, Args: args, Env: append(os.Environ(), "TERM=xterm-256color", "HOME="+t.TempDir(), "XDG_CONFIG_HOME=")}
 	if s.tty, err = pty.StartWithSize(s.cmd, &pty.Winsize{Rows: rows, Cols: columns}); err != nil {
 		t.Skipf("no terminal can be had here: %v", err)
 	}

@@ -8,7 +8,7 @@ var helpParts = []struct {
 	keys  []hintText
 }{
 	{"Everywhere", []hintText{{"tab, 1-8", "next screen, or the one of that number"}, {"↑ ↓ j k", "move"}, {"pgup pgdn", "a page"}, {"g G", "first, last"},
-		{"mouse", "click rows, heads, and keys as here; wheel"}, {"m", "mouse off, to mark text; on"}, {"?", "these keys"}, {"q ctrl+c", "quit"}}},
+		{"mouse", "click rows, heads, and keys as here; wheel"}, {"m", "mouse off, to mark text; on"}, {"?", "these keys"}, {"q ctrl+c", "quit; ctrl+z: stop for a while"}}},
 	{"Peers", []hintText{{"/", "filter: words that must occur; !word: must not"}, {"s S", "sort by another column; turn round"}, {"enter", "details of the peer"},
 		{"p", "ping it, live"}, {"c C", "copy its address; its name"}, {"e", "policy: may this machine reach it?"}, {"f e", "policy: may this one reach that one?"}, {"esc", "drop the filter; back"}}},
 	{"Others", []hintText{{"f", "Health: mend what can be mended from here"}, {"n", "Health: check what this machine's network lets through"}, {"enter", "Networks: show only this one"}, {"u d c", "Networks: switch on, off; copy my address"},

@@ -18,6 +18,8 @@ func (m *Model) key(name string) action {
 	switch {
 	case name == "ctrl+c":
 		return quit{}
+	case name == "ctrl+z":
+		return m.stop()
 	case m.secret != nil:
 		return m.secretKey(name)
 	case m.dialog != nil:

@@ -2,6 +2,7 @@ package tui
 
 import (
 	"context"
+	"os"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -43,6 +44,8 @@ type Model struct {
 	later *news    // counters that the next second takes in, so that the screen changes once
 	same  bool     // nothing has changed since the last drawing
 	drawn tea.View // the last drawing
+
+	stops chan os.Signal // wishes that the program stop for a while
 }
 
 // tick is a second that has passed.
@@ -50,7 +53,7 @@ type tick time.Time
 
 func newModel(ctx context.Context, c *Config, n <-chan news) *Model {
 	w := &world{now: c.Now(), theme: draw.Dark(), byID: map[peerID]*peer{}, paths: map[peerID]pathNews{}, reach: map[peerID]reachNews{}, proofs: map[string]proofNews{}, admin: c.Controller != nil, login: c.NoController, loginAs: loginText(c)}
-	m := &Model{config: c, ctx: ctx, news: n, world: w, details: &details{world: w}, help: &helpScreen{world: w}}
+	m := &Model{config: c, ctx: ctx, news: n, world: w, stops: make(chan os.Signal, 1), details: &details{world: w}, help: &helpScreen{world: w}}
 	m.peers = &peersScreen{world: w, details: m.details}
 	m.health, m.denials = &healthScreen{world: w}, &denialsScreen{world: w}
 	m.policy, m.nodes, m.keys = &policyScreen{world: w}, &nodesScreen{world: w}, newKeys(w)
@@ -81,6 +84,18 @@ func (m *Model) await() tea.Cmd {
 			return nil
 		}
 	}
+}
+
+// stop has the program stop until a shell has it go on.
+func (m *Model) stop() action {
+	if !stoppable() {
+		return say{"No shell is there that would have it go on; q quits", true}
+	}
+	select {
+	case m.stops <- nil:
+	default: // it is about to
+	}
+	return nil
 }
 
 func again() tea.Cmd { return tea.Tick(time.Second, func(t time.Time) tea.Msg { return tick(t) }) }

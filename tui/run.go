@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -35,7 +36,9 @@ type Config struct {
 // process, which is most of what an idle interface costs: 20 are 50 ms at most from a key to the screen, and a sixth cheaper than 30.
 const frames = 20
 
-// Run shows the interface until the person quits or ctx ends; signals are the caller's to turn into the end of ctx. When it returns, nothing of it runs any more and the terminal is as it was.
+// Run shows the interface until the person quits or ctx ends; signals that end a program are the caller's to turn into the end of ctx,
+// whose error it then returns; the one that stops a program for a while gives the terminal back first. When it returns, nothing of it runs any
+// more and the terminal is as it was.
 func Run(ctx context.Context, c Config) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -46,13 +49,40 @@ func Run(ctx context.Context, c Config) error {
 		defer close(gone)
 		f.follow(ctx)
 	}()
-	p := tea.NewProgram(newModel(ctx, &c, out), tea.WithContext(ctx), tea.WithoutSignalHandler(), tea.WithInput(c.In), tea.WithOutput(c.Out), tea.WithEnvironment(c.Env), tea.WithFPS(frames))
+	m := newModel(ctx, &c, out)
+	p := tea.NewProgram(m, tea.WithContext(ctx), tea.WithoutSignalHandler(), tea.WithInput(c.In), tea.WithOutput(c.Out), tea.WithEnvironment(c.Env), tea.WithFPS(frames))
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		stopAndGoOn(ctx, p, m.stops)
+	}()
 	_, err := p.Run()
-	ended := ctx.Err() != nil
+	ended := ctx.Err()
 	cancel()
 	<-gone
-	if ended && (errors.Is(err, tea.ErrProgramKilled) || errors.Is(err, context.Canceled)) {
-		return nil
+	<-stopped
+	if ended != nil && (errors.Is(err, tea.ErrProgramKilled) || errors.Is(err, context.Canceled)) {
+		return ended
 	}
 	return err
+}
+
+// settled is how long what draws is given to end once the terminal is given back: it stops its clock by itself, and would stop the next one if
+// it came to that only after the halt.
+const settled = 20 * time.Millisecond
+
+// stopAndGoOn gives the terminal back and stops the program, each time that somebody wants that, and draws again when a shell has it go on.
+func stopAndGoOn(ctx context.Context, p *tea.Program, asked chan os.Signal) {
+	defer hearStops(asked)()
+	for {
+		select {
+		case <-asked:
+			if stoppable() && p.ReleaseTerminal() == nil && pause(ctx, settled) {
+				halt()
+				_ = p.RestoreTerminal() // if that fails, so does what is drawn next, and the program ends
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
 }
