@@ -207,7 +207,11 @@ func (s *shard) check(t *testing.T, table *Table) {
 	}
 	b := s.body.Load()
 	for i := range b.index {
-		for name := b.index[i].Load(); name != 0; name = b.at(name).next.Load() {
+		head := b.index[i].Load()
+		if head&names == 0 && head != 0 {
+			t.Fatalf("an empty chain has the marks %x", head)
+		}
+		for name := head & names; name != 0; name = b.at(name).next.Load() {
 			named++
 		}
 	}

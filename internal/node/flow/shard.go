@@ -38,9 +38,17 @@ type shard struct {
 // body is the memory of a shard that is read without its lock. It is replaced by a larger one as flows come, up to most: who reads the old one
 // meanwhile sees what was true a moment ago.
 type body struct {
-	index []atomic.Uint32 // first of each chain; a power of 2, twice as many as slots
+	index []atomic.Uint32 // of each chain the first, and marks; a power of 2, twice as many as slots
 	slots []slot
 }
+
+// A chain's marks say which eighths of all hashes were ever on it since it was empty: for seven in eight of those who are not, no slot is read.
+const (
+	nameBits = 24
+	names    = 1<<nameBits - 1
+)
+
+func mark(hash uint32) uint32 { return 1 << (nameBits + hash>>29) }
 
 // card is what only who holds the lock needs to know of a flow: to forget it, its slot need not be read.
 type card struct {
@@ -67,8 +75,8 @@ func newBody(slots int) *body {
 }
 
 func (s *shard) init(most int) {
-	s.most = most
-	s.cards = make([]card, min(most, firstSlots))
+	s.most = min(most, names)
+	s.cards = make([]card, min(s.most, firstSlots))
 	s.body.Store(newBody(len(s.cards)))
 }
 
@@ -76,6 +84,39 @@ func (s *shard) init(most int) {
 func (b *body) at(name uint32) *slot { return &b.slots[name-1] }
 
 func (b *body) chain(hash uint32) *atomic.Uint32 { return &b.index[hash&uint32(len(b.index)-1)] }
+
+// first is the first slot of the chain on which a hash may be.
+func (b *body) first(hash uint32) (name uint32) {
+	if head := b.chain(hash).Load(); head&mark(hash) != 0 {
+		return head & names
+	}
+	return 0
+}
+
+// link puts a slot before its chain.
+func (b *body) link(name, hash uint32) {
+	head := b.chain(hash)
+	old := head.Load()
+	b.at(name).next.Store(old & names)
+	head.Store(old&^names | mark(hash) | name)
+}
+
+// unlink takes a slot out of its chain. Who stands on it goes on along the chain.
+func (b *body) unlink(name, hash uint32) {
+	head, next := b.chain(hash), b.at(name).next.Load()
+	switch old := head.Load(); {
+	case old&names != name:
+		at := &b.at(old & names).next
+		for at.Load() != name {
+			at = &b.at(at.Load()).next
+		}
+		at.Store(next)
+	case next == 0:
+		head.Store(0)
+	default:
+		head.Store(old&^names | next)
+	}
+}
 
 func (s *shard) at(name uint32) *slot { return s.body.Load().at(name) }
 
@@ -85,7 +126,7 @@ const longest = 32
 // glimpse returns a flow's mood and tick without a lock. It may miss one that is there.
 func (s *shard) glimpse(k *key, hash uint64) (mood uint64, seen tick, ok bool) {
 	b := s.body.Load()
-	name := b.chain(uint32(hash)).Load()
+	name := b.first(uint32(hash))
 	for range longest {
 		if name == 0 {
 			break
@@ -144,7 +185,7 @@ func (s *shard) foresee() {
 // find returns a flow by name, unless it has been idle for too long: then it is forgotten.
 func (s *shard) find(k *key, hash uint64, now tick) uint32 {
 	b := s.body.Load()
-	for name := b.chain(uint32(hash)).Load(); name != 0; name = b.at(name).next.Load() {
+	for name := b.first(uint32(hash)); name != 0; name = b.at(name).next.Load() {
 		if !b.at(name).is(k) {
 			continue
 		}
@@ -165,13 +206,12 @@ func (s *shard) add(k *key, hash uint64, now tick, epoch uint32, st state, sourc
 	s.tidy(now)
 	name := s.vacate(source)
 	b := s.body.Load()
-	x, head := b.at(name), b.chain(uint32(hash))
+	x := b.at(name)
 	x.keep(k)
 	x.set(epoch, st)
 	x.seen.Store(uint32(now))
-	x.next.Store(head.Load())
 	x.version.Add(1)
-	head.Store(name)
+	b.link(name, uint32(hash))
 	s.cards[name-1] = card{hash: uint32(hash), until: now + st.lasts(k.proto()), source: source}
 	s.held[source]++
 	s.push(name, st.rank(k.proto()))
@@ -244,9 +284,7 @@ func (s *shard) grow() {
 		y.keep(&k)
 		y.mood.Store(x.mood.Load())
 		y.seen.Store(x.seen.Load())
-		head := fresh.chain(cards[i].hash)
-		y.next.Store(head.Load())
-		head.Store(uint32(i + 1))
+		fresh.link(uint32(i+1), cards[i].hash)
 	}
 	s.cards = cards
 	s.body.Store(fresh)
@@ -273,14 +311,10 @@ func (s *shard) less(a, b uint32) bool {
 	return x.rank < y.rank || x.rank == y.rank && int32(x.until-y.until) < 0
 }
 
-// remove takes a flow out of its chain and its list. Who stands on it goes on along the chain.
+// remove takes a flow out of its chain and its list.
 func (s *shard) remove(name uint32) {
 	b, c := s.body.Load(), &s.cards[name-1]
-	at := b.chain(c.hash)
-	for at.Load() != name {
-		at = &b.at(at.Load()).next
-	}
-	at.Store(b.at(name).next.Load())
+	b.unlink(name, c.hash)
 	b.at(name).version.Add(1)
 	s.pull(name)
 	s.held[c.source]--
