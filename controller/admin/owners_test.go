@@ -81,3 +81,24 @@ func TestAKeyThatActsForAUserSetsOnlyItsTags(t *testing.T) {
 	_, err = admin.Call(ctx, bob, admin.GetWhoami, admin.Nothing{})
 	refused(t, err, admin.CodeUnknownKey)
 }
+
+// A key that acts for nobody and may not write the policy gives and takes what every admin owns: with any tag it could reach whatever the policy lets some machine reach.
+func TestAKeyThatActsForNobodySetsOnlyTheTagsOfAdmins(t *testing.T) {
+	o := newOffice(t)
+	must(o.set(owned, ""))(t)
+	robot, chief := o.client(o.tenant.ID, time.Time{}, "nodes:assign", "join-keys:write"), o.client(o.tenant.ID, time.Time{}, "admin")
+	tag := func(c *admin.Client, change admin.TagChange) error {
+		_, err := admin.Call(t.Context(), c, admin.TagNode, admin.TagNodeIn{OneNodeIn: admin.OneNodeIn{InTenant: in, Node: "desk"}, Body: change})
+		return err
+	}
+	must(0, tag(robot, admin.TagChange{Add: []string{"mixed"}}))(t)
+	for _, foreign := range []string{"web", "db", "nobody-has-heard-of"} {
+		if p := refused(t, tag(robot, admin.TagChange{Add: []string{foreign}}), admin.CodePermission); !strings.Contains(p.Detail, "acts for nobody") || !strings.Contains(p.Hint, "autogroup:admin") {
+			t.Error(p)
+		}
+		must(0, tag(chief, admin.TagChange{Add: []string{foreign}}))(t)
+		refused(t, tag(robot, admin.TagChange{Remove: []string{foreign}}), admin.CodePermission)
+	}
+	_, err := admin.Call(t.Context(), robot, admin.CreateJoinKey, admin.CreateJoinKeyIn{InTenant: in, Body: admin.NewJoinKey{Network: "office", Tags: []string{"db"}}})
+	refused(t, err, admin.CodePermission)
+}

@@ -42,19 +42,24 @@ func (s *server) tagNode(ctx context.Context, t *tenant, in *admin.TagNodeIn) (*
 	})
 }
 
-// owns refuses tags to a key that acts for a user who does not own them by the network's policy, both to give and to take: who has a tag is no
-// longer its user's node to policy, and who loses it is so again.
+// owns refuses tags to a key that does not own them by the network's policy, both to give and to take: who has a tag is no longer its user's node to policy, and who
+// loses it is so again. A key that acts for a user owns what that user does, and one that acts for nobody what every admin does. But if that may write the policy it may give
+// any: it could make itself the owner.
 func (s *server) owns(ctx context.Context, t *tenant, network ident.Network, tags []string) error {
 	user := t.who.key.User
-	if user == "" || len(tags) == 0 {
+	if len(tags) == 0 || user == "" && t.who.may(admin.PolicyWrite) {
 		return nil
 	}
 	var foreign []string
 	err := s.Rules.Ask(ctx, t.ID, network, func(c *compile.Network) {
-		foreign = slices.DeleteFunc(slices.Clone(tags), func(tag string) bool { return c.MayTag(user, tag) })
+		foreign = slices.DeleteFunc(slices.Clone(tags), func(tag string) bool { return user == "" && c.AdminsMayTag(tag) || user != "" && c.MayTag(user, tag) })
 	})
-	if err != nil || len(foreign) == 0 {
+	switch {
+	case err != nil || len(foreign) == 0:
 		return err
+	case user == "":
+		return admin.CodePermission.Problem(title(t.route), "this key acts for nobody, and not every admin owns "+strings.Join(foreign, ", "),
+			"add autogroup:admin to the tag's owners, in the policy's tagOwners, or use a key that acts for an owner of it, or one with the scope "+string(admin.PolicyWrite))
 	}
 	return admin.CodePermission.Problem(title(t.route), "this key acts for "+user+", who does not own "+strings.Join(foreign, ", "), "add the user to the tag's owners, in the policy's tagOwners")
 }

@@ -26,6 +26,13 @@ func (n *Network) MayTag(login, tag string) bool {
 	return slices.ContainsFunc(n.doc.TagOwners, func(o acl.TagOwner) bool { return o.Tag == tag && n.named(o.Owners, x) })
 }
 
+// AdminsMayTag reports whether a tag is for every admin to give, whoever that is.
+func (n *Network) AdminsMayTag(tag string) bool {
+	return slices.ContainsFunc(n.doc.TagOwners, func(o acl.TagOwner) bool {
+		return o.Tag == tag && slices.ContainsFunc(o.Owners, func(s acl.Selector) bool { return s.Kind == acl.Admin })
+	})
+}
+
 // named reports whether selectors select a node by its owner or tags.
 func (n *Network) named(list []acl.Selector, x *Node) bool {
 	owner := x.owner()

@@ -95,6 +95,12 @@ func TestWhoMayTagAndWhoseRoutesAreApproved(t *testing.T) {
 			t.Errorf("%s may give %s: %v", c.login, c.tag, got)
 		}
 	}
+	admins := New(parse(t, `{"tagOwners": {"tag:mixed": ["ann@a.org", "autogroup:admin"], "tag:own": ["autogroup:owner"], "tag:none": []}, "acls": []}`), overlay...)
+	for tag, want := range map[string]bool{"tag:mixed": true, "tag:own": false, "tag:none": false, "tag:unheard-of": false} {
+		if got := admins.AdminsMayTag(tag); got != want {
+			t.Errorf("any admin may give %s: %v", tag, got)
+		}
+	}
 	router, ann := &Node{Tags: []string{"tag:router"}}, &Node{User: "ann@a.org"}
 	for _, c := range []struct {
 		node  *Node
