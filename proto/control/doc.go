@@ -141,7 +141,8 @@
 // # Punching
 //
 // A node that wants a direct path to a peer may ask for one common start: Punch{peer, generation}. The controller sends it on to the peer and
-// back to the node in one moment, each naming the other; both begin when it has come in, or in_ms later. It does so only if both see each
+// back to the node in one moment, each naming the other; both begin when it has come in. Where a relay leads from one to
+// the other they agree on the moment by themselves, which takes the ways into account (see proto/disco). It does so only if both see each
 // other and are online, at most once a second for a pair and 5 times a second for a node; otherwise it says nothing. The peer is not
 // bound to do anything.
 //

@@ -84,10 +84,11 @@ func (e *Engine) reached(r guide.Reach) {
 }
 
 // punched is told by the session that a peer and this node are to begin at one moment.
-func (e *Engine) punched(peer ident.Node, in time.Duration) {
-	time.AfterFunc(in, func() {
+// The session goes on meanwhile: the tunnel's owner may be busy.
+func (e *Engine) punched(peer ident.Node) {
+	go func() {
 		if t := e.Status().tunnel; t != nil && t.Guide() != nil {
 			t.Guide().Punched(peer)
 		}
-	})
+	}()
 }

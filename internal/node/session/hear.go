@@ -13,9 +13,6 @@ import (
 	"github.com/cvlan/cvlan/proto/control/pb"
 )
 
-// maxPunchWait is the longest that a controller may have a node wait before it begins.
-const maxPunchWait = 2 * time.Second
-
 // frame handles one frame of the controller's; a result ends the connection.
 func (l *link) frame(ctx context.Context, f *pb.Frame) *ending {
 	l.heard = time.Now()
@@ -39,7 +36,7 @@ func (l *link) frame(ctx context.Context, f *pb.Frame) *ending {
 		}
 	case *pb.Frame_Punch:
 		if l.cfg.Punched != nil {
-			l.cfg.Punched(ident.Node(b.Punch.Peer), min(time.Duration(b.Punch.InMs)*time.Millisecond, maxPunchWait))
+			l.cfg.Punched(ident.Node(b.Punch.Peer))
 		}
 	case *pb.Frame_Renewed:
 		l.renewed(b.Renewed.Chain)

@@ -60,8 +60,8 @@ type Config struct {
 	Renewed func(chain [][]byte) error
 	// Moved keeps the addresses that the controller wants to be reached at from now on, besides those of the join key.
 	Moved func(addrs []string) error
-	// Punched is told that a peer and this node are to open their NATs toward each other, in so long; nil: nobody is. It must not block.
-	Punched func(peer ident.Node, in time.Duration)
+	// Punched is told that a peer and this node are to open their NATs toward each other now; nil: nobody is. It must not block.
+	Punched func(peer ident.Node)
 	// Speech is what the node's record is to say that it speaks; nil: whatever it says.
 	Speech func() control.Speech
 	// Random returns a duration from 0 to below its argument; nil: from math/rand.

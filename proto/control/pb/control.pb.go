@@ -2237,9 +2237,7 @@ type Punch struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Peer  uint64                 `protobuf:"fixed64,1,opt,name=peer,proto3" json:"peer,omitempty"`
 	// Chosen by the node that asks; counts its attempts with this peer.
-	Generation uint32 `protobuf:"varint,2,opt,name=generation,proto3" json:"generation,omitempty"`
-	// How long after it has come in the attempt begins, in milliseconds; 0: at once. Set by the controller.
-	InMs          uint32 `protobuf:"varint,3,opt,name=in_ms,json=inMs,proto3" json:"in_ms,omitempty"`
+	Generation    uint32 `protobuf:"varint,2,opt,name=generation,proto3" json:"generation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2284,13 +2282,6 @@ func (x *Punch) GetPeer() uint64 {
 func (x *Punch) GetGeneration() uint32 {
 	if x != nil {
 		return x.Generation
-	}
-	return 0
-}
-
-func (x *Punch) GetInMs() uint32 {
-	if x != nil {
-		return x.InMs
 	}
 	return 0
 }
@@ -3543,13 +3534,12 @@ const file_control_control_proto_rawDesc = "" +
 	"\tendpoints\x18\x01 \x03(\fR\tendpoints\x12\x1d\n" +
 	"\n" +
 	"home_relay\x18\x02 \x01(\x06R\thomeRelay\x12\x14\n" +
-	"\x05kinds\x18\x03 \x01(\fR\x05kinds\"P\n" +
+	"\x05kinds\x18\x03 \x01(\fR\x05kinds\"H\n" +
 	"\x05Punch\x12\x12\n" +
 	"\x04peer\x18\x01 \x01(\x06R\x04peer\x12\x1e\n" +
 	"\n" +
 	"generation\x18\x02 \x01(\rR\n" +
-	"generation\x12\x13\n" +
-	"\x05in_ms\x18\x03 \x01(\rR\x04inMs\"9\n" +
+	"generationJ\x04\b\x03\x10\x04R\x05in_ms\"9\n" +
 	"\x06Relays\x12/\n" +
 	"\x06relays\x18\x01 \x03(\v2\x17.cvlan.control.v1.RelayR\x06relays\"\xae\x01\n" +
 	"\x05Relay\x12\x0e\n" +
