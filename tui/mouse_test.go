@@ -182,6 +182,20 @@ func TestFieldsOfPolicyAreClicked(t *testing.T) {
 	s.wants(t, "May one begin to talk")
 }
 
+func TestTheChosenTabIsSeen(t *testing.T) {
+	s := newStage(40, 12, true)
+	s.staff()
+	s.hear()
+	for p := range s.last() {
+		s.press("esc", string(rune('1'+p)), "esc") // Policy takes text at first
+		s.wants(t, s.screens[p].title())
+		s.click(t, s.screens[p].title())
+		if s.at != p {
+			t.Errorf("a click on %s leads to %d", s.screens[p].title(), s.at)
+		}
+	}
+}
+
 func TestTheBannerLeadsToWhatToDo(t *testing.T) {
 	s := newStage(100, 30, false)
 	s.hear()

@@ -38,8 +38,22 @@ func (m *Model) tabs() []tab {
 			all, x = append(all, t), t.to+how.gap
 		}
 		if x-how.gap < m.width {
-			break
+			return all
 		}
+	}
+	return around(all, int(m.at), m.width)
+}
+
+// around leaves out the first tabs of a bar that is too long, so that the chosen one is seen.
+func around(all []tab, chosen, width int) []tab {
+	first := 0
+	for first < chosen && all[chosen].to-all[first].from >= width-1 {
+		first++
+	}
+	all = all[first:]
+	by := all[0].from - 1
+	for i := range all {
+		all[i].from, all[i].to = all[i].from-by, all[i].to-by
 	}
 	return all
 }
