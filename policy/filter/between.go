@@ -23,7 +23,7 @@ func (s *Set) Between(local, remote netip.Addr) (r Rules, ok bool) {
 
 func (s *Set) spans(pair uint32) (list []Span, ipsec bool) {
 	for _, x := range s.lists[pair>>1].spans {
-		list = append(list, Span{First: x.first &^ denied, Last: x.last, Rule: x.rule, Deny: x.first&denied != 0})
+		list = append(list, Span{First: x.first &^ denied, Last: x.last, Rule: s.rules[x.rule], Deny: x.first&denied != 0})
 	}
 	return list, pair&1 != 0
 }
