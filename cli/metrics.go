@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cvlan/cvlan/api/local"
+	"github.com/cvlan/cvlan/cli/iox"
 )
 
 func newMetrics(env *Env) *cobra.Command {
@@ -87,7 +88,7 @@ func (m *metrics) add(name, kind, help string, value float64, labels ...string) 
 	b.WriteString(name)
 	for i := 0; i < len(labels); i += 2 {
 		b.WriteByte("{,"[min(i, 1)])
-		b.WriteString(labels[i] + `="` + quoteLabel.Replace(labels[i+1]) + `"`)
+		b.WriteString(labels[i] + `="` + quoteLabel.Replace(iox.Clean(labels[i+1])) + `"`)
 	}
 	if len(labels) > 0 {
 		b.WriteByte('}')
@@ -96,7 +97,7 @@ func (m *metrics) add(name, kind, help string, value float64, labels ...string) 
 }
 
 // quoteLabel is how the text form writes a label's value (Prometheus, "exposition formats").
-var quoteLabel = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
+var quoteLabel = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
 
 // String returns the text form.
 func (m *metrics) String() string {
