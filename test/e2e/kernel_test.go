@@ -55,7 +55,7 @@ const (
 	someports  = `{"acls": [{"src": ["*"], "dst": ["*:7"], "proto": "udp"}]}`
 )
 
-// Keys are renewed, rules forbid something and allow it again, one end goes back to its own ESP, and packets go on.
+// Keys are renewed, one end goes back to its own ESP and to the kernel's again, rules forbid something and allow it, and packets go on.
 func TestTheKernelCarriesIPsecWhileNothingIsFiltered(t *testing.T) {
 	w := begin(t)
 	c, a, b := w.kernels()
@@ -70,11 +70,17 @@ func TestTheKernelCarriesIPsecWhileNothingIsFiltered(t *testing.T) {
 		}
 		return nil
 	})
-	b.types("set", "ipsec-backend", "userspace") // the network starts anew there
-	a.reaches("n2", time.Minute)
-	b.lends("n1", "", heals)
-	a.lends("n2", "both", time.Minute)
-	t.Logf("%+v", w.flows(flow, start, heals))
+	t.Logf("a renewal: %v", w.flows(flow, start, heals))
+	for _, backend := range []string{"userspace", "kernel"} {
+		start = time.Now()
+		b.types("set", "ipsec-backend", backend)
+		b.lends("n1", map[string]string{"kernel": "both"}[backend], time.Minute)
+		a.lends("n2", "both", time.Minute)
+		tally := w.flows(flow, start, heals)
+		if t.Logf("to the backend %s: %v", backend, tally); tally.Silence > time.Second {
+			t.Errorf("to the backend %s: %v", backend, tally)
+		}
+	}
 
 	c.policy(someports)
 	a.lends("n2", "", heals)

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/logx"
@@ -39,7 +40,7 @@ func (e *Engine) amend() {
 		return
 	}
 	if was.Port != s.Port {
-		e.setPort(was.Port)
+		e.setPort()
 	}
 	if e.mtu() != e.dev.mtu {
 		e.setMTU()
@@ -50,18 +51,18 @@ func (e *Engine) amend() {
 	e.changed()
 }
 
-// setPort moves the tunnel to another port. Where that cannot be it stays at the one that it has, which is told.
-func (e *Engine) setPort(was uint16) {
+// setPort moves the tunnel to another port. Where that cannot be it stays at the one that it has, which is told, and tries again.
+func (e *Engine) setPort() {
+	defer e.changed()
+	e.noPort, e.portAt = nil, time.Time{}
 	if e.cfg.Port == e.dev.tunnel.Port() {
 		return
 	}
 	if err := e.dev.tunnel.SetPort(e.cfg.Port); err != nil {
 		e.log.Warn("port not changed", logx.Err, err)
-		e.noPort = fmt.Errorf("the tunnel stays at UDP port %d: %w", e.dev.tunnel.Port(), err)
-		e.cfg.Port = was // to be tried again when it is set again
+		e.noPort, e.portAt = fmt.Errorf("the tunnel stays at UDP port %d: %w", e.dev.tunnel.Port(), err), time.Now().Add(retryMost)
 		return
 	}
-	e.noPort = nil
 	e.log.Info("port changed", "port", e.dev.tunnel.Port())
 	e.report()
 	e.note()

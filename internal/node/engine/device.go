@@ -204,7 +204,7 @@ func bare(prefixes []netip.Prefix) (all []netip.Addr) {
 // lower takes everything off the host.
 func (e *Engine) lower() {
 	if d := e.dev; d != nil {
-		e.dev, e.noPort = nil, nil
+		e.dev, e.noPort, e.portAt = nil, nil, time.Time{}
 		e.directory.clear()
 		e.publish() // nobody asks a closed tunnel
 		if err := e.cfg.Outside.Host.Down(d.name); err != nil {

@@ -53,6 +53,7 @@ type Engine struct {
 	kept      time.Time // what was heard as of the last save
 	unsaved   error     // why the newest state is not on the disk
 	noPort    error     // why the tunnel has not the port that it is to have
+	portAt    time.Time // when to try again; zero: it has it
 	renewAt   time.Time // when to ask for another certificate; zero: it is good
 	reach     []netip.Addr
 	names     names
@@ -212,6 +213,9 @@ func (e *Engine) tick() {
 	if due(e.rules.again) {
 		e.turn()
 	}
+	if due(e.portAt) {
+		e.setPort()
+	}
 	if due(e.renewAt) {
 		e.renew()
 	}
@@ -222,7 +226,7 @@ func (e *Engine) tick() {
 
 func (e *Engine) deadline() time.Time {
 	d := e.published.Add(idleCheck)
-	for _, t := range []time.Time{e.retryAt, e.saveAt, e.publishAt, e.names.again, e.rules.again, e.renewAt} {
+	for _, t := range []time.Time{e.retryAt, e.saveAt, e.publishAt, e.names.again, e.rules.again, e.renewAt, e.portAt} {
 		if !t.IsZero() && t.Before(d) {
 			d = t
 		}

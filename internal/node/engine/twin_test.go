@@ -13,6 +13,7 @@ import (
 	"github.com/cvlan/cvlan/internal/base/mono"
 	"github.com/cvlan/cvlan/internal/node/tunnel"
 	"github.com/cvlan/cvlan/internal/sys/osnet"
+	"github.com/cvlan/cvlan/internal/sys/sock"
 	"github.com/cvlan/cvlan/internal/sys/tun"
 )
 
@@ -99,10 +100,11 @@ func (h *host) interfaces() (names []string) {
 
 // tube is a tunnel that remembers what it was told.
 type tube struct {
-	port uint16
-	dev  tun.Device
-	home ident.Relay // it was told
-	gone chan struct{}
+	port  uint16
+	taken uint16 // by another program
+	dev   tun.Device
+	home  ident.Relay // it was told
+	gone  chan struct{}
 
 	mu     sync.Mutex
 	peers  map[key.WGPublic]tunnel.PeerConfig
@@ -159,10 +161,25 @@ func (t *tube) Review()                 {}
 func (t *tube) SetKernel(bool)          {}
 func (t *tube) Kernel() (bool, error)   { return false, nil }
 func (t *tube) SetMTU(int)              {}
-func (t *tube) SetPort(p uint16) error  { t.port = p; return nil }
 func (t *tube) Guide() Guide            { return nil }
-func (t *tube) Port() uint16            { return t.port }
-func (t *tube) Done() <-chan struct{}   { return t.gone }
+
+func (t *tube) Port() uint16 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.port
+}
+
+func (t *tube) SetPort(p uint16) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if p == t.taken {
+		return sock.ErrPortTaken
+	}
+	t.port = p
+	return nil
+}
+
+func (t *tube) Done() <-chan struct{} { return t.gone }
 
 func (t *tube) Close() error {
 	t.mu.Lock()
@@ -234,4 +251,11 @@ func (d *disk) writes() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.maps
+}
+
+// takes has another program take a port; 0: none any more.
+func (t *tube) takes(port uint16) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.taken = port
 }

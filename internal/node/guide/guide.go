@@ -212,6 +212,21 @@ func (g *Guide) Wake(now mono.Time, why path.Cause) {
 	g.act(now)
 }
 
+// Rebound implements tunnel.Guide. Relays come last: until they have bound the new port they take frames from the old one only.
+func (g *Guide) Rebound(now mono.Time, relays bool) {
+	g.own.moves(now)
+	if relays {
+		g.links.Moved(now, &g.relaying)
+		g.ferry(now)
+		return
+	}
+	g.own.port = g.host.SocketPort(0)
+	g.finder.Wake(now, path.LinkChanged, &g.decisions)
+	g.act(now)
+	g.tell(now)
+	g.act(now)
+}
+
 // Deadline implements tunnel.Guide.
 func (g *Guide) Deadline() mono.Time {
 	d := mono.Earlier(mono.Earlier(g.finder.Deadline(), g.links.Deadline()), g.secrets.Deadline())

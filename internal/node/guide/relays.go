@@ -68,7 +68,7 @@ func (g *Guide) ferry(now mono.Time) {
 func (g *Guide) frame(t relayed.Transmit) {
 	switch {
 	case !t.Carried:
-		g.host.Transmit(t.Data, g.host.Direct(t.To, netip.Addr{}, 0))
+		g.host.Transmit(t.Data, g.host.Relay(t.To))
 	case g.cfg.Ferry != nil:
 		if c := g.cfg.Ferry.Carrier(g.conns[t.Slot]); c != nil {
 			c.Carry(t.Data)

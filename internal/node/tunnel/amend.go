@@ -8,18 +8,26 @@ import (
 	"time"
 
 	"github.com/cvlan/cvlan/internal/base/mono"
-	"github.com/cvlan/cvlan/internal/core/path"
 	"github.com/cvlan/cvlan/internal/sys/sock"
 )
 
 // This file is what of a tunnel can be another while it carries packets: the MTU of the inside, and the sockets.
 
-// leaveAfter is for how long sockets that others have replaced are listened to: peers hear within a round trip where datagrams come from now, or
-// else from the controller.
-const leaveAfter = 15 * time.Second
+// Other sockets take over in three steps, so that at every moment there is a way to each peer that is known to work:
+//
+//	at once           they send what goes straight to a peer, which the guide has proved anew. Meanwhile packets take relays,
+//	after laneAfter   which know the old ones until then: now they are told, and reached by the new.
+//	after leaveAfter  the old are closed. Peers have long heard where datagrams come from now, or else from the controller.
+const (
+	laneAfter  = 2 * time.Second
+	leaveAfter = 15 * time.Second
+)
 
-// door is the socket of a pair of workers, which another may replace.
-type door struct{ socket atomic.Pointer[sock.Socket] }
+// door is the socket of a pair of workers, which another may replace. It is in use by itself, and in a pair with that for lanes of relays.
+type door struct {
+	socket atomic.Pointer[sock.Socket]
+	apart  atomic.Bool // of that for lanes: it leads to another socket than the queue's
+}
 
 func newDoor(s sock.Socket) *door {
 	d := new(door)
@@ -101,10 +109,31 @@ func (t *Tunnel) room(n int) error {
 func (o *owner) replace(all []sock.Socket) {
 	until := o.t.clock.Now().Add(leaveAfter)
 	for i, s := range all {
+		o.t.lanes[i].apart.Store(true)
 		o.leavings = append(o.leavings, leaving{*o.t.doors[i].socket.Swap(&s), until})
 		o.t.listen(i, s)
 	}
-	o.doubt(path.LinkChanged)
+	o.laneAt = until.Add(laneAfter - leaveAfter)
+	if o.guide != nil {
+		o.guide.Rebound(o.t.clock.Now(), false)
+	}
+	o.doubtPlain()
+}
+
+// relane has lanes of relays leave from the sockets from which all else does.
+func (o *owner) relane(now mono.Time) {
+	if o.laneAt.IsNever() || now < o.laneAt {
+		return
+	}
+	o.laneAt = mono.Never
+	for i, d := range o.t.lanes {
+		s := o.t.doors[i].now()
+		d.socket.Store(&s)
+		d.apart.Store(false)
+	}
+	if o.guide != nil {
+		o.guide.Rebound(now, true)
+	}
 }
 
 // listen starts the worker that takes what comes to a socket of a queue. Its memory is reserved, and given back by whoever ends it before the tunnel.

@@ -17,7 +17,8 @@ const (
 // the system allows.
 type batch struct {
 	sock   sock.Socket
-	via    sock.Socket // what trains leave from: sock, or a spare one
+	lanes  *door       // what frames for relays leave from while that is another socket; nil: it never is
+	via    sock.Socket // what trains leave from: sock, lanes, or a spare one
 	arena  []byte      // datagrams one after another
 	used   int
 	trains []sock.Train // of which the last may still grow
@@ -28,6 +29,13 @@ const batchMemory = batchBytes
 
 func newBatch(s sock.Socket) *batch {
 	return &batch{sock: s, via: s, arena: make([]byte, batchBytes), trains: make([]sock.Train, 0, batchTrains)}
+}
+
+// batch is one for what leaves from a queue's sockets.
+func (t *Tunnel) batch(queue int) *batch {
+	b := newBatch(t.doors[queue])
+	b.lanes = t.lanes[queue]
+	return b
 }
 
 // seal makes the datagram for a packet and adds it. It sends first what is there if there is no room.
@@ -68,10 +76,7 @@ func (b *batch) add(msg []byte, to *place) (err error) {
 		}
 	}
 	b.used += len(msg)
-	via := b.sock
-	if to.spare != nil {
-		via = to.spare
-	}
+	via := b.from(to)
 	if via == b.via && b.extend(msg, to) {
 		return nil
 	}
@@ -83,6 +88,17 @@ func (b *batch) add(msg []byte, to *place) (err error) {
 	b.trains = append(b.trains, sock.Train{Data: msg, Segment: len(msg), Remote: to.remote, Local: to.local})
 	b.open = true
 	return err
+}
+
+// from is what a datagram leaves from.
+func (b *batch) from(to *place) sock.Socket {
+	switch {
+	case to.spare != nil:
+		return to.spare
+	case (to.lane != nil || to.relay) && b.lanes != nil && b.lanes.apart.Load():
+		return b.lanes
+	}
+	return b.sock
 }
 
 // extend lengthens the last train by a message that lies right behind it.

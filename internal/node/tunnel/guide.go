@@ -33,6 +33,8 @@ type Guide interface {
 	Carry(now mono.Time, p *Peer, slot uint8, message []byte)
 	// Wake says that the host's network has changed, or that the machine slept.
 	Wake(now mono.Time, why path.Cause)
+	// Rebound says that datagrams leave from another port; relays: those to relays too, from now on.
+	Rebound(now mono.Time, relays bool)
 	// Deadline is when Tick wants to be called; Never: not before the next input.
 	Deadline() mono.Time
 	Tick(now mono.Time)
@@ -67,7 +69,8 @@ type GuideHost interface {
 	// Direct is the way to an address, from one of ours or, if local is invalid, from that which the system chooses, and from a spare
 	// socket unless its number is 0.
 	Direct(remote netip.AddrPort, local netip.Addr, socket uint16) *Path
-	// Through is the way in a relay's lane.
+	// Relay is the way to a relay itself, Through the way in its lane.
+	Relay(remote netip.AddrPort) *Path
 	Through(p *Peer, slot uint8, lane Lane) *Path
 	// Expect names the peer whose datagrams a relay delivers under a tag; they are taken from that relay only.
 	Expect(slot uint8, relay netip.AddrPort, number relay.Number, tag relay.Tag, p *Peer)
@@ -158,6 +161,13 @@ func (o *owner) Share(now mono.Time, p *Peer, current, previous [32]byte) {
 // Direct implements GuideHost.
 func (o *owner) Direct(remote netip.AddrPort, local netip.Addr, socket uint16) *Path {
 	return &Path{place: o.t.placeOf(remote, local, o.spares[socket])}
+}
+
+// Relay implements GuideHost.
+func (o *owner) Relay(remote netip.AddrPort) *Path {
+	at := o.t.placeOf(remote, netip.Addr{}, nil)
+	at.relay = true
+	return &Path{place: at}
 }
 
 // Through implements GuideHost.

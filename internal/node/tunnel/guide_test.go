@@ -36,10 +36,12 @@ func (s *scout) Wanted(mono.Time, *Peer) bool                   { s.wanted++; re
 func (s *scout) Heard(_ mono.Time, _ *Peer, from Origin)        { s.heard = append(s.heard, from) }
 func (s *scout) Flow(_ mono.Time, _ *Peer, _, _ bool, _ Origin) { s.flows++ }
 func (s *scout) Carry(_ mono.Time, _ *Peer, _ uint8, m []byte)  { s.carried = append(s.carried, m) }
-func (s *scout) Wake(mono.Time, path.Cause)                     {}
-func (s *scout) Mismatch(mono.Time, *Peer)                      {}
-func (s *scout) Deadline() mono.Time                            { return mono.Never }
-func (s *scout) Tick(mono.Time)                                 {}
+func (s *scout) Rebound(mono.Time, bool)                        {}
+
+func (s *scout) Wake(mono.Time, path.Cause) {}
+func (s *scout) Mismatch(mono.Time, *Peer)  {}
+func (s *scout) Deadline() mono.Time        { return mono.Never }
+func (s *scout) Tick(mono.Time)             {}
 
 // behindRelay tells a story of two ends with guides, and a relay between them that has a channel in each direction: number 1 from a to b,
 // number 2 from b to a. Clients have the numbers 11 and 12.

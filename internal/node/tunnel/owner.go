@@ -24,6 +24,7 @@ type owner struct {
 	follower   Follower // nil: no transport is one
 	spares     map[uint16]*spare
 	leavings   []leaving // the oldest first
+	laneAt     mono.Time // when lanes of relays are to leave from the new sockets; Never: they do
 	lastSpare  uint16
 	ended      chan struct{} // closed when run has returned
 	acting     bool          // act is at work
@@ -187,6 +188,7 @@ func (o *owner) tick() {
 	}
 	now := o.t.clock.Now()
 	o.part(now)
+	o.relane(now)
 	_ = o.leave(now) // a socket that does not close is forgotten all the same
 	if o.guide == nil {
 		return
@@ -209,7 +211,7 @@ func (o *owner) wait() time.Duration {
 		next = mono.Earlier(next, o.partAt)
 	}
 	if len(o.leavings) > 0 {
-		next = mono.Earlier(next, o.leavings[0].until)
+		next = mono.Earlier(next, mono.Earlier(o.laneAt, o.leavings[0].until))
 	}
 	if o.guide != nil {
 		next = mono.Earlier(next, o.guide.Deadline())

@@ -204,6 +204,12 @@ func (o *owner) doubt(why path.Cause) {
 	if o.guide != nil {
 		o.guide.Wake(now, why)
 	}
+	o.doubtPlain()
+}
+
+// doubtPlain does so with those that the guide does not look after.
+func (o *owner) doubtPlain() {
+	now := o.t.clock.Now()
 	for _, p := range o.peers {
 		if o.guided(p) {
 			continue

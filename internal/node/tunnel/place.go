@@ -18,6 +18,7 @@ type place struct {
 	slot   uint8          // of the relay; 0: direct
 	peer   *Peer          // relayed: who is there
 	lane   *Lane          // relayed: how to send there; nil: there is none yet
+	relay  bool           // the relay itself, to which all leaves from one socket, be it in a lane or not
 	spare  *spare         // the socket that was reached, or is to send; nil: the worker's own
 }
 

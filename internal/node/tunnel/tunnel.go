@@ -67,7 +67,8 @@ type Tunnel struct {
 	self        key.WGPublic
 	tun         tun.Device
 	exits       []*exit            // the device's queues
-	doors       []*door            // one for each queue
+	doors       []*door            // one for each queue,
+	lanes       []*door            // and for what it sends in lanes of relays
 	inside      atomic.Int32       // the MTU there, in bytes
 	joins       []offload.Protocol // the trains that the host takes
 	clock       mono.Clock
@@ -118,7 +119,7 @@ func New(c Config) (*Tunnel, error) {
 	}
 	t.inside.Store(int32(c.TUN.MTU()))
 	for _, s := range c.Sockets {
-		t.doors = append(t.doors, newDoor(s))
+		t.doors, t.lanes = append(t.doors, newDoor(s)), append(t.lanes, newDoor(s))
 	}
 	t.offered = newTable[struct{}](rand.Uint64())
 	for i := range t.sessions {
@@ -146,7 +147,7 @@ func (t *Tunnel) start(c Config) error {
 		return fmt.Errorf("start the tunnel: %w", err)
 	}
 	t.taken = need
-	o := newOwner(t, newBatch(t.doors[0]))
+	o := newOwner(t, t.batch(0))
 	t.owner = o
 	for _, q := range queues {
 		t.exits = append(t.exits, &exit{Queue: q})
@@ -157,7 +158,7 @@ func (t *Tunnel) start(c Config) error {
 	}
 	t.workers.Go(o.run)
 	for i := range queues {
-		out := newOutbound(t, t.exits[i], newBatch(t.doors[i]))
+		out := newOutbound(t, t.exits[i], t.batch(i))
 		t.workers.Go(func() { t.ended(out.run()) })
 		t.listen(i, t.doors[i].now())
 	}

@@ -173,7 +173,13 @@ func (n *Node) Prefers(protocol string) {
 	if protocol == "" {
 		protocol = local.DefaultValue
 	}
-	if _, err := n.live.Set(n.w.Background(), local.SetRequest{Values: map[string]string{"protocol": protocol}}); err != nil {
+	n.Sets(map[string]string{"protocol": protocol})
+}
+
+// Sets changes settings of the network.
+func (n *Node) Sets(values map[string]string) {
+	n.w.T.Helper()
+	if _, err := n.live.Set(n.w.Background(), local.SetRequest{Values: values}); err != nil {
 		n.w.T.Fatal(err)
 	}
 }
