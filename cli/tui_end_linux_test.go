@@ -62,38 +62,42 @@ func TestAShellStopsAndGoesOn(t *testing.T) {
 	s := run(t, 80, 24, shell, "bash", "--norc", "--noprofile", "-i")
 	s.press("PS1='go''-on>'\r")
 	s.wait("go-on>")
-	s.press(cvlan + " tui --socket /none/s\r")
-	for n := range 2 {
-		s.waitFor("\x1b[?1049h", n+1) // the other screen
-		s.press("\x1a")
-		s.waitFor("\x1b[?1049l", n+1)
-		s.waitFor("Stopped", n+1)
-		s.press("fg\r")
+	s.answer(cvlan+" tui --socket /none/s\r", "It is tried again")
+	for range 2 {
+		s.answer("\x1a", "\x1b[?1049l", "Stopped", "go-on>")
+		s.answer("fg\r", "\x1b[?1049h", "It is tried again")
 	}
-	s.waitFor("\x1b[?1049h", 3)
-	s.press("q")
-	s.waitFor("\x1b[?1049l", 3)
+	s.answer("q", "\x1b[?1049l", "go-on>")
 	s.press("exit 7\r")
 	s.ends(7)
 }
 
-// waitFor waits until the program has written something for the nth time.
-func (s *screen) waitFor(text string, n int) {
+// answer presses keys and waits until the program has answered with each of these texts, in this order.
+func (s *screen) answer(keys string, answers ...string) {
 	s.t.Helper()
+	at := len(s.written())
+	s.press(keys)
 	late := time.After(20 * time.Second)
-	for {
-		s.mu.Lock()
-		seen := strings.Count(s.raw.String(), text)
-		s.mu.Unlock()
-		if seen >= n {
-			return
-		}
-		select {
-		case <-s.changed:
-		case <-late:
-			s.t.Fatalf("%q has come %d times, not %d:\n%s", text, seen, n, s.text())
+	for _, text := range answers {
+		for {
+			if i := strings.Index(s.written()[at:], text); i >= 0 {
+				at += i + len(text)
+				break
+			}
+			select {
+			case <-s.changed:
+			case <-late:
+				s.t.Fatalf("%q does not come after %q:\n%s", text, keys, s.text())
+			}
 		}
 	}
+}
+
+// written is what the program has written so far.
+func (s *screen) written() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.raw.String()
 }
 
 // TestNobodyStopsWhatNobodyCouldHaveGoOn presses ctrl-Z where the interface is all there is on the terminal.
@@ -134,9 +138,7 @@ func (s *screen) modes() unix.Termios {
 // restored checks that whatever was switched on at the terminal is off again.
 func (s *screen) restored() {
 	s.t.Helper()
-	s.mu.Lock()
-	raw := s.raw.String()
-	s.mu.Unlock()
+	raw := s.written()
 	for what, mode := range map[string]string{"the other screen": "1049", "mouse": "1002", "mouse places": "1006", "pasting": "2004"} {
 		if on, off := strings.LastIndex(raw, "\x1b[?"+mode+"h"), strings.LastIndex(raw, "\x1b[?"+mode+"l"); on < 0 || off < on {
 			s.t.Errorf("%s: on at %d, off at %d", what, on, off)
