@@ -19,6 +19,7 @@ import (
 	"github.com/cvlan/cvlan/daemon/localapi"
 	"github.com/cvlan/cvlan/internal/base/version"
 	"github.com/cvlan/cvlan/internal/sys/disk"
+	"github.com/cvlan/cvlan/internal/sys/sched"
 )
 
 // Exit codes, the same as those of cvlan (cli/iox) for the same reasons. The daemon does without what else there is in that package.
@@ -56,6 +57,7 @@ func run(args []string, out, errs io.Writer) int {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
+	_ = sched.Batch() // refused by a sandbox, it costs some throughput and nothing else
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once

@@ -37,7 +37,7 @@ var house = []room{
 	{"internal/sys/tun", sys, "tun"}, {"internal/sys/sock", sys, "sock"}, {"internal/sys/osnet", sys, "osnet"},
 	{"internal/sys/svc", sys, "svc"}, {"internal/sys/quicx", sys, "quicx"}, {"internal/sys/stream", sys, "stream"},
 	{"internal/sys/disk", sys, "disk"}, {"internal/sys/portmap", sys, "portmap"},
-	{"internal/sys/xfrm", sys, "xfrm"}, {"internal/sys/linger", sys, "linger"},
+	{"internal/sys/xfrm", sys, "xfrm"}, {"internal/sys/sched", sys, "sched"},
 	{"api/local", api, "local"}, {"api/admin", api, "admin"},
 	{"policy", core, ""}, {"internal/core", core, ""},
 	{"proto/control", proto, "control"}, {"proto/relay", proto, "relay"}, {"proto/disco", proto, "disco"},
@@ -49,8 +49,6 @@ var house = []room{
 var edges = map[string]string{
 	"internal/sys/stream -> internal/sys/quicx": "QUIC streams use the shared profile",
 	"internal/sys/osnet -> internal/sys/disk":   "the journal of what was done to the host is an atomic file",
-	"internal/sys/tun -> internal/sys/linger":   "both read until nothing is there",
-	"internal/sys/sock -> internal/sys/linger":  "both read until nothing is there",
 	"cli -> tui":              "cvlan tui starts it",
 	"cli -> internal/sys/svc": "cvlan service makes the daemon a service",
 	"cli -> policy/acl":       "cvlan policy check reads a document without a controller",

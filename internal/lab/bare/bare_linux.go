@@ -15,6 +15,7 @@ import (
 	"github.com/cvlan/cvlan/internal/lab/deploy"
 	"github.com/cvlan/cvlan/internal/lab/duel"
 	"github.com/cvlan/cvlan/internal/node/tunnel"
+	"github.com/cvlan/cvlan/internal/sys/sched"
 	"github.com/cvlan/cvlan/internal/sys/sock"
 	"github.com/cvlan/cvlan/internal/sys/tun"
 )
@@ -89,6 +90,9 @@ func Node(setup func(Plan, key.WGPrivate) (Setup, error)) (is bool, err error) {
 
 // live is a node's life.
 func (p Plan) live(private key.WGPrivate, s Setup) error {
+	if err := sched.Batch(); err != nil { // as cvland does
+		return err
+	}
 	device, err := tun.Open(tun.Config{Name: p.Link, MTU: duel.MTU})
 	if err != nil {
 		return err

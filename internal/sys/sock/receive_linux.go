@@ -5,8 +5,6 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/cvlan/cvlan/internal/sys/linger"
 )
 
 // Receive implements Socket.
@@ -40,7 +38,6 @@ type incoming struct {
 	asked, moved int // messages of the last call
 	pace         pace
 	errno        unix.Errno
-	linger       linger.Linger
 	wait         func(fd uintptr) bool
 }
 
@@ -57,15 +54,8 @@ func (in *incoming) prepare(u *udp) {
 	in.wait = func(fd uintptr) bool {
 		for {
 			in.moved, in.errno = u.recvmmsg(fd, in.msgs[:in.asked])
-			switch in.errno {
-			case unix.EINTR:
-			case unix.EAGAIN:
-				if !in.linger.Again() {
-					return false
-				}
-			default:
-				in.linger.Found()
-				return true
+			if in.errno != unix.EINTR {
+				return in.errno != unix.EAGAIN
 			}
 		}
 	}

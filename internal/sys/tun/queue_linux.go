@@ -8,7 +8,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/cvlan/cvlan/internal/core/offload"
-	"github.com/cvlan/cvlan/internal/sys/linger"
 )
 
 // maxParts bounds the parts of a run: one of IOV_MAX pieces is the virtio header.
@@ -34,7 +33,6 @@ type inbound struct {
 	err    error
 	header header
 	pieces [2]unix.Iovec
-	linger linger.Linger
 }
 
 // outbound is the state of a Write.
@@ -84,9 +82,6 @@ func (q *queue) take(fd uintptr) bool {
 		switch errno {
 		case 0:
 		case unix.EAGAIN:
-			if in.n == 0 && in.linger.Again() {
-				continue
-			}
 			return in.n > 0
 		case unix.EINTR:
 			continue
@@ -97,7 +92,6 @@ func (q *queue) take(fd uintptr) bool {
 			in.err = errno
 			return true
 		}
-		in.linger.Found()
 		packet := in.buf[at : at+size]
 		layout, ok := in.header.layout(packet)
 		if !ok || size > offload.MaxPacket {

@@ -1,7 +1,0 @@
-//go:build !linux
-
-package linger
-
-import "runtime"
-
-func yield() { runtime.Gosched() }

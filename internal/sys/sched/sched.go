@@ -1,0 +1,2 @@
+// Package sched tells the kernel how this process wants to be scheduled.
+package sched
