@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"github.com/cvlan/cvlan/internal/base/cells"
 	"github.com/cvlan/cvlan/internal/base/words"
 	"github.com/cvlan/cvlan/tui/draw"
 )
@@ -12,16 +13,16 @@ func (s *healthScreen) absent(width, height int) []string {
 		return centred([]string{t.Dim.Paint("asking the daemon …")}, width, height)
 	}
 	room := max(min(width-4, 72), 1)
-	lines := []string{t.Fair.Strong().Paint(draw.Cut("The daemon cvland does not answer", room)), ""}
+	lines := []string{t.Fair.Strong().Paint(cells.Cut("The daemon cvland does not answer", room)), ""}
 	if s.examined.IsZero() {
-		lines = append(lines, t.Dim.Paint(draw.Cut("looking for the reason …", room)), "")
+		lines = append(lines, t.Dim.Paint(cells.Cut("looking for the reason …", room)), "")
 	}
 	for i := range s.found.Findings {
 		if f := &s.found.Findings[i]; f.Severity != Note {
 			lines = append(lines, s.finding(f, room)...)
 		}
 	}
-	return centred(append(lines, t.Dim.Paint(draw.Cut("It is tried again each second; q quits", room))), width, height)
+	return centred(append(lines, t.Dim.Paint(cells.Cut("It is tried again each second; q quits", room))), width, height)
 }
 
 // banner says above what was last known that it is not the state of now.
@@ -41,7 +42,7 @@ func orNow(ago string) string {
 func centred(lines []string, width, height int) []string {
 	wide := 0
 	for _, l := range lines {
-		wide = max(wide, draw.Width(l))
+		wide = max(wide, cells.Width(l))
 	}
 	left, above := max((width-wide)/2, 0), max((height-len(lines))/2, 0)
 	out := make([]string, above, above+len(lines))

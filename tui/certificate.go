@@ -9,6 +9,7 @@ import (
 
 	"github.com/cvlan/cvlan/api/admin"
 	"github.com/cvlan/cvlan/api/local"
+	"github.com/cvlan/cvlan/internal/base/cells"
 	"github.com/cvlan/cvlan/internal/base/words"
 	"github.com/cvlan/cvlan/tui/draw"
 )
@@ -93,7 +94,7 @@ func (d *details) certificate(p *peer, width int) []string {
 }
 
 func certificateHead(t *draw.Theme, width int) []string {
-	return []string{t.Title.Paint(draw.Cut("CERTIFICATE", width))}
+	return []string{t.Title.Paint(cells.Cut("CERTIFICATE", width))}
 }
 
 // proven draws the newest certificate of a node.
@@ -103,7 +104,7 @@ func (w *world) proven(node string, width int) []string {
 	known, ok := w.proofs[node]
 	switch {
 	case !ok:
-		return append(lines, t.Dim.Paint(draw.Cut("…", width)))
+		return append(lines, t.Dim.Paint(cells.Cut("…", width)))
 	case known.err != nil:
 		return append(lines, paragraph(t.Dim, cleanText(reason(known.err)), width)...)
 	case len(known.certificates) == 0:

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/cvlan/cvlan/api/local"
+	"github.com/cvlan/cvlan/internal/base/cells"
 	"github.com/cvlan/cvlan/internal/base/words"
 	"github.com/cvlan/cvlan/tui/draw"
 )
@@ -28,7 +29,7 @@ func (d *details) pane(p *peer, width, height int) []string {
 	}
 	lines = append(append(lines, d.rules(p, width)...), d.ways(p, width)...)
 	if len(lines) > height && height > 0 {
-		lines = append(lines[:height-1], d.theme.Dim.Paint(draw.Cut("… enter shows all of it", width)))
+		lines = append(lines[:height-1], d.theme.Dim.Paint(cells.Cut("… enter shows all of it", width)))
 	}
 	return lines
 }

@@ -1,6 +1,9 @@
 package tui
 
-import "github.com/cvlan/cvlan/tui/draw"
+import (
+	"github.com/cvlan/cvlan/internal/base/cells"
+	"github.com/cvlan/cvlan/tui/draw"
+)
 
 // dialog is a question over the screen: yes or no, a line to type, or one of several to choose.
 type dialog struct {
@@ -61,7 +64,7 @@ func (d *dialog) click(x, y int) (a action, open bool) {
 	}
 	if d.typed {
 		if line == 0 {
-			d.line.Point(x-boxRim-draw.Width(prompt), d.room-draw.Width(prompt))
+			d.line.Point(x-boxRim-cells.Width(prompt), d.room-cells.Width(prompt))
 			return nil, true
 		}
 		line--
@@ -83,12 +86,12 @@ const (
 func (d *dialog) over(t *draw.Theme, lines []string, width int) []string {
 	wide := 44
 	for _, l := range append(append([]string{d.title}, d.lines...), d.choices...) {
-		wide = max(wide, draw.Width(l)+6)
+		wide = max(wide, cells.Width(l)+6)
 	}
 	wide = min(wide, width-2)
 	if wide < 8 || len(lines) < 5 {
 		d.left, d.top, d.answers = width, len(lines), 0 // there is nothing to hit
-		return append([]string{draw.Cut(d.title, width)}, lines[min(1, len(lines)):]...)
+		return append([]string{cells.Cut(d.title, width)}, lines[min(1, len(lines)):]...)
 	}
 	d.room = wide - 2*boxRim
 	box := boxed(t, d.body(t, d.room, len(lines)-4), wide)
@@ -141,7 +144,7 @@ func boxed(t *draw.Theme, lines []string, width int) []string {
 	}
 	out := []string{bar("╭", "╮")}
 	for _, l := range lines {
-		in := draw.NewLine(width-2*boxRim, draw.Style{}).Raw(l, draw.Width(l))
+		in := draw.NewLine(width-2*boxRim, draw.Style{}).Raw(l, cells.Width(l))
 		out = append(out, t.Accent.Paint("│")+" "+in.Full()+" "+t.Accent.Paint("│"))
 	}
 	return append(out, bar("╰", "╯"))

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/cvlan/cvlan/api/local"
+	"github.com/cvlan/cvlan/internal/base/cells"
 	"github.com/cvlan/cvlan/tui/draw"
 )
 
@@ -40,14 +41,14 @@ func paragraph(s draw.Style, text string, width int) []string {
 	}
 	lines := draw.Wrap(text, max(width, 1))
 	for i, l := range lines {
-		lines[i] = s.Paint(draw.Cut(l, width))
+		lines[i] = s.Paint(cells.Cut(l, width))
 	}
 	return lines
 }
 
 // nothing says in the place of a list why it is empty, and what to type for there to be something.
 func nothing(t *draw.Theme, width int, title, why string, commands ...string) []string {
-	lines := append([]string{"", t.Text.Strong().Paint(draw.Cut(title, width)), ""}, paragraph(t.Dim, why, width)...)
+	lines := append([]string{"", t.Text.Strong().Paint(cells.Cut(title, width)), ""}, paragraph(t.Dim, why, width)...)
 	if len(commands) > 0 {
 		lines = append(lines, "")
 	}

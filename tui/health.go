@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/cvlan/cvlan/api/local"
+	"github.com/cvlan/cvlan/internal/base/cells"
 	"github.com/cvlan/cvlan/internal/base/words"
 	"github.com/cvlan/cvlan/tui/draw"
 )
@@ -133,7 +134,7 @@ func hanging(style draw.Style, mark, text string, width int) (lines []string) {
 	if text == "" {
 		return nil
 	}
-	in := draw.Width(mark)
+	in := cells.Width(mark)
 	for _, part := range draw.Wrap(text, max(width-in, 8)) {
 		lines = append(lines, draw.NewLine(width, draw.Style{}).Put(style, mark).To(in).Put(style, part).String())
 		mark = ""
@@ -144,17 +145,17 @@ func hanging(style draw.Style, mark, text string, width int) (lines []string) {
 // netcheck draws what the last check has found.
 func (s *healthScreen) netcheck(width int) []string {
 	t := s.theme
-	lines := []string{t.Title.Paint(draw.Cut("THIS MACHINE'S NETWORK", width))}
+	lines := []string{t.Title.Paint(cells.Cut("THIS MACHINE'S NETWORK", width))}
 	switch {
 	case s.asked && s.whole:
-		return append(lines, t.Dim.Paint(draw.Cut("asking every relay and the router; up to three seconds …", width)))
+		return append(lines, t.Dim.Paint(cells.Cut("asking every relay and the router; up to three seconds …", width)))
 	case s.check == nil && len(s.found.Skipped) > 0:
 		for _, text := range s.found.Skipped {
 			lines = append(lines, hanging(t.Dim, "", "not looked at: "+cleanText(text), width)...)
 		}
 		return lines
 	case s.check == nil:
-		return append(lines, t.Dim.Paint(draw.Cut("n checks what it lets through", width)))
+		return append(lines, t.Dim.Paint(cells.Cut("n checks what it lets through", width)))
 	}
 	for _, m := range s.check.Meaning {
 		lines = append(lines, hanging(t.Text, "", cleanText(m), width)...)

@@ -1,6 +1,9 @@
 package tui
 
-import "github.com/cvlan/cvlan/tui/draw"
+import (
+	"github.com/cvlan/cvlan/internal/base/cells"
+	"github.com/cvlan/cvlan/tui/draw"
+)
 
 // helpParts is every key, by where it works.
 var helpParts = []struct {
@@ -48,7 +51,7 @@ func (s *helpScreen) keys(width int, parts ...int) (out helpLines) {
 	add := func(text, keys string) { out.text, out.keys = append(out.text, text), append(out.keys, keys) }
 	for _, i := range parts {
 		p := helpParts[i]
-		add(s.theme.Accent.Strong().Paint(draw.Cut(p.title, width)), "")
+		add(s.theme.Accent.Strong().Paint(cells.Cut(p.title, width)), "")
 		for _, k := range p.keys {
 			key := k.key
 			for _, part := range draw.Wrap(k.does, max(width-keysTo, 8)) {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/cvlan/cvlan/api/admin"
+	"github.com/cvlan/cvlan/internal/base/cells"
 	"github.com/cvlan/cvlan/internal/base/words"
 	"github.com/cvlan/cvlan/tui/draw"
 )
@@ -67,7 +68,7 @@ func (s *keysScreen) view(width, height int) []string {
 	case s.fault != nil:
 		return append(paragraph(t.Bad, cleanText(s.fault.Error()), width), paragraph(t.Dim, cleanText(hint(s.fault)), width)...)
 	case !s.told:
-		return []string{t.Dim.Paint(draw.Cut("asking the controller …", width))}
+		return []string{t.Dim.Paint(cells.Cut("asking the controller …", width))}
 	case len(s.keys) == 0:
 		return nothing(t, width, "There are no join keys", "n makes one: good for one machine and one hour, unless you say otherwise.")
 	}

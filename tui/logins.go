@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/cvlan/cvlan/tui/draw"
+	"github.com/cvlan/cvlan/internal/base/cells"
 )
 
 // Login is one to a controller that this person has stored, a profile.
@@ -22,11 +22,11 @@ func (pickLogin) decide(m *Model) action {
 	names := make([]string, len(all))
 	wide := 0
 	for _, l := range all {
-		wide = max(wide, draw.Width(cleanName(l.Name)))
+		wide = max(wide, cells.Width(cleanName(l.Name)))
 	}
 	for i, l := range all {
 		name := cleanName(l.Name)
-		names[i] = name + strings.Repeat(" ", wide-draw.Width(name)+3) + cleanName(l.Controller)
+		names[i] = name + strings.Repeat(" ", wide-cells.Width(name)+3) + cleanName(l.Controller)
 		if l.Tenant != "" {
 			names[i] += "   tenant " + cleanName(l.Tenant)
 		}

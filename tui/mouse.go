@@ -5,6 +5,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"github.com/cvlan/cvlan/internal/base/cells"
 	"github.com/cvlan/cvlan/tui/draw"
 )
 
@@ -21,7 +22,7 @@ const buttonGap = 3
 func buttons(from int, hints ...hintText) []button {
 	out := make([]button, len(hints))
 	for i, h := range hints {
-		to := from + draw.Width(h.key) + 1 + draw.Width(h.does)
+		to := from + cells.Width(h.key) + 1 + cells.Width(h.does)
 		out[i] = button{h, from, to}
 		from = to + buttonGap
 	}
@@ -152,8 +153,8 @@ func (m *Model) wheel(b tea.MouseButton) action {
 func keyAt(text string, x int) string {
 	for word := range strings.FieldsSeq(text) {
 		before, _, _ := strings.Cut(text, word)
-		from := draw.Width(before)
-		if x >= from && x < from+draw.Width(word) && (draw.Width(word) == 1 || word == "enter" || word == "esc") {
+		from := cells.Width(before)
+		if x >= from && x < from+cells.Width(word) && (cells.Width(word) == 1 || word == "enter" || word == "esc") {
 			return word
 		}
 	}

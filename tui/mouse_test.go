@@ -7,7 +7,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"github.com/cvlan/cvlan/api/admin"
-	"github.com/cvlan/cvlan/tui/draw"
+	"github.com/cvlan/cvlan/internal/base/cells"
 )
 
 func (s *stage) clickAt(x, y int) { s.send(tea.MouseClickMsg{X: x, Y: y, Button: tea.MouseLeft}) }
@@ -19,7 +19,7 @@ func (s *stage) click(t *testing.T, texts ...string) {
 		found := false
 		for y, l := range strings.Split(s.screen(), "\n") {
 			if before, _, ok := strings.Cut(l, text); ok {
-				s.clickAt(draw.Width(before), y)
+				s.clickAt(cells.Width(before), y)
 				found = true
 				break
 			}

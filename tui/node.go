@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/cvlan/cvlan/api/admin"
+	"github.com/cvlan/cvlan/internal/base/cells"
 	"github.com/cvlan/cvlan/internal/base/words"
 	"github.com/cvlan/cvlan/tui/draw"
 )
@@ -41,10 +42,10 @@ func (s *nodesScreen) about(n *admin.Node, width int) []string {
 	if len(n.Attributes) == 0 {
 		return lines
 	}
-	lines = append(lines, "", t.Title.Paint(draw.Cut("ATTRIBUTES", width)))
+	lines = append(lines, "", t.Title.Paint(cells.Cut("ATTRIBUTES", width)))
 	names, wide := slices.Sorted(maps.Keys(n.Attributes)), labelWidth-draw.Gap
 	for _, name := range names {
-		wide = min(max(wide, draw.Width(cleanName(name))), width/2)
+		wide = min(max(wide, cells.Width(cleanName(name))), width/2)
 	}
 	for _, name := range names {
 		l := draw.NewLine(width, draw.Style{}).Cell(t.Dim, cleanName(name), wide, false).To(wide + draw.Gap)

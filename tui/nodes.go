@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/cvlan/cvlan/api/admin"
+	"github.com/cvlan/cvlan/internal/base/cells"
 	"github.com/cvlan/cvlan/internal/base/words"
 	"github.com/cvlan/cvlan/tui/draw"
 )
@@ -100,7 +101,7 @@ func (s *nodesScreen) view(width, height int) []string {
 	case s.fault != nil:
 		return append(paragraph(t.Bad, cleanText(s.fault.Error()), width), paragraph(t.Dim, cleanText(hint(s.fault)), width)...)
 	case !s.told:
-		return []string{t.Dim.Paint(draw.Cut("asking the controller …", width))}
+		return []string{t.Dim.Paint(cells.Cut("asking the controller …", width))}
 	case len(s.nodes) == 0:
 		return nothing(t, width, "There are no nodes yet", "Make a join key on the screen Keys (8), and type on a machine, with the key in FILE:", "sudo cvlan up --key-file FILE")
 	}

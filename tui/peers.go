@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/cvlan/cvlan/api/local"
+	"github.com/cvlan/cvlan/internal/base/cells"
 	"github.com/cvlan/cvlan/tui/draw"
 )
 
@@ -68,7 +69,7 @@ func (s *peersScreen) rebuild() {
 		if (s.only == "" || p.id.network == s.only) && f.matches(p) {
 			s.rows = append(s.rows, p)
 			l := &s.longest
-			l.name, l.way, l.owner = max(l.name, draw.Width(p.name)), max(l.way, draw.Width(p.way)), max(l.owner, draw.Width(p.owner))
+			l.name, l.way, l.owner = max(l.name, cells.Width(p.name)), max(l.way, cells.Width(p.way)), max(l.owner, cells.Width(p.owner))
 		}
 	}
 	s.order.sort(s.rows, s.now, s.back)
@@ -204,7 +205,7 @@ func typedText(name string) string {
 	if name == "space" {
 		return " "
 	}
-	if draw.Width(name) <= 2 && len([]rune(name)) == 1 {
+	if cells.Width(name) <= 2 && len([]rune(name)) == 1 {
 		return name
 	}
 	return ""

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/cvlan/cvlan/api/admin"
+	"github.com/cvlan/cvlan/internal/base/cells"
 	"github.com/cvlan/cvlan/tui/draw"
 )
 
@@ -66,7 +67,7 @@ func (s *policyScreen) view(width, height int) []string {
 	lines = append(lines, "")
 	switch {
 	case s.asked:
-		lines = append(lines, t.Dim.Paint(draw.Cut("asking the controller …", width)))
+		lines = append(lines, t.Dim.Paint(cells.Cut("asking the controller …", width)))
 	case s.fault != nil:
 		lines = append(append(lines, paragraph(t.Bad, cleanText(reason(s.fault)), width)...), paragraph(t.Dim, cleanText(hint(s.fault)), width)...)
 	case s.answered:

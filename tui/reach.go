@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cvlan/cvlan/api/local"
+	"github.com/cvlan/cvlan/internal/base/cells"
 	"github.com/cvlan/cvlan/tui/draw"
 )
 
@@ -91,7 +92,7 @@ func (d *details) rules(p *peer, width int) []string {
 	case d.noReach != nil:
 		return append([]string{head.String()}, append(forOperators(t, d.noReach, width), "")...)
 	case !ok:
-		return []string{head.String(), t.Dim.Paint(draw.Cut("…", width)), ""}
+		return []string{head.String(), t.Dim.Paint(cells.Cut("…", width)), ""}
 	case known.err != nil:
 		return append([]string{head.String()}, append(paragraph(t.Dim, cleanText(reason(known.err)), width), "")...)
 	case known.Policy == 0:

@@ -3,6 +3,7 @@ package tui
 import (
 	"slices"
 
+	"github.com/cvlan/cvlan/internal/base/cells"
 	"github.com/cvlan/cvlan/tui/draw"
 )
 
@@ -66,8 +67,8 @@ func compareBool(a, b bool) int {
 const rowBar = 2
 
 // rows draws a head and the rows of a list that are seen, the one under the cursor on another ground. by is nil where rows are not sorted.
-func rows(t *draw.Theme, columns []draw.Column, l *list, by *sorting, width int, cells func(row int) []cell) []string {
-	widths := draw.Widths(measured(columns, l.rows, cells), width-rowBar)
+func rows(t *draw.Theme, columns []draw.Column, l *list, by *sorting, width int, in func(row int) []cell) []string {
+	widths := draw.Widths(measured(columns, l.rows, in), width-rowBar)
 	sorted, back := -1, false
 	if by != nil {
 		by.widths, sorted, back = widths, by.column, by.back
@@ -80,7 +81,7 @@ func rows(t *draw.Theme, columns []draw.Column, l *list, by *sorting, width int,
 			ground, bar = t.Chosen, "▌ "
 		}
 		line := draw.NewLine(width, ground).Put(t.Accent, bar)
-		for i, c := range cells(row) {
+		for i, c := range in(row) {
 			if widths[i] > 0 {
 				line.Cell(c.style, c.text, widths[i], columns[i].Right).To(line.Used() + draw.Gap)
 			}
@@ -110,14 +111,14 @@ func heads(t *draw.Theme, columns []draw.Column, widths []int, sorted int, back 
 const measuredRows = 200
 
 // measured returns columns that take no more room than the first rows want, so that others have it.
-func measured(columns []draw.Column, n int, cells func(row int) []cell) []draw.Column {
+func measured(columns []draw.Column, n int, in func(row int) []cell) []draw.Column {
 	out := slices.Clone(columns)
 	for i := range out {
-		out[i].Most = min(draw.Width(out[i].Title), out[i].Most)
+		out[i].Most = min(cells.Width(out[i].Title), out[i].Most)
 	}
 	for row := range min(n, measuredRows) {
-		for i, c := range cells(row) {
-			out[i].Most = min(max(out[i].Most, draw.Width(c.text)), columns[i].Most)
+		for i, c := range in(row) {
+			out[i].Most = min(max(out[i].Most, cells.Width(c.text)), columns[i].Most)
 		}
 	}
 	return out

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/cvlan/cvlan/api/admin"
+	"github.com/cvlan/cvlan/internal/base/cells"
 	"github.com/cvlan/cvlan/internal/base/words"
 	"github.com/cvlan/cvlan/tui/draw"
 )
@@ -42,8 +43,8 @@ func (s *secret) view(t *draw.Theme, width, height int) []string {
 func (s *secret) body(t *draw.Theme, width, height int) []string {
 	room := max(width-4, 1)
 	if s.coded {
-		if len(s.qr)+1 > height || draw.Width(firstOf(s.qr)) > width {
-			text := fmt.Sprintf("The code takes %d×%d, and the terminal has %d×%d: make it larger, or its letters smaller", draw.Width(firstOf(s.qr)), len(s.qr)+1, width, height)
+		if len(s.qr)+1 > height || cells.Width(firstOf(s.qr)) > width {
+			text := fmt.Sprintf("The code takes %d×%d, and the terminal has %d×%d: make it larger, or its letters smaller", cells.Width(firstOf(s.qr)), len(s.qr)+1, width, height)
 			return append(append([]string{""}, hanging(t.Fair, "  ", text, width)...), "")
 		}
 		return centred(s.qr, width, height-1)
@@ -52,7 +53,7 @@ func (s *secret) body(t *draw.Theme, width, height int) []string {
 	if width < 20 {
 		in, room = "", width
 	}
-	lines := []string{"", in + t.Accent.Strong().Paint(draw.Cut("New join key", room)), in + t.Dim.Paint(draw.Cut(s.about, room)), ""}
+	lines := []string{"", in + t.Accent.Strong().Paint(cells.Cut("New join key", room)), in + t.Dim.Paint(cells.Cut(s.about, room)), ""}
 	for key := s.key; key != ""; {
 		n := min(room, len(key))
 		lines = append(lines, in+key[:n])
@@ -63,7 +64,7 @@ func (s *secret) body(t *draw.Theme, width, height int) []string {
 		lines = append(lines, in+l)
 	}
 	if s.copied {
-		lines = append(lines, "", in+t.Good.Paint(draw.Cut("Copied", room)))
+		lines = append(lines, "", in+t.Good.Paint(cells.Cut("Copied", room)))
 	}
 	return append(lines, "")
 }

@@ -3,6 +3,7 @@ package tui
 import (
 	"strconv"
 
+	"github.com/cvlan/cvlan/internal/base/cells"
 	"github.com/cvlan/cvlan/tui/draw"
 )
 
@@ -31,9 +32,9 @@ func (m *Model) tabs() []tab {
 			if t.badge, _ = m.screens[p].badge(); !how.badges {
 				t.badge = ""
 			}
-			t.to = x + draw.Width(t.text)
+			t.to = x + cells.Width(t.text)
 			if t.badge != "" {
-				t.to += 1 + draw.Width(t.badge)
+				t.to += 1 + cells.Width(t.badge)
 			}
 			all, x = append(all, t), t.to+how.gap
 		}

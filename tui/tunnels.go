@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/cvlan/cvlan/api/local"
+	"github.com/cvlan/cvlan/internal/base/cells"
 	"github.com/cvlan/cvlan/internal/base/words"
-	"github.com/cvlan/cvlan/tui/draw"
 )
 
 // tunnels are the security associations of IPsec, as far as somebody looks at them.
@@ -58,7 +58,7 @@ func (d *details) associations(p *peer, width int) []string {
 	if p.Protocol != local.IPsecProtocol {
 		return nil
 	}
-	lines := []string{t.Title.Paint(draw.Cut("IPSEC", width))}
+	lines := []string{t.Title.Paint(cells.Cut("IPSEC", width))}
 	if d.tunnels.err != nil {
 		return append(lines, append(forOperators(t, d.tunnels.err, width), "")...)
 	}
@@ -77,7 +77,7 @@ func (d *details) associations(p *peer, width int) []string {
 		}
 	}
 	if f.lines == nil {
-		f.lines = []string{t.Dim.Paint(draw.Cut("No association now; the next packet makes one", width))}
+		f.lines = []string{t.Dim.Paint(cells.Cut("No association now; the next packet makes one", width))}
 	}
 	return append(append(lines, f.lines...), "")
 }

@@ -8,6 +8,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"github.com/cvlan/cvlan/internal/base/cells"
 	"github.com/cvlan/cvlan/tui/draw"
 )
 
@@ -117,12 +118,12 @@ func (m *Model) header() string {
 				l.Put(t.Dim, " …")
 				break
 			}
-			l.Put(t.Text, "  ").Put(t.Text.Strong(), draw.Cut(n.name, 24)).Put(t.Text, " ").Put(stateStyle(t, n.State), cleanName(string(n.State)))
+			l.Put(t.Text, "  ").Put(t.Text.Strong(), cells.Cut(n.name, 24)).Put(t.Text, " ").Put(stateStyle(t, n.State), cleanName(string(n.State)))
 		}
 		m.reached(l)
 	}
 	flow := "↓ " + orNone(speed(w.total.in)) + "  ↑ " + orNone(speed(w.total.out)) + " "
-	if n := draw.Width(flow); w.known && l.Left() > n {
+	if n := cells.Width(flow); w.known && l.Left() > n {
 		l.To(m.width-n).Put(t.Calm, flow)
 	}
 	return l.String()
@@ -159,7 +160,7 @@ func (m *Model) rule() string {
 		l.Put(t.Rule, "── ").Put(t.Accent, caption+" ")
 	}
 	part := m.part()
-	if n := draw.Width(part); part != "" && l.Left() > n+2 {
+	if n := cells.Width(part); part != "" && l.Left() > n+2 {
 		return l.String() + draw.Rule(t.Rule, l.Left()-n-2) + t.Dim.Paint(part) + draw.Rule(t.Rule, 2)
 	}
 	return l.String() + draw.Rule(t.Rule, l.Left())

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/cvlan/cvlan/api/local"
+	"github.com/cvlan/cvlan/internal/base/cells"
 	"github.com/cvlan/cvlan/internal/base/words"
 	"github.com/cvlan/cvlan/tui/draw"
 )
@@ -28,7 +29,7 @@ var wayColumns = []draw.Column{
 // ways draws every way to a peer, the one in use first.
 func (d *details) ways(p *peer, width int) []string {
 	t := d.theme
-	lines := []string{t.Title.Paint(draw.Cut("PATHS", width))}
+	lines := []string{t.Title.Paint(cells.Cut("PATHS", width))}
 	known, ok := d.paths[p.id]
 	switch {
 	case d.noPaths != nil:
@@ -36,13 +37,13 @@ func (d *details) ways(p *peer, width int) []string {
 	case ok && known.err != nil:
 		return append(lines, paragraph(t.Dim, cleanText(reason(known.err)), width)...)
 	case !ok:
-		return append(lines, t.Dim.Paint(draw.Cut("…", width)))
+		return append(lines, t.Dim.Paint(cells.Cut("…", width)))
 	case len(known.Candidates) == 0:
 		return append(lines, paragraph(t.Dim, "None is known yet", width)...)
 	}
 	columns := slices.Clone(wayColumns)
 	for _, c := range known.Candidates {
-		columns[wayAt].Most = max(columns[wayAt].Most, draw.Width(wayPlace(c)))
+		columns[wayAt].Most = max(columns[wayAt].Most, cells.Width(wayPlace(c)))
 	}
 	if !slices.ContainsFunc(known.Candidates, func(c local.Candidate) bool { return c.MTU > 0 }) {
 		columns[wayMTU].Min = noRoom

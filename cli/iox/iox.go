@@ -12,7 +12,6 @@ import (
 	"io"
 	"os"
 	"strings"
-	"unicode/utf8"
 
 	"golang.org/x/term"
 
@@ -134,5 +133,3 @@ func readLine(r io.Reader) (string, error) {
 	}
 	return string(b), nil
 }
-
-func width(s string) int { return utf8.RuneCountInString(s) }

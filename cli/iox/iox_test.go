@@ -44,6 +44,18 @@ func TestATableIsAlignedAndFitsTheTerminal(t *testing.T) {
 	}
 }
 
+// TestWideLettersKeepColumnsApart: an ideograph takes two cells, a combining mark none.
+func TestWideLettersKeepColumnsApart(t *testing.T) {
+	o, out, _ := terminal("")
+	table := Table{}
+	table.Row("事務所", "up")
+	table.Row("cafe\u0301", "down")
+	table.Print(o)
+	if want := "事務所  up\ncafe\u0301    down\n"; out.String() != want {
+		t.Errorf("got\n%s", out)
+	}
+}
+
 func TestColourStaysOutOfPipes(t *testing.T) {
 	o, out, _ := terminal("")
 	table := Table{}

@@ -3,7 +3,7 @@ package iox
 import (
 	"strings"
 
-	"github.com/cvlan/cvlan/internal/base/clean"
+	"github.com/cvlan/cvlan/internal/base/cells"
 )
 
 // Table is rows under headings, aligned. The zero Table without headings prints rows alone.
@@ -53,15 +53,15 @@ func (t *Table) Print(o *IO) {
 		}
 		rows = append([][]cell{head}, rows...)
 	}
-	widths := fit(measure(rows), o.Width-width(t.Indent))
+	widths := fit(measure(rows), o.Width-cells.Width(t.Indent))
 	var b strings.Builder
 	for _, row := range rows {
 		b.WriteString(t.Indent)
 		for i, c := range row {
-			text := clean.Line(c.text, widths[i])
+			text := cells.Cut(c.text, widths[i])
 			b.WriteString(o.Paint(c.style, text))
 			if i < len(row)-1 {
-				b.WriteString(strings.Repeat(" ", widths[i]-width(text)) + gap)
+				b.WriteString(strings.Repeat(" ", widths[i]-cells.Width(text)) + gap)
 			}
 		}
 		b.WriteByte('\n')
@@ -76,7 +76,7 @@ func measure(rows [][]cell) []int {
 			if i == len(widths) {
 				widths = append(widths, 0)
 			}
-			widths[i] = max(widths[i], width(c.text))
+			widths[i] = max(widths[i], cells.Width(c.text))
 		}
 	}
 	return widths

@@ -7,6 +7,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/charmbracelet/x/ansi"
+
+	"github.com/cvlan/cvlan/internal/base/cells"
 )
 
 func TestALineNeverGrowsBeyondItsRoom(t *testing.T) {
@@ -19,14 +21,6 @@ func TestALineNeverGrowsBeyondItsRoom(t *testing.T) {
 	}
 	if got := NewLine(9, Style{}).Cell(Style{}, "ab", 4, true).Put(Style{}, "c").String(); got != "  abc" {
 		t.Errorf("got %q", got)
-	}
-}
-
-func TestCutEndsInDots(t *testing.T) {
-	for width, want := range map[int]string{-1: "", 0: "", 1: "…", 4: "wor…", 9: "wordswide"} {
-		if got := Cut("wordswide", width); got != want {
-			t.Errorf("to %d: %q", width, got)
-		}
 	}
 }
 
@@ -82,7 +76,7 @@ func TestGraphs(t *testing.T) {
 	for _, v := range [][]float64{nil, {math.Inf(1)}, {-1}, {0}} {
 		for w := range 4 {
 			for _, l := range Bars(v, w, 3, 1, plain) {
-				if Width(l) != w {
+				if cells.Width(l) != w {
 					t.Errorf("%v: %q is not %d wide", v, l, w)
 				}
 			}

@@ -1,6 +1,10 @@
 package draw
 
-import "unicode"
+import (
+	"unicode"
+
+	"github.com/cvlan/cvlan/internal/base/cells"
+)
 
 // Editor is a line of text that a person types.
 type Editor struct {
@@ -95,14 +99,14 @@ func (e *Editor) Draw(l *Line, s Style, here bool) {
 		under, rest = string(e.text[e.at:e.at+1]), string(e.text[e.at+1:])
 	}
 	l.Put(s, head)
-	l.Raw("\x1b[7m"+under+"\x1b[m", Width(under))
+	l.Raw("\x1b[7m"+under+"\x1b[m", cells.Width(under))
 	l.Put(s, rest)
 }
 
 // from returns the first rune that is seen of a text that is longer than its room: the cursor always is.
 func (e *Editor) from(room int) int {
 	from := 0
-	for from < e.at && Width(string(e.text[from:e.at])) > room-1 {
+	for from < e.at && cells.Width(string(e.text[from:e.at])) > room-1 {
 		from++
 	}
 	return from
@@ -112,7 +116,7 @@ func (e *Editor) from(room int) int {
 func (e *Editor) Point(x, room int) {
 	from := e.from(room)
 	at := from
-	for at < len(e.text) && Width(string(e.text[from:at+1])) <= x {
+	for at < len(e.text) && cells.Width(string(e.text[from:at+1])) <= x {
 		at++
 	}
 	e.at = at

@@ -4,29 +4,9 @@ import (
 	"strings"
 
 	"github.com/charmbracelet/x/ansi"
+
+	"github.com/cvlan/cvlan/internal/base/cells"
 )
-
-// Width returns how many cells a text takes; its styles take none.
-func Width(text string) int {
-	for i := range len(text) {
-		if c := text[i]; c < 0x20 || c > 0x7e {
-			return ansi.StringWidth(text)
-		}
-	}
-	return len(text)
-}
-
-// Cut returns a plain text that takes at most width cells; one that was longer ends in "…".
-func Cut(text string, width int) string {
-	switch {
-	case width <= 0:
-		return ""
-	case Width(text) <= width:
-		return text
-	default:
-		return ansi.Truncate(text, width, "…")
-	}
-}
 
 // Line is a line under construction. It never grows beyond its room.
 type Line struct {
@@ -43,11 +23,11 @@ func NewLine(room int, under Style) *Line {
 
 // Put adds text, or as much as there is room for.
 func (l *Line) Put(s Style, text string) *Line {
-	text = Cut(text, l.room-l.used)
+	text = cells.Cut(text, l.room-l.used)
 	if text == "" {
 		return l
 	}
-	l.used += Width(text)
+	l.used += cells.Width(text)
 	if s = s.Over(l.under); s == (Style{}) {
 		l.b = append(l.b, text...)
 		return l
@@ -66,10 +46,10 @@ func (l *Line) To(column int) *Line {
 
 // Cell adds text in a field of so many cells, at its left or right end.
 func (l *Line) Cell(s Style, text string, width int, right bool) *Line {
-	text = Cut(text, min(width, l.room-l.used))
+	text = cells.Cut(text, min(width, l.room-l.used))
 	end := l.used + width
 	if right {
-		l.To(end - Width(text))
+		l.To(end - cells.Width(text))
 	}
 	return l.Put(s, text).To(end)
 }
@@ -126,7 +106,7 @@ func Beside(left []string, width int, gap string, right []string) []string {
 		if i < len(right) {
 			r = right[i]
 		}
-		out[i] = l + blanks(max(width-Width(l), 0)) + gap + r
+		out[i] = l + blanks(max(width-cells.Width(l), 0)) + gap + r
 	}
 	return out
 }
@@ -137,7 +117,7 @@ func Above(ground []string, block []string, x, y, width int) []string {
 		if at := y + i; at >= 0 && at < len(ground) {
 			below := ground[at]
 			left := ansi.Truncate(below, x, "")
-			ground[at] = left + "\x1b[m" + blanks(max(x-Width(left), 0)) + line + "\x1b[m" + ansi.TruncateLeft(below, x+width, "")
+			ground[at] = left + "\x1b[m" + blanks(max(x-cells.Width(left), 0)) + line + "\x1b[m" + ansi.TruncateLeft(below, x+width, "")
 		}
 	}
 	return ground

@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"github.com/charmbracelet/x/ansi"
+
+	"github.com/cvlan/cvlan/internal/base/cells"
 )
 
 // Wrap breaks a plain text into lines of at most width cells: at blanks, and within words that are longer than a line. It never breaks
@@ -19,7 +21,7 @@ func Wrap(text string, width int) (lines []string) {
 }
 
 func wrapLine(text string, width int) (lines []string) {
-	if Width(text) <= width {
+	if cells.Width(text) <= width {
 		return []string{text}
 	}
 	body := strings.TrimLeft(text, " ")
@@ -27,7 +29,7 @@ func wrapLine(text string, width int) (lines []string) {
 	room := width - len(in)
 	line, used := "", 0
 	for word := range strings.SplitSeq(body, " ") {
-		n := Width(word)
+		n := cells.Width(word)
 		if used > 0 && used+1+n <= room {
 			line, used = line+" "+word, used+1+n
 			continue
@@ -35,7 +37,7 @@ func wrapLine(text string, width int) (lines []string) {
 		if used > 0 {
 			lines = append(lines, in+line)
 		}
-		for ; n > room; n = Width(word) {
+		for ; n > room; n = cells.Width(word) {
 			head := ansi.Truncate(word, room, "")
 			if head == "" { // not even a cell of it has room
 				word = ""
