@@ -25,5 +25,12 @@ func stoppable() bool {
 	return err == nil && err2 == nil && own == of && unix.Getpgrp() != own
 }
 
-// halt stops the program and its group until a shell has them go on.
-func halt() { _ = unix.Kill(0, unix.SIGSTOP) }
+// halt stops the program and its group until a shell has them go on. Of several threads the one that asks may run on for a moment, hence it waits.
+func halt() {
+	goOn := make(chan os.Signal, 1)
+	signal.Notify(goOn, syscall.SIGCONT)
+	defer signal.Stop(goOn)
+	if unix.Kill(0, unix.SIGSTOP) == nil {
+		<-goOn
+	}
+}
