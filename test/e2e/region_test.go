@@ -65,9 +65,12 @@ func TestANodeMovesHomeInsideARegion(t *testing.T) {
 	w.lab.Heal(n[1].Host, r[0].Host)
 	r[1].Proc.Kill()
 	n[0].reachesBy("n2", local.PathRelay, 2*heals)
-	if s := w.shows(r[0]); s.Region.Relays[0].Up || s.Clients != 2 {
-		t.Errorf("%+v, and %d clients", s.Region, s.Clients)
-	}
+	w.eventually(soon, "the relay misses the other", func() error {
+		if s := w.shows(r[0]); s.Region.Relays[0].Up || s.Clients != 2 {
+			return fmt.Errorf("%+v, and %d clients", s.Region, s.Clients)
+		}
+		return nil
+	})
 }
 
 func TestANodeIsTheRelayOfItsTenant(t *testing.T) {
