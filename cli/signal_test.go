@@ -172,3 +172,24 @@ func TestASignalEndsWhatFollows(t *testing.T) {
 		})
 	}
 }
+
+// TestNobodyReadsOnSaysNothing: `cvlan … | head` ends the command without a word once head has had enough.
+func TestNobodyReadsOnSaysNothing(t *testing.T) {
+	for _, line := range []string{"--help", "admin node --help", "version --json", "completion bash"} {
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Close()
+		p := start(t, line, "/none/s")
+		p.Stdout = w
+		_ = p.Run()
+		w.Close()
+		switch s := p.ProcessState.Sys().(syscall.WaitStatus); {
+		case (!s.Signaled() || s.Signal() != syscall.SIGPIPE) && s.ExitStatus() != 141:
+			t.Errorf("%s: ended with %d, %v, not by a broken pipe", line, s.ExitStatus(), s.Signal())
+		case p.errs.Len() != 0:
+			t.Errorf("%s: it said %q", line, p.errs.String())
+		}
+	}
+}
