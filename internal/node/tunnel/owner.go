@@ -73,6 +73,7 @@ func (o *owner) run() {
 	for {
 		select {
 		case <-o.closed:
+			o.leave(mono.Never)
 			return
 		case ask := <-o.asks:
 			ask()
@@ -189,7 +190,7 @@ func (o *owner) tick() {
 	now := o.t.clock.Now()
 	o.part(now)
 	o.relane(now)
-	_ = o.leave(now) // a socket that does not close is forgotten all the same
+	o.leave(now)
 	if o.guide == nil {
 		return
 	}

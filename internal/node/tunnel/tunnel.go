@@ -215,7 +215,7 @@ func (t *Tunnel) Close() error {
 	}
 	err := errors.Join(t.tun.Close(), t.closeDoors()) // nobody waits in a system call any more
 	t.owner.stop()
-	err = errors.Join(err, t.closeDoors(), t.owner.leave(mono.Never)) // nor for sockets that came at this very moment
+	err = errors.Join(err, t.closeDoors()) // nor for sockets that came at this very moment
 	for _, x := range t.owner.gone() {
 		err = errors.Join(err, x.Close())
 	}
