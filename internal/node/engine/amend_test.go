@@ -11,10 +11,7 @@ import (
 func TestSettingsChangeWhileTheTunnelGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t)
-		s.reachable()
-		s.run()
-		defer s.stop()
-		s.tell(frame(s.snapshot()))
+		s.begins(frame(s.snapshot()))
 		s.settle()
 		tunnel := s.tunnel
 		s.engine.Amend(Settings{MTU: 1300, Port: 50000})

@@ -156,6 +156,14 @@ func (s *stage) reachable() {
 	s.mu.Unlock()
 }
 
+// begins runs the engine, until the test ends, where the controller is reachable and says something first.
+func (s *stage) begins(f *pb.Frame) {
+	s.reachable()
+	s.run()
+	s.Cleanup(s.stop)
+	s.tell(f)
+}
+
 // said returns the frames that the node has sent since the last call.
 func (s *stage) said() (all []*pb.Frame) {
 	synctest.Wait()
@@ -248,10 +256,7 @@ func TestTunnelFollowsTheMap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t)
 		a, b := s.other(200, "10.9.0.2", "a"), s.other(201, "10.9.0.3", "b")
-		s.reachable()
-		s.run()
-		defer s.stop()
-		s.tell(frame(s.snapshot(a)))
+		s.begins(frame(s.snapshot(a)))
 		if st := s.settle(); st.State != Up {
 			t.Fatalf("%+v %+v", st, st.Problem)
 		}
@@ -281,10 +286,7 @@ func TestTunnelFollowsTheMap(t *testing.T) {
 func TestPendingNodeTouchesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t)
-		s.reachable()
-		s.run()
-		defer s.stop()
-		s.tell(frame(&pb.Map{To: at(1, 1), Snapshot: true, Network: network("10.9.0.0/24"), Self: s.self(true)}))
+		s.begins(frame(&pb.Map{To: at(1, 1), Snapshot: true, Network: network("10.9.0.0/24"), Self: s.self(true)}))
 		if st := s.settle(); st.State != Pending || st.Interface != "" || s.tunnel != nil {
 			t.Fatalf("%+v", st)
 		}
@@ -298,10 +300,7 @@ func TestPendingNodeTouchesNothing(t *testing.T) {
 func TestEndpointsAreReportedWhenTheyExistAndWhenTheyChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t)
-		s.reachable()
-		s.run()
-		defer s.stop()
-		s.tell(frame(s.snapshot()))
+		s.begins(frame(s.snapshot()))
 		reported := func() (last string) {
 			for _, f := range s.said() {
 				for _, e := range f.GetReport().GetEndpoints() {
@@ -371,10 +370,7 @@ func TestClashWithTheLANIsRefusedAndBothAreNamed(t *testing.T) {
 		s := newStage(t)
 		lan := []osnet.Clash{{Range: netip.MustParsePrefix("10.9.0.0/16"), On: "eth0"}}
 		s.host.routes = lan
-		s.reachable()
-		s.run()
-		defer s.stop()
-		s.tell(frame(s.snapshot()))
+		s.begins(frame(s.snapshot()))
 		st := s.settle()
 		if st.State != Failed || st.Problem.Code != "range-clash" || !strings.Contains(st.Problem.What, "10.9.0.0/24") || !strings.Contains(st.Problem.What, "10.9.0.0/16") || !strings.Contains(st.Problem.What, "eth0") {
 			t.Fatalf("%+v %+v", st, st.Problem)
@@ -396,10 +392,7 @@ func TestClashWithAnotherMembershipIsRefusedAndBothAreNamed(t *testing.T) {
 		if err := s.cfg.Ledger.take(7, "home", []netip.Prefix{netip.MustParsePrefix("10.9.0.128/25")}); err != nil {
 			t.Fatal(err)
 		}
-		s.reachable()
-		s.run()
-		defer s.stop()
-		s.tell(frame(s.snapshot()))
+		s.begins(frame(s.snapshot()))
 		st := s.settle()
 		if st.State != Failed || !strings.Contains(st.Problem.What, `"office"`) || !strings.Contains(st.Problem.What, `"home"`) || st.Problem.Hint == "" {
 			t.Fatalf("%+v %+v", st, st.Problem)
@@ -416,10 +409,7 @@ func TestNoTUNIsAProblemThatHeals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t)
 		s.noTUN = errors.New("make the TUN device: no permission; run as root")
-		s.reachable()
-		s.run()
-		defer s.stop()
-		s.tell(frame(s.snapshot()))
+		s.begins(frame(s.snapshot()))
 		if st := s.settle(); st.State != Failed || st.Problem.Hint != "run as root" {
 			t.Fatalf("%+v %+v", st, st.Problem)
 		}
@@ -437,10 +427,7 @@ func TestTUNThatIsTakenAwayComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t)
 		a := s.other(200, "10.9.0.2", "a")
-		s.reachable()
-		s.run()
-		defer s.stop()
-		s.tell(frame(s.snapshot(a)))
+		s.begins(frame(s.snapshot(a)))
 		s.settle()
 		lost := s.tunnel
 		close(lost.gone)
@@ -478,10 +465,7 @@ func TestPortOfLastTimeIsUsedIfItIsFree(t *testing.T) {
 func TestRemovedNodeLeavesTheHost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t)
-		s.reachable()
-		s.run()
-		defer s.stop()
-		s.tell(frame(s.snapshot()))
+		s.begins(frame(s.snapshot()))
 		s.settle()
 		s.tell(&pb.Frame{Body: &pb.Frame_Goaway{Goaway: &pb.Goaway{Reason: pb.GoawayReason_GOAWAY_REASON_REMOVED}}})
 		s.line.Close()
@@ -495,10 +479,7 @@ func TestFullDiskIsAWarningAndNothingIsLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t)
 		s.disk.refuse(errFull)
-		s.reachable()
-		s.run()
-		defer s.stop()
-		s.tell(frame(s.snapshot()))
+		s.begins(frame(s.snapshot()))
 		time.Sleep(saveEvery)
 		st := s.settle()
 		if st.State != Up || len(st.Warnings) != 1 || st.Warnings[0].Code != "state-not-saved" || st.Warnings[0].Hint == "" {
