@@ -18,14 +18,13 @@ import (
 )
 
 // silence listens, answers nobody, and tells each time that somebody has called.
-func silence(t *testing.T, network, address string) (addr string, called <-chan struct{}) {
+func silence(t *testing.T, network, address string, called chan<- struct{}) (addr string) {
 	t.Helper()
 	l, err := net.Listen(network, address)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
-	calls := make(chan struct{}, 1)
 	go func() {
 		for {
 			c, err := l.Accept()
@@ -34,12 +33,35 @@ func silence(t *testing.T, network, address string) (addr string, called <-chan 
 			}
 			t.Cleanup(func() { c.Close() })
 			select {
-			case calls <- struct{}{}:
+			case called <- struct{}{}:
 			default:
 			}
 		}
 	}()
-	return l.Addr().String(), calls
+	return l.Addr().String()
+}
+
+// silent is a daemon and a controller that take every call and answer none, with a folder in which the keys to them are.
+func silent(t *testing.T) (dir, socket string, called <-chan struct{}) {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "cvlan") // the path of a socket must be short
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	calls := make(chan struct{}, 1)
+	socket = silence(t, "unix", filepath.Join(dir, "s"), calls)
+	controller := silence(t, "tcp", "127.0.0.1:0", calls)
+	for kind, name := range map[ticket.Kind]string{ticket.Join: "join.key", ticket.Admin: "admin.key"} {
+		text, err := ticket.Ticket{Kind: kind, Addrs: []string{controller}, ID: 1, Secret: key.NewSecret()}.Encode()
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, name), []byte(text+"\n"), 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir, socket, calls
 }
 
 // blind is a machine of which nothing is known.
@@ -51,22 +73,8 @@ func (blind) Journal(context.Context) string                        { return "" 
 // TestCtrlCEndsWhatWaits presses ctrl-C while a command waits for somebody who does not answer: it ends at once with 130, says nothing false,
 // and leaves no file.
 func TestCtrlCEndsWhatWaits(t *testing.T) {
-	dir, err := os.MkdirTemp("", "cvlan") // the path of a socket must be short
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(dir)
-	socket, daemonCalled := silence(t, "unix", filepath.Join(dir, "s"))
-	controller, controllerCalled := silence(t, "tcp", "127.0.0.1:0")
-	adminKey, err := ticket.Ticket{Kind: ticket.Admin, Addrs: []string{controller}, ID: 1, Secret: key.NewSecret()}.Encode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	joinKey, err := ticket.Ticket{Kind: ticket.Join, Addrs: []string{controller}, ID: 1, Secret: key.NewSecret()}.Encode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, text := range map[string]string{"admin.key": adminKey, "join.key": joinKey, "p.hujson": "{}", "t.toml": "", "a.csr": "-----BEGIN CERTIFICATE REQUEST-----"} {
+	dir, socket, called := silent(t)
+	for name, text := range map[string]string{"p.hujson": "{}", "t.toml": "", "a.csr": "-----BEGIN CERTIFICATE REQUEST-----"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text+"\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -98,10 +106,7 @@ func TestCtrlCEndsWhatWaits(t *testing.T) {
 				return ""
 			}}
 			go func() {
-				select {
-				case <-daemonCalled:
-				case <-controllerCalled:
-				}
+				<-called
 				press()
 			}()
 			if got := cli.Run(ctx, env, strings.Fields(line)); got != int(iox.Interrupted) {

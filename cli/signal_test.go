@@ -15,8 +15,6 @@ import (
 	"time"
 
 	"github.com/cvlan/cvlan/api/local"
-	"github.com/cvlan/cvlan/internal/base/key"
-	"github.com/cvlan/cvlan/internal/base/ticket"
 )
 
 // process is the program, run for itself in a folder of its own, with a daemon and a controller that take every call and answer none.
@@ -71,22 +69,7 @@ var signals = map[os.Signal]int{syscall.SIGINT: 130, syscall.SIGTERM: 143}
 
 // TestASignalEndsWhatWaits stops real processes while they wait for somebody who does not answer.
 func TestASignalEndsWhatWaits(t *testing.T) {
-	dir, err := os.MkdirTemp("", "cvlan") // the path of a socket must be short
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(dir)
-	socket, daemonCalled := silence(t, "unix", filepath.Join(dir, "s"))
-	controller, controllerCalled := silence(t, "tcp", "127.0.0.1:0")
-	for kind, name := range map[ticket.Kind]string{ticket.Join: "join.key", ticket.Admin: "admin.key"} {
-		text, err := ticket.Ticket{Kind: kind, Addrs: []string{controller}, ID: 1, Secret: key.NewSecret()}.Encode()
-		if err == nil {
-			err = os.WriteFile(filepath.Join(dir, name), []byte(text+"\n"), 0o600)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
+	dir, socket, called := silent(t)
 	for _, line := range []string{
 		"up --key-file DIR/join.key", "down", "logout --yes", "ping db", "wait", "netcheck", "status --watch", "peers path db --watch", "policy log -f", "ipsec log -f", "doctor", "debug bundle",
 		"admin export -o all.toml", "admin key create --network office --out new.key", "admin ca crl --out list.crl", "policy edit --network office",
@@ -99,10 +82,7 @@ func TestASignalEndsWhatWaits(t *testing.T) {
 				if err := p.Start(); err != nil {
 					t.Fatal(err)
 				}
-				select {
-				case <-daemonCalled:
-				case <-controllerCalled:
-				}
+				<-called
 				p.leaves(t, s, code)
 				if out.Len() > 0 {
 					t.Errorf("%v: it wrote %q", s, out.String())
