@@ -14,23 +14,31 @@ import (
 	"github.com/cvlan/cvlan/internal/base/key"
 )
 
-// Whoever has the key of a tenant's authority can make certificates for any node, but not with the key that the node has joined with.
-func TestACertificateForAnotherKeyIsNotBelieved(t *testing.T) {
+// founded opens a store and its authority, and makes a tenant.
+func founded(t *testing.T) (*sqlite.Store, *ca.CA, store.Tenant) {
+	t.Helper()
 	ctx := t.Context()
 	db, err := sqlite.Open(ctx, sqlite.Config{Dir: t.TempDir(), Readers: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer db.Close()
+	t.Cleanup(func() { db.Close() })
 	authority, err := ca.Open(ctx, ca.Config{Keeper: db, Domain: db.Meta().TrustDomain, Controller: db.Meta().Controller})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &Controller{cfg: Config{Now: time.Now}, store: db, ca: authority}
 	tenant, err := makeTenant(ctx, db, authority, self, ident.New[ident.Tenant](), "acme")
 	if err != nil {
 		t.Fatal(err)
 	}
+	return db, authority, tenant
+}
+
+// Whoever has the key of a tenant's authority can make certificates for any node, but not with the key that the node has joined with.
+func TestACertificateForAnotherKeyIsNotBelieved(t *testing.T) {
+	ctx := t.Context()
+	db, authority, tenant := founded(t)
+	c := &Controller{cfg: Config{Now: time.Now}, store: db, ca: authority}
 	node, id := joined(t, db.For(tenant.ID))
 	chain := func(holder key.Identity, n ident.Node) []*x509.Certificate {
 		t.Helper()

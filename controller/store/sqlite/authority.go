@@ -23,13 +23,9 @@ func (h handle) ReplaceAuthority(ctx context.Context, actor string, next store.A
 		if n, err := own(w, value[int], countOldAuthorities); err != nil || n > 0 {
 			return errors.Join(err, fmt.Errorf("authority of tenant %s: %w: the one before it has not ended", h.tenant, store.ErrConflict))
 		}
-		was, err := own(w, scanAuthority, selectAuthority)
+		was, old, err := h.signing(w)
 		if err != nil {
-			return missing(err, "authority of tenant", h.tenant)
-		}
-		old, err := x509.ParseCertificate(was.Certificate)
-		if err != nil {
-			return fmt.Errorf("authority of tenant %s: its certificate: %w", h.tenant, err)
+			return err
 		}
 		if _, err := w.audit(actor, "authority.replace", h.tenant, slog.String("old", store.Serial(old)), slog.String("new", store.Serial(cert)), slog.Bool("certified", len(next.Cross) > 0)); err != nil {
 			return err
@@ -44,6 +40,17 @@ func (h handle) ReplaceAuthority(ctx context.Context, actor string, next store.A
 	})
 }
 
+// signing is the tenant's authority, and its certificate.
+func (h handle) signing(w *work) (a store.Authority, cert *x509.Certificate, err error) {
+	if a, err = own(w, scanAuthority, selectAuthority); err != nil {
+		return a, nil, missing(err, "authority of tenant", h.tenant)
+	}
+	if cert, err = x509.ParseCertificate(a.Certificate); err != nil {
+		err = fmt.Errorf("authority of tenant %s: its certificate: %w", h.tenant, err)
+	}
+	return a, cert, err
+}
+
 // OldAuthorities implements store.Handle.
 func (h handle) OldAuthorities(ctx context.Context) ([]store.OldAuthority, error) {
 	return readAll(ctx, h, scanOldAuthority, selectOldAuthorities)
@@ -52,13 +59,9 @@ func (h handle) OldAuthorities(ctx context.Context) ([]store.OldAuthority, error
 // SetCross implements store.Handle.
 func (h handle) SetCross(ctx context.Context, actor, serial string, cross [][]byte) error {
 	return h.write(ctx, func(w *work) error {
-		now, err := own(w, scanAuthority, selectAuthority)
+		_, cert, err := h.signing(w)
 		if err != nil {
-			return missing(err, "authority of tenant", h.tenant)
-		}
-		cert, err := x509.ParseCertificate(now.Certificate)
-		if err != nil {
-			return fmt.Errorf("authority of tenant %s: its certificate: %w", h.tenant, err)
+			return err
 		}
 		if store.Serial(cert) != serial {
 			return fmt.Errorf("authority %s: %w: another one signs meanwhile", serial, store.ErrConflict)

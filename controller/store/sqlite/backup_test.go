@@ -220,8 +220,10 @@ func TestARestoreOverAWreckPutsItsLogAside(t *testing.T) {
 	}
 }
 
-func TestABackupOfARunningControllersFolder(t *testing.T) {
-	dir := t.TempDir()
+// withANode is the folder of a store that has closed, with a tenant and a node in it.
+func withANode(t *testing.T) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
 	s := openTest(t, Config{Dir: dir})
 	h, _, k, secret := settle(t, s)
 	if _, err := h.Admit(t.Context(), machine(k, secret)); err != nil {
@@ -230,6 +232,11 @@ func TestABackupOfARunningControllersFolder(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
+	return dir
+}
+
+func TestABackupOfARunningControllersFolder(t *testing.T) {
+	dir := withANode(t)
 	r, err := Inspect(t.Context(), dir)
 	if err != nil || r.Nodes != 1 || r.Tenants != 1 || r.Events < 4 || !strings.Contains(r.String(), "is whole") {
 		t.Errorf("%+v, %v", r, err)

@@ -19,15 +19,7 @@ func TestATrailThatWasChangedIsFound(t *testing.T) {
 		"all of them":       `DELETE FROM event`,
 		"one of the future": `UPDATE event SET seq = seq + 1 WHERE (tenant, seq) IN (SELECT tenant, max(seq) FROM event GROUP BY tenant)`,
 	} {
-		dir := t.TempDir()
-		s := openTest(t, Config{Dir: dir})
-		h, _, k, secret := settle(t, s)
-		if _, err := h.Admit(t.Context(), machine(k, secret)); err != nil {
-			t.Fatal(err)
-		}
-		if err := s.Close(); err != nil {
-			t.Fatal(err)
-		}
+		dir := withANode(t)
 		db, err := sql.Open("sqlite", filepath.Join(dir, fileName))
 		if err != nil {
 			t.Fatal(err)
