@@ -9,6 +9,7 @@ import (
 
 	"github.com/cvlan/cvlan/api/local"
 	"github.com/cvlan/cvlan/internal/lab/deploy"
+	"github.com/cvlan/cvlan/internal/lab/series"
 )
 
 // used is the relay that carries what one node sends to another.
@@ -62,19 +63,26 @@ func TestADrainedRelayIsLeftWithoutALoss(t *testing.T) {
 	}
 }
 
-// A suspended node is cut off where its traffic goes, though neither end has heard of it, and comes back when it is approved.
-func TestASuspendedNodeIsCutOffAtTheRelayUntilItIsApproved(t *testing.T) {
-	w := begin(t)
+// unheard are two nodes between which a series goes through a relay, and who hear nothing of the controller any more.
+func (w *world) unheard() (*controller, [2]*node, *deploy.Relay, *series.Series) {
+	w.t.Helper()
 	c, n, _, relays := w.apart(1, "sym", "sym")
 	n[0].reachesBy("n2", local.PathRelay, soon)
 	s := n[0].sends(n[1])
 	w.flows(s, time.Now(), heals)
 	w.lab.Cut(n[0].Host, c.Host)
 	w.lab.Cut(n[1].Host, c.Host)
+	return c, n, relays[0], s
+}
+
+// A suspended node is cut off where its traffic goes, though neither end has heard of it, and comes back when it is approved.
+func TestASuspendedNodeIsCutOffAtTheRelayUntilItIsApproved(t *testing.T) {
+	w := begin(t)
+	c, n, relay, s := w.unheard()
 	at := time.Now()
 	c.admin("node", "suspend", "n2")
 	w.eventually(2*time.Second, "the relay parts with it", func() error {
-		if st := w.stats(relays[0]); st.Clients != 1 || st.Admits.Removed != 1 {
+		if st := w.stats(relay); st.Clients != 1 || st.Admits.Removed != 1 {
 			return fmt.Errorf("it has %d clients and turns %d away", st.Clients, st.Admits.Removed)
 		}
 		return nil
@@ -84,7 +92,7 @@ func TestASuspendedNodeIsCutOffAtTheRelayUntilItIsApproved(t *testing.T) {
 	w.lab.Heal(n[0].Host, c.Host)
 	w.lab.Heal(n[1].Host, c.Host)
 	n[0].reachesBy("n2", local.PathRelay, time.Minute)
-	if st := w.stats(relays[0]); st.Admits.Removed != 0 {
+	if st := w.stats(relay); st.Admits.Removed != 0 {
 		t.Errorf("the relay still turns %d away", st.Admits.Removed)
 	}
 	w.flows(s, time.Now(), heals)
@@ -93,27 +101,22 @@ func TestASuspendedNodeIsCutOffAtTheRelayUntilItIsApproved(t *testing.T) {
 // A node that was removed is cut off where its traffic goes: neither end has heard of it, both have valid keys, and nothing passes.
 func TestARemovedNodeIsCutOffAtTheRelay(t *testing.T) {
 	w := begin(t)
-	c, n, _, relays := w.apart(1, "sym", "sym")
-	n[0].reachesBy("n2", local.PathRelay, soon)
-	s := n[0].sends(n[1])
-	w.flows(s, time.Now(), heals)
-	w.lab.Cut(n[0].Host, c.Host)
-	w.lab.Cut(n[1].Host, c.Host)
+	c, n, relay, s := w.unheard()
 	w.flows(s, time.Now(), heals)
 	at := time.Now()
 	c.admin("node", "delete", "n2", "--yes")
 	w.eventually(heals, "the relay carries nothing more", func() error {
-		before := w.carried(relays[0])
+		before := w.carried(relay)
 		if t := s.Since(at, 0); t.Quiet < 300*time.Millisecond {
 			return fmt.Errorf("the last answer came %v ago", t.Quiet)
 		}
-		if now := w.carried(relays[0]); now != before {
+		if now := w.carried(relay); now != before {
 			return fmt.Errorf("it has carried %d packets more", now-before)
 		}
 		return nil
 	})
 	t.Logf("cut off %v after the deletion", (time.Since(at) - s.Since(at, 0).Quiet).Round(time.Millisecond))
-	before := w.stats(relays[0])
+	before := w.stats(relay)
 	for i, m := range n {
 		p := m.wg().Peers
 		if len(p) != 1 || p[0].KeysSince == nil {
@@ -123,7 +126,7 @@ func TestARemovedNodeIsCutOffAtTheRelay(t *testing.T) {
 	if tally := s.End(late); tally.Lost == 0 {
 		t.Error("nothing was lost")
 	}
-	after := w.stats(relays[0])
+	after := w.stats(relay)
 	if after.Admits.Removed != 1 || after.Clients != 1 {
 		t.Errorf("the relay has %d clients and turns %d away", after.Clients, after.Admits.Removed)
 	}
