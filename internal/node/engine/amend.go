@@ -68,10 +68,11 @@ func (e *Engine) setPort() {
 	e.note()
 }
 
-// setMTU tells host and tunnel, whichever sends more first.
+// setMTU tells host and tunnel: the tunnel first what it is to carry more, the host first what it is to send less.
 func (e *Engine) setMTU() {
 	d, n := e.dev, e.mtu()
-	if n > d.mtu {
+	more := n > d.mtu
+	if more {
 		d.tunnel.SetMTU(n)
 	}
 	c := d.config
@@ -83,8 +84,9 @@ func (e *Engine) setMTU() {
 		}
 		d.config = c
 	}
-	d.mtu = n
-	d.tunnel.SetMTU(n)
+	if d.mtu = n; !more {
+		d.tunnel.SetMTU(n)
+	}
 	e.log.Info("MTU changed", logx.Interface, d.name, "mtu", n)
 }
 
