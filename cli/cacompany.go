@@ -13,7 +13,7 @@ func newCARequest(s *session) *cobra.Command {
 	c := &cobra.Command{
 		Use: "request", Short: "Make a certificate request for a company's own authority",
 		Long: "request makes a key for the tenant's authority and writes a certificate request (PKCS #10) for it, for a company's own authority to sign as one of a subordinate authority. The key never leaves the " +
-			"controller, and nothing changes until cvlan admin ca install. A request that still waits is forgotten. With --same-key the request is for the key that signs already, to have a " +
+			"controller, and nothing changes until cvlan admin ca install. A request that still waits is given again; only one for another --subject takes its place, and what is signed of the old one is worth nothing then. With --same-key the request is for the key that signs already, to have a " +
 			"certificate renewed.",
 		Example: "  cvlan admin ca request > cvlan.csr\n  cvlan admin ca request --subject 'CN=CloudVLAN,O=Example Ltd,C=GB' --out cvlan.csr\n  cvlan admin ca request --same-key --out cvlan.csr",
 		Args:    takes(),
@@ -24,17 +24,25 @@ func newCARequest(s *session) *cobra.Command {
 	s.tells(c, func(w *work, _ []string) error {
 		q := admin.RequestCertificateIn{InTenant: w.InTenant}
 		q.Body.Subject, q.Body.SameKey = subject, same
-		r, err := admin.Call(w, w.client, admin.RequestCertificate, q)
-		if err != nil {
-			return err
-		}
+		to := either(file, "-")
 		if w.out.ForScripts() {
-			return w.show(r.Body, nil)
+			to = ""
 		}
-		if err := w.putOut(file, false, onlyPEM(r.Body.CSR)); err != nil || file == "" || file == "-" {
+		var r admin.CARequest
+		if err := w.fill(to, false, func() ([]byte, error) { // which comes first: whoever waits for another's signature must not lose that by a wrong name
+			out, err := admin.Call(w, w.client, admin.RequestCertificate, q)
+			r = out.Body
+			return onlyPEM(r.CSR), err
+		}); err != nil {
 			return err
 		}
-		s.IO.Printf("The request of %s is in %s", iox.Clean(r.Body.Subject), file)
+		switch to {
+		case "":
+			return w.show(r, nil)
+		case "-":
+			return nil
+		}
+		s.IO.Printf("The request of %s is in %s", iox.Clean(r.Subject), file)
 		s.IO.Notef("Have it signed as a subordinate authority's (CA:TRUE, pathlen 0, keyCertSign and cRLSign), then: cvlan admin ca install CHAIN.pem")
 		return nil
 	}, "subject")

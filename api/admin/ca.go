@@ -29,7 +29,7 @@ var (
 		Summary: "Get the revocation lists", Detail: "One of each authority, made now (RFC 5280). The same are served without a key at /crl/{tenant}/{authority}.crl, in DER."}}
 	RequestCertificate = Op[RequestCertificateIn, RequestCertificateOut]{Route{
 		ID: "requestCertificate", Method: http.MethodPost, Path: "/api/v1/tenants/{tenant}/ca/request", Scope: AuthoritiesWrite, Tag: "Certificates",
-		Summary: "Make a certificate request for the authority", Detail: "For a company's own authority to sign. The key never leaves the controller. An older request that still waits is forgotten."}}
+		Summary: "Make a certificate request for the authority", Detail: "For a company's own authority to sign. The key never leaves the controller. A request that still waits is given again, unless it is for another subject: then it is forgotten."}}
 	InstallChain = Op[InstallChainIn, CAOut]{Route{
 		ID: "installChain", Method: http.MethodPost, Path: "/api/v1/tenants/{tenant}/ca/chain", Scope: AuthoritiesWrite, Tag: "Certificates",
 		Summary: "Install what a company's authority has signed", Detail: "The certificate for the request's key and those above it, up to a root. It begins a rotation, or, if it is for the key that signs already, takes effect at once."}}

@@ -25,6 +25,14 @@ func (s *server) requestCertificate(ctx context.Context, t *tenant, in *admin.Re
 	if err != nil {
 		return nil, invalid(t.route, err.Error(), "write it like this: CN=CloudVLAN,O=Example Ltd,C=GB")
 	}
+	if r, err := t.AuthorityRequest(ctx); err == nil {
+		shown, err := requestOut(r)
+		if err != nil || in.Body.Subject == "" || shown.Body.Subject == subject.String() { // somebody may have it on his desk
+			return shown, err
+		}
+	} else if !errors.Is(err, store.ErrNotFound) {
+		return nil, err
+	}
 	r, err := s.CA.Request(t.ID, subject)
 	if err != nil {
 		return nil, err

@@ -95,6 +95,20 @@ func TestACompanyCertifiesTheAuthority(t *testing.T) {
 	}
 }
 
+// What lies on somebody's desk to be signed stays worth it, until another subject is asked for.
+func TestARequestThatWaitsIsGivenAgain(t *testing.T) {
+	w := newWorld(t)
+	first := must(w.requests("CN=CloudVLAN,O=Example Ltd", false))(t).Body
+	for _, subject := range []string{"", "O=Example Ltd,CN=CloudVLAN"} {
+		if again := must(w.requests(subject, false))(t).Body; again.CSR != first.CSR || !again.Created.Equal(first.Created) {
+			t.Errorf("%q: %+v, not %+v", subject, again, first)
+		}
+	}
+	if other := must(w.requests("CN=CloudVLAN,O=Another Ltd", false))(t).Body; other.CSR == first.CSR {
+		t.Error("another subject is not asked for")
+	}
+}
+
 func TestAFileThatIsNoChainIsRefused(t *testing.T) {
 	w := newWorld(t)
 	root := certtest.New(certtest.Authority("root")).Cert
