@@ -82,7 +82,7 @@ func (o *ipsecOptions) printSAs(s local.IPsec) {
 		head.Row(iox.Cell(iox.Bold, n.Name), n.Identity)
 		head.Print(o.IO)
 		if len(n.Peers) == 0 {
-			o.IO.Printf("  no peer is spoken with by IPsec; to change that: cvlan set protocol ipsec")
+			o.IO.Printf("  no peer is spoken with by IPsec; after cvlan set protocol ipsec they follow within a moment")
 		}
 		for _, p := range n.Peers {
 			o.IO.Printf("")
