@@ -130,9 +130,11 @@ func TestASignalEndsWhatFollows(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer d.stop()
+	d.mu.Lock()
 	d.now = local.Status{Schema: local.Schema, Networks: []local.Network{{Name: "office", ID: "v1", State: local.Up, Peers: []local.Peer{{Node: local.Node{Name: "db"}}}}}}
 	d.path, d.denials, d.ipsec = []byte(`{"peer": "db", "path": "direct"}`), []byte(`{"networks": [{"name": "office", "denials": [{"peer": "db"}]}]}`), []byte(`{"events": [{"peer": "db"}]}`)
 	d.later = d.denials
+	d.mu.Unlock()
 	for _, line := range []string{"status --watch", "peers path db --watch", "policy log -f", "ipsec log -f"} {
 		t.Run(line, func(t *testing.T) {
 			for s, code := range signals {
