@@ -11,7 +11,7 @@ GOBUILD  := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 FUZZTIME ?= 20s
 
-.PHONY: help build build-fips test race e2e e2e-kernel interop-wg interop-ipsec systemd uml demo natgrid bench bench-engine bench-relay bench-ipsec bench-policy bench-filter bench-cli bench-tools flame fuzz lint cross generate man clean
+.PHONY: help build build-fips test race e2e e2e-kernel interop-wg interop-ipsec systemd uml demo natgrid bench bench-engine bench-relay bench-relay-peers bench-ipsec bench-policy bench-filter bench-cli bench-tools flame fuzz lint cross generate man clean
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -80,6 +80,12 @@ bench-relay: bench-tools ## what a packet and a client cost a relay, and relayed
 	$(GOBUILD) -o $(BIN)/tools/bench-relay ./internal/lab/bench/relay
 	$(BIN)/tools/bench-relay $(ARGS)
 	$(if $(findstring -only,$(ARGS)),,$(GO) run ./internal/lab/bench/relayed -bin $(abspath $(BIN)))
+
+bench-relay-peers: ## the same loads beside Tailscale's relay in turns, as ratios (fetches its module, which ours does not know); ARGS="-only udp-derper"
+	@mkdir -p $(BIN)/tools
+	cd internal/lab/bench/relay/derp && $(GOBUILD) -o $(abspath $(BIN))/tools/ . tailscale.com/cmd/derper
+	$(GOBUILD) -o $(BIN)/tools/bench-relay ./internal/lab/bench/relay
+	$(BIN)/tools/bench-relay -peers $(BIN)/tools $(ARGS)
 
 bench-ipsec: bench-tools ## ESP in our engine against a plain wireguard-go and our WireGuard, in one laboratory; ARGS="-suite chacha20poly1305" for another suite
 	$(GOBUILD) -o $(BIN)/tools/bench-ipsec ./internal/lab/bench/ipsec
