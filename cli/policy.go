@@ -150,7 +150,11 @@ func count(n int, noun string) string {
 
 // putOut writes a text to a file that is not there yet, or to standard output if it has no name.
 func (e *Env) putOut(path string, replace bool, text []byte) error {
-	return e.fill(either(path, "-"), replace, func() ([]byte, error) { return text, nil })
+	if path == "" || path == "-" {
+		e.printText(string(text))
+		return nil
+	}
+	return e.fill(path, replace, func() ([]byte, error) { return text, nil })
 }
 
 // newPolicyFmt formats files.
