@@ -28,7 +28,7 @@
 // A node is never a weapon. At most 16 candidates a peer come from an offer, never loopback, link-local, multicast, broadcast or overlay
 // addresses, nor our own, nor the metadata services of clouds; an address that has proven nothing gets at most five pings a second, and as many
 // answers to pings, for all peers together, and all ports of one address forty; guessing needs the word of a relay or STUN server of
-// ours, one peer at a time and each once a minute. A pong is no longer than its ping.
+// ours, one peer at a time, each once a minute, and each address once a minute that has not answered. A pong is no longer than its ping.
 //
 // # Picker: peers that speak plain WireGuard
 //
