@@ -104,6 +104,7 @@ bench-filter: bench-tools ## our engine with the packet filter against itself wi
 
 bench-cli: build ## what the commands, the terminal interface and the tray cost; ARGS="-idle 1m"
 	$(GO) run ./internal/lab/bench/cli -bin $(abspath $(BIN)) $(ARGS)
+	$(GO) run ./internal/lab/bench/cli -bin $(abspath $(BIN)) $(ARGS) -attached
 	@$(GO) test -count=1 -v -run Figure ./tui | grep -o 'FIGURE .*'
 
 flame: ## pictures of the profiles that make bench-engine PERF=DIR has taken, beside them
