@@ -1,5 +1,5 @@
-// Command cli measures what the command line, the terminal interface and the icon in the panel cost: the time of a status with 1,000 peers
-// and of help, the size of the program, and the processor time and memory that the two interfaces take while nobody touches them and
+// Command cli measures what the command line, the terminal interface and the icon in the panel cost: the time of a status with 1,000 peers,
+// of completing a peer's name among them, and of help, the size of the program, and the processor time and memory that the two interfaces take while nobody touches them and
 // 10,000 peers are there. The daemon is a
 // stand-in on a socket of its own that answers what it was told; the program is the built one. With -attached it measures what a real daemon
 // takes while both interfaces look at it. It prints FIGURE lines.
@@ -57,6 +57,9 @@ func run(ctx context.Context, program string, runs int, idle time.Duration) erro
 	}
 	defer small.stop()
 	if err := wall(ctx, "status_1000_ms", runs, program, "status", "--socket", small.socket); err != nil {
+		return err
+	}
+	if err := wall(ctx, "complete_1000_ms", runs, program, "__complete", "ping", "--socket", small.socket, "node-1"); err != nil {
 		return err
 	}
 	for _, n := range []int{100, 10000} {
