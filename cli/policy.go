@@ -67,7 +67,11 @@ func (e *Env) readText(what, path string, most int) ([]byte, error) {
 }
 
 func (e *Env) readPolicy(path string) ([]byte, error) {
-	return e.readText("the policy", path, acl.MaxSize)
+	b, err := e.readText("the policy", path, acl.MaxSize)
+	if err == nil && len(b) == 0 {
+		return nil, &iox.Error{Exit: iox.Invalid, What: "read the policy " + path, Why: "it is empty", Hint: "a policy that lets nobody reach anybody is {}"}
+	}
+	return b, err
 }
 
 // reviewDoc is the JSON document of a review.
