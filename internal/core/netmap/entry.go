@@ -2,6 +2,7 @@ package netmap
 
 import (
 	"bytes"
+	"slices"
 
 	"google.golang.org/protobuf/encoding/protowire"
 
@@ -17,8 +18,10 @@ type entry struct {
 	id        ident.Node
 	raw       []byte // the record as it travels
 	signature []byte
-	fault     string // what is wrong with it by itself; "" if nothing is
-	peer      *Peer  // replaced, never changed; nil if the record cannot be read
+	fault     string   // what is wrong with it by itself; "" if nothing is
+	peer      *Peer    // replaced, never changed; nil if the record cannot be read
+	told      [][]byte // its routes, as they came
+	stray     string   // why some of them are left out; "" if none is
 	soft      Soft
 	staked    bool   // its claims are entered
 	believed  bool   // it is a peer
@@ -26,7 +29,10 @@ type entry struct {
 }
 
 // size is what an entry counts for against MaxBytes.
-func (e *entry) size() int { return len(e.raw) + len(e.signature) }
+func (e *entry) size() int { return len(e.raw) + len(e.signature) + routeSize*len(e.told) }
+
+// routeSize is what a prefix counts for, at most 17 bytes long.
+const routeSize = 24
 
 // same reports whether p is what the entry was made of.
 func (e *entry) same(p *pb.Peer) bool {
@@ -46,7 +52,7 @@ func (t *Table) examine(p *pb.Peer, verified bool) *entry {
 	if e := t.left.back(id, p); e != nil {
 		return e
 	}
-	e := &entry{id: id, raw: p.Record}
+	e := &entry{id: id, raw: p.Record, told: routesOf(p.Routes)}
 	if len(p.Signature) <= key.SignatureSize {
 		e.signature = p.Signature
 	}
@@ -65,15 +71,42 @@ func (t *Table) examine(p *pb.Peer, verified bool) *entry {
 	return e
 }
 
-// placed returns the entry with the place that policy gives the node, which is not signed.
+// placed returns the entry with the place that policy gives the node and the routes that are approved, which are not signed.
 func (e *entry) placed(p *pb.Peer) *entry {
-	user := login(p.User)
-	if e.peer == nil || e.peer.Class == p.Class && e.peer.User == user {
+	user, told := login(p.User), routesOf(p.Routes)
+	if e.peer == nil || e.peer.Class == p.Class && e.peer.User == user && slices.EqualFunc(e.told, told, bytes.Equal) {
 		return e
 	}
 	o := *e
-	o.peer, o.staked = &Peer{Record: e.peer.Record, Soft: e.peer.Soft, Class: p.Class, User: user}, false
+	o.peer, o.told, o.staked = &Peer{Record: e.peer.Record, Soft: e.peer.Soft, Class: p.Class, User: user}, told, false
 	return &o
+}
+
+// routesOf returns what is told of a node's routes, as far as it is kept.
+func routesOf(told [][]byte) [][]byte {
+	told = told[:min(len(told), control.MaxRoutes)]
+	for _, b := range told {
+		if len(b) > routeSize {
+			return nil
+		}
+	}
+	return told
+}
+
+// reach finds which of the routes that are told the network lets a node have.
+func (e *entry) reach(n *Network) {
+	if e.peer == nil {
+		return
+	}
+	routes, err := control.ParseRoutes(e.told, n.Range4, n.Range6)
+	if e.stray = ""; err != nil {
+		e.stray = err.Error()
+	}
+	if !slices.Equal(routes, e.peer.Routes) {
+		changed := *e.peer
+		changed.Routes = routes
+		e.peer = &changed
+	}
 }
 
 // maxUser bounds the name of an owner in bytes.

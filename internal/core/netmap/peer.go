@@ -17,6 +17,8 @@ type Peer struct {
 	Soft   Soft
 	Class  uint64 // that policy puts it into: where it stands in the rules; 0: none
 	User   string // its owner; "" for a node with tags, or without an owner
+	// Routes are the prefixes that are reached through it, in the order of control.CompareRoutes; those of no bits make it an exit node.
+	Routes []netip.Prefix
 }
 
 // Soft is what is known of a peer for the moment.
