@@ -52,9 +52,9 @@ func (s *scene) may(m, to *machine, service uint32) filter.Reason {
 	defer m.mu.Unlock()
 	c := must[*compile.Charter](s.T)(compile.DecodeCharter(m.table.Rules().Bytes, time.LoadLocation))
 	self, _ := m.table.Self()
-	spec, _ := c.Plan(1, self.User, []netip.Addr{self.Record.Address4}, func(yield func(compile.Other) bool) {
+	spec, _ := c.Plan(1, compile.Other{Addrs: []netip.Addr{self.Record.Address4}, User: self.User, Routes: self.Routes}, func(yield func(compile.Other) bool) {
 		for p := range m.table.Peers() {
-			if !yield(compile.Other{Addrs: []netip.Addr{p.Record.Address4}, Class: p.Class, User: p.User}) {
+			if !yield(compile.Other{Addrs: []netip.Addr{p.Record.Address4}, Class: p.Class, User: p.User, Routes: p.Routes}) {
 				return
 			}
 		}
