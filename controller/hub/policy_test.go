@@ -54,7 +54,7 @@ func (s *scene) may(m, to *machine, service uint32) filter.Reason {
 	self, _ := m.table.Self()
 	spec, _ := c.Plan(1, compile.Other{Addrs: []netip.Addr{self.Record.Address4}, User: self.User, Routes: self.Routes}, func(yield func(compile.Other) bool) {
 		for p := range m.table.Peers() {
-			if !yield(compile.Other{Addrs: []netip.Addr{p.Record.Address4}, Class: p.Class, User: p.User, Routes: p.Routes}) {
+			if !yield(compile.Other{Addrs: []netip.Addr{p.Record.Address4}, Class: p.Class, User: p.User, Routes: p.Routes()}) {
 				return
 			}
 		}

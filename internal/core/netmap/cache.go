@@ -63,7 +63,7 @@ func (t *Table) messages() (good, rest *pb.Map) {
 		if e.believed {
 			m = good
 		}
-		p := &pb.Peer{Record: e.raw, Signature: e.signature, Routes: e.told}
+		p := &pb.Peer{Record: e.raw, Signature: e.signature, Routes: e.told.routes()}
 		if e.peer != nil {
 			p.Class, p.User = e.peer.Class, e.peer.User
 		}

@@ -18,10 +18,9 @@ type entry struct {
 	id        ident.Node
 	raw       []byte // the record as it travels
 	signature []byte
-	fault     string   // what is wrong with it by itself; "" if nothing is
-	peer      *Peer    // replaced, never changed; nil if the record cannot be read
-	told      [][]byte // its routes, as they came
-	stray     string   // why some of them are left out; "" if none is
+	fault     string // what is wrong with it by itself; "" if nothing is
+	peer      *Peer  // replaced, never changed; nil if the record cannot be read
+	told      *reach // its routes; nil if there are none
 	soft      Soft
 	staked    bool   // its claims are entered
 	believed  bool   // it is a peer
@@ -29,7 +28,7 @@ type entry struct {
 }
 
 // size is what an entry counts for against MaxBytes.
-func (e *entry) size() int { return len(e.raw) + len(e.signature) + routeSize*len(e.told) }
+func (e *entry) size() int { return len(e.raw) + len(e.signature) + routeSize*len(e.told.routes()) }
 
 // routeSize is what a prefix counts for, at most 17 bytes long.
 const routeSize = 24
@@ -52,7 +51,7 @@ func (t *Table) examine(p *pb.Peer, verified bool) *entry {
 	if e := t.left.back(id, p); e != nil {
 		return e
 	}
-	e := &entry{id: id, raw: p.Record, told: routesOf(p.Routes)}
+	e := &entry{id: id, raw: p.Record, told: reachOf(p.Routes)}
 	if len(p.Signature) <= key.SignatureSize {
 		e.signature = p.Signature
 	}
@@ -73,8 +72,8 @@ func (t *Table) examine(p *pb.Peer, verified bool) *entry {
 
 // placed returns the entry with the place that policy gives the node and the routes that are approved, which are not signed.
 func (e *entry) placed(p *pb.Peer) *entry {
-	user, told := login(p.User), routesOf(p.Routes)
-	if e.peer == nil || e.peer.Class == p.Class && e.peer.User == user && slices.EqualFunc(e.told, told, bytes.Equal) {
+	user, told := login(p.User), reachOf(p.Routes)
+	if e.peer == nil || e.peer.Class == p.Class && e.peer.User == user && slices.EqualFunc(e.told.routes(), told.routes(), bytes.Equal) {
 		return e
 	}
 	o := *e
@@ -93,18 +92,51 @@ func routesOf(told [][]byte) [][]byte {
 	return told
 }
 
-// reach finds which of the routes that are told the network lets a node have.
-func (e *entry) reach(n *Network) {
-	if e.peer == nil {
+// reach is what is told of a node's routes. Most nodes have none.
+type reach struct {
+	told  [][]byte // as they came
+	stray string   // why some of them are left out; "" if none is
+}
+
+func reachOf(told [][]byte) *reach {
+	if told = routesOf(told); len(told) == 0 {
+		return nil
+	}
+	return &reach{told: told}
+}
+
+func (r *reach) routes() [][]byte {
+	if r == nil {
+		return nil
+	}
+	return r.told
+}
+
+func (r *reach) fault() string {
+	if r == nil {
+		return ""
+	}
+	return r.stray
+}
+
+// route finds which of the routes that are told the network lets a node have.
+func (e *entry) route(n *Network) {
+	if e.peer == nil || e.told == nil && e.peer.routes == nil {
 		return
 	}
-	routes, err := control.ParseRoutes(e.told, n.Range4, n.Range6)
-	if e.stray = ""; err != nil {
-		e.stray = err.Error()
+	routes, err := control.ParseRoutes(e.told.routes(), n.Range4, n.Range6)
+	if e.told != nil {
+		e.told = &reach{told: e.told.told}
+		if err != nil {
+			e.told.stray = err.Error()
+		}
 	}
-	if !slices.Equal(routes, e.peer.Routes) {
+	if !slices.Equal(routes, e.peer.Routes()) {
 		changed := *e.peer
-		changed.Routes = routes
+		changed.routes = nil
+		if len(routes) > 0 {
+			changed.routes = &routes
+		}
 		e.peer = &changed
 	}
 }

@@ -28,7 +28,7 @@ func spell(routes []netip.Prefix) (list []string) {
 
 func TestRoutesComeAndGoWithoutAnotherSignature(t *testing.T) {
 	d := newDesk(t, snapshot(10, routing(peer(1), "192.168.0.0/16", "10.20.0.0/16"), peer(2)))
-	if got := spell(d.Peer(1).Routes); !slices.Equal(got, []string{"10.20.0.0/16", "192.168.0.0/16"}) {
+	if got := spell(d.Peer(1).Routes()); !slices.Equal(got, []string{"10.20.0.0/16", "192.168.0.0/16"}) {
 		t.Fatal(got)
 	}
 	d.cfg.Verify = func(key.IdentityPublic, []byte, []byte) bool {
@@ -41,13 +41,13 @@ func TestRoutesComeAndGoWithoutAnotherSignature(t *testing.T) {
 	d.wants("", "1 2")
 	d.cfg.Verify = sealed
 	again, err := Decode(d.cfg, d.Encode())
-	if err != nil || !slices.Equal(spell(again.Peer(1).Routes), []string{"10.20.0.0/16"}) {
+	if err != nil || !slices.Equal(spell(again.Peer(1).Routes()), []string{"10.20.0.0/16"}) {
 		t.Fatalf("from the disk: %v", err)
 	}
 	gone := deltaOf(12, 13)
 	gone.Remove = []uint64{1}
 	d.apply(gone, deltaOf(13, 14, routing(peer(1), "fd12::/64")))
-	if got := spell(d.Peer(1).Routes); !slices.Equal(got, []string{"fd12::/64"}) {
+	if got := spell(d.Peer(1).Routes()); !slices.Equal(got, []string{"fd12::/64"}) {
 		t.Fatalf("who came back has %v", got)
 	}
 }
@@ -56,7 +56,7 @@ func TestBadRoutesAreLeftOutAndTheNodeStays(t *testing.T) {
 	bad := []string{"10.7.3.0/24", "10.0.0.0/8", "fd00:7::/96", "127.0.0.0/8", "224.0.0.0/4", "fe80::/64", "169.254.1.0/24", "0.0.0.0/1", "::1/128"}
 	for _, r := range bad {
 		d := newDesk(t, snapshot(10, routing(peer(1), r, "192.168.5.0/24", "0.0.0.0/0")))
-		if got := spell(d.Peer(1).Routes); !slices.Equal(got, []string{"0.0.0.0/0", "192.168.5.0/24"}) {
+		if got := spell(d.Peer(1).Routes()); !slices.Equal(got, []string{"0.0.0.0/0", "192.168.5.0/24"}) {
 			t.Errorf("%s: %v", r, got)
 		}
 		if d.events() != "N S +1" && !slices.ContainsFunc(d.out.Events, func(e Event) bool { return e.Kind == RouteRefused && e.Node == 1 && e.Why != "" }) {
@@ -66,7 +66,7 @@ func TestBadRoutesAreLeftOutAndTheNodeStays(t *testing.T) {
 	p := peer(1)
 	p.Routes = [][]byte{{10, 20, 0, 1, 16}, {1, 2}, nil, make([]byte, 16), {10, 30, 0, 0, 16}}
 	d := newDesk(t, snapshot(10, p))
-	if got := spell(d.Peer(1).Routes); !slices.Equal(got, []string{"10.30.0.0/16"}) {
+	if got := spell(d.Peer(1).Routes()); !slices.Equal(got, []string{"10.30.0.0/16"}) {
 		t.Fatal(got)
 	}
 }
@@ -77,7 +77,7 @@ func TestRoutesAreBounded(t *testing.T) {
 		p.Routes = append(p.Routes, []byte{172, 16, byte(i), 0, 24})
 	}
 	d := newDesk(t, snapshot(10, p))
-	if n := len(d.Peer(1).Routes); n != control.MaxRoutes {
+	if n := len(d.Peer(1).Routes()); n != control.MaxRoutes {
 		t.Fatal(n)
 	}
 }
@@ -93,8 +93,8 @@ func TestTheNetworksRangeDecidesAboutRoutesAnew(t *testing.T) {
 	wide := net7()
 	wide.Range4 = []byte{10, 0, 0, 0, 8}
 	d.apply(&pb.Map{From: at(11), To: at(12), Network: wide})
-	if s, _ := d.Self(); len(s.Routes) != 1 || len(d.Peer(1).Routes) != 0 {
-		t.Fatal(s.Routes, d.Peer(1).Routes)
+	if s, _ := d.Self(); len(s.Routes) != 1 || len(d.Peer(1).Routes()) != 0 {
+		t.Fatal(s.Routes, d.Peer(1).Routes())
 	}
 	again, err := Decode(d.cfg, d.Encode())
 	if err != nil {
@@ -104,7 +104,7 @@ func TestTheNetworksRangeDecidesAboutRoutesAnew(t *testing.T) {
 		t.Fatal("from the disk:", s.Routes)
 	}
 	d.apply(&pb.Map{From: at(12), To: at(13), Network: net7()})
-	if s, _ := d.Self(); len(s.Routes) != 2 || len(d.Peer(1).Routes) != 1 {
-		t.Fatal(s.Routes, d.Peer(1).Routes)
+	if s, _ := d.Self(); len(s.Routes) != 2 || len(d.Peer(1).Routes()) != 1 {
+		t.Fatal(s.Routes, d.Peer(1).Routes())
 	}
 }

@@ -16,7 +16,7 @@ type before struct {
 	raw  []byte
 	why  string
 
-	stray string // see entry
+	stray string // see reach
 }
 
 // touch notes that a node may come out different.
@@ -26,7 +26,7 @@ func (t *Table) touch(id ident.Node) {
 	}
 	b := &before{}
 	if e := t.entries[id]; e != nil {
-		if b.raw, b.why, b.stray = e.raw, e.why, e.stray; e.believed {
+		if b.raw, b.why, b.stray = e.raw, e.why, e.told.fault(); e.believed {
 			b.peer = e.peer
 		}
 	}
@@ -36,7 +36,7 @@ func (t *Table) touch(id ident.Node) {
 // place enters the claims of an entry if it may make any.
 func (t *Table) place(e *entry) {
 	t.unplace(e)
-	e.reach(&t.network)
+	e.route(&t.network)
 	if e.why = t.fault(e); e.why == "" {
 		t.stake(&e.peer.Record, e.id, true)
 		e.staked = true
@@ -146,7 +146,7 @@ func tell(id ident.Node, e *entry, b *before, out *Out) {
 		out.add(Event{Kind: PeerAdded, Node: id, Peer: now})
 	case was != nil && now == nil:
 		out.add(Event{Kind: PeerRemoved, Node: id, Was: was})
-	case was != nil && (!bytes.Equal(b.raw, e.raw) || was.Class != now.Class || was.User != now.User || !slices.Equal(was.Routes, now.Routes)):
+	case was != nil && (!bytes.Equal(b.raw, e.raw) || was.Class != now.Class || was.User != now.User || !slices.Equal(was.Routes(), now.Routes())):
 		out.add(Event{Kind: PeerChanged, Node: id, Peer: now, Was: was})
 	case was != nil && !was.Soft.equal(now.Soft):
 		out.add(Event{Kind: SoftChanged, Node: id, Peer: now, Was: was})
@@ -154,8 +154,8 @@ func tell(id ident.Node, e *entry, b *before, out *Out) {
 	if e != nil && now == nil && e.why != b.why {
 		out.add(Event{Kind: PeerRefused, Node: id, Why: e.why})
 	}
-	if now != nil && e.stray != "" && e.stray != b.stray {
-		out.add(Event{Kind: RouteRefused, Node: id, Why: e.stray})
+	if now != nil && e.told.fault() != b.stray && e.told.fault() != "" {
+		out.add(Event{Kind: RouteRefused, Node: id, Why: e.told.stray})
 	}
 }
 

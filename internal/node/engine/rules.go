@@ -99,7 +99,7 @@ func (e *Engine) turn() {
 // others ranges over everybody that the map shows, as policy knows them.
 func (e *Engine) others(yield func(compile.Other) bool) {
 	for p := range e.table.Peers() {
-		if !yield(compile.Other{Addrs: addrs(p.Record.Address4, p.Record.Address6), Class: p.Class, User: p.User, Routes: p.Routes}) {
+		if !yield(compile.Other{Addrs: addrs(p.Record.Address4, p.Record.Address6), Class: p.Class, User: p.User, Routes: p.Routes()}) {
 			return
 		}
 	}
