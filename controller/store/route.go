@@ -27,7 +27,7 @@ type Approval struct {
 func CheckRoutes(n Network, routes []netip.Prefix) ([]netip.Prefix, error) {
 	for _, p := range routes {
 		if err := control.CheckRoute(p, n.Range4, n.Range6); err != nil {
-			return nil, fmt.Errorf("route: %w: %w", ErrInvalid, err)
+			return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
 		}
 	}
 	routes = slices.Clone(routes)
