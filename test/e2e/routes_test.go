@@ -115,14 +115,14 @@ func (b *backyard) serves(port int) {
 }
 
 // seenAs asks a service in the backyard by whom it thinks that it is asked.
-func (n *node) seenAs(at string, port int) (string, error) {
+func (n *node) seenAs(at string, port int, patience time.Duration) (string, error) {
 	var c net.Conn
 	to := netip.AddrPortFrom(netip.MustParseAddr(at), uint16(port)).String()
-	if err := n.Host.Do(func() (err error) { c, err = net.DialTimeout("tcp", to, time.Second); return err }); err != nil {
+	if err := n.Host.Do(func() (err error) { c, err = net.DialTimeout("tcp", to, patience); return err }); err != nil {
 		return "", err
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(time.Second))
+	c.SetDeadline(time.Now().Add(patience))
 	b := make([]byte, 64)
 	k, err := c.Read(b)
 	return string(b[:k]), err
@@ -132,7 +132,7 @@ func (n *node) seenAs(at string, port int) (string, error) {
 func (n *node) gets(at string, port int, as string, limit time.Duration) {
 	n.w.t.Helper()
 	n.w.eventually(limit, n.Host.Name()+" reaches "+at, func() error {
-		got, err := n.seenAs(at, port)
+		got, err := n.seenAs(at, port, time.Second)
 		if err == nil && as != "" && got != as {
 			err = fmt.Errorf("it is seen as %s, not %s", got, as)
 		}
@@ -142,7 +142,7 @@ func (n *node) gets(at string, port int, as string, limit time.Duration) {
 
 func (n *node) getsNot(at string, port int) {
 	n.w.t.Helper()
-	if as, err := n.seenAs(at, port); err == nil {
+	if as, err := n.seenAs(at, port, time.Second); err == nil {
 		n.w.t.Errorf("%s reaches %s port %d, as %s", n.Host.Name(), at, port, as)
 	}
 }
@@ -316,7 +316,7 @@ func TestAnotherRouterTakesOver(t *testing.T) {
 	used := laptop.in(office).Routes[0].Router
 	dead := nodes[slices.IndexFunc(nodes, func(n *node) bool { return n.Host.Name() == used })]
 	dead.Proc.Kill()
-	took, err := w.within(soon, func() error { _, err := laptop.seenAs("10.20.0.9", 80); return err })
+	took, err := w.within(soon, func() error { _, err := laptop.seenAs("10.20.0.9", 80, 200*time.Millisecond); return err })
 	w.must(err)
 	t.Logf("another router took over after %v", took.Round(10*time.Millisecond))
 	if took > 5*time.Second {
