@@ -12,7 +12,7 @@ import (
 
 func newAdminRoute(s *session) *cobra.Command {
 	return nouns("route", "Approve networks that nodes offer to forward to",
-		"A node may lead to networks behind it: an office, a data centre, the internet. It offers them (cvlan route offer, cvlan exit offer); once they are approved here, or by the policy's "+
+		"A node may lead to networks behind it: an office, a data centre. It offers them (cvlan route offer); once they are approved here, or by the policy's "+
 			"autoApprovers, other nodes use them, as far as policy lets them reach the addresses in them.",
 		"  cvlan admin route list\n  cvlan admin route approve gate 10.20.0.0/16",
 		newAdminRouteList(s), newAdminRouteChange(s, true), newAdminRouteChange(s, false))
@@ -101,15 +101,14 @@ func adminRouteState(r adminRoute) any {
 
 func newAdminRouteChange(s *session, approve bool) *cobra.Command {
 	verb, done, short := "approve", "approved", "Let networks be reached through a node"
-	long := "approve lets other nodes reach networks through a node that offers them. Who may reach what in them the policy says. A network may be approved before it is offered. " +
-		"0.0.0.0/0 and ::/0 make the node an exit, which others use only by choice."
+	long := "approve lets other nodes reach networks through a node that offers them. Who may reach what in them the policy says. A network may be approved before it is offered."
 	if !approve {
 		verb, done, short = "revoke", "revoked", "Let networks be reached through a node no longer"
 		long = "revoke takes back what approve gave, or the policy's autoApprovers. It holds while the node offers the network; offered anew, what autoApprovers let it is approved again."
 	}
 	return s.tells(&cobra.Command{
 		Use: verb + " NODE PREFIX...", Short: short, Long: long,
-		Example: "  cvlan admin route " + verb + " gate 10.20.0.0/16\n  cvlan admin route " + verb + " gate.office 0.0.0.0/0 ::/0",
+		Example: "  cvlan admin route " + verb + " gate 10.20.0.0/16\n  cvlan admin route " + verb + " gate.office 192.168.7.0/24 fd12::/64",
 		Args:    takesMore("NODE", "PREFIX"),
 	}, func(w *work, args []string) error {
 		routes, err := prefixArgs(args[1:])

@@ -163,7 +163,7 @@ func newRouteWithdraw(env *Env) *cobra.Command {
 		Short: "Offer networks behind this machine no more",
 		Long: "withdraw takes back what offer has offered: packets are passed on no more, at once, and what the machine was changed for is turned back. It needs the " +
 			"rights of an operator.",
-		Example: "  sudo cvlan route withdraw 10.20.0.0/16",
+		Example: "  sudo cvlan route withdraw 10.20.0.0/16\n  sudo cvlan route withdraw 10.20.0.0/16 --network office",
 		Args:    takesMore("PREFIX"),
 	}
 	c.RunE = o.asks(func(ctx context.Context, args []string) error {

@@ -65,7 +65,7 @@ type Node struct {
 	Version    uint64            `json:"version"`
 }
 
-// NodeRoute is a prefix that is forwarded through a node if it is both offered and approved. Those of no bits make it an exit node.
+// NodeRoute is a prefix that is forwarded through a node if it is both offered and approved.
 type NodeRoute struct {
 	Prefix   netip.Prefix `json:"prefix" example:"10.20.0.0/16"`
 	Offered  bool         `json:"offered" doc:"The node offers it"`

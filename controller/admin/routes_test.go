@@ -44,3 +44,32 @@ func TestARouteFromItsOfferToItsEnd(t *testing.T) {
 	_, err = admin.Call(ctx, operator, admin.ChangeRoutes, admin.ChangeRoutesIn{OneNodeIn: admin.OneNodeIn{InTenant: in, Node: "gate"}, Body: admin.RouteChange{Approve: []netip.Prefix{lan}}})
 	refused(t, err, admin.CodePermission)
 }
+
+func TestAnswersKnowAddressesBehindNodes(t *testing.T) {
+	o := newOffice(t)
+	must(o.set(`{"tagOwners": {"tag:web": []}, "acls": [{"src": ["group:ops"], "dst": ["10.20.0.0/16:443"]}, {"src": ["tag:web"], "dst": ["autogroup:internet:*"]}],
+		"tests": [{"src": "bob@a.org", "accept": ["10.20.1.1:443"], "deny": ["10.20.1.1:22", "10.21.0.1:443"]}]}`, ""))(t)
+	gate := o.joinAs("office", "gate", admin.NewJoinKey{Network: "office"})
+	routes := []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("10.20.0.0/16")}
+	must(o.db.For(o.tenant.ID).OfferRoutes(t.Context(), gate.ID, routes, routes))(t)
+	for _, c := range []struct {
+		src, dst string
+		allowed  bool
+	}{{"desk", "10.20.1.1:443", true}, {"desk", "10.20.1.1:22", false}, {"laptop", "10.20.1.1:443", false}, {"web", "8.8.8.8:53/udp", true}, {"desk", "8.8.8.8:53/udp", false}, {"web", "10.20.1.1:443", false},
+		{"desk", "gate:443", false}} {
+		a, err := o.ask(c.src, c.dst)
+		if err != nil || len(a.Answers) != 1 || a.Answers[0].Allowed != c.allowed {
+			t.Errorf("%s to %s: %+v, %v", c.src, c.dst, a, err)
+			continue
+		}
+		if c.dst != "gate:443" && (a.Answers[0].Dst.Name != "gate" || !a.Answers[0].Dst.Address.IsValid()) {
+			t.Errorf("%s is behind %+v", c.dst, a.Answers[0].Dst)
+		}
+	}
+	if err := o.db.For(o.tenant.ID).DeleteNode(t.Context(), "test", gate.ID, 0); err != nil {
+		t.Fatal(err)
+	}
+	if a, err := o.ask("desk", "10.20.1.1:443"); err != nil || a.Answers[0].Dst.Name == "gate" {
+		t.Errorf("%+v, %v", a, err)
+	}
+}
