@@ -11,7 +11,7 @@ GOBUILD  := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 FUZZTIME ?= 20s
 
-.PHONY: help build build-fips test race e2e e2e-kernel interop-wg interop-ipsec systemd uml demo natgrid bench bench-engine bench-relay bench-ipsec bench-policy bench-filter bench-cli bench-tools flame fuzz lint cross generate man clean
+.PHONY: help build build-fips test race e2e e2e-kernel interop-wg interop-ipsec systemd uml demo natgrid bench bench-engine bench-relay bench-relay-peers bench-ipsec bench-policy bench-filter bench-cli bench-tools flame fuzz lint cross generate man clean
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -81,6 +81,12 @@ bench-relay: bench-tools ## what a packet and a client cost a relay, and relayed
 	$(BIN)/tools/bench-relay $(ARGS)
 	$(if $(findstring -only,$(ARGS)),,$(GO) run ./internal/lab/bench/relayed -bin $(abspath $(BIN)))
 
+bench-relay-peers: ## the same loads beside Tailscale's relay in turns, as ratios (fetches its module, which ours does not know); ARGS="-only udp-derper"
+	@mkdir -p $(BIN)/tools
+	cd internal/lab/bench/relay/derp && $(GOBUILD) -o $(abspath $(BIN))/tools/ . tailscale.com/cmd/derper
+	$(GOBUILD) -o $(BIN)/tools/bench-relay ./internal/lab/bench/relay
+	$(BIN)/tools/bench-relay -peers $(BIN)/tools $(ARGS)
+
 bench-ipsec: bench-tools ## ESP in our engine against a plain wireguard-go and our WireGuard, in one laboratory; ARGS="-suite chacha20poly1305" for another suite
 	$(GOBUILD) -o $(BIN)/tools/bench-ipsec ./internal/lab/bench/ipsec
 	$(BIN)/tools/bench-ipsec -bin $(abspath $(BIN)) $(ARGS)
@@ -98,6 +104,7 @@ bench-filter: bench-tools ## our engine with the packet filter against itself wi
 
 bench-cli: build ## what the commands, the terminal interface and the tray cost; ARGS="-idle 1m"
 	$(GO) run ./internal/lab/bench/cli -bin $(abspath $(BIN)) $(ARGS)
+	$(GO) run ./internal/lab/bench/cli -bin $(abspath $(BIN)) $(ARGS) -attached
 	@$(GO) test -count=1 -v -run Figure ./tui | grep -o 'FIGURE .*'
 
 flame: ## pictures of the profiles that make bench-engine PERF=DIR has taken, beside them

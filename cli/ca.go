@@ -3,7 +3,6 @@ package cli
 import (
 	"encoding/pem"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -138,13 +137,5 @@ func inForce(now time.Time, a admin.Authority) string {
 	if a.InForce == 0 {
 		return "no certificates"
 	}
-	return fmt.Sprintf("certificates of %s and %s, the last for %s", several(a.Nodes, "node"), several(a.InForce-a.Nodes, "device"), iox.Span(a.LastEnds.Sub(now).Truncate(time.Hour)))
-}
-
-// several writes a number of things.
-func several(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return strconv.Itoa(n) + " " + what + "s"
+	return fmt.Sprintf("certificates of %s and %s, the last for %s", count(a.Nodes, "node"), count(a.InForce-a.Nodes, "device"), iox.Span(a.LastEnds.Sub(now).Truncate(time.Hour)))
 }

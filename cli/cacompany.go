@@ -32,7 +32,11 @@ func newCARequest(s *session) *cobra.Command {
 		if err := w.fill(to, false, func() ([]byte, error) { // which comes first: whoever waits for another's signature must not lose that by a wrong name
 			out, err := admin.Call(w, w.client, admin.RequestCertificate, q)
 			r = out.Body
-			return onlyPEM(r.CSR), err
+			text := onlyPEM(r.CSR)
+			if err == nil && len(text) == 0 {
+				err = &iox.Error{Exit: iox.Internal, What: "get the request", Why: "the controller sent none"}
+			}
+			return text, err
 		}); err != nil {
 			return err
 		}
@@ -80,11 +84,11 @@ func newCAInstall(s *session) *cobra.Command {
 
 // showInstalled says by whom the authority is certified now, and, if another key signs than before, what comes next.
 func (s *session) showInstalled(before, a admin.CA) {
-	now := a.Authorities[0]
+	now := signing(a)
 	if n := len(now.Cross); n > 1 {
 		s.IO.Printf("The authority is under %s, fingerprint %s; its certificate ends %s.", iox.Clean(now.Cross[n-1].Subject), iox.Clean(now.Cross[n-1].Fingerprint), iox.Until(s.Now(), now.Cross[0].NotAfter))
 	}
-	if before.Authorities[0].Serial != now.Serial {
+	if signing(before).Serial != now.Serial {
 		s.showBegun(a)
 	}
 }

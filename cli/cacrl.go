@@ -51,13 +51,13 @@ func (o *caCRLOptions) run(w *work, _ []string) error {
 		}
 	}
 	body := onlyPEM(text)
+	if len(body) == 0 {
+		return &iox.Error{Exit: iox.Internal, What: "get the revocation list", Why: "the controller sent none"}
+	}
 	if o.der {
 		b, _ := pem.Decode(body)
-		if b == nil {
-			return &iox.Error{Exit: iox.Internal, What: "get the revocation list", Why: "the controller sent none"}
-		}
 		body = b.Bytes
-		if o.file == "" && w.IO.OutTTY {
+		if (o.file == "" || o.file == "-") && w.IO.OutTTY {
 			return &iox.Error{Exit: iox.Usage, What: "get the revocation list", Why: "DER is not for terminals", Hint: "name a file: --out FILE"}
 		}
 	}
@@ -68,6 +68,6 @@ func (o *caCRLOptions) run(w *work, _ []string) error {
 		return readFault("write", o.file, err)
 	}
 	newest := r.Body.Items[0]
-	w.IO.Printf("The list is in %s: %s, in force until %s", o.file, several(newest.Entries, "certificate"), newest.NextUpdate.UTC().Format(time.DateOnly))
+	w.IO.Printf("The list is in %s: %s, in force until %s", o.file, count(newest.Entries, "certificate"), newest.NextUpdate.UTC().Format(time.DateOnly))
 	return nil
 }

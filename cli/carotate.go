@@ -62,6 +62,14 @@ func newRotateStatus(s *session) *cobra.Command {
 	}, "authorities.serial")
 }
 
+// signing returns the authority that signs; the zero one if the controller names none.
+func signing(a admin.CA) (first admin.Authority) {
+	if len(a.Authorities) > 0 {
+		first = a.Authorities[0]
+	}
+	return first
+}
+
 // leaving returns the authority that is to be ended, or nil.
 func leaving(a admin.CA) *admin.Authority {
 	for i := range a.Authorities {
@@ -74,7 +82,7 @@ func leaving(a admin.CA) *admin.Authority {
 
 func (s *session) showRotation(a admin.CA) {
 	t := iox.Table{}
-	t.Row("new key", inForce(s.Now(), a.Authorities[0]))
+	t.Row("new key", inForce(s.Now(), signing(a)))
 	if old := leaving(a); old != nil {
 		t.Row("old key", inForce(s.Now(), *old))
 		if old.InForce == 0 {

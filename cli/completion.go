@@ -1,8 +1,28 @@
 package cli
 
 import (
+	"io"
+
 	"github.com/spf13/cobra"
 )
+
+// bareBash lets the script do without the package bash-completion, which small machines do not have. Words end at blanks alone.
+const bareBash = `
+if ! declare -F _get_comp_words_by_ref >/dev/null 2>&1; then
+    __cvlan_init_completion()
+    {
+        COMPREPLY=()
+        local IFS=$' \t\n' line="${COMP_LINE:0:COMP_POINT}"
+        read -r -a words <<<"$line"
+        if [[ $line == *[[:space:]] ]]; then
+            words+=("")
+        fi
+        cword=$((${#words[@]} - 1))
+        cur=${words[cword]}
+        prev=${words[cword - 1]}
+    }
+fi
+`
 
 func newCompletion(env *Env) *cobra.Command {
 	return &cobra.Command{
@@ -16,7 +36,11 @@ func newCompletion(env *Env) *cobra.Command {
 			root, out := c.Root(), env.IO.Out
 			switch args[0] {
 			case "bash":
-				return root.GenBashCompletionV2(out, true)
+				if err := root.GenBashCompletionV2(out, true); err != nil {
+					return err
+				}
+				_, err := io.WriteString(out, bareBash)
+				return err
 			case "zsh":
 				return root.GenZshCompletion(out)
 			case "fish":

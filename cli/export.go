@@ -29,12 +29,17 @@ func newExport(s *session) *cobra.Command {
 }
 
 func (w *work) export(output string, replace bool) error {
-	if err := w.fill(either(output, "-"), replace, w.tenantFile); err != nil {
+	if output == "" || output == "-" {
+		text, err := w.tenantFile()
+		if err == nil {
+			w.printText(string(text))
+		}
 		return err
 	}
-	if output != "" && output != "-" {
-		w.IO.Printf("wrote %s", output)
+	if err := w.fill(output, replace, w.tenantFile); err != nil {
+		return err
 	}
+	w.IO.Printf("wrote %s", output)
 	return nil
 }
 

@@ -123,9 +123,15 @@ func (s span) within(ctx context.Context) (context.Context, context.CancelFunc) 
 	return context.WithTimeout(ctx, time.Duration(s))
 }
 
-// printSecret writes a key whole and as it is: cleaned or cut it would be worthless, and ticket.Parse checks it at the other end.
-func (e *Env) printSecret(text string) {
-	_, _ = io.WriteString(e.IO.Out, strings.Join(strings.Fields(text), "")+"\n")
+// keyLine is the line of a key that was made elsewhere: whole, because cut it would be worthless, and without what no key has in it. ticket.Parse
+// checks it at the other end.
+func keyLine(text string) []byte {
+	return []byte(strings.Map(func(r rune) rune {
+		if r <= ' ' || r > '~' {
+			return -1
+		}
+		return r
+	}, text) + "\n")
 }
 
 // maxKeyFile bounds what is read as a key, in bytes.

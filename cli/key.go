@@ -57,14 +57,14 @@ func (o *keyCreateOptions) run(w *work, _ []string) error {
 	if err := w.fill(o.file, false, func() ([]byte, error) {
 		out, err := admin.Call(w, w.client, admin.CreateJoinKey, admin.CreateJoinKeyIn{InTenant: w.InTenant, Body: o.want})
 		k = out.Body
-		return []byte(k.Key + "\n"), err
+		return keyLine(k.Key), err
 	}); err != nil {
 		return err
 	}
 	w.noteUnknown(k.Unknown)
 	if o.file == "" {
 		return w.show(k, func() {
-			w.printSecret(k.Key)
+			w.IO.Out.Write(keyLine(k.Key))
 			w.IO.Notef("It admits %s to %s, %s. On the new machine: cvlan up --key-file FILE", machines(k.Uses), k.NetworkName, ends(w.Now(), k.Expires))
 		})
 	}

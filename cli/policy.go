@@ -67,7 +67,11 @@ func (e *Env) readText(what, path string, most int) ([]byte, error) {
 }
 
 func (e *Env) readPolicy(path string) ([]byte, error) {
-	return e.readText("the policy", path, acl.MaxSize)
+	b, err := e.readText("the policy", path, acl.MaxSize)
+	if err == nil && len(b) == 0 {
+		return nil, &iox.Error{Exit: iox.Invalid, What: "read the policy " + path, Why: "it is empty", Hint: "a policy that lets nobody reach anybody is {}"}
+	}
+	return b, err
 }
 
 // reviewDoc is the JSON document of a review.
@@ -150,7 +154,11 @@ func count(n int, noun string) string {
 
 // putOut writes a text to a file that is not there yet, or to standard output if it has no name.
 func (e *Env) putOut(path string, replace bool, text []byte) error {
-	return e.fill(either(path, "-"), replace, func() ([]byte, error) { return text, nil })
+	if path == "" || path == "-" {
+		e.printText(string(text))
+		return nil
+	}
+	return e.fill(path, replace, func() ([]byte, error) { return text, nil })
 }
 
 // newPolicyFmt formats files.

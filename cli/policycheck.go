@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -83,13 +84,14 @@ func newPolicyCheck(s *session, online bool) *cobra.Command {
 func newPolicyTest(s *session, online bool) *cobra.Command {
 	o := &look{policyTalk: policyTalk{session: s}, online: online}
 	c := &cobra.Command{
-		Use: "test FILE", Short: "Run a document's tests",
-		Long: "test runs the tests that stand in a document, and of each that fails it shows every rule that was looked at. A user, a tag or a group " +
+		Use: "test [FILE]", Short: "Run a document's tests",
+		Long: "test runs the tests that stand in a document, or without FILE those of the document that is in force: people, groups and tags may have changed since. Of " +
+			"each that fails it shows every rule that was looked at. A user, a tag or a group " +
 			"in a test stands for any node that it would be: nobody need be there. It ends with 8 if a test fails, and with 10 if the document has errors. " + o.knows(),
-		Example: "  cvlan policy test office.hujson\n  cvlan policy test office.hujson --at 2027-03-06T12:00:00Z",
-		Args:    takes("FILE"),
+		Example: "  cvlan policy test office.hujson\n  cvlan policy test office.hujson --at 2027-03-06T12:00:00Z\n  cvlan policy test",
+		Args:    atMost(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			o.file = args[0]
+			o.file = strings.Join(args, "")
 			r, err := o.review(c)
 			if err != nil {
 				return err
@@ -122,25 +124,32 @@ func (o *look) printTests(r *admin.PolicyReview) {
 	}
 }
 
-// review reads the document and finds everything that there is to say.
+// review reads the document, or without a file gets the one that is in force, and finds everything that there is to say.
 func (o *look) review(c *cobra.Command) (*admin.PolicyReview, error) {
 	at, err := instant(c, o.at, time.Time{})
 	if err != nil {
 		return nil, err
 	}
-	text, err := o.readPolicy(o.file)
-	if err != nil {
-		return nil, err
-	}
-	if !o.online && o.network == "" {
-		if at.IsZero() {
-			at = o.Now()
+	var text []byte
+	if o.file != "" {
+		if text, err = o.readPolicy(o.file); err != nil {
+			return nil, err
 		}
-		return o.alone(text, at)
+		if !o.online && o.network == "" {
+			return o.alone(text, at)
+		}
 	}
 	var r admin.CheckPolicyOut
 	err = o.do(c, func(w *work, n admin.OneNetworkIn) (err error) {
-		r, err = admin.Call(w, w.client, admin.CheckPolicy, admin.CheckPolicyIn{OneNetworkIn: n, Body: admin.PolicyText{Text: string(text), At: at}})
+		body := admin.PolicyText{Text: string(text), At: at}
+		if o.file == "" {
+			p, err := w.policy(n, 0)
+			if err != nil {
+				return err
+			}
+			body.Text, o.file = p.Text, n.Network+" version "+nth(p.Number)
+		}
+		r, err = admin.Call(w, w.client, admin.CheckPolicy, admin.CheckPolicyIn{OneNetworkIn: n, Body: body})
 		return err
 	})
 	return &r.Body, err
@@ -148,6 +157,9 @@ func (o *look) review(c *cobra.Command) (*admin.PolicyReview, error) {
 
 // alone reviews a document without a controller.
 func (o *look) alone(text []byte, at time.Time) (*admin.PolicyReview, error) {
+	if at.IsZero() {
+		at = o.Now()
+	}
 	d, err := o.directory()
 	if err != nil {
 		return nil, err

@@ -60,7 +60,7 @@ func (o *relayCreateOptions) run(w *work, args []string) error {
 	if err := w.fill(path, false, func() ([]byte, error) {
 		out, err := admin.Call(w, w.client, admin.CreateRelay, admin.CreateRelayIn{Body: o.want})
 		r = out.Body
-		return []byte(r.Key + "\n"), err
+		return keyLine(r.Key), err
 	}); err != nil {
 		return err
 	}
@@ -70,7 +70,7 @@ func (o *relayCreateOptions) run(w *work, args []string) error {
 	}
 	return w.show(r, func() {
 		if shown {
-			w.printSecret(key)
+			w.IO.Out.Write(keyLine(key))
 		} else {
 			w.IO.Printf("%s is made (%s); its key is in %s", r.Name, r.ID, path)
 		}

@@ -23,6 +23,7 @@ type Config struct {
 	Data        string           // folder of the database and the first admin key
 	Listen      string           // host:port, UDP and TCP
 	AdminListen string           // host:port of the admin API alone, TCP; empty: on Listen
+	HTTP        string           // host:port of /health and /metrics, TCP, without TLS and keys; empty: none
 	Addresses   []string         // host:port at which nodes reach it, most wanted first; empty: this machine's own
 	Transport   stream.Transport // what nodes are asked to use
 
@@ -53,6 +54,11 @@ func (c Config) Validate() error {
 	if c.AdminListen != "" {
 		if _, err := portOf(c.AdminListen); err != nil {
 			all = append(all, fmt.Errorf("admin_listen: %w", err))
+		}
+	}
+	if c.HTTP != "" {
+		if _, err := portOf(c.HTTP); err != nil {
+			all = append(all, fmt.Errorf("http: %w", err))
 		}
 	}
 	if !slices.Contains([]stream.Transport{"", stream.Auto, stream.QUIC, stream.TCP}, c.Transport) {

@@ -40,6 +40,8 @@ type Controller struct {
 	desk      *enroll.Desk
 	listener  *stream.Listener
 	web       *web
+	door      *web
+	vigil     *vigil
 }
 
 // New opens the data folder, makes what a first start lacks, and binds the sockets. What it opened, Run closes.
@@ -55,6 +57,7 @@ func New(ctx context.Context, cfg Config) (*Controller, error) {
 		return nil, fmt.Errorf("find this machine's addresses: %w; name one with --address", err)
 	}
 	c := &Controller{cfg: cfg, addresses: addresses, started: cfg.Now()}
+	c.vigil = newVigil(c)
 	if err := errors.Join(c.open(ctx)); err != nil {
 		return nil, errors.Join(err, c.close())
 	}
@@ -91,7 +94,10 @@ func (c *Controller) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	c.web, err = c.openWeb(ctx)
+	if c.web, err = c.openWeb(ctx); err != nil {
+		return err
+	}
+	c.door, err = c.openDoor(ctx)
 	return err
 }
 
@@ -113,6 +119,8 @@ func (c *Controller) Run(ctx context.Context, ready func()) error {
 	g.Go(func() error { return c.fleet.Run(ctx) })
 	g.Go(func() error { return c.listener.Serve(ctx, c.serve) })
 	g.Go(func() error { return c.web.run(ctx) })
+	g.Go(func() error { return c.door.run(ctx) })
+	g.Go(func() error { return c.vigil.run(ctx) })
 	c.cfg.Log.Info("controller ready", logx.Addr, c.listener.Addr(), "epoch", c.store.Meta().Epoch)
 	if ready != nil {
 		ready()
@@ -188,6 +196,7 @@ func (c *Controller) believe(n trust.Name, leaf *x509.Certificate) error {
 
 // rotated tells nodes and relays what a tenant's authorities are worth now.
 func (c *Controller) rotated(ctx context.Context, t ident.Tenant) {
+	c.vigil.poke()
 	c.fleet.AuthoritiesChanged(t)
 	if err := c.hub.AuthoritiesChanged(ctx, t); err != nil {
 		c.cfg.Log.Error("nodes are not told of a new authority before the next start", logx.Tenant, t, logx.Err, err)
@@ -217,6 +226,7 @@ func random() uint64 {
 func (c *Controller) newTenant(ctx context.Context, actor, name string) (store.Tenant, error) {
 	t, err := makeTenant(ctx, c.store, c.ca, actor, ident.New[ident.Tenant](), name)
 	if err == nil {
+		c.vigil.poke()
 		c.fleet.AuthoritiesChanged(t.ID)
 	}
 	return t, err

@@ -15,7 +15,7 @@ import (
 	"github.com/cvlan/cvlan/internal/base/ident"
 )
 
-// web serves the admin API, on the controller's port or on one of its own.
+// web is a server of HTTP: of the admin API, on the controller's port or on one of its own, or of the operator's door.
 type web struct {
 	server   *http.Server
 	listener net.Listener
@@ -25,7 +25,7 @@ func (c *Controller) openWeb(ctx context.Context) (*web, error) {
 	w := &web{server: &http.Server{
 		Handler: serve.New(serve.Config{
 			Store: c.store, Live: c.presence, NewTenant: c.newTenant, Rules: c.hub, Relays: relays{c.fleet}, CA: c.ca, Rotated: c.rotated, Addrs: c.addresses, Pin: c.ca.Pin(),
-			Started: c.started, Now: c.cfg.Now, Log: c.cfg.Log,
+			Ends: c.vigil.Ends, Started: c.started, Now: c.cfg.Now, Log: c.cfg.Log,
 		}),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       time.Minute,
@@ -51,7 +51,7 @@ func (c *Controller) openWeb(ctx context.Context) (*web, error) {
 
 // run serves until ctx is done, then lets requests end for a few seconds.
 func (w *web) run(ctx context.Context) error {
-	if w.listener == nil { // a simulation without TCP
+	if w.listener == nil { // a simulation without TCP, or no door
 		<-ctx.Done()
 		return nil
 	}
@@ -64,7 +64,7 @@ func (w *web) run(ctx context.Context) error {
 	})
 	defer stop()
 	if err := w.server.Serve(w.listener); !errors.Is(err, http.ErrServerClosed) && ctx.Err() == nil {
-		return fmt.Errorf("admin API: %w", err)
+		return fmt.Errorf("serve %s: %w", w.listener.Addr(), err)
 	}
 	<-ctx.Done()
 	return nil

@@ -58,6 +58,7 @@ type Config struct {
 
 	// Dial and Sockets replace the system's. With Sockets, Listen and STUN only say what is told to nodes. See also Guest.
 	Dial    session.Dialer
+	Visit   func(context.Context, stream.DialConfig) (*stream.Conn, error) // as Dial, to other relays
 	Sockets server.Sockets
 	// NoDoors leaves out what people and tools of this machine ask: HTTP, and the socket in the folder. It is for simulations.
 	NoDoors bool

@@ -28,7 +28,11 @@ func (r *Relay) Register(ctx context.Context, id ident.Relay) (w relay.Welcome, 
 	if len(addrs) == 0 {
 		return w, at, errors.New("no address is known")
 	}
-	c, err := stream.DialConn(ctx, stream.DialConfig{Whom: "relay", Addrs: addrs, TLS: r.tlsTo(id), Transport: stream.TCP})
+	visit := r.cfg.Visit
+	if visit == nil {
+		visit = stream.DialConn
+	}
+	c, err := visit(ctx, stream.DialConfig{Whom: "relay", Addrs: addrs, TLS: r.tlsTo(id), Transport: stream.TCP})
 	if err != nil {
 		return w, at, err
 	}

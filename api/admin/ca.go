@@ -85,7 +85,7 @@ type Authority struct {
 	Replaced time.Time `json:"replaced,omitzero"`
 	Ended    time.Time `json:"ended,omitzero"`
 	Cross    []CACert  `json:"cross,omitempty" doc:"What a company's authority has signed for the same key, and those above it, a root last"`
-	Warning  string    `json:"warning,omitempty" doc:"That the company's chain ends soon, from 90 days before on"`
+	Warning  string    `json:"warning,omitempty" doc:"That its certificate or a company's for it ends soon, from 90 days before on"`
 }
 
 // Certificate is one that a tenant's authority has signed.

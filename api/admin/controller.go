@@ -12,7 +12,7 @@ import (
 var (
 	GetHealth = Op[Nothing, HealthOut]{Route{
 		ID: "getHealth", Method: http.MethodGet, Path: "/api/v1/health", Tag: "Controller",
-		Summary: "Is the controller well?", Detail: "Status 200 while it serves; degraded when it cannot write its database. Needs no key and tells nothing else."}}
+		Summary: "Is the controller well?", Detail: "Status 200 while it serves; degraded when it cannot write its database. It says if an authority's certificate ends within 30 days, or has ended. Needs no key and tells nothing else."}}
 	GetController = Op[Nothing, ControllerOut]{Route{
 		ID: "getController", Method: http.MethodGet, Path: "/api/v1/controller", Scope: ControllerRead, Tag: "Controller",
 		Summary: "Describe the controller"}}
@@ -23,7 +23,8 @@ var (
 
 // Health is what everybody may know of a controller.
 type Health struct {
-	Status string `json:"status" enum:"ok,degraded"`
+	Status      string `json:"status" enum:"ok,degraded"`
+	Authorities string `json:"authorities,omitempty" enum:"ending,ended" doc:"That a certificate of an authority ends within 30 days, or has ended; absent: none"`
 }
 
 // HealthOut answers GetHealth.
@@ -39,6 +40,7 @@ type Controller struct {
 	Created     time.Time        `json:"created"`
 	Started     time.Time        `json:"started"`
 	Problem     string           `json:"problem,omitempty" doc:"Why the database cannot be written, if so"`
+	Warnings    []string         `json:"warnings,omitempty" doc:"Of authorities whose certificates end soon: the root's and those of tenants"`
 }
 
 // ControllerOut answers GetController.

@@ -3,14 +3,15 @@
 //
 // The rules of the interface: results go to standard output and nothing else does; progress, notes, questions and errors go
 // to standard error. A table is for people and may change; JSON is for scripts, carries "schema", and only ever gains fields.
-// Every string that came from elsewhere passes package clean before it is shown; in JSON it is left as it is, because JSON escapes
-// control characters itself.
+// Every string that came from elsewhere passes package clean before it is shown; in JSON it keeps its value, and what a terminal would obey
+// is written with JSON's escapes.
 package iox
 
 import (
 	"fmt"
 	"io"
 	"os"
+	"reflect"
 	"strings"
 
 	"golang.org/x/term"
@@ -68,6 +69,10 @@ func cleaned(args []any) []any {
 			args[i] = Clean(v.Error())
 		case fmt.Stringer:
 			args[i] = Clean(v.String())
+		default: // words of a kind of their own
+			if word := reflect.ValueOf(a); word.Kind() == reflect.String {
+				args[i] = Clean(word.String())
+			}
 		}
 	}
 	return args

@@ -1,11 +1,16 @@
 package iox
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"text/template"
+
+	"github.com/cvlan/cvlan/internal/base/clean"
 )
 
 // Output is the choice of a result's form.
@@ -35,18 +40,21 @@ func (f Output) Write(o *IO, doc any, human func()) error {
 }
 
 // JSON writes a document, indented.
-func (o *IO) JSON(doc any) error {
-	e := json.NewEncoder(o.Out)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	return e.Encode(doc)
-}
+func (o *IO) JSON(doc any) error { return o.json(doc, "  ") }
 
 // JSONLine writes a document on one line, for streams of them.
-func (o *IO) JSONLine(doc any) error {
-	e := json.NewEncoder(o.Out)
+func (o *IO) JSONLine(doc any) error { return o.json(doc, "") }
+
+func (o *IO) json(doc any, indent string) error {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	return e.Encode(doc)
+	e.SetIndent("", indent)
+	if err := e.Encode(doc); err != nil {
+		return err
+	}
+	_, err := o.Out.Write(clean.JSON(b.Bytes()))
+	return err
 }
 
 // template runs a person's template over the document as JSON knows it, so that the names are those of --json.
@@ -126,8 +134,10 @@ func scrub(v any) any {
 			v[i] = scrub(v[i])
 		}
 	case map[string]any:
-		for k := range v {
-			v[k] = scrub(v[k])
+		for _, k := range slices.Sorted(maps.Keys(v)) {
+			field := scrub(v[k])
+			delete(v, k)
+			v[Clean(k)] = field
 		}
 	}
 	return v

@@ -12,6 +12,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/pelletier/go-toml/v2"
+
+	"github.com/cvlan/cvlan/internal/base/clean"
 )
 
 // MaxFile bounds a file, in bytes.
@@ -134,7 +136,7 @@ func (t *Tenant) check() error {
 func (t *Tenant) Write(w io.Writer, remarks ...string) error {
 	var b bytes.Buffer
 	for _, r := range remarks {
-		fmt.Fprintf(&b, "# %s\n", strings.Map(printable, r))
+		fmt.Fprintf(&b, "# %s\n", clean.Line(r, 1000))
 	}
 	for _, g := range t.Groups {
 		fmt.Fprintf(&b, "\n[[group]]\nname = %s\n", quote(g.Name))
@@ -164,13 +166,6 @@ func (t *Tenant) Write(w io.Writer, remarks ...string) error {
 	}
 	_, err := w.Write(b.Bytes())
 	return err
-}
-
-func printable(r rune) rune {
-	if r < ' ' || r == 0x7f {
-		return ' '
-	}
-	return r
 }
 
 // quote writes a string of one line. JSON's escapes are among TOML's.

@@ -36,6 +36,7 @@ func TestMistakesAreToldInOneLineWithAWayOut(t *testing.T) {
 	line.Tells(t, iox.Invalid, map[string][]string{
 		"data: is empty":             {"serve", "--data", ""},
 		"listen: \"8443\"":           {"serve", "--data", data, "--listen", "8443"},
+		"http: \"9481\"":             {"serve", "--data", data, "--http", "9481"},
 		"use auto, quic or tcp":      {"serve", "--data", data, "--node-transport", "udp"},
 		"want host:port":             {"serve", "--data", data, "--address", "vpn.example.com"},
 		"debug, info, warn or error": {"serve", "--data", data, "--log-level", "loud"},

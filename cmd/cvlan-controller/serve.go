@@ -38,6 +38,7 @@ func (s *settings) flags(fs *pflag.FlagSet) {
 	fs.StringVar(&s.Data, "data", "/var/lib/cvlan-controller", "folder of the database and the first admin key")
 	fs.StringVar(&s.Listen, "listen", controller.DefaultListen, "host:port to listen on, UDP and TCP")
 	fs.StringVar(&s.AdminListen, "admin-listen", "", "host:port for the admin API alone; without it the API shares the other one")
+	fs.StringVar(&s.HTTP, "http", "", "host:port of /health and /metrics, without TLS and keys; empty: none")
 	fs.StringSliceVar(&s.Addresses, "address", nil, "host:port at which nodes reach this controller, most wanted first, 8 at most; without it this machine's own addresses")
 	fs.StringVar(&s.transport, "node-transport", "auto", "what nodes are asked to use: auto, quic or tcp")
 	s.relay.flags(fs)

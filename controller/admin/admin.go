@@ -43,6 +43,8 @@ type Config struct {
 	// Rotated hears that a tenant's authority has got another key, or that an old one has ended; nil: nobody does.
 	Rotated func(context.Context, ident.Tenant)
 	Addrs   []string // host:port that join keys carry: where nodes find this controller
+	// Ends tells when authorities' certificates end, as seen last; nil: it is not known.
+	Ends func() []ca.End
 	// Rules answers questions of policies in force.
 	Rules Rulebook
 	// Relays makes and deletes relays; nil: in the store, and nobody serves them.
@@ -68,6 +70,9 @@ func build(c Config) (*server, *http.ServeMux) {
 	}
 	if c.Relays == nil {
 		c.Relays = absent{c.Store}
+	}
+	if c.Ends == nil {
+		c.Ends = func() []ca.End { return nil }
 	}
 	s := &server{Config: c, gate: newGate(c.Now), replays: newReplays(c.Now), reviews: make(chan struct{}, maxReviews)}
 	mux := http.NewServeMux()

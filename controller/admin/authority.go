@@ -86,8 +86,10 @@ func (s *server) showAuthority(a store.OldAuthority, signed []store.Certificate)
 		}
 		out.Cross = append(out.Cross, showCACert(one))
 	}
-	if a.Ended.IsZero() {
-		out.Warning = crossWarning(out.Cross, s.Now())
+	if out.State == "signing" {
+		if out.Warning, err = s.warning(a.Authority); err != nil {
+			return out, err
+		}
 	}
 	newest := map[ident.Node]string{}
 	for _, c := range signed {
@@ -106,6 +108,18 @@ func (s *server) showAuthority(a store.OldAuthority, signed []store.Certificate)
 		}
 	}
 	return out, nil
+}
+
+// warning says what of an authority's ends soon.
+func (s *server) warning(a store.Authority) (string, error) {
+	ends, err := ca.Ends(a)
+	var all []string
+	for _, e := range ends {
+		if w := e.Warning(s.Now()); w != "" {
+			all = append(all, w)
+		}
+	}
+	return strings.Join(all, "; "), err
 }
 
 func (s *server) beginRotation(ctx context.Context, t *tenant, in *admin.BeginRotationIn) (*admin.CAOut, error) {

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 
 	"github.com/cvlan/cvlan/api/admin"
+	"github.com/cvlan/cvlan/controller/ca"
 	"github.com/cvlan/cvlan/internal/base/version"
 )
 
@@ -12,6 +13,15 @@ func (s *server) health(context.Context, *admin.Nothing) (*admin.HealthOut, erro
 	out := &admin.HealthOut{Body: admin.Health{Status: "ok"}}
 	if s.Store.Writable() != nil {
 		out.Body.Status = "degraded"
+	}
+	for _, e := range s.Ends() {
+		switch u := e.Urgency(s.Now()); {
+		case u == ca.Over:
+			out.Body.Authorities = "ended"
+			return out, nil
+		case u >= ca.Near:
+			out.Body.Authorities = "ending"
+		}
 	}
 	return out, nil
 }
@@ -24,6 +34,11 @@ func (s *server) controller(context.Context, *principal, *admin.Nothing) (*admin
 	}}
 	if err := s.Store.Writable(); err != nil {
 		out.Body.Problem = err.Error()
+	}
+	for _, e := range s.Ends() {
+		if w := e.Warning(s.Now()); w != "" {
+			out.Body.Warnings = append(out.Body.Warnings, w)
+		}
 	}
 	return out, nil
 }

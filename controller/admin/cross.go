@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/cvlan/cvlan/api/admin"
 	"github.com/cvlan/cvlan/controller/ca"
@@ -119,33 +118,4 @@ func certificatesIn(text string) (all []*x509.Certificate, err error) {
 		return nil, errors.New("there is no certificate in PEM in it")
 	}
 	return all, nil
-}
-
-// crossWarning says that a company's chain ends soon, with more weight the sooner; nothing while that is 90 days away.
-func crossWarning(chain []admin.CACert, now time.Time) string {
-	var first admin.CACert
-	for i, c := range chain {
-		if i == 0 || c.NotAfter.Before(first.NotAfter) {
-			first = c
-		}
-	}
-	if len(chain) == 0 {
-		return ""
-	}
-	const what = "who knows only the company's root believes nothing of this authority"
-	days, remedy := int(first.NotAfter.Sub(now).Hours()/24), "have it renewed: cvlan admin ca request --same-key"
-	if first.Serial != chain[0].Serial {
-		remedy = "have the company renew it, then install the new chain"
-	}
-	switch on := first.NotAfter.Format(time.DateOnly); {
-	case !now.Before(first.NotAfter):
-		return fmt.Sprintf("%q ended on %s: %s; %s", first.Subject, on, what, remedy)
-	case days < 7:
-		return fmt.Sprintf("%q ends in %d days, on %s: from then on %s; %s now", first.Subject, days, on, what, remedy)
-	case days < 30:
-		return fmt.Sprintf("%q ends in %d days, on %s: from then on %s; %s", first.Subject, days, on, what, remedy)
-	case days < 90:
-		return fmt.Sprintf("%q ends in %d days, on %s; %s", first.Subject, days, on, remedy)
-	}
-	return ""
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/cvlan/cvlan/api/admin"
 	"github.com/cvlan/cvlan/internal/base/certtest"
+	"github.com/cvlan/cvlan/internal/base/ident"
 )
 
 // company signs requests of authorities.
@@ -141,23 +142,30 @@ func TestAFileThatIsNoChainIsRefused(t *testing.T) {
 	refused(t, err, admin.CodePermission)
 }
 
-func TestACompanysChainIsWarnedOfBeforeItEnds(t *testing.T) {
-	now := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
-	chain := func(days, root int) []admin.CACert {
-		return []admin.CACert{{Serial: "1", Subject: "CN=CloudVLAN", NotAfter: now.AddDate(0, 0, days)}, {Serial: "2", Subject: "CN=Root", NotAfter: now.AddDate(0, 0, root)}}
+// What ends soon is told: everybody whether something does, the provider what.
+func TestWhatEndsIsTold(t *testing.T) {
+	w := newWorld(t)
+	other := w.newTenant("other")
+	ends, err := w.ca.Ends(t.Context(), []ident.Tenant{w.tenant.ID, other.ID})
+	if err != nil {
+		t.Fatal(err)
 	}
+	w.ends = ends
 	for _, c := range []struct {
-		days, root int
-		want       string
-	}{
-		{91, 900, ""}, {89, 900, "ends in 89 days"}, {29, 900, "from then on who knows only"}, {5, 900, "--same-key now"}, {-1, 900, "ended on 2026-12-31"},
-		{900, 29, "then install the new chain"}, {29, 20, `"CN=Root" ends`},
-	} {
-		if got := crossWarning(chain(c.days, c.root), now); (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
-			t.Errorf("%d and %d days: %q", c.days, c.root, got)
+		days   int // before the end
+		health string
+		told   int
+	}{{400, "", 0}, {60, "", 2}, {29, "ending", 2}, {-1, "ended", 2}} {
+		w.mu.Lock()
+		w.now = ends[1].At.AddDate(0, 0, -c.days)
+		w.mu.Unlock()
+		health := must(admin.Call(t.Context(), w.boss, admin.GetHealth, admin.Nothing{}))(t).Body
+		told := must(admin.Call(t.Context(), w.boss, admin.GetController, admin.Nothing{}))(t).Body.Warnings
+		if health.Authorities != c.health || health.Status != "ok" || len(told) != c.told {
+			t.Errorf("%d days before: %+v, %q", c.days, health, told)
 		}
 	}
-	if crossWarning(nil, now) != "" {
-		t.Error("who has no chain is warned of it")
+	if got := must(admin.Call(t.Context(), w.owner, admin.GetCA, admin.InTenant{Tenant: "default"}))(t).Body.Authorities[0].Warning; !strings.Contains(got, "rotate begin") {
+		t.Errorf("ca show says %q", got)
 	}
 }

@@ -38,6 +38,7 @@ type world struct {
 	mu     sync.Mutex
 	now    time.Time
 	online map[ident.Node]Presence
+	ends   []ca.End
 }
 
 func newWorld(t *testing.T) *world {
@@ -95,6 +96,12 @@ func (w *world) presence(_ ident.Tenant, n ident.Node) Presence {
 	return w.online[n]
 }
 
+func (w *world) seen() []ca.End {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.ends
+}
+
 func (w *world) serve() {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -102,7 +109,7 @@ func (w *world) serve() {
 	}
 	w.addr = l.Addr().String()
 	w.hub = hub.New(hub.Config{Store: w.db, Now: w.clock, Log: slog.New(slog.DiscardHandler)})
-	h := New(Config{Store: w.db, Rules: w.hub, Live: w.presence, NewTenant: w.makeTenant, CA: w.ca, Addrs: []string{w.addr}, Pin: w.ca.Pin(), Started: w.now,
+	h := New(Config{Store: w.db, Rules: w.hub, Live: w.presence, NewTenant: w.makeTenant, CA: w.ca, Addrs: []string{w.addr}, Pin: w.ca.Pin(), Ends: w.seen, Started: w.now,
 		Now: w.clock, Log: slog.New(slog.DiscardHandler)})
 	server := &http.Server{Handler: h, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), ReadHeaderTimeout: 5 * time.Second,
 		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS13, GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return w.ca.Server() }}}

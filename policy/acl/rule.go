@@ -98,7 +98,7 @@ func (p *parser) acl(v *hujson.Value, path string) {
 		var problem string
 		if numbers, every, problem = protocol(d.proto.string); problem != "" {
 			p.failText(d.proto, problem, "")
-			return
+			named = false // what else is wrong with the rule is told too
 		}
 	}
 	for _, t := range d.dst {
@@ -135,7 +135,11 @@ func (p *parser) destination(t text) (host text, list []span, ok bool) {
 	}
 	list, problem := ports(t.string[at+1:])
 	if problem != "" {
-		p.failText(t, problem, "ports follow the last colon: 443, 80,443, 8000-8100 or *")
+		hint := "ports follow the last colon: 443, 80,443, 8000-8100 or *"
+		if strings.Contains(t.string[at:], "/") {
+			hint = `a protocol stands beside: "proto": "tcp"`
+		}
+		p.failText(t, problem, hint)
 		return host, nil, false
 	}
 	return host, list, true

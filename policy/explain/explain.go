@@ -52,6 +52,11 @@ type Step struct {
 	Missing []string // what does not match: "source", "destination", "port", "posture", "window"
 }
 
+// turns reports whether the rule may match at another time, or match no more.
+func (s *Step) turns(n *compile.Network) bool {
+	return n.Document().Rules[s.Number].When != nil && (s.Matches || slices.Equal(s.Missing, []string{"window"}))
+}
+
 // Bounds of the steps that are told, beside the one that decides.
 const (
 	maxNear  = 20 // when no rule names both ends
@@ -76,6 +81,9 @@ func Explain(n *compile.Network, q Question) Answer {
 		a.Rule = &r
 	}
 	a.Steps, a.Others = steps(n, q, number)
+	if len(a.Steps) < maxSteps && !slices.ContainsFunc(a.Steps, func(s Step) bool { return s.turns(n) }) {
+		a.Until = time.Time{}
+	}
 	a.meet(q)
 	return a
 }

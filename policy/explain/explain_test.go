@@ -67,6 +67,26 @@ func names(name string) (ident.Node, bool) {
 	return id, strings.HasSuffix(name, "1") || name == "ann2"
 }
 
+// A window matters where it alone keeps a rule from the question, or lets it answer.
+func TestAWindowOfAnotherPortIsNotTold(t *testing.T) {
+	n := network(t, `{"tagOwners": {"tag:web": [], "tag:db": []}, "acls": [{"src": ["*"], "dst": ["*:443"]},
+		{"src": ["*"], "dst": ["*:80"], "when": {"days": ["mon-fri"], "hours": "08:00-18:00"}}]}`)
+	for dst, told := range map[string]bool{"db1:80": true, "db1:443": false, "db1:81": false} {
+		target, service, err := ParseTarget(dst)
+		if err != nil {
+			t.Fatal(err)
+		}
+		src, err := Sides(n, names, "ann1")
+		to, err2 := Sides(n, names, target)
+		if err != nil || err2 != nil {
+			t.Fatal(err, err2)
+		}
+		if a := Explain(n, Question{Src: src[0], Dst: to[0], Service: service, At: weekday}); a.Until.IsZero() == told || strings.Contains(a.String(), "opens or closes") != told {
+			t.Errorf("%s: %v", dst, a)
+		}
+	}
+}
+
 func TestAnswersTellTheRuleAndTheLine(t *testing.T) {
 	n := network(t, office)
 	for _, c := range []struct {

@@ -125,6 +125,10 @@
 // those that its own clients talk to. A neighbour opens only to nodes that are registered and bound there and not silent, never to a
 // relay. Hence a frame crosses at most two relays, and there is no loop.
 //
+// The payload of a Call waits for that answer at the node's relay, four for one question, and then goes on; each Call is answered by itself, with Took. A neighbour that opens a channel to a node asks the relay that asked it for the
+// channel back, before it answers, and when that is open offers it to its node, within the bounds of every offer. So the offer is there before the payload, and the answer to that
+// waits for nothing. Across a region the first packet takes the way from relay to relay and back more than within one.
+//
 // A Data frame that goes on gets the neighbour's channel as its number, and a MAC under the link key, which is one for all channels of a relay; for the number is
 // covered. The neighbour delivers it under the tag of the node that sent it. Its payload is never touched. The sender's relay charges the sender and its tenant, and meters; the neighbour only
 // gives the tenant its share if it is overloaded.

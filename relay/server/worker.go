@@ -197,22 +197,25 @@ func (w *worker) answered(now mono.Time, src *forward.Place, b []byte) {
 	}
 }
 
-// question answers a STUN request, from the other port if it is asked to: so a node finds out how its NAT filters (RFC 5780, section 4.4).
+// question answers a STUN request, from the other port or to another if it is asked to: so a node finds out how its NAT filters and for how long it
+// remembers (RFC 5780, sections 4.4 and 4.6).
 func (w *worker) question(t *sock.Train, b []byte) {
 	at := len(w.answers)
 	if at+max(len(b), stun.BareAnswer) > answers {
 		return
 	}
-	a, change, ok := stun.Server{TwoPorts: w.other != nil}.Answer(w.answers, b, t.Remote)
+	a, change, ok := stun.Server{TwoPorts: w.other != nil, Ports: true}.Answer(w.answers, b, t.Remote)
 	if !ok {
 		return
 	}
 	w.answers = a
+	to := *t
+	to.Remote = stun.Towards(b, a[at:], t.Remote)
 	if change == 0 {
-		w.answer(t, at)
+		w.answer(&to, at)
 		return
 	}
-	w.aside = append(w.aside, sock.Train{Data: a[at:], Remote: t.Remote, Local: t.Local})
+	w.aside = append(w.aside, sock.Train{Data: a[at:], Remote: to.Remote, Local: t.Local})
 }
 
 // answer sends what has been appended to the answers since at.

@@ -44,10 +44,11 @@ func TestADrainedRelayIsLeftWithoutALoss(t *testing.T) {
 	w := begin(t)
 	_, n, _, relays := w.apart(2, "sym", "sym")
 	n[0].reachesBy("n2", local.PathRelay, soon)
-	s := n[0].sends(n[1])
+	s, tcp := n[0].sends(n[1]), n[0].pours(n[1])
 	w.flows(s, time.Now(), heals)
 	left := w.used(n[0], "n2", relays)
 	at := time.Now()
+	tcp.FromNow()
 	out, err := left.Run(w.ctx, "drain", "--timeout", "40s")
 	w.must(err)
 	t.Logf("%s after %v: %s", left.Name, time.Since(at).Round(time.Millisecond), out)
@@ -57,10 +58,33 @@ func TestADrainedRelayIsLeftWithoutALoss(t *testing.T) {
 		t.Errorf("it still goes through %s", now.Name)
 	}
 	tally := s.End(late)
-	t.Logf("a relay that drains: %v", tally)
-	if tally.Lost > 1 {
-		t.Errorf("%v", tally)
+	_, stall, err := tcp.End()
+	w.must(err)
+	t.Logf("a relay that drains: %v; TCP's longest stall %v", tally, stall.Round(time.Millisecond))
+	if tally.Lost > 1 || stall > time.Second {
+		t.Errorf("%v; TCP stood still for %v", tally, stall)
 	}
+}
+
+// The relay in use dies in mid-flow, without a word. What is under way is lost, and no connection.
+func TestTrafficSurvivesTheDeathOfItsRelay(t *testing.T) {
+	w := begin(t)
+	_, n, _, relays := w.apart(2, "sym", "sym")
+	n[0].reachesBy("n2", local.PathRelay, soon)
+	s, tcp := n[0].sends(n[1]), n[0].pours(n[1])
+	w.flows(s, time.Now(), heals)
+	dead := w.used(n[0], "n2", relays)
+	at := time.Now()
+	tcp.FromNow()
+	dead.Proc.Kill()
+	tally := w.flows(s, at, heals)
+	_, stall, err := tcp.End()
+	w.must(err)
+	t.Logf("a relay that is killed: %v; TCP's longest stall %v", tally, stall.Round(time.Millisecond)) // goals on a quiet machine: 2 s each; see make natgrid
+	if now := w.used(n[0], "n2", relays); now == dead {
+		t.Errorf("it still goes through %s", now.Name)
+	}
+	s.End(late)
 }
 
 // unheard are two nodes between which a series goes through a relay, and who hear nothing of the controller any more.

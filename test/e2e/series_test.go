@@ -26,6 +26,14 @@ func (n *node) sends(peer *node) *series.Series {
 	return s
 }
 
+// pours begins a stream to a peer.
+func (n *node) pours(peer *node) *series.Stream {
+	n.w.t.Helper()
+	tcp, err := series.Pour(n.Host, peer.Host, peer.in(office).Self.Addresses[0])
+	n.w.must(err)
+	return tcp
+}
+
 // flows waits until a series that something may have happened to is back for good, that is, lacked nothing for half a second, and tells what
 // that has cost since then.
 func (w *world) flows(s *series.Series, since time.Time, limit time.Duration) series.Tally {
@@ -74,9 +82,7 @@ func TestTrafficMovesFromTheRelayToTheDirectWay(t *testing.T) {
 	direct, err := w.lab.CountUDP(n[0].Host, n[1].Host, 4) // WireGuard's transport data
 	w.must(err)
 	defer direct.Close()
-	numbered := n[0].sends(n[1])
-	tcp, err := series.Pour(n[0].Host, n[1].Host, n[1].in(office).Self.Addresses[0])
-	w.must(err)
+	numbered, tcp := n[0].sends(n[1]), n[0].pours(n[1])
 	w.flows(numbered, time.Now(), heals)
 	begin := time.Now()
 	tcp.FromNow()

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/cvlan/cvlan/api/local"
-	"github.com/cvlan/cvlan/internal/lab/series"
 )
 
 // change is something that people do to a pair that works, and what the pair has come to afterwards.
@@ -22,9 +21,7 @@ type change struct {
 // has cost.
 func (w *world) undergo(a, b *node, all []change) {
 	w.t.Helper()
-	flow := a.sends(b)
-	tcp, err := series.Pour(b.Host, a.Host, a.in(office).Self.Addresses[0])
-	w.must(err)
+	flow, tcp := a.sends(b), b.pours(a)
 	w.flows(flow, time.Now(), heals)
 	for _, c := range all {
 		begin := time.Now()

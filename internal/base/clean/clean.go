@@ -5,8 +5,11 @@
 package clean
 
 import (
+	"bytes"
+	"fmt"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -41,6 +44,27 @@ func scrub(s string, limit int, lines bool) string {
 		n++
 	}
 	return b.String()
+}
+
+// JSON returns a document of JSON in which what a terminal would obey stands as an escape: another spelling of the same document. JSON itself
+// asks for escapes below U+0020 only, and leaves C1 and the direction marks as they are.
+func JSON(doc []byte) []byte {
+	if !bytes.ContainsFunc(doc, func(r rune) bool { return harmful(r, true) }) {
+		return doc
+	}
+	var b bytes.Buffer
+	for _, r := range string(doc) {
+		switch {
+		case !harmful(r, true):
+			b.WriteRune(r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			fmt.Fprintf(&b, `\u%04x\u%04x`, high, low)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.Bytes()
 }
 
 func harmful(r rune, lines bool) bool {

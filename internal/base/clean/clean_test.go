@@ -1,6 +1,7 @@
 package clean
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -52,4 +53,21 @@ func FuzzLine(f *testing.F) {
 			t.Fatalf("Label(%q) = %q is not a label", s, l)
 		}
 	})
+}
+
+func TestJSONKeepsItsMeaning(t *testing.T) {
+	for _, s := range []string{"web-1", "Zürich 漢字", "a\x1b[2Jb", "pay\u202eexe", "c1\u009b31m", "tag\U000e0041", "\ufffd", "two\nlines\t", "\x7f"} {
+		doc, err := json.MarshalIndent(map[string]string{"name": s}, "", "  ")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := JSON(doc)
+		var back map[string]string
+		if err := json.Unmarshal(got, &back); err != nil || back["name"] != s {
+			t.Errorf("%q became %q: %v", s, back["name"], err)
+		}
+		if strings.ContainsFunc(string(got), func(r rune) bool { return harmful(r, true) }) {
+			t.Errorf("%q holds what a terminal obeys", got)
+		}
+	}
 }

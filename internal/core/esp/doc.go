@@ -72,7 +72,7 @@
 //   - The window is at least 1,024 packets and at most 8,160.
 //   - A packet that is authentic but of other traffic than was agreed on (traffic selectors) is dropped and counted by itself.
 //   - Roaming is reported (EventHeard), never acted upon: the path layer decides where a peer is.
-//   - A deleted pair receives for Linger longer, so that what the peer sent before it agreed, and the network held back, is not lost.
+//   - A deleted pair receives for Linger longer, so that what the peer sent before it agreed, and the network held back, is not lost. With more than MaxPairs the one that lingers longest ends earlier.
 //
 // # FIPS
 //

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/cvlan/cvlan/internal/base/key"
@@ -15,7 +16,7 @@ import (
 // Bounds.
 const (
 	// MaxPairs is how many pairs one peer may have at once, those that linger included. Two are enough for a rekeying, four for two that
-	// cross each other.
+	// cross each other. Where keys change so fast that there would be more, what lingers goes, the oldest first.
 	MaxPairs = 8
 	// MaxPeers is how many peers may have pairs or keepalives.
 	MaxPeers = 1 << 16
@@ -98,7 +99,7 @@ func (m *Machine) Put(now mono.Time, name key.WGPublic, keepalive time.Duration,
 // Install makes a pair. k.Local must be reserved; after an error it still is.
 func (m *Machine) Install(now mono.Time, name key.WGPublic, k Keys, out *Out) error {
 	now = m.advance(now)
-	p, err := m.install(now, name, k)
+	p, err := m.install(now, name, k, out)
 	if err != nil {
 		return fmt.Errorf("esp: install a pair with %s: %w", name.Short(), err)
 	}
@@ -112,7 +113,7 @@ func (m *Machine) Install(now mono.Time, name key.WGPublic, k Keys, out *Out) er
 	return nil
 }
 
-func (m *Machine) install(now mono.Time, name key.WGPublic, k Keys) (*peer, error) {
+func (m *Machine) install(now mono.Time, name key.WGPublic, k Keys, out *Out) (*peer, error) {
 	if err := k.Validate(); err != nil {
 		return nil, err
 	}
@@ -123,7 +124,7 @@ func (m *Machine) install(now mono.Time, name key.WGPublic, k Keys) (*peer, erro
 	if err != nil {
 		return nil, err
 	}
-	if len(p.pairs) == MaxPairs {
+	if len(p.pairs) == MaxPairs && !m.makeRoom(p, out) {
 		return nil, fmt.Errorf("there are %d already", MaxPairs)
 	}
 	pair, err := newPair(k, now, m.early(k.Life.with(k.ESN)), p.activity)
@@ -248,6 +249,22 @@ func (m *Machine) forget(p *peer) {
 		m.schedule.Remove(p)
 		delete(m.peers, p.name)
 	}
+}
+
+// makeRoom ends the linger of the pair that would retire first; false: none lingers.
+func (m *Machine) makeRoom(p *peer, out *Out) bool {
+	first := -1
+	for i := range p.pairs {
+		if at := p.pairs[i].retireAt; !at.IsNever() && (first < 0 || at < p.pairs[first].retireAt) {
+			first = i
+		}
+	}
+	if first < 0 {
+		return false
+	}
+	m.retire(p.pairs[first].Pair, out)
+	p.pairs = slices.Delete(p.pairs, first, first+1)
+	return true
 }
 
 func (m *Machine) retire(p *Pair, out *Out) {

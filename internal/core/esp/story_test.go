@@ -150,6 +150,30 @@ func life(soft, hard Limit) func(*Keys) {
 }
 
 // Age: an hour less jitter until another is wanted, which is said again; then the end, and nothing is opened any more.
+// Keys may change faster than pairs retire: what lingers makes room, the oldest first, and the newest pair is always taken.
+func TestLingeringPairsMakeRoom(t *testing.T) {
+	w := newWorld(t, 1)
+	for range 5 * MaxPairs {
+		w.agree(0)
+		w.pass(2 * w.delay)
+		for n, s := range w.side {
+			all := s.m.Status(names[n])
+			if last := all[len(all)-1]; len(all) > MaxPairs || last.Ending || !last.Sealing {
+				t.Fatalf("%d pairs, the last is %+v", len(all), last)
+			}
+			for _, old := range all[:len(all)-1] {
+				s.m.Delete(w.now, old.Local(), &s.out)
+			}
+			w.act(n)
+		}
+	}
+	for n, s := range w.side {
+		if all := s.m.Status(names[n]); len(all) != MaxPairs {
+			t.Errorf("%d pairs", len(all))
+		}
+	}
+}
+
 func TestPairAgesAndEnds(t *testing.T) {
 	w := newWorld(t, 1)
 	w.agree(0)

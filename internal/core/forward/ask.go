@@ -1,6 +1,7 @@
 package forward
 
 import (
+	"bytes"
 	"math/bits"
 	"net/netip"
 	"time"
@@ -19,6 +20,9 @@ const (
 	searchAll   = 2000 // a second, of all: each costs every neighbour a question
 	searchBurst = time.Second
 	maxStrays   = 1024 // channels that are looked for when one relay or node is lost; the others wait until their owners open them again
+	maxHeld     = 512  // payloads of Calls that wait for an answer,
+	maxHeldBy   = 32   // of one client's,
+	maxHeldFor  = 4    // and for one answer
 )
 
 // ask is a question to neighbours: where a node is (Ask), or whether it is at an address (See).
@@ -27,13 +31,21 @@ type ask struct {
 	client      relay.Number // for whom
 	slot        uint32       // of the client
 	node        ident.Node
-	open        uint64       // transaction of the Open that waits for the answer; zero: none does
+	open        uint64       // transaction of the last Open that waits for the answer; zero: none does
+	held        []held       // Calls that do
+	offers      bool         // a neighbour's node is about to send to the client: what is found is offered to it
 	lane        relay.Number // that is to lead there; zero: a new one
 	see         relay.Number // See: the neighbour's channel
 	claim       netip.Addr   // See
 	waiting     uint32       // neighbours that have not answered, one bit each
 	tries       int
 	due         mono.Time
+}
+
+// held is a Call: its payload goes on when it is known where.
+type held struct {
+	transaction uint64
+	payload     []byte
 }
 
 // stray is a channel that has lost what it led to.
@@ -102,7 +114,31 @@ func (m *Machine) openAbroad(now mono.Time, c *client, q *opening, out *Out) boo
 	if _, asking := m.region.asking[crossing{c.slot, q.node}]; !asking && (m.region.up() == 0 || !m.maySearch(now, c)) {
 		return false
 	}
-	return m.search(now, c, q.node, q.transaction, 0, out)
+	if !m.search(now, c, q.node, q.transaction, 0, out) {
+		return false
+	}
+	m.hold(c, q)
+	return true
+}
+
+// hold keeps the payload of a Call until its ask is answered. Where there is no room its sender has to send it again.
+func (m *Machine) hold(c *client, q *opening) {
+	r := &m.region
+	a := r.asks[r.asking[crossing{c.slot, q.node}]]
+	if a == nil || q.payload == nil || len(a.held) == maxHeldFor || c.held == maxHeldBy || r.held == maxHeld {
+		return
+	}
+	a.held = append(a.held, held{q.transaction, bytes.Clone(q.payload)})
+	c.held++
+	r.held++
+}
+
+// release gives back the room of what an ask holds.
+func (m *Machine) release(a *ask) {
+	m.region.held -= len(a.held)
+	if c := m.client(a.client); c != nil {
+		c.held -= uint8(len(a.held))
+	}
 }
 
 // maySearch charges a client for a question to neighbours, if it may cause one more.
@@ -200,8 +236,9 @@ func (m *Machine) tickAsks(now mono.Time, out *Out) {
 	}
 }
 
-// end forgets an ask, and returns the client that it was for; nil: it is not here any more.
+// end forgets an ask, and returns the client that it was for; nil: it is not here any more. What it holds is the caller's.
 func (m *Machine) end(a *ask) *client {
+	m.release(a)
 	delete(m.region.asks, a.transaction)
 	if a.see == 0 {
 		delete(m.region.asking, crossing{a.slot, a.node})
@@ -244,7 +281,8 @@ func (m *Machine) found(now mono.Time, a *ask, n *neighbour, there relay.Number,
 		return
 	}
 	l, why := m.laneOf(c, a), relay.NoReason
-	if l == nil {
+	made := l == nil
+	if made {
 		if l, why = m.newLane(c, out); l == nil {
 			m.giveBack(n, there, out)
 			m.refuse(c, a, why, out)
@@ -253,6 +291,20 @@ func (m *Machine) found(now mono.Time, a *ask, n *neighbour, there relay.Number,
 	}
 	if l.gone || l.to != abroad|n.slot || m.region.far[l.slot].there != there {
 		m.lead(l, abroad|n.slot, far{a.node, there}, out)
+	}
+	if a.offers && made {
+		m.tellOffered(c, a.node, l, out)
+	}
+	m.conclude(c, a, l, out)
+}
+
+// conclude answers what waited for a channel, in the order in which it was asked, and sends on what came with it.
+func (m *Machine) conclude(c *client, a *ask, l *lane, out *Out) {
+	for _, h := range a.held {
+		m.reply(c, &relay.Control{Kind: relay.Opened, Transaction: h.transaction, Channel: l.number, Took: m.sendOn(c, l, h.payload, out)}, out)
+		if h.transaction == a.open {
+			a.open = 0
+		}
 	}
 	if a.open != 0 {
 		m.answer(c, a.open, l.number, false, out)
@@ -319,6 +371,12 @@ func (m *Machine) nowhere(now mono.Time, a *ask, out *Out) {
 func (m *Machine) settle(c *client, a *ask, to *client, out *Out) {
 	if l := m.laneOf(c, a); l != nil && (l.gone || l.to != to.slot) {
 		m.lead(l, to.slot, far{}, out)
+	}
+	for _, h := range a.held {
+		m.openHere(c, to, &opening{node: a.node, transaction: h.transaction, payload: h.payload}, out)
+		if h.transaction == a.open {
+			a.open = 0
+		}
 	}
 	if a.open != 0 {
 		m.openHere(c, to, &opening{node: a.node, transaction: a.open}, out)

@@ -24,7 +24,8 @@ type client struct {
 	from, to    uint32 // first of the lanes that it has opened, and that lead to it, as slot + 1
 	channels    uint32 // that it has opened
 	live        bool
-	searches    pace // for nodes that are not here
+	held        uint8 // payloads that wait for an answer of the region
+	searches    pace  // for nodes that are not here
 }
 
 type owner struct {
@@ -91,7 +92,7 @@ func (m *Machine) detach(c *client, out *Out) {
 	if c.conn != 0 {
 		out.Cut = append(out.Cut, c.conn)
 	}
-	c.conn, c.transaction, c.place, c.local = 0, 0, Place{}, [16]byte{}
+	c.conn, c.transaction, c.place, c.local, c.held = 0, 0, Place{}, [16]byte{}, 0
 }
 
 func (o *Out) seat(c *client, fresh bool) {

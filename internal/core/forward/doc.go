@@ -19,7 +19,7 @@
 // # The first packet
 //
 // A Call is for the owner: it opens the channel, sends the payload on, and names it in Out.Called, so that a Book is charged for it before it leaves. A new channel has the one
-// in the other direction offered to its receiver.
+// in the other direction offered to its receiver. Where the region has to be asked first the payload waits for the answer; the neighbour asks for the other direction before it answers.
 //
 // # Fair under overload
 //

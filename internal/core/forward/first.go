@@ -1,6 +1,10 @@
 package forward
 
-import "github.com/cvlan/cvlan/proto/relay"
+import (
+	"github.com/cvlan/cvlan/internal/base/ident"
+	"github.com/cvlan/cvlan/internal/base/mono"
+	"github.com/cvlan/cvlan/proto/relay"
+)
 
 // This file is what spares the first packet between two nodes, and the answer to it, a wait: see the specification.
 
@@ -38,13 +42,35 @@ func (m *Machine) address(l *lane, frame []byte) {
 
 // offer opens a channel in the name of a client to a node that is about to send to it, and tells it, if that is not its last room.
 func (m *Machine) offer(from, to *client, out *Out) {
-	if from.place.Via == Nowhere || 2*int(from.channels) >= m.cfg.Channels || 2*m.laneLive >= m.cfg.Lanes {
+	if !m.mayOffer(from) {
 		return
 	}
-	l, made, _ := m.openLane(from, to, out)
-	if !made {
+	if l, made, _ := m.openLane(from, to, out); made {
+		m.tellOffered(from, to.node, l, out)
+	}
+}
+
+// offerAbroad is offer where the node is a neighbour's, which is asked for the channel back. It must leave before the answer to that neighbour: then what
+// it has for the client comes after the offer.
+func (m *Machine) offerAbroad(now mono.Time, n *neighbour, from *client, node ident.Node, out *Out) {
+	here := m.here(from.tenant, node)
+	if n == nil || !n.bound || 2*len(n.channels) >= m.cfg.Transit || !m.mayOffer(from) || here != nil && m.present(now, here) {
 		return
 	}
+	r, key := &m.region, crossing{from.slot, node}
+	_, leads := r.abroad[key]
+	if _, asking := r.asking[key]; !leads && !asking && r.searches.open(now, searchBurst) {
+		r.searches.charge(now, 1, searchAll)
+		m.begin(now, &ask{client: from.number, slot: from.slot, node: node, offers: true, waiting: 1 << n.slot}, out)
+	}
+}
+
+// mayOffer reports whether a client has room for channels that it has not asked for.
+func (m *Machine) mayOffer(to *client) bool {
+	return to.place.Via != Nowhere && 2*int(to.channels) < m.cfg.Channels && 2*m.laneLive < m.cfg.Lanes
+}
+
+func (m *Machine) tellOffered(to *client, node ident.Node, l *lane, out *Out) {
 	m.offers++
-	m.reply(from, &relay.Control{Kind: relay.Offered, Transaction: relay.Unasked + m.offers, Channel: l.number, Node: to.node}, out)
+	m.reply(to, &relay.Control{Kind: relay.Offered, Transaction: relay.Unasked + m.offers, Channel: l.number, Node: node}, out)
 }

@@ -2,7 +2,11 @@ package forward
 
 import (
 	"bytes"
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/base/mono"
@@ -111,5 +115,121 @@ func TestACallCostsWhatADataFrameCosts(t *testing.T) {
 	}
 	if got[Sent] == 0 || got[DropNodePaced] == 0 {
 		t.Error(got)
+	}
+}
+
+// calls says a Call at a relay of a region, and returns its answer as far as it has come.
+func (s *station) calls(n *caller, to ident.Node) uint64 {
+	n.transaction++
+	f := (&relay.Control{Kind: relay.Call, Client: n.Client, Transaction: n.transaction, Node: to}).Append(nil, &n.Secret)
+	s.arrive(n.at, append(f, greeting...))
+	return n.transaction
+}
+
+// gets tells what a client has got, in order: the transactions of answers, or else what the frame is.
+func (s *station) gets(n *caller) (all []string) {
+	for _, f := range s.inbox[n.at] {
+		if _, _, p, err := relay.ReadDeliver(f); err == nil {
+			all = append(all, string(p))
+		} else if a, ok := relay.ReadControl(f, &n.Secret); !ok {
+			all = append(all, "?")
+		} else if a.Kind == relay.Offered {
+			all = append(all, "offer")
+		} else {
+			all = append(all, fmt.Sprintf("%v %d %v", a.Kind == relay.Opened, a.Transaction, a.Took))
+		}
+	}
+	s.inbox[n.at] = nil
+	return all
+}
+
+func TestTheFirstPacketCrossesTheRegionWithoutBeingSaidTwice(t *testing.T) {
+	c, x, y, a, b := pairOf(t, 3)
+	x.gets(a)
+	y.gets(b)
+	a.transaction++ // what a node does: it opens, and calls until it has a channel
+	x.arrive(a.at, (&relay.Control{Kind: relay.Open, Client: a.Client, Transaction: a.transaction, Node: b.node}).Append(nil, &a.Secret))
+	x.calls(a, b.node)
+	c.run(time.Second)
+	at := fmt.Sprintf("true %d ", a.transaction-1)
+	if got, want := y.gets(b), []string{"offer", string(greeting)}; !slices.Equal(got, want) {
+		t.Errorf("the receiver gets %q, not %q", got, want)
+	}
+	if got := x.gets(a); len(got) == 0 || got[0] != at+"false" {
+		t.Errorf("the sender gets %q", got)
+	}
+	if x.m.region.held != 0 || x.m.client(a.Client).held != 0 {
+		t.Error("it is kept for ever")
+	}
+}
+
+func TestWhatIsHeldIsSentOnInOrderAndBounded(t *testing.T) {
+	c, x, y, a, b := pairOf(t, 2)
+	c.cut[[2]int{0, 1}] = true
+	first := x.calls(a, b.node)
+	for range maxHeldFor + 2 {
+		x.calls(a, b.node)
+	}
+	for node := range 3 * maxHeldBy {
+		x.calls(a, ident.Node(5000+node))
+	}
+	if n := x.m.client(a.Client).held; n != maxHeldBy || x.m.region.held != maxHeldBy {
+		t.Error(n, "of one client's are held, and in all", x.m.region.held)
+	}
+	x.gets(a)
+	y.gets(b)
+	c.cut[[2]int{0, 1}] = false
+	c.run(time.Second)
+	if got := y.gets(b); len(got) != 1+maxHeldFor || got[0] != "offer" || got[4] != string(greeting) {
+		t.Errorf("the receiver gets %q", got)
+	}
+	var opened []string
+	for _, g := range x.gets(a) {
+		if strings.HasPrefix(g, "true") {
+			opened = append(opened, g)
+		}
+	}
+	want := []string{fmt.Sprintf("true %d true", first), fmt.Sprintf("true %d true", first+1), fmt.Sprintf("true %d true", first+2),
+		fmt.Sprintf("true %d true", first+3), fmt.Sprintf("true %d false", first+maxHeldFor+2)}
+	if !slices.Equal(opened, want) {
+		t.Errorf("the sender gets %q, not %q", opened, want)
+	}
+	if x.m.region.held != 0 || x.m.client(a.Client).held != 0 {
+		t.Error("room is not given back")
+	}
+}
+
+func TestAPayloadForNobodyIsRefusedAndForgotten(t *testing.T) {
+	c, x, _, a, _ := pairOf(t, 2)
+	x.gets(a)
+	x.calls(a, 999)
+	c.run(time.Second)
+	if got, want := x.gets(a), []string{fmt.Sprintf("false %d false", a.transaction)}; !slices.Equal(got, want) || x.m.region.held != 0 {
+		t.Errorf("%q, not %q; %d are held", got, want, x.m.region.held)
+	}
+	x.calls(a, 998)
+	a = x.joins(1, a.node, place(1)) // who registers anew has nothing held
+	x.calls(a, 997)
+	c.run(time.Second)
+	if x.m.client(a.Client).held != 0 || x.m.region.held != 0 {
+		t.Error("held:", x.m.client(a.Client).held, x.m.region.held)
+	}
+}
+
+func TestTheWayBackAcrossTheRegionIsOfferedAndWorks(t *testing.T) {
+	c, x, y, a, b := pairOf(t, 2)
+	x.channelTo(a, b.node)
+	c.run(time.Second)
+	var o relay.Control
+	for _, f := range y.inbox[b.at] {
+		if q, ok := relay.ReadControl(f, &b.Secret); ok && q.Kind == relay.Offered {
+			o = q
+		}
+	}
+	if o.Node != a.node || !y.reaches(b, o.Channel, x, a) {
+		t.Fatalf("offered %+v", o)
+	}
+	if same := y.channelTo(b, a.node); same != o.Channel {
+		t.Error("an Open makes a second channel")
 	}
 }

@@ -54,6 +54,7 @@ func (m *Machine) asked(now mono.Time, c *client, q *relay.Control, out *Out) {
 		if to := m.here(t, q.Node); to != nil && q.From != q.Node && m.present(now, to) {
 			if a.Channel, a.Reason = m.pass(c, to, q.From, out); a.Channel != 0 {
 				a.Kind = relay.Opened
+				m.offerAbroad(now, m.neighbour(ident.Relay(c.node)), to, q.From, out)
 			}
 		}
 	}

@@ -37,6 +37,7 @@ type region struct {
 	asks   map[uint64]*ask     // by transaction
 	asking map[crossing]uint64 // transactions of Asks
 	queue  []uint64            // transactions in the order in which they are due; some may be over
+	held   int                 // payloads that all of them hold
 
 	searches pace // for nodes that are not here, of all clients
 }

@@ -66,6 +66,9 @@ func (s *shire) sends(t *rapid.T, from, to *wanderer, i int) bool {
 		from.at[i] = nil
 		return false
 	}
+	if s.roll()%2 == 0 {
+		st.calls(c, to.node)
+	}
 	a := st.opens(c, to.node, netip.Addr{})
 	if a.Kind != relay.Opened {
 		return false
@@ -175,7 +178,7 @@ func TestWhateverHappensToARegion(t *testing.T) {
 		s.run(3 * time.Second)
 		for _, st := range s.relays {
 			m := st.m
-			if g := &m.region; m.Channels() != 0 || len(m.byPair)+len(g.far)+len(g.abroad)+len(g.transit)+len(g.asks)+len(g.asking) != 0 {
+			if g := &m.region; m.Channels() != 0 || len(m.byPair)+len(g.far)+len(g.abroad)+len(g.transit)+len(g.asks)+len(g.asking)+g.held != 0 {
 				r.Fatalf("of who has gone are left %d channels, %d pairs, %d far, %d abroad, %d in transit, %d asks", m.Channels(), len(m.byPair), len(g.far), len(g.abroad), len(g.transit), len(g.asks))
 			}
 		}

@@ -76,6 +76,9 @@ func (j *Joiner) Len() int { return len(j.pieces) }
 // Bytes is how many bytes the packets have together.
 func (j *Joiner) Bytes() int { return j.bytes }
 
+// Growing reports whether some run may be continued by what comes next.
+func (j *Joiner) Growing() bool { return j.keys != [openFlows]uint64{} }
+
 // Runs closes all runs and returns them: each flow's packets in their order, and a packet that continues none as it came, as a run of one.
 // It writes into the first packet of every longer run. What it returns is valid until Reset.
 func (j *Joiner) Runs() []Run {

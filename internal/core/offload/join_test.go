@@ -317,3 +317,17 @@ func TestAJoinedHeaderSaysHowLongTheRunIs(t *testing.T) {
 		t.Error("the header's checksum is wrong")
 	}
 }
+
+func TestJoinerTellsWhetherARunMayGrow(t *testing.T) {
+	a := sample{protocol: TCP, from: v4(1), to: v4(2), sport: 7, dport: 8, flags: flagACK | flagPSH, payload: numbered(300), segment: 100}
+	j := NewJoiner(10, TCP)
+	for i, p := range a.parts() {
+		if j.Add(p); j.Growing() != (i < 2) {
+			t.Errorf("after packet %d: %v", i, j.Growing())
+		}
+	}
+	j.Add(a.parts()[0])
+	if j.Reset(); j.Growing() {
+		t.Error("what was forgotten grows")
+	}
+}

@@ -1,6 +1,7 @@
 package path
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"testing"
@@ -60,12 +61,13 @@ type aimed struct {
 	names []netip.AddrPort // harmless ones
 	seen  map[netip.Addr]bool
 	bouts map[Peer][]mono.Time // of guessing
-	by    Peer                 // who was guessed last
+	aims  map[netip.Addr][]mono.Time
+	by    Peer // who was guessed last
 	until mono.Time
 }
 
 func newAimed(t *testing.T, seed uint64) *aimed {
-	a := &aimed{T: t, r: rand.New(rand.NewPCG(seed, 5)), f: finder(true), now: start, seen: map[netip.Addr]bool{}, bouts: map[Peer][]mono.Time{}}
+	a := &aimed{T: t, r: rand.New(rand.NewPCG(seed, 5)), f: finder(true), now: start, seen: map[netip.Addr]bool{}, bouts: map[Peer][]mono.Time{}, aims: map[netip.Addr][]mono.Time{}}
 	a.g = newGuard(t, a.f)
 	for _, v := range victims {
 		for form := range 10 {
@@ -147,7 +149,7 @@ func (a *aimed) look() {
 		}
 		if s.Peer != a.by || a.now >= a.until { // who is guessed in turns with another has more bouts than may be
 			a.by, a.until = s.Peer, a.now.Add(guessProbes/guessBurst*guessPace+time.Second)
-			a.bouts[s.Peer] = append(a.bouts[s.Peer], a.now)
+			a.bouts[s.Peer], a.aims[to.Addr()] = append(a.bouts[s.Peer], a.now), append(a.aims[to.Addr()], a.now)
 		}
 	}
 	for _, s := range plain.Sends {
@@ -162,7 +164,8 @@ func (a *aimed) look() {
 }
 
 // Whatever hostile peers say: nothing goes where nobody may be sent to, in no disguise, no more than a few datagrams a second to an address that
-// has proven nothing, and ports are guessed only of who was seen, of one peer at a time, once a minute each.
+// has proven nothing, and ports are guessed only of who was seen, of one peer at a time, once a minute each, and once a minute
+// an address, however many peers name it.
 func TestHostilePeersCannotAim(t *testing.T) {
 	worlds := max(12, *worlds/12)
 	if testing.Short() {
@@ -192,15 +195,51 @@ func TestHostilePeersCannotAim(t *testing.T) {
 		a.g.judge()
 		for id, at := range a.bouts {
 			guessed += len(at)
-			for i := 1; i < len(at); i++ {
-				if at[i].Sub(at[i-1]) < guessEvery-guessLead {
-					t.Fatalf("seed %d: ports of peer %d were guessed twice within %v", seed, id, at[i].Sub(at[i-1]))
-				}
-			}
+			seldom(t, fmt.Sprintf("seed %d: ports of peer %d", seed, id), at)
+		}
+		for ip, at := range a.aims {
+			seldom(t, fmt.Sprintf("seed %d: ports of %v", seed, ip), at)
 		}
 	}
 	if guessed == 0 {
 		t.Error("nobody was guessed: the test is blind")
 	}
 	t.Logf("%d bouts of guessing in %d worlds", guessed, worlds)
+}
+
+func seldom(t *testing.T, what string, at []mono.Time) {
+	t.Helper()
+	for i := 1; i < len(at); i++ {
+		if at[i].Sub(at[i-1]) < guessEvery-guessLead {
+			t.Fatalf("%s were guessed twice within %v", what, at[i].Sub(at[i-1]))
+		}
+	}
+}
+
+// Many peers of a hostile map may name one victim. Many honest ones may be behind one NAT: there one that answered lets the next be guessed.
+func TestAnAddressIsGuessedOnceAMinuteUnlessItAnswers(t *testing.T) {
+	var g guesses
+	now, ip := start, netip.MustParseAddr("203.0.113.1")
+	guess := func(a netip.Addr) bool {
+		if g.spares(now, a) {
+			return false
+		}
+		g.lately = append(g.lately, target{a, now})
+		return true
+	}
+	if !guess(ip) || guess(ip) {
+		t.Error("twice, or not at all")
+	}
+	if g.answered(ip); !guess(ip) {
+		t.Error("not though it answered")
+	}
+	for n := range 2 * maxGuessed {
+		guess(netip.AddrFrom4([4]byte{198, 51, 100, byte(n)}))
+	}
+	if len(g.lately) != maxGuessed {
+		t.Error(len(g.lately), "are remembered")
+	}
+	if now = now.Add(guessEvery); !guess(ip) || len(g.lately) != 1 {
+		t.Error("it is never guessed again")
+	}
 }

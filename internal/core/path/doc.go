@@ -22,13 +22,13 @@
 // equal rank that counts of which the two addresses are less, and whoever is on the other takes it after a second of hearing the peer there. A way that worked once is tried again every two seconds, so that
 // a network that heals is used again.
 //
-// Rest. The way in use is kept open by pings (25 s, or less where the NAT forgets sooner) for two minutes after the last packet. Then
+// Rest. The way in use is kept open by pings (after 25 s, or as our NAT demands, see Own.Lifetime) for two minutes after the last packet. Then
 // the peer's data goes to the relay again and the search is forgotten: a silent peer costs an entry of a table.
 //
 // A node is never a weapon. At most 16 candidates a peer come from an offer, never loopback, link-local, multicast, broadcast or overlay
 // addresses, nor our own, nor the metadata services of clouds; an address that has proven nothing gets at most five pings a second, and as many
 // answers to pings, for all peers together, and all ports of one address forty; guessing needs the word of a relay or STUN server of
-// ours, one peer at a time and each once a minute. A pong is no longer than its ping.
+// ours, one peer at a time, each once a minute, and each address once a minute that has not answered. A pong is no longer than its ping.
 //
 // # Picker: peers that speak plain WireGuard
 //

@@ -23,6 +23,7 @@ type Finder struct {
 	pongs   limiter            // and of their answers
 	guesses guesses
 	keep    time.Duration // between keepalives
+	worn    time.Duration // at most, because a way was lost that was kept open less often; 0: none was
 	offers  uint64        // generation of the latest offer
 	restun  mono.Time     // when the latest Restun was asked for
 
@@ -80,12 +81,24 @@ func (f *Finder) RemovePeer(now mono.Time, id Peer, out *Decisions) {
 func (f *Finder) Own(now mono.Time, own Own, out *Decisions) {
 	f.own, f.ownAt = own, now
 	f.refuse.setOwn(own)
-	if own.Lifetime > 0 {
-		f.keep = min(max(own.Lifetime*2/3, keepLeast), keepEvery)
-	}
+	f.pace()
 	for _, s := range f.queue.all() {
 		s.tellAt = mono.Earlier(s.tellAt, now)
 		f.wake(now, s, now)
+	}
+}
+
+// pace decides how often ways are kept open: as often as what was measured of our NAT demands, and as what was lost has shown.
+func (f *Finder) pace() {
+	f.keep = keepEvery
+	switch l := f.own.Lifetime; {
+	case l >= keepEvery:
+		f.keep = min(l*4/5, keepMost)
+	case l > 0:
+		f.keep = max(l*2/3, keepLeast)
+	}
+	if f.worn > 0 {
+		f.keep = min(f.keep, f.worn)
 	}
 }
 
@@ -207,7 +220,8 @@ func (f *Finder) TooBig(now mono.Time, id Peer, w Way, out *Decisions) {
 
 // Wake tells that our network may be another than before: what is proven must be proven again.
 func (f *Finder) Wake(now mono.Time, _ Cause, out *Decisions) {
-	f.changed, f.keep = now, keepEvery
+	f.changed, f.own.Lifetime, f.worn = now, 0, 0
+	f.pace()
 	f.askRestun(now, out)
 	for _, s := range f.queue.all() {
 		s.doubtAll(now)

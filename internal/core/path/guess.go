@@ -2,6 +2,7 @@ package path
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/cvlan/cvlan/internal/base/mono"
@@ -18,7 +19,8 @@ const (
 	guessBurst   = 10
 	guessAfter   = 300 * time.Millisecond // of the start, or of the round trip and half as much: plain pings may do
 	guessLead    = 900 * time.Millisecond // the probes begin that much before the sockets open
-	guessEvery   = time.Minute            // at most, a peer
+	guessEvery   = time.Minute            // at most, a peer, and an address that has not answered
+	maxGuessed   = 64                     // addresses that are remembered for that long; then no further one is guessed
 	firstPort    = 1024
 	ports        = 1<<16 - firstPort
 	seenFor      = 10 * time.Minute
@@ -47,6 +49,25 @@ type guesses struct {
 	step   uint32 // the order of ports is start + i*step modulo their number
 	start  uint32
 	probes [guessProbes]guessed
+	lately []target // those whose minute is not over
+}
+
+// target is an address that was guessed.
+type target struct {
+	addr netip.Addr
+	at   mono.Time
+}
+
+// spares reports whether an address was guessed less than a minute ago, for whichever peer. One where a peer answered is its, and others may
+// be behind the same NAT; one that did not may be a bystander's, whom many peers name.
+func (g *guesses) spares(now mono.Time, a netip.Addr) bool {
+	g.lately = slices.DeleteFunc(g.lately, func(t target) bool { return now.Sub(t.at) >= guessEvery })
+	return len(g.lately) == maxGuessed || slices.ContainsFunc(g.lately, func(t target) bool { return t.addr == a })
+}
+
+// answered lets an address be guessed again, for another peer.
+func (g *guesses) answered(a netip.Addr) {
+	g.lately = slices.DeleteFunc(g.lately, func(t target) bool { return t.addr == a })
 }
 
 // guessed is a probe: its transaction, and the port that it went to or the socket that it went from; 0: it was answered.
@@ -143,9 +164,10 @@ func (f *Finder) beginGuess(now mono.Time, s *search) bool {
 		return false
 	}
 	g.opens = hard(f.own.Mapping)
-	if g.target = f.target(now, s); !g.target.IsValid() {
+	if g.target = f.target(now, s); !g.target.IsValid() || f.guesses.spares(now, g.target.Addr()) {
 		return false
 	}
+	f.guesses.lately = append(f.guesses.lately, target{g.target.Addr(), now})
 	f.guesses.by, f.guesses.count = s, 0
 	r := f.random()
 	f.guesses.start, f.guesses.step = uint32(r>>32)%ports, coprime(uint32(r))
@@ -237,6 +259,7 @@ func (f *Finder) guessed(s *search, w Way, id uint64) (t *track, p ping, ok bool
 			continue
 		}
 		q.probes[i].to = 0
+		q.answered(w.Remote.Addr())
 		t = s.track(w)
 		return t, ping{id: id, at: g.at}, t != nil
 	}

@@ -16,7 +16,7 @@ const (
 	offerTimes  = 3
 	offerWait   = time.Second // then we start without the peer
 	socketWait  = time.Second
-	socketIdle  = 30 * time.Second // and the peer does not use a socket: longer than there is between its keepalives
+	socketIdle  = keepMost + 5*time.Second // and the peer does not use a socket: longer than there is between its keepalives
 	tellEvery   = 500 * time.Millisecond
 	offerMemory = 10 * time.Minute // of the peer's generation, should its clock have been wrong
 	restunEvery = 5 * time.Second

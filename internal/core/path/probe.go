@@ -63,7 +63,8 @@ func (f *Finder) failed(now mono.Time, s *search, t *track) {
 	s.unanswered = mono.Never
 	if t.way.Direct() {
 		if !s.flows(now, active) { // a NAT has forgotten it
-			f.keep = max(keepLeast, f.keep*2/3)
+			f.worn = max(keepLeast, min(keepEvery, f.keep*2/3))
+			f.pace()
 		}
 		s.hunt.n, s.hunt.at = 0, now
 		f.restunWanted = true

@@ -14,8 +14,9 @@ const (
 	maxTracks = 40               // ways, relays included
 	idleAfter = 2 * time.Minute  // without traffic: nothing is kept open any more, and the search forgotten
 	active    = 10 * time.Second // after the last traffic: ways are compared and dead ones tried again
-	keepEvery = 25 * time.Second // between keepalives, at most
+	keepEvery = 25 * time.Second // between keepalives, unless more is known of our NAT
 	keepLeast = 8 * time.Second
+	keepMost  = 100 * time.Second // less than idleAfter, so that a way that rests is asked once at least
 )
 
 // search is the state of a peer that traffic wants, or that wants us.

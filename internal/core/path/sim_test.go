@@ -53,6 +53,8 @@ type node struct {
 	size    int // what the MTU event says
 
 	dataSize int // of the datagrams of talk
+
+	lifetime time.Duration // of our NAT's mappings, as measured; 0: it was not
 }
 
 type arrival struct {
@@ -166,7 +168,7 @@ func (n *node) keepRelays() {
 // stun looks up our addresses, one round trip later.
 func (n *node) stun() {
 	n.after(2*n.delay, func() {
-		own := Own{Candidates: []disco.Candidate{{Addr: n.sockets[0], Kind: disco.Host}}, Prefixes: []netip.Prefix{netip.PrefixFrom(n.sockets[0].Addr(), 24)}}
+		own := Own{Lifetime: n.lifetime, Candidates: []disco.Candidate{{Addr: n.sockets[0], Kind: disco.Host}}, Prefixes: []netip.Prefix{netip.PrefixFrom(n.sockets[0].Addr(), 24)}}
 		a, ok := n.box.Out(n.now, n.sockets[0], stunAt[0])
 		b, _ := n.box.Out(n.now, n.sockets[0], stunAt[1])
 		switch {

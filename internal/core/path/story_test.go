@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/cvlan/cvlan/internal/base/mono"
+	"github.com/cvlan/cvlan/internal/sim/natmodel"
 )
 
 // story runs a story of two nodes that talk directly, with many seeds, and says what the times were that it measured.
@@ -298,6 +299,74 @@ func TestKeepalivesFitTheNAT(t *testing.T) {
 		s.quiet(90 * time.Second)
 		if !s.direct() {
 			t.Errorf("lifetime known: %v: the way was lost", known)
+			s.tellHistory()
+		}
+	}
+}
+
+// measured gives the boxes mappings of a lifetime each, and tells each node what measuring would find out.
+func (s *sim) measured(keeps [2]time.Duration) {
+	for i, n := range s.nodes {
+		c := n.box.Config()
+		c.Lifetime = keeps[i]
+		n.box = natmodel.New(c, n.box.Outside(), s.rnd)
+		n.lifetime = keeps[i] * 9 / 10
+		n.stun()
+	}
+}
+
+// However long the two NATs keep mappings, and whichever each is: a way that rests is there until its two minutes are over, and is asked no more often than that takes.
+func TestAWayThatRestsOutlivesItsNATs(t *testing.T) {
+	all := []time.Duration{15, 30, 60, 120, 300}
+	kinds := []string{"port", "addr", "fullcone", "port+rand", "fw"}
+	for seed := range uint64(*worlds) {
+		s := newSim(t, seed, kinds[seed%5], kinds[seed/5%5])
+		keeps := [2]time.Duration{all[seed/25%5] * time.Second, all[seed/125%5] * time.Second}
+		s.measured(keeps)
+		if !s.bothTalk(5*time.Second) || !s.run(5*time.Second, s.direct) {
+			t.Fatalf("seed %d: never direct", seed)
+		}
+		s.run(time.Second, nil)
+		sent := s.quiet(110 * time.Second)
+		if !s.direct() {
+			t.Errorf("seed %d: NATs of %v lost the way", seed, keeps)
+			s.tellHistory()
+		}
+		if least := min(keeps[0], keeps[1]); least >= 300*time.Second && sent > 30 {
+			t.Errorf("seed %d: NATs of %v, and %d datagrams", seed, keeps, sent)
+		}
+	}
+}
+
+// A NAT that begins to forget sooner than was measured costs one way that rests, no more.
+func TestARouterThatForgetsSoonerThanMeasuredIsNoticed(t *testing.T) {
+	for seed := range uint64(20) {
+		s := newSim(t, seed, "port", "port")
+		s.measured([2]time.Duration{300 * time.Second, 300 * time.Second})
+		lost := 0
+		for round := range 8 {
+			for _, n := range s.nodes {
+				n.talks = true
+				n.talk()
+			}
+			if !s.run(20*time.Second, s.direct) {
+				t.Fatalf("seed %d: never direct", seed)
+			}
+			s.run(2*time.Second, nil)
+			if round == 1 {
+				for _, n := range s.nodes {
+					c := n.box.Config()
+					c.Lifetime = 30 * time.Second
+					n.box = natmodel.New(c, n.box.Outside(), s.rnd)
+				}
+				s.run(20*time.Second, s.direct)
+			}
+			if s.quiet(110 * time.Second); !s.direct() {
+				lost++
+			}
+		}
+		if lost > 1 {
+			t.Errorf("seed %d: the way was lost %d times", seed, lost)
 			s.tellHistory()
 		}
 	}

@@ -13,6 +13,7 @@ const (
 	addr4Size  = attrHeaderSize + 8
 	addr6Size  = attrHeaderSize + 20
 	changeSize = attrHeaderSize + 4
+	portSize   = attrHeaderSize + 4
 	errorSize  = attrHeaderSize + 4
 
 	maxSoftware = 760 // bytes; RFC 8489 allows 763, and 760 needs no padding
@@ -21,6 +22,19 @@ const (
 // AppendRequest appends a binding request. With a change the answer is wanted from another address of the server.
 func AppendRequest(dst []byte, tx TxID, change Change) []byte {
 	return AppendSized(dst, tx, change, RequestSize)
+}
+
+// AppendRequestTo appends a binding request whose answer is wanted at another port of the asker's.
+func AppendRequestTo(dst []byte, tx TxID, port uint16) []byte {
+	w := begin(dst, TypeRequest, tx)
+	w.attribute(attrResponsePort, 4)
+	w.b = append(binary.BigEndian.AppendUint16(w.b, port), 0, 0)
+	w.attribute(attrSoftware, RequestSize-headerSize-portSize-attrHeaderSize-fingerprintSize)
+	for w.size() < RequestSize-fingerprintSize {
+		w.b = append(w.b, ' ')
+	}
+	w.fingerprint()
+	return w.b
 }
 
 // AppendSized appends a binding request of size bytes, a multiple of four from RequestSize to MaxMessage: other sizes are changed to

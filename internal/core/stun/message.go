@@ -25,6 +25,7 @@ const (
 	attrUnknown      = 0x000a
 	attrIntegrity256 = 0x001c
 	attrXorMapped    = 0x0020
+	attrResponsePort = 0x0027
 	attrOptional     = 0x8000 // from here on attributes need not be understood
 	attrSoftware     = 0x8022
 	attrFingerprint  = 0x8028
@@ -69,7 +70,8 @@ type Message struct {
 	Other     netip.AddrPort // the server's alternate address
 	Change    Change
 	HasChange bool
-	Code      int // of an error, 300 to 699
+	Port      uint16 // of the asker's, that the answer is wanted at (RESPONSE-PORT); 0: that of the question
+	Code      int    // of an error, 300 to 699
 	Unknown   []uint16
 }
 
@@ -154,6 +156,13 @@ func (r *reader) value(kind uint16, v []byte) (err error) {
 		}
 		if !r.m.HasChange {
 			r.m.Change, r.m.HasChange = Change(binary.BigEndian.Uint32(v))&(ChangeIP|ChangePort), true
+		}
+	case attrResponsePort:
+		if len(v) < 2 || binary.BigEndian.Uint16(v) == 0 {
+			return errors.New("STUN message refused: RESPONSE-PORT holds none")
+		}
+		if r.m.Port == 0 {
+			r.m.Port = binary.BigEndian.Uint16(v)
 		}
 	case attrErrorCode:
 		if len(v) < 4 || v[2]&7 < 3 || v[2]&7 > 6 || v[3] > 99 {

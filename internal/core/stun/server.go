@@ -19,6 +19,8 @@ type Server struct {
 	// TwoPorts says that answers can leave from a second port of the same IP address. While it is not set and Other is not valid, a
 	// question that wants its answer from another port is refused.
 	TwoPorts bool
+	// Ports says that answers go to where Towards says. While it is not set, a question that wants its answer at another port is refused.
+	Ports bool
 }
 
 // can reports whether the server has the place that an answer is wanted from.
@@ -35,12 +37,15 @@ func (s Server) Answer(dst, question []byte, from netip.AddrPort) (answer []byte
 	if err != nil || m.Type != TypeRequest || !possible(from) {
 		return dst, 0, false
 	}
-	if m.HasChange && len(question) < BareAnswer {
+	if (m.HasChange || m.Port != 0) && len(question) < BareAnswer {
 		return dst, 0, false
 	}
 	unknown := m.Unknown
 	if m.HasChange && !s.can(m.Change) && len(unknown) < MaxUnknown {
 		unknown = append(unknown, attrChange)
+	}
+	if m.Port != 0 && !s.Ports && len(unknown) < MaxUnknown {
+		unknown = append(unknown, attrResponsePort)
 	}
 	if len(unknown) > 0 {
 		return refusal(dst, m.Tx, unknown, len(question)), 0, true
@@ -55,6 +60,18 @@ func (s Server) Answer(dst, question []byte, from netip.AddrPort) (answer []byte
 		w.fingerprint()
 	}
 	return w.b, m.Change & (ChangeIP | ChangePort), true
+}
+
+// Towards is where the answer goes to a question that came from an address: there, or to the port of that address at which it is wanted (RFC
+// 5780, section 7.5). An error always goes where the question came from.
+func Towards(question, answer []byte, from netip.AddrPort) netip.AddrPort {
+	if binary.BigEndian.Uint16(answer) != TypeSuccess {
+		return from
+	}
+	if m, err := Parse(question); err == nil && m.Port != 0 {
+		return netip.AddrPortFrom(from.Addr(), m.Port)
+	}
+	return from
 }
 
 // refusal names the attributes that are not understood. An odd one is named twice, which pads.

@@ -115,6 +115,29 @@ func TestMemoryGrowsWithFlowsUpToTheBound(t *testing.T) {
 	}
 }
 
+// Flows that are idle for too long go faster than others come, also where there is room: who opens little uses little memory, whatever was before.
+func TestWhatIsForgottenLeavesNoCrowd(t *testing.T) {
+	s := newStory(t)
+	s.policy(allow{s.a, s.b, filter.TCP, 0, 65535, false})
+	opens := func(n uint16, each time.Duration) int {
+		for i := range n {
+			s.arrives(s.a, s.tcp(s.a, 10000+i, 80, syn))
+			s.pass(each)
+		}
+		return s.a.Counters().Flows
+	}
+	if n := opens(20_000, time.Millisecond); n != 20_000 {
+		t.Fatalf("%d flows of 20000", n)
+	}
+	s.pass(3 * time.Minute)
+	if n := opens(24_000, time.Second); n > 150 {
+		t.Errorf("%d flows, where one comes a second and lasts two minutes", n)
+	}
+	for i := range s.a.shards {
+		s.a.shards[i].check(t, s.a.Table)
+	}
+}
+
 // One address that may open whatever it likes fills the table with connections and conversations. Those that others had, idle for longer,
 // stay, and others still find room.
 func TestOneSourceDoesNotPushOutTheOthers(t *testing.T) {
@@ -186,10 +209,10 @@ func (s *shard) check(t *testing.T, table *Table) {
 			if c.older != older || int(c.rank) != rank || x.state().rank(k.proto()) != rank {
 				t.Fatalf("flow %d stands wrongly in list %d", name, rank)
 			}
-			if c.hash != uint32(hash) || c.source != k.source(&table.seed) || x.version.Load()&1 != 0 || c.until != tick(x.seen.Load())+x.state().lasts(k.proto()) {
+			if c.hash != uint32(hash) || c.source != k.source(&table.seed) || x.vacant() || c.until != x.seen()+x.state().lasts(k.proto()) {
 				t.Fatalf("flow %d is another than its card", name)
 			}
-			if s.find(&k, hash, tick(x.seen.Load())) != name {
+			if s.find(&k, hash, x.seen()) != name {
 				t.Fatalf("flow %d is not found", name)
 			}
 			held[c.source]++

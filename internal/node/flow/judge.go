@@ -99,7 +99,6 @@ func (q *question) flow() filter.Reason {
 	s := q.t.shard(q.hash)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.foresee()
 	if name := s.find(&q.key, q.hash, q.now); name != 0 {
 		return q.known(s, name)
 	}

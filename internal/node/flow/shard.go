@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"math"
 	"sync"
 	"sync/atomic"
 )
@@ -8,14 +9,14 @@ import (
 // shards is how many parts a Table has, each with its lock.
 const shards = 16
 
-// slot is one flow, a cache line. Who holds the shard's lock writes it; anybody reads it, and looks at version before and after.
+// slot is one flow, a cache line. Who holds the shard's lock writes it; anybody reads it, and looks at stamp before and after. A
+// version is odd while there is no flow, or while it is being written. Stores are what costs most of a new flow, so they are few.
 type slot struct {
-	key     [5]atomic.Uint64
-	mood    atomic.Uint64 // epoch<<32 | state
-	version atomic.Uint32 // odd while there is no flow, or while it is being written
-	seen    atomic.Uint32 // tick of the last packet, or up to fresh ticks before it
-	next    atomic.Uint32 // in the chain
-	_       uint32
+	key   [5]atomic.Uint64
+	mood  atomic.Uint64 // epoch<<32 | state
+	stamp atomic.Uint64 // version<<32 | tick of the last packet, or up to fresh ticks before it
+	next  atomic.Uint32 // in the chain
+	_     uint32
 }
 
 // shard is a hash table whose chains anybody follows while one changes them: who meets a change finds nothing, and asks again under the lock.
@@ -28,7 +29,6 @@ type shard struct {
 	ranks [ranks]list
 	spare uint32 // first of those that were given back, linked by newer
 	taken uint32 // slots that were ever used
-	turn  int    // whose oldest was looked at last
 	shares
 
 	opened, evicted, expired uint64
@@ -97,7 +97,9 @@ func (b *body) first(hash uint32) (name uint32) {
 func (b *body) link(name, hash uint32) {
 	head := b.chain(hash)
 	old := head.Load()
-	b.at(name).next.Store(old & names)
+	if next := &b.at(name).next; next.Load() != old&names {
+		next.Store(old & names)
+	}
 	head.Store(old&^names | mark(hash) | name)
 }
 
@@ -132,15 +134,31 @@ func (s *shard) glimpse(k *key, hash uint64) (mood uint64, seen tick, ok bool) {
 			break
 		}
 		x := b.at(name)
-		version := x.version.Load()
+		stamp := x.stamp.Load()
 		if x.is(k) {
-			mood, seen = x.mood.Load(), tick(x.seen.Load())
-			return mood, seen, version&1 == 0 && x.version.Load() == version
+			mood = x.mood.Load()
+			return mood, tick(stamp), stamp&vacant == 0 && x.stamp.Load() == stamp
 		}
 		name = x.next.Load()
 	}
 	return 0, 0, false
 }
+
+const vacant = 1 << 32 // the bit of a stamp that makes its version odd
+
+func (x *slot) vacant() bool { return x.stamp.Load()&vacant != 0 }
+
+func (x *slot) seen() tick { return tick(x.stamp.Load()) }
+
+// see notes when a flow's last packet came.
+func (x *slot) see(now tick) {
+	if old := x.stamp.Load(); tick(old) != now {
+		x.stamp.Store(old&^math.MaxUint32 | uint64(now))
+	}
+}
+
+// turn begins another version: one without a flow, or with one that is seen now.
+func (x *slot) turn(now tick) { x.stamp.Store((x.stamp.Load()>>32+1)<<32 | uint64(now)) }
 
 func (x *slot) is(k *key) bool {
 	return x.key[4].Load() == k[4] && x.key[3].Load() == k[3] && x.key[1].Load() == k[1] && x.key[2].Load() == k[2] && x.key[0].Load() == k[0]
@@ -172,12 +190,12 @@ func (x *slot) set(epoch uint32, s state) {
 
 // What follows needs the lock.
 
-// foresee asks the memory for what a newcomer will need that takes another flow's place, so that it comes while the chain is followed and the
-// rules are asked: lines that no cache holds are most of what a new flow costs.
-func (s *shard) foresee() {
-	if name := s.ranks[0].oldest; s.spare == 0 && name != 0 {
+// foresee asks the memory for what it will take to forget the next flow of a rank, so that it comes while others have their turn: lines that no cache
+// holds are most of what a new flow costs in a full table.
+func (s *shard) foresee(rank uint8) {
+	if name := s.ranks[rank].oldest; name != 0 {
 		b := s.body.Load()
-		b.at(name).version.Load()
+		b.at(name).stamp.Load()
 		b.chain(s.cards[name-1].hash).Load()
 	}
 }
@@ -209,8 +227,7 @@ func (s *shard) add(k *key, hash uint64, now tick, epoch uint32, st state, sourc
 	x := b.at(name)
 	x.keep(k)
 	x.set(epoch, st)
-	x.seen.Store(uint32(now))
-	x.version.Add(1)
+	x.turn(now)
 	b.link(name, uint32(hash))
 	s.cards[name-1] = card{hash: uint32(hash), until: now + st.lasts(k.proto()), source: source}
 	s.held[source]++
@@ -224,18 +241,24 @@ func (s *shard) update(name uint32, now tick, epoch uint32, st state) {
 	proto := uint8(x.key[4].Load() >> 8)
 	s.pull(name)
 	x.set(epoch, st)
-	x.seen.Store(uint32(now))
+	x.see(now)
 	c.until = now + st.lasts(proto)
 	s.push(name, st.rank(proto))
 	s.restrain(c.source)
 }
 
-// tidy forgets what has been idle for too long, one of each list in turn.
+// tidy forgets what has been idle for too long, so much more than comes that the memory of a crowd that has gone is soon left alone: then the few
+// that are in use stay in the cache.
 func (s *shard) tidy(now tick) {
-	s.turn = (s.turn + 1) % ranks
-	if name := s.ranks[s.turn].oldest; name != 0 && s.stale(name, now) {
-		s.expired++
-		s.remove(name)
+	for rank := range s.ranks {
+		for range 2 {
+			name := s.ranks[rank].oldest
+			if name == 0 || !s.stale(name, now) {
+				break
+			}
+			s.expired++
+			s.remove(name)
+		}
 	}
 }
 
@@ -258,7 +281,7 @@ func (s *shard) vacate(source uint8) uint32 {
 			s.grow()
 		}
 		s.taken++
-		s.at(s.taken).version.Store(1)
+		s.at(s.taken).stamp.Store(vacant)
 		return s.taken
 	}
 	if s.spare == 0 {
@@ -276,14 +299,14 @@ func (s *shard) grow() {
 	copy(cards, s.cards)
 	for i := range old.slots[:s.taken] {
 		x, y := &old.slots[i], &fresh.slots[i]
-		if x.version.Load()&1 != 0 {
-			y.version.Store(1)
+		if x.vacant() {
+			y.stamp.Store(vacant)
 			continue
 		}
 		k := x.load()
 		y.keep(&k)
 		y.mood.Store(x.mood.Load())
-		y.seen.Store(x.seen.Load())
+		y.see(x.seen())
 		fresh.link(uint32(i+1), cards[i].hash)
 	}
 	s.cards = cards
@@ -315,11 +338,12 @@ func (s *shard) less(a, b uint32) bool {
 func (s *shard) remove(name uint32) {
 	b, c := s.body.Load(), &s.cards[name-1]
 	b.unlink(name, c.hash)
-	b.at(name).version.Add(1)
+	b.at(name).turn(0)
 	s.pull(name)
 	s.held[c.source]--
 	c.newer = s.spare
 	s.spare = name
+	s.foresee(c.rank)
 }
 
 // push puts a flow at the young end of a list.

@@ -37,5 +37,5 @@ func (s *shard) own(other uint32, rank int, source uint8) uint32 {
 // belongs reports whether a slot has a flow of a source, of a rank or one that goes later, and not the flow that has come or changed just now.
 func (s *shard) belongs(name uint32, rank int, source uint8) bool {
 	c := &s.cards[name-1]
-	return c.source == source && int(c.rank) >= rank && s.ranks[c.rank].newest != name && s.at(name).version.Load()&1 == 0
+	return c.source == source && int(c.rank) >= rank && s.ranks[c.rank].newest != name && !s.at(name).vacant()
 }

@@ -75,6 +75,8 @@ type Guide struct {
 	greetings []greeting
 	probes    map[uint64]*probe
 	asking    []*asking // spare sockets that do not know yet where they are seen
+	trial     *trial    // of for how long the NAT keeps an idle mapping; nil: none is under way
+	trials    int       // so far
 }
 
 var _ tunnel.Guide = (*Guide)(nil)
@@ -204,8 +206,7 @@ func (g *Guide) Wake(now mono.Time, why path.Cause) {
 	if g.cfg.Ferry != nil {
 		g.cfg.Ferry.Moved()
 	}
-	g.own.moves(now)
-	g.links.NATTimeout(now, relayed.NATTimeout)
+	g.moved(now)
 	g.links.Moved(now, &g.relaying)
 	g.ferry(now)
 	g.finder.Wake(now, why, &g.decisions)
@@ -214,7 +215,7 @@ func (g *Guide) Wake(now mono.Time, why path.Cause) {
 
 // Rebound implements tunnel.Guide. Relays come last: until they have bound the new port they take frames from the old one only.
 func (g *Guide) Rebound(now mono.Time, relays bool) {
-	g.own.moves(now)
+	g.moved(now)
 	if relays {
 		g.links.Moved(now, &g.relaying)
 		g.ferry(now)
@@ -239,7 +240,10 @@ func (g *Guide) Deadline() mono.Time {
 	for _, a := range g.asking {
 		d = mono.Earlier(d, a.client.Deadline())
 	}
-	return d
+	if g.trial != nil {
+		return mono.Earlier(d, g.trial.Deadline())
+	}
+	return mono.Earlier(d, g.own.lifetime.Deadline())
 }
 
 // Tick implements tunnel.Guide.
@@ -259,6 +263,7 @@ func (g *Guide) Tick(now mono.Time) {
 		a.client.Tick(now, &g.asked)
 		g.asks(now, a)
 	}
+	g.try(now)
 }
 
 // Message implements tunnel.Guide.

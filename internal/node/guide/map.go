@@ -41,6 +41,9 @@ func (g *Guide) SetRelays(named []control.Relay, all []relayed.Relay, servers []
 	}
 	g.do(func(now mono.Time) {
 		g.own.servers = servers
+		if g.own.lifetime == (stun.Lifetime{}) {
+			g.own.lifetime.Moved(now, g.spread())
+		}
 		g.links.Relays(now, all, &g.relaying)
 		g.ferry(now)
 		g.ask(now)

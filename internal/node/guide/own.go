@@ -19,7 +19,7 @@ type own struct {
 	mapped   map[netip.AddrPort]uint64 // what STUN servers see, and the round in which they said so
 	router   []netip.AddrPort          // what the router promised
 	seen     map[uint8]netip.AddrPort  // what relays see, by slot
-	lifetime time.Duration             // for how long the NAT keeps an idle mapping, as far as it has shown; 0: it has not
+	lifetime stun.Lifetime             // for how long the NAT keeps an idle mapping
 	moved    mono.Time                 // our address may have become another
 
 	asking  *stun.Client
@@ -29,9 +29,6 @@ type own struct {
 	answers int // in this round
 	ports   int // of servers that have answered over IPv4
 }
-
-// lifetimes are what a NAT is taken to keep idle mappings for, each when the one before was too long. Relays and peers are asked a little more often.
-var lifetimes = [...]time.Duration{20 * time.Second, 15 * time.Second, 12 * time.Second, 10 * time.Second}
 
 // movedFor is how long another port at the same address may come from a move.
 const movedFor = 30 * time.Second
@@ -45,17 +42,16 @@ func (o *own) sees(now mono.Time, slot uint8, at netip.AddrPort) (shorter bool) 
 		return false
 	}
 	o.moved = now // one mapping, which other relays see as well
-	for _, d := range lifetimes {
-		if o.lifetime == 0 || d < o.lifetime {
-			o.lifetime = d
-			return true
-		}
-	}
-	return false
+	known := o.lifetime.Known()
+	o.lifetime.Forgot(now)
+	return o.lifetime.Known() != known
 }
 
 // moves forgets what was known of the NAT before another network.
-func (o *own) moves(now mono.Time) { o.lifetime, o.moved = 0, now }
+func (o *own) moves(now mono.Time, spread time.Duration) {
+	o.lifetime.Moved(now, spread)
+	o.moved = now
+}
 
 // mapping is how the NAT before this node maps. Over IPv6 there is none as a rule, so that IPv4 tells.
 func (o *own) mapping() disco.Mapping {

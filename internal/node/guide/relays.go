@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/cvlan/cvlan/internal/base/ident"
-	"github.com/cvlan/cvlan/internal/base/logx"
 	"github.com/cvlan/cvlan/internal/base/mono"
 	"github.com/cvlan/cvlan/internal/core/path"
 	"github.com/cvlan/cvlan/internal/core/relayed"
@@ -96,8 +95,8 @@ func (g *Guide) linked(now mono.Time, e relayed.Event) {
 		g.tell(now)
 	case relayed.Seen:
 		if g.own.sees(now, e.Slot, e.Addr) {
-			g.links.NATTimeout(now, g.own.lifetime)
-			g.cfg.Log.Debug("the NAT forgets soon", logx.Took, g.own.lifetime)
+			g.abandon()
+			g.lasts(now)
 		}
 		g.tell(now)
 	case relayed.Confirmed:
@@ -185,7 +184,7 @@ func (g *Guide) reach(now mono.Time, m *mate) {
 // tell says where we are: to the finder, which tells peers, and to the controller.
 func (g *Guide) tell(now mono.Time) {
 	all := g.own.candidates()
-	if is := (path.Own{Candidates: all, Mapping: g.own.mapping(), Prefixes: g.own.prefixes, Lifetime: g.own.lifetime}); !g.is.same(is) {
+	if is := (path.Own{Candidates: all, Mapping: g.own.mapping(), Prefixes: g.own.prefixes, Lifetime: g.own.lifetime.Known()}); !g.is.same(is) {
 		g.is = ownAs(is)
 		g.finder.Own(now, is, &g.decisions)
 	}

@@ -103,6 +103,10 @@ func (g *Guide) answered(now mono.Time, from tunnel.Origin, b []byte) tunnel.Rea
 		g.ferry(now)
 		return tunnel.OK
 	}
+	if t := g.trial; t != nil && (from.Socket == 0 || from.Socket == t.socket) && t.Datagram(now, from.Socket != 0, from.Addr, b) {
+		g.tried(now)
+		return tunnel.OK
+	}
 	if g.own.asking == nil || from.Socket != 0 || !g.own.asking.Datagram(now, netip.AddrPortFrom(from.Addr.Addr(), from.Addr.Port()), b, &g.asked) {
 		return tunnel.Unclaimed
 	}

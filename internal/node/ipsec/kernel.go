@@ -82,7 +82,7 @@ func newKernel(t *transport, k Kernel, port uint16, log *slog.Logger) *kernel {
 func (t *transport) lendTo(now mono.Time, k Kernel, port uint16, log *slog.Logger) {
 	if t.kernel != nil {
 		for p := range t.kernel.guests {
-			t.kernel.dismiss(now, p)
+			t.kernel.release(now, p)
 		}
 		t.kernel = nil
 	}
@@ -148,16 +148,30 @@ func (k *kernel) welcome(p *tunnel.Peer, free tunnel.Free) *guest {
 	return g
 }
 
-// dismiss takes back everything that is lent of a peer's pairs, at once: the kernel lets nothing more pass.
+// dismiss takes back everything that is lent of a peer's pairs, and has the kernel let nothing more pass before anything else: rules have changed.
 func (k *kernel) dismiss(now mono.Time, p *tunnel.Peer) {
-	g := k.guests[p]
-	if g == nil {
-		return
+	if g := k.guests[p]; g != nil {
+		k.refuse(p, g)
+		k.takeBack(now, p, g)
 	}
-	delete(k.guests, p)
+}
+
+// release does the same without a loss: what the kernel has opened still passes, until it opens nothing more.
+func (k *kernel) release(now mono.Time, p *tunnel.Peer) {
+	if g := k.guests[p]; g != nil {
+		k.takeBack(now, p, g)
+		k.refuse(p, g)
+	}
+}
+
+func (k *kernel) refuse(p *tunnel.Peer, g *guest) {
 	if err := k.Refuse(g.way); err != nil {
 		k.failed(p, err)
 	}
+}
+
+func (k *kernel) takeBack(now mono.Time, p *tunnel.Peer, g *guest) {
+	delete(k.guests, p)
 	k.unlead(now, p, g)
 	for pair, l := range k.loans {
 		if l.peer == p {

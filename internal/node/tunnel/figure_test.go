@@ -27,6 +27,7 @@ type hose struct {
 	all     []offload.Super
 	left    int
 	packets int
+	runs    int
 }
 
 func (h *hose) Read(buf []byte, supers []offload.Super) (n int, err error) {
@@ -46,6 +47,7 @@ func (h *hose) Read(buf []byte, supers []offload.Super) (n int, err error) {
 }
 
 func (h *hose) Write(runs []offload.Run) error {
+	h.runs += len(runs)
 	for i := range runs {
 		h.packets += len(runs[i].Parts)
 	}

@@ -29,6 +29,9 @@ const (
 	inboundPackets = 512
 	// inboundEnough is how much is joined before it is written, though more has come: it shall still be in the core's cache.
 	inboundEnough = 1 << 16
+	// inboundMost is how much is joined while a run may still grow. Sealed, a train of the largest size is more than one datagram train
+	// carries: its last packets come with the beginning of the next. Written too early it would be two for the host.
+	inboundMost = 3 << 16
 
 	inboundBuffer = 1 << 16
 	inboundMemory = inboundTrains * inboundBuffer
@@ -108,7 +111,7 @@ func (w *inbound) run() error {
 		}
 		for i := range n {
 			w.train(now, &w.trains[i])
-			if w.joiner.Bytes() >= inboundEnough {
+			if w.enough() {
 				if err := w.flush(now); err != nil {
 					return err
 				}
@@ -118,6 +121,12 @@ func (w *inbound) run() error {
 			return err
 		}
 	}
+}
+
+// enough reports whether what is joined is to be written, though more has come.
+func (w *inbound) enough() bool {
+	n := w.joiner.Bytes()
+	return n >= inboundMost || n >= inboundEnough && !w.joiner.Growing()
 }
 
 // patience is how many errors in a row a socket may have.

@@ -77,6 +77,7 @@ func (w *outbound) super(now mono.Time, s *offload.Super) error {
 	p := w.t.routes.peer(dst)
 	switch {
 	case p == nil:
+		w.nobody(now, src, dst, s.Packet)
 		w.t.drop(NoRoute, packets(s))
 		return nil
 	case !w.t.mine(src):
@@ -100,6 +101,14 @@ func (w *outbound) super(now mono.Time, s *offload.Super) error {
 		return w.cut(now, p, limit)
 	}
 	return w.send(now, p)
+}
+
+// nobody has the filter judge a packet to an address that no peer has, so that its log tells what was meant for a peer that the rules hide. What a
+// host says to all in its reach is no news.
+func (w *outbound) nobody(now mono.Time, src, dst address, packet []byte) {
+	if f := w.t.filter.Load(); f != nil && w.t.mine(src) && dst.netip().IsGlobalUnicast() {
+		(*f).Out(now, packet, len(packet), false)
+	}
 }
 
 // packets is how many a super stands for.

@@ -78,3 +78,26 @@ func TestAConnectionLivesUnderRulesAtBothEnds(t *testing.T) {
 		}
 	})
 }
+
+// Who sends to a peer that the rules hide finds it in the log of denials, as everything else that is not let pass; what a host says to all in its
+// reach, and what comes from a foreign address, does not stand there.
+func TestWhatIsMeantForAHiddenPeerIsTold(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		a, b := w.pair()
+		table := flow.New(flow.Config{})
+		table.Swap(opens(t, a, b, nil, nil))
+		a.SetFilter(table)
+		a.SetSources([]netip.Addr{a.addr})
+		hidden := netip.MustParseAddr("10.77.0.3")
+		for _, to := range []string{"224.0.0.251", "255.255.255.255"} {
+			a.twin.Send(packet(a.addr, netip.MustParseAddr(to), "to all"))
+		}
+		a.twin.Send(packet(netip.MustParseAddr("10.1.1.1"), hidden, "foreign"))
+		a.twin.Send(packet(a.addr, hidden, "lost"))
+		w.Pass(time.Second)
+		a.wantDrops(map[tunnel.Reason]uint64{tunnel.NoRoute: 4})
+		if all, _ := table.Denials(0); len(all) != 1 || all[0].Dst != hidden || all[0].Reason != filter.UnknownDestination {
+			w.Errorf("%+v", all)
+		}
+	})
+}

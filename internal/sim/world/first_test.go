@@ -2,6 +2,7 @@ package world
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 	"testing"
 	"time"
@@ -37,6 +38,46 @@ func TestTheFirstPacketThroughARelayTakesTwoRoundTripsAndAHalf(t *testing.T) {
 		first := float64(took[0]-trip/2) / float64(trip) // the answer's way is not the packet's
 		figure.Print(os.Stdout, "first_packet_rtt", first, "round trips", fmt.Sprintf("(in virtual time; its answer after %v, the next after %v)", took[0], took[1]))
 		if took[1] != trip || first > 2.5 {
+			t.Errorf("the first packet came after %.2f round trips", first)
+		}
+	})
+}
+
+// The same across two relays of one region, each the home of one: the relay that is called asks its neighbour where the other is, with the packet in hand, and that asks back for the
+// way of the answer.
+func TestTheFirstPacketAcrossARegionTakesThreeRoundTripsAtMost(t *testing.T) {
+	const hop, second, far = 20 * time.Millisecond, 30 * time.Millisecond, 60 * time.Millisecond
+	const trip = 6 * hop // from one to the other and back
+	Tell(t, 33, func(w *World) {
+		one, two := w.Router("sym"), w.Router("sym")
+		x, y, z := w.RelayIn("eu", "x"), w.RelayIn("eu", "y"), w.RelayIn("us", "z") // z is the standby of both, so that none is known to the other's home
+		line := func(a, b netip.Addr, d time.Duration) { w.Net.Line(a, b, netsim.Conditions{Latency: d}) }
+		line(x.Addr, y.Addr, hop)
+		line(one.Outside(), x.Addr, hop)
+		line(two.Outside(), y.Addr, hop)
+		line(one.Outside(), y.Addr, far)
+		line(two.Outside(), x.Addr, far)
+		line(one.Outside(), z.Addr, second)
+		line(two.Outside(), z.Addr, second)
+		key := w.Controller.Key(w.Controller.Network("office", true), nil)
+		a, b := w.NodeBehind(one, "a"), w.NodeBehind(two, "b")
+		a.Join(key)
+		b.Join(key)
+		a.Up()
+		b.Up()
+		w.Until(10*time.Second, "they know each other", func() bool { return a.Sees("b") && b.Sees("a") })
+		w.Sleep(time.Minute)
+		var took [2]time.Duration
+		for i := range took {
+			p, err := a.live.Ping(w.Background(), local.PingRequest{Peer: "b"})
+			if err != nil || p.Path != local.PathRelay {
+				t.Fatalf("%+v: %v", p, err)
+			}
+			took[i] = time.Duration(p.RTT)
+		}
+		first := float64(took[0]-trip/2) / float64(trip)
+		figure.Print(os.Stdout, "first_packet_region_rtt", first, "round trips", fmt.Sprintf("(in virtual time; its answer after %v, the next after %v)", took[0], took[1]))
+		if took[1] != trip || first > 3 {
 			t.Errorf("the first packet came after %.2f round trips", first)
 		}
 	})

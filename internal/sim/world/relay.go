@@ -23,8 +23,8 @@ const relayPort = 443
 
 // Relay is one of the provider's relays, which may be stopped, killed and started again.
 type Relay struct {
-	Name string
-	Addr netip.Addr
+	Name, Region string
+	Addr         netip.Addr
 
 	w   *World
 	key ticket.Ticket
@@ -37,14 +37,20 @@ type Relay struct {
 	cut  atomic.Bool // its sockets were taken away: it may complain
 }
 
-// Relay makes a relay, each in a region of its own, and starts it.
+// Relay makes a relay in a region of its own, and starts it.
 func (w *World) Relay(name string) *Relay {
+	w.T.Helper()
+	return w.RelayIn(name, name)
+}
+
+// RelayIn makes a relay in a region, and starts it.
+func (w *World) RelayIn(region, name string) *Relay {
 	w.T.Helper()
 	k, err := w.Controller.live.RelayKey(w.Background(), "story", name)
 	if err != nil {
 		w.T.Fatal(err)
 	}
-	r := &Relay{Name: name, Addr: after(relayBase, len(w.relays)+1), w: w, key: k, dir: filepath.Join(w.T.TempDir(), name)}
+	r := &Relay{Name: name, Region: region, Addr: after(relayBase, len(w.relays)+1), w: w, key: k, dir: filepath.Join(w.T.TempDir(), name)}
 	w.relays = append(w.relays, r)
 	r.Start()
 	return r
@@ -55,8 +61,8 @@ func (r *Relay) Start() {
 	r.w.T.Helper()
 	live, err := relay.New(relay.Config{
 		Data: r.dir, Key: func(context.Context) (ticket.Ticket, error) { return r.key, nil },
-		Listen: fmt.Sprintf(":%d", relayPort), Region: r.Name, Advertise: []string{netip.AddrPortFrom(r.Addr, relayPort).String()},
-		Log: r.w.log.With("who", r.Name), Now: r.w.Now, Dial: r.dial, Sockets: r.sockets(), NoDoors: true,
+		Listen: fmt.Sprintf(":%d", relayPort), Region: r.Region, Advertise: []string{netip.AddrPortFrom(r.Addr, relayPort).String()},
+		Log: r.w.log.With("who", r.Name), Now: r.w.Now, Dial: r.dial, Visit: r.visit, Sockets: r.sockets(), NoDoors: true,
 	})
 	if err != nil {
 		r.w.T.Fatal(err)
@@ -101,6 +107,11 @@ func (r *Relay) dial(ctx context.Context, c stream.DialConfig) (stream.Stream, e
 	c.DialTCP = host.Dial
 	c.ListenUDP = func(context.Context, netip.AddrPort) (net.PacketConn, error) { return host.ListenPacket(0) }
 	return stream.Dial(ctx, c)
+}
+
+func (r *Relay) visit(ctx context.Context, c stream.DialConfig) (*stream.Conn, error) {
+	c.DialTCP = r.w.Net.Host(r.Addr).Dial
+	return stream.DialConn(ctx, c)
 }
 
 // Stop ends it in an orderly way. It may be stopped already.

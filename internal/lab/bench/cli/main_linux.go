@@ -1,7 +1,8 @@
-// Command cli measures what the command line, the terminal interface and the icon in the panel cost: the time of a status with 1,000 peers
-// and of help, the size of the program, and the processor time and memory that the two interfaces take while nobody touches them and
+// Command cli measures what the command line, the terminal interface and the icon in the panel cost: the time of a status with 1,000 peers,
+// of completing a peer's name among them, and of help, the size of the program, and the processor time and memory that the two interfaces take while nobody touches them and
 // 10,000 peers are there. The daemon is a
-// stand-in on a socket of its own that answers what it was told; the program is the built one. It prints FIGURE lines.
+// stand-in on a socket of its own that answers what it was told; the program is the built one. With -attached it measures what a real daemon
+// takes while both interfaces look at it. It prints FIGURE lines.
 package main
 
 import (
@@ -16,6 +17,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/cvlan/cvlan/internal/lab"
+	"github.com/cvlan/cvlan/internal/lab/deploy"
 	"github.com/cvlan/cvlan/internal/lab/figure"
 )
 
@@ -23,7 +26,16 @@ func main() {
 	bin := flag.String("bin", "bin", "the folder with cvlan")
 	runs := flag.Int("runs", 15, "how often each command is run")
 	idle := flag.Duration("idle", 30*time.Second, "how long the interface is watched")
+	whole := flag.Bool("attached", false, "measure a real daemon, in a laboratory, instead of the programs that look at it")
 	flag.Parse()
+	if *whole {
+		abs, err := filepath.Abs(*bin)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "bench cli:", err)
+			os.Exit(1)
+		}
+		os.Exit(lab.Main(func(ctx context.Context, l *lab.Lab) error { return attached(ctx, l, deploy.Set{Bin: abs}, *idle) }))
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := errors.Join(run(ctx, filepath.Join(*bin, "cvlan"), *runs, *idle), trays(ctx, filepath.Join(*bin, "cvlan-tray"), *idle)); err != nil {
@@ -45,6 +57,9 @@ func run(ctx context.Context, program string, runs int, idle time.Duration) erro
 	}
 	defer small.stop()
 	if err := wall(ctx, "status_1000_ms", runs, program, "status", "--socket", small.socket); err != nil {
+		return err
+	}
+	if err := wall(ctx, "complete_1000_ms", runs, program, "__complete", "ping", "--socket", small.socket, "node-1"); err != nil {
 		return err
 	}
 	for _, n := range []int{100, 10000} {

@@ -98,17 +98,7 @@ func weigh(ctx context.Context, pid int, p panel, host *dbus.Conn, peers int, id
 	case <-time.After(patience):
 		return errors.New("the tray shows no icon")
 	}
-	if err := wait(ctx, settle); err != nil {
-		return err
-	}
-	before, err := ticks(pid)
-	if err != nil {
-		return err
-	}
-	if err := wait(ctx, idle); err != nil {
-		return err
-	}
-	after, err := ticks(pid)
+	cpu, err := spent(ctx, pid, idle)
 	if err != nil {
 		return err
 	}
@@ -120,6 +110,6 @@ func weigh(ctx context.Context, pid int, p panel, host *dbus.Conn, peers int, id
 	if peers != 100 {
 		name += fmt.Sprintf("_%d", peers)
 	}
-	figure.Print(os.Stdout, name, rss/1e6, "MB", fmt.Sprintf("%d peers; %.2f %% of a core", peers, float64(after-before)/hertz/idle.Seconds()*100))
+	figure.Print(os.Stdout, name, rss/1e6, "MB", fmt.Sprintf("%d peers; %.2f %% of a core", peers, cpu))
 	return nil
 }

@@ -42,17 +42,7 @@ func watch(ctx context.Context, program string, peers int, idle time.Duration) e
 	case <-time.After(10 * time.Second):
 		return errors.Join(errors.New("the interface shows nothing"), c.Process.Kill(), c.Wait())
 	}
-	if err := wait(ctx, settle); err != nil {
-		return err
-	}
-	before, err := ticks(c.Process.Pid)
-	if err != nil {
-		return err
-	}
-	if err := wait(ctx, idle); err != nil {
-		return err
-	}
-	after, err := ticks(c.Process.Pid)
+	cpu, err := spent(ctx, c.Process.Pid, idle)
 	if err != nil {
 		return err
 	}
@@ -64,7 +54,7 @@ func watch(ctx context.Context, program string, peers int, idle time.Duration) e
 	if peers != 10000 {
 		name += "_" + strconv.Itoa(peers)
 	}
-	figure.Print(os.Stdout, name, float64(after-before)/hertz/idle.Seconds()*100, "%", fmt.Sprintf("of a core, %d peers; %.0f MB resident", peers, rss/1e6))
+	figure.Print(os.Stdout, name, cpu, "%", fmt.Sprintf("of a core, %d peers; %.0f MB resident", peers, rss/1e6))
 	if _, err := tty.WriteString("q"); err != nil {
 		return err
 	}
@@ -94,6 +84,22 @@ func wait(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// spent returns what share of a core a process takes, in percent, once it has settled.
+func spent(ctx context.Context, pid int, idle time.Duration) (float64, error) {
+	if err := wait(ctx, settle); err != nil {
+		return 0, err
+	}
+	before, err := ticks(pid)
+	if err != nil {
+		return 0, err
+	}
+	if err := wait(ctx, idle); err != nil {
+		return 0, err
+	}
+	after, err := ticks(pid)
+	return float64(after-before) / hertz / idle.Seconds() * 100, err
 }
 
 // ticks returns the processor time that a process has taken (proc(5): utime and stime).

@@ -18,8 +18,9 @@ import (
 
 func main() {
 	runs := flag.Int("runs", 5, "how often each figure is taken")
+	only := flag.String("only", "", "crowd or filter: one part of the figures")
 	flag.Parse()
-	if err := run(*runs); err != nil {
+	if err := run(*runs, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "bench policy:", err)
 		os.Exit(1)
 	}
@@ -41,7 +42,20 @@ func milliseconds(f func()) float64 {
 	return float64(time.Since(start)) / float64(time.Millisecond)
 }
 
-func run(runs int) error {
+func run(runs int, only string) error {
+	if only != "filter" {
+		if err := crowded(runs); err != nil {
+			return err
+		}
+	}
+	if only != "crowd" {
+		return filters(runs)
+	}
+	return nil
+}
+
+// crowded measures documents, compiler and explanation.
+func crowded(runs int) error {
 	c := newCrowd()
 	doc, problems := acl.Parse([]byte(c.text), acl.Options{})
 	changed, problems2 := acl.Parse([]byte(strings.Replace(c.text, `"acls": [`, `"acls": [{"src": ["group:g7"], "dst": ["tag:t3:99"]},`, 1)), acl.Options{})
@@ -87,5 +101,5 @@ func run(runs int) error {
 			explain.Explain(n, explain.Question{Src: compile.Side{Node: a}, Dst: compile.Side{Node: b}, Service: 6<<16 | 443, At: time.Now()})
 		})
 	})
-	return filters(runs)
+	return nil
 }

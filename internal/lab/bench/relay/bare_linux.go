@@ -13,8 +13,6 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/cvlan/cvlan/internal/lab/figure"
 )
 
 // bare forwards datagrams by their source and nothing else: recvmmsg, a look into a table, sendmmsg. No program that handles each datagram by
@@ -150,20 +148,5 @@ func beside(c *child, _ int) (from, to *net.UDPConn, datagram []byte, err error)
 	return ends[0], ends[1], make([]byte, payload), err
 }
 
-func bareBulk(c *child, o options) error {
-	return bareLoad(c, o, 0, single(32), "bare", "relay_bare_cpu_s_per_mpkt")
-}
-
-func barePaced(c *child, o options) error {
-	return bareLoad(c, o, pace, single(1), "bare paced", "relay_bare_paced_cpu_s_per_mpkt")
-}
-
-func bareLoad(c *child, o options, rate int, batch batch, name, fig string) error {
-	l, err := udpLoad(c, beside, rate, batch)
-	if err != nil {
-		return err
-	}
-	cost, _, err := l.measure(c, o, name)
-	figure.Spread(os.Stdout, fig, "CPU-s", cost)
-	return err
-}
+func bareBulk(c *child) (*load, error)  { return udpLoad(c, beside, 0, single(32)) }
+func barePaced(c *child) (*load, error) { return udpLoad(c, beside, pace, single(1)) }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -59,7 +60,7 @@ func serve() error {
 
 func read(s *server.Server) reading {
 	var m runtime.MemStats
-	rss, file := residentKiB("VmRSS:"), residentKiB("RssFile:")
+	rss, file := residentKiB(os.Getpid(), "VmRSS:"), residentKiB(os.Getpid(), "RssFile:")
 	runtime.ReadMemStats(&m)
 	st := s.Stats()
 	r := reading{
@@ -79,8 +80,8 @@ func processor() float64 {
 	return float64(use.Utime.Sec+use.Stime.Sec) + float64(use.Utime.Usec+use.Stime.Usec)/1e6
 }
 
-func residentKiB(field string) (n int) {
-	b, _ := os.ReadFile("/proc/self/status")
+func residentKiB(pid int, field string) (n int) {
+	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	for line := range strings.Lines(string(b)) {
 		if rest, ok := strings.CutPrefix(line, field); ok {
 			fmt.Sscan(rest, &n)
@@ -89,22 +90,32 @@ func residentKiB(field string) (n int) {
 	return n
 }
 
-// child is the relay's process seen from here.
+// child is a process that answers lines: a relay, or clients.
 type child struct {
 	cmd   *exec.Cmd
 	in    io.WriteCloser
 	lines *bufio.Scanner
-	addr  string
+	first string // what it said first
+	addr  string // of a relay
 }
 
-// launch starts one on a core.
-func launch(role string, core int) (*child, error) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	if err := pin(core); err != nil {
-		return nil, err
+// The relay has one core, and what loads it another.
+const relayCore = 0
+
+var loadCore = min(1, runtime.NumCPU()-1)
+
+// launch starts a relay on its core.
+func launch(role string) (*child, error) {
+	c, err := start(relayCore, "/proc/self/exe", "-role", role)
+	if err == nil {
+		c.addr = "127.0.0.1:" + c.first
 	}
-	c := &child{cmd: exec.Command("/proc/self/exe", "-role", role)}
+	return c, err
+}
+
+// start starts a program on a core and waits for what it says first.
+func start(core int, program string, args ...string) (*child, error) {
+	c := &child{cmd: exec.Command(program, args...)}
 	c.cmd.Stderr = os.Stderr
 	var err error
 	if c.in, err = c.cmd.StdinPipe(); err != nil {
@@ -115,30 +126,46 @@ func launch(role string, core int) (*child, error) {
 		return nil, err
 	}
 	c.lines = bufio.NewScanner(out)
-	if err := c.cmd.Start(); err != nil {
-		return nil, err
-	}
-	if err := pinAll(min(1, runtime.NumCPU()-1)); err != nil {
+	if err := startOn(core, c.cmd); err != nil {
 		return nil, err
 	}
 	if !c.lines.Scan() {
-		return nil, fmt.Errorf("the relay says nothing: %w", c.cmd.Wait())
+		return nil, fmt.Errorf("%s says nothing: %w", program, c.cmd.Wait())
 	}
-	c.addr = "127.0.0.1:" + c.lines.Text()
+	c.first = c.lines.Text()
 	return c, nil
+}
+
+// startOn starts a command on a core, and has this process stay on that of the load.
+func startOn(core int, cmd *exec.Cmd) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := pin(core); err != nil {
+		return err
+	}
+	return errors.Join(cmd.Start(), pinAll(loadCore))
 }
 
 func (c *child) read() (reading, error) { return c.ask("") }
 
 // ask writes a line and reads the reading that answers it.
 func (c *child) ask(line string) (r reading, err error) {
-	if _, err = fmt.Fprintln(c.in, line); err != nil {
+	answer, err := c.say(line)
+	if err != nil {
 		return r, err
 	}
-	if !c.lines.Scan() {
-		return r, fmt.Errorf("the relay has ended")
+	return r, json.Unmarshal(answer, &r)
+}
+
+// say writes a line and returns its answer.
+func (c *child) say(line string) ([]byte, error) {
+	if _, err := fmt.Fprintln(c.in, line); err != nil {
+		return nil, err
 	}
-	return r, json.Unmarshal(c.lines.Bytes(), &r)
+	if !c.lines.Scan() {
+		return nil, fmt.Errorf("%s has ended", c.cmd.Path)
+	}
+	return c.lines.Bytes(), nil
 }
 
 func (c *child) stop() {

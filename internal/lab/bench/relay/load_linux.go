@@ -14,54 +14,43 @@ import (
 
 	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/lab/caller"
-	"github.com/cvlan/cvlan/internal/lab/figure"
 	"github.com/cvlan/cvlan/proto/relay"
 )
 
-// load runs senders and receivers for a while, several times, and prints what a million packets cost the relay.
+// load is what loads a relay: senders and receivers.
 type load struct {
 	send    []func(stop *atomic.Bool) error // until stop
 	receive []func() error                  // until its connection is closed
 	close   func()
 }
 
-func (l *load) measure(c *child, o options, name string) (cost, allocs []float64, err error) {
+// side makes a load of a relay ready for its turns.
+func (l *load) side(c *child, name string) *side {
 	var receivers sync.WaitGroup
 	for _, f := range l.receive {
 		receivers.Go(func() { f() })
 	}
-	defer receivers.Wait()
-	defer l.close()
-	for i := range o.runs + 1 {
-		var stop atomic.Bool
-		var senders sync.WaitGroup
-		for _, f := range l.send {
-			senders.Go(func() {
-				if err := f(&stop); err != nil {
-					fmt.Fprintln(os.Stderr, "sender:", err)
-				}
-			})
-		}
-		time.Sleep(o.each / 4) // until it is under way
-		before, err1 := c.read()
-		time.Sleep(o.each)
-		after, err2 := c.read()
+	return &side{name: name, read: c.read, begin: l.begin, close: func() {
+		l.close()
+		receivers.Wait()
+	}}
+}
+
+// begin has the senders send until end is called.
+func (l *load) begin() (end func(), err error) {
+	var stop atomic.Bool
+	var senders sync.WaitGroup
+	for _, f := range l.send {
+		senders.Go(func() {
+			if err := f(&stop); err != nil {
+				fmt.Fprintln(os.Stderr, "sender:", err)
+			}
+		})
+	}
+	return func() {
 		stop.Store(true)
 		senders.Wait()
-		if err1 != nil || err2 != nil {
-			return nil, nil, fmt.Errorf("%w %w", err1, err2)
-		}
-		n := float64(after.Frames - before.Frames)
-		if n == 0 {
-			return nil, nil, fmt.Errorf("nothing was forwarded: %v", after.Dropped)
-		}
-		fmt.Printf("%-12s %8.0f packets/s, %.2f CPU-s/Mpkt, %.2f allocations a packet, %v\n", name, n/o.each.Seconds(),
-			(after.CPU-before.CPU)/n*1e6, float64(after.Mallocs-before.Mallocs)/n, after.Dropped)
-		if i > 0 { // the first warms up
-			cost, allocs = append(cost, (after.CPU-before.CPU)/n*1e6), append(allocs, float64(after.Mallocs-before.Mallocs)/n)
-		}
-	}
-	return cost, allocs, nil
+	}, nil
 }
 
 // window bounds what a pair has under way, as its flows' own congestion control would: without it the relay measures how fast it drops.
@@ -222,38 +211,12 @@ func train(u *net.UDPConn, frame []byte) (func() (int, error), error) {
 	}, err
 }
 
-func udpBulk(c *child, o options) error {
-	l, err := udpLoad(c, channel, 0, single(32))
-	if err != nil {
-		return err
-	}
-	cost, allocs, err := l.measure(c, o, "udp")
-	figure.Spread(os.Stdout, "relay_udp_cpu_s_per_mpkt", "CPU-s", cost)
-	figure.Spread(os.Stdout, "relay_allocs", "allocations/packet", allocs)
-	return err
-}
+// The loads of the fast path.
+func udpBulk(c *child) (*load, error)   { return udpLoad(c, channel, 0, single(32)) }
+func udpPaced(c *child) (*load, error)  { return udpLoad(c, channel, pace, single(1)) }
+func udpTrains(c *child) (*load, error) { return udpLoad(c, channel, 0, train) }
 
-func udpPaced(c *child, o options) error {
-	l, err := udpLoad(c, channel, pace, single(1))
-	if err != nil {
-		return err
-	}
-	cost, _, err := l.measure(c, o, "udp paced")
-	figure.Spread(os.Stdout, "relay_udp_paced_cpu_s_per_mpkt", "CPU-s", cost)
-	return err
-}
-
-func udpTrains(c *child, o options) error {
-	l, err := udpLoad(c, channel, 0, train)
-	if err != nil {
-		return err
-	}
-	cost, _, err := l.measure(c, o, "udp trains")
-	figure.Spread(os.Stdout, "relay_udp_gso_cpu_s_per_mpkt", "CPU-s", cost)
-	return err
-}
-
-func tlsBulk(c *child, o options) error {
+func tlsBulk(c *child) (*load, error) {
 	l := &load{}
 	var all []net.Conn
 	l.close = func() {
@@ -277,15 +240,15 @@ func tlsBulk(c *child, o options) error {
 	for i := range pairs {
 		a, ac, err := call(2*i + 1)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		_, bc, err := call(2*i + 2)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		ch, err := a.Open(ident.Node(2*i + 2))
 		if err != nil {
-			return err
+			return nil, err
 		}
 		var bulk []byte
 		for range 16 {
@@ -316,7 +279,5 @@ func tlsBulk(c *child, o options) error {
 			}
 		})
 	}
-	cost, _, err := l.measure(c, o, "tls")
-	figure.Spread(os.Stdout, "relay_tls_cpu_s_per_mpkt", "CPU-s", cost)
-	return err
+	return l, nil
 }

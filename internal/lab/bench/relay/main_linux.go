@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -28,6 +27,7 @@ type options struct {
 	kept    int           // likewise, over QUIC and TLS
 	settle  time.Duration // before memory is looked at
 	only    string
+	peers   string
 }
 
 func main() {
@@ -39,13 +39,16 @@ func main() {
 	flag.IntVar(&o.kept, "kept", 2000, "idle clients over QUIC and over TLS")
 	flag.DurationVar(&o.settle, "settle", time.Minute, "between the last registration and a look at memory")
 	flag.StringVar(&o.only, "only", "", "run only parts whose names begin so: "+strings.Join(names(), ", "))
+	flag.StringVar(&o.peers, "peers", "", "measure beside other relays, whose programs are in this folder; the parts are then: "+strings.Join(rivals(), ", "))
 	flag.Parse()
-	run := func() error { return bench(o) }
+	run := func() error { return measure(o) }
 	switch *role {
 	case relayRole:
 		run = serve
 	case bareRole:
 		run = serveBare
+	case bareQUICRole:
+		run = serveBareQUIC
 	}
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "relay:", err)
@@ -55,8 +58,9 @@ func main() {
 
 // What the child is.
 const (
-	relayRole = "relay"
-	bareRole  = "bare" // forwards without looking: see bare_linux.go
+	relayRole    = "relay"
+	bareRole     = "bare" // forwards without looking: see bare_linux.go
+	bareQUICRole = "bare-quic"
 )
 
 // part is a kind of load or of idle clients, each with a fresh child.
@@ -67,8 +71,13 @@ type part struct {
 
 func parts() []part {
 	return []part{
-		{"udp", relayRole, udpBulk}, {"bare", bareRole, bareBulk}, {"paced", relayRole, udpPaced}, {"bare-paced", bareRole, barePaced},
-		{"gso", relayRole, udpTrains}, {"quic", relayRole, quicBulk}, {"tls", relayRole, tlsBulk},
+		{"udp", relayRole, loaded("udp", "relay_udp_cpu_s_per_mpkt", udpBulk)},
+		{"bare", bareRole, loaded("bare", "relay_bare_cpu_s_per_mpkt", bareBulk)},
+		{"paced", relayRole, loaded("udp paced", "relay_udp_paced_cpu_s_per_mpkt", udpPaced)},
+		{"bare-paced", bareRole, loaded("bare paced", "relay_bare_paced_cpu_s_per_mpkt", barePaced)},
+		{"gso", relayRole, loaded("udp trains", "relay_udp_gso_cpu_s_per_mpkt", udpTrains)},
+		{"quic", relayRole, loaded("quic", "relay_quic_cpu_s_per_mpkt", quicBulk)},
+		{"tls", relayRole, loaded("tls", "relay_tls_cpu_s_per_mpkt", tlsBulk)},
 		{"idle-udp", relayRole, idleUDP}, {"idle-quic", relayRole, idleQUIC}, {"idle-tls", relayRole, idleTLS},
 	}
 }
@@ -80,26 +89,55 @@ func names() (all []string) {
 	return all
 }
 
-func bench(o options) error {
-	cores := []int{0, min(1, runtime.NumCPU()-1)}
+// derperIdlePart is the name of the part that measures derper's memory.
+const derperIdlePart = "idle-derper"
+
+func rivals() (all []string) {
+	for _, d := range duels() {
+		all = append(all, d.name)
+	}
+	return append(all, derperIdlePart)
+}
+
+// measure runs the parts that are wanted.
+func measure(o options) error {
+	if o.peers != "" {
+		return beat(o)
+	}
 	for _, p := range parts() {
 		if !strings.HasPrefix(p.name, o.only) {
 			continue
 		}
-		if err := one(p, o, cores); err != nil {
+		if err := one(p, o); err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
 		}
 	}
 	return nil
 }
 
-func one(p part, o options, cores []int) error {
-	c, err := launch(p.role, cores[0])
+func one(p part, o options) error {
+	c, err := launch(p.role)
 	if err != nil {
 		return err
 	}
 	defer c.stop()
 	return p.run(c, o)
+}
+
+// beat runs the parts that measure beside other relays.
+func beat(o options) error {
+	for _, d := range duels() {
+		if !strings.HasPrefix(d.name, o.only) {
+			continue
+		}
+		if err := d.fight(o); err != nil {
+			return fmt.Errorf("%s: %w", d.name, err)
+		}
+	}
+	if strings.HasPrefix(derperIdlePart, o.only) {
+		return derperIdle(o)
+	}
+	return nil
 }
 
 // pin binds the calling thread, and what it starts, to a core.

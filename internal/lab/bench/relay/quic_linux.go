@@ -2,9 +2,9 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"net/netip"
-	"os"
 	"sync/atomic"
 	"time"
 
@@ -12,7 +12,6 @@ import (
 
 	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/lab/caller"
-	"github.com/cvlan/cvlan/internal/lab/figure"
 	"github.com/cvlan/cvlan/internal/sys/quicx"
 )
 
@@ -25,15 +24,20 @@ func openQUIC() (*quicx.Port, error) {
 	return quicx.Open(quicx.Config{Conn: u, Datagrams: true})
 }
 
+// dialQUIC connects to the relay.
+func dialQUIC(c *child, port *quicx.Port, conf *tls.Config) (*quic.Conn, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), caller.Patience)
+	defer cancel()
+	return port.Dial(ctx, netip.MustParseAddrPort(c.addr), conf)
+}
+
 // callQUIC makes a client that is bound over QUIC.
 func callQUIC(c *child, port *quicx.Port, node int) (*caller.Caller, *quic.Conn, error) {
 	cert, err := certificate(node)
 	if err != nil {
 		return nil, nil, err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), caller.Patience)
-	defer cancel()
-	conn, err := port.Dial(ctx, netip.MustParseAddrPort(c.addr), caller.ClientTLS(cert))
+	conn, err := dialQUIC(c, port, caller.ClientTLS(cert))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -53,57 +57,75 @@ func callQUIC(c *child, port *quicx.Port, node int) (*caller.Caller, *quic.Conn,
 	return call, conn, call.Bind()
 }
 
-func quicBulk(c *child, o options) error {
+// registered has pair i meet through the relay over QUIC, and makes the datagram that travels.
+func registered(c *child, i int, ports [2]*quicx.Port) (from, to *quic.Conn, datagram []byte, err error) {
+	a, from, err := callQUIC(c, ports[0], 2*i+1)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if _, to, err = callQUIC(c, ports[1], 2*i+2); err != nil {
+		return nil, nil, nil, err
+	}
+	ch, err := a.Open(ident.Node(2*i + 2))
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	return from, to, ch.Frame(make([]byte, payload)), nil
+}
+
+func quicBulk(c *child) (*load, error) { return quicLoad(c, registered) }
+
+// quicLoad makes pairs that send datagrams over QUIC.
+func quicLoad(c *child, meet func(*child, int, [2]*quicx.Port) (from, to *quic.Conn, datagram []byte, err error)) (*load, error) {
 	l := &load{}
-	var ports []*quicx.Port
+	var all []*quicx.Port
 	l.close = func() {
-		for _, p := range ports {
+		for _, p := range all {
 			p.Close()
 		}
 	}
-	call := func(node int) (*caller.Caller, *quic.Conn, error) {
-		p, err := openQUIC()
-		if err != nil {
-			return nil, nil, err
-		}
-		ports = append(ports, p)
-		return callQUIC(c, p, node)
-	}
 	for i := range pairs {
-		a, ac, err := call(2*i + 1)
-		if err != nil {
-			return err
-		}
-		_, bc, err := call(2*i + 2)
-		if err != nil {
-			return err
-		}
-		ch, err := a.Open(ident.Node(2*i + 2))
-		if err != nil {
-			return err
-		}
-		frame := ch.Frame(make([]byte, payload))
-		var w window
-		l.send = append(l.send, func(stop *atomic.Bool) error {
-			for !stop.Load() {
-				w.wait(stop)
-				w.sent.Add(1)
-				if err := ac.SendDatagram(frame); err != nil {
-					time.Sleep(10 * time.Millisecond) // the path's MTU is not found yet
-				}
+		var ports [2]*quicx.Port
+		for j := range ports {
+			p, err := openQUIC()
+			if err != nil {
+				return nil, err
 			}
-			return nil
-		})
-		l.receive = append(l.receive, func() error {
-			for {
-				if _, err := bc.ReceiveDatagram(context.Background()); err != nil {
-					return err
-				}
-				w.got.Add(1)
-			}
-		})
+			all, ports[j] = append(all, p), p
+		}
+		from, to, datagram, err := meet(c, i, ports)
+		if err != nil {
+			return nil, err
+		}
+		w := &window{}
+		l.send = append(l.send, w.sends(from, datagram))
+		l.receive = append(l.receive, w.counts(to))
 	}
-	cost, _, err := l.measure(c, o, "quic")
-	figure.Spread(os.Stdout, "relay_quic_cpu_s_per_mpkt", "CPU-s", cost)
-	return err
+	return l, nil
+}
+
+// sends sends a datagram whenever there is room.
+func (w *window) sends(from *quic.Conn, datagram []byte) func(*atomic.Bool) error {
+	return func(stop *atomic.Bool) error {
+		for !stop.Load() {
+			w.wait(stop)
+			w.sent.Add(1)
+			if err := from.SendDatagram(datagram); err != nil {
+				time.Sleep(10 * time.Millisecond) // the path's MTU is not found yet
+			}
+		}
+		return nil
+	}
+}
+
+// counts counts what arrives.
+func (w *window) counts(to *quic.Conn) func() error {
+	return func() error {
+		for {
+			if _, err := to.ReceiveDatagram(context.Background()); err != nil {
+				return err
+			}
+			w.got.Add(1)
+		}
+	}
 }
