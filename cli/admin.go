@@ -74,7 +74,11 @@ func (s *session) login() (ticket.Ticket, admin.Profile, error) {
 	if err != nil {
 		return ticket.Ticket{}, admin.Profile{}, err
 	}
-	_, t, p, err := all.Ticket(either(s.profile, s.Getenv("CVLAN_PROFILE")))
+	named := either(s.profile, s.Getenv("CVLAN_PROFILE"))
+	if _, ok := all.Logins[named]; named != "" && !ok {
+		return ticket.Ticket{}, admin.Profile{}, noProfile("use", named, all)
+	}
+	_, t, p, err := all.Ticket(named)
 	return t, p, err
 }
 

@@ -20,6 +20,12 @@ func newAudit(s *session) *cobra.Command {
 		Args:    takes(),
 	}
 	c.Flags().IntVarP(&count, "count", "n", 50, "how many lines; 0: all")
+	c.PreRunE = func(c *cobra.Command, _ []string) error {
+		if count < 0 {
+			return usage(c, "--count: want 0 or more")
+		}
+		return nil
+	}
 	return s.tells(c, func(w *work, _ []string) error {
 		all, err := w.newest(count)
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/cvlan/cvlan/api/admin"
 	"github.com/cvlan/cvlan/api/local"
@@ -19,6 +20,28 @@ import (
 // usage makes the error of a command line that makes no sense.
 func usage(c *cobra.Command, why string) *iox.Error {
 	return &iox.Error{Exit: iox.Usage, What: "read the command line", Why: why, Hint: "see: " + c.CommandPath() + " --help"}
+}
+
+// flagFault says what is wrong with a flag, in the words of other refusals.
+func flagFault(err error) string {
+	if none, ok := errors.AsType[*pflag.ValueRequiredError](err); ok {
+		return "--" + none.GetFlag().Name + " needs a value"
+	}
+	bad, ok := errors.AsType[*pflag.InvalidValueError](err)
+	if !ok {
+		return err.Error()
+	}
+	name := "--" + bad.GetFlag().Name
+	switch number, _ := errors.AsType[*strconv.NumError](err); {
+	case number == nil:
+		return name + ": " + bad.Unwrap().Error()
+	case number.Func == "ParseBool":
+		return name + " " + quoted(bad.GetValue()) + ": want true or false"
+	case errors.Is(err, strconv.ErrRange):
+		return name + " " + quoted(bad.GetValue()) + ": the number is too large"
+	default:
+		return name + " " + quoted(bad.GetValue()) + ": want a whole number"
+	}
 }
 
 // takes checks how many arguments there are; names are as in the usage line.

@@ -157,6 +157,7 @@ func newNetworkSet(s *session) *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&protocol, "protocol", "", "wireguard, ipsec or any")
+	needs(c, "protocol")
 	return s.tells(c, func(w *work, args []string) error {
 		n, err := admin.Call(w, w.client, admin.ChangeNetwork, admin.ChangeNetworkIn{OneNetworkIn: w.network(args[0]), Body: admin.NetworkChange{Protocol: admin.Protocol(protocol)}})
 		if err != nil {

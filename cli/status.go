@@ -93,7 +93,7 @@ func only(s local.Status, network string) (local.Status, error) {
 		}
 	}
 	if found == nil {
-		return s, &iox.Error{Exit: iox.NotFound, What: "show " + network, Why: "this machine is in no network of that name",
+		return s, &iox.Error{Exit: iox.NotFound, What: "find network " + network, Why: "this machine is in no network of that name",
 			Hint: "see which there are: cvlan status"}
 	}
 	s.Networks = found

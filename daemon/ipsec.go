@@ -98,7 +98,8 @@ func ipsecPeer(n named, all *ipsec.SAs, wall func(mono.Time) time.Time) local.IP
 	out := local.IPsecPeer{Name: n.name, ID: n.id, IKE: []local.IKESA{}, ESP: []local.ESPSA{}}
 	for _, s := range all.IKE {
 		out.IKE = append(out.IKE, local.IKESA{Initiator: fmt.Sprintf("%016x", s.Initiator), Responder: fmt.Sprintf("%016x", s.Responder), Began: s.Began,
-			Identity: clean.Line(s.Identity, 200), Method: s.Method, Cipher: s.Cipher, Since: instant(wall(s.Up)), Heard: instant(wall(s.Heard)), Rekey: instant(wall(s.Rekey))})
+			Identity: clean.Line(s.Identity, 200), Method: s.Method, Cipher: s.Cipher, Since: instant(wall(s.Up)), Heard: instant(wall(s.Heard)), Rekey: instant(wall(s.Rekey)),
+			ProofEnds: instant(wall(s.ProofEnds)), Pending: s.Pending})
 	}
 	for _, s := range all.ESP {
 		state := "receiving"

@@ -44,6 +44,8 @@ type IKESA struct {
 	Since     *time.Time `json:"since"`
 	Heard     *time.Time `json:"heard,omitempty"`
 	Rekey     *time.Time `json:"rekey,omitempty"`
+	ProofEnds *time.Time `json:"proof_ends,omitempty"` // from then on the peer has to prove itself anew
+	Pending   int        `json:"pending,omitempty"`    // exchanges that wait or are under way
 }
 
 // ESPSA is a pair of associations that carry packets, one a direction.

@@ -61,7 +61,7 @@ func (o *IO) json(doc any, indent string) error {
 func (o *IO) template(text string, doc any) error {
 	t, err := template.New("template").Option("missingkey=zero").Funcs(template.FuncMap{"join": join, "json": encode}).Parse(text)
 	if err != nil {
-		return &Error{Exit: Usage, What: "read --template", Why: strings.TrimPrefix(err.Error(), "template: "), Err: err}
+		return badTemplate("read", err)
 	}
 	generic, err := asJSON(doc)
 	if err != nil {
@@ -69,10 +69,17 @@ func (o *IO) template(text string, doc any) error {
 	}
 	var out strings.Builder
 	if err := t.Execute(&out, generic); err != nil {
-		return &Error{Exit: Usage, What: "run --template", Why: strings.TrimPrefix(err.Error(), "template: "), Err: err}
+		return badTemplate("run", err)
 	}
 	_, err = fmt.Fprintln(o.Out, out.String())
 	return err
+}
+
+// badTemplate is the error of a template that a person has written.
+func badTemplate(verb string, err error) error {
+	why := strings.TrimPrefix(strings.TrimPrefix(err.Error(), "template: "), "template:")
+	why = strings.Replace(why, `executing "template" at `, "at ", 1)
+	return &Error{Exit: Usage, What: verb + " --template", Why: why, Err: err, Hint: "it is a Go template, and its names are those that --json prints"}
 }
 
 // asJSON returns the document as JSON knows it, fit to be shown.

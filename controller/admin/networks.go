@@ -111,7 +111,7 @@ func (t *tenant) networkAsShown(ctx context.Context, name string, m admin.IfMatc
 	}
 	p, err = t.Policy(ctx, n.ID)
 	if err == nil && version != 0 && version != versionOf(n, p) {
-		err = fmt.Errorf("network %q: %w; look at it again", n.Name, store.ErrConflict)
+		err = fmt.Errorf("network %q: %w: it was changed meanwhile; look at it again", n.Name, store.ErrConflict)
 	}
 	return n, p, version, err
 }

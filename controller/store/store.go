@@ -21,7 +21,7 @@ import (
 var (
 	ErrNotFound = errors.New("not found")
 	ErrExists   = errors.New("already exists")
-	ErrConflict = errors.New("was changed meanwhile") // the version given is not the current one
+	ErrConflict = errors.New("not possible now") // another version is current than was given, or something else is in the way: what, is said behind it
 	ErrReadOnly = errors.New("the database cannot be written now")
 	ErrNewer    = errors.New("the database was written by a newer version")
 	ErrLimit    = errors.New("limit reached")

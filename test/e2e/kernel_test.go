@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -30,6 +31,21 @@ func (w *world) showKernels(all ...*node) {
 		out, _ := n.Host.Run(w.ctx, "sh", "-c", "ip -s xfrm state; ip xfrm policy; ip route; ip -6 route; cat /proc/net/xfrm_stat")
 		w.t.Logf("%s:\n%s", n.Host.Name(), out)
 	}
+}
+
+// dropped is what a node's daemon and kernel have dropped so far, by reason.
+func (n *node) dropped() (all []string) {
+	n.w.t.Helper()
+	text := n.types("metrics")
+	stat, err := n.Host.Run(n.w.ctx, "cat", "/proc/net/xfrm_stat")
+	n.w.must(err)
+	for line := range strings.Lines(text + string(stat)) {
+		f := strings.Fields(line)
+		if len(f) == 2 && f[1] != "0" && ((strings.Contains(f[0], "_drops_total") || strings.Contains(f[0], "_denied_total")) || strings.HasPrefix(f[0], "Xfrm")) {
+			all = append(all, strings.Join(f, "="))
+		}
+	}
+	return all
 }
 
 // kernels is a town whose nodes speak IPsec, and have their kernels carry it.
@@ -77,7 +93,7 @@ func TestTheKernelCarriesIPsecWhileNothingIsFiltered(t *testing.T) {
 		b.lends("n1", map[string]string{"kernel": "both"}[backend], time.Minute)
 		a.lends("n2", "both", time.Minute)
 		tally := w.flows(flow, start, heals)
-		if t.Logf("to the backend %s: %v", backend, tally); tally.Silence > time.Second {
+		if t.Logf("to the backend %s: %v; dropped: %q %q", backend, tally, a.dropped(), b.dropped()); tally.Silence > time.Second {
 			t.Errorf("to the backend %s: %v", backend, tally)
 		}
 	}
@@ -94,14 +110,23 @@ func TestTheKernelCarriesIPsecWhileNothingIsFiltered(t *testing.T) {
 
 func TestAKilledDaemonsKernelIsSwept(t *testing.T) {
 	w := begin(t)
-	_, a, _ := w.kernels()
-	for range 2 {
+	_, a, b := w.kernels()
+	flow := b.sends(a)
+	restart := func(backend string) {
 		a.Proc.Kill()
+		start := time.Now()
 		a.start()
+		ready := time.Since(start)
 		a.reaches("n2", time.Minute)
+		reached := time.Since(start)
+		t.Logf("killed with the backend %s: ready after %v, reached after %v, %v", backend, ready.Round(time.Millisecond), reached.Round(time.Millisecond), w.flows(flow, start, heals))
+	}
+	for range 2 {
+		restart("kernel")
 		a.lends("n2", "both", time.Minute)
 	}
 	a.types("set", "ipsec-backend", "default")
 	a.reaches("n2", time.Minute)
 	a.lends("n2", "", heals)
+	restart("userspace")
 }

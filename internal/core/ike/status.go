@@ -9,22 +9,22 @@ import (
 
 // Status is what can be told of a session, for people. It has no keys.
 type Status struct {
-	ID           ID
-	Peer         string
-	Identity     msg.Identity // that the peer has proved
-	Method       msg.AuthMethod
-	Began        bool // by us
-	SPIi, SPIr   msg.SPI
-	Cipher       string
-	Path         Path
-	NAT          NAT
-	MOBIKE       bool
-	Up, Heard    mono.Time // since when there is the session, and when the peer last showed that it lives
-	Rekey        mono.Time // when the IKE SA is to be replaced
-	Inside       Inside
-	ProofEnds    mono.Time // until when the peer's proof holds; Never: it has no end
-	Children     []ChildSA
-	Asked, Queue int // requests that are unanswered, and wishes that wait
+	ID         ID
+	Peer       string
+	Identity   msg.Identity // that the peer has proved
+	Method     msg.AuthMethod
+	Began      bool // by us
+	SPIi, SPIr msg.SPI
+	Cipher     string
+	Path       Path
+	NAT        NAT
+	MOBIKE     bool
+	Up, Heard  mono.Time // since when there is the session, and when the peer last showed that it lives
+	Rekey      mono.Time // when the IKE SA is to be replaced
+	Inside     Inside
+	ProofEnds  mono.Time // until when the peer's proof holds; Never: it has no end
+	Children   []ChildSA
+	Pending    int // wishes that wait, and the request that is unanswered
 }
 
 // LastHeard is when a peer last showed that it lives, by a message that has proved authentic, or by what Heard was told of; Never: it is down.
@@ -49,10 +49,10 @@ func (x *session) status() Status {
 	s := Status{
 		ID: x.id, Peer: x.peer.Name, Identity: x.proof.Identity(), Method: x.proof.Method(), Began: x.began, SPIi: i, SPIr: r,
 		Cipher: x.sa.cipher(), Path: x.path, NAT: x.nat, MOBIKE: x.mobile, Up: x.upAt, Heard: x.heard, Rekey: x.rekeyAt,
-		Inside: x.inside, ProofEnds: x.proofEnds, Queue: len(x.queue) + len(x.later),
+		Inside: x.inside, ProofEnds: x.proofEnds, Pending: len(x.queue) + len(x.later),
 	}
 	if x.sa.pending != nil {
-		s.Asked = 1
+		s.Pending++
 	}
 	for _, c := range x.children {
 		s.Children = append(s.Children, ChildSA{In: c.in, Out: c.out, Encryption: c.choice.Encryption, Integrity: c.choice.Integrity,

@@ -26,7 +26,7 @@ func (k *keyer) Sessions() (all []ipsec.Session) {
 		}
 		all = append(all, ipsec.Session{
 			Peer: name, Identity: identityText(s.Identity), Method: methodText(s.Method), Began: s.Began, Initiator: uint64(s.SPIi), Responder: uint64(s.SPIr),
-			Cipher: s.Cipher, Up: s.Up, Heard: s.Heard, Rekey: s.Rekey, Waiting: s.Asked, Queued: s.Queue,
+			Cipher: s.Cipher, Up: s.Up, Heard: s.Heard, Rekey: s.Rekey, ProofEnds: s.ProofEnds, Pending: s.Pending,
 		})
 	}
 	return all

@@ -39,8 +39,8 @@ func (e *end) bounded() {
 				e.w.Errorf("%d has %d IKE SAs and %d pairs", e.N, len(s.IKE), len(s.ESP))
 			}
 			for _, i := range s.IKE {
-				if i.Waiting > 1 || i.Queued > 128 {
-					e.w.Errorf("%d has %d requests under way and %d that wait", e.N, i.Waiting, i.Queued)
+				if i.Pending > 128 {
+					e.w.Errorf("%d has %d wishes that wait", e.N, i.Pending)
 				}
 			}
 		}

@@ -12,16 +12,17 @@ import (
 
 // Session is what a Keyer has with a peer, for people. It has no keys.
 type Session struct {
-	Peer            key.WGPublic
-	Identity        string // that the peer has proved
-	Method          string // by which it has
-	Began           bool   // by us
-	Initiator       uint64 // SPIs of the IKE SA
-	Responder       uint64
-	Cipher          string
-	Up, Heard       mono.Time // since when there is the session, and when the peer last showed that it lives
-	Rekey           mono.Time // when the IKE SA is to be replaced
-	Waiting, Queued int       // requests that are unanswered, and wishes that wait
+	Peer      key.WGPublic
+	Identity  string // that the peer has proved
+	Method    string // by which it has
+	Began     bool   // by us
+	Initiator uint64 // SPIs of the IKE SA
+	Responder uint64
+	Cipher    string
+	Up, Heard mono.Time // since when there is the session, and when the peer last showed that it lives
+	Rekey     mono.Time // when the IKE SA is to be replaced
+	ProofEnds mono.Time // until when the peer's proof holds, its certificate perhaps; Never: it has no end
+	Pending   int       // wishes that wait, and the request that is unanswered
 }
 
 // Clerk is a Keyer that can tell what it has, and do what people ask.

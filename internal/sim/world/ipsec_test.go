@@ -169,3 +169,69 @@ func TestARemovedNodeIsCutOffFromIPsec(t *testing.T) {
 		}
 	})
 }
+
+// One of two is killed in the midst of a change of protocol, of keys or of certificates, at any moment of it, while they talk. When it is started again
+// both reach each other soon, by what they should speak. Both may make a pair of SAs at once then; of these one is left when the other has come to its end.
+func TestAKillInTheMidstOfAChange(t *testing.T) {
+	for name, change := range map[string]func(w *World, a, b *Node, round int){
+		"to IPsec": func(_ *World, a, b *Node, _ int) { a.Prefers(local.WireGuardProtocol); b.Prefers(local.IPsecProtocol) },
+		"of keys":  func(_ *World, a, b *Node, _ int) { a.rekeys("b"); b.rekeys("a") },
+		"of proofs": func(w *World, a, b *Node, round int) {
+			if round > 0 {
+				signs := w.Controller.Signs()
+				w.Until(time.Minute, "both have renewed", func() bool { return a.signedBy() == signs && b.signedBy() == signs })
+				w.Controller.EndsOld()
+				w.within(10*time.Second, a, b)
+			}
+			w.Controller.Rotates()
+		},
+		"an end": func(_ *World, a, _ *Node, _ int) {
+			_, _ = a.live.TerminateIPsec(a.w.Background(), local.IPsecRequest{Network: "office", Peer: "b"}) // there may be nothing just now
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			Tell(t, 38, func(w *World) {
+				a, b := w.pair()
+				a.Prefers(local.IPsecProtocol)
+				w.speak(a, b, local.IPsecProtocol)
+				for round := range 12 {
+					change(w, a, b, round)
+					for range round { // the moment
+						_ = a.Ping("b")
+						w.Sleep(7 * time.Millisecond)
+					}
+					victim := []*Node{a, b}[round%2]
+					victim.Kill()
+					w.Sleep(time.Duration(round) * 300 * time.Millisecond)
+					victim.Start()
+					w.within(10*time.Second, a, b)
+					w.speak(a, b, local.IPsecProtocol)
+				}
+				w.Sleep(80 * time.Minute)
+				a.wantOneSA()
+				b.wantOneSA()
+			})
+		})
+	}
+}
+
+// rekeys is cvlan ipsec rekey.
+func (n *Node) rekeys(peer string) {
+	_, _ = n.live.RekeyIPsec(n.w.Background(), local.IPsecRequest{Network: "office", Peer: peer}) // there may be nothing just now
+}
+
+// wantOneSA checks that a node has one IKE SA, and one pair that does not end, with each peer.
+func (n *Node) wantOneSA() {
+	n.w.T.Helper()
+	for _, p := range n.live.IPsec().Networks[0].Peers {
+		live := 0
+		for _, e := range p.ESP {
+			if e.State != "ending" {
+				live++
+			}
+		}
+		if len(p.IKE) != 1 || live != 1 {
+			n.w.T.Errorf("%s has %d IKE SAs and %d pairs with %s: %+v", n.Name, len(p.IKE), live, p.Name, p)
+		}
+	}
+}

@@ -65,9 +65,9 @@ func compare(ctx context.Context, l *lab.Lab, set deploy.Set, runs int, each tim
 	return nil
 }
 
-// path waits until echoes take a kind of path.
+// path waits until echoes take a kind of path. The direct one is tried again half a minute after it has failed.
 func path(ctx context.Context, n *deploy.Node, p *duel.Pair, kind string) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 90*time.Second)
 	defer cancel()
 	for ctx.Err() == nil {
 		out, err := n.CLI(ctx, "ping", "-c", "1", "--timeout", "500ms", p.To.String())
