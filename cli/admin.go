@@ -31,7 +31,7 @@ func newAdmin(env *Env) *cobra.Command {
 		Args:    cobra.ArbitraryArgs,
 	}
 	s.flags(c)
-	c.AddCommand(newLogin(s), newLogout(s), newWhoami(s), newNetwork(s), newAdminPolicy(s), newKey(s), newNode(s), newUser(s), newGroup(s), newPeer(s), newTenant(s), newRelay(s), newCA(s), newAPIKey(s), newAudit(s), newApply(s), newExport(s))
+	c.AddCommand(newLogin(s), newLogout(s), newWhoami(s), newNetwork(s), newAdminPolicy(s), newKey(s), newNode(s), newAdminRoute(s), newUser(s), newGroup(s), newPeer(s), newTenant(s), newRelay(s), newCA(s), newAPIKey(s), newAudit(s), newApply(s), newExport(s))
 	return c
 }
 

@@ -126,6 +126,21 @@ func controllerReports(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
+// controllerOffers lets a node of the default tenant offer to forward to networks: offers NAME PREFIX...
+func controllerOffers(ts *testscript.TestScript, _ bool, args []string) {
+	ctx, c := context.Background(), ts.Value("controller").(*controller)
+	t, err := c.db.TenantByName(ctx, "default")
+	ts.Check(err)
+	nodes, err := c.db.For(t.ID).NodesNamed(ctx, 0, args[0])
+	ts.Check(err)
+	var routes []netip.Prefix
+	for _, p := range args[1:] {
+		routes = append(routes, netip.MustParsePrefix(p))
+	}
+	_, err = c.db.For(t.ID).OfferRoutes(ctx, nodes[0].ID, routes, nil)
+	ts.Check(err)
+}
+
 // controllerRequest makes a certificate request of a fresh key: request gate.csr
 func controllerRequest(ts *testscript.TestScript, _ bool, args []string) {
 	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -93,6 +93,9 @@ func (s *session) showNode(n admin.Node) {
 	t.Row("endpoints", strconv.Itoa(n.Endpoints))
 	t.Row("user", n.User)
 	t.Row("tags", strings.Join(n.Tags, ", "))
+	for _, r := range n.Routes {
+		t.Row("route", r.Prefix.String(), adminRouteState(adminRoute{Offered: r.Offered, Approved: r.Approved, Online: n.Online}))
+	}
 	t.Row("ephemeral", yes(n.Ephemeral))
 	t.Row("runs", strings.TrimSpace(n.Software+" "+n.OS))
 	for _, name := range slices.Sorted(maps.Keys(n.Attributes)) {

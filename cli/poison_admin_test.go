@@ -56,6 +56,7 @@ func answersOfController() map[string]reflect.Type {
 	saidBy(m, admin.SuspendNode)
 	saidBy(m, admin.RenameNode)
 	saidBy(m, admin.TagNode)
+	saidBy(m, admin.ChangeRoutes)
 	saidBy(m, admin.DeleteNode)
 	saidBy(m, admin.ListUsers)
 	saidBy(m, admin.CreateUser)
@@ -147,6 +148,7 @@ var asks = map[string]string{
 	"admin key create":     "--network NAME", "admin key list": "", "admin key revoke": "NAME",
 	"admin node approve": "NAME", "admin node suspend": "NAME", "admin node rename": "NAME NAME", "admin node tag": "NAME NAME", "admin node untag": "NAME NAME", "admin node list": "", "admin node show": "NAME",
 	"admin node delete": "NAME --yes",
+	"admin route list":  "", "admin route approve": "NAME 10.20.0.0/16", "admin route revoke": "NAME 10.20.0.0/16",
 	"admin user create": "NAME", "admin user delete": "NAME --yes", "admin user set": "NAME --role admin", "admin user list": "", "admin user show": "NAME",
 	"admin group create": "NAME", "admin group delete": "NAME --yes", "admin group add": "NAME NAME", "admin group remove": "NAME NAME", "admin group list": "", "admin group show": "NAME",
 	"admin peer create": "NAME --network NAME --node NAME --export qr", "admin peer list": "", "admin peer show": "NAME", "admin peer delete": "NAME --yes",

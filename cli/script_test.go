@@ -73,7 +73,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "types": types, "document": document, "mode": mode, "ticket": ticketMake, "forge": ticketForge,
 			"daemon": daemonState, "then": daemonThen, "refuses": daemonRefuses,
-			"controller": controllerStart, "joined": controllerJoined, "reports": controllerReports,
+			"controller": controllerStart, "joined": controllerJoined, "reports": controllerReports, "offers": controllerOffers,
 			"request": controllerRequest, "revokes": controllerRevokes,
 		},
 	})

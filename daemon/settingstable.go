@@ -62,6 +62,7 @@ func always(s string) func(*Config) string { return func(*Config) string { retur
 
 // networkSettings are in the order in which people see them.
 var networkSettings = []ofNetwork{
+	acceptRoutes,
 	{about: about{key: "interface", what: "name of the network interface", form: interfaceForm()}, standard: always(auto),
 		read:  func(m *state.Meta) string { return m.Interface },
 		write: writeInterface,
@@ -85,6 +86,8 @@ var networkSettings = []ofNetwork{
 		read:  func(m *state.Meta) string { return m.Protocol },
 		write: func(m *state.Meta, v string) error { m.Protocol = v; return nil },
 		apply: func(m *member, e *engine.Engine) { e.Prefer(m.prefers()) }},
+	offeredRoutes,
+	snat,
 	{about: about{key: "transport", what: "how to talk to the controller", values: []string{auto, "quic", "tcp"}}, standard: always(auto),
 		read:  func(m *state.Meta) string { return string(m.Transport) },
 		write: func(m *state.Meta, v string) error { m.Transport = stream.Transport(v); return nil },
@@ -96,7 +99,8 @@ func amend(m *member, e *engine.Engine) { e.Amend(m.amendable(m.state.Meta())) }
 
 // amendable are the settings that may change while a membership is up.
 func (m *member) amendable(meta state.Meta) engine.Settings {
-	return engine.Settings{MTU: cmp.Or(meta.MTU, m.d.cfg.MTU), Port: meta.Port, Kernel: meta.Backend == kernelBackend, Transport: meta.Transport}
+	return engine.Settings{MTU: cmp.Or(meta.MTU, m.d.cfg.MTU), Port: meta.Port, Kernel: meta.Backend == kernelBackend, Transport: meta.Transport,
+		Offers: meta.Routes, NoRoutes: meta.AcceptRoutes == off, NoMasquerade: meta.SNAT == off}
 }
 
 var machineSettings = []ofMachine{

@@ -79,6 +79,7 @@ func (m *member) live(s *engine.Status) local.Network {
 			n.Ranges = append(n.Ranges, r)
 		}
 	}
+	n.Routes, n.Offers = routes(s), offers(s)
 	if s.State == engine.NeedsJoin {
 		return n // to others this machine is nobody, and of who was there the map tells the past
 	}

@@ -298,15 +298,17 @@ func (t *tube) Peers() (all []tunnel.PeerState) {
 func (t *tube) State() tunnel.State {
 	return tunnel.State{Key: t.c.Private.Public(), Port: t.c.Port, MTU: t.c.TUN.MTU(), Workers: 1, Drops: map[string]uint64{}}
 }
-func (t *tube) SetSources([]netip.Addr) {}
-func (t *tube) Review()                 {}
-func (t *tube) SetKernel(bool)          {}
-func (t *tube) Kernel() (bool, error)   { return false, nil }
-func (t *tube) SetMTU(int)              {}
-func (t *tube) SetPort(p uint16) error  { t.c.Port = p; return nil }
-func (t *tube) Guide() engine.Guide     { return nil }
-func (t *tube) Wake()                   {}
-func (t *tube) Resume(time.Duration)    {}
-func (t *tube) Port() uint16            { return t.c.Port }
-func (t *tube) Done() <-chan struct{}   { return t.done }
-func (t *tube) Close() error            { return t.c.TUN.Close() }
+func (t *tube) SetSources([]netip.Addr, ...netip.Prefix) {}
+func (t *tube) Review()                                  {}
+func (t *tube) SetKernel(bool)                           {}
+func (t *tube) Kernel() (bool, error)                    { return false, nil }
+func (t *tube) SetMTU(int)                               {}
+func (t *tube) SetPort(p uint16) error                   { t.c.Port = p; return nil }
+func (t *tube) Guide() engine.Guide                      { return nil }
+func (t *tube) Wake()                                    {}
+func (t *tube) Resume(time.Duration)                     {}
+func (t *tube) Port() uint16                             { return t.c.Port }
+func (t *tube) Done() <-chan struct{}                    { return t.done }
+func (t *tube) Close() error                             { return t.c.TUN.Close() }
+
+func (t *tube) Traffic(key.WGPublic) (sent, received uint64) { return 0, 0 }

@@ -29,6 +29,11 @@ var (
 		ID: "tagNode", Method: http.MethodPatch, Path: "/api/v1/tenants/{tenant}/nodes/{node}/tags", Scope: NodesAssign, Tag: "Nodes",
 		Summary: "Give tags to a node, or take them",
 		Detail:  "While a node has a tag, policy knows it by its tags and not by its user. The node signs its record anew; tunnels go on."}}
+	ChangeRoutes = Op[ChangeRoutesIn, NodeOut]{Route{
+		ID: "changeRoutes", Method: http.MethodPatch, Path: "/api/v1/tenants/{tenant}/nodes/{node}/routes", Scope: NodesAssign, Tag: "Nodes",
+		Summary: "Change what is forwarded through a node",
+		Detail: "A node offers prefixes that it forwards to. Those that are approved are told to the nodes that see it; who may reach what is in them the policy says. " +
+			"A prefix may be approved before it is offered."}}
 	DeleteNode = Op[ChangeNodeIn, Nothing]{Route{
 		ID: "deleteNode", Method: http.MethodDelete, Path: "/api/v1/tenants/{tenant}/nodes/{node}", Scope: NodesWrite, Tag: "Nodes",
 		Summary: "Remove a node", Detail: "Its session ends at once and every other node forgets it. To come back the machine needs a join key."}}
@@ -54,9 +59,23 @@ type Node struct {
 	Software    string        `json:"software,omitempty" doc:"Version of its daemon"`
 	// Attributes is what postures of a policy compare.
 	Attributes map[string]string `json:"attributes,omitempty" doc:"What it reports of itself, as the postures of a policy name it" example:"{\"node:os\":\"linux\"}"`
+	Routes     []NodeRoute       `json:"routes,omitempty" nullable:"false" doc:"Prefixes that it offers to forward to, and those that are approved; absent: none"`
 	JoinedBy   ident.JoinKey     `json:"joined_by,omitzero"`
 	Created    time.Time         `json:"created"`
 	Version    uint64            `json:"version"`
+}
+
+// NodeRoute is a prefix that is forwarded through a node if it is both offered and approved.
+type NodeRoute struct {
+	Prefix   netip.Prefix `json:"prefix" example:"10.20.0.0/16"`
+	Offered  bool         `json:"offered" doc:"The node offers it"`
+	Approved bool         `json:"approved" doc:"An admin, or the policy's autoApprovers, have approved it"`
+}
+
+// RouteChange is what ChangeRoutes does.
+type RouteChange struct {
+	Approve []netip.Prefix `json:"approve,omitempty" nullable:"false" doc:"Prefixes to approve" maxItems:"64"`
+	Revoke  []netip.Prefix `json:"revoke,omitempty" nullable:"false" doc:"Prefixes to revoke; those that are not approved are ignored" maxItems:"64"`
 }
 
 // NodeName is what RenameNode changes.
@@ -84,6 +103,7 @@ type (
 		Network string `query:"network" doc:"Only those of this network, by name or identifier" maxLength:"64"`
 		Pending bool   `query:"pending" doc:"Only those that wait for approval"`
 		User    string `query:"user" doc:"Only those of this user" maxLength:"254"`
+		Routes  bool   `query:"routes" doc:"Only those that offer routes, or have some approved"`
 	}
 	ListNodesOut struct{ Body List[Node] }
 	OneNodeIn    struct {
@@ -107,6 +127,11 @@ type (
 	TagNodeOut struct {
 		ETag string `header:"ETag"`
 		Body TaggedNode
+	}
+	ChangeRoutesIn struct {
+		OneNodeIn
+		IfMatch
+		Body RouteChange
 	}
 	NodeOut struct {
 		ETag string `header:"ETag"`

@@ -39,7 +39,7 @@ func Routes() []Route {
 		ListNetworks.Route, CreateNetwork.Route, GetNetwork.Route, SetAccess.Route, ChangeNetwork.Route, DeleteNetwork.Route,
 		GetPolicy.Route, SetPolicy.Route, CheckPolicy.Route, ComparePolicy.Route, ExplainPolicy.Route, GetPolicyStatus.Route, ListPolicies.Route, GetPolicyVersion.Route,
 		ListJoinKeys.Route, CreateJoinKey.Route, RevokeJoinKey.Route,
-		ListNodes.Route, GetNode.Route, ApproveNode.Route, SuspendNode.Route, RenameNode.Route, TagNode.Route, DeleteNode.Route,
+		ListNodes.Route, GetNode.Route, ApproveNode.Route, SuspendNode.Route, RenameNode.Route, TagNode.Route, ChangeRoutes.Route, DeleteNode.Route,
 		ListUsers.Route, CreateUser.Route, GetUser.Route, ChangeUser.Route, DeleteUser.Route,
 		ListGroups.Route, CreateGroup.Route, GetGroup.Route, DeleteGroup.Route, ListMembers.Route, ChangeMembers.Route,
 		ListPeers.Route, CreatePeer.Route, GetPeer.Route, DeletePeer.Route,

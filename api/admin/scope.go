@@ -20,7 +20,7 @@ const (
 	JoinKeysWrite  Scope = "join-keys:write"
 	NodesRead      Scope = "nodes:read"
 	NodesWrite     Scope = "nodes:write"
-	// NodesAssign is the right to say whose a node is and which tags it has, which decide what policy lets it reach.
+	// NodesAssign is the right to say whose a node is, which tags it has and what is forwarded through it, which decide what policy lets it reach.
 	NodesAssign  Scope = "nodes:assign"
 	UsersRead    Scope = "users:read" // and groups
 	UsersWrite   Scope = "users:write"

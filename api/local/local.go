@@ -66,6 +66,8 @@ type Network struct {
 	Policy     Policy         `json:"policy"`
 	Controller Controller     `json:"controller"`
 	Relay      *OwnRelay      `json:"relay,omitempty"`
+	Routes     []PeerRoute    `json:"routes,omitempty"` // behind peers
+	Offers     []Offer        `json:"offers,omitempty"` // behind this machine
 	Peers      []Peer         `json:"peers"`
 }
 

@@ -128,6 +128,7 @@ func (s *server) register() {
 	within(s, admin.SuspendNode, s.suspendNode)
 	within(s, admin.RenameNode, s.renameNode)
 	within(s, admin.TagNode, s.tagNode)
+	within(s, admin.ChangeRoutes, s.changeRoutes)
 	within(s, admin.DeleteNode, s.deleteNode)
 	within(s, admin.ListUsers, s.listUsers)
 	within(s, admin.CreateUser, s.createUser)

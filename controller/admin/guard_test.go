@@ -49,7 +49,7 @@ func sample(id string) string {
 	return map[string]string{
 		"createTenant": `{"name":"a"}`, "createNetwork": `{"name":"a"}`, "setAccess": `{"access":"open"}`, "changeNetwork": `{"protocol":"any"}`, "setPolicy": `{"text":"{}"}`, "checkPolicy": `{"text":"{}"}`, "comparePolicy": `{"text":"{}"}`,
 		"explainPolicy": `{"src":"a","dst":"b:1"}`, "createJoinKey": `{"network":"a"}`,
-		"createUser": `{"login":"a@b"}`, "changeUser": `{}`, "createGroup": `{"name":"a"}`, "changeMembers": `{}`, "tagNode": `{}`,
+		"createUser": `{"login":"a@b"}`, "changeUser": `{}`, "createGroup": `{"name":"a"}`, "changeMembers": `{}`, "tagNode": `{}`, "changeRoutes": `{}`,
 		"renameNode": `{"name":"a"}`, "createPeer": `{"name":"a","network":"a","nodes":["a"],"key":"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}`,
 		"createRelay": `{"name":"a"}`, "createAPIKey": `{"name":"a","scopes":["auditor"]}`,
 		"createCertificate": `{"name":"a","csr":"x"}`, "revokeCertificate": `{}`, "finishRotation": `{}`,

@@ -37,7 +37,8 @@ func (t *tenant) narrowed(ctx context.Context, network ident.Network, in *admin.
 		}
 	}
 	return slices.DeleteFunc(all, func(n store.Node) bool {
-		return !network.IsZero() && n.Network != network || in.Pending && !n.Pending
+		return !network.IsZero() && n.Network != network || in.Pending && !n.Pending ||
+			in.Routes && len(n.Offered)+len(n.Approved) == 0
 	}), err
 }
 
@@ -142,6 +143,6 @@ func (s *server) showNode(t ident.Tenant, n store.Node, network string) admin.No
 	return admin.Node{
 		ID: n.ID, Name: n.Name, Network: n.Network, NetworkName: network, Addresses: both(n.Address4, n.Address6), User: n.User, Tags: list(n.Tags),
 		Pending: n.Pending, Ephemeral: n.Ephemeral, Online: now.Online, LastSeen: seen, Endpoints: len(now.Endpoints),
-		Key: n.WG.String(), CertUntil: n.CertUntil, OS: n.OS, Software: n.Software, Attributes: n.Attrs, JoinedBy: n.JoinedBy, Created: n.Created, Version: n.Version,
+		Key: n.WG.String(), CertUntil: n.CertUntil, OS: n.OS, Software: n.Software, Attributes: n.Attrs, Routes: nodeRoutes(&n), JoinedBy: n.JoinedBy, Created: n.Created, Version: n.Version,
 	}
 }

@@ -142,7 +142,7 @@ func (b *book) remove(id ident.Node) {
 
 // known is a store's node as policy knows it.
 func known(n *store.Node) compile.Node {
-	x := compile.Node{ID: n.ID, User: n.User, Tags: n.Tags, Attrs: n.Attrs}
+	x := compile.Node{ID: n.ID, User: n.User, Tags: n.Tags, Routes: n.Routes(), Attrs: n.Attrs}
 	if r, err := control.ParseRecord(n.Record); err == nil && len(n.Signature) > 0 { // else it has not said what it speaks
 		x.Speaks = r.Speech.Speaks
 	}

@@ -176,6 +176,7 @@ func (t *tenant) remember(n *store.Node) {
 		t.nodes[n.ID] = known
 	}
 	known.ephemeral, known.network = n.Ephemeral, n.Network
+	known.user, known.tags, known.offered = n.User, n.Tags, n.Offered
 	t.part(n.ID)
 }
 

@@ -210,7 +210,7 @@ func (t *tenant) putNode(v *view.View, n *store.Node, version uint64) (view.Chan
 		}
 	}
 	return v.PutNode(view.Node{ID: n.ID, Network: n.Network, Record: n.Record, Signature: n.Signature, Signed: n.Signed, Pending: n.Pending,
-		Class: place.Class, ClassName: place.Name, User: owner(n)}, version)
+		Class: place.Class, ClassName: place.Name, User: owner(n), Routes: n.Routes()}, version)
 }
 
 // plain is a plain device as the view knows it, placed. The lock is held.

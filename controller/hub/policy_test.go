@@ -45,16 +45,22 @@ func (s *scene) here(name string, change ...func(*store.JoinKey)) *machine {
 	return m
 }
 
-// may asks the filter that a machine would make of its map about a packet to another.
+// may asks a machine's filter about a packet to another.
 func (s *scene) may(m, to *machine, service uint32) filter.Reason {
+	s.Helper()
+	return s.filter(m).Out(&filter.Packet{Src: m.node.Address4, Dst: to.node.Address4, Proto: uint8(service >> 16), DstPort: uint16(service)}, false)
+}
+
+// filter is what a machine would make of its map.
+func (s *scene) filter(m *machine) *filter.Set {
 	s.Helper()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	c := must[*compile.Charter](s.T)(compile.DecodeCharter(m.table.Rules().Bytes, time.LoadLocation))
 	self, _ := m.table.Self()
-	spec, _ := c.Plan(1, self.User, []netip.Addr{self.Record.Address4}, func(yield func(compile.Other) bool) {
+	spec, _ := c.Plan(1, compile.Other{Addrs: []netip.Addr{self.Record.Address4}, User: self.User, Routes: self.Routes}, func(yield func(compile.Other) bool) {
 		for p := range m.table.Peers() {
-			if !yield(compile.Other{Addrs: []netip.Addr{p.Record.Address4}, Class: p.Class, User: p.User}) {
+			if !yield(compile.Other{Addrs: []netip.Addr{p.Record.Address4}, Class: p.Class, User: p.User, Routes: p.Routes()}) {
 				return
 			}
 		}
@@ -64,8 +70,7 @@ func (s *scene) may(m, to *machine, service uint32) filter.Reason {
 			}
 		}
 	}).At(s.now())
-	set := must[*filter.Set](s.T)(filter.New(spec))
-	return set.Out(&filter.Packet{Src: m.node.Address4, Dst: to.node.Address4, Proto: uint8(service >> 16), DstPort: uint16(service)}, false)
+	return must[*filter.Set](s.T)(filter.New(spec))
 }
 
 const (

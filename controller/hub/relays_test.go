@@ -67,7 +67,7 @@ func TestNodesHearOfRelaysAndOfEachOthersHome(t *testing.T) {
 		y.set("fra", "sfo")
 		s.hub.RelaysChanged()
 		s.settle()
-		if p := b.peer(a); !slices.Equal(b.relays(), []string{"fra", "sfo"}) || p.Soft.HomeRelay != 1 || !slices.Equal(p.Soft.Kinds, []byte{3}) {
+		if p := b.peer(a); !slices.Equal(b.relays(), []string{"fra", "sfo"}) || p.Soft.HomeRelay != 1 || p.Soft.Kinds != "\x03" {
 			s.Errorf("%v %+v", b.relays(), p.Soft)
 		}
 		la.hangUp()

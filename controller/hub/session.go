@@ -123,6 +123,7 @@ func (n *session) run(ctx context.Context, hello *pb.Hello) error {
 	n.stream.OnReady(func() { n.tenant.mark(n.node) })
 	n.signed(ctx, hello.Signed)
 	n.describes(ctx, hello.Software)
+	n.offers(ctx, hello.Report)
 	if err := n.tenant.arrive(n, hello); err != nil {
 		return err
 	}
@@ -147,6 +148,7 @@ func (n *session) handle(ctx context.Context, f *pb.Frame) error {
 	switch b := f.Body.(type) {
 	case *pb.Frame_Report:
 		n.tenant.report(n, b.Report)
+		n.offers(ctx, b.Report)
 	case *pb.Frame_Signed:
 		n.signed(ctx, b.Signed)
 	case *pb.Frame_Renew:

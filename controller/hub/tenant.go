@@ -3,6 +3,7 @@ package hub
 import (
 	"bytes"
 	"context"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -44,6 +45,9 @@ type tenant struct {
 type node struct {
 	network   ident.Network
 	ephemeral bool
+	user      string // as the store has it, as the next two
+	tags      []string
+	offered   []netip.Prefix
 	soft      view.Soft
 }
 

@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"net/netip"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -47,8 +48,13 @@ type Meta struct {
 	Port      uint16           `json:"port,omitempty"`      // as its owner wants it
 	Protocol  string           `json:"protocol,omitempty"`  // that its owner would rather have spoken
 	Backend   string           `json:"ipsec_backend,omitempty"`
-	Last      Last             `json:"last"`
-	Home      ident.Relay      `json:"home,omitempty"` // the relay where peers find the node
+	// What is behind this machine, and what of others' is used.
+	Routes       []netip.Prefix `json:"routes,omitempty"`
+	AcceptRoutes string         `json:"accept_routes,omitempty"`
+	SNAT         string         `json:"snat,omitempty"`
+
+	Last Last        `json:"last"`
+	Home ident.Relay `json:"home,omitempty"` // the relay where peers find the node
 }
 
 // Wanted is what the owner has said last.

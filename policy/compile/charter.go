@@ -1,25 +1,26 @@
 package compile
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
-	"iter"
-	"net/netip"
 	"slices"
 
 	"github.com/cvlan/cvlan/policy/acl"
-	"github.com/cvlan/cvlan/policy/filter"
 )
 
 // Charter is what the nodes of one class may do, in the form in which they are told: rules by the class of the peer, without anybody's
 // address. So it stays the same when nodes come and go, and all nodes of a class are told the same. With the class and the user of
 // each peer, which its map shows, a node makes its Plan of it.
 //
-// It does not speak of prefixes behind routers: as long as nodes route nothing there are none.
+// Of addresses behind routers it speaks by zones: prefixes of the document's own selectors, so that it does not depend on who routes what. The longest zone that
+// holds an address says which of the faces it has; what lies in no zone has none. There are zones only where somebody in sight routes something.
 type Charter struct {
 	Number   uint64 // of the document in which Entry.Rule counts; not part of the charter's name
 	Rows     []Row  // ascending by class; a row for nodes of one user follows the general one
+	Faces    []Face // 0 is that of addresses with which nothing is allowed
+	Zones    []Zone // in the order of control.CompareRoutes
 	Profiles [][]uint32
 	Entries  []Entry
 	Windows  []acl.Window
@@ -63,22 +64,32 @@ func (n *Network) ClassName(class uint32) uint64 {
 }
 
 func (n *Network) nameClass(c *class) uint64 {
-	h := sha256.New()
-	for _, f := range append([]uint32{c.main}, c.routed...) {
-		var names []string
-		for l := range n.faces[f].labels.all() {
-			if name := n.rules.name(l); name != "" {
-				names = append(names, name)
-			}
-		}
-		slices.Sort(names)
-		for _, s := range names {
-			h.Write(binary.BigEndian.AppendUint32(nil, uint32(len(s))))
-			h.Write([]byte(s))
-		}
-		h.Write([]byte{0xff, 0xff, 0xff, 0xff})
+	b := n.spellFace(nil, c.main)
+	var routed [][]byte
+	for _, f := range c.routed {
+		routed = append(routed, n.spellFace(nil, f))
 	}
-	return nonzero(h.Sum(nil))
+	slices.SortFunc(routed, bytes.Compare) // faces are numbered as they come
+	for _, f := range slices.CompactFunc(routed, bytes.Equal) {
+		b = append(b, f...)
+	}
+	sum := sha256.Sum256(b)
+	return nonzero(sum[:])
+}
+
+// spellFace appends the labels of a face that rules mention.
+func (n *Network) spellFace(b []byte, f uint32) []byte {
+	var names []string
+	for l := range n.faces[f].labels.all() {
+		if name := n.rules.name(l); name != "" {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	for _, s := range names {
+		b = append(binary.BigEndian.AppendUint32(b, uint32(len(s))), s...)
+	}
+	return append(b, 0xff, 0xff, 0xff, 0xff)
 }
 
 // nonzero makes a name of a hash: zero means that there is none.
@@ -115,6 +126,7 @@ func (n *Network) Charter(class uint32, number uint64) *Charter {
 		}
 	}
 	slices.SortFunc(c.Rows, Row.compare)
+	p.zones(c, seen)
 	c.Profiles, c.Entries, c.Windows = p.plan.Profiles, p.plan.Entries, p.plan.Windows
 	c.tidy()
 	return c
@@ -130,7 +142,7 @@ func (p *planner) row(other *class, name uint64, self bool) Row {
 // what no row needs.
 func (c *Charter) tidy() {
 	profiles := map[uint32]uint32{0: 0}
-	out := &Charter{Number: c.Number, Rows: c.Rows, Profiles: [][]uint32{nil}}
+	out := &Charter{Number: c.Number, Rows: c.Rows, Faces: c.Faces, Zones: c.Zones, Profiles: [][]uint32{nil}}
 	entries, windows := map[uint32]uint32{}, map[uint32]uint32{0: 0}
 	window := func(w uint32) uint32 {
 		if _, ok := windows[w]; !ok {
@@ -163,6 +175,13 @@ func (c *Charter) tidy() {
 		r := &out.Rows[i]
 		r.In, r.Out = profile(r.In), profile(r.Out)
 	}
+	for i := range out.Faces {
+		f := &out.Faces[i]
+		f.In, f.Out = profile(f.In), profile(f.Out)
+		for j, x := range f.Behind {
+			f.Behind[j] = Cell{profile(x.In), profile(x.Out)}
+		}
+	}
 	*c = *out
 }
 
@@ -185,43 +204,4 @@ func (c *Charter) NeedsIPsec(user string, o Other) bool {
 	}
 	r, _ := find(false)
 	return r.IPsec
-}
-
-// Other is a peer as a node's map shows it.
-type Other struct {
-	Addrs []netip.Addr
-	Class uint64
-	User  string // "" for a node with tags, or without an owner
-}
-
-// Plan makes the Plan of a node that has these addresses, belongs to a user ("" for none) and sees these others. Who is of a class that
-// the charter does not know may do nothing.
-func (c *Charter) Plan(generation uint64, user string, own []netip.Addr, others iter.Seq[Other]) *Plan {
-	type relation struct {
-		class uint64
-		self  bool
-	}
-	p := &Plan{Generation: generation, Locals: 1, Remotes: len(c.Rows) + 1, Profiles: c.Profiles, Entries: c.Entries, Windows: c.Windows}
-	rows := make(map[relation]uint32, len(c.Rows))
-	for i, r := range c.Rows {
-		rows[relation{r.Class, r.Self}] = uint32(i)
-		p.In, p.Out = append(p.In, filter.Pair{List: r.In, IPsec: r.IPsec}), append(p.Out, filter.Pair{List: r.Out, IPsec: r.IPsec})
-	}
-	nothing := uint32(len(c.Rows))
-	p.In, p.Out = append(p.In, filter.Pair{}), append(p.Out, filter.Pair{})
-	for _, a := range own {
-		p.Local = append(p.Local, filter.Place{Prefix: netip.PrefixFrom(a, a.BitLen())})
-	}
-	for o := range others {
-		at, ok := rows[relation{o.Class, true}]
-		if !ok || user == "" || user != o.User {
-			if at, ok = rows[relation{o.Class, false}]; !ok {
-				at = nothing
-			}
-		}
-		for _, a := range o.Addrs {
-			p.Remote = append(p.Remote, filter.Place{Prefix: netip.PrefixFrom(a, a.BitLen()), Class: at})
-		}
-	}
-	return p
 }

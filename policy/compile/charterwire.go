@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/cvlan/cvlan/policy/acl"
+	"github.com/cvlan/cvlan/proto/control"
 )
 
 // A Charter travels as a message of Protocol Buffers:
@@ -20,18 +21,24 @@ import (
 //	repeated message window = 4  { uint32 days = 1;                   // bit 0 is Sunday
 //	                               repeated uint32 hours = 2;         // from, until; minutes of the day
 //	                               string zone = 3; }                 // as in the time zone database
+//	repeated message face = 7    { uint32 in = 1; uint32 out = 2;
+//	                               repeated uint32 behind = 3; }      // in and out of each cell
+//	repeated message zone = 8    { bytes prefix = 1;                  // as in proto/control
+//	                               uint32 face = 2; }
 //	uint64 number = 5
 //	repeated uint32 rule = 6                                          // of each entry
 //
-// in the order of fields. Repeated numbers are packed. Its name is the first 8 bytes of the SHA-256 of fields 1 to 4, so that a charter
+// in this order. Repeated numbers are packed. Its name is the first 8 bytes of the SHA-256 of all but the last two fields, so that a charter
 // that says the same under another number of the document has the same name.
 const (
-	charterRow, charterProfile, charterEntry, charterWindow, charterNumber, charterRule = 1, 2, 3, 4, 5, 6
+	charterRow, charterProfile, charterEntry, charterWindow, charterNumber, charterRule, charterFace, charterZone = 1, 2, 3, 4, 5, 6, 7, 8
 
 	rowClass, rowSelf, rowIPsec, rowIn, rowOut        = 1, 2, 3, 4, 5
 	profileEntry                                      = 1
 	entryService, entryDeny, entryPriority, entryWhen = 1, 2, 3, 4
 	windowDays, windowHours, windowZone               = 1, 2, 3
+	faceIn, faceOut, faceBehind                       = 1, 2, 3
+	zonePrefix, zoneFace                              = 1, 2
 )
 
 // MaxCharter bounds a charter's encoding in bytes.
@@ -55,6 +62,12 @@ func (c *Charter) Encode() (b []byte, name uint64) {
 	}
 	for i := range c.Windows {
 		b = appendMessage(b, charterWindow, appendWindow(nil, &c.Windows[i]))
+	}
+	for i := range c.Faces {
+		b = appendMessage(b, charterFace, c.Faces[i].append(nil))
+	}
+	for _, z := range c.Zones {
+		b = appendMessage(b, charterZone, appendNumber(appendMessage(nil, zonePrefix, control.AppendRange(nil, z.Prefix)), zoneFace, uint64(z.Face)))
 	}
 	sum := sha256.Sum256(b)
 	b = appendNumber(b, charterNumber, c.Number)
@@ -82,6 +95,15 @@ func (e *Entry) append(b []byte) []byte {
 	b = appendNumber(b, entryDeny, protowire.EncodeBool(e.Deny))
 	b = appendNumber(b, entryPriority, protowire.EncodeZigZag(int64(e.Priority)))
 	return appendNumber(b, entryWhen, uint64(e.Window))
+}
+
+func (f *Face) append(b []byte) []byte {
+	b = appendNumber(appendNumber(b, faceIn, uint64(f.In)), faceOut, uint64(f.Out))
+	var cells []uint32
+	for _, x := range f.Behind {
+		cells = append(cells, x.In, x.Out)
+	}
+	return appendPacked(b, faceBehind, cells)
 }
 
 func appendWindow(b []byte, w *acl.Window) []byte {
@@ -137,6 +159,10 @@ func DecodeCharter(b []byte, zone func(string) (*time.Location, error)) (*Charte
 			fits = c.readEntry(body)
 		case charterWindow:
 			fits = c.readWindow(body, zone)
+		case charterFace:
+			fits = c.readFace(body)
+		case charterZone:
+			fits = c.readZone(body)
 		case charterNumber:
 			c.Number = v
 		case charterRule:
@@ -261,6 +287,47 @@ func (c *Charter) readEntry(b []byte) bool {
 	return ok
 }
 
+func (c *Charter) readFace(b []byte) bool {
+	var f Face
+	ok := fields(b, func(field protowire.Number, v uint64, body []byte) bool {
+		if v > 1<<32-1 {
+			return false
+		}
+		switch field {
+		case faceIn:
+			f.In = uint32(v)
+		case faceOut:
+			f.Out = uint32(v)
+		case faceBehind:
+			list, ok := unpack(nil, body)
+			for i := 0; i+1 < len(list); i += 2 {
+				f.Behind = append(f.Behind, Cell{list[i], list[i+1]})
+			}
+			return ok && len(list)%2 == 0
+		}
+		return true
+	})
+	c.Faces = append(c.Faces, f)
+	return ok
+}
+
+func (c *Charter) readZone(b []byte) bool {
+	var z Zone
+	ok := fields(b, func(field protowire.Number, v uint64, body []byte) (ok bool) {
+		ok = true
+		switch field {
+		case zonePrefix:
+			z.Prefix, ok = control.ParseRange(body)
+		case zoneFace:
+			ok = v <= 1<<32-1
+			z.Face = uint32(v)
+		}
+		return ok
+	})
+	c.Zones = append(c.Zones, z)
+	return ok && z.Prefix.IsValid()
+}
+
 // maxHours bounds the hours of one window, with room over what acl lets in.
 const maxHours = 64
 
@@ -301,6 +368,9 @@ func (c *Charter) validate() error {
 		if i > 0 && c.Rows[i-1].compare(r) >= 0 {
 			return fmt.Errorf("%w: row %d is out of order", ErrCharter, i)
 		}
+	}
+	if err := c.validateZones(); err != nil {
+		return err
 	}
 	p := Plan{Profiles: c.Profiles, Entries: c.Entries, Windows: c.Windows}
 	if err := p.Validate(); err != nil {

@@ -17,7 +17,7 @@ func TestBothEndsFindTheSameRequirement(t *testing.T) {
 		}
 		other := func(x *Node) Other {
 			r := n.nodes[x.ID]
-			return Other{x.Addrs, n.ClassName(r.class), r.owner()}
+			return Other{Addrs: x.Addrs, Class: n.ClassName(r.class), User: r.owner(), Routes: x.Routes}
 		}
 		for i := range nodes {
 			for _, id := range n.Peers(nodes[i].ID, nil) {

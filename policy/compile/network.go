@@ -28,6 +28,7 @@ type Network struct {
 	users  map[string]User
 	opened map[string]bool // memory of open
 	vista  *Sight          // the newest; nil: there is none
+	ground []ground        // nil: not made yet
 }
 
 // class is a set of nodes that are the same to policy.

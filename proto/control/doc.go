@@ -98,6 +98,15 @@
 // addresses lie outside of the network's ranges, whose endpoint lies inside of them, or whose address, name or key belongs to itself, to
 // another node, or to a plain device with a lower id.
 //
+// # Routes
+//
+// A node may forward to prefixes that are none of its network's. It offers them in its Report, at most 64: canonical, never overlapping the network's ranges,
+// unspecified, loopback, link-local or multicast addresses. 0.0.0.0/0 and ::/0 offer an exit. An admin, or the policy's autoApprovers, approves: Peer.routes and Self.routes are
+// what is approved and offered, hard state that the controller says and the node does not sign. Of routes that a receiver finds to be none it leaves out those, not the node. A packet from
+// a peer may come from the peer's own addresses and from its routes, and from nothing else. Several nodes may have one prefix: who sends chooses. A prefix of no bits is used only by a node
+// whose owner has chosen that exit. What may pass to and from a prefix is what policy says of its addresses (see Charter in policy/compile), never what
+// it says of the router.
+//
 // # Relays
 //
 // The relays that a node may use travel as one list, soft state of its own: the whole of it when something in it changed, in the first map

@@ -39,6 +39,8 @@ func Run(t *testing.T, open Open) {
 		{"StolenKeysAreRefused", stolenKeysAreRefused},
 		{"NodesAreApprovedRenamedAndSigned", nodesAreApprovedRenamedAndSigned},
 		{"AnOldVersionIsRefused", anOldVersionIsRefused},
+		{"RoutesAreOfferedApprovedAndRevoked", routesAreOfferedApprovedAndRevoked},
+		{"RoutesThatNobodyCanHaveAreRefused", routesThatNobodyCanHaveAreRefused},
 		{"SeenAndRenewedChangeNoVersion", seenAndRenewedChangeNoVersion},
 		{"EphemeralNodesAreFound", ephemeralNodesAreFound},
 		{"PlainDevicesComeAndGo", plainDevicesComeAndGo},

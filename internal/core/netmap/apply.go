@@ -194,6 +194,10 @@ func (t *Table) commit(s *stage, out *Out) error {
 			return fmt.Errorf("%w: %w", ErrMalformed, err)
 		}
 	}
+	var stray error
+	if self.Routes, stray = control.ParseRoutes(self.told, network.Range4, network.Range6); stray != nil && s.self != nil {
+		s.stray(RouteRefused, stray.Error())
+	}
 	otherBoot := t.has && s.to.boot != t.at.boot
 	t.applyOwn(network, self, out)
 	if s.rules.Name != 0 && s.rules.Name != t.rules.Name {

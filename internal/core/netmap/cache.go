@@ -20,7 +20,7 @@ import (
 // whoever writes the state folder has the node's keys. Therefore the signatures of the first part are not verified again, which would take
 // a core about a second for ten thousand peers; everything else is.
 const (
-	magic    = "cvlan netmap\x003"
+	magic    = "cvlan netmap\x004"
 	maxCache = 4 * MaxBytes // endpoints and plain devices come to the records and signatures
 )
 
@@ -49,7 +49,7 @@ func (t *Table) Encode() []byte {
 func (t *Table) messages() (good, rest *pb.Map) {
 	n := &pb.Network{Name: t.network.Name, Tenant: t.network.Tenant, Domain: t.network.Domain, Closed: t.network.Closed, Protocol: uint32(t.network.Protocol),
 		Range4: control.AppendRange(nil, t.network.Range4), Range6: control.AppendRange(nil, t.network.Range6)}
-	self := &pb.Self{Record: t.self.Bytes, Signature: t.self.signature, Pending: t.self.Pending, User: t.self.User}
+	self := &pb.Self{Record: t.self.Bytes, Signature: t.self.signature, Pending: t.self.Pending, User: t.self.User, Routes: t.self.told}
 	good, rest = &pb.Map{To: t.at.message(), Snapshot: true, Network: n, Self: self, Relays: t.relaysMessage()}, &pb.Map{}
 	if good.RulesName = t.rules.Name; good.RulesName != 0 {
 		good.Rules = [][]byte{t.rules.Bytes}
@@ -63,7 +63,7 @@ func (t *Table) messages() (good, rest *pb.Map) {
 		if e.believed {
 			m = good
 		}
-		p := &pb.Peer{Record: e.raw, Signature: e.signature}
+		p := &pb.Peer{Record: e.raw, Signature: e.signature, Routes: e.told.routes()}
 		if e.peer != nil {
 			p.Class, p.User = e.peer.Class, e.peer.User
 		}

@@ -23,6 +23,11 @@
 // a reason, when its entry is not one, when an address lies outside of the network's ranges or its endpoint inside of them, and
 // when an address, its name or its key belongs to this node, to any other node, or to a plain device with a lower identifier.
 //
+// # Routes
+//
+// Which prefixes are reached through a node is the controller's word. One that overlaps the network's ranges, or that nobody forwards to, is left out with a
+// reason; the node stays. Several nodes may have one prefix: who is used is the owner's to choose.
+//
 // # What is not checked
 //
 // Identity keys are not pinned: a controller that is hostile can introduce nodes of its own making until the lock exists.

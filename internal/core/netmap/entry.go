@@ -2,6 +2,7 @@ package netmap
 
 import (
 	"bytes"
+	"slices"
 
 	"google.golang.org/protobuf/encoding/protowire"
 
@@ -19,6 +20,7 @@ type entry struct {
 	signature []byte
 	fault     string // what is wrong with it by itself; "" if nothing is
 	peer      *Peer  // replaced, never changed; nil if the record cannot be read
+	told      *reach // its routes; nil if there are none
 	soft      Soft
 	staked    bool   // its claims are entered
 	believed  bool   // it is a peer
@@ -26,7 +28,10 @@ type entry struct {
 }
 
 // size is what an entry counts for against MaxBytes.
-func (e *entry) size() int { return len(e.raw) + len(e.signature) }
+func (e *entry) size() int { return len(e.raw) + len(e.signature) + routeSize*len(e.told.routes()) }
+
+// routeSize is what a prefix counts for, at most 17 bytes long.
+const routeSize = 24
 
 // same reports whether p is what the entry was made of.
 func (e *entry) same(p *pb.Peer) bool {
@@ -46,7 +51,7 @@ func (t *Table) examine(p *pb.Peer, verified bool) *entry {
 	if e := t.left.back(id, p); e != nil {
 		return e
 	}
-	e := &entry{id: id, raw: p.Record}
+	e := &entry{id: id, raw: p.Record, told: reachOf(p.Routes)}
 	if len(p.Signature) <= key.SignatureSize {
 		e.signature = p.Signature
 	}
@@ -65,15 +70,75 @@ func (t *Table) examine(p *pb.Peer, verified bool) *entry {
 	return e
 }
 
-// placed returns the entry with the place that policy gives the node, which is not signed.
+// placed returns the entry with the place that policy gives the node and the routes that are approved, which are not signed.
 func (e *entry) placed(p *pb.Peer) *entry {
-	user := login(p.User)
-	if e.peer == nil || e.peer.Class == p.Class && e.peer.User == user {
+	user, told := login(p.User), reachOf(p.Routes)
+	if e.peer == nil || e.peer.Class == p.Class && e.peer.User == user && slices.EqualFunc(e.told.routes(), told.routes(), bytes.Equal) {
 		return e
 	}
 	o := *e
-	o.peer, o.staked = &Peer{Record: e.peer.Record, Soft: e.peer.Soft, Class: p.Class, User: user}, false
+	o.peer, o.told, o.staked = &Peer{Record: e.peer.Record, Soft: e.peer.Soft, Class: p.Class, User: user}, told, false
 	return &o
+}
+
+// routesOf returns what is told of a node's routes, as far as it is kept.
+func routesOf(told [][]byte) [][]byte {
+	told = told[:min(len(told), control.MaxRoutes)]
+	for _, b := range told {
+		if len(b) > routeSize {
+			return nil
+		}
+	}
+	return told
+}
+
+// reach is what is told of a node's routes. Most nodes have none.
+type reach struct {
+	told  [][]byte // as they came
+	stray string   // why some of them are left out; "" if none is
+}
+
+func reachOf(told [][]byte) *reach {
+	if told = routesOf(told); len(told) == 0 {
+		return nil
+	}
+	return &reach{told: told}
+}
+
+func (r *reach) routes() [][]byte {
+	if r == nil {
+		return nil
+	}
+	return r.told
+}
+
+func (r *reach) fault() string {
+	if r == nil {
+		return ""
+	}
+	return r.stray
+}
+
+// route finds which of the routes that are told the network lets a node have.
+func (e *entry) route(n *Network) {
+	if e.peer == nil || e.told == nil && e.peer.routes == nil {
+		return
+	}
+	routes, err := control.ParseRoutes(e.told.routes(), n.Range4, n.Range6)
+	if e.told != nil {
+		e.told = &reach{told: e.told.told}
+		if err != nil {
+			e.told.stray = err.Error()
+		}
+	}
+	if !slices.Equal(routes, e.peer.Routes()) {
+		changed := *e.peer
+		changed.routes = nil
+		if len(routes) > 0 {
+			changed.routes = &routes
+		}
+		e.peer = &changed
+	}
 }
 
 // maxUser bounds the name of an owner in bytes.

@@ -18,6 +18,7 @@ const (
 	PeerRemoved   // Was is what it was
 	PlainRemoved  // WasPlain
 	PeerRefused   // a node is left out; Why says the reason
+	RouteRefused  // a node stays, but some of its routes are left out; Why
 	PlainRefused  // a plain device is left out; Why
 	PeerChanged   // Was and Peer; its record differs, and perhaps its soft state
 	PeerAdded     // Peer

@@ -44,6 +44,6 @@ func (m *memory) back(id ident.Node, p *pb.Peer) *entry {
 	if old == nil || !old.same(p) {
 		return nil
 	}
-	return &entry{id: id, raw: old.raw, signature: old.signature,
+	return &entry{id: id, raw: old.raw, signature: old.signature, told: reachOf(p.Routes),
 		peer: &Peer{Record: old.peer.Record, Class: p.Class, User: login(p.User)}}
 }

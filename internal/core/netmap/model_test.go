@@ -37,13 +37,14 @@ type row struct {
 	network ident.Network
 	signed  bool
 	pending bool
+	routes  []netip.Prefix
 	version uint64
 }
 
 func (r row) shown() bool { return r.signed && !r.pending }
 
 func (r row) node() view.Node {
-	n := view.Node{ID: r.record.Node, Network: r.network, Record: r.record.Encode(), Pending: r.pending}
+	n := view.Node{ID: r.record.Node, Network: r.network, Record: r.record.Encode(), Pending: r.pending, Routes: r.routes}
 	if r.signed {
 		n.Signature = seal(r.record.Identity, control.Transcript(acme, r.network, n.Record))
 	}
@@ -176,6 +177,18 @@ func (w *world) putNode(t *rapid.T, r row) {
 	r.version = w.hard
 	w.nodes[r.record.Node] = r
 	w.tell(must(t)(w.view.PutNode(r.node(), w.hard)))
+}
+
+// route changes what is forwarded through a node.
+func (w *world) route(t *rapid.T) {
+	r := w.some(t)
+	r.routes = nil
+	for _, p := range []string{"0.0.0.0/0", "192.168.1.0/24", "fd12::/64"} {
+		if pick(t, 2) == 0 {
+			r.routes = append(r.routes, netip.MustParsePrefix(p))
+		}
+	}
+	w.putNode(t, r)
 }
 
 // freeName is a name that nobody has in a network; there are few, so that nodes take each other's former names.
@@ -461,11 +474,11 @@ func (w *world) compare(t *rapid.T, e *end) {
 
 func (w *world) compareOne(t *rapid.T, e *end, id ident.Node, r row) {
 	p := e.table.Peer(id)
-	if p == nil || !reflect.DeepEqual(p.Record, r.record) {
-		t.Fatalf("node %d has of %d %+v, want %+v", uint64(e.id), uint64(id), p, r.record)
+	if p == nil || !reflect.DeepEqual(p.Record, r.record) || !slices.Equal(p.Routes(), r.routes) {
+		t.Fatalf("node %d has of %d %+v, want %+v", uint64(e.id), uint64(id), p, r)
 	}
 	s, told := w.soft[id]
-	if want := (Soft{Online: s.Online, Endpoints: s.Endpoints, LastSeen: s.LastSeen, Kinds: s.Kinds, HomeRelay: s.HomeRelay}); p.Soft.equal(want) {
+	if want := (Soft{Online: s.Online, Endpoints: s.Endpoints, LastSeen: s.LastSeen, Kinds: string(s.Kinds), HomeRelay: s.HomeRelay}); p.Soft.equal(want) {
 		return
 	}
 	if told && (s.Online || len(s.Endpoints) > 0 || !s.LastSeen.IsZero() || !s.HomeRelay.IsZero()) || !e.resumed || p.Soft.Online {
@@ -478,7 +491,7 @@ var work = []struct {
 	often int
 	does  func(*world, *rapid.T)
 }{
-	{6, (*world).join}, {6, (*world).sign}, {6, (*world).rename}, {3, (*world).approve}, {6, (*world).remove}, {3, (*world).change}, {12, (*world).report}, {4, (*world).changeRelays}, {4, (*world).device}, {6, (*world).changeDevice},
+	{6, (*world).join}, {6, (*world).sign}, {6, (*world).rename}, {3, (*world).approve}, {4, (*world).route}, {6, (*world).remove}, {3, (*world).change}, {12, (*world).report}, {4, (*world).changeRelays}, {4, (*world).device}, {6, (*world).changeDevice},
 	{16, (*world).connect}, {6, (*world).disconnect}, {24, (*world).flush}, {24, (*world).deliver}, {6, (*world).quiesce},
 	{4, (*world).start}, {2, (*world).back}, {4, (*world).forget},
 }

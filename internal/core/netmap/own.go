@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/cvlan/cvlan/internal/base/clean"
@@ -36,12 +37,16 @@ type Self struct {
 	Signed  bool   // with a signature that holds
 	Pending bool   // waits for approval
 	User    string // its owner; "" for a node with tags, or without an owner
+	// Routes are those that it offers and that are approved, as in Peer.
+	Routes []netip.Prefix
 
 	signature []byte
+	told      [][]byte // Routes, as they came
 }
 
 func (s Self) equal(o Self) bool {
-	return s.User == o.User && bytes.Equal(s.Bytes, o.Bytes) && bytes.Equal(s.signature, o.signature) && s.Pending == o.Pending
+	return s.User == o.User && bytes.Equal(s.Bytes, o.Bytes) && bytes.Equal(s.signature, o.signature) && s.Pending == o.Pending &&
+		slices.Equal(s.Routes, o.Routes)
 }
 
 // stranger returns an address of a record that is not in the network; an invalid one if there is none.
@@ -97,7 +102,7 @@ func (t *Table) parseSelf(m *pb.Self) (*Self, error) {
 	if r.Node != t.cfg.Node {
 		return nil, fmt.Errorf("%w: it is the map of node %s, not of %s", ErrMalformed, r.Node, t.cfg.Node)
 	}
-	s := &Self{Record: r, Bytes: m.Record, Pending: m.Pending, User: login(m.User)}
+	s := &Self{Record: r, Bytes: m.Record, Pending: m.Pending, User: login(m.User), told: routesOf(m.Routes)}
 	if old := t.self; bytes.Equal(old.Bytes, m.Record) && bytes.Equal(old.signature, m.Signature) {
 		s.Signed = old.Signed
 	} else {

@@ -15,6 +15,8 @@ type before struct {
 	peer *Peer // nil: it was no peer
 	raw  []byte
 	why  string
+
+	stray string // see reach
 }
 
 // touch notes that a node may come out different.
@@ -24,7 +26,7 @@ func (t *Table) touch(id ident.Node) {
 	}
 	b := &before{}
 	if e := t.entries[id]; e != nil {
-		if b.raw, b.why = e.raw, e.why; e.believed {
+		if b.raw, b.why, b.stray = e.raw, e.why, e.told.fault(); e.believed {
 			b.peer = e.peer
 		}
 	}
@@ -34,6 +36,7 @@ func (t *Table) touch(id ident.Node) {
 // place enters the claims of an entry if it may make any.
 func (t *Table) place(e *entry) {
 	t.unplace(e)
+	e.route(&t.network)
 	if e.why = t.fault(e); e.why == "" {
 		t.stake(&e.peer.Record, e.id, true)
 		e.staked = true
@@ -143,13 +146,16 @@ func tell(id ident.Node, e *entry, b *before, out *Out) {
 		out.add(Event{Kind: PeerAdded, Node: id, Peer: now})
 	case was != nil && now == nil:
 		out.add(Event{Kind: PeerRemoved, Node: id, Was: was})
-	case was != nil && (!bytes.Equal(b.raw, e.raw) || was.Class != now.Class || was.User != now.User):
+	case was != nil && (!bytes.Equal(b.raw, e.raw) || was.Class != now.Class || was.User != now.User || !slices.Equal(was.Routes(), now.Routes())):
 		out.add(Event{Kind: PeerChanged, Node: id, Peer: now, Was: was})
 	case was != nil && !was.Soft.equal(now.Soft):
 		out.add(Event{Kind: SoftChanged, Node: id, Peer: now, Was: was})
 	}
 	if e != nil && now == nil && e.why != b.why {
 		out.add(Event{Kind: PeerRefused, Node: id, Why: e.why})
+	}
+	if now != nil && e.told.fault() != b.stray && e.told.fault() != "" {
+		out.add(Event{Kind: RouteRefused, Node: id, Why: e.told.stray})
 	}
 }
 

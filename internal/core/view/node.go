@@ -15,14 +15,15 @@ import (
 // Node is what others are told of a node.
 type Node struct {
 	ID        ident.Node
-	Network   ident.Network // never changes
-	Record    []byte        // control.Record, encoded: what the node is to sign
-	Signature []byte        // the node's; empty while it has never signed, which hides it
-	Signed    []byte        // the older record that Signature is over, if it is not over Record yet: others see that one meanwhile
-	Pending   bool          // waits for approval: sees nobody and is shown to nobody
-	Class     uint32        // of the network's Sight
-	ClassName uint64        // the same, as it is told
-	User      string        // its owner as it is told; "": none
+	Network   ident.Network  // never changes
+	Record    []byte         // control.Record, encoded: what the node is to sign
+	Signature []byte         // the node's; empty while it has never signed, which hides it
+	Signed    []byte         // the older record that Signature is over, if it is not over Record yet: others see that one meanwhile
+	Pending   bool           // waits for approval: sees nobody and is shown to nobody
+	Class     uint32         // of the network's Sight
+	ClassName uint64         // the same, as it is told
+	User      string         // its owner as it is told; "": none
+	Routes    []netip.Prefix // approved ones that it offers; at most control.MaxRoutes
 }
 
 // Soft is what changes often and is forgotten with the controller's process. The zero Soft is the default.
@@ -89,9 +90,9 @@ func (v *View) PutNode(n Node, version uint64) (Change, error) {
 	if err := v.advance(version, true); err != nil {
 		return Change{}, err
 	}
-	peer, own := peerBody(n.Record, n.Signature), []byte(nil)
+	peer, own := peerBody(n.Record, n.Signature, n.Routes), []byte(nil)
 	if len(n.Signed) > 0 && len(n.Signature) > 0 {
-		peer, own = peerBody(n.Signed, n.Signature), peerBody(n.Record, nil)
+		peer, own = peerBody(n.Signed, n.Signature, n.Routes), peerBody(n.Record, nil, n.Routes)
 	}
 	here := stand{n.Class, n.User}
 	if m == nil {
@@ -128,7 +129,7 @@ func (v *View) PutNode(n Node, version uint64) (Change, error) {
 
 func valid(n Node) bool {
 	signed := len(n.Signature) == key.SignatureSize || len(n.Signature) == 0
-	return !n.ID.IsZero() && signed && len(n.User) <= maxUser && len(n.Record) > 0 && max(len(n.Record), len(n.Signed)) <= control.MaxRecord
+	return !n.ID.IsZero() && signed && len(n.User) <= maxUser && len(n.Routes) <= control.MaxRoutes && len(n.Record) > 0 && max(len(n.Record), len(n.Signed)) <= control.MaxRecord
 }
 
 // self is what the node itself sees of itself.

@@ -2,6 +2,7 @@ package view
 
 import (
 	"encoding/binary"
+	"net/netip"
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
@@ -37,6 +38,7 @@ const (
 	selfPending   = 3
 	peerClass     = 4
 	peerUser      = 5
+	peerRoutes    = 6
 
 	softNode     = 1
 	softOnline   = 2
@@ -72,11 +74,15 @@ func appendTrue(b []byte, field protowire.Number) []byte { return appendVarint(b
 const maxUser = 254
 
 // peerBody is how the body of a Peer begins. A Self has the same fields, so the same bytes serve both.
-func peerBody(record, signature []byte) []byte {
-	b := make([]byte, 0, len(record)+len(signature)+24)
+func peerBody(record, signature []byte, routes []netip.Prefix) []byte {
+	b := make([]byte, 0, len(record)+len(signature)+24+20*len(routes))
 	b = appendBytes(b, peerRecord, record)
 	if len(signature) > 0 {
 		b = appendBytes(b, peerSignature, signature)
+	}
+	var room [17]byte
+	for _, p := range routes {
+		b = appendBytes(b, peerRoutes, control.AppendRange(room[:0], p))
 	}
 	return b
 }

@@ -20,8 +20,9 @@ func TestHandWrittenBytesAreTheMessages(t *testing.T) {
 	record, sig := []byte("record"), []byte("signature")
 	from, to := Cursor{1, 2, 3, 4}, Cursor{5, 0, 1 << 63, 1 << 40}
 	soft := Soft{Online: true, Endpoints: []netip.AddrPort{netip.MustParseAddrPort("192.0.2.1:80"), netip.MustParseAddrPort("[2001:db8::1]:41641")}}
-	a := &member{id: 1 << 62, peer: peerBody(record, sig), pending: true, soft: appendSoftBody(nil, 1<<62, soft)}
-	b := &member{id: 5, peer: peerBody(record, nil)}
+	routes := []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("fd12::/64")}
+	a := &member{id: 1 << 62, peer: peerBody(record, sig, routes), pending: true, soft: appendSoftBody(nil, 1<<62, soft)}
+	b := &member{id: 5, peer: peerBody(record, nil, routes[:1])}
 	entry := control.Plain{ID: 6, Name: "phone", WG: key.WGPublic{1}, Address4: netip.MustParseAddr("10.7.0.6"), Revision: 1}.Encode()
 	field, err := networkField(networkOf(office, false))
 	if err != nil {
@@ -46,7 +47,8 @@ func TestHandWrittenBytesAreTheMessages(t *testing.T) {
 		From: cursorMessage(from), To: cursorMessage(to), More: true,
 		Network: &pb.Network{Name: "net-7", Tenant: "acme", Domain: "net-7.acme.cvlan.internal", Closed: true,
 			Range4: []byte{10, 7, 0, 0, 16}, Range6: []byte{0xfd, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 64}},
-		Self: &pb.Self{Record: record, Signature: sig, Pending: true}, Upsert: []*pb.Peer{{Record: record}},
+		Self:   &pb.Self{Record: record, Signature: sig, Pending: true, Routes: control.AppendRoutes(nil, routes)},
+		Upsert: []*pb.Peer{{Record: record, Routes: [][]byte{{0, 0, 0, 0, 0}}}},
 		Remove: []uint64{1 << 62, 5},
 		Soft: []*pb.Soft{{Node: 1 << 62, Online: true, Endpoints: [][]byte{{192, 0, 2, 1, 0, 80},
 			{0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 162, 169}}}, {Node: 5}},

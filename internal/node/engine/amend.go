@@ -3,6 +3,8 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/cvlan/cvlan/internal/base/key"
@@ -21,6 +23,10 @@ type Settings struct {
 	Port      uint16
 	Kernel    bool
 	Transport stream.Transport
+
+	Offers       []netip.Prefix
+	NoRoutes     bool
+	NoMasquerade bool
 }
 
 // Amend changes settings. What was so already is not disturbed. It may be called from any goroutine.
@@ -32,6 +38,11 @@ func (e *Engine) Amend(s Settings) {
 // amend makes the newest settings those that hold.
 func (e *Engine) amend() {
 	was, s := e.cfg, *e.wanted.Load()
+	e.cfg.Offers, e.cfg.NoRoutes, e.cfg.NoMasquerade = s.Offers, s.NoRoutes, s.NoMasquerade
+	if !slices.Equal(was.Offers, s.Offers) {
+		e.offer()
+		e.changed()
+	}
 	e.cfg.MTU, e.cfg.Port, e.cfg.Kernel, e.cfg.Transport = s.MTU, s.Port, s.Kernel, s.Transport
 	if was.Transport != s.Transport {
 		e.session.SetTransport(s.Transport)
@@ -48,6 +59,7 @@ func (e *Engine) amend() {
 	if was.Kernel != s.Kernel {
 		e.dev.tunnel.SetKernel(s.Kernel)
 	}
+	e.reroute(false)
 	e.changed()
 }
 

@@ -45,6 +45,10 @@ type Config struct {
 	Profile string          // IKE's algorithms; "": crypt.Modern
 	Kernel  bool            // the kernel is to carry ESP where it can
 
+	Offers       []netip.Prefix // what is behind this node and others may reach through it; masked, in order, each once
+	NoRoutes     bool           // use nothing that is behind others
+	NoMasquerade bool           // pass packets on with the addresses that they have
+
 	Keep    Keep
 	Outside Outside
 	Ledger  *Ledger
@@ -102,9 +106,11 @@ type Tunnel interface {
 	Wake()
 	Resume(slept time.Duration)
 	Peers() []tunnel.PeerState
+	// Traffic is how many packets have gone to a peer and come from it.
+	Traffic(key.WGPublic) (sent, received uint64)
 	State() tunnel.State
 	Consult(protocol tunnel.Class, f func(now mono.Time, tr tunnel.Transport, find func(key.WGPublic) *tunnel.Peer, out *tunnel.Out)) bool
-	SetSources([]netip.Addr)
+	SetSources(own []netip.Addr, behind ...netip.Prefix)
 	// Review tells that the filter lets other things pass than before.
 	Review()
 	// SetKernel has the kernel carry ESP where it can, or no more; Kernel reports whether it may, and why not, if it was to.

@@ -68,6 +68,7 @@ func (e *Engine) raise() {
 		e.failure, e.failures, e.retryAt = nil, 0, time.Time{}
 		e.changed()
 	}
+	e.reroute(true)
 	e.note()
 	e.report()
 }
@@ -178,7 +179,7 @@ func tunCode(err error) string {
 
 // settle gives the interface its addresses.
 func (e *Engine) settle(own, ranges []netip.Prefix) *session.Problem {
-	c := osnet.Config{Interface: e.dev.name, MTU: e.dev.mtu, Addresses: own}
+	c := osnet.Config{Interface: e.dev.name, MTU: e.dev.mtu, Addresses: own, Routes: e.routing.given}
 	d := e.dev
 	if slices.Equal(d.config.Addresses, own) && slices.Equal(d.ranges, ranges) && d.config.Interface != "" {
 		return nil
@@ -187,7 +188,7 @@ func (e *Engine) settle(own, ranges []netip.Prefix) *session.Problem {
 		p := problemOf("host-network", fmt.Errorf("set up %s: %w", d.name, err))
 		return &p
 	}
-	d.tunnel.SetSources(bare(own))
+	d.tunnel.SetSources(bare(own), e.routing.sources...)
 	d.tunnel.Review()
 	d.config, d.ranges = c, ranges
 	e.changed()
@@ -206,6 +207,7 @@ func (e *Engine) lower() {
 	if d := e.dev; d != nil {
 		e.dev, e.noPort, e.portAt = nil, nil, time.Time{}
 		e.directory.clear()
+		e.unroute()
 		e.publish() // nobody asks a closed tunnel
 		if err := e.cfg.Outside.Host.Down(d.name); err != nil {
 			e.log.Warn("interface not taken down", logx.Interface, d.name, logx.Err, err)

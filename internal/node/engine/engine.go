@@ -66,6 +66,7 @@ type Engine struct {
 	rules     rules
 	directory *directory
 	journal   journal
+	routing   routing
 	speech    atomic.Pointer[control.Speech] // what the node says that it speaks
 }
 
@@ -91,6 +92,7 @@ func New(cfg Config) *Engine {
 		Renewed: cfg.Keep.Chain, Moved: cfg.Keep.Addrs, Random: cfg.Outside.Random, Punched: e.punched, Speech: func() control.Speech { return *e.speech.Load() },
 	})
 	e.directory = newDirectory(m, e.session.Credentials)
+	e.offer()
 	e.publish()
 	e.trust()
 	return e
@@ -216,6 +218,9 @@ func (e *Engine) tick() {
 	if due(e.portAt) {
 		e.setPort()
 	}
+	if due(e.routing.watch.again) {
+		e.look()
+	}
 	if due(e.renewAt) {
 		e.renew()
 	}
@@ -226,7 +231,7 @@ func (e *Engine) tick() {
 
 func (e *Engine) deadline() time.Time {
 	d := e.published.Add(idleCheck)
-	for _, t := range []time.Time{e.retryAt, e.saveAt, e.publishAt, e.names.again, e.rules.again, e.renewAt, e.portAt} {
+	for _, t := range []time.Time{e.retryAt, e.saveAt, e.publishAt, e.names.again, e.rules.again, e.renewAt, e.portAt, e.routing.watch.again} {
 		if !t.IsZero() && t.Before(d) {
 			d = t
 		}
@@ -285,7 +290,10 @@ func (e *Engine) apply(m *pb.Map) error {
 		e.respeak(false)
 	}
 	if e.dev == nil || slices.ContainsFunc(e.out.Events, ofOwn) {
+		e.offer() // the network's ranges may be others
 		e.raise()
+	} else if slices.ContainsFunc(e.out.Events, ofRoutes) {
+		e.reroute(false)
 	}
 	e.changed()
 	return nil

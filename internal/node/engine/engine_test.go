@@ -88,7 +88,7 @@ func (s *stage) openTunnel(c TunnelConfig) (Tunnel, error) {
 	if c.Port == 0 {
 		c.Port = 41641
 	}
-	s.tunnel = &tube{port: c.Port, dev: c.TUN, home: c.Home, gone: make(chan struct{}), peers: map[key.WGPublic]tunnel.PeerConfig{}}
+	s.tunnel = &tube{port: c.Port, dev: c.TUN, home: c.Home, gone: make(chan struct{}), peers: map[key.WGPublic]tunnel.PeerConfig{}, flows: map[key.WGPublic][2]uint64{}}
 	return s.tunnel, nil
 }
 

@@ -21,6 +21,7 @@ type entry struct {
 	id     uint64 // of the network
 	ranges []netip.Prefix
 	iface  string
+	routes []netip.Prefix // behind routers
 }
 
 // Taken says that another membership of this machine has a range that overlaps.
@@ -48,13 +49,39 @@ func (l *Ledger) take(id uint64, owner string, ranges []netip.Prefix) error {
 			}
 		}
 	}
-	iface := ""
+	fresh := entry{owner: owner, id: id, ranges: ranges}
 	if i := l.find(id); i >= 0 {
-		iface = l.entries[i].iface
+		fresh.iface, fresh.routes = l.entries[i].iface, l.entries[i].routes
 		l.entries = slices.Delete(l.entries, i, i+1)
 	}
-	l.entries = append(l.entries, entry{owner, id, ranges, iface})
+	l.entries = append(l.entries, fresh)
 	return nil
+}
+
+// crosses returns what another membership has that a prefix overlaps; nil: nothing.
+func (l *Ledger) crosses(id uint64, p netip.Prefix) *Taken {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, e := range l.entries {
+		if e.id == id {
+			continue
+		}
+		for _, r := range slices.Concat(e.ranges, e.routes) {
+			if r.Overlaps(p) {
+				return &Taken{p, r, e.owner}
+			}
+		}
+	}
+	return nil
+}
+
+// route notes the prefixes behind routers that a membership uses.
+func (l *Ledger) route(id uint64, routes []netip.Prefix) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if i := l.find(id); i >= 0 {
+		l.entries[i].routes = routes
+	}
 }
 
 // on notes the interface of a membership that has taken its ranges.

@@ -33,6 +33,8 @@ func (e *Engine) follow(events []netmap.Event) {
 			e.setPlain(v.Plain)
 		case v.Kind == netmap.PeerRefused:
 			e.log.Warn("node left out", logx.Peer, v.Node.String(), logx.Reason, v.Why)
+		case v.Kind == netmap.RouteRefused:
+			e.log.Warn("route left out", logx.Peer, v.Node.String(), logx.Reason, v.Why)
 		case v.Kind == netmap.PlainRefused:
 			e.log.Warn("plain peer left out", logx.Peer, v.ID.String(), logx.Reason, v.Why)
 		case v.Kind == netmap.RelayRefused:
@@ -58,7 +60,8 @@ func (e *Engine) setPeer(p *netmap.Peer) {
 	}
 	g := e.dev.tunnel.Guide()
 	all, kinds := e.candidates(p)
-	e.set(p.Record.Node.String(), tunnel.PeerConfig{Key: p.Record.WG, Node: p.Record.Node, Allowed: hosts(p), Protocol: classOf(speaks.By), Strict: speaks.Only && speaks.Open(),
+	routed, besides := e.behind(p)
+	e.set(p.Record.Node.String(), tunnel.PeerConfig{Key: p.Record.WG, Node: p.Record.Node, Allowed: append(hosts(p), routed...), Besides: besides, Protocol: classOf(speaks.By), Strict: speaks.Only && speaks.Open(),
 		Guided: g != nil, Candidates: all})
 	if g == nil {
 		return

@@ -45,7 +45,8 @@ func (e *Engine) rule() {
 		e.rules.charter = c
 	}
 	self, _ := e.table.Self()
-	e.rules.plan = e.rules.charter.Plan(e.rules.charter.Number, self.User, addrs(self.Record.Address4, self.Record.Address6), e.others)
+	own := compile.Other{Addrs: addrs(self.Record.Address4, self.Record.Address6), User: self.User, Routes: self.Routes}
+	e.rules.plan = e.rules.charter.Plan(e.rules.charter.Number, own, e.others)
 	e.respeak(true)
 	if err := e.enforce(); err != nil {
 		e.log.Error("the controller's rules cannot be used; those before stay in force", logx.Err, err)
@@ -98,7 +99,7 @@ func (e *Engine) turn() {
 // others ranges over everybody that the map shows, as policy knows them.
 func (e *Engine) others(yield func(compile.Other) bool) {
 	for p := range e.table.Peers() {
-		if !yield(compile.Other{Addrs: addrs(p.Record.Address4, p.Record.Address6), Class: p.Class, User: p.User}) {
+		if !yield(compile.Other{Addrs: addrs(p.Record.Address4, p.Record.Address6), Class: p.Class, User: p.User, Routes: p.Routes()}) {
 			return
 		}
 	}

@@ -44,6 +44,9 @@ type Status struct {
 	MapVersion uint64
 	Rules      Rules
 
+	Routes  []Route // by prefix
+	Serving Serving
+
 	Interface string // "": there is none
 	Port      uint16
 	Kernel    bool  // the kernel carries ESP where it can
@@ -128,6 +131,13 @@ func (e *Engine) publish() {
 		s.Interface, s.Port, s.MTU, s.tunnel = e.dev.name, e.dev.tunnel.Port(), e.dev.mtu, e.dev.tunnel
 		s.Kernel, s.NoKernel = e.dev.tunnel.Kernel()
 	}
+	s.Routes = slices.Clone(e.routing.list)
+	s.Serving = Serving{Offered: e.cfg.Offers, Problem: e.routing.fault}
+	for _, r := range s.Self.Routes {
+		if slices.Contains(e.cfg.Offers, r) {
+			s.Serving.Approved = append(s.Serving.Approved, r)
+		}
+	}
 	s.State, s.Problem = e.judge(s)
 	s.Warnings = e.warnings(s)
 	e.status.Store(s)
@@ -189,6 +199,7 @@ func (e *Engine) warnings(s *Status) (all []session.Problem) {
 	if e.unsaved != nil {
 		all = append(all, problemOf("state-not-saved", e.unsaved))
 	}
+	all = append(all, e.routeWarnings()...)
 	refused, first, why := 0, "", ""
 	for id, w := range e.table.Refused() {
 		if refused++; refused == 1 {

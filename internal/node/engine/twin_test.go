@@ -27,6 +27,10 @@ type host struct {
 	changed chan struct{}
 	slept   chan time.Duration
 	failUp  error
+
+	forwards    osnet.Forwarding
+	failForward error
+	failRoutes  error
 }
 
 func newHost() *host {
@@ -39,6 +43,9 @@ func (h *host) Up(c osnet.Config) error {
 	if h.failUp != nil {
 		return h.failUp
 	}
+	if h.failRoutes != nil && len(c.Routes) > 0 {
+		return h.failRoutes
+	}
 	h.up[c.Interface] = c
 	h.ups++
 	return nil
@@ -49,6 +56,13 @@ func (h *host) Down(iface string) error {
 	defer h.mu.Unlock()
 	delete(h.up, iface)
 	return nil
+}
+
+func (h *host) Forward(f osnet.Forwarding) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.forwards = f
+	return h.failForward
 }
 
 func (h *host) Clashes(ranges []netip.Prefix, _ ...string) (all []osnet.Clash, _ error) {
@@ -108,6 +122,7 @@ type tube struct {
 
 	mu     sync.Mutex
 	peers  map[key.WGPublic]tunnel.PeerConfig
+	flows  map[key.WGPublic][2]uint64
 	sets   int
 	wakes  int
 	slept  time.Duration
@@ -155,13 +170,13 @@ func (t *tube) Peers() (all []tunnel.PeerState) {
 func (t *tube) Consult(tunnel.Class, func(mono.Time, tunnel.Transport, func(key.WGPublic) *tunnel.Peer, *tunnel.Out)) bool {
 	return false
 }
-func (t *tube) State() tunnel.State     { return tunnel.State{} }
-func (t *tube) SetSources([]netip.Addr) {}
-func (t *tube) Review()                 {}
-func (t *tube) SetKernel(bool)          {}
-func (t *tube) Kernel() (bool, error)   { return false, nil }
-func (t *tube) SetMTU(int)              {}
-func (t *tube) Guide() Guide            { return nil }
+func (t *tube) State() tunnel.State                      { return tunnel.State{} }
+func (t *tube) SetSources([]netip.Addr, ...netip.Prefix) {}
+func (t *tube) Review()                                  {}
+func (t *tube) SetKernel(bool)                           {}
+func (t *tube) Kernel() (bool, error)                    { return false, nil }
+func (t *tube) SetMTU(int)                               {}
+func (t *tube) Guide() Guide                             { return nil }
 
 func (t *tube) Port() uint16 {
 	t.mu.Lock()
@@ -258,4 +273,10 @@ func (t *tube) takes(port uint16) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.taken = port
+}
+
+func (t *tube) Traffic(k key.WGPublic) (sent, received uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.flows[k][0], t.flows[k][1]
 }

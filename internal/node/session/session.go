@@ -79,6 +79,8 @@ type Session struct {
 
 	mu       sync.Mutex
 	reach    *pb.Report // nil: nothing has been reported yet
+	at       *Reach     // what it was made of,
+	offers   []netip.Prefix
 	reported chan struct{}
 	wake     chan struct{}
 	restate  chan struct{}
@@ -153,7 +155,7 @@ type Reach struct {
 	Home      ident.Relay // the relay where the node always can be reached; zero: none
 }
 
-func (r Reach) message() *pb.Report {
+func (r Reach) message(offers []netip.Prefix) *pb.Report {
 	n := min(len(r.Endpoints), MaxEndpoints)
 	m := &pb.Report{HomeRelay: uint64(r.Home), Endpoints: make([][]byte, 0, n)}
 	for _, e := range r.Endpoints[:n] {
@@ -162,15 +164,27 @@ func (r Reach) message() *pb.Report {
 	if len(r.Kinds) == len(r.Endpoints) {
 		m.Kinds = r.Kinds[:n]
 	}
+	m.Routes = control.AppendRoutes(nil, offers)
 	return m
 }
 
 // Report says where this node can be reached. Only a difference is sent, the newest one, at most once a second.
 func (s *Session) Report(r Reach) {
 	s.mu.Lock()
-	s.reach = r.message()
+	s.at = &r
+	s.reach = r.message(s.offers)
 	s.mu.Unlock()
 	poke(s.reported)
+}
+
+// Offer says which prefixes this node would forward to, in the order of control.CompareRoutes. It travels with what Report says.
+func (s *Session) Offer(routes []netip.Prefix) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.offers = routes; s.at != nil {
+		s.reach = s.at.message(routes)
+		poke(s.reported)
+	}
 }
 
 // Punch asks the controller to have this node and a peer open their NATs toward each other at one moment. While there is no session, or

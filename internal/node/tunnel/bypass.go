@@ -34,11 +34,11 @@ type Amount struct{ Packets, Bytes uint64 }
 
 // Free implements Host.
 func (o *owner) Free(p *Peer) (f Free, ok bool) {
-	own := o.t.sources.Load()
-	if p.protocol != IKE || own == nil || o.peers[p.key] != p {
+	s := o.t.sources.Load()
+	if p.protocol != IKE || s == nil || s.behind != nil || o.t.routes.from(p) != nil || o.peers[p.key] != p {
 		return f, false
 	}
-	for _, a := range *own {
+	for _, a := range s.own {
 		f.Ours = append(f.Ours, a.netip())
 	}
 	for _, a := range p.allowed {

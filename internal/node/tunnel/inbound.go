@@ -288,7 +288,9 @@ func trim(p []byte) []byte {
 func (w *inbound) owns(p *Peer, packet []byte) bool {
 	src, _, _ := ends(packet)
 	if src != w.source || w.owner != p {
-		w.source, w.owner = src, w.t.routes.peer(src)
+		if w.source, w.owner = src, w.t.routes.peer(src); w.owner != p && w.t.routes.from(p).has(src) {
+			w.owner = p
+		}
 	}
 	return w.owner == p
 }

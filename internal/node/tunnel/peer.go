@@ -131,22 +131,29 @@ func (c PeerConfig) clean(self key.WGPublic) (PeerConfig, error) {
 		return c, fmt.Errorf("set a peer: it has no key")
 	case c.Key == self:
 		return c, fmt.Errorf("set the peer %s: its key is our own", c.Key.Short())
-	case len(c.Allowed) > MaxAllowed:
-		return c, fmt.Errorf("set the peer %s: %d ranges, at most %d", c.Key.Short(), len(c.Allowed), MaxAllowed)
+	case len(c.Allowed)+len(c.Besides) > MaxAllowed:
+		return c, fmt.Errorf("set the peer %s: %d ranges, at most %d", c.Key.Short(), len(c.Allowed)+len(c.Besides), MaxAllowed)
 	case c.Keepalive < 0 || c.Keepalive > MaxKeepalive:
 		return c, fmt.Errorf("set the peer %s: a keepalive of %v; use 0 (off) to %v", c.Key.Short(), c.Keepalive, MaxKeepalive)
 	}
-	allowed := make([]netip.Prefix, 0, len(c.Allowed))
-	for _, a := range c.Allowed {
+	for _, a := range slices.Concat(c.Allowed, c.Besides) {
 		if !a.IsValid() || a.Addr().Is4In6() || a.Addr().Zone() != "" {
 			return c, fmt.Errorf("set the peer %s: %q is no address range", c.Key.Short(), a)
 		}
-		allowed = append(allowed, a.Masked())
 	}
-	slices.SortFunc(allowed, netip.Prefix.Compare)
-	c.Allowed = slices.Clip(slices.Compact(allowed))
+	c.Allowed, c.Besides = masked(c.Allowed), masked(c.Besides)
 	c.Candidates = c.Candidates[:min(len(c.Candidates), MaxCandidates)]
 	return c, nil
+}
+
+// masked returns ranges without what is behind their length, in order, each once.
+func masked(ranges []netip.Prefix) []netip.Prefix {
+	all := make([]netip.Prefix, 0, len(ranges))
+	for _, a := range ranges {
+		all = append(all, a.Masked())
+	}
+	slices.SortFunc(all, netip.Prefix.Compare)
+	return slices.Clip(slices.Compact(all))
 }
 
 // waiting holds packets for which there is no session yet.

@@ -104,6 +104,16 @@ func (t *Tunnel) Peers() (all []PeerState) {
 	return all
 }
 
+// Traffic is how many packets have gone to a peer and come from it.
+func (t *Tunnel) Traffic(k key.WGPublic) (sent, received uint64) {
+	_ = t.owner.do(func() {
+		if p := t.owner.peers[k]; p != nil {
+			sent, received = p.tx.packets.Load(), p.rx.packets.Load()
+		}
+	})
+	return sent, received
+}
+
 // State tells about the tunnel as a whole.
 func (t *Tunnel) State() State {
 	s := State{Key: t.self, Port: t.Port(), MTU: t.mtu(), Workers: len(t.doors), Drops: t.drops.show(), TUN: t.tun.Stats(), Memory: t.budget.Used()}
@@ -138,7 +148,7 @@ func (o *owner) setPeer(c PeerConfig) error {
 		o.peers[c.Key] = p
 	}
 	if o.guided(p) {
-		o.route(p, c.Allowed)
+		o.route(p, c.Allowed, c.Besides)
 		o.guide.Put(now, p)
 		o.choose(now, p, protocol, c.Strict)
 		return nil
@@ -146,7 +156,7 @@ func (o *owner) setPeer(c PeerConfig) error {
 	o.choose(now, p, protocol, c.Strict)
 	changed := p.share(c.Preshared, [32]byte{}) || p.keepalive != c.Keepalive
 	p.keepalive = c.Keepalive
-	o.route(p, c.Allowed)
+	o.route(p, c.Allowed, c.Besides)
 	if len(c.Candidates) > 0 && !slices.Equal(p.picker.Candidates(), c.Candidates) {
 		p.picker.SetCandidates(now, c.Candidates, &o.picks)
 		o.spread(p, nil)
@@ -162,11 +172,16 @@ func (o *owner) setPeer(c PeerConfig) error {
 	return nil
 }
 
-// route makes ranges a peer's, and only these. One that another peer has goes over.
-func (o *owner) route(p *Peer, allowed []netip.Prefix) {
+// route makes ranges a peer's, and only these. One that another peer has goes over. From those besides it may send as well.
+func (o *owner) route(p *Peer, allowed, besides []netip.Prefix) {
+	if !slices.Equal(o.t.routes.from(p).list(), besides) {
+		o.t.routes.also(p, besides)
+		o.moved(p)
+	}
 	if slices.Equal(p.allowed, allowed) {
 		return
 	}
+	defer o.moved(p)
 	for _, a := range p.allowed {
 		if !slices.Contains(allowed, a) {
 			o.t.routes.remove(a, p)
@@ -189,6 +204,9 @@ func (o *owner) removePeer(k key.WGPublic) {
 	delete(o.peers, k)
 	for _, a := range p.allowed {
 		o.t.routes.remove(a, p)
+	}
+	if o.t.routes.from(p) != nil {
+		o.t.routes.also(p, nil)
 	}
 	o.forget(p, WireGuard)
 	o.forget(p, IKE)

@@ -1,6 +1,7 @@
 package tunnel
 
 import (
+	"maps"
 	"net/netip"
 	"sync/atomic"
 
@@ -12,6 +13,60 @@ import (
 type routes struct {
 	hosts    *table[*Peer]
 	prefixes atomic.Pointer[bart.Table[*Peer]] // nil: there are none
+	besides  atomic.Pointer[map[*Peer]*ranges] // from where few peers may send, though what is for there goes to another; replaced as a whole
+}
+
+// from are the ranges that a peer has besides its own.
+func (r *routes) from(p *Peer) *ranges {
+	if all := r.besides.Load(); all != nil {
+		return (*all)[p]
+	}
+	return nil
+}
+
+// also lets a peer send from ranges besides its own, and only these.
+func (r *routes) also(p *Peer, besides []netip.Prefix) {
+	fresh := map[*Peer]*ranges{}
+	if all := r.besides.Load(); all != nil {
+		fresh = maps.Clone(*all)
+	}
+	if delete(fresh, p); len(besides) > 0 {
+		fresh[p] = rangesOf(besides)
+	}
+	r.besides.Store(&fresh)
+}
+
+// ranges is a set of addresses; nil is empty. It never changes.
+type ranges struct {
+	all []netip.Prefix
+	set bart.Lite
+}
+
+func rangesOf(all []netip.Prefix) *ranges {
+	if len(all) == 0 {
+		return nil
+	}
+	r := &ranges{all: all}
+	for _, p := range all {
+		r.set.Insert(p)
+	}
+	return r
+}
+
+func (r *ranges) has(a address) bool { return r != nil && r.set.Contains(a.netip()) }
+
+// list is what the set was made of.
+func (r *ranges) list() []netip.Prefix {
+	if r == nil {
+		return nil
+	}
+	return r.all
+}
+
+// sources are the inner addresses from which the host may send.
+type sources struct {
+	own    []address
+	behind *ranges // this node as a router; nil: nothing
 }
 
 // peer returns whom an address belongs to, nil if to nobody.

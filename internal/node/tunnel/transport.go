@@ -153,6 +153,7 @@ type PeerConfig struct {
 	Node       ident.Node       // that it is; zero: none of ours
 	Preshared  [32]byte         // of the pair; zero: none
 	Allowed    []netip.Prefix   // source addresses that the peer may use and destinations that go to it
+	Besides    []netip.Prefix   // further source addresses that it may use, though what is for them goes to another
 	Protocol   Class            // WireGuard or IKE; Unknown: the first of these that the tunnel speaks
 	Strict     bool             // by no other protocol, from now on: packets wait until it has a session
 	Guided     bool             // the tunnel's Guide knows where it is; candidates, preshared key and keepalive are its business

@@ -83,10 +83,10 @@ type Tunnel struct {
 	// Read by workers.
 	routes   routes
 	sessions [classes]*table[*receiving]
-	offered  *table[struct{}]          // indices of ESP that peers were told, and that have no session yet
-	expected *table[*expected]         // by what relays call their senders
-	sources  atomic.Pointer[[]address] // nil: everything passes
-	filter   atomic.Pointer[Filter]    // nil: likewise
+	offered  *table[struct{}]        // indices of ESP that peers were told, and that have no session yet
+	expected *table[*expected]       // by what relays call their senders
+	sources  atomic.Pointer[sources] // nil: everything passes
+	filter   atomic.Pointer[Filter]  // nil: likewise
 	drops    tally
 
 	owner   *owner
@@ -234,13 +234,14 @@ func (t *Tunnel) closeDoors() (err error) {
 	return err
 }
 
-// SetSources says which inner addresses are the node's own: packets of the host from any other are dropped. Until it is called nothing is.
-func (t *Tunnel) SetSources(own []netip.Addr) {
-	all := make([]address, len(own))
+// SetSources says which inner addresses are the node's own, and which ranges are behind it: packets of the host from any other are dropped. Until it is
+// called nothing is.
+func (t *Tunnel) SetSources(own []netip.Addr, behind ...netip.Prefix) {
+	s := &sources{own: make([]address, len(own)), behind: rangesOf(behind)}
 	for i, a := range own {
-		all[i] = addressOf(a)
+		s.own[i] = addressOf(a)
 	}
-	t.sources.Store(&all)
+	t.sources.Store(s)
 }
 
 // SetFilter replaces the filter; nil lets everything pass.
@@ -253,8 +254,8 @@ func (t *Tunnel) SetFilter(f Filter) {
 }
 
 func (t *Tunnel) mine(a address) bool {
-	own := t.sources.Load()
-	return own == nil || slices.Contains(*own, a)
+	s := t.sources.Load()
+	return s == nil || slices.Contains(s.own, a) || s.behind.has(a)
 }
 
 func (t *Tunnel) allowsOut(now mono.Time, p *Peer, packet []byte) bool {

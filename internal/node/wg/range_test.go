@@ -86,3 +86,40 @@ func TestPeersThatCannotBeAreRefused(t *testing.T) {
 		}
 	})
 }
+
+func TestTwoRoutersOfOneNetwork(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		a, b, c := w.end(1), w.end(2), w.end(3)
+		lan, host := netip.MustParsePrefix("10.20.0.0/16"), netip.MustParseAddr("10.20.3.4")
+		for _, router := range []*end{b, c} {
+			router.knows(a)
+			router.SetSources([]netip.Addr{router.addr}, lan)
+		}
+		a.SetSources([]netip.Addr{a.addr})
+		uses := func(p *tunnel.PeerConfig) { p.Allowed = append(p.Allowed, lan) }
+		stands := func(p *tunnel.PeerConfig) { p.Besides = []netip.Prefix{lan} }
+		for i, turn := range []struct{ used, other *end }{{b, c}, {c, b}} {
+			a.knows(turn.used, uses)
+			a.knows(turn.other, stands)
+			a.twin.Send(packet(a.addr, host, "to the LAN"))
+			w.Pass(time.Second)
+			if !turn.used.hears("to the LAN", time.Second) {
+				w.Errorf("turn %d: the router in use hears nothing", i)
+			}
+			for _, router := range []*end{turn.used, turn.other} {
+				router.twin.Send(packet(host, a.addr, "from the LAN"))
+				if !a.hears("from the LAN", time.Second) {
+					w.Errorf("turn %d: %d's LAN is not heard", i, router.n)
+				}
+			}
+		}
+		a.knows(b) // withdrawn
+		a.knows(c)
+		b.twin.Send(packet(host, a.addr, "from the LAN"))
+		a.twin.Send(packet(a.addr, host, "to the LAN"))
+		b.twin.Send(packet(netip.MustParseAddr("10.21.0.1"), a.addr, "from elsewhere"))
+		w.Pass(time.Second)
+		a.wantDrops(map[tunnel.Reason]uint64{tunnel.Spoofed: 1, tunnel.NoRoute: 1})
+		b.wantDrops(map[tunnel.Reason]uint64{tunnel.ForeignSource: 1})
+	})
+}

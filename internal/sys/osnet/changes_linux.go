@@ -33,7 +33,7 @@ func (w subscription) next() error {
 func foreign(m syscall.NetlinkMessage) bool {
 	const protocol = 5 // in struct rtmsg
 	route := m.Header.Type == unix.RTM_NEWROUTE || m.Header.Type == unix.RTM_DELROUTE
-	return !route || len(m.Data) <= protocol || m.Data[protocol] != OwnProtocol
+	return !route || len(m.Data) <= protocol || m.Data[protocol] != OwnProtocol && m.Data[protocol] != routeProtocol
 }
 
 func (w subscription) close() error {

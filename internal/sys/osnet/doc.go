@@ -8,8 +8,9 @@
 // identity, and with them their addresses and routes; another interface that came to have the same name is left alone.
 //
 // A journal that cannot be written (full or read-only disk) is a warning, not a refusal: all that Up does hangs on the TUN device,
-// which the kernel removes when the process dies, and a tunnel may be the only way to reach the machine with the full disk. Whatever
-// is added here one day that outlives the process must refuse instead.
+// which the kernel removes when the process dies, and a tunnel may be the only way to reach the machine with the full disk. What Forward
+// does outlives the process, so that it refuses instead: switches of the kernel, each noted with what it was before and turned back only
+// while it still is what we made it, and a table of nftables of our own, which is replaced and removed as a whole.
 //
 // # Systems
 //

@@ -31,26 +31,40 @@ type entry struct {
 	Identity  identity       `json:"identity"`
 	Addresses []netip.Prefix `json:"addresses,omitempty"`
 	Routes    []netip.Prefix `json:"routes,omitempty"`
+	Serving   *serving       `json:"serving,omitempty"` // nil: it forwards nothing
 }
 
 // covers reports whether the entry says already all that other says.
 func (e entry) covers(other entry) bool {
 	return e.Interface == other.Interface && e.Identity == other.Identity &&
-		len(without(other.Addresses, e.Addresses)) == 0 && len(without(other.Routes, e.Routes)) == 0
+		len(without(other.Addresses, e.Addresses)) == 0 && len(without(other.Routes, e.Routes)) == 0 && e.Serving.equal(other.Serving)
 }
 
 // journal is the list of entries, in memory and on disk. Its owner is the lock.
 type journal struct {
 	path    string // empty: memory only
 	entries []entry
+	knobs   []knob // that were turned, in that order
 }
 
 type journalFile struct {
 	Version int     `json:"version"`
 	Entries []entry `json:"entries"`
+	Knobs   []knob  `json:"knobs,omitempty"`
 }
 
-const journalVersion = 1
+// Versions of the journal: one in which something outlives the interfaces is not to be read by who cannot undo it.
+const (
+	journalPlain   = 1
+	journalVersion = 2
+)
+
+func (j *journal) version() int {
+	if len(j.knobs) > 0 || slices.ContainsFunc(j.entries, func(e entry) bool { return e.Serving != nil }) {
+		return journalVersion
+	}
+	return journalPlain
+}
 
 func newJournal(folder string) *journal {
 	if folder == "" {
@@ -74,10 +88,10 @@ func (j *journal) load() error {
 	if err := json.Unmarshal(b, &f); err != nil {
 		return fmt.Errorf("read %s: %w", j.path, err)
 	}
-	if f.Version != journalVersion {
+	if f.Version < journalPlain || f.Version > journalVersion {
 		return fmt.Errorf("read %s: written by another version (%d, this one knows %d); start that version once, stop it, and try again", j.path, f.Version, journalVersion)
 	}
-	j.entries = f.Entries
+	j.entries, j.knobs = f.Entries, f.Knobs
 	return nil
 }
 
@@ -116,14 +130,32 @@ func (j *journal) forget(iface string) {
 	j.entries = slices.DeleteFunc(j.entries, func(e entry) bool { return e.Interface == iface })
 }
 
+// remember notes a switch that is about to be turned. One that is noted already keeps what it was before.
+func (j *journal) remember(k knob) error {
+	at := slices.IndexFunc(j.knobs, func(x knob) bool { return x.Path == k.Path })
+	if at >= 0 && j.knobs[at].Boot == k.Boot && j.knobs[at].Namespace == k.Namespace {
+		return nil
+	}
+	if at >= 0 {
+		j.knobs = slices.Delete(j.knobs, at, at+1)
+	}
+	j.knobs = append(j.knobs, k)
+	return j.save()
+}
+
+func (j *journal) forgetKnob(path string) error {
+	j.knobs = slices.DeleteFunc(j.knobs, func(k knob) bool { return k.Path == path })
+	return j.save()
+}
+
 func (j *journal) save() error {
 	if j.path == "" {
 		return nil
 	}
-	if len(j.entries) == 0 {
+	if len(j.entries) == 0 && len(j.knobs) == 0 {
 		return disk.Remove(j.path)
 	}
-	b, err := json.MarshalIndent(journalFile{journalVersion, j.entries}, "", "\t")
+	b, err := json.MarshalIndent(journalFile{j.version(), j.entries, j.knobs}, "", "\t")
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 type Memory struct {
 	mu      sync.Mutex
 	up      map[string]Config
+	serves  map[string]Forwarding
 	others  map[string][]netip.Prefix // what else the host has: ranges by interface
 	addrs   []candidate
 	faults  map[string]error
@@ -26,7 +27,7 @@ var _ Host = (*Memory)(nil)
 
 // NewMemory returns a host without a network.
 func NewMemory() *Memory {
-	return &Memory{up: map[string]Config{}, others: map[string][]netip.Prefix{}, faults: map[string]error{}, waiters: map[chan struct{}]struct{}{}, beds: map[chan time.Duration]struct{}{}}
+	return &Memory{up: map[string]Config{}, serves: map[string]Forwarding{}, others: map[string][]netip.Prefix{}, faults: map[string]error{}, waiters: map[chan struct{}]struct{}{}, beds: map[chan time.Duration]struct{}{}}
 }
 
 // SetLocalAddrs replaces what the host has on an interface and tells the watchers. No address removes the interface.
@@ -101,7 +102,32 @@ func (m *Memory) Down(iface string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.up, iface)
+	delete(m.serves, iface)
 	return nil
+}
+
+// Forward implements Host.
+func (m *Memory) Forward(f Forwarding) error {
+	if err := f.check(); err != nil {
+		return fmt.Errorf("forward packets: %w", err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, up := m.up[f.Interface]; !up && len(f.To) > 0 {
+		return fmt.Errorf("forward packets of %s: it is not up", f.Interface)
+	}
+	f.To = slices.Clone(f.To)
+	if m.serves[f.Interface] = f; len(f.To) == 0 {
+		delete(m.serves, f.Interface)
+	}
+	return nil
+}
+
+// Forwarding tells what is passed on for an interface.
+func (m *Memory) Forwarding(iface string) Forwarding {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.serves[iface]
 }
 
 // Clashes implements Host.

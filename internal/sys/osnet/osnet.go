@@ -33,6 +33,9 @@ type Host interface {
 	Up(Config) error
 	// Down removes what Up did for an interface; it is no error if that is gone already.
 	Down(iface string) error
+	// Forward has packets passed on between an interface that is up and networks behind this machine, these and no others than before. Down ends it. It
+	// is refused where it cannot be written down, because it outlives the process.
+	Forward(Forwarding) error
 	// Clashes lists routes and addresses of the host, other than on the interfaces named, that overlap one of the ranges. The
 	// default route overlaps nothing, in halves neither. At most MaxClashes.
 	Clashes(ranges []netip.Prefix, except ...string) ([]Clash, error)

@@ -57,11 +57,14 @@ func (s *System) Cleanup() error {
 		}
 		s.forget(e.Interface)
 	}
-	return errors.Join(faults...)
+	return errors.Join(append(faults, s.turnBack())...)
 }
 
 // removeLeftover removes the interface of a journal entry if it is still that very interface.
 func (s *System) removeLeftover(e entry) error {
+	if err := s.stopServing(e); err != nil {
+		return err
+	}
 	id, err := identify(e.Interface)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errNotTUN) || err == nil && id != e.Identity {
 		return nil
@@ -83,12 +86,16 @@ func (s *System) Up(want Config) error {
 	if err != nil {
 		return fmt.Errorf("set up the interface %s: %w", want.Interface, err)
 	}
-	next := entry{want.Interface, id, want.Addresses, want.routes()}
+	next := entry{Interface: want.Interface, Identity: id, Addresses: want.Addresses, Routes: want.routes()}
 	old, known := s.journal.of(want.Interface)
 	if !known || old.Identity != id {
+		if err := s.stopServing(old); err != nil {
+			return fmt.Errorf("set up the interface %s: %w", want.Interface, err)
+		}
 		old, known = entry{Interface: want.Interface, Identity: id}, false
 	}
-	s.note(entry{want.Interface, id, union(old.Addresses, next.Addresses), union(old.Routes, next.Routes)})
+	next.Serving = old.Serving
+	s.note(entry{want.Interface, id, union(old.Addresses, next.Addresses), union(old.Routes, next.Routes), old.Serving})
 	if err := configure(old, next, want.MTU, s.log); err != nil {
 		if !known {
 			err = errors.Join(err, s.undo(next))
@@ -107,7 +114,7 @@ func (s *System) Down(iface string) error {
 	if !ok {
 		return nil
 	}
-	if err := s.undo(e); err != nil {
+	if err := errors.Join(s.undo(e), s.turnBack()); err != nil {
 		return fmt.Errorf("take down the interface %s: %w", iface, err)
 	}
 	return nil
@@ -115,6 +122,9 @@ func (s *System) Down(iface string) error {
 
 // undo removes what an entry says from the interface, if that is still the same, and then the entry.
 func (s *System) undo(e entry) error {
+	if err := s.stopServing(e); err != nil {
+		return err
+	}
 	id, err := identify(e.Interface)
 	gone := errors.Is(err, fs.ErrNotExist) || errors.Is(err, errNotTUN)
 	if err != nil && !gone {
@@ -127,6 +137,18 @@ func (s *System) undo(e entry) error {
 	}
 	s.forget(e.Interface)
 	return nil
+}
+
+// stopServing removes the table of an entry that forwards, if it is of this boot and namespace: it does not go with the interface.
+func (s *System) stopServing(e entry) error {
+	if e.Serving == nil {
+		return nil
+	}
+	where, err := here()
+	if err != nil || e.Identity.Boot != where.Boot || e.Identity.Namespace != where.Namespace {
+		return err
+	}
+	return masquerade(e.Interface, nil)
 }
 
 // note and forget keep the journal; see the package comment for why an error is only logged.

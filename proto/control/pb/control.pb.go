@@ -1692,8 +1692,10 @@ type Self struct {
 	Signature []byte                 `protobuf:"bytes,2,opt,name=signature,proto3" json:"signature,omitempty"`
 	Pending   bool                   `protobuf:"varint,3,opt,name=pending,proto3" json:"pending,omitempty"`
 	// As in Peer.
-	Class         uint64 `protobuf:"fixed64,4,opt,name=class,proto3" json:"class,omitempty"`
-	User          string `protobuf:"bytes,5,opt,name=user,proto3" json:"user,omitempty"`
+	Class uint64 `protobuf:"fixed64,4,opt,name=class,proto3" json:"class,omitempty"`
+	User  string `protobuf:"bytes,5,opt,name=user,proto3" json:"user,omitempty"`
+	// As in Peer: of the prefixes that the node offers, those that are approved.
+	Routes        [][]byte `protobuf:"bytes,6,rep,name=routes,proto3" json:"routes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1763,6 +1765,13 @@ func (x *Self) GetUser() string {
 	return ""
 }
 
+func (x *Self) GetRoutes() [][]byte {
+	if x != nil {
+		return x.Routes
+	}
+	return nil
+}
+
 // Peer is another node. Labels are not in the record, because the controller decides them.
 type Peer struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
@@ -1771,7 +1780,9 @@ type Peer struct {
 	// The class that policy puts the node into: where it stands in the receiver's rules. 0: in none.
 	Class uint64 `protobuf:"fixed64,4,opt,name=class,proto3" json:"class,omitempty"`
 	// Whose node it is; empty: it has tags, or no owner.
-	User          string `protobuf:"bytes,5,opt,name=user,proto3" json:"user,omitempty"`
+	User string `protobuf:"bytes,5,opt,name=user,proto3" json:"user,omitempty"`
+	// Prefixes that are reached through it, as Network's ranges; those of no bits make it an exit node. See doc.go.
+	Routes        [][]byte `protobuf:"bytes,6,rep,name=routes,proto3" json:"routes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1832,6 +1843,13 @@ func (x *Peer) GetUser() string {
 		return x.User
 	}
 	return ""
+}
+
+func (x *Peer) GetRoutes() [][]byte {
+	if x != nil {
+		return x.Routes
+	}
+	return nil
 }
 
 // Record is what a node signs of itself: the bytes that travel are the bytes that were signed. Tenant and network are part of
@@ -2174,8 +2192,10 @@ type Report struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	Endpoints [][]byte               `protobuf:"bytes,1,rep,name=endpoints,proto3" json:"endpoints,omitempty"`
 	// As in Soft.
-	HomeRelay     uint64 `protobuf:"fixed64,2,opt,name=home_relay,json=homeRelay,proto3" json:"home_relay,omitempty"`
-	Kinds         []byte `protobuf:"bytes,3,opt,name=kinds,proto3" json:"kinds,omitempty"`
+	HomeRelay uint64 `protobuf:"fixed64,2,opt,name=home_relay,json=homeRelay,proto3" json:"home_relay,omitempty"`
+	Kinds     []byte `protobuf:"bytes,3,opt,name=kinds,proto3" json:"kinds,omitempty"`
+	// Prefixes that the node offers to forward to, as Network's ranges: at most 64, ascending. What is forwarded an admin or the policy approves.
+	Routes        [][]byte `protobuf:"bytes,4,rep,name=routes,proto3" json:"routes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2227,6 +2247,13 @@ func (x *Report) GetHomeRelay() uint64 {
 func (x *Report) GetKinds() []byte {
 	if x != nil {
 		return x.Kinds
+	}
+	return nil
+}
+
+func (x *Report) GetRoutes() [][]byte {
+	if x != nil {
+		return x.Routes
 	}
 	return nil
 }
@@ -3486,18 +3513,20 @@ const file_control_control_proto_rawDesc = "" +
 	"\x06range6\x18\x04 \x01(\fR\x06range6\x12\x16\n" +
 	"\x06domain\x18\x05 \x01(\tR\x06domain\x12\x16\n" +
 	"\x06closed\x18\x06 \x01(\bR\x06closed\x12\x1a\n" +
-	"\bprotocol\x18\a \x01(\rR\bprotocol\"\x80\x01\n" +
+	"\bprotocol\x18\a \x01(\rR\bprotocol\"\x98\x01\n" +
 	"\x04Self\x12\x16\n" +
 	"\x06record\x18\x01 \x01(\fR\x06record\x12\x1c\n" +
 	"\tsignature\x18\x02 \x01(\fR\tsignature\x12\x18\n" +
 	"\apending\x18\x03 \x01(\bR\apending\x12\x14\n" +
 	"\x05class\x18\x04 \x01(\x06R\x05class\x12\x12\n" +
-	"\x04user\x18\x05 \x01(\tR\x04user\"l\n" +
+	"\x04user\x18\x05 \x01(\tR\x04user\x12\x16\n" +
+	"\x06routes\x18\x06 \x03(\fR\x06routes\"\x84\x01\n" +
 	"\x04Peer\x12\x16\n" +
 	"\x06record\x18\x01 \x01(\fR\x06record\x12\x1c\n" +
 	"\tsignature\x18\x02 \x01(\fR\tsignature\x12\x14\n" +
 	"\x05class\x18\x04 \x01(\x06R\x05class\x12\x12\n" +
-	"\x04user\x18\x05 \x01(\tR\x04userJ\x04\b\x03\x10\x04\"\x84\x02\n" +
+	"\x04user\x18\x05 \x01(\tR\x04user\x12\x16\n" +
+	"\x06routes\x18\x06 \x03(\fR\x06routesJ\x04\b\x03\x10\x04\"\x84\x02\n" +
 	"\x06Record\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\x06R\x04node\x12!\n" +
 	"\fidentity_key\x18\x02 \x01(\fR\videntityKey\x12\x15\n" +
@@ -3529,12 +3558,13 @@ const file_control_control_proto_rawDesc = "" +
 	"\tkeepalive\x18\b \x01(\rR\tkeepalive\x12\x1a\n" +
 	"\brevision\x18\t \x01(\x04R\brevision\x12\x14\n" +
 	"\x05class\x18\n" +
-	" \x01(\x06R\x05class\"[\n" +
+	" \x01(\x06R\x05class\"s\n" +
 	"\x06Report\x12\x1c\n" +
 	"\tendpoints\x18\x01 \x03(\fR\tendpoints\x12\x1d\n" +
 	"\n" +
 	"home_relay\x18\x02 \x01(\x06R\thomeRelay\x12\x14\n" +
-	"\x05kinds\x18\x03 \x01(\fR\x05kinds\"H\n" +
+	"\x05kinds\x18\x03 \x01(\fR\x05kinds\x12\x16\n" +
+	"\x06routes\x18\x04 \x03(\fR\x06routes\"H\n" +
 	"\x05Punch\x12\x12\n" +
 	"\x04peer\x18\x01 \x01(\x06R\x04peer\x12\x1e\n" +
 	"\n" +

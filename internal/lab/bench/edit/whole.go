@@ -98,7 +98,7 @@ func (w *whole) enforce(rules []byte) error {
 		return err
 	}
 	self, _ := w.table.Self()
-	spec, _ := c.Plan(1, self.User, []netip.Addr{self.Record.Address4}, func(yield func(compile.Other) bool) {
+	spec, _ := c.Plan(1, compile.Other{Addrs: []netip.Addr{self.Record.Address4}, User: self.User}, func(yield func(compile.Other) bool) {
 		for p := range w.table.Peers() {
 			if !yield(compile.Other{Addrs: []netip.Addr{p.Record.Address4}, Class: p.Class, User: p.User}) {
 				return

@@ -1,0 +1,37 @@
+package daemon
+
+import (
+	"slices"
+
+	"github.com/cvlan/cvlan/api/local"
+	"github.com/cvlan/cvlan/internal/base/ident"
+	"github.com/cvlan/cvlan/internal/node/engine"
+)
+
+// routes are the networks behind peers, as they are used here.
+func routes(s *engine.Status) (all []local.PeerRoute) {
+	names := map[ident.Node]string{}
+	for _, p := range s.Peers {
+		names[p.Record.Node] = p.Record.Name
+	}
+	for _, r := range s.Routes {
+		x := local.PeerRoute{Prefix: r.Prefix, Router: names[r.Via], State: string(r.State), Why: r.Why}
+		for _, n := range r.Standby {
+			x.Standby = append(x.Standby, names[n])
+		}
+		all = append(all, x)
+	}
+	return all
+}
+
+// offers are the networks behind this machine.
+func offers(s *engine.Status) (all []local.Offer) {
+	for _, p := range s.Serving.Offered {
+		o := local.Offer{Prefix: p, Approved: slices.Contains(s.Serving.Approved, p)}
+		if s.Serving.Problem != nil && o.Approved {
+			o.Fault = s.Serving.Problem.Error()
+		}
+		all = append(all, o)
+	}
+	return all
+}
