@@ -93,6 +93,8 @@ func printRoutes(o *iox.IO, r routesShown) {
 			for _, x := range n.Offers {
 				state := iox.Cell(iox.Amber, "waits for approval")
 				switch {
+				case x.Fault != "" && !x.Approved:
+					state = iox.Cell(iox.Red, "not possible: "+iox.Clean(x.Fault))
 				case x.Fault != "":
 					state = iox.Cell(iox.Red, "not passed on: "+iox.Clean(x.Fault))
 				case x.Approved:
@@ -221,9 +223,16 @@ func (t *talk) reoffer(ctx context.Context, change func([]string) ([]string, err
 	if len(done.Settings) == 1 {
 		t.network = done.Settings[0].Network
 	}
-	s, err := t.decided(ctx, len(await) > 0)
+	s, err := t.decided(ctx, want, len(await) > 0)
 	if err != nil {
 		return err
+	}
+	for _, n := range s.Networks {
+		for _, o := range n.Offers {
+			if p := o.Prefix.String(); o.Fault != "" && !o.Approved && slices.ContainsFunc(await, func(a string) bool { return canonical(a) == p }) {
+				return &iox.Error{Exit: iox.Invalid, What: "offer " + p, Why: iox.Clean(o.Fault), Hint: "take it back: cvlan route withdraw " + p}
+			}
+		}
 	}
 	r := shownRoutes(s)
 	for i := range r.Networks {
@@ -235,8 +244,8 @@ func (t *talk) reoffer(ctx context.Context, change func([]string) ([]string, err
 // approvalWithin is how long a rule of the policy may take to approve.
 const approvalWithin = 1500 * time.Millisecond
 
-// decided waits a moment for what a rule may approve, and returns the state.
-func (t *talk) decided(ctx context.Context, waits bool) (s local.Status, err error) {
+// decided waits a moment until the daemon offers what is wanted, and for what a rule may approve; it returns the state.
+func (t *talk) decided(ctx context.Context, want []string, approval bool) (s local.Status, err error) {
 	brief, cancel := context.WithTimeout(ctx, approvalWithin)
 	defer cancel()
 	for s, err = range states(brief, t.client) {
@@ -246,11 +255,21 @@ func (t *talk) decided(ctx context.Context, waits bool) (s local.Status, err err
 		if s, err = only(s, t.network); err != nil {
 			return s, err
 		}
-		if !waits || len(s.Networks) == 0 || !slices.ContainsFunc(s.Networks[0].Offers, func(o local.Offer) bool { return !o.Approved }) && len(s.Networks[0].Offers) > 0 {
+		if !slices.ContainsFunc(s.Networks, func(n local.Network) bool { return n.State == local.Up && !offers(n, want, approval) }) {
 			return s, nil
 		}
 	}
 	return t.status(ctx)
+}
+
+// offers reports whether a network is offered what is wanted and nothing else, and if asked whether all that can be is approved.
+func offers(n local.Network, want []string, approved bool) bool {
+	for _, o := range n.Offers {
+		if !slices.Contains(want, o.Prefix.String()) || approved && !o.Approved && o.Fault == "" {
+			return false
+		}
+	}
+	return len(n.Offers) == len(want)
 }
 
 func (t *talk) printOffers(s local.Status, asked []string) {
@@ -258,6 +277,8 @@ func (t *talk) printOffers(s local.Status, asked []string) {
 		var waiting []string
 		for _, o := range n.Offers {
 			switch {
+			case o.Fault != "" && !o.Approved:
+				t.IO.Printf("%s: %s cannot be offered: %s", n.Name, o.Prefix, iox.Clean(o.Fault))
 			case o.Fault != "":
 				t.IO.Printf("%s: %s is approved, and not passed on: %s", n.Name, o.Prefix, iox.Clean(o.Fault))
 			case o.Approved:

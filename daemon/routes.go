@@ -6,6 +6,7 @@ import (
 	"github.com/cvlan/cvlan/api/local"
 	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/node/engine"
+	"github.com/cvlan/cvlan/proto/control"
 )
 
 // routes are the networks behind peers, as they are used here.
@@ -28,7 +29,9 @@ func routes(s *engine.Status) (all []local.PeerRoute) {
 func offers(s *engine.Status) (all []local.Offer) {
 	for _, p := range s.Serving.Offered {
 		o := local.Offer{Prefix: p, Approved: slices.Contains(s.Serving.Approved, p)}
-		if s.Serving.Problem != nil && o.Approved {
+		if err := control.CheckRoute(p, s.Network.Range4, s.Network.Range6); err != nil {
+			o.Fault = err.Error()
+		} else if s.Serving.Problem != nil && o.Approved {
 			o.Fault = s.Serving.Problem.Error()
 		}
 		all = append(all, o)

@@ -25,5 +25,5 @@ const (
 type Offer struct {
 	Prefix   netip.Prefix `json:"prefix"`
 	Approved bool         `json:"approved"`        // others may reach it through this machine
-	Fault    string       `json:"fault,omitempty"` // why packets are not passed on; they are tried again
+	Fault    string       `json:"fault,omitempty"` // why packets are not passed on, which is tried again; if it is not approved: why nobody is told of it
 }
