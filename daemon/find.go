@@ -86,6 +86,15 @@ type target struct {
 	key    key.WGPublic
 	online bool       // has a session with the controller
 	addr   netip.Addr // to be used
+	behind bool       // the address is not the peer's: it leads there
+}
+
+// dest is what a person calls the target.
+func (t target) dest() string {
+	if t.behind {
+		return t.addr.String()
+	}
+	return t.name
 }
 
 // find looks for a peer by name, name.network, full name, address or identifier, in the memberships that are up.
@@ -112,6 +121,38 @@ func (d *Daemon) find(peer, network string) (target, error) {
 	return target{}, seen.missing(clean.Line(peer, 80))
 }
 
+// findBehind looks for a peer as find does, and else for the one that leads to an address behind it.
+func (d *Daemon) findBehind(peer, network string) (target, error) {
+	t, fault := d.find(peer, network)
+	a, err := netip.ParseAddr(peer)
+	if fault == nil || err != nil {
+		return t, fault
+	}
+	chosen, err := d.choose(network)
+	if err != nil {
+		return t, err
+	}
+	best := -1
+	for _, m := range chosen {
+		e, _ := m.alive()
+		if e == nil {
+			continue
+		}
+		s := e.Status()
+		for _, r := range s.Routes {
+			if (r.State != engine.RouteInUse && r.State != engine.RouteAway) || !r.Prefix.Contains(a) || r.Prefix.Bits() <= best {
+				continue
+			}
+			for _, p := range s.Peers {
+				if p.Record.Node == r.Via {
+					best, t, fault = r.Prefix.Bits(), target{m, s, p.Record.Name, p.Record.WG, p.Soft.Online, a, true}, nil
+				}
+			}
+		}
+	}
+	return t, fault
+}
+
 // scan remembers why a peer was not found.
 type scan struct {
 	up     bool   // a membership was looked at
@@ -129,12 +170,12 @@ func (c *scan) look(m *member, s *engine.Status, peer string) (found []target) {
 	}
 	for _, p := range s.Peers {
 		if a := matches(peer, p.Record.Node, p.Record.Name, s.Network, p.Record.Address4, p.Record.Address6); a.IsValid() {
-			found = append(found, target{m, s, p.Record.Name, p.Record.WG, p.Soft.Online, a})
+			found = append(found, target{m, s, p.Record.Name, p.Record.WG, p.Soft.Online, a, false})
 		}
 	}
 	for _, p := range s.Plains {
 		if a := matches(peer, p.ID, p.Name, s.Network, p.Address4, p.Address6); a.IsValid() {
-			found = append(found, target{m, s, p.Name, p.WG, false, a})
+			found = append(found, target{m, s, p.Name, p.WG, false, a, false})
 		}
 	}
 	return found

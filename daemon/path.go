@@ -16,7 +16,7 @@ import (
 
 // Path implements localapi.Backend.
 func (d *Daemon) Path(_ context.Context, r local.PathRequest) (local.PeerPath, error) {
-	t, err := d.find(r.Peer, r.Network)
+	t, err := d.findBehind(r.Peer, r.Network)
 	if err != nil {
 		return local.PeerPath{}, err
 	}

@@ -33,7 +33,7 @@ func (d *Daemon) Ping(ctx context.Context, r local.PingRequest) (local.Pong, err
 	if limit == 0 {
 		limit = pingTime
 	}
-	t, err := d.find(r.Peer, r.Network)
+	t, err := d.findBehind(r.Peer, r.Network)
 	if err != nil {
 		return local.Pong{}, err
 	}
@@ -43,6 +43,9 @@ func (d *Daemon) Ping(ctx context.Context, r local.PingRequest) (local.Pong, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	if r.Via == local.PathRelay && t.behind {
+		return local.Pong{}, local.CodeInvalid.Problem("ping "+t.dest()+" through a relay", "only a machine of the network can be asked that way", "ask the one in front of it: cvlan ping --relay "+t.name)
+	}
 	if r.Via == local.PathRelay {
 		return d.probe(ctx, &t, limit)
 	}
@@ -52,11 +55,11 @@ func (d *Daemon) Ping(ctx context.Context, r local.PingRequest) (local.Pong, err
 	case errors.Is(err, engine.ErrDown):
 		return local.Pong{}, t.down()
 	case err != nil && t.denied(e.Status(), began):
-		return local.Pong{}, local.CodeDenied.Problem("ping "+t.name, "the network's policy lets no echo request through to it", fmt.Sprintf("it stands in cvlan policy log; an admin sees why with: cvlan policy explain %s %s/icmp", t.s.Self.Record.Name, t.name))
+		return local.Pong{}, local.CodeDenied.Problem("ping "+t.dest(), "the network's policy lets no echo request through to it", fmt.Sprintf("it stands in cvlan policy log; an admin sees why with: cvlan policy explain %s %s/icmp", t.s.Self.Record.Name, t.dest()))
 	case err != nil && ctx.Err() != nil:
 		return local.Pong{}, t.silent(limit)
 	case err != nil:
-		return local.Pong{}, local.CodeUnreachable.Problem("ping "+t.name, err.Error(), "")
+		return local.Pong{}, local.CodeUnreachable.Problem("ping "+t.dest(), err.Error(), "")
 	}
 	p := local.Pong{Schema: local.Schema, Peer: t.name, Network: t.s.Network.Name, Address: t.addr, RTT: rtt, Protocol: protocolWG}
 	p.Path, p.Relay, p.Endpoint = taken(e.Status(), &t)
@@ -107,6 +110,8 @@ func (t target) silent(limit time.Duration) error {
 	live := t.s.Live()[t.key]
 	hint := "is it switched on and connected? cvlan status shows when it was seen last"
 	switch {
+	case t.behind:
+		hint = fmt.Sprintf("it is behind %s: does that answer (cvlan ping %s), and does what has this address answer echo requests?", t.name, t.name)
 	case t.s.State == engine.Offline:
 		hint = "the controller does not answer this machine either: is it online? see: sudo cvlan doctor"
 	case !live.LastHandshake.IsZero() && time.Since(live.LastHandshake) < sessionLife:
@@ -116,5 +121,5 @@ func (t target) silent(limit time.Duration) error {
 	case t.online:
 		hint = fmt.Sprintf("it is connected to the controller, but there is no path to it: does a firewall drop UDP between the two, port %d here?", t.s.Port)
 	}
-	return local.CodeUnreachable.Problem("ping "+t.name, fmt.Sprintf("no answer within %v", limit), hint)
+	return local.CodeUnreachable.Problem("ping "+t.dest(), fmt.Sprintf("no answer within %v", limit), hint)
 }
