@@ -85,6 +85,7 @@ func (d *details) facts(p *peer, width int, whole bool) []string {
 	if whole || len(d.networks) > 1 {
 		f.add("network", p.network)
 	}
+	f.add("leads to", d.leads(p))
 	f.add("online", d.online(p))
 	f.style(d.theme.Bad, "closed", cleanText(p.Closed))
 	f.add("protocol", d.speech(p))

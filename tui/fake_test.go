@@ -176,6 +176,10 @@ func office() local.Status {
 		Policy:     local.Policy{Version: 7, Flows: 31, Denied: 12},
 		Controller: local.Controller{Address: "ctl.example.com:443", Connected: true, Transport: "quic", Since: ago(3 * time.Hour), CertUntil: ago(-160 * time.Hour)},
 		Warnings:   []local.Problem{{Code: "udp-blocked", What: "UDP does not leave this network", Hint: "see what it lets through: cvlan netcheck"}},
+		Routes: []local.PeerRoute{
+			{Prefix: netip.MustParsePrefix("10.20.0.0/16"), Router: "db-1", Standby: []string{"web-2"}, State: local.RouteInUse},
+			{Prefix: netip.MustParsePrefix("192.168.7.0/24"), Router: "db-1", State: local.RouteClash, Why: "it overlaps 192.168.7.0/24, which this machine has on eth0"}},
+		Offers: []local.Offer{{Prefix: netip.MustParsePrefix("10.30.0.0/24"), Approved: true}, {Prefix: netip.MustParsePrefix("10.40.0.0/24")}},
 		Peers: []local.Peer{
 			{Node: node("b1", "db-1", "10.77.0.3", "", "db"), Online: true, Protocol: "wireguard", Path: local.PathDirect, Endpoint: at("192.0.2.7:41641"), LastHandshake: ago(41 * time.Second), RxBytes: 1 << 30, TxBytes: 7 << 20},
 			{Node: node("b2", "web-2", "10.77.0.4", "", "web", "prod"), Online: true, Protocol: "wireguard", Path: local.PathRelay, Relay: "fra-1", LastHandshake: ago(100 * time.Second), RxBytes: 1 << 20, TxBytes: 2 << 20},

@@ -26,6 +26,7 @@ func (w *world) membership(n *network, width int) []string {
 	if n.Interface != "" {
 		f.add("interface", cleanName(n.Interface)+", UDP port "+strconv.Itoa(int(n.Port))+", MTU "+strconv.Itoa(n.MTU))
 	}
+	f.add("offers", offered(n))
 	style, text := w.controller(n)
 	f.style(style, "controller", text)
 	if at := n.Controller.CertUntil; at != nil {
