@@ -65,7 +65,7 @@ func compare(ctx context.Context, l *lab.Lab, set deploy.Set, runs int, each tim
 	return nil
 }
 
-// path waits until echoes take a kind of path. The direct one is tried again half a minute after it has failed.
+// path waits until echoes take a kind of path, patiently: the machine may be busy.
 func path(ctx context.Context, n *deploy.Node, p *duel.Pair, kind string) error {
 	ctx, cancel := context.WithTimeout(ctx, 90*time.Second)
 	defer cancel()
