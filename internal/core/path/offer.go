@@ -63,7 +63,7 @@ func (f *Finder) replace(now mono.Time, s *search, all []disco.Candidate) {
 			if t.way.Remote != c.Addr {
 				continue
 			}
-			t.offered = true
+			t.offered, t.stale = true, false
 			if s.hunt.phase == punching && t.from.IsNever() && t.proven.IsNever() {
 				t.from, t.tries = now, 0
 			}

@@ -80,6 +80,30 @@ func TestHealedWayIsUsedAgain(t *testing.T) {
 	})
 }
 
+// A way whose port was guessed leads from a socket of its own, and the peer goes on saying that it is where that leads. It is tried like any other, and
+// nothing has to be guessed anew, which may be done once a minute only.
+func TestHealedWayThatWasGuessedIsUsedAgain(t *testing.T) {
+	for _, kinds := range [][2]string{{"port", "sym"}, {"sym", "fw"}} {
+		for seed := range uint64(seeds / 2) {
+			s := newSim(t, seed, kinds[0], kinds[1])
+			s.loss = 0.01
+			if !s.bothTalk(80 * time.Second) { // a guess that misses is made again after a minute
+				s.tellHistory()
+				t.Fatalf("%v, seed %d: never direct", kinds, seed)
+			}
+			s.run(time.Duration(5000+s.rnd.IntN(5000))*time.Millisecond, nil)
+			s.cut = [2]bool{true, true}
+			s.run(time.Duration(3+s.rnd.IntN(55))*time.Second, nil)
+			s.cut = [2]bool{}
+			healed := s.now
+			if !s.run(6*time.Second, s.direct) {
+				s.tellHistory()
+				t.Fatalf("%v, seed %d: not direct %v after it has healed", kinds, seed, s.now.Sub(healed))
+			}
+		}
+	}
+}
+
 func TestDeadRelayGivesWayToAnother(t *testing.T) {
 	story(t, [2]string{"port", "port"}, seeds, 2*time.Second, func(s *sim) (time.Duration, bool) {
 		s.cut = [2]bool{true, true}
