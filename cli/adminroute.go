@@ -12,8 +12,8 @@ import (
 
 func newAdminRoute(s *session) *cobra.Command {
 	return nouns("route", "Approve networks that nodes offer to forward to",
-		"A node may lead to networks behind it: an office, a data centre. It offers them (cvlan route offer); once they are approved here, or by the policy's "+
-			"autoApprovers, other nodes use them, as far as policy lets them reach the addresses in them.",
+		"A node may lead to networks behind it: an office, a data centre. It offers them (cvlan route offer); once they are approved here, or while the policy's "+
+			"autoApprovers approve them, other nodes use them, as far as policy lets them reach the addresses in them.",
 		"  cvlan admin route list\n  cvlan admin route approve gate 10.20.0.0/16",
 		newAdminRouteList(s), newAdminRouteChange(s, true), newAdminRouteChange(s, false))
 }
@@ -26,6 +26,9 @@ type adminRoute struct {
 	Network  string       `json:"network"`
 	Offered  bool         `json:"offered"`
 	Approved bool         `json:"approved"`
+	ByAdmin  bool         `json:"by_admin"`
+	ByPolicy bool         `json:"by_policy"`
+	Revoked  bool         `json:"revoked"`
 	Online   bool         `json:"online"`
 }
 
@@ -34,7 +37,7 @@ func newAdminRouteList(s *session) *cobra.Command {
 	var waiting bool
 	c := &cobra.Command{
 		Use: "list", Aliases: []string{"ls"}, Short: "List networks that nodes offer, and those that are approved",
-		Long:    "list shows which nodes offer to forward to which networks, what of that is approved, and what waits for it.",
+		Long:    "list shows which nodes offer to forward to which networks, what of that is approved by an admin or by the policy, what waits for it, and what an admin has revoked.",
 		Example: "  cvlan admin route list --network office\n  cvlan admin route list --waiting --json",
 		Args:    takes(),
 	}
@@ -57,12 +60,18 @@ func newAdminRouteList(s *session) *cobra.Command {
 
 func routesOfNode(n *admin.Node, waiting bool) (all []adminRoute) {
 	for _, r := range n.Routes {
-		if !waiting || r.Offered && !r.Approved {
-			all = append(all, adminRoute{Prefix: r.Prefix, Node: n.Name, ID: n.ID.String(), Network: n.NetworkName, Offered: r.Offered, Approved: r.Approved, Online: n.Online && !n.Pending})
+		if a := asAdminRoute(n, r); !waiting || a.waits() {
+			all = append(all, a)
 		}
 	}
 	return all
 }
+
+func asAdminRoute(n *admin.Node, r admin.NodeRoute) adminRoute {
+	return adminRoute{r.Prefix, n.Name, n.ID.String(), n.NetworkName, r.Offered, r.Approved, r.ByAdmin, r.ByPolicy, r.Revoked, n.Online && !n.Pending}
+}
+
+func (r *adminRoute) waits() bool { return r.Offered && !r.Approved && !r.Revoked }
 
 func (s *session) printAdminRoutes(all []adminRoute, waiting bool) {
 	switch {
@@ -76,7 +85,7 @@ func (s *session) printAdminRoutes(all []adminRoute, waiting bool) {
 	t := iox.Table{Heads: []string{"ROUTE", "NODE", "NETWORK", "STATE"}}
 	waits := ""
 	for _, r := range all {
-		if r.Offered && !r.Approved && waits == "" {
+		if r.waits() && waits == "" {
 			waits = r.Node + " " + r.Prefix.String()
 		}
 		t.Row(iox.Cell(iox.Bold, r.Prefix.String()), r.Node, r.Network, adminRouteState(r))
@@ -88,15 +97,24 @@ func (s *session) printAdminRoutes(all []adminRoute, waiting bool) {
 }
 
 func adminRouteState(r adminRoute) any {
+	state := "approved"
 	switch {
-	case !r.Approved:
+	case r.waits():
 		return iox.Cell(iox.Amber, "waits for approval")
-	case !r.Offered:
-		return iox.Cell(iox.Dim, "approved, not offered")
-	case !r.Online:
-		return iox.Cell(iox.Dim, "approved, node offline")
+	case r.Revoked:
+		state = "revoked"
+	case !r.ByAdmin:
+		state = "approved by policy"
 	}
-	return iox.Cell(iox.Green, "approved")
+	switch {
+	case !r.Offered:
+		return iox.Cell(iox.Dim, state+", not offered")
+	case r.Revoked:
+		return iox.Cell(iox.Dim, state)
+	case !r.Online:
+		return iox.Cell(iox.Dim, state+", node offline")
+	}
+	return iox.Cell(iox.Green, state)
 }
 
 func newAdminRouteChange(s *session, approve bool) *cobra.Command {
@@ -104,7 +122,7 @@ func newAdminRouteChange(s *session, approve bool) *cobra.Command {
 	long := "approve lets other nodes reach networks through a node that offers them. Who may reach what in them the policy says. A network may be approved before it is offered."
 	if !approve {
 		verb, done, short = "revoke", "revoked", "Let networks be reached through a node no longer"
-		long = "revoke takes back what approve gave, or the policy's autoApprovers. It holds while the node offers the network; offered anew, what autoApprovers let it is approved again."
+		long = "revoke takes back what approve gave, or the policy's autoApprovers, and refuses what waits. It holds, whatever the policy says and the node offers, until the network is approved by hand."
 	}
 	return s.tells(&cobra.Command{
 		Use: verb + " NODE PREFIX...", Short: short, Long: long,

@@ -128,17 +128,30 @@ func controllerReports(ts *testscript.TestScript, _ bool, args []string) {
 
 // controllerOffers lets a node of the default tenant offer to forward to networks: offers NAME PREFIX...
 func controllerOffers(ts *testscript.TestScript, _ bool, args []string) {
+	h, n, routes := routesOf(ts, args)
+	_, err := h.OfferRoutes(context.Background(), n.ID, routes)
+	ts.Check(err)
+}
+
+// controllerGrants has the policy approve what a node offers, as the hub does: grants NAME PREFIX...
+func controllerGrants(ts *testscript.TestScript, _ bool, args []string) {
+	h, n, routes := routesOf(ts, args)
+	_, err := h.GrantRoutes(context.Background(), n.ID, routes)
+	ts.Check(err)
+}
+
+// routesOf reads the name of a node of the default tenant, and prefixes.
+func routesOf(ts *testscript.TestScript, args []string) (h store.Handle, n store.Node, routes []netip.Prefix) {
 	ctx, c := context.Background(), ts.Value("controller").(*controller)
 	t, err := c.db.TenantByName(ctx, "default")
 	ts.Check(err)
-	nodes, err := c.db.For(t.ID).NodesNamed(ctx, 0, args[0])
+	h = c.db.For(t.ID)
+	nodes, err := h.NodesNamed(ctx, 0, args[0])
 	ts.Check(err)
-	var routes []netip.Prefix
 	for _, p := range args[1:] {
 		routes = append(routes, netip.MustParsePrefix(p))
 	}
-	_, err = c.db.For(t.ID).OfferRoutes(ctx, nodes[0].ID, routes, nil)
-	ts.Check(err)
+	return h, nodes[0], routes
 }
 
 // controllerRequest makes a certificate request of a fresh key: request gate.csr

@@ -94,7 +94,7 @@ func (s *session) showNode(n admin.Node) {
 	t.Row("user", n.User)
 	t.Row("tags", strings.Join(n.Tags, ", "))
 	for _, r := range n.Routes {
-		t.Row("route", r.Prefix.String(), adminRouteState(adminRoute{Offered: r.Offered, Approved: r.Approved, Online: n.Online}))
+		t.Row("route", r.Prefix.String(), adminRouteState(asAdminRoute(&n, r)))
 	}
 	t.Row("ephemeral", yes(n.Ephemeral))
 	t.Row("runs", strings.TrimSpace(n.Software+" "+n.OS))

@@ -73,7 +73,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "types": types, "document": document, "mode": mode, "ticket": ticketMake, "forge": ticketForge,
 			"daemon": daemonState, "then": daemonThen, "refuses": daemonRefuses,
-			"controller": controllerStart, "joined": controllerJoined, "reports": controllerReports, "offers": controllerOffers,
+			"controller": controllerStart, "joined": controllerJoined, "reports": controllerReports, "offers": controllerOffers, "grants": controllerGrants,
 			"request": controllerRequest, "revokes": controllerRevokes,
 		},
 	})

@@ -59,7 +59,7 @@ type Node struct {
 	Software    string        `json:"software,omitempty" doc:"Version of its daemon"`
 	// Attributes is what postures of a policy compare.
 	Attributes map[string]string `json:"attributes,omitempty" doc:"What it reports of itself, as the postures of a policy name it" example:"{\"node:os\":\"linux\"}"`
-	Routes     []NodeRoute       `json:"routes,omitempty" nullable:"false" doc:"Prefixes that it offers to forward to, and those that are approved; absent: none"`
+	Routes     []NodeRoute       `json:"routes,omitempty" nullable:"false" doc:"Prefixes that it offers to forward to, and those that are approved or revoked; absent: none"`
 	JoinedBy   ident.JoinKey     `json:"joined_by,omitzero"`
 	Created    time.Time         `json:"created"`
 	Version    uint64            `json:"version"`
@@ -69,13 +69,16 @@ type Node struct {
 type NodeRoute struct {
 	Prefix   netip.Prefix `json:"prefix" example:"10.20.0.0/16"`
 	Offered  bool         `json:"offered" doc:"The node offers it"`
-	Approved bool         `json:"approved" doc:"An admin, or the policy's autoApprovers, have approved it"`
+	Approved bool         `json:"approved" doc:"An admin, or the policy's autoApprovers, approve it"`
+	ByAdmin  bool         `json:"by_admin" doc:"An admin has approved it"`
+	ByPolicy bool         `json:"by_policy" doc:"The policy's autoApprovers approve it, for as long as they do"`
+	Revoked  bool         `json:"revoked" doc:"An admin has revoked it: autoApprovers do not approve it"`
 }
 
 // RouteChange is what ChangeRoutes does.
 type RouteChange struct {
 	Approve []netip.Prefix `json:"approve,omitempty" nullable:"false" doc:"Prefixes to approve" maxItems:"64"`
-	Revoke  []netip.Prefix `json:"revoke,omitempty" nullable:"false" doc:"Prefixes to revoke; those that are not approved are ignored" maxItems:"64"`
+	Revoke  []netip.Prefix `json:"revoke,omitempty" nullable:"false" doc:"Prefixes to revoke; those that are neither approved nor offered are ignored. The policy does not approve them again" maxItems:"64"`
 }
 
 // NodeName is what RenameNode changes.

@@ -38,7 +38,7 @@ func (t *tenant) narrowed(ctx context.Context, network ident.Network, in *admin.
 	}
 	return slices.DeleteFunc(all, func(n store.Node) bool {
 		return !network.IsZero() && n.Network != network || in.Pending && !n.Pending ||
-			in.Routes && len(n.Offered)+len(n.Approved) == 0
+			in.Routes && len(n.Offered)+len(n.Approved)+len(n.Refused) == 0
 	}), err
 }
 

@@ -22,13 +22,14 @@ func (s *server) changeRoutes(ctx context.Context, t *tenant, in *admin.ChangeRo
 	})
 }
 
-// nodeRoutes shows what a node offers and what is approved of it, in order.
+// nodeRoutes shows what a node offers and what was said of it, in order.
 func nodeRoutes(n *store.Node) (list []admin.NodeRoute) {
-	all := slices.Concat(n.Offered, n.Approved)
+	all := slices.Concat(n.Offered, n.Approved, n.Refused)
 	slices.SortFunc(all, control.CompareRoutes)
 	for _, p := range slices.Compact(all) {
 		has := func(routes []netip.Prefix) bool { return slices.Contains(routes, p) }
-		list = append(list, admin.NodeRoute{Prefix: p, Offered: has(n.Offered), Approved: has(n.Approved)})
+		list = append(list, admin.NodeRoute{Prefix: p, Offered: has(n.Offered), Approved: has(n.Approved) || has(n.Granted),
+			ByAdmin: has(n.Approved), ByPolicy: has(n.Granted), Revoked: has(n.Refused)})
 	}
 	return list
 }

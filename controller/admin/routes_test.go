@@ -14,7 +14,7 @@ func TestARouteFromItsOfferToItsEnd(t *testing.T) {
 	gate := w.join("office", "gate", false)
 	w.join("office", "pc", false)
 	lan, exit, own := netip.MustParsePrefix("10.20.0.0/16"), netip.MustParsePrefix("0.0.0.0/0"), must(w.db.For(w.tenant.ID).Network(ctx, gate.Network))(t).Range4
-	must(w.db.For(w.tenant.ID).OfferRoutes(ctx, gate.ID, []netip.Prefix{lan}, nil))(t)
+	must(w.db.For(w.tenant.ID).OfferRoutes(ctx, gate.ID, []netip.Prefix{lan}))(t)
 	change := func(c admin.RouteChange, match string) (admin.NodeOut, error) {
 		return admin.Call(ctx, w.owner, admin.ChangeRoutes, admin.ChangeRoutesIn{OneNodeIn: admin.OneNodeIn{InTenant: in, Node: "gate"}, IfMatch: admin.IfMatch{IfMatch: match}, Body: c})
 	}
@@ -23,7 +23,7 @@ func TestARouteFromItsOfferToItsEnd(t *testing.T) {
 		t.Errorf("offered: %+v", r)
 	}
 	out := must(change(admin.RouteChange{Approve: []netip.Prefix{lan, exit}}, before.ETag))(t)
-	if r := out.Body.Routes; len(r) != 2 || r[0] != (admin.NodeRoute{Prefix: exit, Approved: true}) || r[1] != (admin.NodeRoute{Prefix: lan, Offered: true, Approved: true}) {
+	if r := out.Body.Routes; len(r) != 2 || r[0] != (admin.NodeRoute{Prefix: exit, Approved: true, ByAdmin: true}) || r[1] != (admin.NodeRoute{Prefix: lan, Offered: true, Approved: true, ByAdmin: true}) {
 		t.Errorf("approved: %+v", r)
 	}
 	_, err := change(admin.RouteChange{Revoke: []netip.Prefix{lan}}, before.ETag)
@@ -37,8 +37,15 @@ func TestARouteFromItsOfferToItsEnd(t *testing.T) {
 		t.Errorf("%+v", l)
 	}
 	out = must(change(admin.RouteChange{Revoke: []netip.Prefix{lan, exit}}, out.ETag))(t)
-	if r := out.Body.Routes; len(r) != 1 || r[0].Approved {
+	if r := out.Body.Routes; len(r) != 2 || r[0] != (admin.NodeRoute{Prefix: exit, Revoked: true}) || r[1] != (admin.NodeRoute{Prefix: lan, Offered: true, Revoked: true}) {
 		t.Errorf("revoked: %+v", r)
+	}
+	must(change(admin.RouteChange{Approve: []netip.Prefix{exit}}, ""))(t)
+	must(w.db.For(w.tenant.ID).OfferRoutes(ctx, gate.ID, []netip.Prefix{lan, exit}))(t)
+	must(w.db.For(w.tenant.ID).GrantRoutes(ctx, gate.ID, []netip.Prefix{lan, exit}))(t)
+	out = must(admin.Call(ctx, w.owner, admin.GetNode, admin.OneNodeIn{InTenant: in, Node: "gate"}))(t)
+	if r := out.Body.Routes; len(r) != 2 || r[0] != (admin.NodeRoute{Prefix: exit, Offered: true, Approved: true, ByAdmin: true, ByPolicy: true}) || r[1].Approved {
+		t.Errorf("what the policy approves, too: %+v", r)
 	}
 	operator := w.client(w.tenant.ID, w.now.AddDate(1, 0, 0), string(admin.Operator))
 	_, err = admin.Call(ctx, operator, admin.ChangeRoutes, admin.ChangeRoutesIn{OneNodeIn: admin.OneNodeIn{InTenant: in, Node: "gate"}, Body: admin.RouteChange{Approve: []netip.Prefix{lan}}})
@@ -51,7 +58,8 @@ func TestAnswersKnowAddressesBehindNodes(t *testing.T) {
 		"tests": [{"src": "bob@a.org", "accept": ["10.20.1.1:443"], "deny": ["10.20.1.1:22", "10.21.0.1:443"]}]}`, ""))(t)
 	gate := o.joinAs("office", "gate", admin.NewJoinKey{Network: "office"})
 	routes := []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("10.20.0.0/16")}
-	must(o.db.For(o.tenant.ID).OfferRoutes(t.Context(), gate.ID, routes, routes))(t)
+	must(o.db.For(o.tenant.ID).OfferRoutes(t.Context(), gate.ID, routes))(t)
+	must(o.db.For(o.tenant.ID).GrantRoutes(t.Context(), gate.ID, routes))(t)
 	for _, c := range []struct {
 		src, dst string
 		allowed  bool

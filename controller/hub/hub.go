@@ -107,6 +107,7 @@ func (h *Hub) upkeep(ctx context.Context) {
 		}
 		for _, t := range h.all() {
 			t.expire(ctx)
+			t.retryGrants()
 			if round%seenEvery == 0 {
 				t.flushSeen(ctx, round%onlineEvery == 0)
 				t.forgetDeletions()

@@ -119,11 +119,14 @@ func (t *tenant) put(v *view.View, c store.Change) ([]view.Change, error) {
 	case c.Node != nil:
 		t.remember(c.Node)
 		change, err = t.putNode(v, c.Node, c.Version)
+		t.routing(c.Node)
 	case c.Removed != nil:
 		id := c.Removed.ID
 		delete(t.nodes, id)
 		delete(t.seen, id)
 		delete(t.parting, id)
+		delete(t.routers, id)
+		delete(t.ungranted, id)
 		if b := t.books[c.Removed.Network]; b != nil {
 			b.remove(id)
 		}
@@ -176,7 +179,7 @@ func (t *tenant) remember(n *store.Node) {
 		t.nodes[n.ID] = known
 	}
 	known.ephemeral, known.network = n.Ephemeral, n.Network
-	known.user, known.tags, known.offered = n.User, n.Tags, n.Offered
+	known.user, known.tags = n.User, n.Tags
 	t.part(n.ID)
 }
 

@@ -112,6 +112,7 @@ func (t *tenant) newPolicy(v *view.View, p *store.Policy) (changes []view.Change
 		return nil, fmt.Errorf("network %s: document %d: %w", p.Network, p.Number, err)
 	}
 	b.replace(doc, p.Number)
+	t.judgeAllRoutes()
 	c, err := v.Turn(p.Network, sight{b.network.Sight(), b}, b.place, p.Version)
 	if err != nil {
 		return nil, err
@@ -165,6 +166,7 @@ func (t *tenant) newUser(v *view.View, u compile.User, gone bool, version uint64
 	if t.users[u.Login] = u; gone {
 		delete(t.users, u.Login)
 	}
+	defer t.judgeAllRoutes()
 	for id, b := range t.books {
 		if gone {
 			b.network.RemoveUser(u.Login, nil)

@@ -1,11 +1,16 @@
 package hub
 
 import (
+	"context"
 	"net/netip"
 	"slices"
+	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/cvlan/cvlan/controller/store"
+	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/policy/filter"
 	"github.com/cvlan/cvlan/proto/control"
 	"github.com/cvlan/cvlan/proto/control/pb"
@@ -95,6 +100,117 @@ func TestThePolicyApprovesRoutes(t *testing.T) {
 		s.routed(gate, pc, "172.20.0.0/16")
 		exit.dial().offers("172.20.0.0/16", "0.0.0.0/0", "::/0")
 		s.routed(exit, pc, "0.0.0.0/0", "::/0")
+	})
+}
+
+const openRules = `"tagOwners": {"tag:gate": []}, "acls": [{"src": ["*"], "dst": ["*:*"]}]`
+
+func TestThePolicyApprovesWhatWaitsAndEndsOnlyWhatItHasApproved(t *testing.T) {
+	play(t, func(s *scene) {
+		s.user("ann@a.org")
+		gate, other, pc := s.here("gate", tagged("tag:gate")), s.here("other", owned("ann@a.org")), s.here("pc")
+		closed := `{"groups": {"group:net": ["ann@a.org"]}, ` + openRules + "}"
+		open := strings.TrimSuffix(closed, "}") + `, "autoApprovers": {"routes": {"172.16.0.0/12": ["tag:gate", "group:net"]}}}`
+		s.policy(closed)
+		must[store.Node](t)(s.own.ApproveRoutes(s.Context(), me, gate.node.ID, store.Approval{Approve: prefixes("172.20.0.0/16")}, 0))
+		l := gate.dial()
+		s.settle()
+		l.offers("172.20.0.0/16", "172.21.0.0/16", "172.22.0.0/16")
+		must[store.Node](t)(s.own.ApproveRoutes(s.Context(), me, gate.node.ID, store.Approval{Revoke: prefixes("172.22.0.0/16")}, 0))
+		other.dial().offers("172.23.0.0/16")
+		s.settle()
+		s.routed(gate, pc, "172.20.0.0/16")
+		s.routed(other, pc)
+
+		s.policy(open)
+		s.routed(gate, pc, "172.20.0.0/16", "172.21.0.0/16")
+		s.routed(other, pc, "172.23.0.0/16")
+
+		s.policy(closed)
+		s.routed(gate, pc, "172.20.0.0/16")
+		s.routed(other, pc)
+	})
+}
+
+func TestTagsAndGroupsDecideWhatThePolicyApproves(t *testing.T) {
+	play(t, func(s *scene) {
+		s.user("ann@a.org")
+		gate, other, pc := s.here("gate", owned("ann@a.org")), s.here("other"), s.here("pc")
+		must[store.Group](t)(s.own.CreateGroup(s.Context(), me, "group:net"))
+		s.policy("{" + openRules + `, "autoApprovers": {"routes": {"172.16.0.0/12": ["tag:gate"], "192.168.0.0/16": ["group:net"]}}}`)
+		gate.dial().offers("172.20.0.0/16", "192.168.1.0/24")
+		other.dial().offers("172.23.0.0/16")
+		s.routed(gate, pc)
+		s.user("ann@a.org", "group:net")
+		s.routed(gate, pc, "192.168.1.0/24")
+		must[store.Node](t)(s.own.SetNodeTags(s.Context(), me, other.node.ID, []string{"tag:gate"}, 0))
+		s.settle()
+		s.routed(other, pc, "172.23.0.0/16")
+		must[store.Node](t)(s.own.SetNodeTags(s.Context(), me, other.node.ID, nil, 0))
+		s.user("ann@a.org")
+		s.routed(other, pc)
+		s.routed(gate, pc)
+	})
+}
+
+func TestAPolicyThatCameBeforeARestartApprovesAfterIt(t *testing.T) {
+	play(t, func(s *scene) {
+		gate, pc := s.here("gate", tagged("tag:gate")), s.here("pc")
+		gate.dial().offers("172.20.0.0/16")
+		s.ends()
+		must[store.Policy](t)(s.own.PutPolicy(s.Context(), s.office.ID, []byte("{"+openRules+`, "autoApprovers": {"routes": {"172.16.0.0/12": ["tag:gate"]}}}`), me, "", ""))
+		s.begins(s.db)
+		pc.dial()
+		s.settle()
+		if n := s.current(gate); !slices.Equal(n.Granted, prefixes("172.20.0.0/16")) {
+			t.Errorf("approved: %v", n.Granted)
+		}
+		if got := pc.forwards(gate); !slices.Equal(got, prefixes("172.20.0.0/16")) {
+			t.Errorf("told: %v", got)
+		}
+		version := s.current(gate).Version
+		s.restarts()
+		s.settle()
+		if s.current(gate).Version != version {
+			t.Error("a restart is news")
+		}
+	})
+}
+
+// locked is a store that takes no grants while it is shut.
+type locked struct {
+	store.Store
+	shut atomic.Bool
+}
+
+func (l *locked) For(id ident.Tenant) store.Handle { return lockedHandle{l.Store.For(id), l} }
+
+type lockedHandle struct {
+	store.Handle
+	of *locked
+}
+
+func (h lockedHandle) GrantRoutes(ctx context.Context, id ident.Node, granted []netip.Prefix) (store.Node, error) {
+	if h.of.shut.Load() {
+		return store.Node{}, store.ErrLimit
+	}
+	return h.Handle.GrantRoutes(ctx, id, granted)
+}
+
+func TestWhatCouldNotBeApprovedIsApprovedLater(t *testing.T) {
+	play(t, func(s *scene) {
+		s.ends()
+		l := &locked{Store: s.db}
+		s.begins(l)
+		gate, pc := s.here("gate", tagged("tag:gate")), s.here("pc")
+		gate.dial().offers("172.20.0.0/16")
+		l.shut.Store(true)
+		s.policy("{" + openRules + `, "autoApprovers": {"routes": {"172.16.0.0/12": ["tag:gate"]}}}`)
+		s.routed(gate, pc)
+		l.shut.Store(false)
+		time.Sleep(upkeepEvery)
+		s.settle()
+		s.routed(gate, pc, "172.20.0.0/16")
 	})
 }
 

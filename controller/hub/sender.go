@@ -26,6 +26,7 @@ func (t *tenant) run(ctx context.Context) {
 		case <-t.wake:
 		}
 		start := time.Now()
+		t.startGrants(ctx)
 		t.round()
 		rest := min(time.Since(start), maxRest)
 		if rest < time.Millisecond {

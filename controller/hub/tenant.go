@@ -3,7 +3,6 @@ package hub
 import (
 	"bytes"
 	"context"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -39,6 +38,10 @@ type tenant struct {
 	books    map[ident.Network]*book // one for each network
 	users    map[string]compile.User // by login
 	plains   map[ident.Plain]*store.Plain
+
+	routers   map[ident.Node]struct{} // that offer to forward
+	ungranted map[ident.Node]struct{} // of these, whose grants in the store are not what the policy says
+	granting  bool                    // somebody writes them
 }
 
 // node is what the hub remembers of a node besides what the view tells others.
@@ -47,14 +50,15 @@ type node struct {
 	ephemeral bool
 	user      string // as the store has it, as the next two
 	tags      []string
-	offered   []netip.Prefix
+	routes    store.Node // what it offers, and what the policy has said of that; nothing else is set
 	soft      view.Soft
 }
 
 func newTenant(h *Hub, id ident.Tenant) *tenant {
 	return &tenant{id: id, hub: h, nodes: map[ident.Node]*node{}, sessions: map[ident.Node]*session{}, marked: map[ident.Node]struct{}{},
 		seen: map[ident.Node]time.Time{}, parting: map[ident.Node]time.Time{}, wake: make(chan struct{}, 1),
-		networks: map[ident.Network]*store.Network{}, books: map[ident.Network]*book{}, users: map[string]compile.User{}, plains: map[ident.Plain]*store.Plain{}}
+		networks: map[ident.Network]*store.Network{}, books: map[ident.Network]*book{}, users: map[string]compile.User{}, plains: map[ident.Plain]*store.Plain{},
+		routers: map[ident.Node]struct{}{}, ungranted: map[ident.Node]struct{}{}}
 }
 
 // claim makes n the node's session and returns the one that it displaces, if any; or says why not. Of two that show the same
@@ -173,6 +177,11 @@ func (t *tenant) markLocked(id ident.Node) {
 		return
 	}
 	t.marked[id] = struct{}{}
+	t.poke()
+}
+
+// poke wakes the sender.
+func (t *tenant) poke() {
 	select {
 	case t.wake <- struct{}{}:
 	default:

@@ -77,7 +77,9 @@ type Node struct {
 	Software  string            // version of its daemon
 	Attrs     map[string]string // what it reports, for postures; see Report
 	Offered   []netip.Prefix    // what it offers to forward to, in the order of control.CompareRoutes; see Routes
-	Approved  []netip.Prefix    // which of these, and of those that it may offer, are approved
+	Approved  []netip.Prefix    // which of these, and of those that it may offer, an admin has approved
+	Granted   []netip.Prefix    // which of these the policy's autoApprovers approve
+	Refused   []netip.Prefix    // which an admin has revoked: the policy does not approve them again
 	// Record is what the node is to sign (control.Record, encoded), Signature what it signed last: Record, or while Signed is not
 	// empty that older record, which others see until the node has signed the new one. Both are empty while it has never signed.
 	Record    []byte
@@ -289,9 +291,10 @@ type Handle interface {
 	SetNodeTags(ctx context.Context, actor string, id ident.Node, tags []string, ifVersion uint64) (Node, error)
 	// ReportNode notes what the node says of itself, which is a change only if it is news.
 	ReportNode(ctx context.Context, id ident.Node, r Report) (Node, error)
-	// OfferRoutes notes what the node offers to forward to, which is a change only if it is news. What of it stands in approve, and was not offered before, is
-	// approved at once. ApproveRoutes is an admin's word.
-	OfferRoutes(ctx context.Context, id ident.Node, offered, approve []netip.Prefix) (Node, error)
+	// OfferRoutes notes what the node offers to forward to, which is a change only if it is news. GrantRoutes notes what of it the policy's autoApprovers
+	// approve, all of it; what is not offered, or refused, is left out. ApproveRoutes is an admin's word.
+	OfferRoutes(ctx context.Context, id ident.Node, offered []netip.Prefix) (Node, error)
+	GrantRoutes(ctx context.Context, id ident.Node, granted []netip.Prefix) (Node, error)
 	ApproveRoutes(ctx context.Context, actor string, id ident.Node, a Approval, ifVersion uint64) (Node, error)
 	// DeleteNode also takes the node off the lists of plain devices.
 	DeleteNode(ctx context.Context, actor string, id ident.Node, ifVersion uint64) error

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"crypto/sha256"
-	"path/filepath"
 	"reflect"
 	"testing"
 	"time"
@@ -27,29 +26,7 @@ INSERT INTO join_key (tenant, id, network, hash, uses, expires, ephemeral, appro
 	(5, 31, 11, zeroblob(32), 0, 0, 0, 0, '["server"]', 1, 'me', 4, 1);`
 
 func TestNetworksWithoutAPolicyGetTheirFirst(t *testing.T) {
-	dir := t.TempDir()
-	steps, err := migrations()
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(dir, fileName)
-	if err := create(t.Context(), path); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := climb(t, path, steps[:3]); err != nil {
-		t.Fatal(err)
-	}
-	c, err := newConn(t.Context(), path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.c.ExecContext(t.Context(), before0004); err != nil {
-		t.Fatal(err)
-	}
-	if err := c.close(); err != nil {
-		t.Fatal(err)
-	}
-	s := openTest(t, Config{Dir: dir})
+	s := openTest(t, Config{Dir: databaseAt(t, 3, before0004)})
 	acme, err := s.For(5).Load(t.Context())
 	if err != nil {
 		t.Fatal(err)

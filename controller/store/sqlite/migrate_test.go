@@ -37,6 +37,34 @@ func climb(t *testing.T, path string, steps []migration) (int, error) {
 	return migrate(t.Context(), c.c, steps, time.Unix(1, 0))
 }
 
+// databaseAt makes a database as it was after the first steps, with what sql puts in, and returns its folder.
+func databaseAt(t *testing.T, n int, sql string) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	steps, err := migrations()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, fileName)
+	if err := create(t.Context(), path); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := climb(t, path, steps[:n]); err != nil {
+		t.Fatal(err)
+	}
+	c, err := newConn(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.c.ExecContext(t.Context(), sql); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.close(); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
 // sum adds up table b.
 func sum(t *testing.T, path string) (z int) {
 	t.Helper()

@@ -20,10 +20,10 @@ type nodeRow struct {
 func scanNode(rows *sql.Rows) (r nodeRow, err error) {
 	var identity, wg []byte
 	var a4, a6 sql.NullString
-	var tags, attrs, offered, approved string
+	var tags, attrs, offered, approved, granted, refused string
 	var created, seen, until int64
 	if err := rows.Scan(&r.ID, &r.Network, &r.Name, &identity, &wg, &a4, &a6, &r.User, &tags, &r.Pending, &r.Ephemeral, &r.JoinedBy, &created, &seen, &until,
-		&r.OS, &r.Software, &attrs, &r.Record, &r.Signature, &r.Signed, &r.Revision, &r.Version, &offered, &approved, &r.born); err != nil {
+		&r.OS, &r.Software, &attrs, &r.Record, &r.Signature, &r.Signed, &r.Revision, &r.Version, &offered, &approved, &granted, &refused, &r.born); err != nil {
 		return r, err
 	}
 	if copy(r.Identity[:], identity) != len(r.Identity) || copy(r.WG[:], wg) != len(r.WG) {
@@ -44,7 +44,7 @@ func scanNode(rows *sql.Rows) (r nodeRow, err error) {
 	for _, x := range []struct {
 		text string
 		list *[]netip.Prefix
-	}{{offered, &r.Offered}, {approved, &r.Approved}} {
+	}{{offered, &r.Offered}, {approved, &r.Approved}, {granted, &r.Granted}, {refused, &r.Refused}} {
 		if x.text == noRoutes {
 			continue
 		}
@@ -90,7 +90,7 @@ func (w *work) insertNode(n store.Node, born uint64) error {
 	}
 	return w.exec(insertNode, int64(n.ID), int64(n.Network), n.Name, n.Identity[:], n.WG[:], nullable(n.Address4), nullable(n.Address6), n.User, string(tags),
 		n.Pending, n.Ephemeral, int64(n.JoinedBy), micro(n.Created), micro(n.LastSeen), micro(n.CertUntil), n.OS, n.Software, string(attrs), n.Record, n.Signature, n.Signed,
-		int64(n.Revision), int64(n.Version), noRoutes, noRoutes, int64(born))
+		int64(n.Revision), int64(n.Version), noRoutes, noRoutes, noRoutes, noRoutes, int64(born))
 }
 
 // twin is a node that has an identity or a WireGuard key already.

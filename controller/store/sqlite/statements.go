@@ -58,7 +58,7 @@ const (
 	networkIsUsed       statement = `SELECT EXISTS (SELECT 1 FROM node WHERE tenant = ?1 AND network = ?2 UNION ALL SELECT 1 FROM plain WHERE tenant = ?1 AND network = ?2)`
 )
 
-const nodeColumns = `id, network, name, identity, wg, address4, address6, user, tags, pending, ephemeral, joined_by, created, last_seen, cert_until, os, software, attrs, record, signature, signed, revision, version, offered, approved`
+const nodeColumns = `id, network, name, identity, wg, address4, address6, user, tags, pending, ephemeral, joined_by, created, last_seen, cert_until, os, software, attrs, record, signature, signed, revision, version, offered, approved, granted, refused`
 
 // Of nodes.
 const (
@@ -73,12 +73,12 @@ const (
 	selectAddresses      statement = `SELECT address4, address6 FROM node WHERE tenant = ?1 AND network = ?2 UNION ALL SELECT address4, address6 FROM plain WHERE tenant = ?1 AND network = ?2`
 	nameIsTaken          statement = `SELECT EXISTS (SELECT 1 FROM node WHERE tenant = ?1 AND network = ?2 AND name = ?3 UNION ALL SELECT 1 FROM plain WHERE tenant = ?1 AND network = ?2 AND name = ?3)`
 
-	insertNode  statement = `INSERT INTO node (tenant, ` + nodeColumns + `, born) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27)`
+	insertNode  statement = `INSERT INTO node (tenant, ` + nodeColumns + `, born) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29)`
 	letNodeWait statement = `UPDATE node SET pending = ?3, version = ?4 WHERE tenant = ?1 AND id = ?2`
 	renameNode  statement = `UPDATE node SET name = ?3, record = ?4, signed = ?5, revision = ?6, version = ?7 WHERE tenant = ?1 AND id = ?2`
 	tagNode     statement = `UPDATE node SET tags = ?3, record = ?4, signed = ?5, revision = ?6, version = ?7 WHERE tenant = ?1 AND id = ?2`
 	reportNode  statement = `UPDATE node SET os = ?3, software = ?4, attrs = ?5, version = ?6 WHERE tenant = ?1 AND id = ?2`
-	routeNode   statement = `UPDATE node SET offered = ?3, approved = ?4, version = ?5 WHERE tenant = ?1 AND id = ?2`
+	routeNode   statement = `UPDATE node SET offered = ?3, approved = ?4, granted = ?5, refused = ?6, version = ?7 WHERE tenant = ?1 AND id = ?2`
 	disownNode  statement = `UPDATE node SET user = '', version = ?3 WHERE tenant = ?1 AND id = ?2`
 	signNode    statement = `UPDATE node SET signature = ?3, signed = NULL, version = ?4, record = ?5 WHERE tenant = ?1 AND id = ?2`
 	renewNode   statement = `UPDATE node SET cert_until = ?3 WHERE tenant = ?1 AND id = ?2`

@@ -40,6 +40,8 @@ func Run(t *testing.T, open Open) {
 		{"NodesAreApprovedRenamedAndSigned", nodesAreApprovedRenamedAndSigned},
 		{"AnOldVersionIsRefused", anOldVersionIsRefused},
 		{"RoutesAreOfferedApprovedAndRevoked", routesAreOfferedApprovedAndRevoked},
+		{"WhatThePolicyGrantsEndsWithItsOfferAndByRevoking", whatThePolicyGrantsEndsWithItsOfferAndByRevoking},
+		{"RefusalsAreBounded", refusalsAreBounded},
 		{"RoutesThatNobodyCanHaveAreRefused", routesThatNobodyCanHaveAreRefused},
 		{"SeenAndRenewedChangeNoVersion", seenAndRenewedChangeNoVersion},
 		{"EphemeralNodesAreFound", ephemeralNodesAreFound},
