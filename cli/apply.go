@@ -30,9 +30,9 @@ func newApply(s *session) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "apply -f FILE",
 		Short: "Make a tenant what a file says",
-		Long: "apply reads a TOML file with groups, users, and networks with their policies, as cvlan admin export writes it, shows what differs from " +
-			"the controller, and changes that. What the file does not name stays as it is; with --prune users and groups that it does not name are " +
-			"deleted, networks never. The same file again changes nothing. A change that somebody else makes meanwhile is never " +
+		Long: "apply reads a TOML file with groups, users, and networks with their policies and approvals of routes, as cvlan admin export writes it, shows what " +
+			"differs from the controller, and changes that. What the file does not name stays as it is; with --prune users and groups that it does not name are " +
+			"deleted, networks never. Routes of a node that has not joined yet are told of as awaited. The same file again changes nothing. A change that somebody else makes meanwhile is never " +
 			"overwritten: it ends with exit code 10, and so does a file that cannot come true. With --dry-run nothing is changed.",
 		Example: "  cvlan admin apply -f acme.toml --dry-run\n  cvlan admin export | cvlan admin apply -f - --profile spare",
 		Args:    takes(),
@@ -91,6 +91,9 @@ type applied struct {
 
 func (o *applyOptions) run(w *work, want *plan.Tenant) error {
 	have, err := w.describe()
+	if err == nil {
+		err = w.findRouters(&have, want)
+	}
 	if err != nil {
 		return err
 	}
@@ -103,6 +106,9 @@ func (o *applyOptions) run(w *work, want *plan.Tenant) error {
 			return &iox.Error{Exit: iox.Interrupted, What: "nothing was changed"}
 		}
 		for i, s := range steps {
+			if s.Verb == plan.Await {
+				continue
+			}
 			if err := w.step(&s); err != nil {
 				return o.stopped(steps[:i], &s, err)
 			}
@@ -149,7 +155,7 @@ func (o *applyOptions) print(steps []plan.Step) {
 		return
 	}
 	t := iox.Table{}
-	style := map[plan.Verb]iox.Style{plan.Create: iox.Green, plan.Change: iox.Amber, plan.Delete: iox.Red}
+	style := map[plan.Verb]iox.Style{plan.Create: iox.Green, plan.Change: iox.Amber, plan.Delete: iox.Red, plan.Await: iox.Dim}
 	for _, s := range steps {
 		t.Row(iox.Cell(style[s.Verb], string(s.Verb)), string(s.Kind), s.Name, strings.Join(s.Detail, "; "))
 	}
@@ -200,6 +206,9 @@ func (w *work) describeNetworks() (all []plan.Network, err error) {
 		if n.Range6.IsValid() {
 			p.Range6 = n.Range6.String()
 		}
+		if p.Routers, err = w.describeRouters(n.Name); err != nil {
+			return nil, err
+		}
 		all = append(all, p)
 	}
 	return all, nil
@@ -227,6 +236,8 @@ func (w *work) step(s *plan.Step) error {
 			}
 		}
 		return one(w, w.client, admin.CreateNetwork, admin.CreateNetworkIn{InTenant: w.InTenant, Body: n})
+	case plan.OfRoutes: // no condition: the policy that was set just now may have approved some
+		return w.stepRoutes(s)
 	default:
 		in := admin.SetPolicyIn{OneNetworkIn: w.network(s.Name), Body: admin.NewPolicy{Text: *s.Network.Policy, Comment: "cvlan admin apply"}}
 		in.IfMatch.IfMatch = asETag(s.ETag)

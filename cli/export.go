@@ -15,8 +15,8 @@ func newExport(s *session) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "export",
 		Short: "Write a tenant as a file for apply",
-		Long: "export writes groups, users, and networks with their policies as a TOML file, for a repository or for another controller. Keys and " +
-			"nodes are not in it: it is no backup. Applied to where it came from it changes nothing.",
+		Long: "export writes groups, users, and networks with their policies and what admins have said of routes as a TOML file, for a repository or for another " +
+			"controller. Keys and nodes are not in it: it is no backup. Applied to where it came from it changes nothing.",
 		Example: "  cvlan admin export -o acme.toml\n  cvlan admin export --tenant acme | diff acme.toml -",
 		Args:    takes(),
 		RunE: func(c *cobra.Command, _ []string) error {

@@ -78,7 +78,7 @@ type NodeRoute struct {
 // RouteChange is what ChangeRoutes does.
 type RouteChange struct {
 	Approve []netip.Prefix `json:"approve,omitempty" nullable:"false" doc:"Prefixes to approve" maxItems:"64"`
-	Revoke  []netip.Prefix `json:"revoke,omitempty" nullable:"false" doc:"Prefixes to revoke; those that are neither approved nor offered are ignored. The policy does not approve them again" maxItems:"64"`
+	Revoke  []netip.Prefix `json:"revoke,omitempty" nullable:"false" doc:"Prefixes to revoke, offered or not: the policy does not approve them again" maxItems:"64"`
 }
 
 // NodeName is what RenameNode changes.

@@ -16,6 +16,7 @@ const (
 	Create Verb = "create"
 	Change Verb = "change"
 	Delete Verb = "delete"
+	Await  Verb = "await" // nothing can be done yet
 )
 
 // Kind says of what.
@@ -27,6 +28,7 @@ const (
 	OfUser    Kind = "user"
 	OfNetwork Kind = "network"
 	OfPolicy  Kind = "policy"
+	OfRoutes  Kind = "routes" // behind a node
 )
 
 // Step is one change, of one object.
@@ -38,11 +40,12 @@ type Step struct {
 
 	User    User    `json:"-"` // as it shall be
 	Network Network `json:"-"`
+	Router  Router  `json:"-"` // what is to be approved and revoked
 	ETag    string  `json:"-"` // of what is changed or deleted, as it was read
 }
 
 // Steps returns what leads from have to want, in an order in which it can be done: groups come before who is in them, networks
-// before their policies, and deletions last. It fails, with everything at once, where no step can lead: a network's ranges stay.
+// before their policies, these before approvals, and deletions last. It fails, with everything at once, where no step can lead: a network's ranges stay.
 func Steps(have, want *Tenant, prune bool) ([]Step, error) {
 	d := diff{have: have, want: want}
 	d.groups()
@@ -122,6 +125,13 @@ func (d *diff) networks() {
 		}
 	}
 	d.steps = append(d.steps, policies...)
+	for _, w := range d.want.Networks {
+		h := Network{}
+		if i := slices.IndexFunc(d.have.Networks, func(h Network) bool { return h.Name == w.Name }); i >= 0 {
+			h = d.have.Networks[i]
+		}
+		d.routers(&h, &w)
+	}
 }
 
 // same refuses to change a network's range.

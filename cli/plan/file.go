@@ -45,10 +45,11 @@ type Network struct {
 	Range4 string `toml:"range4"` // "": whatever it is
 	Range6 string `toml:"range6"`
 	// Protocol is any, wireguard or ipsec; "": whatever it is.
-	Protocol string  `toml:"protocol"`
-	Policy   *string `toml:"policy"` // HuJSON; nil: whatever it is
-	ETag     string  `toml:"-"`      // of the policy, as it was read
-	Version  string  `toml:"-"`      // the network's own, likewise
+	Protocol string   `toml:"protocol"`
+	Policy   *string  `toml:"policy"` // HuJSON; nil: whatever it is
+	Routers  []Router `toml:"router"`
+	ETag     string   `toml:"-"` // of the policy, as it was read
+	Version  string   `toml:"-"` // the network's own, likewise
 }
 
 // Read reads a file and tells everything that is wrong with it.
@@ -93,6 +94,11 @@ func (t *Tenant) normal() {
 			u.Groups[j] = bare(g)
 		}
 	}
+	for i := range t.Networks {
+		for j := range t.Networks[i].Routers {
+			t.Networks[i].Routers[j].normal()
+		}
+	}
 }
 
 func bare(group string) string { return strings.TrimPrefix(group, "group:") }
@@ -128,6 +134,10 @@ func (t *Tenant) check() error {
 				all = append(all, fmt.Errorf("the network %.80q has the range %.80q: write it like 10.77.0.0/16", n.Name, r))
 			}
 		}
+		for _, r := range n.Routers {
+			once("node", r.Node+"."+n.Name)
+			all = append(all, r.check(n.Name))
+		}
 	}
 	return errors.Join(all...)
 }
@@ -143,11 +153,7 @@ func (t *Tenant) Write(w io.Writer, remarks ...string) error {
 	}
 	for _, u := range t.Users {
 		fmt.Fprintf(&b, "\n[[user]]\nlogin = %s\nrole = %s\n", quote(u.Login), quote(u.Role))
-		names := make([]string, len(u.Groups))
-		for i, g := range u.Groups {
-			names[i] = quote(g)
-		}
-		fmt.Fprintf(&b, "groups = [%s]\n", strings.Join(names, ", "))
+		fmt.Fprintf(&b, "groups = [%s]\n", quoteAll(u.Groups))
 	}
 	for _, n := range t.Networks {
 		fmt.Fprintf(&b, "\n[[network]]\nname = %s\n", quote(n.Name))
@@ -163,6 +169,9 @@ func (t *Tenant) Write(w io.Writer, remarks ...string) error {
 		if n.Policy != nil {
 			fmt.Fprintf(&b, "policy = %s\n", document(*n.Policy))
 		}
+		for _, r := range n.Routers {
+			r.write(&b)
+		}
 	}
 	_, err := w.Write(b.Bytes())
 	return err
@@ -172,6 +181,14 @@ func (t *Tenant) Write(w io.Writer, remarks ...string) error {
 func quote(s string) string {
 	b, _ := json.Marshal(s) // of a string, that cannot fail
 	return strings.ReplaceAll(string(b), "\x7f", `\u007f`)
+}
+
+func quoteAll(list []string) string {
+	quoted := make([]string, len(list))
+	for i, s := range list {
+		quoted[i] = quote(s)
+	}
+	return strings.Join(quoted, ", ")
 }
 
 // document writes a policy as it is, over many lines; one that TOML cannot hold so is written with escapes.

@@ -85,6 +85,32 @@ func TestAFileWithFaultsIsRefusedWithAllOfThem(t *testing.T) {
 	}
 }
 
+func TestRoutesAreApprovedAndRevokedAsTheyAreNamed(t *testing.T) {
+	have := read(t, "[[network]]\nname = 'office'\n[[network.router]]\nnode = 'gate'\napproved = ['10.1.0.0/16', '10.2.0.0/16']\nrevoked = ['10.3.0.0/16']\n")
+	for text, want := range map[string]string{
+		"node = 'gate'\napproved = ['10.1.0.0/16']\nrevoked = ['10.3.0.0/16']\n": "",
+		"node = 'gate'\napproved = ['10.3.0.0/16', 'FD12::/64']\n":               "change routes gate.office: approve 10.3.0.0/16, fd12::/64",
+		"node = 'gate'\napproved = ['10.9.0.0/16']\nrevoked = ['10.1.0.0/16']\n": "change routes gate.office: approve 10.9.0.0/16; revoke 10.1.0.0/16",
+		"node = 'late'\napproved = ['10.1.0.0/16']\n":                            "await routes late.office: no such node has joined; apply the file again when it has",
+	} {
+		want2 := read(t, "[[network]]\nname = 'office'\n[[network.router]]\n"+text)
+		steps, err := Steps(&have, &want2, true)
+		got := names(steps)
+		if len(steps) > 0 {
+			got += ": " + strings.Join(steps[0].Detail, "; ")
+		}
+		if err != nil || len(steps) > 1 || got != want {
+			t.Errorf("%s: %s, %v; want %s", text, got, err, want)
+		}
+	}
+	_, err := Read([]byte("[[network]]\nname = 'office'\n[[network.router]]\napproved = ['10.1.2.3/16', 'x']\n[[network.router]]\nnode = 'a'\napproved = ['10.1.0.0/16']\nrevoked = ['10.1.0.0/16']\n[[network.router]]\nnode = 'a'\n"))
+	for _, want := range []string{"has no name", `has the route "10.1.2.3/16": write it like`, `has the route "x"`, "both approved and revoked", `the node "a.office" is there twice`} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v does not tell %q", err, want)
+		}
+	}
+}
+
 // FuzzWhatIsWrittenIsReadTheSame is the promise of export and apply: nothing is left to do.
 func FuzzWhatIsWrittenIsReadTheSame(f *testing.F) {
 	f.Add("dev", "a@x.org", "{\n\t// a 'comment'\n\t\"acls\": []\n}\n", "exported")
@@ -100,7 +126,8 @@ func FuzzWhatIsWrittenIsReadTheSame(f *testing.F) {
 		if bare(group) != group || strings.ToLower(login) != login {
 			return
 		}
-		have := Tenant{Groups: []Group{{group}}, Users: []User{{Login: login, Role: "member", Groups: []string{group}}}, Networks: []Network{{Name: "n", Range4: "10.0.0.0/8", Policy: &policy}}}
+		have := Tenant{Groups: []Group{{group}}, Users: []User{{Login: login, Role: "member", Groups: []string{group}}}, Networks: []Network{{Name: "n", Range4: "10.0.0.0/8", Policy: &policy,
+			Routers: []Router{{Node: "gate", Approved: []string{"192.168.7.0/24", "fd12::/64"}}, {Node: "spare", Revoked: []string{"192.168.7.0/24"}}}}}}
 		var b bytes.Buffer
 		if err := have.Write(&b, remark); err != nil {
 			t.Fatal(err)

@@ -61,22 +61,16 @@ func ordered(routes []netip.Prefix) []netip.Prefix {
 
 // Apply changes a node, and says what is approved now that was not, and the other way round.
 func (a Approval) Apply(n *Node, in Network) (approved, revoked []netip.Prefix, err error) {
-	if _, err := CheckRoutes(in, a.Approve); err != nil {
-		return nil, nil, err
+	for _, list := range [][]netip.Prefix{a.Approve, a.Revoke} {
+		if _, err := CheckRoutes(in, list); err != nil {
+			return nil, nil, err
+		}
 	}
 	routes, err := CheckRoutes(in, Without(slices.Concat(n.Approved, a.Approve), a.Revoke))
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, p := range ordered(a.Revoke) {
-		if slices.Contains(n.Refused, p) {
-			continue
-		}
-		if slices.Contains(n.Approved, p) || slices.Contains(n.Offered, p) {
-			revoked = append(revoked, p)
-		}
-	}
-	approved = Without(routes, n.Approved)
+	approved, revoked = Without(routes, n.Approved), Without(ordered(a.Revoke), n.Refused)
 	n.Approved = routes
 	n.Refused = ordered(Without(slices.Concat(n.Refused, revoked), approved))
 	if len(n.Refused) > control.MaxRoutes { // to revoke does not fail: those that mean nothing now are forgotten

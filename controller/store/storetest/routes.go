@@ -30,7 +30,7 @@ func routesAreOfferedApprovedAndRevoked(t *testing.T, b *bench) {
 	if again := must[store.Node](t)(h.OfferRoutes(ctx(), node.ID, node.Offered)); again.Version != node.Version {
 		t.Error("the same offer again is a change")
 	}
-	node = must[store.Node](t)(h.ApproveRoutes(ctx(), admin, node.ID, store.Approval{Approve: prefixes("192.168.9.0/24", "::/0"), Revoke: prefixes("10.0.0.0/8")}, node.Version))
+	node = must[store.Node](t)(h.ApproveRoutes(ctx(), admin, node.ID, store.Approval{Approve: prefixes("192.168.9.0/24", "::/0")}, node.Version))
 	if !slices.Equal(node.Routes(), prefixes("192.168.9.0/24")) || !slices.Equal(node.Approved, prefixes("192.168.9.0/24", "::/0")) || len(node.Refused) != 0 {
 		t.Errorf("approved: %v, refused %v", node.Approved, node.Refused)
 	}
@@ -131,6 +131,8 @@ func routesThatNobodyCanHaveAreRefused(t *testing.T, b *bench) {
 		_, err := h.OfferRoutes(ctx(), node.ID, []netip.Prefix{bad})
 		b.refused(err, store.ErrInvalid)
 		_, err = h.ApproveRoutes(ctx(), admin, node.ID, store.Approval{Approve: []netip.Prefix{bad}}, 0)
+		b.refused(err, store.ErrInvalid)
+		_, err = h.ApproveRoutes(ctx(), admin, node.ID, store.Approval{Revoke: []netip.Prefix{bad}}, 0)
 		b.refused(err, store.ErrInvalid)
 	}
 	var many []netip.Prefix
