@@ -90,6 +90,9 @@ func family(t *iox.Table, name string, f *local.NetFamily, asked bool) {
 		nat = "mapping " + f.Mapping + "; port kept: " + f.KeptPort
 	}
 	t.Row(name+" NAT", nat+"; filtering "+f.Filtering)
+	if f.Lifetime > 0 {
+		t.Row(name+" idle", fmt.Sprintf("remembered for at least %v", f.Lifetime))
+	}
 }
 
 func portMapping(p *local.NetPorts) string {

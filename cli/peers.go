@@ -105,7 +105,7 @@ func (o *peersPathOptions) write(p local.PeerPath) error {
 
 // outline is what a watch compares: everything but what moves all the time.
 func outline(p local.PeerPath) string {
-	s := p.Path + p.Why + p.Preshared
+	s := p.Path + p.Why + p.Preshared + p.Keepalive.String()
 	for _, c := range p.Candidates {
 		s += fmt.Sprint("|", c.Path, c.Relay, endpoint(c.Address), c.State, c.Chosen, c.MTU)
 	}
@@ -124,6 +124,9 @@ func (o *peersPathOptions) print(p local.PeerPath) {
 	}
 	t.Row("chosen", chosen)
 	t.Row("preshared key", p.Preshared)
+	if p.Keepalive > 0 {
+		t.Row("kept open", fmt.Sprintf("every %v: %s", p.Keepalive.Round(time.Second), p.KeepaliveWhy))
+	}
 	t.Print(o.IO)
 	if len(p.Candidates) == 0 {
 		return

@@ -18,6 +18,7 @@ import (
 	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/base/trust"
 	core "github.com/cvlan/cvlan/internal/core/netcheck"
+	"github.com/cvlan/cvlan/internal/node/engine"
 	"github.com/cvlan/cvlan/internal/node/netcheck"
 	"github.com/cvlan/cvlan/internal/sys/portmap"
 	"github.com/cvlan/cvlan/internal/sys/sock"
@@ -82,6 +83,7 @@ func (d *Daemon) knownRelays(c *netcheck.Config) (known []knownRelay) {
 		if s.Interface != "" {
 			ours = append(ours, s.Interface)
 		}
+		c.Lifetime = shorter(c.Lifetime, lifetime(s))
 		if ahead, ok := e.ControllerAhead(); ok && c.Clock == nil {
 			c.Clock = func(context.Context) (time.Duration, error) { return ahead, nil }
 		}
@@ -100,6 +102,22 @@ func (d *Daemon) knownRelays(c *netcheck.Config) (known []knownRelay) {
 		}
 	}
 	return known
+}
+
+// lifetime is what a network's guide has measured; 0: nothing yet.
+func lifetime(s *engine.Status) time.Duration {
+	if g := s.Guide(); g != nil {
+		return g.Lifetime()
+	}
+	return 0
+}
+
+// shorter is the shorter of two times that may be 0, for not known: networks measure with sockets of their own, and what all have seen holds.
+func shorter(a, b time.Duration) time.Duration {
+	if a == 0 || b > 0 && b < a {
+		return b
+	}
+	return a
 }
 
 // toCheck says where a relay is: the hosts that have the port of the first.
@@ -173,5 +191,5 @@ func showCheck(r core.Report) local.NetCheck {
 
 func showFamily(p *core.Path) local.NetFamily {
 	return local.NetFamily{UDP: p.UDP, Outside: append([]netip.AddrPort{}, p.Outside...), Mapping: p.Mapping.String(), Filtering: p.Filtering.String(),
-		KeptPort: p.KeptPort.String()}
+		KeptPort: p.KeptPort.String(), Lifetime: p.Lifetime}
 }

@@ -57,9 +57,9 @@ func TestWhoAnswersInARelaysPlaceIsForeign(t *testing.T) {
 }
 
 func TestReportIsShownWhole(t *testing.T) {
-	out := showCheck(core.Draw(&core.Observed{Clock: time.Second, ClockIsKnown: true, Gateway: core.Gateway{Protocols: []string{"PCP"}, Outside: netip.MustParseAddr("203.0.113.5")},
+	out := showCheck(core.Draw(&core.Observed{Clock: time.Second, Lifetime: time.Minute, IPv4: core.Family{Sights: []core.Sight{{}}}, ClockIsKnown: true, Gateway: core.Gateway{Protocols: []string{"PCP"}, Outside: netip.MustParseAddr("203.0.113.5")},
 		Relays: []core.Relay{{Name: "fra-1", Region: "eu", UDP: 1, TLS: 2, MTU: 1500}}}))
-	if *out.Clock != time.Second || out.Ports.Outside.String() != "203.0.113.5" || out.Relays[0].MTU != 1500 || out.IPv4.Outside == nil || len(out.Meaning) == 0 {
+	if *out.Clock != time.Second || out.Ports.Outside.String() != "203.0.113.5" || out.Relays[0].MTU != 1500 || out.IPv4.Outside == nil || out.IPv4.Lifetime != time.Minute || len(out.Meaning) == 0 {
 		t.Fatalf("%+v", out)
 	}
 	if bare := showCheck(core.Draw(&core.Observed{})); bare.Clock != nil || bare.Relays == nil || bare.Ports.Protocols == nil || bare.Ports.Outside != nil {

@@ -3,6 +3,7 @@ package daemon
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -54,6 +55,7 @@ func guidedTo(p *local.PeerPath, s *engine.Status, w *guide.Ways) {
 	p.Path = kindOf(w.Chosen)
 	if w.Chosen.IsValid() {
 		p.Why, p.Since = why(w), ago(w.Ago(w.Since))
+		p.Keepalive, p.KeepaliveWhy = keepalive(w)
 	}
 	switch {
 	case w.Secret.Shared:
@@ -66,7 +68,7 @@ func guidedTo(p *local.PeerPath, s *engine.Status, w *guide.Ways) {
 			RTT: c.RTT, MTU: packetOf(c), Heard: ago(w.Ago(c.Proven))}
 		switch {
 		case c.Way.Relay != 0:
-			out.Kind, out.Relay = "relay", relayName(s, w.Relays[c.Way.Relay])
+			out.Kind, out.Relay = "relay", relayName(s, w.Links[c.Way.Relay].Relay)
 		default:
 			at := c.Way.Remote
 			out.Address = &at
@@ -112,6 +114,26 @@ func why(w *guide.Ways) string {
 	return w.Why.String()
 }
 
+// keepalive says how often the way in use is kept open while nothing else is sent, and why so often.
+func keepalive(w *guide.Ways) (every time.Duration, why string) {
+	measured := "nearly every router remembers for longer; this one's memory is not measured yet"
+	if w.Lifetime > 0 {
+		measured = fmt.Sprintf("the router remembers for at least %v", w.Lifetime)
+	}
+	link := &w.Links[w.Chosen.Relay]
+	switch {
+	case w.Chosen.Direct() && w.Worn:
+		return w.Keep, "a way was lost that had been idle for longer"
+	case w.Chosen.Direct():
+		return w.Keep, measured
+	case link.Keep == 0: // it is down
+		return 0, ""
+	case link.Demands:
+		return link.Keep, "the relay wants to hear from this machine so often"
+	}
+	return link.Keep, measured
+}
+
 func kindOf(w path.Way) string {
 	switch {
 	case w.Relay != 0:
@@ -145,7 +167,7 @@ func taken(s *engine.Status, t *target) (kind, relay string, at *netip.AddrPort)
 	if g := s.Guide(); g != nil {
 		if w, ok := g.Ways(t.key); ok {
 			if w.Chosen.Relay != 0 {
-				return local.PathRelay, relayName(s, w.Relays[w.Chosen.Relay]), nil
+				return local.PathRelay, relayName(s, w.Links[w.Chosen.Relay].Relay), nil
 			}
 			if w.Chosen.Direct() {
 				return local.PathDirect, "", &w.Chosen.Remote

@@ -83,7 +83,7 @@ func (d *Daemon) probe(ctx context.Context, t *target, limit time.Duration) (loc
 	if w, ok := g.Ways(t.key); ok {
 		for _, c := range w.Candidates {
 			if c.Way.Relay != 0 && p.Relay == "" {
-				p.Relay = relayName(t.s, w.Relays[c.Way.Relay])
+				p.Relay = relayName(t.s, w.Links[c.Way.Relay].Relay)
 			}
 		}
 	}

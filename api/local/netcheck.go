@@ -26,6 +26,8 @@ type NetFamily struct {
 	Mapping   string           `json:"mapping"`   // none, independent, address, address and port, unknown (RFC 4787)
 	Filtering string           `json:"filtering"` // independent, address, address and port, unknown
 	KeptPort  string           `json:"kept_port"` // yes, no, unknown
+	// Lifetime is for how long an idle mapping, or a firewall's state, is kept at least, as the daemon has measured since the network changed; absent: it has not. IPv4 only.
+	Lifetime time.Duration `json:"mapping_lifetime_ns,omitempty"`
 }
 
 // NetPorts is what the router says of port mapping.

@@ -20,15 +20,18 @@ type PathRequest struct {
 
 // PeerPath answers it: every way to a peer that is known, and why the one in use was chosen.
 type PeerPath struct {
-	Schema     int         `json:"schema"`
-	Peer       string      `json:"peer"`
-	Network    string      `json:"network"`
-	Address    netip.Addr  `json:"address"`
-	Path       string      `json:"path"`            // direct, relay, idle
-	Why        string      `json:"why,omitempty"`   // in words
-	Since      *time.Time  `json:"since,omitempty"` // since when this way is in use
-	Preshared  string      `json:"preshared_key"`   // none, post-quantum, agreeing
-	Candidates []Candidate `json:"candidates"`      // the one in use first
+	Schema    int        `json:"schema"`
+	Peer      string     `json:"peer"`
+	Network   string     `json:"network"`
+	Address   netip.Addr `json:"address"`
+	Path      string     `json:"path"`            // direct, relay, idle
+	Why       string     `json:"why,omitempty"`   // in words
+	Since     *time.Time `json:"since,omitempty"` // since when this way is in use
+	Preshared string     `json:"preshared_key"`   // none, post-quantum, agreeing
+	// Keepalive is how often something is sent on this way while nothing else is, so that no router in between forgets it; absent: nothing is.
+	Keepalive    time.Duration `json:"keepalive_ns,omitempty"`
+	KeepaliveWhy string        `json:"keepalive_why,omitempty"` // in words
+	Candidates   []Candidate   `json:"candidates"`              // the one in use first
 }
 
 // Candidate is one way to a peer.

@@ -9,10 +9,12 @@ import (
 	"github.com/cvlan/cvlan/internal/core/stun"
 )
 
-// What is worth a word: a path that carries less than IPv6's minimum inside a tunnel, and a clock that endangers certificates.
+// What is worth a word: a path that carries less than IPv6's minimum inside a tunnel, a clock that endangers certificates, and a router that
+// remembers for less than nearly all do.
 const (
-	lowMTU   = 1280 + 80
-	badClock = time.Minute
+	lowMTU      = 1280 + 80
+	badClock    = time.Minute
+	lowLifetime = 25 * time.Second
 )
 
 // meaning says what a report means.
@@ -38,6 +40,9 @@ func meaning(r *Report) (all []string) {
 	}
 	if r.Hairpin == No && r.IPv4.Mapping != MappingNone {
 		say("The NAT does not turn packets back: machines behind it find each other by their local addresses.")
+	}
+	if l := r.IPv4.Lifetime; l > 0 && l < lowLifetime {
+		say("The router forgets early what is idle, some time after %v: this machine sends more often than others, so that it stays in reach.", l)
 	}
 	for _, x := range r.Relays {
 		if x.MTU > 0 && x.MTU < lowMTU {

@@ -68,6 +68,7 @@ type Observed struct {
 	LocalPort    uint16       // of the socket that Sights are about
 	Own          []netip.Addr // this machine's addresses
 	IPv4, IPv6   Family
+	Lifetime     time.Duration // for how long idle mappings of IPv4 are kept at least; 0: not known
 	Hairpin      Answer
 	Gateway      Gateway
 	Relays       []Relay

@@ -47,7 +47,8 @@ type Path struct {
 	Outside   []netip.AddrPort // as servers saw us; each once, at most MaxOutside
 	Mapping   Mapping
 	Filtering stun.Filtering
-	KeptPort  Answer // the NAT kept the socket's port
+	KeptPort  Answer        // the NAT kept the socket's port
+	Lifetime  time.Duration // for how long an idle mapping is kept at least; 0: not known
 }
 
 // MaxOutside is how many outside addresses are told.
@@ -71,6 +72,9 @@ type Report struct {
 func Draw(o *Observed) Report {
 	r := Report{Took: o.Took, IPv4: path(o, &o.IPv4), IPv6: path(o, &o.IPv6), Hairpin: o.Hairpin, Gateway: o.Gateway, Clock: o.Clock, ClockIsKnown: o.ClockIsKnown,
 		Relays: slices.Clone(o.Relays)}
+	if r.IPv4.UDP {
+		r.IPv4.Lifetime = o.Lifetime
+	}
 	if r.IPv4.Mapping == MappingNone {
 		r.Hairpin = Needless
 	}

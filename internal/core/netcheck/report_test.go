@@ -63,11 +63,24 @@ func TestReportSaysWhatItMeans(t *testing.T) {
 		"does not turn packets back":       {Relays: far, IPv4: Family{Sights: eim}, Hairpin: No},
 		"only 1300 bytes":                  {Relays: []Relay{{Name: "fra", UDP: 1, MTU: 1300}}, IPv4: Family{Sights: eim}},
 		"The clock is off by 5m0s":         {Relays: far, Clock: -5 * time.Minute, ClockIsKnown: true},
+		"some time after 12s":              {Relays: far, IPv4: Family{Sights: eim}, Lifetime: 12 * time.Second},
 		"no NAT":                           {Relays: far, IPv4: Family{Sights: sights("198.51.100.1:3478>192.168.1.10:1")}, Own: own},
 	} {
 		if r := Draw(&o); !strings.Contains(strings.Join(r.Meaning, "\n"), want) {
 			t.Errorf("%q is not in %q", want, r.Meaning)
 		}
+	}
+}
+
+// What a network has measured before says nothing of one in which no UDP passes, and a patient router is no news.
+func TestLifetimeIsToldOfWhatPasses(t *testing.T) {
+	o := Observed{Lifetime: 12 * time.Second}
+	if r := Draw(&o); r.IPv4.Lifetime != 0 || strings.Contains(strings.Join(r.Meaning, "\n"), "forgets") {
+		t.Errorf("without UDP: %+v", r)
+	}
+	o = Observed{Lifetime: 90 * time.Second, IPv4: Family{Sights: sights("198.51.100.1:3478>203.0.113.7:1")}}
+	if r := Draw(&o); r.IPv4.Lifetime != 90*time.Second || r.IPv6.Lifetime != 0 || strings.Contains(strings.Join(r.Meaning, "\n"), "forgets") {
+		t.Errorf("a patient one: %+v", r)
 	}
 }
 

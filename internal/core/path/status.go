@@ -51,7 +51,9 @@ type Status struct {
 	Hunts      int           // in a row without a direct way
 	NextHunt   mono.Time
 	Guessing   bool
-	Candidates []Candidate // the chosen way first, then those that work
+	Keep       time.Duration // between the pings that keep a direct way open on which nothing else goes
+	Worn       bool          // Keep is less than what was measured of our NAT suggests, because a way was lost
+	Candidates []Candidate   // the chosen way first, then those that work
 }
 
 // Status tells what is known about the ways to a peer. A peer that nothing is wanted of has the candidates of the map only.
@@ -64,7 +66,8 @@ func (f *Finder) Status(id Peer) (Status, bool) {
 	if s == nil {
 		return Status{Candidates: f.asleep(p)}, true
 	}
-	st := Status{Chosen: s.chosen, Why: s.why, Since: s.chosenAt, Mapping: s.theirs, Hunts: s.hunt.n, Guessing: f.guesses.by == s}
+	st := Status{Chosen: s.chosen, Why: s.why, Since: s.chosenAt, Mapping: s.theirs, Hunts: s.hunt.n, Guessing: f.guesses.by == s,
+		Keep: f.keep, Worn: f.worn > 0 && f.keep == f.worn}
 	if s.direct() == nil {
 		st.NextHunt = s.hunt.at
 	}

@@ -39,17 +39,19 @@ func (p *pulse) answered(now mono.Time) { p.last, p.doubt, p.asks = now, mono.Ne
 // doubtful reports whether an answer is late: other lanes are better now.
 func (p *pulse) doubtful() bool { return p.asks > 1 }
 
-// idleEvery is how often an idle link is asked.
-func (n *link) idleEvery() time.Duration {
-	nat := n.l.cfg.NATTimeout
-	return max(idleLeast, min(time.Duration(n.welcome.Idle)*time.Second/4, nat-min(5*time.Second, nat/5)))
+// idleEvery is how often an idle link is asked, and whether that is because the relay demands it and not the NAT.
+func (n *link) idleEvery() (every time.Duration, demanded bool) {
+	nat, relay := n.l.cfg.NATTimeout, time.Duration(n.welcome.Idle)*time.Second/4
+	nat -= min(5*time.Second, nat/5)
+	return max(idleLeast, min(relay, nat)), relay < nat
 }
 
 // due is when the next question is to leave of a link without doubt.
 func (n *link) due(now mono.Time) mono.Time {
 	p := &n.pulse
 	if now.Sub(n.used) >= usedFor {
-		return p.last.Add(n.idleEvery())
+		every, _ := n.idleEvery()
+		return p.last.Add(every)
 	}
 	return min(max(p.last, p.fed).Add(stillAfter), p.last.Add(sureFor))
 }

@@ -144,6 +144,8 @@ type Status struct {
 	Leaving  bool // the relay drains
 	Remote   netip.AddrPort
 	RTT      time.Duration // 0: not known
+	Keep     time.Duration // between questions while nothing else goes; 0: the link is down
+	Demands  bool          // Keep is what the relay demands, for the NAT would do with less
 	Channels int
 }
 
@@ -153,8 +155,12 @@ func (l *Links) Status() (all []Status) {
 		if n == nil {
 			continue
 		}
-		all = append(all, Status{Slot: n.slot, Relay: n.k.id, Up: n.up(), Carried: !n.bound && n.conn != 0, Home: n.k == l.home, Standby: n.k == l.standby,
-			Leaving: n.k.leaving, Remote: n.remote, RTT: n.k.rtt, Channels: len(n.channels)})
+		s := Status{Slot: n.slot, Relay: n.k.id, Up: n.up(), Carried: !n.bound && n.conn != 0, Home: n.k == l.home, Standby: n.k == l.standby,
+			Leaving: n.k.leaving, Remote: n.remote, RTT: n.k.rtt, Channels: len(n.channels)}
+		if n.up() {
+			s.Keep, s.Demands = n.idleEvery()
+		}
+		all = append(all, s)
 	}
 	return all
 }

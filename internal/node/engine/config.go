@@ -135,6 +135,7 @@ type Guide interface {
 	Ways(key.WGPublic) (guide.Ways, bool)
 	Using() map[key.WGPublic]ident.Relay
 	Links() []relayed.Status
+	Lifetime() time.Duration
 	Probe(ctx context.Context, peer key.WGPublic) (time.Duration, error)
 }
 

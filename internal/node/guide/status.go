@@ -14,9 +14,10 @@ import (
 // Ways is what is known of the ways to a peer.
 type Ways struct {
 	path.Status
-	Relays [maxSlots + 1]ident.Relay // which relay each slot is
-	Secret quantum.Status
-	now    mono.Time
+	Links    [maxSlots + 1]relayed.Status // by slot
+	Lifetime time.Duration                // see Guide.Lifetime
+	Secret   quantum.Status
+	now      mono.Time
 }
 
 // Ago says how long ago an instant in w was; 0 for Never.
@@ -34,7 +35,7 @@ func (g *Guide) Ways(peer key.WGPublic) (w Ways, ok bool) {
 		if m == nil {
 			return
 		}
-		ok, w.now = true, now
+		ok, w.now, w.Lifetime = true, now, g.own.lifetime.Known()
 		if m.talk == nil {
 			for _, c := range m.where.candidates() {
 				w.Candidates = append(w.Candidates, path.Candidate{Way: path.Way{Remote: c.Addr}, Kind: c.Kind})
@@ -43,9 +44,17 @@ func (g *Guide) Ways(peer key.WGPublic) (w Ways, ok bool) {
 		}
 		w.Status, _ = g.finder.Status(m.id)
 		w.Secret, _ = g.secrets.Status(peer)
-		w.Relays = g.relays()
+		for _, s := range g.links.Status() {
+			w.Links[s.Slot] = s
+		}
 	})
 	return w, ok
+}
+
+// Lifetime is for how long the NAT or firewall before this node keeps an idle mapping of IPv4 at least, as measured; 0: it has not been yet.
+func (g *Guide) Lifetime() (d time.Duration) {
+	g.do(func(mono.Time) { d = g.own.lifetime.Known() })
+	return d
 }
 
 // Using tells of every peer which relay its datagrams go through; those that go directly, or nowhere, are left out.

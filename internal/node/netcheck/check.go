@@ -51,6 +51,8 @@ type Config struct {
 	Gateway, Gateway6 func(context.Context) portmap.State
 	// Clock tells the controller's clock less ours; nil: not known.
 	Clock func(context.Context) (time.Duration, error)
+	// Lifetime is for how long idle mappings of IPv4 are kept at least, which takes longer to find out than a check may; 0: not known.
+	Lifetime time.Duration
 	// PathMTU is what the system knows a path to carry (sock.PathMTU); where it knows nothing the size is not told, because the system
 	// may have cut the questions. nil: the sockets never cut.
 	PathMTU func(netip.Addr) (int, error)
@@ -74,7 +76,7 @@ func Run(ctx context.Context, cfg *Config) core.Report {
 	ctx, cancel := context.WithTimeout(ctx, Limit)
 	defer cancel()
 	begun := time.Now()
-	c := &check{cfg: cfg, clock: mono.NewClock()}
+	c := &check{cfg: cfg, clock: mono.NewClock(), seen: core.Observed{Lifetime: cfg.Lifetime}}
 	relays := cfg.Relays[:min(len(cfg.Relays), MaxRelays)]
 	for _, r := range relays {
 		c.seen.Relays = append(c.seen.Relays, core.Relay{Name: r.Name, Region: r.Region})

@@ -32,6 +32,9 @@ func TestAMachineIsReachedBehindARouterThatForgetsInSilence(t *testing.T) {
 			if took := time.Since(begin); took > time.Second {
 				t.Errorf("it took %v", took)
 			}
+			if p := a.Path("b"); p.Keepalive == 0 || p.Keepalive >= c.Lifetime || p.KeepaliveWhy != "the router remembers for at least 12s" {
+				t.Errorf("the way is kept open every %v: %s", p.Keepalive, p.KeepaliveWhy)
+			}
 		}
 	})
 }

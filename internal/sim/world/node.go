@@ -245,6 +245,16 @@ func (n *Node) ReachesBy(limit time.Duration, peer, path string) (relay string) 
 	return last.Relay
 }
 
+// Path is what the node says of the way to a peer.
+func (n *Node) Path(peer string) local.PeerPath {
+	n.w.T.Helper()
+	p, err := n.live.Path(n.w.Background(), local.PathRequest{Peer: peer})
+	if err != nil {
+		n.w.T.Fatalf("%s tells of the path to %s: %v", n.Name, peer, err)
+	}
+	return p
+}
+
 // device makes a TUN device with a name of this machine's, and the host behind it.
 func (n *Node) device(name string, mtu int) tun.Device {
 	if name == "" {
