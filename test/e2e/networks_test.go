@@ -3,6 +3,9 @@
 package e2e
 
 import (
+	"encoding/json"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -86,4 +89,50 @@ func TestBothRestartWithoutTheControllerAndMeet(t *testing.T) {
 	if m := n[0].in(office); m.State != local.Offline {
 		t.Errorf("with the controller away it is %s", m.State)
 	}
+}
+
+// Routers that forget after 15 seconds what is idle, where most wait for minutes. A machine finds that out, says so, and keeps the way of a resting pair open.
+func TestAPairRestsBehindRoutersThatForget(t *testing.T) {
+	const forgets = 15 * time.Second
+	w := beginWithin(t, 3*storyTime)
+	_, n, _, _ := w.apart(0, fmt.Sprintf("linux+t%.0f", forgets.Seconds()), fmt.Sprintf("port+t%.0f", forgets.Seconds()))
+	for _, one := range n {
+		w.eventually(2*storyTime, one.Host.Name()+" knows its router", func() error {
+			<-time.After(5 * time.Second) // a check is work
+			var c local.NetCheck
+			w.must(json.Unmarshal([]byte(one.types("netcheck", "--json")), &c))
+			if l := c.IPv4.Lifetime; l == 0 || l > forgets {
+				return fmt.Errorf("it says that what is idle is kept for %v", l)
+			}
+			return nil
+		})
+	}
+	if said := n[0].types("netcheck"); !strings.Contains(said, "The router forgets early what is idle") || !strings.Contains(said, "remembered for at least 1") {
+		t.Errorf("netcheck says:\n%s", said)
+	}
+	n[0].reachesBy("n2", local.PathDirect, heals)
+	n[1].reachesBy("n1", local.PathDirect, heals)
+	before, rests := n[0].pathTo("n2"), time.Now()
+	if before.Keepalive == 0 || before.Keepalive >= forgets {
+		t.Errorf("the way is kept open every %v, as %s", before.Keepalive, before.KeepaliveWhy)
+	}
+	w.eventually(3*time.Minute, "the pair has rested", func() error {
+		<-time.After(time.Second) // nobody has to ask more often
+		if now := n[0].pathTo("n2"); now.Path != local.PathDirect || !now.Since.Equal(*before.Since) && now.Since.Sub(*before.Since).Abs() > time.Second {
+			t.Fatalf("after %v of rest the way is %s since %v, because %s", time.Since(rests), now.Path, now.Since, now.Why)
+		}
+		if rested := time.Since(rests); rested < 100*time.Second {
+			return fmt.Errorf("for %v", rested)
+		}
+		return nil
+	})
+	if way, _ := n[1].by("n1"); way != local.PathDirect {
+		t.Errorf("the first echo after it takes the way %q", way)
+	}
+}
+
+// pathTo is what a node says of the way to a peer.
+func (n *node) pathTo(peer string) (p local.PeerPath) {
+	n.w.must(json.Unmarshal([]byte(n.types("peers", "path", "--json", peer)), &p))
+	return p
 }

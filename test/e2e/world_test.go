@@ -51,12 +51,18 @@ type heard struct{ command, output string }
 // begin starts a story in a laboratory of its own.
 func begin(t *testing.T) *world {
 	t.Helper()
+	return beginWithin(t, storyTime)
+}
+
+// beginWithin starts one that takes longer than others.
+func beginWithin(t *testing.T, limit time.Duration) *world {
+	t.Helper()
 	t.Parallel()
 	lab.NeedTUN(t)
 	if *bin == "" {
 		t.Fatal("say where the programs are: go test … -args -bin DIR (make e2e does)")
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), storyTime)
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	t.Cleanup(cancel)
 	w := &world{t: t, ctx: ctx, lab: lab.New(t)}
 	w.set = deploy.Set{Bin: *bin, Heard: w.hear}
