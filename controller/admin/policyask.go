@@ -11,6 +11,7 @@ import (
 	"github.com/cvlan/cvlan/policy/acl"
 	"github.com/cvlan/cvlan/policy/compile"
 	"github.com/cvlan/cvlan/policy/explain"
+	"github.com/cvlan/cvlan/proto/control"
 )
 
 // maxPairs bounds the pairs of nodes that one question is answered for.
@@ -141,7 +142,8 @@ func (s *server) comparePolicy(ctx context.Context, t *tenant, in *admin.Compare
 			Opened: services(d.Opened), Closed: services(d.Closed)})
 	}
 	slices.SortStableFunc(out.Body.Differences, func(a, b admin.PolicyDifference) int {
-		return cmp.Or(cmp.Compare(a.Src.Sample, b.Src.Sample), cmp.Compare(a.Dst.Sample, b.Dst.Sample))
+		return cmp.Or(cmp.Compare(a.Src.Sample, b.Src.Sample), control.CompareRoutes(a.Src.Behind, b.Src.Behind),
+			cmp.Compare(a.Dst.Sample, b.Dst.Sample), control.CompareRoutes(a.Dst.Behind, b.Dst.Behind))
 	})
 	return out, nil
 }

@@ -141,6 +141,11 @@ func (s *server) foresee(ctx context.Context, t *tenant, n store.Network, doc *a
 	var cut []loss
 	var unmet []compile.Unmet
 	var pairs int
+	var routes []approval
+	routers, err := s.routers(ctx, t, n, doc)
+	if err != nil {
+		return err
+	}
 	plains, err := t.Plains(ctx, n.ID)
 	if err != nil {
 		return err
@@ -158,6 +163,7 @@ func (s *server) foresee(ctx context.Context, t *tenant, n store.Network, doc *a
 		}
 		cut = s.losses(c, next, users)
 		unmet, pairs = next.Unmet(1, pairing(plains))
+		routes = approvals(next, routers)
 		if c.Len() > 1 && allows(c.Document()) && !allows(doc) {
 			r.Problems = append(r.Problems, admin.PolicyProblem{Severity: "warning",
 				What: fmt.Sprintf("no rule allows anything: the %d nodes of the network lose each other", c.Len())})
@@ -166,6 +172,7 @@ func (s *server) foresee(ctx context.Context, t *tenant, n store.Network, doc *a
 	if err != nil {
 		return err
 	}
+	r.Problems = append(r.Problems, tellApprovals(routes)...)
 	for i, number := range idle {
 		if i == maxIdle {
 			r.Problems = append(r.Problems, admin.PolicyProblem{Severity: "warning", What: fmt.Sprintf("%d more rules are about nobody now", len(idle)-maxIdle)})
