@@ -187,5 +187,8 @@ func (p *parser) approvers(v *hujson.Value, path string) {
 			p.doc.Routes = append(p.doc.Routes, a)
 		})},
 		field{"exitNode", func(v *hujson.Value, path string) { p.doc.ExitNode = owners(v, path) }},
+		field{"services", func(v *hujson.Value, path string) {
+			p.add(Problem{Pos: p.pos(v.StartOffset), Warning: true, Path: path, What: "services do not exist here: kept, and approves nothing"})
+		}},
 	)
 }

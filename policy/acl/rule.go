@@ -41,8 +41,8 @@ func (p *parser) common(d *draft) []field {
 				p.action(d, t)
 			}
 		}},
-		{"src", func(v *hujson.Value, path string) { d.src, d.hasSrc = p.strs(v, path), true }},
-		{"dst", func(v *hujson.Value, path string) { d.dst, d.hasDst = p.strs(v, path), true }},
+		{"src", func(v *hujson.Value, path string) { d.src, d.hasSrc = append(d.src, p.strs(v, path)...), true }},
+		{"dst", func(v *hujson.Value, path string) { d.dst, d.hasDst = append(d.dst, p.strs(v, path)...), true }},
 		{"priority", func(v *hujson.Value, path string) { d.Priority = p.integer(v, path, -MaxPriority, MaxPriority) }},
 		{"when", func(v *hujson.Value, path string) { d.When = p.window(v, path) }},
 		{"require", func(v *hujson.Value, path string) {
@@ -60,6 +60,12 @@ func (p *parser) common(d *draft) []field {
 			d.Description = t.string
 		}},
 	}
+}
+
+// old reads a list that stands under the name that it had once.
+func (p *parser) old(v *hujson.Value, path, name string) []text {
+	p.add(Problem{Pos: p.pos(v.StartOffset), Warning: true, Path: path, What: "an old spelling", Hint: `write "` + name + `"`})
+	return p.strs(v, path)
 }
 
 func (p *parser) action(d *draft, t text) {
@@ -83,8 +89,8 @@ func (p *parser) acl(v *hujson.Value, path string) {
 			}
 			d.proto, d.hasProto = p.str(v, path)
 		}},
-		field{"users", func(v *hujson.Value, path string) { p.fail(v, path, "an old spelling", `write "src"`) }},
-		field{"ports", func(v *hujson.Value, path string) { p.fail(v, path, "an old spelling", `write "dst"`) }},
+		field{"users", func(v *hujson.Value, path string) { d.src, d.hasSrc = append(d.src, p.old(v, path, "src")...), true }},
+		field{"ports", func(v *hujson.Value, path string) { d.dst, d.hasDst = append(d.dst, p.old(v, path, "dst")...), true }},
 	)
 	if !p.object(v, path, fields...) || !p.complete(v, &d) {
 		return

@@ -14,6 +14,7 @@ func (p *parser) tests(v *hujson.Value, path string) {
 		var accept, deny []text
 		ok := p.object(v, path,
 			field{"src", func(v *hujson.Value, path string) { src, _ = p.str(v, path) }},
+			field{"user", func(v *hujson.Value, path string) { src, _ = p.str(v, path) }}, // as "allow" is: an old spelling
 			field{"proto", func(v *hujson.Value, path string) { proto, _ = p.str(v, path) }},
 			field{"accept", func(v *hujson.Value, path string) { accept = append(accept, p.strs(v, path)...) }},
 			field{"allow", func(v *hujson.Value, path string) { accept = append(accept, p.strs(v, path)...) }},
