@@ -67,14 +67,22 @@ func (p *Pair) ReturnOpening(last uint64) {
 // OpeningLent reports whether it is lent.
 func (p *Pair) OpeningLent() bool { return p.floor.Load() == lent }
 
-func (p *Pair) stray() {
-	if !p.astray.Load() {
-		p.astray.Store(true)
+// Stray marks that a datagram has come here, to an address of ours, though opening is lent. An invalid address stands for every way that leads to
+// none, such as a relay's.
+func (p *Pair) Stray(to netip.Addr) {
+	if p.astray.Load() == nil {
+		at := to // only this one is kept
+		p.astray.Store(&at)
 	}
 }
 
-// Strayed reports whether something has come here since it was asked last, though opening was lent.
-func (p *Pair) Strayed() bool { return p.astray.Swap(false) }
+// Strayed returns where something has come to since it was asked last, though opening was lent; false: nothing has.
+func (p *Pair) Strayed() (to netip.Addr, ok bool) {
+	if at := p.astray.Swap(nil); at != nil {
+		return *at, true
+	}
+	return to, false
+}
 
 // Carried marks what others have carried with what they were lent: their last numbers, and how many bytes of inner packets since it was called
 // before. It reports whether the owner should be told, as Sent and Received do. One goroutine at a time calls it.

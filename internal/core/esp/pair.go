@@ -2,6 +2,7 @@ package esp
 
 import (
 	"encoding/binary"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -10,7 +11,7 @@ import (
 )
 
 // Pair is an SA in each direction, with their counters. Apart from those, the replay window and a few marks, which are atomic, it never
-// changes. All its methods may be called by any number of goroutines at once, and none allocates.
+// changes. All its methods may be called by any number of goroutines at once, and none that is called for a packet allocates.
 type Pair struct {
 	form          form
 	seal          sealer
@@ -26,12 +27,12 @@ type Pair struct {
 	selectors     selectors
 	activity      *activity
 
-	proven atomic.Bool // a worker has received something
-	stale  atomic.Bool // a worker has found it due for replacement
-	waits  atomic.Bool // the owner wants to know when it is proven
-	noted  atomic.Bool // the owner knows that it is stale
-	ended  atomic.Bool // the owner has deleted it: it seals no more
-	astray atomic.Bool // something came here, though opening is lent
+	proven atomic.Bool                // a worker has received something
+	stale  atomic.Bool                // a worker has found it due for replacement
+	waits  atomic.Bool                // the owner wants to know when it is proven
+	noted  atomic.Bool                // the owner knows that it is stale
+	ended  atomic.Bool                // the owner has deleted it: it seals no more
+	astray atomic.Pointer[netip.Addr] // where something came to, though opening is lent; nil: nothing did
 
 	_     [64]byte      // senders and receivers shall not share a cache line
 	next  atomic.Uint64 // lent: others seal
@@ -131,7 +132,6 @@ func (p *Pair) Open(now mono.Time, datagram []byte) ([]byte, Drop) {
 	}
 	switch floor := p.floor.Load(); {
 	case floor == lent:
-		p.stray()
 		return nil, DropLent
 	case seq <= floor || !p.fresh(seq):
 		return nil, DropReplayed

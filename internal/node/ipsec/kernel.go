@@ -37,7 +37,8 @@ const (
 	// lookEvery is how often the kernel is asked what it has carried while it carries something, restEvery while it does not.
 	lookEvery = time.Second
 	restEvery = 5 * time.Second
-	// settling is for how long after a loan datagrams may come here that were on their way: they are lost.
+	// settling is for how long after a loan datagrams may come here that were on their way to the address where the kernel takes them: they are
+	// lost. One that comes elsewhere, because the peer's way has changed since, has never been on that way.
 	settling = time.Second
 	// shyness is for how long a peer's packets are opened here after some have come where the kernel does not see them, by a relay or to another
 	// address of ours: until it is known where they come to now.

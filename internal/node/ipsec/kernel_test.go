@@ -98,8 +98,8 @@ func (m *memory) Take(all []sock.Taking) error {
 
 func (m *memory) Source(netip.Addr) (netip.Addr, error) { return netip.MustParseAddr("192.0.2.1"), nil }
 
-// lent has a's side start anew with a kernel, and both meet.
-func (w *world) lent() *memory {
+// lent has a's side start anew with a kernel, and both meet for a while.
+func (w *world) lent(while time.Duration) *memory {
 	w.Helper()
 	m := &memory{sas: map[uint32]xfrm.SA{}, used: map[uint32]xfrm.Use{}, leads: map[uint32]uint32{}}
 	w.a.Close()
@@ -109,9 +109,34 @@ func (w *world) lent() *memory {
 	w.a.SetSources([]netip.Addr{w.a.Addr})
 	w.a.Knows(w.b.End)
 	w.a.Says(w.b.End, 0, 10)
-	w.Pass(10 * time.Second)
+	w.Pass(while)
 	w.b.WantHeard(0, 10)
 	return m
+}
+
+// A way changes to another address of ours as soon as a pair has been lent, as from IPv4 to IPv6. What comes there is not the kernel's, and is opened here from
+// the first packet on. What comes where the kernel takes it may have been on its way: the kernel goes on.
+func TestAWayThatChangesDuringALoanLosesNothing(t *testing.T) {
+	for _, elsewhere := range []bool{true, false} {
+		inWorld(t, gcm(), func(w *world) {
+			m := w.lent(2 * rtt)
+			lent := slices.Clone(m.taken)
+			if elsewhere {
+				if err := w.a.Sock.Move(netip.AddrFrom4([4]byte{192, 0, 2, 101})); err != nil {
+					w.Fatal(err)
+				}
+				w.a.Wake() // a message of IKE tells b
+				w.Pass(2 * rtt)
+			}
+			w.b.Says(w.a.End, 20, 30)
+			w.Pass(3 * rtt)
+			if elsewhere {
+				w.a.WantHeard(20, 30)
+			} else if w.a.Heard(); !slices.Equal(m.taken, lent) {
+				w.Errorf("the kernel takes %v, and %v before", m.taken, lent)
+			}
+		})
+	}
 }
 
 // nosy is a filter that wants to see every packet.
@@ -122,7 +147,7 @@ func (nosy) In(mono.Time, []byte, int, bool) bool  { return true }
 
 func TestAPairIsLentWhileNothingIsFiltered(t *testing.T) {
 	inWorld(t, gcm(), func(w *world) {
-		m := w.lent()
+		m := w.lent(10 * time.Second)
 		if len(m.sas) != 2 || len(m.taken) != 1 || len(m.admitted) != 1 || len(m.leads) != 1 {
 			w.Fatalf("%+v", m)
 		}
@@ -151,7 +176,7 @@ func TestAPairIsLentWhileNothingIsFiltered(t *testing.T) {
 
 func TestAPairOfUnknownNumbersIsUsedNoMore(t *testing.T) {
 	inWorld(t, gcm(), func(w *world) {
-		m := w.lent()
+		m := w.lent(10 * time.Second)
 		was := m.taken[0].SPI
 		m.now(func() { m.lost = true })
 		w.a.SetFilter(nosy{})

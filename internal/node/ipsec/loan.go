@@ -100,7 +100,8 @@ func (k *kernel) ended(now mono.Time, s esp.SPI) {
 // strayed takes a pair's opening back when its packets come where the kernel does not see them.
 func (k *kernel) strayed(now mono.Time, pair *esp.Pair) {
 	l := k.loans[pair]
-	if !pair.Strayed() || l == nil || l.in == nil || now.Sub(l.in.since) < settling {
+	to, ok := pair.Strayed()
+	if !ok || l == nil || l.in == nil || to == l.in.To.Addr() && now.Sub(l.in.since) < settling {
 		return
 	}
 	if g := k.guests[l.peer]; g != nil {

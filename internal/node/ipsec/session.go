@@ -9,7 +9,10 @@ import (
 // session is a pair of SAs as workers use it. Reserve, Sent and Usable are the pair's own.
 type session struct{ *esp.Pair }
 
-var _ tunnel.Session = session{}
+var (
+	_ tunnel.Session  = session{}
+	_ tunnel.Lendable = session{}
+)
 
 // A tunnel gives a packet as much room as ESP needs.
 var _ [tunnel.Overhead - esp.Overhead]struct{}

@@ -246,6 +246,13 @@ const lendsWithin = 10
 // again has a datagram come once more, because the kernel is to open it, and did not when it came. The owner may be about to lend the
 // session at this moment: that is waited for. What comes here even so is lost soon after.
 func (w *inbound) again(now mono.Time, datagram []byte, at *place, s Session) {
+	if s, ok := s.(Lendable); ok {
+		_, to, direct := at.direct()
+		if !direct {
+			to = netip.Addr{}
+		}
+		s.Stray(to)
+	}
 	switch {
 	case now.Sub(w.waited) < waitEvery:
 		w.t.owner.note(s)

@@ -45,6 +45,13 @@ type Session interface {
 	Index() uint32
 }
 
+// Lendable is a Session whose packets may be opened elsewhere, so that Open refuses them (Lent).
+type Lendable interface {
+	// Stray says that a datagram for it came to an address of ours all the same. An invalid address stands for every way that leads to none of
+	// them on the tunnel's own port, such as a relay's.
+	Stray(to netip.Addr)
+}
+
 // Overhead is the most that any protocol adds to a packet: header, padding, trailer and tag, in bytes.
 const Overhead = 64
 

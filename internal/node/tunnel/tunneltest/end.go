@@ -20,6 +20,7 @@ type End struct {
 	Addr netip.Addr // inside
 	Home netip.Addr // outside
 	Twin *tun.Twin
+	Sock *sock.Memory
 
 	name key.WGPublic // zero: by its number
 }
@@ -32,12 +33,12 @@ func NewEnd(t testing.TB, n byte) *End {
 // Start starts the end, or starts it anew without peers.
 func (e *End) Start(l *Links, transports map[tunnel.Class]tunnel.Build) {
 	e.T.Helper()
-	s, err := l.Open(sock.Config{}, e.Home)
-	if err != nil {
+	var err error
+	if e.Sock, err = l.Open(sock.Config{}, e.Home); err != nil {
 		e.T.Fatal(err)
 	}
 	e.Twin = tun.NewTwin(tun.Config{})
-	if e.Tunnel, err = tunnel.New(tunnel.Config{Self: e.Name(), TUN: e.Twin, Sockets: []sock.Socket{s}, Transports: transports}); err != nil {
+	if e.Tunnel, err = tunnel.New(tunnel.Config{Self: e.Name(), TUN: e.Twin, Sockets: []sock.Socket{e.Sock}, Transports: transports}); err != nil {
 		e.T.Fatal(err)
 	}
 }
