@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cvlan/cvlan/api/local"
+	"github.com/cvlan/cvlan/internal/lab"
 )
 
 // speaks waits until packets for a peer leave by a protocol, and returns the cipher.
@@ -29,21 +30,47 @@ func (n *node) speaks(peer, protocol string, limit time.Duration) (cipher string
 	return cipher
 }
 
-// pair is what a node has of ESP with a peer that seals.
-func (n *node) pair(peer string) (sealing local.ESPSA) {
+// pairs is what a node has of IPsec with a peer.
+func (n *node) pairs(peer string) (with local.IPsecPeer) {
 	n.w.t.Helper()
 	var s local.IPsec
 	n.w.must(json.Unmarshal([]byte(n.types("ipsec", "sas", "--json")), &s))
 	for _, net := range s.Networks {
 		for _, p := range net.Peers {
-			for _, e := range p.ESP {
-				if p.Name == peer && e.State == "sealing" {
-					sealing = e
-				}
+			if p.Name == peer {
+				with = p
 			}
 		}
 	}
+	return with
+}
+
+// pair is what a node has of ESP with a peer that seals.
+func (n *node) pair(peer string) (sealing local.ESPSA) {
+	n.w.t.Helper()
+	for _, e := range n.pairs(peer).ESP {
+		if e.State == "sealing" {
+			sealing = e
+		}
+	}
 	return sealing
+}
+
+// hasOne waits until a node has one IKE SA and one pair of ESP with a peer, beside those that end.
+func (n *node) hasOne(peer string, limit time.Duration) {
+	n.w.t.Helper()
+	n.w.eventually(limit, n.Host.Name()+" has one pair with "+peer, func() error {
+		with, live := n.pairs(peer), 0
+		for _, e := range with.ESP {
+			if e.State != "ending" {
+				live++
+			}
+		}
+		if len(with.IKE) != 1 || live != 1 {
+			return fmt.Errorf("it has %+v", with)
+		}
+		return nil
+	})
 }
 
 const requires = `{"acls": [{"src": ["*"], "dst": ["*:*"], "require": ["ipsec"]}]}`
@@ -117,4 +144,37 @@ func TestIPsecThroughARelay(t *testing.T) {
 		t.Errorf("terminate says %q", got)
 	}
 	n[0].reaches("n2", heals)
+}
+
+// One of two is killed while people change what both speak, at another moment of the change each time, and packets go both ways. Started again, both
+// speak what was chosen, and of IPsec one pair is left.
+func TestAKillAmidAChangeOfProtocol(t *testing.T) {
+	w := begin(t)
+	_, n, _ := w.town(2)
+	a, b := n[0], n[1]
+	for _, x := range n { // messages of both cross for sure
+		x.Host.Degrade(lab.Quality{Delay: 15 * time.Millisecond})
+	}
+	a.reaches("n2", soon)
+	there, back := a.sends(b), b.sends(a)
+	for round := range 10 {
+		at, to, victim := time.Now(), []string{local.IPsecProtocol, local.WireGuardProtocol}[round%2], n[round/2%2]
+		changed := make(chan struct{})
+		go func() {
+			defer close(changed)
+			_, _ = a.CLI(w.ctx, "set", "protocol", to) // it is said again if this daemon is the one that is killed
+		}()
+		<-time.After(time.Duration(round) * 20 * time.Millisecond) // the moment: a command and the change itself take about that long
+		victim.Proc.Kill()
+		<-changed
+		victim.start()
+		a.types("set", "protocol", to)
+		a.speaks("n2", to, soon)
+		b.speaks("n1", to, soon)
+		t.Logf("%s amid a change to %s: %v, %v", victim.Host.Name(), to, w.flows(there, at, soon), w.flows(back, at, soon))
+		if to == local.IPsecProtocol {
+			a.hasOne("n2", soon)
+			b.hasOne("n1", soon)
+		}
+	}
 }
