@@ -82,7 +82,7 @@ func (o *ipsecOptions) printSAs(s local.IPsec) {
 		head.Row(iox.Cell(iox.Bold, n.Name), n.Identity)
 		head.Print(o.IO)
 		if len(n.Peers) == 0 {
-			o.IO.Printf("  no peer is spoken with by IPsec; after cvlan set protocol ipsec they follow within a moment")
+			o.IO.Printf("  there are no associations now; the first packet to a peer makes them, if IPsec is what both speak: cvlan status, cvlan set protocol ipsec")
 		}
 		for _, p := range n.Peers {
 			o.IO.Printf("")
@@ -106,7 +106,11 @@ func (o *ipsecOptions) printPeer(now time.Time, p local.IPsecPeer) {
 	}
 	for _, s := range p.ESP {
 		t.Row("ESP", s.In+" in, "+s.Out+" out", s.Cipher+inKernel[s.Kernel])
-		t.Row(" ", fmt.Sprintf("%s, made %s, %d packets sent", s.State, since(now, s.Since), s.Sent), "rekeyed "+ahead(now, s.Rekey))
+		next := "rekeyed " + ahead(now, s.Rekey)
+		if s.State == "ending" {
+			next = "opens what comes late"
+		}
+		t.Row(" ", fmt.Sprintf("%s, made %s, %d packets sent", s.State, since(now, s.Since), s.Sent), next)
 	}
 	t.Print(o.IO)
 }
