@@ -47,6 +47,7 @@ func (s *sa) authRequest(in inbound, out *Out) {
 	}
 	if x.mobile {
 		ps = append(ps, msg.Notify{Kind: msg.MOBIKESupported})
+		ps = append(ps, s.m.further(x.path.Local.Addr())...)
 	}
 	s.reply(in, ps, out)
 	x.unique(out)

@@ -55,6 +55,7 @@ func (s *sa) sendAuth(out *Out) error {
 	}
 	if !p.Follows {
 		ps = append(ps, msg.Notify{Kind: msg.MOBIKESupported})
+		ps = append(ps, s.m.further(o.path.Local.Addr())...)
 	}
 	return s.ask(msg.IKEAuth, ps, nil, out)
 }

@@ -29,6 +29,7 @@ func (x *session) informRequest(s *sa, in inbound, out *Out) {
 		}
 	}
 	x.obey(in.payloads)
+	x.learnReach(in.payloads)
 	if c, ok := msg.Notified(in.payloads, msg.Cookie2); ok {
 		ps = append(ps, c)
 	}

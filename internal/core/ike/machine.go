@@ -28,6 +28,7 @@ type Machine struct {
 	names    map[string][]*session
 	baker    baker
 	hints    hints
+	reach    []netip.Addr // of ours; see Reachable
 	lastID   ID
 	schedule agenda.Agenda[*sa]
 	method   func(msg.TransformID) (crypt.Method, error) // crypt.NewMethod; the simulation, which has no secrets, has cheaper ones

@@ -55,7 +55,8 @@ func (t *move) String() string { return "move" }
 
 func (t *move) begin(x *session, _ *Out) (msg.Exchange, []msg.Payload, bool) {
 	i, r := x.sa.spis()
-	return msg.Informational, append([]msg.Payload{msg.Notify{Kind: msg.UpdateSAAddresses}}, natPayloads(i, r, t.path(x))...), true
+	ps := append([]msg.Payload{msg.Notify{Kind: msg.UpdateSAAddresses}}, natPayloads(i, r, t.path(x))...)
+	return msg.Informational, append(ps, x.m.further(t.path(x).Local.Addr())...), true
 }
 
 func (t *move) path(x *session) Path {

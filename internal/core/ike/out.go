@@ -24,6 +24,8 @@ func (o *Out) Reset() {
 type Transmit struct {
 	Path Path
 	Data []byte // not to be changed
+	// Beside is the session's own path, where this is a copy to a further address of the peer. The ports are the same.
+	Beside Path
 }
 
 // ID names what we have with a peer from Initiate, or Up, to Down. It outlives the IKE SAs that replace each other.
@@ -120,6 +122,6 @@ type ChildSA struct {
 
 func (o *Out) transmit(p Path, datagrams ...[]byte) {
 	for _, d := range datagrams {
-		o.Transmits = append(o.Transmits, Transmit{p, d})
+		o.Transmits = append(o.Transmits, Transmit{Path: p, Data: d})
 	}
 }

@@ -146,7 +146,7 @@ func (x *session) join(s *sa) {
 func (x *session) serve(s *sa, out *Out) {
 	if p := x.sa.pending; p != nil {
 		switch p.task.(type) {
-		case *probe, *move, *prove, *outlive:
+		case *probe, *move, *prove, *tell, *outlive:
 			x.queue = slices.Insert(x.queue, 0, p.task)
 			x.sa.pending = nil
 		}

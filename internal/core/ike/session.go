@@ -2,6 +2,7 @@ package ike
 
 import (
 	"bytes"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -20,7 +21,8 @@ type session struct {
 	began    bool // we began the first IKE SA
 	path     Path
 	nat      NAT
-	mobile   bool // both sides know MOBIKE
+	mobile   bool         // both sides know MOBIKE
+	reach    []netip.Addr // further addresses of the peer
 	lowest   []byte
 	upAt     mono.Time
 	heard    mono.Time
@@ -85,6 +87,7 @@ func (x *session) profile() crypt.Profile { return x.m.profileOf(&x.peer) }
 func (x *session) learn(ps []msg.Payload) {
 	_, knows := msg.Notified(ps, msg.MOBIKESupported)
 	x.mobile = knows && !x.peer.Follows
+	x.learnReach(ps)
 	x.obey(ps)
 }
 
@@ -202,11 +205,14 @@ func (x *session) hear(in inbound, out *Out) {
 
 // response takes the answer to a request of ours.
 func (x *session) response(s *sa, in inbound, out *Out) {
-	t := s.pending.task
+	r := s.pending
 	s.pending = nil
 	x.hear(in, out)
-	if t != nil {
-		t.finish(x, s, in, out)
+	if s == x.sa {
+		x.answeredElsewhere(r, in)
+	}
+	if r.task != nil {
+		r.task.finish(x, s, in, out)
 	}
 	x.proceed(out)
 }

@@ -1,6 +1,7 @@
 package ike
 
 import (
+	"net/netip"
 	"slices"
 
 	"github.com/cvlan/cvlan/internal/base/mono"
@@ -19,8 +20,9 @@ type Status struct {
 	Path       Path
 	NAT        NAT
 	MOBIKE     bool
-	Up, Heard  mono.Time // since when there is the session, and when the peer last showed that it lives
-	Rekey      mono.Time // when the IKE SA is to be replaced
+	Reach      []netip.Addr // further addresses at which the peer may be reached
+	Up, Heard  mono.Time    // since when there is the session, and when the peer last showed that it lives
+	Rekey      mono.Time    // when the IKE SA is to be replaced
 	Inside     Inside
 	ProofEnds  mono.Time // until when the peer's proof holds; Never: it has no end
 	Children   []ChildSA
@@ -48,7 +50,7 @@ func (x *session) status() Status {
 	i, r := x.sa.spis()
 	s := Status{
 		ID: x.id, Peer: x.peer.Name, Identity: x.proof.Identity(), Method: x.proof.Method(), Began: x.began, SPIi: i, SPIr: r,
-		Cipher: x.sa.cipher(), Path: x.path, NAT: x.nat, MOBIKE: x.mobile, Up: x.upAt, Heard: x.heard, Rekey: x.rekeyAt,
+		Cipher: x.sa.cipher(), Path: x.path, NAT: x.nat, MOBIKE: x.mobile, Reach: x.reach, Up: x.upAt, Heard: x.heard, Rekey: x.rekeyAt,
 		Inside: x.inside, ProofEnds: x.proofEnds, Pending: len(x.queue) + len(x.later),
 	}
 	if x.sa.pending != nil {

@@ -79,6 +79,9 @@ func (s *sa) repeat(out *Out) bool {
 	r.sent = s.m.now
 	r.due = s.m.now.Add(s.m.jitter(wait))
 	out.transmit(s.pathOf(r), r.datagrams...)
+	if x := s.session; x != nil && x.sa == s {
+		x.elsewhere(r, out)
+	}
 	return true
 }
 

@@ -39,7 +39,8 @@ type world struct {
 	honest  bool // both sides mean well, and say nothing that makes no sense
 	tame    bool // and whatever is sent arrives sooner or later, and nobody forgets
 	lanes   map[laneKey]*lane
-	nat     *translator // before the first side; nil: there is none
+	nat     *translator     // before the first side; nil: there is none
+	lost    func(Path) bool // what is sent by a path does not arrive; nil: it may
 }
 
 // told is a line of the story, which is written only if somebody wants to read it.
@@ -285,6 +286,10 @@ func (w *world) send(from int, tr Transmit) {
 	w.lawful(from, m, tr.Data)
 	if w.watch != nil && !w.watch(from, tr.Data) {
 		w.tell("  lost by intent")
+		return
+	}
+	if w.lost != nil && w.lost(tr.Path) {
+		w.tell("  nobody hears it at %v", tr.Path.Remote)
 		return
 	}
 	if w.rnd.Float64() < w.link.loss {
