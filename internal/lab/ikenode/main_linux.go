@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
 	"os"
 	"os/signal"
@@ -71,6 +72,20 @@ func main() {
 	}
 }
 
+// reach are the host's addresses, without that inside the tunnel.
+func (o options) reach() (all []netip.Addr) {
+	here, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil
+	}
+	for _, a := range here {
+		if p, err := netip.ParsePrefix(a.String()); err == nil && p.Addr().IsGlobalUnicast() && p.Addr() != o.ours.Addr() {
+			all = append(all, p.Addr())
+		}
+	}
+	return all
+}
+
 // The names of both in the tunnel.
 var us, them = key.WGPublic{1}, key.WGPublic{2}
 
@@ -84,7 +99,7 @@ func run(o options) error {
 	}
 	c := ike.Config{IKE: core.Config{
 		Profile: profile, Authorities: o.proof.hashes, Fragment: o.fragment, Reauthenticate: o.proofs, Lender: lender{o.theirs.Addr()},
-	}, Peers: o, Life: esp.Life{Soft: esp.Limit{Time: o.soft}}}
+	}, Peers: o, Life: esp.Life{Soft: esp.Limit{Time: o.soft}}, Reach: o.reach}
 	if o.keys {
 		c.IKE.KeyLog = func(line string) { fmt.Println(line) }
 	}

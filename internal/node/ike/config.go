@@ -3,6 +3,7 @@ package ike
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/cvlan/cvlan/internal/base/key"
@@ -21,6 +22,9 @@ type Config struct {
 	// Life and Window are those of all pairs of SAs; zero: the defaults of core/esp.
 	Life   esp.Life
 	Window int
+	// Reach are this host's addresses, outside: peers of other implementations are told, and try them when one is silent (RFC 4555). Nil: nothing is told.
+	// It must not block.
+	Reach func() []netip.Addr
 	// Tell hears what happens, for logs; nil: nobody does. It must not block.
 	Tell func(ike.Event)
 }

@@ -1,6 +1,7 @@
 package ike
 
 import (
+	"net/netip"
 	"slices"
 
 	"github.com/cvlan/cvlan/internal/base/key"
@@ -32,8 +33,13 @@ func (k *keyer) send(t ike.Transmit) {
 		if k.origin != nil && (!p.up || k.sources[k.origin.Source] == p) { // until it has proved itself, only answers tell where it is
 			m.To = k.origin.Source
 		}
-	default:
-		return // to a stranger who has been forgotten
+	case discard.Contains(t.Path.Remote.Addr()):
+		return // to a peer that has been forgotten
+	default: // where a peer says that it may be reached
+		m.At = t.Path.Remote
+		if p := k.places[t.Beside.Remote]; p != nil && p.addr.IsValid() {
+			m.Peer, m.At = p.Peer, netip.AddrPortFrom(m.At.Addr(), p.addr.Port())
+		}
 	}
 	k.host.Send(m)
 }

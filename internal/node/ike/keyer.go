@@ -22,6 +22,7 @@ type keyer struct {
 	life    esp.Life
 	tell    func(ike.Event)
 	window  int
+	reach   func() []netip.Addr
 	machine *ike.Machine
 	out     ike.Out
 	origin  *tunnel.Origin // of the message that is being handled; nil: there is none
@@ -58,15 +59,20 @@ func New(c Config) ipsec.BuildKeyer {
 			return nil, errors.New("ike: there is no directory of peers")
 		}
 		k := &keyer{
-			host: h, peersOf: c.Peers, life: c.Life, window: c.Window, tell: c.Tell, peers: map[key.WGPublic]*peer{}, places: map[netip.AddrPort]*peer{},
+			host: h, peersOf: c.Peers, life: c.Life, window: c.Window, tell: c.Tell, reach: c.Reach, peers: map[key.WGPublic]*peer{}, places: map[netip.AddrPort]*peer{},
 			sources: map[tunnel.Source]*peer{}, children: map[esp.SPI]ike.ID{},
 		}
 		c.IKE.Directory, c.IKE.SPIs = guide{k}, guide{k}
 		var err error
-		k.machine, err = ike.New(c.IKE, rand.Reader)
+		if k.machine, err = ike.New(c.IKE, rand.Reader); err == nil {
+			k.reachable(h.Clock().Now())
+		}
 		return k, err
 	}
 }
+
+// discard is where nobody is (RFC 6666): addresses that stand for peers are of it.
+var discard = netip.MustParsePrefix("100::/64")
 
 // of is what there is with a peer, from the first use on.
 func (k *keyer) of(p *tunnel.Peer) *peer {
@@ -74,8 +80,7 @@ func (k *keyer) of(p *tunnel.Peer) *peer {
 		return was
 	}
 	k.last++
-	var a [16]byte
-	a[0] = 1 // 100::/64
+	a := discard.Addr().As16()
 	binary.BigEndian.PutUint64(a[8:], k.last)
 	made := &peer{Peer: p, path: ike.Path{Remote: netip.AddrPortFrom(netip.AddrFrom16(a), 4500)}}
 	k.peers[p.Key()], k.places[made.path.Remote] = made, made
@@ -144,6 +149,13 @@ func (k *keyer) Want(now mono.Time, p *tunnel.Peer) {
 	k.settle(now)
 }
 
+// reachable has peers told where else we are.
+func (k *keyer) reachable(now mono.Time) {
+	if k.reach != nil {
+		k.machine.Reachable(now, k.reach(), &k.out)
+	}
+}
+
 // renewEvery is how long new keys are waited for before they are asked for again.
 const renewEvery = 5 * time.Second
 
@@ -158,6 +170,7 @@ func (k *keyer) Renew(now mono.Time, p *tunnel.Peer) {
 	_ = k.machine.Move(now, who.id, who.path, &k.out) // a full queue has something that tells it too
 	if who.renews.IsNever() || now.Sub(who.renews) >= renewEvery {
 		who.renews = now
+		k.reachable(now)
 		if s := k.newest(who); s != 0 {
 			_ = k.machine.RekeyChild(now, k.children[s], uint32(s), &k.out)
 		} else {

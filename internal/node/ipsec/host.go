@@ -47,7 +47,7 @@ func (t *transport) Pairs(p *tunnel.Peer) []esp.Status { return t.machine.Status
 // Send implements Host.
 func (t *transport) Send(m Message) {
 	data := append(make([]byte, esp.MarkerSize, esp.MarkerSize+len(m.Data)), m.Data...)
-	t.out.Transmits = append(t.out.Transmits, tunnel.Transmit{Peer: m.Peer, To: m.To, Opening: m.Opening, Data: data})
+	t.out.Transmits = append(t.out.Transmits, tunnel.Transmit{Peer: m.Peer, To: m.To, At: m.At, Opening: m.Opening, Data: data})
 }
 
 // Heard implements Host.

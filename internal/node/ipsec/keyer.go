@@ -1,6 +1,8 @@
 package ipsec
 
 import (
+	"net/netip"
+
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/mono"
 	"github.com/cvlan/cvlan/internal/core/esp"
@@ -62,6 +64,8 @@ type Host interface {
 type Message struct {
 	Peer *tunnel.Peer  // nil: To alone counts
 	To   tunnel.Source // where the message came from that this answers; 0: where Peer is
+	// At is an address that a peer has named, from which nothing has been heard; invalid: as the others say.
+	At netip.AddrPort
 	// Opening says that the message begins a conversation, so that it goes wherever the peer might be.
 	Opening bool
 	Data    []byte

@@ -3,6 +3,7 @@ package tunnel
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/cvlan/cvlan/internal/base/key"
@@ -356,6 +357,15 @@ func (o *owner) transmit(now mono.Time, m *Transmit) {
 			p.tx.add(1, len(m.Data))
 		}
 		o.send(m.Data, o.origin)
+	case m.At.IsValid():
+		if o.t.refuses(m.At.Addr()) {
+			o.t.drop(NoPath, 1)
+			return
+		}
+		if p != nil {
+			p.tx.add(1, len(m.Data))
+		}
+		o.send(m.Data, o.t.placeOf(m.At, netip.Addr{}, nil))
 	case m.Opening:
 		o.open(now, p, m.Data)
 	case p == nil || p.path.Load() == nil:
@@ -364,6 +374,11 @@ func (o *owner) transmit(now mono.Time, m *Transmit) {
 		p.tx.add(1, len(m.Data))
 		o.send(m.Data, p.path.Load().place)
 	}
+}
+
+// refuses reports whether no peer is at an address, whoever says so.
+func (t *Tunnel) refuses(a netip.Addr) bool {
+	return path.Forbidden(a) || slices.ContainsFunc(t.refused, func(p netip.Prefix) bool { return p.Contains(a.Unmap()) })
 }
 
 // open sends a message that begins a session wherever the peer might be.

@@ -137,6 +137,8 @@ type Event struct {
 type Transmit struct {
 	Peer *Peer  // nil: To alone counts
 	To   Source // where the message came from that this answers; 0: where Peer is
+	// At is where the message goes although nothing has been heard from there, because Peer has named the address; invalid: as the others say.
+	At netip.AddrPort
 	// Opening says that the message begins a session, so that it goes wherever the peer might be.
 	Opening bool
 	Data    []byte // valid until the Transport is called again
