@@ -3,6 +3,7 @@
 package ipsec
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -41,6 +42,29 @@ func TestOneGoesElsewhereUnderTraffic(t *testing.T) {
 			})
 		}
 	}
+}
+
+// Over IPv4 they are heard no more. They have told us that they have IPv6 too, and there we find them, by the IKE SA that there is. We have told them the same
+// about us.
+func TestWhoIsSilentIsFoundElsewhere(t *testing.T) {
+	t.Parallel()
+	meet(t, modern, func(w *world) {
+		w.reach()
+		w.ping(20, 10*time.Millisecond)
+		if !w.theirs.says("N(MOBIKE_SUP) N(ADD_4_ADDR) N(ADD_6_ADDR) ]") {
+			t.Error("they have not heard where else we are")
+		}
+		_, err := w.ours.Run(w.ctx, "ip", "route", "add", "blackhole", w.there.Addr().String()+"/32")
+		w.must(err)
+		w.until("pings come back", func() bool { return w.tryPing(5, 100*time.Millisecond, time.Second).Received == 5 })
+		w.ping(20, 10*time.Millisecond)
+		if n := w.theirs.counts("established between"); n != 1 {
+			t.Errorf("they have made %d IKE SAs", n)
+		}
+		if sas := w.theirs.sas(); !strings.Contains(sas, w.ours.Addr6().String()) {
+			t.Errorf("they are not spoken with over IPv6:\n%s", sas)
+		}
+	})
 }
 
 // goesAndComesBack takes a computer elsewhere and back. What is said while it is on its way is lost, and a little more.
