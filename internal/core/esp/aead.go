@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/crypto/chacha20poly1305"
+
+	"github.com/cvlan/cvlan/internal/core/esp/gcm"
 )
 
 // A sealer protects the packets of a sending SA, an opener checks and uncovers those of a receiving one. Any number of workers use either
@@ -50,9 +52,13 @@ func newAEAD(s Suite, key, salt []byte, esn bool) (aead, error) {
 	return aead{c, [saltSize]byte(salt), esn}, err
 }
 
-// newGCM is AES-GCM whose nonces are counted outside of the FIPS module. Strict FIPS mode refuses cipher.NewGCM for that reason, and has no
-// public constructor for IPsec's nonces. That Reserve never hands out a number twice is what makes this safe.
+// newGCM is AES-GCM whose nonces are counted outside of it: ours, or in FIPS mode, and where the processor has no use for ours, that of the
+// FIPS module. Strict FIPS mode refuses cipher.NewGCM for that counting, and has no public constructor for IPsec's nonces. That Reserve never
+// hands out a number twice is what makes this safe.
 func newGCM(key []byte) (a cipher.AEAD, err error) {
+	if gcm.Usable && !fips140.Enabled() {
+		return gcm.New(key)
+	}
 	block, err := aes.NewCipher(key)
 	if err != nil {
 		return nil, err

@@ -76,8 +76,8 @@
 //
 // # FIPS
 //
-// AES-GCM is the Go Cryptographic Module's, made where its own rule for nonces is not enforced: that rule knows TLS and random nonces
-// only. The nonce is RFC 4106's, unique because Reserve is. The module's service indicator does not call this use approved. In strict mode
+// AES-GCM is the Go Cryptographic Module's in FIPS mode, made where its own rule for nonces is not enforced: that rule knows TLS and random
+// nonces only. Otherwise it is that of package gcm where the processor has use for it. The nonce is RFC 4106's, unique because Reserve is. The module's service indicator does not call this use approved. In strict mode
 // ChaCha20-Poly1305 is refused when keys are installed.
 //
 // Keys that are no longer needed are left to the garbage collector: neither crypto/aes nor x/crypto's ciphers can be wiped.
