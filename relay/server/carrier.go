@@ -220,7 +220,7 @@ func (c *carrier) burst(r io.Reader, b *[readSize]byte, n int) error {
 	return nil
 }
 
-// handle forwards frames that came on the connection. It does not keep them.
+// handle forwards frames that came on the connection; what comes in QUIC datagrams may be none. It does not keep them.
 func (c *carrier) handle(batch [][]byte) {
 	now := c.s.clock.Now()
 	var room [8]sock.Train
@@ -238,14 +238,18 @@ func (c *carrier) decide(now mono.Time, batch [][]byte, out []sock.Train) []sock
 	c.book.Lock()
 	defer c.book.Unlock()
 	for _, b := range batch {
-		if relay.Kind(b[1]) != relay.Data {
+		switch kind, ok := relay.KindOf(b); {
+		case !ok:
+			c.book.Refuse(forward.DropMalformed)
+			continue
+		case kind != relay.Data:
 			c.control(now, b)
 			continue
 		}
 		lane := s.table.Lane(numberOf(b))
 		from, to := s.table.Seat(lane.FromSlot), s.table.Seat(lane.ToSlot)
 		if d := c.book.Decide(now, &c.place, b, lane, from, to); d != forward.Sent {
-			c.fault(b, d)
+			c.fault(now, b, d)
 			continue
 		}
 		s.table.Readdress(b, lane, to)
@@ -267,20 +271,22 @@ func (c *carrier) control(now mono.Time, b []byte) {
 			c.book.Refuse(forward.DropBusy)
 		}
 	case forward.DropUnknown:
-		c.fault(b, forward.DropUnknown)
+		c.fault(now, b, forward.DropUnknown)
 	}
 }
 
-// fault tells the client why its frame went nowhere.
-func (c *carrier) fault(b []byte, d forward.Drop) {
+// fault tells the client why its frame went nowhere. The owner is asked to no more often than workers ask it, since it is one for all.
+func (c *carrier) fault(now mono.Time, b []byte, d forward.Drop) {
 	switch d {
 	case forward.DropUnknown:
 		if n, ok := relay.NoticeOf(b, relay.Unknown, relay.NoReason); ok {
 			c.box.push(n.Append(nil, nil))
 		}
 	case forward.DropGone:
-		p := post{src: c.place, about: aFault}
-		copy(p.frame[:], b[:relay.MinData])
-		c.s.owner.offer(&p)
+		if c.book.Notice(now) {
+			p := post{src: c.place, about: aFault}
+			copy(p.frame[:], b[:relay.MinData])
+			c.s.owner.offer(&p)
+		}
 	}
 }

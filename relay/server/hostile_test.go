@@ -157,6 +157,99 @@ func TestGarbageOnAStreamEndsIt(t *testing.T) {
 	}
 }
 
+func TestWhoSendsToNobodyOnAConnectionDoesNotKeepTheOwnerBusy(t *testing.T) {
+	w := start(t, nil)
+	a, b := w.overTLS(1, 1), w.overUDP(1, 2)
+	lost := w.open(a, 2).Frame(make([]byte, 16))
+	b.Write(b.Control(relay.Control{Kind: relay.Bye}))
+	for w.server.Stats().Clients > 1 {
+	}
+	const frames = 20_000
+	began := time.Now()
+	for range frames {
+		if err := a.Write(lost); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.counts(forward.DropGone, frames)
+	told := 0
+	a.Write(a.Control(relay.Control{Kind: relay.Keepalive}))
+	for {
+		f, err := a.Read()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if kind, _ := relay.KindOf(f); kind == relay.Alive {
+			break // all that came before it has been answered
+		}
+		told++
+	}
+	if most := 150 + int(time.Since(began).Seconds()*1000); told == 0 || told > most {
+		t.Errorf("%d notices for %d frames, want %d at most", told, frames, most)
+	}
+}
+
+func TestGarbageInDatagramsIsCountedAndNothingElse(t *testing.T) {
+	w := start(t, nil)
+	a, b := w.overQUIC(1, 1), w.overUDP(1, 2)
+	ch := w.open(a, 2)
+	garbage := [][]byte{{1}, {relay.Type}, make([]byte, 40), {relay.Type, 0xff, 15: 0}, bytes.Clone(ch.Frame(make([]byte, 64)))[:relay.MinData-1]}
+	for _, g := range garbage {
+		if err := a.Write(g); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.counts(forward.DropMalformed, uint64(len(garbage)))
+	other := caller.Channel{Number: w.open(b, 1).Number}
+	a.Write(other.Frame(make([]byte, 64))) // b's channel
+	w.counts(forward.DropElsewhere, 1)
+	w.carries(a, b, ch, 1, 64)
+}
+
+// mute opens a connection from an address of this machine and says nothing on it.
+func (w *world) mute(from string) net.Conn {
+	w.Helper()
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+	conn, err := d.Dial("tcp", w.addr)
+	if err != nil {
+		w.Fatal(err)
+	}
+	w.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+// turnedAway expects that the relay has closed a connection.
+func (w *world) turnedAway(conn net.Conn) {
+	w.Helper()
+	conn.SetReadDeadline(time.Now().Add(caller.Patience))
+	if _, err := conn.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		w.Error("it is let in:", err)
+	}
+}
+
+func TestWhoConnectsAndSaysNothingKeepsNobodyOut(t *testing.T) {
+	w := start(t, func(c *Config) { c.PerSource, c.Handshakes = 4, 6 })
+	for range 4 {
+		w.mute("127.0.0.2")
+	}
+	w.turnedAway(w.mute("127.0.0.2"))
+	others := []net.Conn{w.mute("127.0.0.3"), w.mute("127.0.0.3")}
+	w.turnedAway(w.mute("127.0.0.4")) // six are enough
+	for _, conn := range others {
+		conn.Close()
+	}
+	for end := time.Now().Add(caller.Patience); ; { // until the relay has seen them leave
+		conn, _, err := caller.DialTLS(w.addr, w.certificate(1, 1))
+		if err == nil {
+			conn.Close()
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatal("there is no room again:", err)
+		}
+	}
+}
+
 func TestANewRegistrationEndsTheOldConnection(t *testing.T) {
 	w := start(t, nil)
 	old := w.overTLS(1, 1)

@@ -126,23 +126,17 @@ func (c *carrier) serveDatagrams(conn *quic.Conn) {
 	}
 }
 
-// gather handles a frame and those that have come behind it.
+// gather handles a datagram and those that have come behind it.
 func (c *carrier) gather(conn *quic.Conn, b []byte) {
 	var batch [32][]byte
-	n := 0
-	for ok := true; ok; {
-		if _, frame := relay.KindOf(b); frame {
-			batch[n] = b
-			n++
+	batch[0] = b
+	n := 1
+	for ; n < len(batch); n++ {
+		b, err := conn.ReceiveDatagram(noWait)
+		if err != nil {
+			break
 		}
-		ok = false
-		if n < len(batch) {
-			var err error
-			b, err = conn.ReceiveDatagram(noWait)
-			ok = err == nil
-		}
+		batch[n] = b
 	}
-	if n > 0 {
-		c.handle(batch[:n])
-	}
+	c.handle(batch[:n])
 }

@@ -23,20 +23,22 @@ func (m *Meter) count(n int) {
 
 // Book is one worker's: rates, shares, meters and reasons. It is not safe for concurrent use.
 type Book struct {
-	node, tenant     Rate
-	nodes            slab[account]
-	tenants          slab[ledger]
-	shares           shares
-	dropped          [Drops]uint64
-	went, came       Meter // to neighbours, and from them
-	controls, notice pace
+	node, tenant Rate
+	nodes        slab[account]
+	tenants      slab[ledger]
+	shares       shares
+	hearing      hearing
+	dropped      [Drops]uint64
+	went, came   Meter // to neighbours, and from them
+	notice       pace
 }
 
-// ledger is what is counted for a tenant: 48 bytes.
+// ledger is what is counted for a tenant: 56 bytes.
 type ledger struct {
 	account
 	Meter
 	use
+	asked
 }
 
 // What one worker lets through to the owner, and says to strangers, in a second.
@@ -128,10 +130,9 @@ func (b *Book) Control(now mono.Time, src *Place, frame []byte, seat *Seat) (d D
 		d = DropUnknown
 	case kind != relay.Bind && src.Via == UDP && seat.Place != *src: // a connection's Bind may have come just before, and is the owner's to judge
 		d = DropElsewhere
-	case !b.controls.open(now, burst):
+	case !b.hearing.pass(now, b.asks(seat.Tenant), 1+(len(frame)-relay.ControlSize)/callCost):
 		d = DropBusy
 	default:
-		b.controls.charge(now, 1+(len(frame)-relay.ControlSize)/callCost, controlRate)
 		return Sent // counted when the owner has acted
 	}
 	b.dropped[d]++
@@ -140,12 +141,19 @@ func (b *Book) Control(now mono.Time, src *Place, frame []byte, seat *Seat) (d D
 
 // Answer says whether what a neighbour answers is worth the owner's time.
 func (b *Book) Answer(now mono.Time) Drop {
-	if !b.controls.open(now, burst) {
+	if !b.hearing.pass(now, &b.hearing.relays, 1) {
 		b.dropped[DropBusy]++
 		return DropBusy
 	}
-	b.controls.charge(now, 1, controlRate)
 	return Sent
+}
+
+// asks finds what a tenant, or the relays of the region, have asked.
+func (b *Book) asks(tenant uint32) *asked {
+	if tenant == noTenant {
+		return &b.hearing.relays
+	}
+	return &b.tenants.at(tenant).asked
 }
 
 // Notice reports whether one more notice may be sent.

@@ -28,6 +28,8 @@
 // whichever is less (max-min). Refusing a frame costs a small part of forwarding it; a load of some times what a worker carries is shared fairly,
 // beyond that the socket's buffer decides.
 //
+// Control frames are for the owner, of whom there is one. A Book passes so many a second on, half of them in equal parts to all tenants that ask.
+//
 // # The region
 //
 // A relay of the region is a neighbour in two ways (see the specification, proto/relay): as a client of ours it has a Seat without tenant, whose lanes lead to nodes here;

@@ -58,7 +58,7 @@ func compare(ctx context.Context, l *lab.Lab, set deploy.Set, runs int, each tim
 		if err != nil {
 			return err
 		}
-		fmt.Printf("direct %5.2f Gbit/s, relayed %5.2f\n", direct.Gbps, relayed.Gbps)
+		fmt.Printf("direct  %v\nrelayed %v\n", direct, relayed)
 		ratios = append(ratios, relayed.Gbps/direct.Gbps)
 	}
 	figure.Spread(os.Stdout, "relayed_over_direct_tcp1", "x", ratios)
