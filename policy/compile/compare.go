@@ -92,7 +92,7 @@ func (c *comparer) crowds() (out []faced) {
 		i := add(f, Crowd{Sample: id})
 		out[i].Nodes++
 		of[id] = i
-		for _, route := range r.Routes {
+		for _, route := range Reach(r.Routes) {
 			pieces := append(c.old.rules.labels.split(route), c.next.rules.labels.split(route)...)
 			slices.SortFunc(pieces, func(a, b netip.Prefix) int { return cmp.Or(a.Addr().Compare(b.Addr()), a.Bits()-b.Bits()) })
 			for _, p := range slices.Compact(pieces) {

@@ -29,7 +29,7 @@ func (n *Network) faceSums() []uint64 {
 		for _, id := range c.members {
 			faces[c.main] += mix(uint64(id))
 			if len(c.routed) > 0 {
-				for _, r := range n.nodes[id].Routes {
+				for _, r := range Reach(n.nodes[id].Routes) {
 					for _, p := range n.rules.labels.split(r) {
 						faces[n.face(n.rules.labels.behind(p))] += mix(uint64(id) + prefixHash(r) + 3*prefixHash(p))
 					}
@@ -77,7 +77,7 @@ func (d *digester) face(f uint32) (total uint64) {
 
 func (d *digester) node(r *record) uint64 {
 	total := d.main(d.n.classes[r.class].main)
-	for _, route := range r.Routes {
+	for _, route := range Reach(r.Routes) {
 		for _, p := range d.n.rules.labels.split(route) {
 			total += mix(d.face(d.n.face(d.n.rules.labels.behind(p))) + prefixHash(p))
 		}

@@ -23,7 +23,7 @@
 //
 // A packet from behind a router has the face of its prefix: the labels of all address selectors that contain it, never the router's.
 // A route is split at the selectors inside it, so that the longest prefix names the face. autogroup:internet is every prefix that no
-// private or special range contains.
+// private or special range contains. A route of no bits, an exit's, stands for those alone: see Reach.
 //
 // # Change
 //

@@ -130,7 +130,7 @@ func needsAny(ref *reference, a *Node, nodes []Node, p party) bool {
 			continue
 		}
 		for _, r := range b.Routes {
-			if r.Contains(p.addr) && r.Bits() >= longest {
+			if leads(r, p.addr) && r.Bits() >= longest {
 				needs = ref.needsIPsec(a, b) || needs && r.Bits() == longest
 				longest = r.Bits()
 			}

@@ -115,7 +115,7 @@ func (n *Network) match(labels set) uint32 {
 
 // routedFaces returns the faces of what a node routes, ascending.
 func (n *Network) routedFaces(routes []netip.Prefix) (out []uint32) {
-	for _, r := range routes {
+	for _, r := range Reach(routes) {
 		for _, p := range n.rules.labels.split(r) {
 			out = append(out, n.face(n.rules.labels.behind(p)))
 		}

@@ -15,7 +15,7 @@ type Node struct {
 	User   string   // its owner's login; a node with tags has none
 	Tags   []string // with "tag:"
 	Addrs  []netip.Addr
-	Routes []netip.Prefix // approved ones; 0.0.0.0/0 and ::/0 make it an exit node
+	Routes []netip.Prefix // approved ones; 0.0.0.0/0 and ::/0 make it an exit: see Reach
 	Attrs  map[string]string
 	Speaks control.Tunnels // what tunnels it can be reached by; zero: any, or not known. No class depends on it
 }

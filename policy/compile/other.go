@@ -68,7 +68,7 @@ func (t *teller) local() {
 		t.plan.Local = append(t.plan.Local, filter.Place{Prefix: netip.PrefixFrom(a, a.BitLen())})
 	}
 	index := map[uint32]uint32{}
-	t.pieces(t.own.Routes, func(x netip.Prefix, face uint32) {
+	t.pieces(Reach(t.own.Routes), func(x netip.Prefix, face uint32) {
 		at, known := index[face]
 		if !known {
 			at = uint32(len(t.locals))
@@ -120,7 +120,7 @@ func (t *teller) others(others iter.Seq[Other]) {
 		for _, a := range o.Addrs {
 			t.plan.Remote = append(t.plan.Remote, filter.Place{Prefix: netip.PrefixFrom(a, a.BitLen()), Class: at})
 		}
-		for _, r := range o.Routes {
+		for _, r := range Reach(o.Routes) {
 			only, known := behind.Get(r)
 			if !known {
 				routes = append(routes, r)

@@ -103,7 +103,7 @@ func (p *planner) local() {
 		p.plan.Local = append(p.plan.Local, filter.Place{Prefix: netip.PrefixFrom(a, a.BitLen())})
 	}
 	index := map[uint32]uint32{}
-	for _, r := range p.meNode.Routes {
+	for _, r := range Reach(p.meNode.Routes) {
 		for _, x := range p.n.rules.labels.split(r) {
 			f := p.n.face(p.n.rules.labels.behind(x))
 			at, ok := index[f]
@@ -128,7 +128,7 @@ func (p *planner) peers(peers []*Node) {
 		for _, a := range x.Addrs {
 			p.plan.Remote = append(p.plan.Remote, filter.Place{Prefix: netip.PrefixFrom(a, a.BitLen()), Class: at})
 		}
-		for _, r := range x.Routes {
+		for _, r := range Reach(x.Routes) {
 			if _, known := behind[r]; !known {
 				routes = append(routes, r)
 			}

@@ -24,7 +24,7 @@ func (n *Network) labelsAt(s *Side) set {
 
 // piece is the longest prefix that a side's address is in, among the pieces of its node's routes.
 func (n *Network) piece(s *Side) (longest netip.Prefix) {
-	for _, r := range s.Node.Routes {
+	for _, r := range Reach(s.Node.Routes) {
 		if !r.Contains(s.Addr) {
 			continue
 		}
@@ -85,7 +85,7 @@ func (m Match) rank() (n int) {
 func (n *Network) Routers(a netip.Addr) (out []Node) {
 	bits := -1
 	for _, r := range n.nodes {
-		for _, p := range r.Routes {
+		for _, p := range Reach(r.Routes) {
 			if !p.Contains(a) || p.Bits() < bits {
 				continue
 			}
