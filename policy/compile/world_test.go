@@ -296,7 +296,9 @@ func parties(n *Node) []party {
 }
 
 // leads reports whether a route leads to an address: a route to everything does not to private ones.
-func leads(r netip.Prefix, a netip.Addr) bool { return r.Contains(a) && (r.Bits() > 0 || !a.IsPrivate()) }
+func leads(r netip.Prefix, a netip.Addr) bool {
+	return r.Contains(a) && (r.Bits() > 0 || !a.IsPrivate())
+}
 
 var samples = []string{"192.168.1.7", "192.168.1.8", "192.168.1.129", "192.168.1.200", "192.168.9.1", "8.8.8.8", "8.8.9.9", "8.8.200.1", "9.9.9.9", "10.1.0.99", "10.1.0.6"}
 
