@@ -20,6 +20,7 @@ import (
 	core "github.com/cvlan/cvlan/internal/core/netcheck"
 	"github.com/cvlan/cvlan/internal/node/engine"
 	"github.com/cvlan/cvlan/internal/node/netcheck"
+	"github.com/cvlan/cvlan/internal/sys/mark"
 	"github.com/cvlan/cvlan/internal/sys/portmap"
 	"github.com/cvlan/cvlan/internal/sys/sock"
 	"github.com/cvlan/cvlan/proto/control"
@@ -37,13 +38,12 @@ func fillCheck(c *netcheck.Config) {
 	}
 	if c.Dial == nil {
 		c.Dial = func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "tcp", to.String())
+			d := net.Dialer{Control: mark.Control}
+			return d.DialContext(ctx, "tcp", to.String())
 		}
 	}
 	if c.Resolve == nil {
-		c.Resolve = func(ctx context.Context, host string) ([]netip.Addr, error) {
-			return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
-		}
+		c.Resolve = mark.Lookup
 	}
 	if c.Gateway == nil {
 		c.Gateway = func(ctx context.Context) portmap.State { return portmap.Look(ctx, portmap.System{}) }

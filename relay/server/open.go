@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 
+	"github.com/cvlan/cvlan/internal/sys/mark"
 	"github.com/cvlan/cvlan/internal/sys/sock"
 )
 
@@ -16,7 +17,7 @@ func open(c *Config) (s Sockets, err error) {
 			s.close()
 		}
 	}()
-	lc := net.ListenConfig{KeepAlive: -1} // see tune
+	lc := net.ListenConfig{KeepAlive: -1, Control: mark.Control} // see tune
 	for try := 0; ; try++ {
 		if s.UDP, s.QUIC, err = openUDP(c); err != nil {
 			return s, err

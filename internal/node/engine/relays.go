@@ -11,6 +11,7 @@ import (
 	"github.com/cvlan/cvlan/internal/base/logx"
 	"github.com/cvlan/cvlan/internal/core/relayed"
 	"github.com/cvlan/cvlan/internal/node/session"
+	"github.com/cvlan/cvlan/internal/sys/mark"
 	"github.com/cvlan/cvlan/proto/control"
 )
 
@@ -103,9 +104,7 @@ func (e *Engine) lookup(missing map[string]bool) {
 	e.names.busy, e.names.again = true, time.Time{}
 	resolve := e.cfg.Outside.Resolve
 	if resolve == nil {
-		resolve = func(ctx context.Context, host string) ([]netip.Addr, error) {
-			return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
-		}
+		resolve = mark.Lookup
 	}
 	e.helpers.Go(func() {
 		ctx, cancel := context.WithTimeout(e.life, lookupTime)

@@ -20,6 +20,7 @@ import (
 
 	"github.com/cvlan/cvlan/internal/base/clean"
 	"github.com/cvlan/cvlan/internal/base/ident"
+	"github.com/cvlan/cvlan/internal/sys/mark"
 	"github.com/cvlan/cvlan/internal/sys/stream"
 )
 
@@ -63,7 +64,7 @@ func (f *Ferry) indirect(ctx context.Context, r ident.Relay, t target, p *throug
 	dial := f.cfg.DialTCP
 	if dial == nil {
 		dial = func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
-			var d net.Dialer
+			d := net.Dialer{Control: mark.Control}
 			return d.DialContext(ctx, "tcp", to.String())
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/cvlan/cvlan/internal/core/igd"
 	core "github.com/cvlan/cvlan/internal/core/portmap"
+	"github.com/cvlan/cvlan/internal/sys/mark"
 )
 
 // Link is how this machine reaches its default gateway.
@@ -63,7 +64,8 @@ func (s System) Link() (Link, error) {
 
 // source is the address from which the system would send.
 func source(network string, to netip.AddrPort) (netip.Addr, error) {
-	c, err := net.DialUDP(network, nil, net.UDPAddrFromAddrPort(to)) // sends nothing
+	d := net.Dialer{Control: mark.Control}
+	c, err := d.Dial(network, to.String()) // sends nothing
 	if err != nil {
 		return netip.Addr{}, err
 	}
@@ -108,10 +110,12 @@ const searchTTL = 2
 
 // Open implements Host.
 func (System) Open(l Link) (Conn, error) {
-	c, err := net.ListenUDP(l.network("udp"), net.UDPAddrFromAddrPort(netip.AddrPortFrom(l.Local, 0)))
+	lc := net.ListenConfig{Control: mark.Control}
+	socket, err := lc.ListenPacket(context.Background(), l.network("udp"), netip.AddrPortFrom(l.Local, 0).String())
 	if err != nil {
 		return nil, err
 	}
+	c := socket.(*net.UDPConn)
 	ifi, err := net.InterfaceByIndex(l.Index)
 	if l.Local.Is6() { // nothing is searched for
 		return newUDP(c, ifi), nil
@@ -151,7 +155,7 @@ func (System) Announcements(l Link) (Conn, error) {
 
 // Dial implements Host.
 func (System) Dial(ctx context.Context, l Link, to netip.AddrPort) (net.Conn, error) {
-	d := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(l.Local, 0)), KeepAlive: -1}
+	d := net.Dialer{Control: mark.Control, LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(l.Local, 0)), KeepAlive: -1}
 	return d.DialContext(ctx, l.network("tcp"), to.String())
 }
 

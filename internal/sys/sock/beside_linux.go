@@ -9,6 +9,8 @@ import (
 
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
+
+	"github.com/cvlan/cvlan/internal/sys/mark"
 )
 
 // OpenBeside opens n sockets on one port as OpenGroup does, and one more for QUIC: the kernel itself hands it all datagrams whose first byte has one of
@@ -41,7 +43,7 @@ func sibling(u *udp) (*net.UDPConn, error) {
 		network = "udp4"
 	}
 	lc := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) (err error) {
-		if e := raw.Control(func(fd uintptr) { err = share(int(fd)) }); e != nil {
+		if e := raw.Control(func(fd uintptr) { mark.Set(fd); err = share(int(fd)) }); e != nil {
 			return e
 		}
 		return err

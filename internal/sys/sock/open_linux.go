@@ -8,6 +8,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/cvlan/cvlan/internal/sys/mark"
 )
 
 // Open opens a socket on all addresses of this machine, of both families if the kernel has IPv6.
@@ -72,6 +74,7 @@ type udp struct {
 
 // bind sets the options up and takes the port.
 func (u *udp) bind(fd int, c Config) error {
+	mark.Set(uintptr(fd))
 	if err := u.set(fd, c.Shared); err != nil {
 		return err
 	}

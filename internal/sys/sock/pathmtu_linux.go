@@ -7,6 +7,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/cvlan/cvlan/internal/sys/mark"
 )
 
 // PathMTU tells the largest IP packet that the kernel knows to pass to remote, in bytes: the interface's MTU, or less where a router has
@@ -35,6 +37,7 @@ func pathMTU(remote netip.Addr) (int, error) {
 		return 0, os.NewSyscallError("socket", err)
 	}
 	defer unix.Close(fd)
+	mark.Set(uintptr(fd))
 	if err := unix.Connect(fd, to); err != nil { // nothing is sent
 		return 0, os.NewSyscallError("connect", err)
 	}

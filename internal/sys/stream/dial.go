@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"syscall"
 	"time"
 
+	"github.com/cvlan/cvlan/internal/sys/mark"
 	"github.com/cvlan/cvlan/internal/sys/quicx"
 )
 
@@ -86,9 +88,7 @@ func (cfg *DialConfig) fill() {
 	}
 	cfg.Stagger, cfg.Whom = cmp.Or(cfg.Stagger, stagger), cmp.Or(cfg.Whom, "controller")
 	if cfg.Lookup == nil {
-		cfg.Lookup = func(ctx context.Context, host string) ([]netip.Addr, error) {
-			return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
-		}
+		cfg.Lookup = mark.Lookup
 	}
 	if cfg.DialTCP == nil {
 		cfg.DialTCP = dialTCP
@@ -99,16 +99,22 @@ func (cfg *DialConfig) fill() {
 }
 
 func dialTCP(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
-	d := net.Dialer{KeepAlive: -1, Control: shorten} // tuneClient sets keepalives
+	d := net.Dialer{KeepAlive: -1, Control: prepare} // tuneClient sets keepalives
 	return d.DialContext(ctx, "tcp", to.String())
 }
 
-func listenUDP(_ context.Context, to netip.AddrPort) (net.PacketConn, error) {
+// prepare sets a connection up that is about to be made.
+func prepare(network, address string, c syscall.RawConn) error {
+	return errors.Join(mark.Control(network, address, c), shorten(network, address, c))
+}
+
+func listenUDP(ctx context.Context, to netip.AddrPort) (net.PacketConn, error) {
 	network := "udp6"
 	if to.Addr().Is4() {
 		network = "udp4"
 	}
-	return net.ListenUDP(network, nil)
+	lc := net.ListenConfig{Control: mark.Control}
+	return lc.ListenPacket(ctx, network, ":0")
 }
 
 // order makes the list of attempts: what won last time, then by address QUIC before TCP.
