@@ -29,8 +29,10 @@ type host struct {
 	failUp  error
 
 	forwards    osnet.Forwarding
+	alone       bool // it has no way to the internet
 	failForward error
 	failRoutes  error
+	failExit    error
 }
 
 func newHost() *host {
@@ -46,6 +48,9 @@ func (h *host) Up(c osnet.Config) error {
 	if h.failRoutes != nil && len(c.Routes) > 0 {
 		return h.failRoutes
 	}
+	if h.failExit != nil && c.Exit != nil {
+		return h.failExit
+	}
 	h.up[c.Interface] = c
 	h.ups++
 	return nil
@@ -56,6 +61,12 @@ func (h *host) Down(iface string) error {
 	defer h.mu.Unlock()
 	delete(h.up, iface)
 	return nil
+}
+
+func (h *host) Uplinks() (four, six bool, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return !h.alone, !h.alone, nil
 }
 
 func (h *host) Forward(f osnet.Forwarding) error {

@@ -122,7 +122,7 @@ func (s *System) turn() error {
 			k.Was = is
 		}
 		if err := s.journal.remember(k); err != nil {
-			return fmt.Errorf("keep the journal of network changes: %w; nothing is forwarded without it", err)
+			return fmt.Errorf("keep the journal of network changes: %w; nothing is changed without it", err)
 		}
 		if err := writeKnob(k.Path, k.On); err != nil {
 			return fmt.Errorf("set %s: %w", k.Path, err)
@@ -134,6 +134,9 @@ func (s *System) turn() error {
 // needed are the switches for everything that the journal's entries forward, in the order in which they are turned.
 func (s *System) needed() (all []knob, err error) {
 	for _, e := range s.journal.entries {
+		if e.Exit != nil {
+			all = merge(all, exitKnobs())
+		}
 		if e.Serving == nil {
 			continue
 		}
@@ -141,13 +144,19 @@ func (s *System) needed() (all []knob, err error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, k := range more {
-			if !slices.ContainsFunc(all, func(x knob) bool { return x.Path == k.Path }) {
-				all = append(all, k)
-			}
-		}
+		all = merge(all, more)
 	}
 	return all, nil
+}
+
+// merge adds switches that are not there yet.
+func merge(all, more []knob) []knob {
+	for _, k := range more {
+		if !slices.ContainsFunc(all, func(x knob) bool { return x.Path == k.Path }) {
+			all = append(all, k)
+		}
+	}
+	return all
 }
 
 // turnBack restores switches that nothing needs any more, last first.

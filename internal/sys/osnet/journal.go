@@ -32,12 +32,13 @@ type entry struct {
 	Addresses []netip.Prefix `json:"addresses,omitempty"`
 	Routes    []netip.Prefix `json:"routes,omitempty"`
 	Serving   *serving       `json:"serving,omitempty"` // nil: it forwards nothing
+	Exit      *exiting       `json:"exit,omitempty"`    // nil: other traffic does not leave through it
 }
 
 // covers reports whether the entry says already all that other says.
 func (e entry) covers(other entry) bool {
 	return e.Interface == other.Interface && e.Identity == other.Identity &&
-		len(without(other.Addresses, e.Addresses)) == 0 && len(without(other.Routes, e.Routes)) == 0 && e.Serving.equal(other.Serving)
+		len(without(other.Addresses, e.Addresses)) == 0 && len(without(other.Routes, e.Routes)) == 0 && e.Serving.equal(other.Serving) && e.Exit.equal(other.Exit)
 }
 
 // journal is the list of entries, in memory and on disk. Its owner is the lock.
@@ -56,12 +57,16 @@ type journalFile struct {
 // Versions of the journal: one in which something outlives the interfaces is not to be read by who cannot undo it.
 const (
 	journalPlain   = 1
-	journalVersion = 2
+	journalServing = 2 // it forwards
+	journalVersion = 3 // it has an exit
 )
 
 func (j *journal) version() int {
-	if len(j.knobs) > 0 || slices.ContainsFunc(j.entries, func(e entry) bool { return e.Serving != nil }) {
+	switch {
+	case slices.ContainsFunc(j.entries, func(e entry) bool { return e.Exit != nil }):
 		return journalVersion
+	case len(j.knobs) > 0 || slices.ContainsFunc(j.entries, func(e entry) bool { return e.Serving != nil }):
+		return journalServing
 	}
 	return journalPlain
 }

@@ -93,6 +93,10 @@ func (m *Memory) Up(c Config) error {
 		return fmt.Errorf("set up the interface %s: %w", c.Interface, err)
 	}
 	c.Addresses, c.Routes = slices.Clone(c.Addresses), slices.Clone(c.Routes)
+	if c.Exit != nil {
+		x := *c.Exit
+		c.Exit = &x
+	}
 	m.up[c.Interface] = c
 	return nil
 }
@@ -104,6 +108,16 @@ func (m *Memory) Down(iface string) error {
 	delete(m.up, iface)
 	delete(m.serves, iface)
 	return nil
+}
+
+// Uplinks implements Host: a machine with an address of a family has a way to the internet in it.
+func (m *Memory) Uplinks() (four, six bool, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, c := range m.addrs {
+		four, six = four || c.addr.Is4(), six || c.addr.Is6()
+	}
+	return four, six, nil
 }
 
 // Forward implements Host.

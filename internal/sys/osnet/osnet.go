@@ -12,6 +12,7 @@ type Config struct {
 	MTU       int            // bytes
 	Addresses []netip.Prefix // of the node, each with the length of the network's range
 	Routes    []netip.Prefix // besides those that the addresses imply
+	Exit      *Exit          // all other traffic leaves through the interface as well; nil: it leaves as it did
 }
 
 // Clash names something on the host that a range would overlap.
@@ -29,10 +30,13 @@ const MaxClashes = 16
 // Host is the operating system's network. Methods may be called from any goroutine.
 type Host interface {
 	// Up gives the interface its MTU, addresses and routes and raises it. Calling it again changes what differs. After an error the
-	// interface is as it was, or, if it was up before, partly changed: Down removes all.
+	// interface is as it was, or, if it was up before, partly changed: Down removes all. An Exit is refused where it cannot be written down, because it
+	// outlives the process: with it gone nothing leaves, until the next start or a Cleanup.
 	Up(Config) error
 	// Down removes what Up did for an interface; it is no error if that is gone already.
 	Down(iface string) error
+	// Uplinks reports in which families the machine has a default route of its own.
+	Uplinks() (four, six bool, err error)
 	// Forward has packets passed on between an interface that is up and networks behind this machine, these and no others than before. Down ends it. It
 	// is refused where it cannot be written down, because it outlives the process.
 	Forward(Forwarding) error

@@ -94,8 +94,8 @@ func (s *System) Up(want Config) error {
 		}
 		old, known = entry{Interface: want.Interface, Identity: id}, false
 	}
-	next.Serving = old.Serving
-	s.note(entry{want.Interface, id, union(old.Addresses, next.Addresses), union(old.Routes, next.Routes), old.Serving})
+	next.Serving, next.Exit = old.Serving, old.Exit
+	s.note(entry{want.Interface, id, union(old.Addresses, next.Addresses), union(old.Routes, next.Routes), old.Serving, old.Exit})
 	if err := configure(old, next, want.MTU, s.log); err != nil {
 		if !known {
 			err = errors.Join(err, s.undo(next))
@@ -103,7 +103,10 @@ func (s *System) Up(want Config) error {
 		return fmt.Errorf("set up the interface %s: %w", want.Interface, err)
 	}
 	s.note(next)
-	return nil
+	if next, err = s.exit(next, want.Exit); err != nil {
+		return fmt.Errorf("send other traffic through the interface %s: %w", want.Interface, err)
+	}
+	return s.repass(want.Interface)
 }
 
 // Down implements Host.
@@ -114,7 +117,7 @@ func (s *System) Down(iface string) error {
 	if !ok {
 		return nil
 	}
-	if err := errors.Join(s.undo(e), s.turnBack()); err != nil {
+	if err := errors.Join(s.undo(e), s.turnBack(), s.repass(iface)); err != nil {
 		return fmt.Errorf("take down the interface %s: %w", iface, err)
 	}
 	return nil
@@ -139,16 +142,23 @@ func (s *System) undo(e entry) error {
 	return nil
 }
 
-// stopServing removes the table of an entry that forwards, if it is of this boot and namespace: it does not go with the interface.
+// stopServing removes what does not go with the interface, if it is of this boot and namespace: the table of an entry that forwards, the rules of one with an
+// exit.
 func (s *System) stopServing(e entry) error {
-	if e.Serving == nil {
+	if e.Serving == nil && e.Exit == nil {
 		return nil
 	}
 	where, err := here()
 	if err != nil || e.Identity.Boot != where.Boot || e.Identity.Namespace != where.Namespace {
 		return err
 	}
-	return masquerade(e.Interface, nil)
+	if e.Exit != nil {
+		err = closeExit()
+	}
+	if e.Serving != nil {
+		err = errors.Join(err, masquerade(e.Interface, nil))
+	}
+	return err
 }
 
 // note and forget keep the journal; see the package comment for why an error is only logged.
