@@ -65,7 +65,7 @@ func (m *member) start(ctx context.Context) {
 		Membership: m.state.Session(), Identity: m.state.Identity, WG: m.state.WG, Transport: meta.Transport,
 		Cache: cache, Heard: heard, Interface: meta.Interface, Port: meta.Port, LastName: meta.Last.Interface, LastPort: meta.Last.Port, LastHome: meta.Home, MTU: cmp.Or(meta.MTU, m.d.cfg.MTU),
 		Speaks: m.d.cfg.Speaks, Prefers: m.prefers(), Profile: m.d.cfg.IKEProfile, Kernel: meta.Backend == kernelBackend,
-		Offers: meta.Routes, NoRoutes: meta.AcceptRoutes == off, NoMasquerade: meta.SNAT == off,
+		Offers: meta.Routes, NoRoutes: meta.AcceptRoutes == off, NoMasquerade: meta.SNAT == off, Exit: meta.ExitNode, ExitLAN: meta.ExitLAN == on,
 		Keep: keep{m.state}, Outside: m.d.cfg.Outside, Ledger: &m.d.ledger, Log: m.d.log, Changed: m.d.changed,
 		Relay: m.hosts(ctx),
 	})

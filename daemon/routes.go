@@ -31,6 +31,8 @@ func offers(s *engine.Status) (all []local.Offer) {
 		o := local.Offer{Prefix: p, Approved: slices.Contains(s.Serving.Approved, p)}
 		if err := control.CheckRoute(p, s.Network.Range4, s.Network.Range6); err != nil {
 			o.Fault = err.Error()
+		} else if slices.Contains(s.Serving.Nowhere, p) {
+			o.Fault = "this machine has no default route for it itself"
 		} else if s.Serving.Problem != nil && o.Approved {
 			o.Fault = s.Serving.Problem.Error()
 		}

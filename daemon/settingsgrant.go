@@ -14,6 +14,9 @@ import (
 // tryOut writes to copies, and returns what is wrong with the values.
 func (d *Daemon) tryOut(w wishes) (faults []error) {
 	var meta state.Meta
+	if w.member != nil {
+		meta = w.member.state.Meta()
+	}
 	for _, n := range w.network {
 		if err := n.setting.write(&meta, n.value); err != nil {
 			faults = append(faults, local.CodeInvalid.Problem(fmt.Sprintf("set %s to %s", n.setting.key, shown(n.value)), err.Error(), ""))

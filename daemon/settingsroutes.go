@@ -24,7 +24,7 @@ var (
 		read:  func(m *state.Meta) string { return m.AcceptRoutes },
 		write: func(m *state.Meta, v string) error { m.AcceptRoutes = v; return nil },
 		apply: amend}
-	offeredRoutes = ofNetwork{about: about{key: "routes", what: "networks behind this machine that others may reach through it, once approved", form: "prefixes, separated by commas"}, standard: always("none"),
+	offeredRoutes = ofNetwork{about: about{key: "routes", what: "networks behind this machine that others may reach through it, once approved", form: "prefixes, separated by commas; exit for the internet"}, standard: always("none"),
 		read:  func(m *state.Meta) string { return joined(m.Routes) },
 		write: writeRoutes,
 		apply: amend}
@@ -36,8 +36,14 @@ var (
 
 func joined(all []netip.Prefix) string {
 	var words []string
+	exit := isExit(all)
 	for _, p := range all {
-		words = append(words, p.String())
+		if !exit || p.Bits() > 0 {
+			words = append(words, p.String())
+		}
+	}
+	if exit {
+		words = append(words, exitWord)
 	}
 	return strings.Join(words, ",")
 }
@@ -51,7 +57,11 @@ func writeRoutes(m *state.Meta, v string) error {
 	}
 	var all []netip.Prefix
 	for word := range strings.SplitSeq(v, ",") {
-		p, err := parseRoute(strings.TrimSpace(word))
+		if word = strings.TrimSpace(word); word == exitWord {
+			all = append(all, everything...)
+			continue
+		}
+		p, err := parseRoute(word)
 		if err != nil {
 			return err
 		}
@@ -61,6 +71,9 @@ func writeRoutes(m *state.Meta, v string) error {
 	all = slices.Compact(all)
 	if len(all) > control.MaxRoutes {
 		return fmt.Errorf("%d prefixes; at most %d", len(all), control.MaxRoutes)
+	}
+	if isExit(all) && m.ExitNode != "" {
+		return errExitOfExit
 	}
 	m.Routes = all
 	return nil
@@ -76,7 +89,7 @@ func parseRoute(s string) (netip.Prefix, error) {
 		return p, fmt.Errorf("%s is not a prefix; write it as 10.20.0.0/16", shown(s))
 	}
 	if p.Bits() == 0 {
-		return p, errors.New("a machine that leads to the whole internet is an exit node, which this version does not have yet; name the prefixes")
+		return p, errors.New("a machine that leads to the whole internet is an exit; offer that: cvlan exit offer")
 	}
 	return p, control.CheckRoute(p)
 }

@@ -63,6 +63,8 @@ func always(s string) func(*Config) string { return func(*Config) string { retur
 // networkSettings are in the order in which people see them.
 var networkSettings = []ofNetwork{
 	acceptRoutes,
+	exitLAN,
+	exitNode,
 	{about: about{key: "interface", what: "name of the network interface", form: interfaceForm()}, standard: always(auto),
 		read:  func(m *state.Meta) string { return m.Interface },
 		write: writeInterface,
@@ -100,7 +102,7 @@ func amend(m *member, e *engine.Engine) { e.Amend(m.amendable(m.state.Meta())) }
 // amendable are the settings that may change while a membership is up.
 func (m *member) amendable(meta state.Meta) engine.Settings {
 	return engine.Settings{MTU: cmp.Or(meta.MTU, m.d.cfg.MTU), Port: meta.Port, Kernel: meta.Backend == kernelBackend, Transport: meta.Transport,
-		Offers: meta.Routes, NoRoutes: meta.AcceptRoutes == off, NoMasquerade: meta.SNAT == off}
+		Offers: meta.Routes, NoRoutes: meta.AcceptRoutes == off, NoMasquerade: meta.SNAT == off, Exit: meta.ExitNode, ExitLAN: meta.ExitLAN == on}
 }
 
 var machineSettings = []ofMachine{

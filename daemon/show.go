@@ -80,6 +80,7 @@ func (m *member) live(s *engine.Status) local.Network {
 		}
 	}
 	n.Routes, n.Offers = routes(s), offers(s)
+	n.Exit, n.Exits = exit(s), exits(s)
 	if s.State == engine.NeedsJoin {
 		return n // to others this machine is nobody, and of who was there the map tells the past
 	}

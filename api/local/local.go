@@ -68,6 +68,8 @@ type Network struct {
 	Relay      *OwnRelay      `json:"relay,omitempty"`
 	Routes     []PeerRoute    `json:"routes,omitempty"` // behind peers
 	Offers     []Offer        `json:"offers,omitempty"` // behind this machine
+	Exit       *Exit          `json:"exit,omitempty"`   // through which this machine's other traffic leaves; absent: through none
+	Exits      []ExitPeer     `json:"exits,omitempty"`  // that there are
 	Peers      []Peer         `json:"peers"`
 }
 

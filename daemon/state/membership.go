@@ -52,6 +52,9 @@ type Meta struct {
 	Routes       []netip.Prefix `json:"routes,omitempty"`
 	AcceptRoutes string         `json:"accept_routes,omitempty"`
 	SNAT         string         `json:"snat,omitempty"`
+	// Through which machine what is for the internet leaves.
+	ExitNode string `json:"exit_node,omitempty"`
+	ExitLAN  string `json:"exit_lan,omitempty"`
 
 	Last Last        `json:"last"`
 	Home ident.Relay `json:"home,omitempty"` // the relay where peers find the node

@@ -27,6 +27,9 @@ type Settings struct {
 	Offers       []netip.Prefix
 	NoRoutes     bool
 	NoMasquerade bool
+
+	Exit    string
+	ExitLAN bool
 }
 
 // Amend changes settings. What was so already is not disturbed. It may be called from any goroutine.
@@ -37,9 +40,11 @@ func (e *Engine) Amend(s Settings) {
 
 // amend makes the newest settings those that hold.
 func (e *Engine) amend() {
-	was, s := e.cfg, *e.wanted.Load()
+	was, kernel, s := e.cfg, e.kernel(), *e.wanted.Load()
 	e.cfg.Offers, e.cfg.NoRoutes, e.cfg.NoMasquerade = s.Offers, s.NoRoutes, s.NoMasquerade
+	e.cfg.Exit, e.cfg.ExitLAN = s.Exit, s.ExitLAN
 	if !slices.Equal(was.Offers, s.Offers) {
+		e.lookOut()
 		e.offer()
 		e.changed()
 	}
@@ -56,8 +61,8 @@ func (e *Engine) amend() {
 	if e.mtu() != e.dev.mtu {
 		e.setMTU()
 	}
-	if was.Kernel != s.Kernel {
-		e.dev.tunnel.SetKernel(s.Kernel)
+	if kernel != e.kernel() {
+		e.dev.tunnel.SetKernel(e.kernel())
 	}
 	e.reroute(false)
 	e.changed()

@@ -49,6 +49,9 @@ type Config struct {
 	NoRoutes     bool           // use nothing that is behind others
 	NoMasquerade bool           // pass packets on with the addresses that they have
 
+	Exit    string // through which node what is for the internet leaves, by name or identifier; "": as it would without us
+	ExitLAN bool   // with an exit the local networks stay in reach
+
 	Keep    Keep
 	Outside Outside
 	Ledger  *Ledger

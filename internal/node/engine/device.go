@@ -15,6 +15,7 @@ import (
 	"github.com/cvlan/cvlan/internal/node/session"
 	"github.com/cvlan/cvlan/internal/sys/osnet"
 	"github.com/cvlan/cvlan/internal/sys/tun"
+	"github.com/cvlan/cvlan/policy/compile"
 )
 
 // Waits between attempts to come up, after a failure.
@@ -145,7 +146,7 @@ func (e *Engine) make(port uint16) (*device, *session.Problem) {
 	self, _ := e.table.Self()
 	_, overlay := addresses(n, self)
 	t, err := e.cfg.Outside.Tunnel(TunnelConfig{Private: e.cfg.WG, Port: port, TUN: dev, Filter: e.rules.table, Now: e.clock.Now, Log: e.log,
-		Speaks: e.speaks(), Profile: e.cfg.Profile, Kernel: e.cfg.Kernel, Directory: e.directory, Tell: e.journal.tell,
+		Speaks: e.speaks(), Profile: e.cfg.Profile, Kernel: e.kernel(), Directory: e.directory, Tell: e.journal.tell,
 		Self: e.cfg.Membership.Node, Home: ident.Relay(e.home.Load()), Overlay: overlay, Credentials: e.session.Credentials, Report: e.reached, Punch: e.session.Punch})
 	if err != nil {
 		p := problemOf("tunnel-failed", err)
@@ -179,7 +180,7 @@ func tunCode(err error) string {
 
 // settle gives the interface its addresses.
 func (e *Engine) settle(own, ranges []netip.Prefix) *session.Problem {
-	c := osnet.Config{Interface: e.dev.name, MTU: e.dev.mtu, Addresses: own, Routes: e.routing.given}
+	c := osnet.Config{Interface: e.dev.name, MTU: e.dev.mtu, Addresses: own, Routes: e.routing.given, Exit: e.dev.config.Exit}
 	d := e.dev
 	if slices.Equal(d.config.Addresses, own) && slices.Equal(d.ranges, ranges) && d.config.Interface != "" {
 		return nil
@@ -188,7 +189,7 @@ func (e *Engine) settle(own, ranges []netip.Prefix) *session.Problem {
 		p := problemOf("host-network", fmt.Errorf("set up %s: %w", d.name, err))
 		return &p
 	}
-	d.tunnel.SetSources(bare(own), e.routing.sources...)
+	d.tunnel.SetSources(bare(own), compile.Reach(e.routing.sources)...)
 	d.tunnel.Review()
 	d.config, d.ranges = c, ranges
 	e.changed()

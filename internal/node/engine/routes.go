@@ -13,6 +13,7 @@ import (
 	"github.com/cvlan/cvlan/internal/core/netmap"
 	"github.com/cvlan/cvlan/internal/node/session"
 	"github.com/cvlan/cvlan/internal/sys/osnet"
+	"github.com/cvlan/cvlan/policy/compile"
 	"github.com/cvlan/cvlan/proto/control"
 )
 
@@ -45,6 +46,7 @@ const (
 type Serving struct {
 	Offered  []netip.Prefix
 	Approved []netip.Prefix // of them
+	Nowhere  []netip.Prefix // of them: this node has no way there itself
 	Problem  error          // why packets are not passed on; nil: they are, or nothing is approved
 }
 
@@ -58,12 +60,19 @@ type routing struct {
 	served  osnet.Forwarding            // the host passes on
 	fault   error                       // why it does not
 	watch   watch
+
+	exit             Exit
+	uplink4, uplink6 bool // this node has a way to the internet; looked for only if it offers that
 }
 
 // behind are the ranges of a peer's that go to it, and those from which it may send besides.
 func (e *Engine) behind(p *netmap.Peer) (routed, besides []netip.Prefix) {
 	for _, r := range p.Routes() {
 		switch via, used := e.routing.via[r]; {
+		case isExit(r):
+			if e.exitOf(p) {
+				routed = append(routed, compile.Reach([]netip.Prefix{r})...)
+			}
 		case !used:
 		case via == p.Record.Node:
 			routed = append(routed, r)
@@ -81,7 +90,11 @@ func (e *Engine) reroute(again bool) {
 		return
 	}
 	routers := e.routers()
-	was := e.routing.via
+	if again {
+		e.lookOut()
+	}
+	was, exit := e.routing.via, e.routing.exit
+	e.routing.exit = e.seekExit()
 	e.routing.list = e.sortOut(routers)
 	e.routing.via = map[netip.Prefix]ident.Node{}
 	for _, r := range e.routing.list {
@@ -89,10 +102,16 @@ func (e *Engine) reroute(again bool) {
 			e.routing.via[r.Prefix] = r.Via
 		}
 	}
+	if x := e.routing.exit; x.Node != 0 {
+		e.routing.via[everything4], e.routing.via[everything6] = x.Node, x.Node
+	}
 	e.retell(was)
-	e.pave()
+	e.pave(again)
 	e.serve(again)
-	e.routing.watch.set(e.routing.list)
+	e.routing.watch.set(e.routing.list, e.routing.exit.Node)
+	if e.routing.exit != exit {
+		e.changed()
+	}
 }
 
 // routers are who has which prefix, but for exit nodes.
@@ -100,7 +119,7 @@ func (e *Engine) routers() map[netip.Prefix][]*netmap.Peer {
 	all := map[netip.Prefix][]*netmap.Peer{}
 	for p := range e.table.Peers() {
 		for _, r := range p.Routes() {
-			if r.Bits() > 0 {
+			if !isExit(r) {
 				all[r] = append(all[r], p)
 			}
 		}
@@ -246,30 +265,55 @@ func (e *Engine) retell(was map[netip.Prefix]ident.Node) {
 }
 
 // pave has the host send to the tunnel what is for prefixes that are in use, and no others. One that it does not take costs the membership nothing.
-func (e *Engine) pave() {
+func (e *Engine) pave(again bool) {
 	wanted := make([]netip.Prefix, 0, len(e.routing.via))
 	for r := range e.routing.via {
-		wanted = append(wanted, r)
+		if !isExit(r) {
+			wanted = append(wanted, r)
+		}
 	}
+	exit := e.leaves()
 	slices.SortFunc(wanted, control.CompareRoutes)
-	if slices.Equal(wanted, e.routing.given) {
+	if slices.Equal(wanted, e.routing.given) && sameExit(exit, e.dev.config.Exit) && (exit == nil || !again) {
 		e.routing.blame()
 		return
 	}
-	c := e.dev.config
-	c.Routes = wanted
-	err := e.cfg.Outside.Host.Up(c)
-	if err != nil {
-		e.log.Warn("routes not set", logx.Interface, c.Interface, logx.Err, err)
-		c.Routes = nil
-		if err2 := e.cfg.Outside.Host.Up(c); err2 != nil {
-			e.log.Warn("interface not set up again", logx.Interface, c.Interface, logx.Err, err2)
-		}
+	c, noExit, err := e.equip(wanted, exit)
+	if noExit != nil {
+		e.routing.exit.State, e.routing.exit.Why = ExitFailed, noExit.Error()
 	}
 	e.dev.config, e.routing.given, e.routing.failed = c, c.Routes, err
 	e.cfg.Ledger.route(uint64(e.cfg.Membership.Network), c.Routes)
 	e.routing.blame()
 	e.changed()
+}
+
+// equip gives the host routes and an exit, or of them what it takes.
+func (e *Engine) equip(routes []netip.Prefix, exit *osnet.Exit) (c osnet.Config, noExit, noRoutes error) {
+	c = e.dev.config
+	up := func(routes []netip.Prefix, exit *osnet.Exit) error {
+		c.Routes, c.Exit = routes, exit
+		return e.cfg.Outside.Host.Up(c)
+	}
+	err := up(routes, exit)
+	if err != nil && exit != nil {
+		if up(routes, nil) == nil {
+			e.log.Warn("exit not set", logx.Interface, c.Interface, logx.Err, err)
+			return c, err, nil
+		}
+	}
+	if err == nil {
+		return c, nil, nil
+	}
+	e.log.Warn("routes not set", logx.Interface, c.Interface, logx.Err, err)
+	if err2 := up(nil, exit); err2 != nil {
+		e.log.Warn("interface not set up again", logx.Interface, c.Interface, logx.Err, err2)
+		if exit != nil {
+			_ = up(nil, nil) // the log says already what is wrong
+			return c, err2, err
+		}
+	}
+	return c, nil, err
 }
 
 // blame says of each route that it is not in force if the host has none.
@@ -286,12 +330,12 @@ func (e *Engine) serve(again bool) {
 	self, _ := e.table.Self()
 	var to []netip.Prefix
 	for _, r := range self.Routes {
-		if slices.Contains(e.cfg.Offers, r) {
+		if slices.Contains(e.cfg.Offers, r) && e.leads(r) {
 			to = append(to, r)
 		}
 	}
 	if !slices.Equal(to, e.routing.sources) {
-		e.dev.tunnel.SetSources(bare(e.dev.config.Addresses), to...)
+		e.dev.tunnel.SetSources(bare(e.dev.config.Addresses), compile.Reach(to)...)
 		e.routing.sources = to
 		e.changed()
 	}
@@ -314,7 +358,7 @@ func (e *Engine) serve(again bool) {
 
 // unroute forgets everything: the device is gone, and with it what the host had.
 func (e *Engine) unroute() {
-	e.routing = routing{}
+	e.routing = routing{uplink4: e.routing.uplink4, uplink6: e.routing.uplink6}
 	e.cfg.Ledger.route(uint64(e.cfg.Membership.Network), nil)
 }
 
@@ -334,7 +378,7 @@ func (e *Engine) offer() {
 	n, known := e.table.Network()
 	var all []netip.Prefix
 	for _, r := range e.cfg.Offers {
-		if !known || control.CheckRoute(r, n.Range4, n.Range6) == nil {
+		if e.leads(r) && (!known || control.CheckRoute(r, n.Range4, n.Range6) == nil) {
 			all = append(all, r)
 		}
 	}
@@ -356,6 +400,7 @@ func (e *Engine) routeWarnings() (all []session.Problem) {
 			break
 		}
 	}
+	all = append(all, e.exitWarnings()...)
 	n, known := e.table.Network()
 	for _, r := range e.cfg.Offers {
 		if err := control.CheckRoute(r, n.Range4, n.Range6); known && err != nil {

@@ -46,6 +46,8 @@ type Status struct {
 
 	Routes  []Route // by prefix
 	Serving Serving
+	Exit    Exit
+	Ways    []Way // by node
 
 	Interface string // "": there is none
 	Port      uint16
@@ -132,7 +134,13 @@ func (e *Engine) publish() {
 		s.Kernel, s.NoKernel = e.dev.tunnel.Kernel()
 	}
 	s.Routes = slices.Clone(e.routing.list)
+	s.Exit, s.Ways = e.routing.exit, e.ways()
 	s.Serving = Serving{Offered: e.cfg.Offers, Problem: e.routing.fault}
+	for _, r := range e.cfg.Offers {
+		if e.dev != nil && !e.leads(r) {
+			s.Serving.Nowhere = append(s.Serving.Nowhere, r)
+		}
+	}
 	for _, r := range s.Self.Routes {
 		if slices.Contains(e.cfg.Offers, r) {
 			s.Serving.Approved = append(s.Serving.Approved, r)

@@ -9,7 +9,7 @@ import (
 	"github.com/cvlan/cvlan/internal/base/logx"
 )
 
-// watch is the engine's eye on routers that others could stand in for. Packets go to one and none comes back: then it is asked, through its relay, and
+// watch is the engine's eye on routers that others could stand in for, and on the exit. Packets go to one and none comes back: then it is asked, through its relay, and
 // its ways are looked at; one that is nowhere heard is left. The controller may learn of it a minute later.
 type watch struct {
 	again   time.Time // when to look; zero: there is nobody to look at
@@ -24,12 +24,15 @@ type watched struct {
 }
 
 // set says at whom to look.
-func (w *watch) set(list []Route) {
+func (w *watch) set(list []Route, exit ident.Node) {
 	fresh := map[ident.Node]*watched{}
 	keep := func(n ident.Node) {
 		if fresh[n] = w.routers[n]; fresh[n] == nil {
 			fresh[n] = &watched{}
 		}
+	}
+	if exit != 0 {
+		keep(exit)
 	}
 	for _, r := range list {
 		if len(r.Standby) == 0 || r.State != RouteInUse && r.State != RouteAway {
@@ -58,8 +61,8 @@ func (e *Engine) look() {
 	w := &e.routing.watch
 	w.again = time.Now().Add(watchEvery)
 	over := false
-	for _, x := range w.routers {
-		if !x.shunned.IsZero() && !time.Now().Before(x.shunned) {
+	for n, x := range w.routers {
+		if !x.shunned.IsZero() && (!time.Now().Before(x.shunned) || e.backAgain(n, x)) {
 			x.shunned, over = time.Time{}, true
 		}
 	}
@@ -82,6 +85,16 @@ func (e *Engine) look() {
 			e.ask(n, p.Record.WG)
 		}
 	}
+}
+
+// backAgain reports whether an exit is heard again that did not answer. Nobody stands in for it, so that nothing speaks against it.
+func (e *Engine) backAgain(n ident.Node, x *watched) bool {
+	p := e.table.Peer(n)
+	if n != e.routing.exit.Node || p == nil || e.dev == nil {
+		return false
+	}
+	_, heard := e.dev.tunnel.Traffic(p.Record.WG)
+	return heard != x.heard
 }
 
 // ask asks a router whether it is there, beside the loop.
@@ -135,7 +148,9 @@ func (e *Engine) answered(n ident.Node, k key.WGPublic, there bool) {
 	if p := e.table.Peer(n); p == nil || p.Record.WG != k {
 		return
 	}
-	e.log.Info("router does not answer; another takes over", logx.Peer, n.String())
+	if x.shunned.IsZero() {
+		e.log.Info("router does not answer", logx.Peer, n.String())
+	}
 	x.shunned = time.Now().Add(shunFor)
 	e.reroute(false)
 }
