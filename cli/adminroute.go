@@ -125,8 +125,8 @@ func newAdminRouteChange(s *session, approve bool) *cobra.Command {
 		long = "revoke takes back what approve gave, or the policy's autoApprovers, and refuses what waits. It holds, whatever the policy says and the node offers, until the network is approved by hand."
 	}
 	return s.tells(&cobra.Command{
-		Use: verb + " NODE PREFIX...", Short: short, Long: long,
-		Example: "  cvlan admin route " + verb + " gate 10.20.0.0/16\n  cvlan admin route " + verb + " gate.office 192.168.7.0/24 fd12::/64",
+		Use: verb + " NODE PREFIX...", Short: short, Long: long + " The word exit stands for the whole internet: see cvlan exit.",
+		Example: "  cvlan admin route " + verb + " gate 10.20.0.0/16\n  cvlan admin route " + verb + " gate.office 192.168.7.0/24 fd12::/64\n  cvlan admin route " + verb + " gate exit",
 		Args:    takesMore("NODE", "PREFIX"),
 	}, func(w *work, args []string) error {
 		routes, err := prefixArgs(args[1:])
@@ -147,7 +147,7 @@ func newAdminRouteChange(s *session, approve bool) *cobra.Command {
 
 // prefixArgs reads prefixes, and says of one with bits behind its length what was meant.
 func prefixArgs(words []string) (all []netip.Prefix, err error) {
-	for _, word := range words {
+	for _, word := range spelled(words) {
 		p, err := netip.ParsePrefix(word)
 		if a, wrong := netip.ParseAddr(word); err != nil && wrong == nil {
 			p, err = netip.PrefixFrom(a, a.BitLen()), nil

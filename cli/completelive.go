@@ -65,6 +65,8 @@ func (e *Env) source(c *cobra.Command, word string, remote bool) nameSource {
 		return nil // a new name
 	case word == "PEER" && !remote:
 		return e.peerNames
+	case word == "EXIT" && !remote:
+		return e.exitNames
 	case !remote:
 		return nil
 	}

@@ -223,13 +223,14 @@ func (t *talk) reoffer(ctx context.Context, change func([]string) ([]string, err
 	if len(done.Settings) == 1 {
 		t.network = done.Settings[0].Network
 	}
+	want, await = spelled(want), spelled(await)
 	s, err := t.decided(ctx, want, len(await) > 0)
 	if err != nil {
 		return err
 	}
 	for _, n := range s.Networks {
 		for _, o := range n.Offers {
-			if p := o.Prefix.String(); o.Fault != "" && !o.Approved && slices.ContainsFunc(await, func(a string) bool { return canonical(a) == p }) {
+			if p := o.Prefix.String(); o.Fault != "" && !o.Approved && o.Prefix.Bits() > 0 && slices.ContainsFunc(await, func(a string) bool { return canonical(a) == p }) {
 				return &iox.Error{Exit: iox.Invalid, What: "offer " + p, Why: iox.Clean(o.Fault), Hint: "take it back: cvlan route withdraw " + p}
 			}
 		}
@@ -278,14 +279,18 @@ func (t *talk) printOffers(s local.Status, asked []string) {
 		for _, o := range n.Offers {
 			switch {
 			case o.Fault != "" && !o.Approved:
-				t.IO.Printf("%s: %s cannot be offered: %s", n.Name, o.Prefix, iox.Clean(o.Fault))
+				t.IO.Printf("%s: %s cannot be offered: %s", n.Name, offerName(o.Prefix.String()), iox.Clean(o.Fault))
 			case o.Fault != "":
-				t.IO.Printf("%s: %s is approved, and not passed on: %s", n.Name, o.Prefix, iox.Clean(o.Fault))
+				t.IO.Printf("%s: %s is approved, and not passed on: %s", n.Name, offerName(o.Prefix.String()), iox.Clean(o.Fault))
 			case o.Approved:
-				t.IO.Printf("%s: %s is offered and approved", n.Name, o.Prefix)
+				t.IO.Printf("%s: %s is offered and approved", n.Name, offerName(o.Prefix.String()))
 			default:
-				t.IO.Printf("%s: %s is offered and waits for approval", n.Name, o.Prefix)
-				waiting = append(waiting, o.Prefix.String())
+				t.IO.Printf("%s: %s is offered and waits for approval", n.Name, offerName(o.Prefix.String()))
+				if o.Prefix.Bits() > 0 {
+					waiting = append(waiting, o.Prefix.String())
+				} else if !slices.Contains(waiting, exitWord) {
+					waiting = append(waiting, exitWord)
+				}
 			}
 		}
 		if len(n.Offers) == 0 && len(asked) == 0 {

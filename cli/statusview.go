@@ -58,6 +58,14 @@ func relaying(r *local.OwnRelay) string {
 	return "this machine is the relay " + iox.Clean(r.Name)
 }
 
+// exitLine says through which exit this machine's traffic leaves.
+func exitLine(x local.Exit) string {
+	if x.State == local.ExitInUse {
+		return iox.Clean(x.Node)
+	}
+	return iox.Clean(x.Node) + ", " + iox.Clean(x.State)
+}
+
 func printNetwork(o *iox.IO, now time.Time, n local.Network) {
 	t := iox.Table{}
 	t.Row(iox.Cell(iox.Bold, n.Name), iox.Cell(stateStyle(n.State), string(n.State)), headline(n))
@@ -70,6 +78,9 @@ func printNetwork(o *iox.IO, now time.Time, n local.Network) {
 	self.Row("controller", controller(now, n))
 	if n.Interface != "" {
 		self.Row("policy", policed(n.Policy))
+	}
+	if n.Exit != nil {
+		self.Row("exit", exitLine(*n.Exit))
 	}
 	if n.Relay != nil {
 		self.Row("relay", relaying(n.Relay))
