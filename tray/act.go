@@ -43,6 +43,8 @@ func (t *Tray) act(ctx context.Context, a menu.Action) error {
 		_, err = t.cfg.Daemon.Down(ctx, local.DownRequest{Network: a.Network})
 	case menu.Only:
 		err = t.only(ctx, a.Network)
+	case menu.Exit:
+		_, err = t.cfg.Daemon.Set(ctx, local.SetRequest{Network: a.Network, Values: map[string]string{"exit-node": a.Text}})
 	case menu.Profile:
 		err = t.cfg.Desk.UseProfile(ctx, a.Text)
 	case menu.Copy:

@@ -15,6 +15,7 @@ type Daemon interface {
 	Watch(context.Context) iter.Seq2[local.Status, error]
 	Up(context.Context, local.UpRequest) (local.Networks, error)
 	Down(context.Context, local.DownRequest) (local.Networks, error)
+	Set(context.Context, local.SetRequest) (local.Settings, error)
 }
 
 const (

@@ -210,5 +210,5 @@ func (w *world) belongings(n *network) []menu.Entry {
 		}
 		all = append(all, menu.Entry{Key: "peers/" + n.ID, Label: label, Children: peers})
 	}
-	return all
+	return append(all, w.exitEntries(n)...)
 }

@@ -193,6 +193,10 @@ func (d *twin) Down(ctx context.Context, r local.DownRequest) (local.Networks, e
 	return local.Networks{}, d.ask(ctx, "down "+r.Network)
 }
 
+func (d *twin) Set(ctx context.Context, r local.SetRequest) (local.Settings, error) {
+	return local.Settings{}, d.ask(ctx, "set "+r.Network+" exit-node "+r.Values["exit-node"])
+}
+
 // scene is a tray that runs in a bubble, and what it stands on.
 type scene struct {
 	d    *twin

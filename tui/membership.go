@@ -27,6 +27,7 @@ func (w *world) membership(n *network, width int) []string {
 		f.add("interface", cleanName(n.Interface)+", UDP port "+strconv.Itoa(int(n.Port))+", MTU "+strconv.Itoa(n.MTU))
 	}
 	f.add("offers", offered(n))
+	f.add("exit", leaves(n))
 	style, text := w.controller(n)
 	f.style(style, "controller", text)
 	if at := n.Controller.CertUntil; at != nil {

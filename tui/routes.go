@@ -25,6 +25,9 @@ func (w *world) leads(p *peer) string {
 			}
 		}
 	}
+	if x := w.exits(p); x != "" {
+		all = append(all, x)
+	}
 	return strings.Join(all, ", ")
 }
 
@@ -42,4 +45,34 @@ func offered(n *network) string {
 		all = append(all, text)
 	}
 	return strings.Join(all, ", ")
+}
+
+// leaves says through which machine of a network what is for the internet leaves; "": through none.
+func leaves(n *network) string {
+	switch x := n.Exit; {
+	case x == nil:
+		return ""
+	case x.State == local.ExitInUse:
+		return cleanName(x.Node)
+	default:
+		return cleanName(x.Node) + " (" + cleanName(x.State) + ")"
+	}
+}
+
+// exits says of a peer that it leads to the internet.
+func (w *world) exits(p *peer) string {
+	for _, n := range w.networks {
+		if n.ID != p.id.network {
+			continue
+		}
+		for _, x := range n.Exits {
+			if x.Name == p.Name && n.Exit != nil && n.Exit.Node == x.Name {
+				return "the internet (" + cleanName(n.Exit.State) + ")"
+			}
+			if x.Name == p.Name {
+				return "the internet"
+			}
+		}
+	}
+	return ""
 }

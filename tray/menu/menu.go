@@ -37,6 +37,7 @@ const (
 	Up             // Network: its identifier; "": all
 	Down           // likewise
 	Only           // Network: it is switched on, and all others off
+	Exit           // Text: through which machine of Network what is for the internet leaves from now on
 	Copy           // Text, to the clipboard; Of says in words what it is
 	Profile        // Text: the login to a controller that commands use from now on
 	Terminal       // the interface for terminals
