@@ -95,24 +95,29 @@ func (b *backyard) plug(n *node, nth int) {
 // serves answers each TCP connection with whom it sees.
 func (b *backyard) serves(port int) {
 	b.w.t.Helper()
-	for _, a := range []netip.Addr{b.addr, netip.MustParseAddr("fd20::9")} {
-		var l net.Listener
-		b.w.must(b.Do(func() (err error) {
-			l, err = net.Listen("tcp", netip.AddrPortFrom(a, uint16(port)).String())
-			return err
-		}))
-		b.w.t.Cleanup(func() { l.Close() })
-		go func() {
-			for {
-				c, err := l.Accept()
-				if err != nil {
-					return
-				}
-				fmt.Fprint(c, c.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap())
-				c.Close()
+	b.serve(b.addr, port)
+	b.serve(netip.MustParseAddr("fd20::9"), port)
+}
+
+// serve does at one address.
+func (b *backyard) serve(at netip.Addr, port int) {
+	b.w.t.Helper()
+	var l net.Listener
+	b.w.must(b.Do(func() (err error) {
+		l, err = net.Listen("tcp", netip.AddrPortFrom(at, uint16(port)).String())
+		return err
+	}))
+	b.w.t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
 			}
-		}()
-	}
+			fmt.Fprint(c, c.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap())
+			c.Close()
+		}
+	}()
 }
 
 // seenAs asks a service in the backyard by whom it thinks that it is asked.
@@ -185,7 +190,7 @@ func TestANetworkBehindANode(t *testing.T) {
 	yardOf.serves(81)
 	c.policy(routed)
 	gate.stop()
-	before := w.network(gate.Host) + w.knobs(gate.Host)
+	before := w.network(gate.Host) + w.knobs(gate.Host, "yard")
 	gate.start()
 	gate.becomes(local.Up, soon)
 
@@ -276,18 +281,18 @@ func TestANetworkBehindANode(t *testing.T) {
 	gate.types("down")
 	gate.stop()
 	w.eventually(soon, "the router's host is as before", func() error {
-		if now := w.network(gate.Host) + w.knobs(gate.Host); now != before {
+		if now := w.network(gate.Host) + w.knobs(gate.Host, "yard"); now != before {
 			return fmt.Errorf("before:\n%s\nnow:\n%s", before, now)
 		}
 		return nil
 	})
 }
 
-// knobs are the switches and tables of a host that a router of ours changes.
-func (w *world) knobs(h *lab.Host) (all string) {
+// knobs are the switches and tables of a host that a router of ours changes, with a network behind that link.
+func (w *world) knobs(h *lab.Host, link string) (all string) {
 	w.t.Helper()
 	w.must(h.Do(func() error {
-		for _, k := range []string{"ipv4/ip_forward", "ipv4/conf/yard/forwarding", "ipv6/conf/all/forwarding", "ipv6/conf/yard/accept_ra"} {
+		for _, k := range []string{"ipv4/ip_forward", "ipv4/conf/all/rp_filter", "ipv4/conf/" + link + "/forwarding", "ipv6/conf/all/forwarding", "ipv6/conf/" + link + "/accept_ra"} {
 			b, err := os.ReadFile("/proc/sys/net/" + k)
 			if err != nil {
 				return err
