@@ -68,7 +68,7 @@ func (o *IO) template(text string, doc any) error {
 		return err
 	}
 	var out strings.Builder
-	if err := t.Execute(&out, generic); err != nil {
+	if err := t.Execute(&out, scrub(generic)); err != nil {
 		return badTemplate("run", err)
 	}
 	_, err = fmt.Fprintln(o.Out, out.String())
@@ -82,7 +82,7 @@ func badTemplate(verb string, err error) error {
 	return &Error{Exit: Usage, What: verb + " --template", Why: why, Err: err, Hint: "it is a Go template, and its names are those that --json prints"}
 }
 
-// asJSON returns the document as JSON knows it, fit to be shown.
+// asJSON returns the document as JSON knows it. What is shown of it is to be scrubbed.
 func asJSON(doc any) (any, error) {
 	b, err := json.Marshal(doc)
 	if err != nil {
@@ -90,7 +90,7 @@ func asJSON(doc any) (any, error) {
 	}
 	var generic any
 	err = json.Unmarshal(b, &generic)
-	return scrub(generic), err
+	return generic, err
 }
 
 // brief writes every value at a path of the document, one a line. What is absent or empty is left out.
@@ -118,7 +118,7 @@ func pick(b *strings.Builder, v any, path []string) {
 			pick(b, v[path[0]], path[1:])
 		}
 	default:
-		if text := fmt.Sprint(v); len(path) == 0 && text != "" {
+		if text := fmt.Sprint(scrub(v)); len(path) == 0 && text != "" {
 			b.WriteString(text + "\n")
 		}
 	}

@@ -67,11 +67,12 @@ func JSON(doc []byte) []byte {
 	return b.Bytes()
 }
 
+// harmful tells most runes, which are ASCII, without a table: a list of a thousand peers is tens of thousands of them.
 func harmful(r rune, lines bool) bool {
-	if r == '\n' && lines {
-		return false
+	if r < utf8.RuneSelf {
+		return (r < ' ' || r == 0x7f) && !(r == '\n' && lines)
 	}
-	return r == utf8.RuneError || !unicode.IsPrint(r) && r != ' ' || unicode.In(r, unicode.Cf, unicode.Co, unicode.Cs, unicode.Variation_Selector) || r == '\u115f' || r == '\u1160' || r == '\u3164' || r == '\uffa0'
+	return r == utf8.RuneError || !unicode.IsPrint(r) || unicode.Is(unicode.Variation_Selector, r) || r == '\u115f' || r == '\u1160' || r == '\u3164' || r == '\uffa0'
 }
 
 // Label makes an RFC 1123 host label of s: lower case letters, digits and inner hyphens, at most 63 of them.
