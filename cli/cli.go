@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -30,6 +31,8 @@ type Env struct {
 	Host   doctor.Host // what doctor looks at; nil: this machine
 	// Services is the service manager; nil: the system's.
 	Services *svc.Manager
+
+	telling atomic.Bool // somebody is told already that something takes its time
 }
 
 // Main runs the program in the process's environment and returns its exit code. Ctrl-C ends what runs, and so does SIGTERM.

@@ -102,6 +102,12 @@ func explain(err error) error {
 	case errors.Is(err, admin.ErrUnreachable):
 		return &iox.Error{Exit: iox.Unreachable, What: "connect to the controller", Why: err.Error(), Err: err,
 			Hint: unanswered(err)}
+	case errors.Is(err, local.ErrLate):
+		return &iox.Error{Exit: iox.Timeout, What: "ask the daemon", Why: "no answer came within --timeout", Err: err,
+			Hint: "it is busy or stuck: sudo cvlan doctor, journalctl -u cvland; more time: --timeout 2m"}
+	case errors.Is(err, admin.ErrLate):
+		return &iox.Error{Exit: iox.Timeout, What: "ask the controller", Why: "no answer came within --timeout", Err: err,
+			Hint: "it is busy, or far away, and what was asked may still be done; more time: --timeout 2m"}
 	case errors.Is(err, context.DeadlineExceeded):
 		return &iox.Error{Exit: iox.Timeout, What: "wait for an answer", Why: "it took longer than --timeout", Err: err}
 	default:
@@ -113,7 +119,7 @@ func unanswered(err error) string {
 	if name := new(net.DNSError); errors.As(err, &name) {
 		return "is the name right, and does this machine resolve names?"
 	}
-	return "does it run, and does a firewall let TCP through to it?"
+	return "does it run, is that its port, and does a firewall let TCP through to it?"
 }
 
 func noDaemon(err error) error {

@@ -50,6 +50,7 @@ func (s *session) storeLogin(c *cobra.Command, out iox.Output, name, file string
 	ctx, cancel := s.timeout.within(c.Context())
 	defer cancel()
 	client := admin.NewClient(t)
+	client.Asked = s.asking("the controller")
 	defer client.Close()
 	me, err := admin.Call(ctx, client, admin.GetWhoami, admin.Nothing{})
 	if err != nil {

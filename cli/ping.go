@@ -80,7 +80,7 @@ func (o *pingOptions) run(c *cobra.Command) error {
 		if all.Sent > 0 && !pause(c.Context(), time.Duration(o.interval)) {
 			break
 		}
-		p, err := o.client.Ping(c.Context(), o.request)
+		p, err := o.echo(c.Context())
 		if c.Context().Err() != nil {
 			break
 		}
@@ -126,6 +126,15 @@ func (o *pingOptions) run(c *cobra.Command) error {
 			Hint: "see every way that was tried: sudo cvlan peers path " + o.request.Peer + "; and what this network allows: cvlan netcheck"}
 	}
 	return nil
+}
+
+// slack is how much longer than for an echo one waits for the daemon to say that none came.
+const slack = 2 * time.Second
+
+func (o *pingOptions) echo(ctx context.Context) (local.Pong, error) {
+	ctx, cancel := (o.timeout + span(slack)).within(ctx)
+	defer cancel()
+	return o.client.Ping(ctx, o.request)
 }
 
 // silent is the error of a peer that never answered.

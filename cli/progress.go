@@ -16,12 +16,16 @@ type progress struct {
 	done   sync.WaitGroup
 }
 
-// progress starts telling, on standard error and only to a person whose terminal can take it back. stop takes it away again.
+// progress starts telling, on standard error and only to a person. stop takes it away again. What is told already stays: progress within
+// progress tells nothing.
 func (e *Env) progress(ctx context.Context, doing string) *progress {
 	ctx, cancel := context.WithCancel(ctx)
 	p := &progress{cancel: cancel}
-	if e.IO.ErrTTY && !e.IO.Dumb {
-		p.done.Go(func() { e.tell(ctx, doing) })
+	if e.IO.ErrTTY && e.telling.CompareAndSwap(false, true) {
+		p.done.Go(func() {
+			defer e.telling.Store(false)
+			e.tell(ctx, doing)
+		})
 	}
 	return p
 }
@@ -29,6 +33,11 @@ func (e *Env) progress(ctx context.Context, doing string) *progress {
 func (p *progress) stop() {
 	p.cancel()
 	p.done.Wait()
+}
+
+// asking makes of what somebody is asked progress: for Asked of a client.
+func (e *Env) asking(whom string) func() (done func()) {
+	return func() func() { return e.progress(context.Background(), "asking "+whom).stop }
 }
 
 func (e *Env) tell(ctx context.Context, doing string) {
@@ -39,6 +48,11 @@ func (e *Env) tell(ctx context.Context, doing string) {
 	for {
 		select {
 		case <-tick.C:
+			if e.IO.Dumb { // what is written stays: once will do
+				fmt.Fprintf(e.IO.Err, "%s …\n", doing)
+				tick.Stop()
+				continue
+			}
 			fmt.Fprintf(e.IO.Err, "\r%s … %ds", doing, int(time.Since(start)/time.Second))
 			told = true
 		case <-ctx.Done():

@@ -32,17 +32,20 @@ func (s *screen) String() string {
 func TestAPersonIsToldWhenItTakesTime(t *testing.T) {
 	for _, c := range []struct {
 		person bool
+		dumb   bool
 		takes  time.Duration
 		told   string
 	}{
-		{true, 900 * time.Millisecond, ""},
-		{true, 2500 * time.Millisecond, "\rconnecting … 1s\rconnecting … 2s\r\x1b[K"},
-		{false, time.Minute, ""},
+		{true, false, 900 * time.Millisecond, ""},
+		{true, false, 2500 * time.Millisecond, "\rconnecting … 1s\rconnecting … 2s\r\x1b[K"},
+		{true, true, 2500 * time.Millisecond, "connecting …\n"},
+		{false, false, time.Minute, ""},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			var s screen
-			e := &Env{IO: &iox.IO{Err: &s, ErrTTY: c.person}}
+			e := &Env{IO: &iox.IO{Err: &s, ErrTTY: c.person, Dumb: c.dumb}}
 			p := e.progress(t.Context(), "connecting")
+			defer e.asking("the daemon")()() // within it, nothing is told of that
 			time.Sleep(c.takes)
 			p.stop()
 			p.stop() // stopping twice is no fault

@@ -59,7 +59,16 @@ func (o *statusOptions) run(c *cobra.Command) error {
 
 // follow shows every state until the person has seen enough.
 func (o *statusOptions) follow(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	heard := func() bool { return true }
+	if o.timeout > 0 { // it is for the first answer
+		heard = time.AfterFunc(time.Duration(o.timeout), func() { cancel(local.ErrLate) }).Stop
+	}
 	for s, err := range o.client.Watch(ctx) {
+		if heard(); context.Cause(ctx) == local.ErrLate {
+			return local.ErrLate
+		}
 		if err == nil {
 			s, err = only(s, o.network)
 		}

@@ -44,6 +44,7 @@ func (t *talk) asks(run func(ctx context.Context, args []string) error) func(*co
 func (t *talk) talks(run func(c *cobra.Command, args []string) error) func(*cobra.Command, []string) error {
 	return func(c *cobra.Command, args []string) error {
 		t.client = t.daemon(c)
+		t.client.Asked = t.asking("the daemon")
 		defer t.client.Close()
 		return run(c, args)
 	}

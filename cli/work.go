@@ -31,6 +31,7 @@ func (s *session) do(c *cobra.Command, run func(*work) error) error {
 	ctx, cancel := s.timeout.within(c.Context())
 	defer cancel()
 	w := &work{Context: ctx, session: s, client: admin.NewClient(t), InTenant: admin.InTenant{Tenant: tenant}}
+	w.client.Asked = s.asking("the controller")
 	defer w.client.Close()
 	return run(w)
 }

@@ -26,8 +26,17 @@ const maxAnswer = 32 << 20
 // that the key was made for, or whose certificate has expired, the call wraps trust.ErrPin, trust.ErrRole or trust.ErrExpired.
 var ErrUnreachable = errors.New("the controller does not answer")
 
+// ErrLate is what a call wraps when the caller's deadline comes before the answer.
+var ErrLate = errors.New("the controller has not answered in time")
+
+// patience is how long an address may take to accept a connection, and then to greet. Operations have no limit but the caller's.
+const patience = 5 * time.Second
+
 // Client calls a controller with one API key. It is safe for concurrent use.
 type Client struct {
+	// Asked, if it is there, is called before each request; what it returns, when the answer has come or the request is given up.
+	Asked func() (done func())
+
 	addrs []string
 	token string
 	http  *http.Client
@@ -41,10 +50,9 @@ func NewClient(t ticket.Ticket) *Client {
 		http: &http.Client{
 			Transport: &http.Transport{
 				Proxy:                  http.ProxyFromEnvironment,
-				DialContext:            (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
+				DialContext:            (&net.Dialer{Timeout: patience}).DialContext,
 				TLSClientConfig:        pinned(t.Pin),
-				TLSHandshakeTimeout:    5 * time.Second,
-				ResponseHeaderTimeout:  30 * time.Second,
+				TLSHandshakeTimeout:    patience,
 				MaxResponseHeaderBytes: 64 << 10,
 				ForceAttemptHTTP2:      true,
 			},
@@ -79,6 +87,9 @@ func Call[In, Out any](ctx context.Context, c *Client, op Op[In, Out], in In) (O
 	if err != nil {
 		return out, err
 	}
+	if c.Asked != nil {
+		defer c.Asked()()
+	}
 	resp, err := c.send(ctx, op.Method, q)
 	if err != nil {
 		return out, err
@@ -86,6 +97,8 @@ func Call[In, Out any](ctx context.Context, c *Client, op Op[In, Out], in In) (O
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	switch {
+	case ctx.Err() != nil:
+		return out, ended(ctx)
 	case err != nil:
 		return out, fmt.Errorf("%w any more: %w", ErrUnreachable, err)
 	case len(body) > maxAnswer:
@@ -145,7 +158,7 @@ func (c *Client) send(ctx context.Context, method string, q request) (*http.Resp
 			return resp, nil
 		}
 		if ctx.Err() != nil {
-			return nil, ctx.Err()
+			return nil, ended(ctx)
 		}
 		faults = append(faults, reason(addr, err))
 		if !beforeSending(err) {
@@ -157,6 +170,14 @@ func (c *Client) send(ctx context.Context, method string, q request) (*http.Resp
 		return nil, all
 	}
 	return nil, fmt.Errorf("%w: %w", ErrUnreachable, all)
+}
+
+// ended says that the caller has waited long enough.
+func ended(ctx context.Context) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return fmt.Errorf("%w: %w", ErrLate, ctx.Err())
+	}
+	return ctx.Err()
 }
 
 // stranger reports whether an error says that somebody answered whom the client does not accept as its controller.
@@ -177,6 +198,9 @@ func reason(addr string, err error) error {
 		err = op.Err
 	} else if u := errors.Unwrap(err); u != nil {
 		err = u
+	}
+	if late, ok := errors.AsType[net.Error](err); ok && late.Timeout() && (op == nil || op.Op != "dial") {
+		err = fmt.Errorf("took the call and said nothing for %v", patience)
 	}
 	return fmt.Errorf("%s: %w", addr, err)
 }

@@ -19,11 +19,18 @@ import (
 // maxAnswer bounds what a client reads of an answer: 200,000 peers fit.
 const maxAnswer = sse.MaxEvent
 
-// ErrNoDaemon is what every call wraps when nobody answers at the socket.
-var ErrNoDaemon = errors.New("the daemon cvland does not answer")
+// ErrNoDaemon is what every call wraps when nobody answers at the socket, ErrLate when the caller's deadline comes before the answer.
+var (
+	ErrNoDaemon = errors.New("the daemon cvland does not answer")
+	ErrLate     = errors.New("the daemon cvland has not answered in time")
+)
 
 // Client calls a daemon. It is safe for concurrent use; the zero Client is not usable.
 type Client struct {
+	// Asked, if it is there, is called before each request; what it returns, when the answer has come or the request is given up. A watch's answer
+	// is its beginning.
+	Asked func() (done func())
+
 	path string
 	http *http.Client
 }
@@ -119,7 +126,9 @@ func (c *Client) Logout(ctx context.Context, r LogoutRequest) (LoggedOut, error)
 // Watch yields the state of now and then every change. It ends with an error, or without one when the caller stops.
 func (c *Client) Watch(ctx context.Context) iter.Seq2[Status, error] {
 	return func(yield func(Status, error) bool) {
+		done := c.asked()
 		body, err := open(ctx, c, WatchStatus.Route, nil)
+		done()
 		if err != nil {
 			yield(Status{}, err)
 			return
@@ -164,12 +173,16 @@ func call[In, Out any](ctx context.Context, c *Client, op Op[In, Out], in In) (O
 			return out, fmt.Errorf("%s: encode the request: %w", op.Path, err)
 		}
 	}
+	defer c.asked()()
 	r, err := open(ctx, c, op.Route, body)
 	if err != nil {
 		return out, err
 	}
 	defer r.Close()
 	b, err := io.ReadAll(io.LimitReader(r, maxAnswer))
+	if ctx.Err() != nil {
+		return out, ended(ctx)
+	}
 	if err != nil {
 		return out, fmt.Errorf("%s: read the daemon's answer: %w", op.Path, err)
 	}
@@ -221,10 +234,25 @@ func open(ctx context.Context, c *Client, r Route, body []byte) (io.ReadCloser, 
 	return nil, readError(resp)
 }
 
+func (c *Client) asked() (done func()) {
+	if c.Asked == nil {
+		return func() {}
+	}
+	return c.Asked()
+}
+
+// ended says that the caller has waited long enough.
+func ended(ctx context.Context) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return fmt.Errorf("%w: %w", ErrLate, ctx.Err())
+	}
+	return ctx.Err()
+}
+
 // unreachable says why nothing came back: the caller's own deadline, or the socket.
 func (c *Client) unreachable(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return ended(ctx)
 	}
 	var op *net.OpError
 	if errors.As(err, &op) {
