@@ -36,7 +36,17 @@ type HostFacts struct {
 	NoNetAdmin bool           `json:"no_net_admin"`   // even root may not make interfaces: a container
 	Interfaces map[string]int `json:"interfaces"`     // MTU by name; nil: not known
 	Routes     []Route        `json:"routes"`
-	Buffers    int            `json:"buffers"` // bytes that a socket may have at most: the lesser of both directions; 0: not known
+	Forward    []Chain        `json:"forward,omitempty"` // what drops packets that the machine passes on, unless one of its rules accepts them; empty where this user may not look
+	Buffers    int            `json:"buffers"`           // bytes that a socket may have at most: the lesser of both directions; 0: not known
+}
+
+// Chain is one of netfilter's that judges packets which the machine passes on, and whose policy is to drop them.
+type Chain struct {
+	Family string   `json:"family"`
+	Table  string   `json:"table"`
+	Name   string   `json:"name"`
+	Names  []string `json:"names,omitempty"` // interfaces that rules in it name
+	Docker bool     `json:"docker"`          // its table has a chain for rules that Docker leaves alone
 }
 
 // Route is where the system sends packets for a peer.

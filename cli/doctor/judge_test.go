@@ -96,6 +96,10 @@ var ills = []struct {
 	{"a peer does not answer", "peer-silent", "", Warning, func(f *Facts) {
 		f.Tunnels.Networks[0].Peers[0].Handshaking, f.Tunnels.Networks[0].Peers[0].LatestHandshake = true, nil
 	}},
+	{"a router's firewall drops", "forward-dropped", "", Error, func(f *Facts) {
+		f.Status.Networks[0].Offers = []local.Offer{{Prefix: netip.MustParsePrefix("10.20.0.0/16"), Approved: true}}
+		f.Host.Forward = []Chain{{Family: "ip", Table: "filter", Name: "FORWARD", Names: []string{"docker0"}}}
+	}},
 	{"buffers are small", "buffers-small", "sysctl -w net.core.rmem_max=16777216 net.core.wmem_max=16777216", Warning, func(f *Facts) { f.Tunnels.Networks[0].Socket.ReceiveBuffer = 425984 }},
 	{"the memory is used up", "memory-short", "", Warning, func(f *Facts) { f.Tunnels.Networks[0].Drops = map[string]uint64{"no_memory": 3} }},
 	{"a login page", "login-page", "", Error, func(f *Facts) { f.Check.Captive = true }},

@@ -35,6 +35,7 @@ func (j *judge) networks() {
 			j.routed(n)
 			j.peers(n)
 			j.policy(n)
+			j.passes(n)
 		}
 		j.certificate(n)
 		j.company(n)
@@ -116,6 +117,45 @@ func (j *judge) routed(n *local.Network) {
 		j.add(f)
 		return
 	}
+}
+
+// passes looks whether the machine's own firewall drops what it is to pass on to networks behind it.
+func (j *judge) passes(n *local.Network) {
+	if !slices.ContainsFunc(n.Offers, func(o local.Offer) bool { return o.Approved }) {
+		return
+	}
+	for _, c := range j.Host.Forward {
+		if slices.Contains(c.Names, n.Interface) {
+			continue
+		}
+		j.add(Finding{Code: "forward-dropped", Severity: Error, What: "this machine's firewall drops what it is to pass on to networks behind it", Why: "the policy of " + c.String() + " is drop, and no rule in it names " + n.Interface,
+			Hint: c.opens(n.Interface)})
+		return
+	}
+}
+
+// dockerUser is the chain that Docker asks before its own rules, and never touches.
+const dockerUser = "DOCKER-USER"
+
+func (c Chain) String() string {
+	if c.Family == "ip" && c.Table == "filter" && c.Name == "FORWARD" {
+		return "the chain FORWARD of iptables"
+	}
+	return fmt.Sprintf("the chain %s in the nftables table %s %s", c.Name, c.Family, c.Table)
+}
+
+// opens is what lets an interface's packets through: what comes in by it, and the answers. cvlan's own policy judges them all the same.
+func (c Chain) opens(iface string) string {
+	const kept = "\nand, as they do not outlive a restart, where the firewall keeps its rules"
+	if tool := map[string]string{"ip": "iptables", "ip6": "ip6tables"}[c.Family]; tool != "" && c.Table == "filter" && c.Name == "FORWARD" {
+		chain := c.Name
+		if c.Docker {
+			chain = dockerUser
+		}
+		return fmt.Sprintf("sudo %s -I %s -i %s -j ACCEPT; sudo %[1]s -I %[2]s -o %[3]s -j ACCEPT%s", tool, chain, iface, kept)
+	}
+	rule := fmt.Sprintf("sudo nft insert rule %s %s %s", c.Family, c.Table, c.Name)
+	return fmt.Sprintf("%s iifname %s accept; %[1]s oifname %[2]s accept%s", rule, iface, kept)
 }
 
 // policy says when nobody may reach anybody.

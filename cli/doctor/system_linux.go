@@ -24,6 +24,9 @@ func special(ctx context.Context, h *HostFacts) {
 	}
 	h.TUN = tunTrouble(h.Root)
 	h.NoNetAdmin = h.Root && !mayMakeInterfaces()
+	if h.Root {
+		h.Forward = dropping(ctx, h.Interfaces)
+	}
 	h.Buffers = min(setting("net/core/rmem_max"), setting("net/core/wmem_max"))
 }
 
