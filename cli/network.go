@@ -2,6 +2,7 @@ package cli
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -20,11 +21,13 @@ func newNetwork(s *session) *cobra.Command {
 func newNetworkCreate(s *session) *cobra.Command {
 	var want admin.NewNetwork
 	var range4, range6 string
+	var yes bool
 	c := &cobra.Command{
 		Use:   "create NAME",
 		Short: "Create a network",
 		Long: "create makes a network in which everybody may reach everybody, or with --closed one where nothing passes until its policy allows it. " +
-			"Without ranges it gets free ones of 10.0.0.0/8 and fd00::/8.",
+			"Without ranges it gets free ones of 10.0.0.0/8 and fd00::/8. A range that is not private hides from the network's machines whoever has it on the internet: " +
+			"create asks before it takes one.",
 		Example: "  cvlan admin network create office\n  cvlan admin network create plant --range4 10.77.0.0/16 --closed",
 		Args:    takes("NAME"),
 		PreRunE: func(c *cobra.Command, _ []string) (err error) {
@@ -37,8 +40,18 @@ func newNetworkCreate(s *session) *cobra.Command {
 	c.Flags().StringVar(&range4, "range4", "", "IPv4 range")
 	c.Flags().StringVar(&range6, "range6", "", "IPv6 range")
 	c.Flags().BoolVar(&want.Closed, "closed", false, "start with a policy that lets nothing pass")
+	yesFlag(c, &yes)
 	return s.tells(c, func(w *work, args []string) error {
 		want.Name = args[0]
+		for _, p := range []netip.Prefix{want.Range4, want.Range6} {
+			if !p.IsValid() || isPrivate(p) {
+				continue
+			}
+			s.IO.Notef("%s is not a private range: machines in the network will not reach who has it on the internet.", p)
+			if !yes && !s.IO.Confirm("Create the network all the same?") {
+				return &iox.Error{Exit: iox.Interrupted, What: "nothing was created"}
+			}
+		}
 		n, err := admin.Call(w, w.client, admin.CreateNetwork, admin.CreateNetworkIn{InTenant: w.InTenant, Body: want})
 		if err != nil {
 			return err
@@ -48,6 +61,16 @@ func newNetworkCreate(s *session) *cobra.Command {
 			s.IO.Notef("\nNext: cvlan admin key create --network %s        a key for the first machine", n.Body.Name)
 		})
 	}, "id")
+}
+
+// privateRanges are those that nobody has on the internet: of RFC 1918, carriers' own (RFC 6598), and unique local ones (RFC 4193).
+var privateRanges = []netip.Prefix{
+	netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("172.16.0.0/12"), netip.MustParsePrefix("192.168.0.0/16"), netip.MustParsePrefix("100.64.0.0/10"),
+	netip.MustParsePrefix("fc00::/7"),
+}
+
+func isPrivate(p netip.Prefix) bool {
+	return slices.ContainsFunc(privateRanges, func(all netip.Prefix) bool { return all.Bits() <= p.Bits() && all.Contains(p.Addr()) })
 }
 
 // asRange reads a range of addresses; "" is none.

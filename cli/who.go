@@ -16,7 +16,8 @@ import (
 type somebody struct {
 	Network string `json:"network"`
 	Tenant  string `json:"tenant,omitempty"`
-	Self    bool   `json:"self"` // it is this machine
+	Self    bool   `json:"self"`             // it is this machine
+	Behind  string `json:"behind,omitempty"` // the address is none of its own: it leads to this network
 	local.Node
 	Kind     string     `json:"kind,omitempty"`   // plain; absent: a node
 	Online   *bool      `json:"online,omitempty"` // absent for this machine
@@ -58,7 +59,7 @@ func newWhois(env *Env) *cobra.Command {
 		Use:   "whois ADDRESS|NAME",
 		Short: "Show whose an address or a name is",
 		Long: "whois shows which machine has an overlay address, with or without a port, or a name or identifier: whose it is, its tags, its network, and when it was " +
-			"last there. A service can ask it who is calling. It knows the machines that policy shows this one.",
+			"last there; of an address behind a machine, which machine leads to it. A service can ask it who is calling. It knows the machines that policy shows this one.",
 		Example: "  cvlan whois 10.77.0.3\n  cvlan whois '[fd5c::3]:51234' --template '{{range .machines}}{{.user}}{{end}}'",
 		Args:    takes("ADDRESS or NAME"),
 		RunE: o.asks(func(ctx context.Context, args []string) error {
@@ -68,6 +69,9 @@ func newWhois(env *Env) *cobra.Command {
 			}
 			who := withoutPort(args[0])
 			found := everybody(s, func(n local.Network, m local.Node, _ bool) bool { return names(who, n, m) })
+			if len(found) == 0 {
+				found = leading(s, who)
+			}
 			if len(found) == 0 {
 				return &iox.Error{Exit: iox.NotFound, What: "find " + iox.Clean(who), Why: "no machine that policy shows this one has that address, name or identifier",
 					Hint: "see which there are: cvlan peers"}
@@ -104,6 +108,33 @@ func everybody(s local.Status, want func(n local.Network, m local.Node, self boo
 	return all
 }
 
+// leading returns the machines that lead to an address which is none of their own, in each network by the longest prefix.
+func leading(s local.Status, who string) (all []somebody) {
+	addr, err := netip.ParseAddr(who)
+	if err != nil {
+		return nil
+	}
+	for _, n := range s.Networks {
+		best, router := netip.Prefix{}, ""
+		for _, o := range n.Offers {
+			if o.Approved && o.Prefix.Contains(addr) && (!best.IsValid() || o.Prefix.Bits() > best.Bits()) {
+				best, router = o.Prefix, n.Self.Name
+			}
+		}
+		for _, r := range n.Routes {
+			if r.Prefix.Contains(addr) && (!best.IsValid() || r.Prefix.Bits() > best.Bits()) {
+				best, router = r.Prefix, r.Router
+			}
+		}
+		s := local.Status{Networks: []local.Network{n}}
+		for _, m := range everybody(s, func(_ local.Network, m local.Node, _ bool) bool { return best.IsValid() && m.Name == router }) {
+			m.Behind = best.String()
+			all = append(all, m)
+		}
+	}
+	return all
+}
+
 func (t *talk) tellWho(all []somebody) error {
 	return t.out.Write(t.IO, somebodies{local.Schema, all}, func() {
 		for i, m := range all {
@@ -122,6 +153,9 @@ func (t *talk) describe(m somebody) {
 		name += " (this machine)"
 	}
 	table.Row("machine", iox.Cell(iox.Bold, name))
+	if m.Behind != "" {
+		table.Row("leads to", m.Behind)
+	}
 	table.Row("identifier", m.ID)
 	network := m.Network
 	if m.Tenant != "" {
