@@ -16,11 +16,14 @@ func TestAFirewallThatDropsWhatARouterPassesOn(t *testing.T) {
 	if _, err := exec.LookPath("nft"); err != nil || os.Geteuid() != 0 {
 		t.Skip("needs root and nft")
 	}
+	if err := exec.Command("unshare", "--net", "nft", "list", "ruleset").Run(); err != nil {
+		t.Skipf("no network namespace with nftables here: %v", err)
+	}
 	for name, c := range map[string]struct{ rules, hint string }{
 		"as Docker sets it": {"add table ip filter; add chain ip filter DOCKER-USER; add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }; add rule ip filter FORWARD iifname docker0 accept",
 			"sudo iptables -I DOCKER-USER -i cvlan0 -j ACCEPT; sudo iptables -I DOCKER-USER -o cvlan0 -j ACCEPT"},
-		"in a table of its own": {"add table inet fw; add chain inet fw fwd { type filter hook forward priority 0; policy drop; }",
-			"sudo nft insert rule inet fw fwd iifname cvlan0 accept; sudo nft insert rule inet fw fwd oifname cvlan0 accept"},
+		"in a table of its own": {"add table inet guard; add chain inet guard forward { type filter hook forward priority 0; policy drop; }",
+			"sudo nft insert rule inet guard forward iifname cvlan0 accept; sudo nft insert rule inet guard forward oifname cvlan0 accept"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			opened := strings.NewReplacer("sudo iptables -I DOCKER-USER -i cvlan0 -j ACCEPT", "nft insert rule ip filter DOCKER-USER iifname cvlan0 accept",
@@ -30,7 +33,7 @@ func TestAFirewallThatDropsWhatARouterPassesOn(t *testing.T) {
 				script := "nft '" + rules + "' && { " + either(more, ":") + "; } && nft --json list ruleset"
 				out, err := exec.CommandContext(context.Background(), "unshare", "--net", "sh", "-c", script).Output()
 				if err != nil {
-					t.Skipf("no network namespace with nftables here: %v", err)
+					t.Fatalf("%s: %v", script, err)
 				}
 				f := well()
 				f.Status.Networks[0].Offers = []local.Offer{{Prefix: netip.MustParsePrefix("10.20.0.0/16"), Approved: true}}
