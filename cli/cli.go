@@ -115,7 +115,7 @@ func New(env *Env) *cobra.Command {
 	root.PersistentFlags().String("socket", "", "where the daemon listens (default $CVLAN_SOCKET, else "+local.DefaultSocket+")")
 	root.AddGroup(&cobra.Group{ID: "node", Title: "This machine:"}, &cobra.Group{ID: "admin", Title: "The networks:"}, &cobra.Group{ID: "self", Title: "This program:"})
 	for id, cmds := range map[string][]*cobra.Command{
-		"node":  {newUp(env), newDown(env), newLogoutHere(env), newStatus(env), newPing(env), newPeers(env), newNetcheck(env), newDoctor(env), newIP(env), newWG(env), newIPsec(env), newRoute(env), newExit(env), newCert(env), newMetrics(env), newGet(env), newSet(env), newWhoamiHere(env), newWhois(env), newWait(env), newNetworksHere(env), newTUI(env), newDebug(env), newService(env), newTray(env)},
+		"node":  {newUp(env), newDown(env), newLogoutHere(env), newStatus(env), newPing(env), newPeers(env), newNetcheck(env), newDoctor(env), newIP(env), newWG(env), newIPsec(env), newRoute(env), newExit(env), newDNS(env), newCert(env), newMetrics(env), newGet(env), newSet(env), newWhoamiHere(env), newWhois(env), newWait(env), newNetworksHere(env), newTUI(env), newDebug(env), newService(env), newTray(env)},
 		"admin": {newPolicy(env), newAdmin(env), newProfile(env)},
 		"self":  {newVersion(env), newCompletion(env)},
 	} {

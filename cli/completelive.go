@@ -63,7 +63,7 @@ func (e *Env) source(c *cobra.Command, word string, remote bool) nameSource {
 	switch {
 	case strings.HasPrefix(c.Use, "create ") || strings.HasPrefix(c.Use, "issue "):
 		return nil // a new name
-	case word == "PEER" && !remote:
+	case (word == "PEER" || strings.HasPrefix(c.Use, "query ")) && !remote:
 		return e.peerNames
 	case word == "EXIT" && !remote:
 		return e.exitNames

@@ -32,6 +32,8 @@ type daemon struct {
 	ipsec    json.RawMessage // what every operation of ipsec is
 	path     json.RawMessage
 	check    json.RawMessage // what netcheck is answered
+	names    json.RawMessage // what dns is
+	lookup   json.RawMessage // and a query
 	settings []local.Setting
 	denials  json.RawMessage // what policy log is answered
 	log      json.RawMessage // what log is answered
@@ -144,6 +146,10 @@ func (d *daemon) answer(r local.Route, in map[string]any) any {
 		return d.path
 	case local.GetNetCheck.Path:
 		return d.check
+	case local.GetDNS.Path:
+		return d.names
+	case local.PostDNSQuery.Path:
+		return d.lookup
 	case local.GetLog.Path:
 		return d.log
 	case local.PostPolicyLog.Path:
@@ -238,7 +244,7 @@ func daemonState(ts *testscript.TestScript, _ bool, args []string) {
 func (d *daemon) answers() map[string][]*json.RawMessage {
 	return map[string][]*json.RawMessage{
 		"cert": {&d.cert, &d.renewed}, "check": {&d.check}, "denials": {&d.denials, &d.later}, "ipsec": {&d.ipsec},
-		"leaves": {&d.left}, "log": {&d.log}, "path": {&d.path}, "tunnels": {&d.tunnels},
+		"leaves": {&d.left}, "names": {&d.names, &d.lookup}, "log": {&d.log}, "path": {&d.path}, "tunnels": {&d.tunnels},
 	}
 }
 

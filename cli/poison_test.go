@@ -28,7 +28,7 @@ var poison = "\x1b]0;owned\x07\u202ename\u2066\r\nFORGED\t漢字e\u0301\u009b31m
 // answersOf are what the daemon's operations answer with.
 var answersOf = map[local.Route]any{
 	local.GetStatus.Route: local.Status{}, local.WatchStatus.Route: local.Status{}, local.GetVersion.Route: local.About{}, local.GetWireGuard.Route: local.WireGuard{},
-	local.PostPath.Route: local.PeerPath{}, local.PostReach.Route: local.Reach{}, local.PostPolicyLog.Route: local.PolicyLog{}, local.GetNetCheck.Route: local.NetCheck{},
+	local.PostPath.Route: local.PeerPath{}, local.PostReach.Route: local.Reach{}, local.PostPolicyLog.Route: local.PolicyLog{}, local.GetDNS.Route: local.DNS{}, local.PostDNSQuery.Route: local.DNSAnswers{}, local.GetNetCheck.Route: local.NetCheck{},
 	local.PostPing.Route: local.Pong{}, local.GetLog.Route: local.Log{}, local.GetSettings.Route: local.Settings{}, local.PatchSettings.Route: local.Settings{},
 	local.GetIPsec.Route: local.IPsec{}, local.PostIPsecRekey.Route: local.IPsecDone{}, local.PostIPsecTerminate.Route: local.IPsecDone{}, local.PostIPsecLog.Route: local.IPsecLog{},
 	local.GetCertificates.Route: local.Certificates{}, local.PostRenew.Route: local.Renewed{}, local.PostUp.Route: local.Networks{}, local.PostDown.Route: local.Networks{},

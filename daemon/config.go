@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/cvlan/cvlan/internal/node/netcheck"
 	"github.com/cvlan/cvlan/internal/node/session"
 	"github.com/cvlan/cvlan/internal/node/tunnel"
+	"github.com/cvlan/cvlan/internal/sys/hostdns"
 	"github.com/cvlan/cvlan/internal/sys/osnet"
 	"github.com/cvlan/cvlan/internal/sys/stream"
 	"github.com/cvlan/cvlan/proto/control"
@@ -39,6 +41,8 @@ type Config struct {
 	Level *slog.LevelVar
 	// Outside is the world; the zero Outside is the real one.
 	Outside engine.Outside
+	// Names decides whom programs of this machine ask about names; nil: the system, if Outside.Host is nil too, else nobody is told of any.
+	Names hostdns.Host
 	// Check is what network checks need of the world; what is nil is the real one's. Its Relays come from the networks' maps.
 	Check netcheck.Config
 	// Cleanup removes from the host what a daemon that was killed left there; nil: what the real host knows of.
@@ -70,8 +74,11 @@ func (c *Config) fill() {
 	if c.Outside.Host == nil {
 		host := osnet.New(osnet.Options{State: c.State, Log: c.Log})
 		c.Outside.Host = host
-		if c.Cleanup == nil {
-			c.Cleanup = host.Cleanup
+		if c.Names == nil {
+			c.Names = hostdns.New(hostdns.Options{State: c.State, Log: c.Log})
+		}
+		if names := c.Names; c.Cleanup == nil {
+			c.Cleanup = func() error { return errors.Join(host.Cleanup(), names.Cleanup()) }
 		}
 	}
 	if c.Cleanup == nil {

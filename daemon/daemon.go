@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cvlan/cvlan/daemon/localapi"
+	"github.com/cvlan/cvlan/daemon/resolver"
 	"github.com/cvlan/cvlan/daemon/state"
 	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/base/logx"
@@ -25,7 +26,8 @@ type Daemon struct {
 	door   *localapi.Server
 	ledger engine.Ledger
 	since  time.Time
-	recent recent // of the log
+	recent recent             // of the log
+	names  *resolver.Resolver // nil: programs of this machine find no names
 
 	checking sync.Mutex      // one check of the network at a time
 	ops      sync.Mutex      // one start or stop of engines at a time
@@ -49,6 +51,9 @@ func New(cfg Config) (*Daemon, error) {
 	cfg.Log = d.recent.beside(cfg.Log)
 	cfg.fill()
 	d.cfg, d.log = cfg, cfg.Log
+	if cfg.Names != nil {
+		d.names = resolver.New(resolver.Config{Host: cfg.Names, Networks: d.named, Changed: d.tell, Log: cfg.Log})
+	}
 	if err := d.load(); err != nil {
 		dir.Close()
 		return nil, err
@@ -110,7 +115,9 @@ func (d *Daemon) Run(ctx context.Context) error {
 		}
 	}
 	d.ops.Unlock()
+	named := d.serveNames(lives)
 	err := d.serve(ctx)
+	named() // programs ask others again while there still are tunnels
 	d.end()
 	if err != nil {
 		return fmt.Errorf("local API: %w", err)
@@ -169,8 +176,16 @@ func (d *Daemon) Changed() <-chan struct{} {
 	return d.change
 }
 
-// changed tells all who wait that Status is another.
+// changed tells all who wait that Status is another, and who answers for names.
 func (d *Daemon) changed() {
+	if d.names != nil {
+		d.names.Wake()
+	}
+	d.tell()
+}
+
+// tell tells all who wait that Status is another.
+func (d *Daemon) tell() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	close(d.change)

@@ -28,6 +28,7 @@ type member struct {
 	done   chan struct{}
 	broke  error // why the engine ended by itself
 
+	named  naming                         // the resolver's goroutine alone uses it
 	relay  hosting                        // the engine's goroutine alone uses it, and after its end who stops it
 	serves atomic.Pointer[local.OwnRelay] // nil: it is no relay
 }

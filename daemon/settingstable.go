@@ -63,6 +63,7 @@ func always(s string) func(*Config) string { return func(*Config) string { retur
 // networkSettings are in the order in which people see them.
 var networkSettings = []ofNetwork{
 	acceptRoutes,
+	dnsSetting,
 	exitLAN,
 	exitNode,
 	{about: about{key: "interface", what: "name of the network interface", form: interfaceForm()}, standard: always(auto),

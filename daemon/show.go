@@ -74,6 +74,7 @@ func (m *member) live(s *engine.Status) local.Network {
 	for _, w := range s.Warnings {
 		n.Warnings = append(n.Warnings, *problem(&w))
 	}
+	n.Warnings = append(n.Warnings, m.nameWarnings(s)...)
 	for _, r := range []netip.Prefix{s.Network.Range4, s.Network.Range6} {
 		if r.IsValid() {
 			n.Ranges = append(n.Ranges, r)

@@ -58,7 +58,7 @@ var (
 
 // Routes returns all of them: the daemon serves each, and no other.
 func Routes() []Route {
-	return []Route{GetStatus.Route, WatchStatus.Route, GetVersion.Route, GetWireGuard.Route, PostPath.Route, PostReach.Route, PostPolicyLog.Route, GetNetCheck.Route, PostPing.Route, GetLog.Route, GetSettings.Route, PatchSettings.Route, GetIPsec.Route, PostIPsecRekey.Route, PostIPsecTerminate.Route, PostIPsecLog.Route,
+	return []Route{GetStatus.Route, WatchStatus.Route, GetVersion.Route, GetWireGuard.Route, PostPath.Route, PostReach.Route, GetDNS.Route, PostDNSQuery.Route, PostPolicyLog.Route, GetNetCheck.Route, PostPing.Route, GetLog.Route, GetSettings.Route, PatchSettings.Route, GetIPsec.Route, PostIPsecRekey.Route, PostIPsecTerminate.Route, PostIPsecLog.Route,
 		GetCertificates.Route, PostRenew.Route, PostUp.Route, PostDown.Route, PostLogout.Route}
 }
 

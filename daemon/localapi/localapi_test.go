@@ -105,6 +105,10 @@ func (b *backend) IPsecLog(context.Context, local.IPsecLogRequest) (local.IPsecL
 	return local.IPsecLog{Schema: local.Schema}, nil
 }
 
+func (b *backend) DNS() local.DNS { return local.DNS{} }
+func (b *backend) QueryDNS(context.Context, local.DNSRequest) (local.DNSAnswers, error) {
+	return local.DNSAnswers{}, nil
+}
 func (b *backend) PolicyLog(context.Context, local.PolicyLogRequest) (local.PolicyLog, error) {
 	return local.PolicyLog{Schema: local.Schema}, nil
 }

@@ -54,6 +54,10 @@ func (s *Server) table() map[string]route {
 	bind(s, add, local.PostPolicyLog, func(ctx context.Context, in local.PolicyLogRequest, _ local.Level) (local.PolicyLog, error) {
 		return b.PolicyLog(ctx, in)
 	})
+	bind(s, add, local.GetDNS, func(context.Context, local.None, local.Level) (local.DNS, error) { return b.DNS(), nil })
+	bind(s, add, local.PostDNSQuery, func(ctx context.Context, in local.DNSRequest, _ local.Level) (local.DNSAnswers, error) {
+		return b.QueryDNS(ctx, in)
+	})
 	bind(s, add, local.GetNetCheck, func(ctx context.Context, _ local.None, _ local.Level) (local.NetCheck, error) {
 		return b.NetCheck(ctx)
 	})

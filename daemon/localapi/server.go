@@ -23,6 +23,8 @@ type Backend interface {
 	WireGuard() local.WireGuard
 	Path(context.Context, local.PathRequest) (local.PeerPath, error)
 	Reach(context.Context, local.PathRequest) (local.Reach, error)
+	DNS() local.DNS
+	QueryDNS(context.Context, local.DNSRequest) (local.DNSAnswers, error)
 	PolicyLog(context.Context, local.PolicyLogRequest) (local.PolicyLog, error)
 	NetCheck(context.Context) (local.NetCheck, error)
 	Log() local.Log

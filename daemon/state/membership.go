@@ -52,6 +52,7 @@ type Meta struct {
 	Routes       []netip.Prefix `json:"routes,omitempty"`
 	AcceptRoutes string         `json:"accept_routes,omitempty"`
 	SNAT         string         `json:"snat,omitempty"`
+	DNS          string         `json:"dns,omitempty"` // whether programs of this machine find names of the network
 	// Through which machine what is for the internet leaves.
 	ExitNode string `json:"exit_node,omitempty"`
 	ExitLAN  string `json:"exit_lan,omitempty"`

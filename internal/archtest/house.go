@@ -38,7 +38,7 @@ var house = []room{
 	{"internal/sys/svc", sys, "svc"}, {"internal/sys/quicx", sys, "quicx"}, {"internal/sys/stream", sys, "stream"},
 	{"internal/sys/disk", sys, "disk"}, {"internal/sys/portmap", sys, "portmap"},
 	{"internal/sys/xfrm", sys, "xfrm"}, {"internal/sys/sched", sys, "sched"},
-	{"internal/sys/mark", sys, "mark"},
+	{"internal/sys/mark", sys, "mark"}, {"internal/sys/hostdns", sys, "hostdns"},
 	{"api/local", api, "local"}, {"api/admin", api, "admin"},
 	{"policy", core, ""}, {"internal/core", core, ""},
 	{"proto/control", proto, "control"}, {"proto/relay", proto, "relay"}, {"proto/disco", proto, "disco"},
@@ -50,6 +50,7 @@ var house = []room{
 var edges = map[string]string{
 	"internal/sys/stream -> internal/sys/quicx": "QUIC streams use the shared profile",
 	"internal/sys/osnet -> internal/sys/disk":   "the journal of what was done to the host is an atomic file",
+	"internal/sys/hostdns -> internal/sys/disk": "the journal of what was done to the host is an atomic file",
 	"internal/sys/osnet -> internal/sys/mark":   "rules tell the daemon's own packets by it",
 	"internal/sys/portmap -> internal/sys/mark": "every socket of the daemon bears it",
 	"internal/sys/sock -> internal/sys/mark":    "every socket of the daemon bears it",
