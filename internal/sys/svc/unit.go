@@ -15,6 +15,7 @@ const Name = "cvland"
 //   - After=network.target and no more: the daemon waits for the network by itself, and must not hold up the boot.
 //   - RuntimeDirectory holds the socket, and stays when the daemon restarts: programs that watch find it again.
 //   - The capabilities: interfaces, routes and large socket buffers; echo requests; ports below 1024 for a relay.
+//   - /etc/resolv.conf: names of networks, where no systemd-resolved is; a file that another program puts in its place later is not ours to write.
 //   - AF_NETLINK: routes and addresses. AF_UNIX: the socket.
 //   - No ProtectProc and no PrivateUsers: the kernel's word about who is at the socket's other end must be true.
 const unit = `[Unit]
@@ -39,6 +40,7 @@ DevicePolicy=closed
 DeviceAllow=/dev/net/tun rw
 NoNewPrivileges=yes
 ProtectSystem=strict
+ReadWritePaths=-/etc/resolv.conf
 ProtectHome=yes
 PrivateTmp=yes
 ProtectClock=yes
