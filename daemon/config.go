@@ -74,11 +74,14 @@ func (c *Config) fill() {
 	if c.Outside.Host == nil {
 		host := osnet.New(osnet.Options{State: c.State, Log: c.Log})
 		c.Outside.Host = host
-		if c.Names == nil {
+		if c.Names == nil && hostdns.Works {
 			c.Names = hostdns.New(hostdns.Options{State: c.State, Log: c.Log})
 		}
-		if names := c.Names; c.Cleanup == nil {
-			c.Cleanup = func() error { return errors.Join(host.Cleanup(), names.Cleanup()) }
+		if c.Cleanup == nil {
+			c.Cleanup = host.Cleanup
+			if names := c.Names; names != nil {
+				c.Cleanup = func() error { return errors.Join(host.Cleanup(), names.Cleanup()) }
+			}
 		}
 	}
 	if c.Cleanup == nil {

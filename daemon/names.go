@@ -16,14 +16,23 @@ import (
 	"github.com/cvlan/cvlan/internal/core/names"
 	"github.com/cvlan/cvlan/internal/core/netmap"
 	"github.com/cvlan/cvlan/internal/node/engine"
+	"github.com/cvlan/cvlan/internal/sys/hostdns"
 )
 
 // dnsSetting is on for those who set nothing: where systemd-resolved decides, only questions about names of ours come to us; where a file does, those that
 // were in it stay behind us, so that nothing is lost with us.
 var dnsSetting = ofNetwork{about: about{key: "dns", what: "programs of this machine find the network's machines by name", values: []string{on, off}}, standard: always(on),
 	read:  func(m *state.Meta) string { return m.DNS },
-	write: func(m *state.Meta, v string) error { m.DNS = v; return nil },
+	write: writeDNS,
 	apply: func(m *member, _ *engine.Engine) { m.d.changed() }}
+
+func writeDNS(m *state.Meta, v string) error {
+	if v == on && !hostdns.Works {
+		return errors.New("names of networks are set up on Linux only, so far; use addresses")
+	}
+	m.DNS = v
+	return nil
+}
 
 // serveNames answers for names until what it returns is called, which waits until the host is as it was.
 func (d *Daemon) serveNames(ctx context.Context) (stop func()) {

@@ -17,6 +17,9 @@ import (
 	"github.com/cvlan/cvlan/internal/sys/disk"
 )
 
+// Works reports whether programs of this system can be had to ask us.
+const Works = true
+
 // Options of New.
 type Options struct {
 	State string       // folder of the journal; "": files stay as they are

@@ -7,6 +7,9 @@ import (
 	"runtime"
 )
 
+// Works reports whether programs of this system can be had to ask us.
+const Works = false
+
 // Options of New.
 type Options struct {
 	State string
