@@ -77,7 +77,7 @@ var waiting = []string{
 	"admin login --key-file DIR/admin.key", "admin whoami", "admin node list", "admin node delete db --yes", "admin audit", "admin apply -f DIR/t.toml", "admin export", "admin export -o out.toml",
 	"admin key create --network office --out new.key", "admin api-key create ci --role auditor --out ci.key", "admin relay create fra-1", "admin peer create phone --network office --node db --export wg-quick --out phone.conf",
 	"admin ca issue gate --csr DIR/a.csr --dns a.org", "admin ca crl --out list.crl", "policy set DIR/p.hujson --network office", "policy edit --network office", "policy show --network office",
-	"ipsec algs", "ipsec terminate db", "route list", "route offer 10.20.0.0/16", "route withdraw 10.20.0.0/16", "exit list", "exit use db", "exit off", "exit offer", "exit withdraw", "profile add work --key-file DIR/admin.key",
+	"ipsec algs", "ipsec terminate db", "route list", "route offer 10.20.0.0/16", "route withdraw 10.20.0.0/16", "exit list", "exit use db", "exit off", "exit offer", "exit withdraw", "dns status", "dns query web-1", "profile add work --key-file DIR/admin.key",
 	"policy test DIR/p.hujson --network office", "policy diff DIR/p.hujson --network office", "policy whatif DIR/p.hujson --network office", "policy explain laptop db:22 --network office",
 	"policy rollback 1 --network office --yes", "policy history --network office", "policy status --network office",
 	"admin ca show", "admin ca request", "admin ca install DIR/a.csr", "admin ca list", "admin ca revoke 1a --yes", "admin ca rotate begin", "admin ca rotate status", "admin ca rotate finish --yes",
