@@ -129,11 +129,7 @@ func poisonousDaemon(t *testing.T, refuses bool) string {
 var talksTo = map[string]string{
 	"up": "", "down": "", "logout": "--yes", "status": "", "ping": "-c 1 " + "NAME", "peers": "", "peers path": "NAME", "netcheck": "", "doctor": "", "ip": "", "wg show": "", "ipsec sas": "",
 	"ipsec algs": "", "ipsec log": "", "ipsec rekey": "", "ipsec terminate": "NAME", "cert show": "", "cert renew": "", "metrics": "", "get": "", "set": "mtu 1400", "whoami": "", "whois": "NAME", "wait": "",
-<<<<<<< HEAD
-	"route list": "", "route offer": "10.20.0.0/16", "route withdraw": "10.9.0.0/16", "exit list": "", "exit use": "NAME", "exit off": "", "exit offer": "", "exit withdraw": "", "network list": "", "network use": "NAME", "version": "", "policy log": "",
-=======
-	"dns status": "", "dns query": "NAME", "route list": "", "route offer": "10.20.0.0/16", "route withdraw": "10.9.0.0/16", "network list": "", "network use": "NAME", "version": "", "policy log": "",
->>>>>>> 90913a6 (cli: let a poisonous daemon answer about names, too)
+	"dns status": "", "dns query": "NAME", "route list": "", "route offer": "10.20.0.0/16", "route withdraw": "10.9.0.0/16", "exit list": "", "exit use": "NAME", "exit off": "", "exit offer": "", "exit withdraw": "", "network list": "", "network use": "NAME", "version": "", "policy log": "",
 }
 
 // elsewhere are those that do not, or that other tests look at.
