@@ -24,9 +24,9 @@ type resolved struct {
 	address string
 	conn    *dbus.Conn
 	props   *prop.Properties
-	old     bool // of before systemd 246
 
 	mu   sync.Mutex
+	old  bool // of before systemd 246
 	told []string
 }
 
@@ -87,7 +87,10 @@ func (r *resolvedBus) note(format string, args ...any) {
 func (r *resolvedBus) put(name string, v any) { r.props.SetMust(resolvedName+".Link", name, v) }
 
 func (r *resolvedBus) SetLinkDNSEx(index int32, all []linkServer) *dbus.Error {
-	if r.old {
+	r.mu.Lock()
+	old := r.old
+	r.mu.Unlock()
+	if old {
 		return dbus.NewError(unknown, nil)
 	}
 	r.note("dns %d %v", index, all)
@@ -176,7 +179,9 @@ func TestResolvedHearsOfAnotherPort(t *testing.T) {
 
 func TestAnOldResolvedIsToldInItsOwnWords(t *testing.T) {
 	d, r := newResolvedDesk(t)
+	r.mu.Lock()
 	r.old = true
+	r.mu.Unlock()
 	d.set(onLoopback)
 	if got := r.heard()[0]; got != "old dns 1 [{2 [127 0 67 53]}]" {
 		t.Errorf("it was told %s", got)
