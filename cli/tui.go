@@ -56,7 +56,7 @@ func (s *session) browse(c *cobra.Command) error {
 	ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGHUP) // the terminal has gone
 	defer stop()
 	err = tui.Run(ctx, config)
-	if errors.Is(err, context.Canceled) {
+	if errors.Is(err, context.Canceled) || errors.Is(err, syscall.EIO) { // reading may fail before the signal comes
 		return &iox.Error{Exit: iox.Terminated, What: "show the interface", Why: "the terminal has gone", Err: err}
 	}
 	return err
