@@ -170,7 +170,11 @@ func (s *session) routesChanged(n admin.Node, routes []netip.Prefix, done string
 	for _, p := range routes {
 		s.IO.Printf("%s through %s is %s", p, n.Name, done)
 		for _, r := range n.Routes {
-			if r.Prefix == p && r.Approved && !r.Offered {
+			switch {
+			case r.Prefix != p || !r.Approved || r.Offered:
+			case p.Bits() == 0:
+				s.IO.Notef("%s does not offer %s. An exit does, as soon as it has a default route of that kind itself: cvlan exit offer", n.Name, p)
+			default:
 				idle = append(idle, p.String())
 			}
 		}
