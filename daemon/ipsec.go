@@ -46,7 +46,11 @@ func algorithms(p crypt.Profile) local.Algorithms {
 		for _, one := range all {
 			var transforms []string
 			for _, t := range one.Transforms {
-				transforms = append(transforms, t.String())
+				name := t.String()
+				if t.Type >= msg.AdditionalKE1 || t.Type == msg.KeyExchange && t.ID == msg.KENone { // else two NONE would stand side by side
+					name = t.Type.String() + "_" + name
+				}
+				transforms = append(transforms, name)
 			}
 			out = append(out, transforms)
 		}
