@@ -99,8 +99,8 @@ func (t *transport) Remove(p *tunnel.Peer, out *tunnel.Out) {
 func (t *transport) Wake(now mono.Time, p *tunnel.Peer, out *tunnel.Out) {
 	defer t.calls(now, out)()
 	t.know(p)
-	if c := t.machine.Current(p.Key()); c != nil && c.Usable(now) {
-		return // it has come since; or the kernel seals
+	if c := t.machine.Current(p.Key()); c != nil && c.SealingLent() && c.Usable(now) {
+		return // the kernel seals
 	}
 	if !t.machine.Waiting(p.Key()) { // else it seals in a moment
 		t.keyer.Want(now, p)
