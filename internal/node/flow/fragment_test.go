@@ -99,14 +99,17 @@ func TestManyFragmentedPacketsForgetTheOldest(t *testing.T) {
 	for id := range uint16(many) {
 		s.arrives(s.a, s.whole(s.a, false, 53, id)[0])
 	}
-	last := 0
+	first, last := 0, 0 // of the first quarter, and of all
 	for id := range uint16(many) {
 		if p := s.whole(s.a, false, 53, id)[1]; s.a.Out(s.now, p, len(p), false) {
 			last++
 			if id < many/4 {
-				t.Errorf("packet %d is known still", id)
+				first++
 			}
 		}
+	}
+	if first > many/4/100 { // by the table's seed one may lie where few have come since
+		t.Errorf("%d of the first %d are known still", first, many/4)
 	}
 	if last < pails*pailSize*9/10 || last > pails*pailSize {
 		t.Errorf("%d of %d are known", last, pails*pailSize)
