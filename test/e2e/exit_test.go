@@ -145,7 +145,7 @@ func TestTheInternetThroughAnExit(t *testing.T) {
 		return nil
 	})
 	laptop.gets(remote, 80, laptop.Host.Addr().String(), soon) // nobody has asked for it
-	laptop.types("set", "dns", "off") // what is counted below is traffic that nobody asked a resolver for
+	laptop.types("set", "dns", "off")                          // what is counted below is traffic that nobody asked a resolver for
 	if said := laptop.types("exit", "use", gate.Host.Name()); !strings.Contains(said, "leaves through "+gate.Host.Name()) {
 		t.Errorf("use says %q", said)
 	}
