@@ -5,7 +5,9 @@ package e2e
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -209,7 +211,15 @@ func TestADaemonWithAFullDiskGoesOnAndHeals(t *testing.T) {
 	w.refused(err, iox.Internal, "full", "as good as before")
 	w.frees(n.Host, "/var/lib/cvlan")
 	n.join(key)
-	n.types("set", "dns", "off") // its journal, which ends with down, would make room
+	n.types("set", "dns", "off") // the journal of names, which ends with down, would make room
+	w.eventually(soon, "the journal of names is gone", func() error {
+		return n.Host.Do(func() error {
+			if _, err := os.Stat("/var/lib/cvlan/dns.journal"); !errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("it is there: %v", err)
+			}
+			return nil
+		})
+	})
 	n.reaches("n2", soon)
 
 	w.fills(n.Host, "/var/lib/cvlan")
