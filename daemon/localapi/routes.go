@@ -74,6 +74,22 @@ func (s *Server) table() map[string]route {
 	bind(s, add, local.PatchSettings, func(ctx context.Context, in local.SetRequest, _ local.Level) (local.Settings, error) {
 		return b.Set(ctx, in)
 	})
+	s.bindIPsec(add)
+	bind(s, add, local.PostUp, func(ctx context.Context, in local.UpRequest, l local.Level) (local.Networks, error) {
+		return redactNetworks(l)(b.Up(ctx, in))
+	})
+	bind(s, add, local.PostDown, func(ctx context.Context, in local.DownRequest, l local.Level) (local.Networks, error) {
+		return redactNetworks(l)(b.Down(ctx, in))
+	})
+	bind(s, add, local.PostLogout, func(ctx context.Context, in local.LogoutRequest, _ local.Level) (local.LoggedOut, error) {
+		return b.Logout(ctx, in)
+	})
+	return t
+}
+
+// bindIPsec binds the operations on security associations and certificates.
+func (s *Server) bindIPsec(add adder) {
+	b := s.cfg.Backend
 	bind(s, add, local.GetIPsec, func(context.Context, local.None, local.Level) (local.IPsec, error) { return b.IPsec(), nil })
 	bind(s, add, local.PostIPsecRekey, func(ctx context.Context, in local.IPsecRequest, _ local.Level) (local.IPsecDone, error) {
 		return b.RekeyIPsec(ctx, in)
@@ -90,20 +106,13 @@ func (s *Server) table() map[string]route {
 	bind(s, add, local.PostRenew, func(ctx context.Context, in local.RenewRequest, _ local.Level) (local.Renewed, error) {
 		return b.RenewCertificate(ctx, in)
 	})
-	bind(s, add, local.PostUp, func(ctx context.Context, in local.UpRequest, l local.Level) (local.Networks, error) {
-		return redactNetworks(l)(b.Up(ctx, in))
-	})
-	bind(s, add, local.PostDown, func(ctx context.Context, in local.DownRequest, l local.Level) (local.Networks, error) {
-		return redactNetworks(l)(b.Down(ctx, in))
-	})
-	bind(s, add, local.PostLogout, func(ctx context.Context, in local.LogoutRequest, _ local.Level) (local.LoggedOut, error) {
-		return b.Logout(ctx, in)
-	})
-	return t
 }
 
+// adder takes an operation and what serves it.
+type adder func(local.Route, func(http.ResponseWriter, *http.Request, local.Level))
+
 // bind makes a handler of an operation and the function that does it.
-func bind[In, Out any](s *Server, add func(local.Route, func(http.ResponseWriter, *http.Request, local.Level)), op local.Op[In, Out], do func(context.Context, In, local.Level) (Out, error)) {
+func bind[In, Out any](s *Server, add adder, op local.Op[In, Out], do func(context.Context, In, local.Level) (Out, error)) {
 	add(op.Route, func(w http.ResponseWriter, r *http.Request, l local.Level) {
 		var in In
 		if _, bodyless := any(in).(local.None); !bodyless {

@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -103,6 +104,20 @@ func Read(path string) ([]byte, Copy, error) {
 		return nil, Main, fmt.Errorf("read %s: %w", path, fs.ErrNotExist)
 	}
 	return nil, Main, fmt.Errorf("read %s: %w; restore it from a backup", path, ErrDamaged)
+}
+
+// ReadJSON reads a file of JSON into v, and reports whether there is one.
+func ReadJSON(path string, v any) (bool, error) {
+	b, _, err := Read(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	} else if err != nil {
+		return false, err
+	}
+	if err := json.Unmarshal(b, v); err != nil {
+		return false, fmt.Errorf("read %s: %w", path, err)
+	}
+	return true, nil
 }
 
 // readCopy returns the content of one copy.

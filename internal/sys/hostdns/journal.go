@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 	"slices"
 
@@ -44,15 +43,9 @@ func (j *journal) load() error {
 	if j.path == "" {
 		return nil
 	}
-	b, _, err := disk.Read(j.path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	} else if err != nil {
-		return err
-	}
 	var f journalFile
-	if err := json.Unmarshal(b, &f); err != nil {
-		return fmt.Errorf("read %s: %w", j.path, err)
+	if found, err := disk.ReadJSON(j.path, &f); !found {
+		return err
 	}
 	if f.Version != journalVersion {
 		return fmt.Errorf("read %s: written by another version (%d, this one knows %d); start that version once, stop it, and try again", j.path, f.Version, journalVersion)

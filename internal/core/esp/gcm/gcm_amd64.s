@@ -164,6 +164,49 @@ GLOBL poly<>(SB), RODATA|NOPTR, $16
 	VPXOR        X12, X9, X9             \
 	VPXOR        X9, X11, X10
 
+// BEGIN makes the registers ready for the state at AX and the counter at BX.
+#define BEGIN \
+	MOVQ           ROUNDS(AX), CX              \
+	MOVQ           CX, R8                      \
+	SHLQ           $4, R8                      \
+	ADDQ           AX, R8                      \
+	VMOVDQU        turn<>(SB), Y14             \
+	VBROADCASTI128 (BX), Y15                   \
+	VPADDD         first<>(SB), Y15, Y15
+
+// NINE are the rounds that every key has before its last.
+#define NINE \
+	ROUND(1) \
+	ROUND(2) \
+	ROUND(3) \
+	ROUND(4) \
+	ROUND(5) \
+	ROUND(6) \
+	ROUND(7) \
+	ROUND(8) \
+	ROUND(9)
+
+// NINEHASHED are the same while the sixteen blocks at src are added to the hash in X10.
+#define NINEHASHED(src) \
+	ROUND(1)        \
+	HASHFIRST(src)  \
+	ROUND(2)        \
+	HASH(src, 1)    \
+	ROUND(3)        \
+	HASH(src, 2)    \
+	ROUND(4)        \
+	HASH(src, 3)    \
+	ROUND(5)        \
+	HASH(src, 4)    \
+	ROUND(6)        \
+	HASH(src, 5)    \
+	ROUND(7)        \
+	HASH(src, 6)    \
+	ROUND(8)        \
+	HASH(src, 7)    \
+	ROUND(9)        \
+	REDUCE
+
 // func encrypt(s *state, ctr, acc *[16]byte, dst, src *byte, n int)
 TEXT ·encrypt(SB), NOSPLIT, $0-48
 	MOVQ s+0(FP), AX
@@ -172,28 +215,13 @@ TEXT ·encrypt(SB), NOSPLIT, $0-48
 	MOVQ dst+24(FP), DI
 	MOVQ src+32(FP), SI
 	MOVQ n+40(FP), R9
-	MOVQ ROUNDS(AX), CX
-	MOVQ CX, R8
-	SHLQ $4, R8
-	ADDQ AX, R8
-
-	VMOVDQU        turn<>(SB), Y14
-	VBROADCASTI128 (BX), Y15
-	VPADDD         first<>(SB), Y15, Y15
+	BEGIN
 	VMOVDQU        (DX), X10
 
 	// The first sixteen, while there is nothing to hash.
 	COUNTERS
 	WHITEN
-	ROUND(1)
-	ROUND(2)
-	ROUND(3)
-	ROUND(4)
-	ROUND(5)
-	ROUND(6)
-	ROUND(7)
-	ROUND(8)
-	ROUND(9)
+	NINE
 	CMPQ CX, $10
 	JE   firstLast
 	ROUND(10)
@@ -216,24 +244,7 @@ loop:
 	// The next sixteen, while those at R10 are hashed.
 	COUNTERS
 	WHITEN
-	ROUND(1)
-	HASHFIRST(R10)
-	ROUND(2)
-	HASH(R10, 1)
-	ROUND(3)
-	HASH(R10, 2)
-	ROUND(4)
-	HASH(R10, 3)
-	ROUND(5)
-	HASH(R10, 4)
-	ROUND(6)
-	HASH(R10, 5)
-	ROUND(7)
-	HASH(R10, 6)
-	ROUND(8)
-	HASH(R10, 7)
-	ROUND(9)
-	REDUCE
+	NINEHASHED(R10)
 	CMPQ CX, $10
 	JE   loopLast
 	ROUND(10)
@@ -266,37 +277,13 @@ TEXT ·decrypt(SB), NOSPLIT, $0-48
 	MOVQ dst+24(FP), DI
 	MOVQ src+32(FP), SI
 	MOVQ n+40(FP), R9
-	MOVQ ROUNDS(AX), CX
-	MOVQ CX, R8
-	SHLQ $4, R8
-	ADDQ AX, R8
-
-	VMOVDQU        turn<>(SB), Y14
-	VBROADCASTI128 (BX), Y15
-	VPADDD         first<>(SB), Y15, Y15
+	BEGIN
 	VMOVDQU        (DX), X10
 
 loop:
 	COUNTERS
 	WHITEN
-	ROUND(1)
-	HASHFIRST(SI)
-	ROUND(2)
-	HASH(SI, 1)
-	ROUND(3)
-	HASH(SI, 2)
-	ROUND(4)
-	HASH(SI, 3)
-	ROUND(5)
-	HASH(SI, 4)
-	ROUND(6)
-	HASH(SI, 5)
-	ROUND(7)
-	HASH(SI, 6)
-	ROUND(8)
-	HASH(SI, 7)
-	ROUND(9)
-	REDUCE
+	NINEHASHED(SI)
 	CMPQ CX, $10
 	JE   last
 	ROUND(10)
@@ -327,14 +314,7 @@ TEXT ·stream(SB), NOSPLIT, $0-48
 	MOVQ acc+24(FP), R9
 	MOVQ hash+32(FP), R10
 	MOVQ out+40(FP), DI
-	MOVQ ROUNDS(AX), CX
-	MOVQ CX, R8
-	SHLQ $4, R8
-	ADDQ AX, R8
-
-	VMOVDQU        turn<>(SB), Y14
-	VBROADCASTI128 (BX), Y15
-	VPADDD         first<>(SB), Y15, Y15
+	BEGIN
 
 	COUNTERS
 	VMOVDQU     (DX), X13
@@ -346,37 +326,12 @@ TEXT ·stream(SB), NOSPLIT, $0-48
 
 	// Sixteen blocks wait to be hashed.
 	VMOVDQU (R9), X10
-	ROUND(1)
-	HASHFIRST(R10)
-	ROUND(2)
-	HASH(R10, 1)
-	ROUND(3)
-	HASH(R10, 2)
-	ROUND(4)
-	HASH(R10, 3)
-	ROUND(5)
-	HASH(R10, 4)
-	ROUND(6)
-	HASH(R10, 5)
-	ROUND(7)
-	HASH(R10, 6)
-	ROUND(8)
-	HASH(R10, 7)
-	ROUND(9)
-	REDUCE
+	NINEHASHED(R10)
 	VMOVDQU X10, (R9)
 	JMP nine
 
 alone:
-	ROUND(1)
-	ROUND(2)
-	ROUND(3)
-	ROUND(4)
-	ROUND(5)
-	ROUND(6)
-	ROUND(7)
-	ROUND(8)
-	ROUND(9)
+	NINE
 
 nine:
 	CMPQ CX, $10
