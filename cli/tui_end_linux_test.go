@@ -93,13 +93,6 @@ func (s *screen) answer(keys string, answers ...string) {
 	}
 }
 
-// written is what the program has written so far.
-func (s *screen) written() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.raw.String()
-}
-
 // TestNobodyStopsWhatNobodyCouldHaveGoOn presses ctrl-Z where the interface is all there is on the terminal.
 func TestNobodyStopsWhatNobodyCouldHaveGoOn(t *testing.T) {
 	s := play(t, 80, 24, "tui", "--socket", t.TempDir()+"/none")

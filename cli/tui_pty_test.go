@@ -83,6 +83,13 @@ func (s *screen) text() string {
 	return s.vt.String()
 }
 
+// written is what the program has written so far.
+func (s *screen) written() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.raw.String()
+}
+
 // wait waits until something is seen.
 func (s *screen) wait(want string) {
 	s.t.Helper()
@@ -159,11 +166,11 @@ func TestTheInterfaceOnARealTerminal(t *testing.T) {
 		t.Errorf("it ended with %v", err)
 	}
 	for what, seq := range map[string]string{"leaves the other screen": "\x1b[?1049l", "shows the cursor": "\x1b[?25h", "copies by OSC 52": "\x1b]52;c;MTAuNzcuMC4z"} {
-		if !strings.Contains(s.raw.String(), seq) {
+		if !strings.Contains(s.written(), seq) {
 			t.Errorf("nothing %s", what)
 		}
 	}
-	if strings.Contains(s.raw.String(), "\x1b]0;x\x07") {
+	if strings.Contains(s.written(), "\x1b]0;x\x07") {
 		t.Error("a peer's name reached the terminal as it is")
 	}
 }
@@ -178,7 +185,7 @@ func TestWithoutColourAndWithoutADaemon(t *testing.T) {
 	if err := s.cmd.Wait(); err != nil {
 		t.Errorf("it ended with %v", err)
 	}
-	if strings.Contains(s.raw.String(), "\x1b[38;") {
+	if strings.Contains(s.written(), "\x1b[38;") {
 		t.Error("there is colour")
 	}
 }

@@ -36,7 +36,8 @@ const (
 	pcpVersion, pcpResources, pcpWrongSender = 1, 8, 12 // RFC 6887, section 7.4
 )
 
-func (s *Site) servePortMaps() error {
+// listenForPortMaps opens the sockets at which the router will be asked; what comes before serve waits in them.
+func (s *Site) listenForPortMaps() error {
 	m := &portMapper{router: s.router}
 	for _, lan := range []netip.Prefix{s.lan4, s.lan6} {
 		if !lan.IsValid() {
@@ -54,10 +55,14 @@ func (s *Site) servePortMaps() error {
 	}
 	s.mapper = m
 	s.lab.served = append(s.lab.served, m)
+	return nil
+}
+
+// start answers requests, once the tables stand into which the answers go.
+func (m *portMapper) start() {
 	for _, c := range m.conns {
 		m.done.Go(func() { m.serve(c) })
 	}
-	return nil
 }
 
 // restart begins with empty tables.

@@ -186,11 +186,17 @@ func (s *Site) build() error {
 		return err
 	}
 	if s.spec.PortMap {
-		if err := s.servePortMaps(); err != nil {
+		if err := s.listenForPortMaps(); err != nil {
 			return err
 		}
 	}
-	return s.filter()
+	if err := s.filter(); err != nil {
+		return err
+	}
+	if s.mapper != nil {
+		s.mapper.start()
+	}
+	return nil
 }
 
 // Host makes a computer on the LAN.
