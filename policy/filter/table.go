@@ -80,7 +80,7 @@ func find4(t *table[uint32], k uint32) (uint32, bool) { return t.find(k, hash4(k
 
 func find6(t *table[[2]uint64], k [2]uint64) (uint32, bool) { return t.find(k, hash6(k)>>t.shift) }
 
-// table is an open-addressed map that is at most half full and never changes once it is built.
+// table is an open-addressed map that is at most two thirds full and never changes once it is built.
 type table[K comparable] struct {
 	slots []slot[K]
 	shift uint8 // from a hash to an index
@@ -93,7 +93,7 @@ type slot[K comparable] struct {
 }
 
 func newTable[K comparable](n int, hash func(K) uint64) table[K] {
-	width := uint8(bits.Len(uint(2*n + 1)))
+	width := uint8(bits.Len(uint(n + n/2 + 1)))
 	return table[K]{slots: make([]slot[K], 1<<width), shift: 64 - width, hash: hash}
 }
 
