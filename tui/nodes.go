@@ -54,7 +54,7 @@ func (s *nodesScreen) caption() string {
 	if !s.told {
 		return ""
 	}
-	text := fmt.Sprintf("%d nodes", len(s.nodes))
+	text := words.Count(len(s.nodes), "node")
 	if s.pending > 0 {
 		text += fmt.Sprintf(", %d wait for approval", s.pending)
 	}

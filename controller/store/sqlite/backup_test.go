@@ -93,7 +93,7 @@ func TestARestoreStartsANewEpochAndKeepsTheOld(t *testing.T) {
 	if first.Meta.Epoch < uint64(now.Unix()) || first.Before != before.Epoch || first.Meta.Controller != before.Controller || first.Tenants != 1 || first.Nodes != 0 {
 		t.Errorf("%+v", first)
 	}
-	if text := first.String(); !strings.Contains(text, first.Kept) || !strings.Contains(text, "tenants: 1, nodes: 0") {
+	if text := first.String(); !strings.Contains(text, first.Kept) || !strings.Contains(text, ": 1 tenant, 0 nodes;") {
 		t.Error(text)
 	}
 	second, err := Restore(t.Context(), backup, dir, now) // the clock stands still, and the backup's epoch is the old one

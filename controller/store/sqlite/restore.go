@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/cvlan/cvlan/controller/store"
+	"github.com/cvlan/cvlan/internal/base/words"
 	"github.com/cvlan/cvlan/internal/sys/disk"
 )
 
@@ -28,7 +29,7 @@ type Restored struct {
 // String says it to people.
 func (r Restored) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "restored %s (tenants: %d, nodes: %d); epoch %d", r.From, r.Tenants, r.Nodes, r.Meta.Epoch)
+	fmt.Fprintf(&b, "restored %s: %s, %s; epoch %d", r.From, words.Count(r.Tenants, "tenant"), words.Count(r.Nodes, "node"), r.Meta.Epoch)
 	if r.Before > 0 {
 		fmt.Fprintf(&b, " (was %d)", r.Before)
 	}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/cvlan/cvlan/controller/store"
+	"github.com/cvlan/cvlan/internal/base/words"
 )
 
 // visit opens the database of a data folder for reading, as a guest: another process may be using it.
@@ -30,8 +31,8 @@ type Report struct {
 
 // String says it to people.
 func (r Report) String() string {
-	return fmt.Sprintf("%s is whole: %d tenants, %d nodes, %d audit events that follow each other; %s, epoch %d, trust domain %s",
-		r.Path, r.Tenants, r.Nodes, r.Events, r.Schema, r.Meta.Epoch, r.Meta.TrustDomain)
+	return fmt.Sprintf("%s is whole: %s, %s, %d audit events that follow each other; %s, epoch %d, trust domain %s",
+		r.Path, words.Count(r.Tenants, "tenant"), words.Count(r.Nodes, "node"), r.Events, r.Schema, r.Meta.Epoch, r.Meta.TrustDomain)
 }
 
 // Inspect looks whether the database of a data folder is whole and of a version that this program knows, and whether its audit trails are as they
