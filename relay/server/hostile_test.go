@@ -6,15 +6,19 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"net/netip"
 	"os"
 	"runtime"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/base/mono"
 	"github.com/cvlan/cvlan/internal/core/forward"
 	"github.com/cvlan/cvlan/internal/lab/caller"
+	"github.com/cvlan/cvlan/internal/sim/netsim"
 	"github.com/cvlan/cvlan/internal/sys/sock"
 	"github.com/cvlan/cvlan/proto/relay"
 )
@@ -132,6 +136,94 @@ func TestAPeerThatTakesNothingLosesFramesAndNothingElse(t *testing.T) {
 	w.carries(a, good, toGood, 1, 100)
 	if _, err := slow.Read(); err != nil { // it takes again, and gets what was under way
 		t.Error(err)
+	}
+}
+
+// deaf is a socket that hears nothing any more once it is told so.
+type deaf struct {
+	net.PacketConn
+	now atomic.Bool
+}
+
+// ReadFrom implements net.PacketConn.
+func (d *deaf) ReadFrom(b []byte) (n int, from net.Addr, err error) {
+	for {
+		if n, from, err = d.PacketConn.ReadFrom(b); err != nil || !d.now.Load() {
+			return n, from, err
+		}
+	}
+}
+
+// A peer that takes nothing has two full boxes kept for it, and that not for ever, by whichever way it came and whatever it says meanwhile.
+func TestWhoTakesNothingIsCut(t *testing.T) {
+	at := netip.MustParseAddrPort("198.51.100.2:443")
+	overTLS := func(w *world, h *netsim.Host, node ident.Node) *caller.Caller {
+		raw, err := h.Dial(w.Context(), at)
+		if err != nil {
+			w.Fatal(err)
+		}
+		w.Cleanup(func() { raw.Close() })
+		conn := tls.Client(raw, caller.ClientTLS(w.certificate(1, node)))
+		welcome, err := caller.Register(conn)
+		if err != nil {
+			w.Fatal(err)
+		}
+		return w.bound(caller.OverStream(welcome, conn))
+	}
+	overQUIC := func(w *world, h *netsim.Host, node ident.Node) (*caller.Caller, func()) {
+		u, err := h.ListenPacket(0)
+		if err != nil {
+			w.Fatal(err)
+		}
+		d := &deaf{PacketConn: u}
+		c, _ := w.overQUICFrom(d, 1, node)
+		return c, func() { d.now.Store(true) }
+	}
+	for name, longest := range map[string]time.Duration{"TLS": stuck + time.Second, "QUIC": 3*stuck + stuck/2} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := netsim.New(1)
+				n.Weather(netsim.Conditions{Latency: 5 * time.Millisecond})
+				host := n.Host(at.Addr())
+				udp, err := host.ListenPacket(at.Port())
+				if err != nil {
+					t.Fatal(err)
+				}
+				tcp, err := host.Listen(at.Port())
+				if err != nil {
+					t.Fatal(err)
+				}
+				w := start(t, func(c *Config) { c.Sockets = Sockets{QUIC: udp, TCP: tcp} })
+				w.addr = at.String()
+				a := overTLS(w, n.Host(netip.MustParseAddr("198.51.100.3")), 1)
+				there := n.Host(netip.MustParseAddr("198.51.100.4"))
+				slow, deafen := (*caller.Caller)(nil), func() {}
+				if name == "TLS" {
+					slow = overTLS(w, there, 2)
+				} else {
+					slow, deafen = overQUIC(w, there, 2)
+				}
+				ch := w.open(a, 2)
+				w.carries(a, slow, ch, 1, 1000)
+				deafen()
+				for range 1000 {
+					if err := a.Write(ch.Frame(make([]byte, 1000))); err != nil {
+						t.Fatal(err)
+					}
+				}
+				time.Sleep(stuck / 2)
+				if st := w.server.Stats(); st.Connections != 2 || st.Frames[forward.DropQueueFull] == 0 {
+					t.Errorf("%d connections, %d frames too many", st.Connections, st.Frames[forward.DropQueueFull])
+				}
+				begin := time.Now()
+				for ; w.server.Stats().Connections > 1 && time.Since(begin) < 2*time.Minute; time.Sleep(time.Second) {
+					slow.Write(slow.Control(relay.Control{Kind: relay.Keepalive}))
+				}
+				if took := stuck/2 + time.Since(begin); took > longest {
+					t.Errorf("it is cut after %v", took)
+				}
+			})
+		})
 	}
 }
 

@@ -65,7 +65,7 @@ func (s *Server) greetQUIC(ctx context.Context, conn *quic.Conn) (*carrier, *qui
 		return nil, nil, err
 	}
 	c := &carrier{cut: func() { conn.CloseWithError(0, "") }}
-	c.box = outbox{start: s.carried.Go, fail: c.cut, write: func(b []byte) error { return sendOver(conn, str, b) }}
+	c.box = outbox{start: s.carried.Go, fail: c.cut, write: func(b []byte) error { return sendOver(conn, str, c.cut, b) }}
 	str.SetDeadline(time.Now().Add(hurry))
 	state := conn.ConnectionState().TLS
 	err = greet(str, func() relay.Welcome { return s.admit(&state, quicx.AddrPort(conn.RemoteAddr()), forward.Datagram, c) })
@@ -93,9 +93,13 @@ func lullQUIC(conn *quic.Conn) {
 	}
 }
 
-// sendOver sends frames as datagrams, and on the stream what no datagram holds.
-func sendOver(conn *quic.Conn, str *quic.Stream, b []byte) error {
+// sendOver sends frames as datagrams, and on the stream what no datagram holds. A datagram waits for room as long as the peer acknowledges nothing, and has no
+// deadline: the connection is cut then.
+func sendOver(conn *quic.Conn, str *quic.Stream, cut func(), b []byte) error {
+	late := time.AfterFunc(stuck, cut)
+	defer late.Stop()
 	return frames(b, func(frame []byte) error {
+		late.Reset(stuck)
 		err := conn.SendDatagram(frame)
 		if _, large := errors.AsType[*quic.DatagramTooLargeError](err); large {
 			str.SetWriteDeadline(time.Now().Add(stuck))

@@ -26,6 +26,12 @@ func (w *world) overQUICWithStream(tenant ident.Tenant, node ident.Node) (*calle
 	if err != nil {
 		w.Fatal(err)
 	}
+	return w.overQUICFrom(u, tenant, node)
+}
+
+// overQUICFrom does so from a socket.
+func (w *world) overQUICFrom(u net.PacketConn, tenant ident.Tenant, node ident.Node) (*caller.Caller, *quic.Stream) {
+	w.Helper()
 	port, err := quicx.Open(quicx.Config{Conn: u, Datagrams: true})
 	if err != nil {
 		w.Fatal(err)

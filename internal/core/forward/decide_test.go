@@ -78,6 +78,29 @@ func TestAGreedyNodeIsHeldToItsRateAndItsTenantIsNotCharged(t *testing.T) {
 	}
 }
 
+func TestATenantsRateHoldsForItsNodesTogetherAndForNoOther(t *testing.T) {
+	for name, rate := range map[string]Rate{"bytes": {Bytes: 1000, Burst: time.Second}, "packets": {Packets: 10, Burst: time.Second}} {
+		b := newBook(Rate{}, rate)
+		b.Apply(&Out{Seats: []SeatAt{{Slot: 1, Fresh: true}, {Slot: 2, Fresh: true, Seat: Seat{Tenant: 1}}}})
+		nodes, sent := [3]call{good(), good(), good()}, [3]int{}
+		nodes[1].lane.FromSlot = 1
+		nodes[2].lane.FromSlot, nodes[2].from.Tenant, nodes[2].to.Tenant = 2, 1, 1
+		for ms := range 10_000 {
+			for i := range nodes {
+				if i == 2 && ms%200 != 0 {
+					continue // half of what its tenant may send
+				}
+				if nodes[i].decide(b, mono.Time(ms+1)*1e6) == Sent {
+					sent[i]++
+				}
+			}
+		}
+		if both := sent[0] + sent[1]; both < 100 || both > 112 || sent[2] != 50 || b.Counted(DropTenantPaced) != 20_000-uint64(both) {
+			t.Errorf("%s: %v of frames that bear ten a second, %d refused", name, sent, b.Counted(DropTenantPaced))
+		}
+	}
+}
+
 func BenchmarkDecide(b *testing.B) {
 	const clients = 10_000
 	book, c := newBook(Rate{}, Rate{}), good()
