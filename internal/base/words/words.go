@@ -19,6 +19,14 @@ func Bytes(n uint64) string {
 	return fmt.Sprintf("%.1f %ciB", f, "KMGTPE"[unit])
 }
 
+// Count writes how many there are of what has a plural in s: "1 rule", "2 rules".
+func Count[N ~int | ~uint64](n N, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
 // Ago writes how long before now something was: "12s ago"; "" for the zero time.
 func Ago(now, t time.Time) string {
 	if t.IsZero() {
