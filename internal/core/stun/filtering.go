@@ -78,8 +78,8 @@ func (f *Filter) Start(now mono.Time, out *Out) error {
 	if !possible(f.server) {
 		return fmt.Errorf("asking a STUN server failed: %v is no address of one", f.server)
 	}
+	f.asked = [questions]change{}
 	for i := range f.asked {
-		f.asked[i] = change{}
 		if _, err := io.ReadFull(f.rnd, f.asked[i].tx[:]); err != nil {
 			return fmt.Errorf("asking a STUN server failed: no random numbers: %w", err)
 		}

@@ -1,6 +1,7 @@
 package stun
 
 import (
+	"io"
 	"math/rand/v2"
 	"net/netip"
 	"testing"
@@ -80,6 +81,18 @@ func TestFilterDoesNotBelieveAnAnswerFromWhereItAsked(t *testing.T) {
 	}
 	if f.Datagram(start, netip.AddrPortFrom(two.Addr(), 99), b, out) {
 		t.Fatal("a stranger's answer counts")
+	}
+}
+
+func TestAFilterWithoutRandomNumbersAsksNothing(t *testing.T) {
+	f, out := NewFilter(one, io.LimitReader(rand.NewChaCha8([32]byte{2}), questions*int64(len(TxID{})))), new(Out)
+	if err := f.Start(start, out); err != nil {
+		t.Fatal(err)
+	}
+	b, _, _ := Server{Other: other}.Answer(nil, out.Transmits[0].Data, mapped)
+	f.Datagram(start, one, b, out) // two questions wait now
+	if err := f.Start(start, out); err == nil || !f.Deadline().IsNever() {
+		t.Fatalf("%v, and it wants to be woken at %v", err, f.Deadline())
 	}
 }
 
