@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/cvlan/cvlan/internal/lab/measure"
 )
 
 var update = flag.Bool("update", false, "write the goldens anew")
@@ -115,7 +118,11 @@ func selectors(list []Selector) string {
 	return strings.Join(out, " ")
 }
 
+// What a document costs is the processor's time, which other programs on the machine take none of. The dearest of these takes a
+// fraction of a second; unbounded, some took many minutes.
 func TestHostileDocumentsCostLittle(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	for name, text := range map[string]string{
 		"too big":        `{"acls": "` + strings.Repeat("x", MaxSize) + `"}`,
 		"deep":           strings.Repeat("[", 1<<20),
@@ -127,13 +134,15 @@ func TestHostileDocumentsCostLittle(t *testing.T) {
 		"ranges":         `{"acls": [` + strings.Repeat(`{"src": ["::1-ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe"], "dst": ["*:*"]},`, 20_000) + `]}`,
 		"pairs":          `{"acls": [{"src": [` + strings.Repeat(`"*",`, 1000) + `], "dst": [` + strings.Repeat(`"*:*",`, 1000) + `]}]}`,
 	} {
-		start := time.Now()
+		start, _ := measure.Thread()
 		d, problems := Parse([]byte(text), options())
 		if d != nil || !problems.Failed() || len(problems) > MaxProblems+2 {
 			t.Errorf("%s: accepted, or %d problems", name, len(problems))
 		}
-		if took := time.Since(start); took > time.Minute { // unbounded, some took many
-			t.Errorf("%s took %v", name, took)
+		if end, err := measure.Thread(); err != nil {
+			t.Log(err)
+		} else if end-start > 20*time.Second {
+			t.Errorf("%s took %v of the processor", name, end-start)
 		}
 	}
 }
