@@ -3,8 +3,8 @@
 // Documents of Tailscale are policy documents as they are: policy/acl reads them and warns. So are those of Headscale, but for users
 // without a domain. NetBird keeps its rules as objects behind an API; Netbird reads what that API returns. Its groups are sets of
 // machines and become tags, which somebody has to give to the nodes. Whatever cannot be said exactly is left out and noted: a rule with
-// posture checks, which live elsewhere, a rule about resources, a rule that is switched off. Where that leaves open what the original
-// denies, the note says so.
+// posture checks, which live elsewhere, a rule about resources, the resources of a group, a rule that is switched off. Where that leaves
+// open what the original denies, the note says so.
 package migrate
 
 import (
@@ -63,8 +63,9 @@ type (
 		End   int `json:"end"`
 	}
 	netbirdGroup struct {
-		ID   string `json:"id"`
-		Name string `json:"name"`
+		ID        string `json:"id"`
+		Name      string `json:"name"`
+		Resources int    `json:"resources_count"` // addresses behind routers, beside its machines
 	}
 )
 
@@ -119,9 +120,13 @@ func (m *migration) rule(p *netbirdPolicy, r *netbirdRule) {
 		return
 	}
 	action, ok := map[string]string{"accept": "accept", "drop": "deny"}[r.Action]
-	proto, ok2 := map[string]string{"all": "*", "tcp": "tcp", "udp": "udp", "icmp": "icmp"}[r.Protocol]
-	if !ok || !ok2 {
-		leave(clean.Line(fmt.Sprintf("has action %q and protocol %q, of which one does not exist here: left out", r.Action, r.Protocol), 200))
+	if !ok {
+		leave("has the action " + clean.Line(strconv.Quote(r.Action), 80) + ", which does not exist here: left out")
+		return
+	}
+	proto, ok := map[string]string{"all": "*", "tcp": "tcp", "udp": "udp", "icmp": "icmp"}[r.Protocol]
+	if !ok {
+		leave("has the protocol " + clean.Line(strconv.Quote(r.Protocol), 80) + ", which does not exist here: left out")
 		return
 	}
 	ports, problem := portsOf(r)
@@ -137,6 +142,11 @@ func (m *migration) rule(p *netbirdPolicy, r *netbirdRule) {
 	m.write(action, proto, ports, src, dst, description)
 	if r.Bidirectional && !slices.Equal(src, dst) {
 		m.write(action, proto, ports, dst, src, description)
+	}
+	for _, g := range slices.Concat(r.Sources, r.Destinations) {
+		if g.Resources > 0 && g.Name != "All" { // "*" means them too
+			leave(clean.Line(fmt.Sprintf("%s has resources among its members, and a tag means machines only: write a rule about their addresses", strconv.Quote(g.Name)), 200))
+		}
 	}
 }
 
