@@ -48,7 +48,7 @@ func (t *talk) printDNS(s *local.DNS) {
 	case s.Server == nil:
 		rows.Row("server", iox.Cell(iox.Dim, "none: no network that is up has names"))
 	default:
-		rows.Row("server", fmt.Sprintf("%s, %d names", s.Server, s.Names))
+		rows.Row("server", fmt.Sprintf("%s, %s", s.Server, count(s.Names, "name")))
 		rows.Row("asked by", asker(s))
 		if len(s.Upstreams) > 0 {
 			rows.Row("asks about others", strings.Join(texts(s.Upstreams), ", "))
@@ -56,7 +56,7 @@ func (t *talk) printDNS(s *local.DNS) {
 		rows.Row("answered", fmt.Sprintf("%d, and %d passed on, %d of them in vain", s.Answered, s.Forwarded+s.Failed, s.Failed))
 	}
 	if s.Restored > 0 {
-		rows.Row("put back", iox.Cell(iox.Amber, fmt.Sprintf("%d times this hour, after something else had taken the names out", s.Restored)))
+		rows.Row("put back", iox.Cell(iox.Amber, count(s.Restored, "time")+" this hour, after something else had taken the names out"))
 	}
 	rows.Print(t.IO)
 	if s.Problem != nil {

@@ -252,12 +252,12 @@ func newExitOff(env *Env) *cobra.Command {
 		Example: "  sudo cvlan exit off\n  sudo cvlan exit off --network office",
 		Args:    takes(),
 		RunE: o.asks(func(ctx context.Context, _ []string) error {
-			all, err := o.client.Settings(ctx)
+			all, err := o.narrowed(ctx)
 			if err != nil {
 				return err
 			}
-			for _, s := range all.Settings {
-				if s.Key != exitKey || !s.Set || o.network != "" && s.Network != o.network {
+			for _, s := range all {
+				if s.Key != exitKey || !s.Set {
 					continue
 				}
 				if _, err := o.client.Set(ctx, local.SetRequest{Network: s.Network, Values: map[string]string{exitKey: local.DefaultValue}}); err != nil {

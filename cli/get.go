@@ -32,24 +32,15 @@ func newGet(env *Env) *cobra.Command {
 }
 
 func (t *talk) get(ctx context.Context, args []string) error {
-	all, err := t.client.Settings(ctx)
+	all, err := t.narrowed(ctx)
 	if err != nil {
 		return err
 	}
-	shown := slices.Clone(all.Settings)
-	if t.network != "" {
-		s, err := t.status(ctx)
-		if err != nil {
-			return err
-		}
-		shown = slices.DeleteFunc(shown, func(s2 local.Setting) bool {
-			return s2.Network != "" && s2.Network != either(s.Networks[0].Name, s.Networks[0].ID)
-		})
-	}
+	shown := all
 	if len(args) == 1 {
-		shown = slices.DeleteFunc(shown, func(s local.Setting) bool { return s.Key != args[0] })
+		shown = slices.DeleteFunc(slices.Clone(all), func(s local.Setting) bool { return s.Key != args[0] })
 		if len(shown) == 0 {
-			return noSetting(args[0], all.Settings)
+			return noSetting(args[0], all)
 		}
 	}
 	return t.out.Write(t.IO, local.Settings{Schema: local.Schema, Settings: shown}, func() {
@@ -59,6 +50,20 @@ func (t *talk) get(ctx context.Context, args []string) error {
 		}
 		printSettings(t.IO, shown)
 	})
+}
+
+// narrowed returns the machine's settings and its networks', of these only the one's that was named, by whatever name.
+func (t *talk) narrowed(ctx context.Context) ([]local.Setting, error) {
+	all, err := t.client.Settings(ctx)
+	if err != nil || t.network == "" {
+		return all.Settings, err
+	}
+	s, err := t.status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	name := either(s.Networks[0].Name, s.Networks[0].ID)
+	return slices.DeleteFunc(all.Settings, func(s local.Setting) bool { return s.Network != "" && s.Network != name }), nil
 }
 
 func noSetting(key string, all []local.Setting) error {

@@ -110,7 +110,7 @@ func (o *ipsecOptions) printPeer(now time.Time, p local.IPsecPeer) {
 		if s.State == "ending" {
 			next = "opens what comes late"
 		}
-		t.Row(" ", fmt.Sprintf("%s, made %s, %d packets sent", s.State, since(now, s.Since), s.Sent), next)
+		t.Row(" ", fmt.Sprintf("%s, made %s, %s sent", s.State, since(now, s.Since), count(s.Sent, "packet")), next)
 	}
 	t.Print(o.IO)
 }

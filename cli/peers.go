@@ -159,7 +159,7 @@ func pathStyle(path string) iox.Style {
 }
 
 func wayStyle(c local.Candidate) iox.Style {
-	if c.State == "proven" {
+	if c.State == local.WayWorks {
 		return iox.Green
 	}
 	return iox.Dim

@@ -123,7 +123,7 @@ func (o *pingOptions) run(c *cobra.Command) error {
 	}
 	if o.direct && (all.Received == 0 || all.Pongs[all.Received-1].Path != local.PathDirect) {
 		return &iox.Error{Exit: iox.Unreachable, What: "reach " + o.request.Peer + " directly", Why: fmt.Sprintf("none of %d echoes went directly", all.Received),
-			Hint: "see every way that was tried: sudo cvlan peers path " + o.request.Peer + "; and what this network allows: cvlan netcheck"}
+			Hint: "see every way that was tried: sudo cvlan peers path " + o.request.Peer + "; and what this network allows: sudo cvlan netcheck"}
 	}
 	return nil
 }

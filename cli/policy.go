@@ -13,6 +13,7 @@ import (
 
 	"github.com/cvlan/cvlan/api/admin"
 	"github.com/cvlan/cvlan/cli/iox"
+	"github.com/cvlan/cvlan/internal/base/words"
 	"github.com/cvlan/cvlan/policy/acl"
 )
 
@@ -145,12 +146,7 @@ func severe(list []admin.PolicyProblem, severity string) (n int) {
 }
 
 // count writes "1 rule", "2 rules".
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return strconv.Itoa(n) + " " + noun + "s"
-}
+func count[N ~int | ~uint64](n N, noun string) string { return words.Count(n, noun) }
 
 // putOut writes a text to a file that is not there yet, or to standard output if it has no name.
 func (e *Env) putOut(path string, replace bool, text []byte) error {

@@ -198,13 +198,13 @@ func canonical(s string) string {
 
 // reoffer changes what is offered, and shows what has come of it.
 func (t *talk) reoffer(ctx context.Context, change func([]string) ([]string, error), await []string) error {
-	all, err := t.client.Settings(ctx)
+	all, err := t.narrowed(ctx)
 	if err != nil {
 		return err
 	}
 	var have []string
-	for _, s := range all.Settings {
-		if s.Key == routesKey && s.Set && (t.network == "" || s.Network == t.network) {
+	for _, s := range all {
+		if s.Key == routesKey && s.Set {
 			have = strings.Split(s.Value, ",")
 		}
 	}

@@ -97,7 +97,7 @@ func only(s local.Status, network string) (local.Status, error) {
 	}
 	var found []local.Network
 	for _, n := range s.Networks {
-		if n.Name == network || n.ID == network {
+		if network == n.Name || network == n.Name+"."+n.Tenant || network == n.ID {
 			found = append(found, n)
 		}
 	}

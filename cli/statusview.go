@@ -162,7 +162,7 @@ func policed(p local.Policy) string {
 	}
 	text := "version " + strconv.FormatUint(p.Version, 10) + ", " + count(p.Flows, "flow")
 	if p.Denied > 0 {
-		text += ", " + strconv.FormatUint(p.Denied, 10) + " packets denied; which: cvlan policy log"
+		text += ", " + count(p.Denied, "packet") + " denied; which: cvlan policy log"
 	}
 	return text
 }

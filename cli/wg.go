@@ -112,8 +112,8 @@ func (o *wgShowOptions) printPeer(p local.WGPeer) {
 	}
 	t.Row("addresses", strings.Join(allowed, " "))
 	t.Row("handshake", handshake(now, p))
-	t.Row("received", fmt.Sprintf("%s in %d packets", iox.Bytes(p.RxBytes), p.RxPackets))
-	t.Row("sent", fmt.Sprintf("%s in %d packets", iox.Bytes(p.TxBytes), p.TxPackets))
+	t.Row("received", iox.Bytes(p.RxBytes)+" in "+count(p.RxPackets, "packet"))
+	t.Row("sent", iox.Bytes(p.TxBytes)+" in "+count(p.TxPackets, "packet"))
 	if p.KeepaliveS > 0 {
 		t.Row("keepalive", fmt.Sprintf("every %ds", p.KeepaliveS))
 	}
@@ -121,7 +121,7 @@ func (o *wgShowOptions) printPeer(p local.WGPeer) {
 		t.Row("preshared key", "yes")
 	}
 	if p.Waiting > 0 {
-		t.Row("waiting", fmt.Sprintf("%d packets for a handshake", p.Waiting))
+		t.Row("waiting", count(p.Waiting, "packet")+" for a handshake")
 	}
 	if len(p.Drops) > 0 {
 		t.Row("dropped", drops(p.Drops))

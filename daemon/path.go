@@ -43,9 +43,9 @@ func heardAt(p *local.PeerPath, live *tunnel.PeerState) {
 	if !live.Endpoint.IsValid() {
 		return
 	}
-	c := local.Candidate{Path: local.PathDirect, Address: &live.Endpoint, Kind: "heard", State: "silent", Chosen: true, Heard: instant(live.LastHandshake)}
+	c := local.Candidate{Path: local.PathDirect, Address: &live.Endpoint, Kind: "heard", State: path.Doubted.String(), Chosen: true, Heard: instant(live.LastHandshake)}
 	if time.Since(live.LastHandshake) < sessionLife {
-		c.State, p.Path, p.Why = "proven", local.PathDirect, "it was heard from here last"
+		c.State, p.Path, p.Why = path.Works.String(), local.PathDirect, "it was heard from here last"
 	}
 	p.Candidates = append(p.Candidates, c)
 }

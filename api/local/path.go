@@ -12,6 +12,9 @@ const (
 	PathIdle   = "idle" // no traffic, and therefore none chosen
 )
 
+// WayWorks is the state of a candidate that answers.
+const WayWorks = "works"
+
 // PathRequest names a peer.
 type PathRequest struct {
 	Peer    string `json:"peer"` // name, name.network, address or id
@@ -40,7 +43,7 @@ type Candidate struct {
 	Address *netip.AddrPort `json:"address,omitempty"`
 	Relay   string          `json:"relay,omitempty"` // its name
 	Kind    string          `json:"kind"`            // how the address is known: host, mapped, port-mapped, seen, …
-	State   string          `json:"state"`           // untried, probing, proven, silent
+	State   string          `json:"state"`           // untried, trying, works, doubted, dead, absent
 	Chosen  bool            `json:"chosen"`
 	RTT     time.Duration   `json:"rtt_ns,omitempty"` // of the last answer; absent: none
 	MTU     int             `json:"mtu,omitempty"`    // of the way, in bytes of the IP packet; absent: not measured

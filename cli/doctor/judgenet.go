@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/cvlan/cvlan/api/local"
+	"github.com/cvlan/cvlan/internal/base/words"
 )
 
 // Bounds of what is in order.
@@ -256,7 +257,7 @@ func (j *judge) tunnels() {
 	}
 	for _, t := range j.Tunnels.Networks {
 		if n := t.Drops["no_memory"]; n > 0 {
-			j.add(Finding{Code: "memory-short", Severity: Warning, Network: t.Name, What: fmt.Sprintf("%d packets were dropped because the memory for packets was used up", n),
+			j.add(Finding{Code: "memory-short", Severity: Warning, Network: t.Name, What: words.Count(n, "packet") + " dropped because the memory for packets was used up",
 				Hint: "give the daemon more: data-memory in /etc/cvlan/cvland.toml"})
 		}
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cvlan/cvlan/cmd/internal/verbs"
+	"github.com/cvlan/cvlan/internal/base/words"
 	"github.com/cvlan/cvlan/relay"
 )
 
@@ -89,7 +90,7 @@ func show(out io.Writer, s relay.Stats, now time.Time) error {
 	}
 	row("clients", "%d (%s)", s.Clients, counts(s.ByWay))
 	row("channels", "%d", s.Channels)
-	row("serves", "%d tenants; turns away %d removed nodes", s.Admits.Tenants, s.Admits.Removed)
+	row("serves", "%s; turns away %s", words.Count(s.Admits.Tenants, "tenant"), words.Count(s.Admits.Removed, "removed node"))
 	for _, n := range slices.Sorted(maps.Keys(s.Neighbours)) {
 		row("neighbour", "%s at %s", n, strings.Join(s.Neighbours[n], ", "))
 	}
@@ -98,13 +99,13 @@ func show(out io.Writer, s relay.Stats, now time.Time) error {
 		if n.Up {
 			state = "up"
 		}
-		row("region", "%s is %s; %d channels lead there, %d come from there", cmp.Or(n.Name, n.Relay.String()), state, n.Sending, n.Coming)
+		row("region", "%s is %s; %s to there, %d from there", cmp.Or(n.Name, n.Relay.String()), state, words.Count(n.Sending, "channel"), n.Coming)
 	}
 	if r := s.Region; len(r.Relays) > 0 {
-		row("region", "sent on %d packets, took %d", r.Sent.Packets, r.Came.Packets)
+		row("region", "sent on %s, took %d", words.Count(r.Sent.Packets, "packet"), r.Came.Packets)
 	}
 	for _, id := range slices.Sorted(maps.Keys(s.Tenants)) {
-		row("relayed", "%s: %d bytes in %d packets", id, s.Tenants[id].Bytes, s.Tenants[id].Packets)
+		row("relayed", "%s: %s in %s", id, words.Bytes(s.Tenants[id].Bytes), words.Count(s.Tenants[id].Packets, "packet"))
 	}
 	for _, reason := range slices.Sorted(maps.Keys(s.Frames)) {
 		if n := s.Frames[reason]; n > 0 && reason != "sent" {
