@@ -92,6 +92,7 @@ var catalogue = map[string]string{
 	"signatures of RSA that are malleable (2018-16151, 2018-16152)":      "crypt.TestOldSignaturesOfRSAAreBelievedOnlyWhereAllowed crypt.TestAlgorithmIdentifiersAreDER",
 	"keys of RSA that are odd or small (2017-9022)":                      "crypt.TestOldSignaturesOfRSAAreBelievedOnlyWhereAllowed",
 	"names that a constraint forbids (2026-35331)":                       "pki.TestWhatMakesACertificateWorthless",
+	"public values, ciphertexts and signatures of known attacks":         "crypt.TestWycheproof",
 	"ASN.1 that loops (2017-9023), caches that overflow (2021-41991)":    "- certificates are read by the standard library, and none are kept",
 	"EAP, TLS and RADIUS attributes (2023-26463, 2025-62291, 2026-*)":    "- EAP is not spoken yet: it comes with the vRouter, and its own entries here",
 
