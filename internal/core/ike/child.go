@@ -14,8 +14,10 @@ type child struct {
 	in, out      uint32
 	ours, theirs []msg.Selector
 	choice       crypt.Choice
-	ends         bool // one side is to delete it: another replaces it, or we have asked to
-	replaced     bool // another replaces it
+	asked        bool   // by us
+	low          []byte // the lower nonce of the exchange that made it
+	ends         bool   // one side is to delete it: another replaces it, or we have asked to
+	replaced     bool   // another replaces it
 }
 
 // leastSPI is the first that is not reserved (RFC 4303 §2.1).
@@ -66,7 +68,7 @@ func (x *session) makeChild(s *sa, c *child, choice crypt.Choice, n crypt.Nonces
 	if !asked {
 		keyOut, keyIn = keyIn, keyOut
 	}
-	c.choice = choice
+	c.choice, c.asked, c.low = choice, asked, lowest(n)
 	x.children = append(x.children, c)
 	x.event(Event{Kind: EventChildUp, Child: ChildSA{
 		In: c.in, Out: c.out, Encryption: choice.Encryption, Integrity: choice.Integrity, KeyIn: keyIn, KeyOut: keyOut,
@@ -104,6 +106,9 @@ func (x *session) answerChild(s *sa, in inbound, n crypt.Nonces, allowed []msg.P
 		}
 		if x.byOut(c.out) != nil || x.makeChild(s, c, choice, n, false, agreed, replaces, out) != nil {
 			return msg.Notify{Kind: msg.NoProposalChosen}
+		}
+		if replaces == 0 {
+			x.single(c)
 		}
 		return msg.Notify{}
 	}
@@ -153,6 +158,24 @@ func (x *session) wanted(in inbound, allowed []msg.Proposal, ke msg.KE, keyed bo
 		return nil, choice, msg.Notify{Kind: msg.InvalidKE, Data: number16(choice.KeyExchange)}
 	}
 	return c, choice, msg.Notify{}
+}
+
+// single has one of two Child SAs for the same traffic end, where one session with the peer is enough: both sides may have wished for one at once. It is
+// that with the lowest nonce, as of two that replace the same one (§2.8.1), and who asked for it deletes it.
+func (x *session) single(fresh *child) {
+	for _, c := range x.children {
+		if !x.peer.Unique || c == fresh || c.ends || !slices.EqualFunc(c.ours, fresh.ours, same) || !slices.EqualFunc(c.theirs, fresh.theirs, same) {
+			continue
+		}
+		loser := fresh
+		if lower(c.low, fresh.low) {
+			loser = c
+		}
+		if loser.asked {
+			loser.ends, loser.replaced = true, true
+			x.wish(&deleteChild{spi: loser.in})
+		}
+	}
 }
 
 // always is for a Child SA that replaces nothing.

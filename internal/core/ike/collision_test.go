@@ -151,6 +151,9 @@ var collisions = []struct {
 	{"childless: ike rekey regular", "a.rekey b< a< b< a<", 0},
 	{"childless: ike rekey collision", "a.rekey b.rekey b< a< a< b<", 0},
 	{"childless: ike rekey meets delete", "a.rekey b.end b< a<", -1},
+	{"once: child create collision", "a.create b.create b< a< a< b<", 1},
+	{"once: child create collision, answers first", "a.create b.create b< a< b< a<", 1},
+	{"once: one more child", "a.create b< a<", 1},
 	{"proof: renewed", "a.renew b* a* b* a* b* a*", 1},
 	{"proof: renewed by both at once", "a.renew b.renew b* a* b* a* b* a* b* a*", 1},
 	{"proof: renewed while the old one is rekeyed", "a.renew a.rekey b* b* a* a* b* b* a* a*", 1},
@@ -172,7 +175,7 @@ func configured(situation string) func(n int, c *Config, p *Peer) {
 			groups([][]msg.TransformID{{msg.KECurve25519, msg.KEP256}, {msg.KEP384, msg.KEP256}}[n]...)(c)
 		case "childless":
 			p.Child = nil
-		case "proof":
+		case "proof", "once":
 			p.Unique = true
 		}
 	}

@@ -72,7 +72,8 @@ type Peer struct {
 	Lent bool
 	// Follows says that the peer is reached wherever its authentic messages and packets come from, and reaches us so: MOBIKE is not spoken with it.
 	Follows bool
-	// Unique says that more than one IKE SA with the peer is of no use: of two that cross each other one is deleted.
+	// Unique says that more than one IKE SA with the peer is of no use, nor more than one Child SA for the same traffic: of two that cross each other
+	// one is deleted.
 	Unique bool
 }
 

@@ -119,6 +119,9 @@ func (t *createChild) made(x *session, s *sa, c *child, choice crypt.Choice, n c
 		return
 	}
 	t.in = 0
+	if t.old == 0 {
+		x.single(c)
+	}
 	x.settle(old, c, lowest(n), t.rival)
 }
 

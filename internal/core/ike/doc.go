@@ -34,7 +34,8 @@
 //
 // Two sessions with one peer, because both began at once, are a collision too, though no RFC says so. If one is enough (Peer.Unique), the one with the
 // lower nonce goes, once the other has shown that it lives: who began it deletes it at once, and the other side after two seconds, because other
-// implementations may have no such rule.
+// implementations may have no such rule. Of two Child SAs for the same traffic, neither of which replaces the other, that with the lower nonce goes; who asked
+// for it deletes it.
 //
 // # Peers that forget
 //
