@@ -216,6 +216,9 @@ func (k *Keyer) Remove(p *tunnel.Peer) {
 // Want implements ipsec.Keyer.
 func (k *Keyer) Want(now mono.Time, p *tunnel.Peer) { k.begin(now, k.of(p)) }
 
+// Doubt implements ipsec.Keyer: Silent finds out.
+func (k *Keyer) Doubt(mono.Time, *tunnel.Peer) {}
+
 // Renew implements ipsec.Keyer.
 func (k *Keyer) Renew(now mono.Time, p *tunnel.Peer) { k.begin(now, k.of(p)) }
 

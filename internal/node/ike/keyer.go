@@ -149,6 +149,19 @@ func (k *keyer) Want(now mono.Time, p *tunnel.Peer) {
 	k.settle(now)
 }
 
+// doubtAfter is for how long a peer that was heard is not doubted.
+const doubtAfter = time.Second
+
+// Doubt implements ipsec.Keyer. A peer that has forgotten us says so when it is asked, and says nothing to packets.
+func (k *keyer) Doubt(now mono.Time, p *tunnel.Peer) {
+	who := k.of(p)
+	if !who.up || now.Sub(k.machine.LastHeard(who.id)) < doubtAfter {
+		return
+	}
+	_ = k.machine.Probe(now, who.id, &k.out) // a full queue has something that will tell whether the peer lives
+	k.settle(now)
+}
+
 // reachable has peers told where else we are.
 func (k *keyer) reachable(now mono.Time) {
 	if k.reach != nil {

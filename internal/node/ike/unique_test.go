@@ -68,6 +68,52 @@ func TestWhoRestartsLeavesNothingBehind(t *testing.T) {
 	}
 }
 
+// wakes has an end wish for a pair with another, as packets do that find none, or no way.
+func (e *end) wakes(other *end) {
+	e.w.Helper()
+	e.Consult(tunnel.IKE, func(now mono.Time, tr tunnel.Transport, find func(key.WGPublic) *tunnel.Peer, out *tunnel.Out) {
+		tr.Wake(now, find(other.Name()), out)
+	})
+}
+
+// A wish that comes when it has been fulfilled makes no second pair, on whatever side and however often.
+func TestAFulfilledWishMakesNothing(t *testing.T) {
+	inWorld(t, nil, func(w *world) {
+		w.a.Says(w.b.End, 0, 1)
+		for range 20 {
+			w.Pass(rtt / 2)
+			w.a.wakes(w.b)
+			w.b.wakes(w.a)
+		}
+		w.Pass(time.Minute)
+		w.a.wakes(w.b)
+		w.b.wakes(w.a)
+		w.Pass(time.Minute)
+		w.b.WantHeard(0, 1)
+		w.a.wantOneSA()
+		w.b.wantOneSA()
+	})
+}
+
+// A peer may forget what we have with it while there is no way between us. The first packet that had to wait for one finds out.
+func TestAPeerThatForgotMeanwhileIsFoundAtOnce(t *testing.T) {
+	inWorld(t, nil, func(w *world) {
+		w.a.Says(w.b.End, 0, 1)
+		w.Pass(time.Minute)
+		w.b.WantHeard(0, 1)
+		w.b.Close()
+		w.b.boot()
+		w.b.Knows(w.a.End)
+		w.a.wakes(w.b)
+		w.Pass(time.Second)
+		w.a.Says(w.b.End, 1, 1)
+		w.Pass(time.Second)
+		w.b.WantHeard(1, 1)
+		w.a.wantOneSA()
+		w.b.wantOneSA()
+	})
+}
+
 // Both talk while every minute all is proved anew. No packet is lost, or waits for long.
 func TestProofsAreRenewedUnderTraffic(t *testing.T) {
 	inWorld(t, func(e *end) { e.config.IKE.Reauthenticate = time.Minute }, func(w *world) {

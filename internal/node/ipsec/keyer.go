@@ -22,6 +22,9 @@ type Keyer interface {
 	Remove(p *tunnel.Peer)
 	// Want says that packets wait for a peer that has no usable pair. It may be called for every packet.
 	Want(now mono.Time, p *tunnel.Peer)
+	// Doubt says that packets have waited though there is a usable pair: for it, a moment ago, or for a way. The peer may have forgotten it
+	// meanwhile. It may be called for every packet.
+	Doubt(now mono.Time, p *tunnel.Peer)
 	// Renew says that what there is with a peer may be dead: the host has slept, or the network is another.
 	Renew(now mono.Time, p *tunnel.Peer)
 	// Due says that a pair, by our SPI, needs a successor soon. It is said again until there is one.

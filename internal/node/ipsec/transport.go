@@ -99,10 +99,13 @@ func (t *transport) Remove(p *tunnel.Peer, out *tunnel.Out) {
 func (t *transport) Wake(now mono.Time, p *tunnel.Peer, out *tunnel.Out) {
 	defer t.calls(now, out)()
 	t.know(p)
-	if c := t.machine.Current(p.Key()); c != nil && c.SealingLent() && c.Usable(now) {
-		return // the kernel seals
-	}
-	if !t.machine.Waiting(p.Key()) { // else it seals in a moment
+	switch c := t.machine.Current(p.Key()); {
+	case c != nil && c.Usable(now):
+		if !c.SealingLent() { // else the kernel seals
+			t.out.Events = append(t.out.Events, tunnel.Event{Kind: tunnel.Current, Peer: p, Session: session{c}})
+			t.keyer.Doubt(now, p)
+		}
+	case !t.machine.Waiting(p.Key()): // else it seals in a moment
 		t.keyer.Want(now, p)
 	}
 }

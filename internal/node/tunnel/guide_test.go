@@ -167,6 +167,35 @@ func TestHandshakeWaitsForTheGuide(t *testing.T) {
 	})
 }
 
+// What IKE has to say to a peer whose way was given up has one looked for. To one that was removed nobody looks.
+func TestAMessageWithoutAWayHasOneLookedFor(t *testing.T) {
+	behindRelay(t, func(t *testing.T, a, b *end, x, y *scout, r *sock.Memory) {
+		a.throughRelay(x, b, r, 1, nil)
+		b.throughRelay(y, a, r, 2, nil)
+		a.says(b, 0, 1)
+		pass(time.Second)
+		p := a.peer(b)
+		says := func() (wanted int) {
+			a.inside(func() {
+				wanted = x.wanted
+				now := a.clock.Now()
+				x.Use(now, p, nil)
+				a.fake.say(fakeAnswer, p, 1, 0, &a.owner.out)
+				a.owner.act(now)
+				wanted = x.wanted - wanted
+			})
+			return wanted
+		}
+		if n := says(); n != 1 {
+			t.Errorf("a way was wanted %d times", n)
+		}
+		a.RemovePeer(p.Key())
+		if n := says(); n != 0 {
+			t.Errorf("a way to nobody was wanted %d times", n)
+		}
+	})
+}
+
 func TestMovingFromRelayToDirectLosesNothing(t *testing.T) {
 	behindRelay(t, func(t *testing.T, a, b *end, x, y *scout, r *sock.Memory) {
 		a.throughRelay(x, b, r, 1, nil)

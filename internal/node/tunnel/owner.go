@@ -368,12 +368,21 @@ func (o *owner) transmit(now mono.Time, m *Transmit) {
 		o.send(m.Data, o.t.placeOf(m.At, netip.Addr{}, nil))
 	case m.Opening:
 		o.open(now, p, m.Data)
-	case p == nil || p.path.Load() == nil:
+	case p == nil || p.path.Load() == nil && !o.found(now, p):
 		o.t.drop(NoPath, 1)
 	default:
 		p.tx.add(1, len(m.Data))
 		o.send(m.Data, p.path.Load().place)
 	}
+}
+
+// found has a way looked for to a peer that IKE has something to say to: the way of a pair at rest is given up, and its keys are not. Who says it
+// says it again if there is none yet.
+func (o *owner) found(now mono.Time, p *Peer) bool {
+	if o.guided(p) && p.protocol == IKE && o.peers[p.key] == p {
+		o.guide.Wanted(now, p)
+	}
+	return p.path.Load() != nil
 }
 
 // refuses reports whether no peer is at an address, whoever says so.
