@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -92,8 +93,9 @@ func TestDetailShowsNoSecret(t *testing.T) {
 
 func TestDetailIsHarmlessAndSmall(t *testing.T) {
 	d := Detail(slog.String("evil\x1b[2J", "\x1b[31mred\u202e\n"), slog.Int("n", 3), slog.Bool("b", true), slog.Any("none", nil),
-		slog.Time("never", time.Time{}), slog.Time("at", time.Unix(0, 0)), slog.Duration("d", time.Hour), slog.Any("tags", []string{"a", "\x00"}))
-	if want := `{"evil�[2J":"�[31mred��","n":3,"b":true,"none":null,"never":null,"at":"1970-01-01T00:00:00Z","d":"1h0m0s","tags":["a","�"]}`; d != want {
+		slog.Time("never", time.Time{}), slog.Time("at", time.Unix(0, 0)), slog.Duration("d", time.Hour), slog.Any("tags", []string{"a", "\x00"}),
+		slog.Any("routes", []netip.Prefix{netip.MustParsePrefix("10.20.0.0/16"), netip.MustParsePrefix("::/0")}), slog.Any("from", []netip.Prefix(nil)), slog.Any("ip", []netip.Addr{netip.IPv6Loopback()}))
+	if want := `{"evil�[2J":"�[31mred��","n":3,"b":true,"none":null,"never":null,"at":"1970-01-01T00:00:00Z","d":"1h0m0s","tags":["a","�"],"routes":["10.20.0.0/16","::/0"],"from":[],"ip":["::1"]}`; d != want {
 		t.Errorf("\n%s, want\n%s", d, want)
 	}
 	var many []slog.Attr

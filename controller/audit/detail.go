@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -23,7 +24,7 @@ var hushed = []string{"secret", "hash", "password", "passwd", "token", "private"
 
 // Detail returns the JSON object of an event's detail: fields in the order given, each a name and a value.
 //
-// The rule of redaction: a field shows a value only if it is a bool, a number, a time, a text, a list of texts, or
+// The rule of redaction: a field shows a value only if it is a bool, a number, a time, a text, a list of texts, addresses or prefixes, or
 // something with an own text form. Bytes are never shown, only how many there were; neither is anything whose name speaks of a
 // secret, nor a private type of package key, which shows itself as "(secret)". Texts are cleaned and cut. What is longer than MaxDetail is left out.
 func Detail(fields ...slog.Attr) string {
@@ -75,6 +76,10 @@ func show(f slog.Attr) any {
 			list = append(list, clean.Line(s, maxText))
 		}
 		return list
+	case []netip.Addr:
+		return append([]netip.Addr{}, v[:min(len(v), maxList)]...)
+	case []netip.Prefix:
+		return append([]netip.Prefix{}, v[:min(len(v), maxList)]...)
 	case []byte:
 		return fmt.Sprintf("(%d bytes)", len(v))
 	case fmt.Stringer:
