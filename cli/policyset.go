@@ -49,6 +49,9 @@ func (o *policySet) put(w *work, n admin.OneNetworkIn, file, text string) error 
 	in := admin.SetPolicyIn{OneNetworkIn: n, Body: admin.NewPolicy{Text: text, Comment: o.comment}}
 	in.IfMatch.IfMatch = asETag(o.ifMatch)
 	p, err := admin.Call(w, w.client, admin.SetPolicy, in)
+	if changed, ok := errors.AsType[*admin.Problem](err); ok && changed.Code == admin.CodeChanged && o.ifMatch != "" {
+		changed.Hint = "see what they changed: cvlan policy diff " + file + " --network " + n.Network
+	}
 	if err != nil {
 		return o.refused(err, file)
 	}

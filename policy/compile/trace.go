@@ -112,6 +112,19 @@ func (n *Network) NodesOf(login string) (out []Node) {
 	return out
 }
 
+// Knows reports whether a tag is one that the document lists, or that a node has.
+func (n *Network) Knows(tag string) bool {
+	if slices.ContainsFunc(n.doc.TagOwners, func(o acl.TagOwner) bool { return o.Tag == tag }) {
+		return true
+	}
+	for _, r := range n.nodes {
+		if slices.Contains(r.Tags, tag) {
+			return true
+		}
+	}
+	return false
+}
+
 // Idle returns the rules that concern nobody now: none of their sources exists, or none of their destinations. An author may want to know.
 func (n *Network) Idle() (out []int) {
 	var used set

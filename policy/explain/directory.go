@@ -73,7 +73,7 @@ func (d *Directory) Network(doc *acl.Document) (*compile.Network, Names, error) 
 	for i, u := range d.Users {
 		role, ok := roles[u.Role]
 		if !ok || !strings.Contains(u.Login, "@") {
-			return nil, nil, fmt.Errorf("policy: users[%d]: login %q, role %q; such as alice@example.com, member", i, u.Login, u.Role)
+			return nil, nil, fmt.Errorf("users[%d]: login %q, role %q; such as alice@example.com, member", i, u.Login, u.Role)
 		}
 		n.PutUser(compile.User{Login: strings.ToLower(u.Login), Role: role, Groups: u.Groups}, nil)
 	}

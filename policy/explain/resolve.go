@@ -18,7 +18,7 @@ type Names func(name string) (ident.Node, bool)
 const maxSides = 64
 
 // Sides finds what a word of a question stands for: a node's name or address, an address behind a router, a user (the nodes of that
-// user, or any that it might get), a tag.
+// user, or any that it might get), a group, a tag that the document or a node has.
 func Sides(n *compile.Network, names Names, word string) ([]compile.Side, error) {
 	if names != nil {
 		if id, ok := names(word); ok {
@@ -36,6 +36,8 @@ func Sides(n *compile.Network, names Names, word string) ([]compile.Side, error)
 		}
 	}
 	switch {
+	case strings.HasPrefix(word, "tag:") && !n.Knows(word):
+		return nil, fmt.Errorf("no node has %s, and tagOwners does not list it", word)
 	case strings.HasPrefix(word, "tag:"):
 		return []compile.Side{{Node: compile.Node{Tags: []string{word}}}}, nil
 	case strings.HasPrefix(word, "group:"):
@@ -43,7 +45,7 @@ func Sides(n *compile.Network, names Names, word string) ([]compile.Side, error)
 	case strings.Contains(word, "@"), strings.HasPrefix(word, "user:"):
 		return user(n, strings.TrimPrefix(word, "user:")), nil
 	}
-	return nil, fmt.Errorf("policy: nobody is called %q; ask about a node, an address, a user or a tag", word)
+	return nil, fmt.Errorf("nobody is called %q; ask about a node, an address, a user, a group or a tag", word)
 }
 
 // at finds who has an address: a node, else its routers, else somebody who might route it.
@@ -82,7 +84,7 @@ func members(n *compile.Network, group string) (out []compile.Side, err error) {
 		out = append(out, compile.Side{Node: compile.Node{User: m}})
 	}
 	if out == nil {
-		return nil, fmt.Errorf("policy: %s has no members; ask about one of its users", group)
+		return nil, fmt.Errorf("%s has no members; ask about one of its users", group)
 	}
 	return out, nil
 }
@@ -95,7 +97,7 @@ func ParseTarget(s string) (name string, service uint32, err error) {
 	}
 	number, ok := acl.ProtocolNumber(proto)
 	if !ok {
-		return "", 0, fmt.Errorf("policy: unknown protocol %q; such as tcp, udp, icmp", proto)
+		return "", 0, fmt.Errorf("unknown protocol %q; such as tcp, udp, icmp", proto)
 	}
 	if !acl.HasPorts(number) {
 		return strings.Trim(strings.TrimSuffix(rest, ":*"), "[]"), uint32(number) << 16, nil
@@ -103,7 +105,7 @@ func ParseTarget(s string) (name string, service uint32, err error) {
 	colon := strings.LastIndexByte(rest, ':')
 	port, err := strconv.ParseUint(rest[colon+1:], 10, 16)
 	if colon < 1 || err != nil {
-		return "", 0, fmt.Errorf("policy: %q names no port; write web-1:443 or web-1:53/udp", s)
+		return "", 0, fmt.Errorf("%q does not end in the number of a port", s)
 	}
 	return strings.Trim(rest[:colon], "[]"), uint32(number)<<16 | uint32(port), nil
 }
