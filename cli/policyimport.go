@@ -99,6 +99,7 @@ func (o *policyImport) run(file string, read importer) error {
 	if err := o.putOut(o.output, o.force, document); err != nil {
 		return err
 	}
-	o.IO.Notef("%s; does not carry over: %s. Next: cvlan policy check FILE, then cvlan policy set FILE", count(len(parsed.Rules), "rule"), count(len(doc.Problems)+len(notes), "thing"))
+	written := either(o.output, "FILE")
+	o.IO.Notef("%s, %s. Next: cvlan policy check %s, then cvlan policy set %s", count(len(parsed.Rules), "rule"), count(len(doc.Problems)+len(notes), "warning"), written, written)
 	return nil
 }

@@ -19,10 +19,10 @@ var ErrDomain = errors.New("users have no domain")
 
 // Headscale reads a Headscale policy, which is a policy document but for its users: they may have a name only, "alice@" or, in old ones,
 // "alice". They get the domain, and everything else stays as it is, comments included. It is
-// ErrDomain if there is none to give.
+// ErrDomain if there is none to give. Prefixes with bits behind their length, which Headscale takes, lose these and are noted.
 func Headscale(src []byte, domain string) ([]byte, []Note, error) {
 	if len(src) > acl.MaxSize {
-		return nil, nil, fmt.Errorf("migrate: %d bytes, at most %d are allowed", len(src), acl.MaxSize)
+		return nil, nil, fmt.Errorf("%d bytes, at most %d are allowed", len(src), acl.MaxSize)
 	}
 	if _, err := acl.Format(src); err != nil { // is too deep, or no JSON: the reader of documents says where
 		return src, nil, nil
@@ -33,17 +33,31 @@ func Headscale(src []byte, domain string) ([]byte, []Note, error) {
 	}
 	h := &headscale{domain: domain, hosts: map[string]bool{}}
 	h.section(&root, "hosts", func(v *hujson.Value) { h.each(v, func(name string, _ *hujson.Value) { h.hosts[name] = true }) })
+	h.section(&root, "hosts", func(v *hujson.Value) { h.each(v, h.host) })
 	h.document(&root)
 	if len(h.users) > 0 && domain == "" {
-		return nil, nil, fmt.Errorf("migrate: %d %w, such as %s", len(h.users), ErrDomain, clean.Line(strconv.Quote(h.users[0]), 80))
+		return nil, nil, fmt.Errorf("%d %w, such as %s", len(h.users), ErrDomain, clean.Line(strconv.Quote(h.users[0]), 80))
 	}
-	return root.Pack(), nil, nil
+	return root.Pack(), h.notes, nil
 }
 
 type headscale struct {
 	domain string
 	hosts  map[string]bool
 	users  []string // that had no domain, each once
+	notes  []Note
+}
+
+// host cuts what stands behind the length of a host's prefix.
+func (h *headscale) host(name string, v *hujson.Value) {
+	l, ok := v.Value.(hujson.Literal)
+	if !ok || l.Kind() != '"' {
+		return
+	}
+	if p, err := netip.ParsePrefix(l.String()); err == nil && p != p.Masked() {
+		v.Value = hujson.String(p.Masked().String())
+		h.notes = append(h.notes, Note{Where: clean.Line("hosts."+name, 200), What: p.String() + " has bits behind its length, and becomes " + p.Masked().String()})
+	}
 }
 
 // document goes through every place where users stand. ssh grants nothing here and stays as it is.

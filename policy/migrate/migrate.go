@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -72,17 +73,17 @@ type (
 // Netbird reads the answer of NetBird's GET /api/policies, or an object that holds it as "policies".
 func Netbird(src []byte) (document []byte, notes []Note, err error) {
 	if len(src) > acl.MaxSize {
-		return nil, nil, fmt.Errorf("migrate: %d bytes, at most %d are allowed", len(src), acl.MaxSize)
+		return nil, nil, fmt.Errorf("%d bytes, at most %d are allowed", len(src), acl.MaxSize)
 	}
 	var in netbird
 	if err := json.Unmarshal(src, &in.Policies); err != nil {
 		in.Policies = nil
 		if err := json.Unmarshal(src, &in); err != nil {
-			return nil, nil, fmt.Errorf("migrate: read NetBird's policies: %w; save the answer of GET /api/policies", err)
+			return nil, nil, fmt.Errorf("read NetBird's policies: %w; save the answer of GET /api/policies", err)
 		}
 	}
 	if in.Policies == nil {
-		return nil, nil, errors.New("migrate: no policies in there; save the answer of GET /api/policies")
+		return nil, nil, errors.New("no policies in there; save the answer of GET /api/policies")
 	}
 	m := &migration{tags: map[string]string{}, taken: map[string]bool{}}
 	for _, p := range in.Policies {
@@ -90,7 +91,8 @@ func Netbird(src []byte) (document []byte, notes []Note, err error) {
 			m.rule(&p, &r)
 		}
 	}
-	return m.document(), m.notes, nil
+	document, err = acl.Format(m.document())
+	return document, m.notes, err
 }
 
 // migration collects a document.
@@ -208,7 +210,10 @@ func (m *migration) selectors(groups []netbirdGroup) (out []string) {
 	return out
 }
 
-// tag makes a name for a group: letters, digits and dashes, each only once.
+// runs of dashes stand where names had spaces and signs.
+var runs = regexp.MustCompile(`--+`)
+
+// tag makes a name for a group: letters, digits and single dashes, each only once.
 func (m *migration) tag(group string) string {
 	name := strings.Map(func(r rune) rune {
 		if unicode.IsLetter(r) || unicode.IsDigit(r) || r == '_' {
@@ -217,7 +222,7 @@ func (m *migration) tag(group string) string {
 		return '-'
 	}, group)
 	name = "tag:" + strings.Trim(name[:min(len(name), 100)], "-")
-	name = strings.ToValidUTF8(name, "")
+	name = runs.ReplaceAllString(strings.ToValidUTF8(name, ""), "-")
 	if name == "tag:" {
 		name = "tag:group"
 	}
