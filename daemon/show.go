@@ -96,10 +96,7 @@ func (m *member) live(s *engine.Status) local.Network {
 			speaks(&shown, c, s.Self.Record.Speech, p.Record.Speech)
 		}
 		if r, ok := using[p.Record.WG]; ok {
-			shown.Relay, shown.Endpoint = relayName(s, r), nil
-			if shown.Path != local.PathIdle {
-				shown.Path = local.PathRelay
-			}
+			carried(&shown, relayName(s, r))
 		}
 		n.Peers = append(n.Peers, shown)
 	}
@@ -181,6 +178,14 @@ func peer(p *netmap.Peer, live map[key.WGPublic]tunnel.PeerState, now time.Time)
 	out.User = p.User
 	reached(&out, p.Record.WG, live, now)
 	return out
+}
+
+// carried tells that a relay leads to a peer; of one to whom nothing goes now it carries nothing.
+func carried(out *local.Peer, relay string) {
+	out.Endpoint = nil
+	if out.Path != local.PathIdle {
+		out.Path, out.Relay = local.PathRelay, relay
+	}
 }
 
 // speaks adds what is to be spoken with a peer, and why; self and other are what the two can.

@@ -27,3 +27,13 @@ func TestAPlainDeviceIsShownAsOne(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+func TestWhoIsIdleIsReachedThroughNoRelay(t *testing.T) {
+	at := netip.MustParseAddrPort("192.0.2.1:41641")
+	busy, idle := local.Peer{Path: local.PathDirect, Endpoint: &at}, local.Peer{Path: local.PathIdle, Endpoint: &at}
+	carried(&busy, "fra-1")
+	carried(&idle, "fra-1")
+	if busy.Path != local.PathRelay || busy.Relay != "fra-1" || busy.Endpoint != nil || idle.Path != local.PathIdle || idle.Relay != "" || idle.Endpoint != nil {
+		t.Errorf("busy: %+v, idle: %+v", busy, idle)
+	}
+}
