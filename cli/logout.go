@@ -59,6 +59,10 @@ func (o *logoutOptions) run(ctx context.Context) error {
 	var failed error
 	for _, n := range which {
 		left, err := o.client.Logout(ctx, local.LogoutRequest{Network: n, Local: o.local})
+		if errors.Is(err, local.ErrLate) {
+			err = &iox.Error{Exit: iox.Timeout, What: "leave a network", Why: "the controller did not answer the daemon within --timeout", Err: err,
+				Hint: "the daemon goes on without you, and deletes the keys here in any case; see: cvlan status"}
+		}
 		if failed = err; err != nil {
 			break
 		}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strconv"
@@ -50,6 +51,9 @@ func (s *session) printNodes(all []admin.Node, pending bool) {
 		s.IO.Notef("There is no node yet. Make a key for one with: cvlan admin key create --network NAME")
 		return
 	}
+	slices.SortFunc(all, func(a, b admin.Node) int {
+		return cmp.Or(strings.Compare(a.NetworkName, b.NetworkName), strings.Compare(a.Name, b.Name))
+	})
 	t := iox.Table{Heads: []string{"NODE", "NETWORK", "ADDRESS", "STATE", "LAST SEEN", "USER", "TAGS", "ID"}}
 	for _, n := range all {
 		t.Row(iox.Cell(iox.Bold, n.Name), n.NetworkName, first(n.Addresses), nodeState(n), iox.Ago(s.Now(), n.LastSeen), n.User, strings.Join(n.Tags, ", "), n.ID.String())

@@ -317,7 +317,7 @@ func (j *judge) relays(c *local.NetCheck) {
 		j.add(Finding{Code: "udp-blocked", Severity: Warning, What: "UDP does not pass: everything goes through a relay over TLS", Why: "a firewall or this network forbids it; it works, but is slower",
 			Hint: "let UDP out to the relays: sudo cvlan netcheck shows them"})
 	case len(silent) > 0:
-		j.add(Finding{Code: "relay-unreachable", Severity: Warning, What: "no answer from " + names(silent), Why: silent[0].Problem, Hint: "do they run? an admin sees: cvlan admin relay list"})
+		j.add(Finding{Code: "relay-unreachable", Severity: Warning, What: "no answer from the relay " + names(silent), Why: silent[0].Problem, Hint: "do they run? an admin sees: cvlan admin relay list"})
 	}
 }
 
