@@ -41,6 +41,7 @@ type (
 	// request wants a line typed before something is done.
 	request struct {
 		title, text string
+		lines       []string // what may be typed, below the title
 		then        func(text string) action
 	}
 	// both does one after the other.

@@ -2,12 +2,14 @@ package tui
 
 import (
 	"errors"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/cvlan/cvlan/api/admin"
 	"github.com/cvlan/cvlan/api/local"
+	"github.com/cvlan/cvlan/tui/draw"
 )
 
 // did checks what the controller was asked to do last.
@@ -24,7 +26,7 @@ func TestNodesAreApprovedTaggedRenamedRemoved(t *testing.T) {
 	s.hear()
 	rig := s.ruler.nodes[2].ID.String()
 	s.press("7")
-	s.wants(t, "1 wait for approval", "pending", "a approve")
+	s.wants(t, "1 waits for approval", "pending", "a approve")
 	s.press("a") // the pending one stands first
 	s.did(t, "approve "+rig)
 	s.wants(t, "rig is approved")
@@ -53,6 +55,44 @@ func TestNodesAreApprovedTaggedRenamedRemoved(t *testing.T) {
 	s.ruler.err = admin.CodePermission.Problem("remove the node", "the key may only read", "log in with another")
 	s.press("x", "y")
 	s.wants(t, "the key may only read; log in with another")
+}
+
+func TestRoutesAreApprovedAndRevoked(t *testing.T) {
+	s := newStage(130, 30, true)
+	s.staff()
+	s.hear()
+	db := s.ruler.nodes[1].ID.String()
+	s.press("7")
+	s.wants(t, "3 nodes, 1 waits for approval, 1 route waits", "7 Nodes 2", "!v routes")
+	s.press("v")
+	s.wants(t, "rig offers no route")
+	s.quiet()
+	s.press("down")
+	s.wants(t, "ROUTES", "the internet  waits for approval", "10.20.0.0/16  approved by policy", "v routes")
+	s.press("v")
+	s.wants(t, "approve  the internet   waits for approval", "revoke   10.20.0.0/16   approved by policy")
+	s.press("enter")
+	s.did(t, "routes "+db+" +[0.0.0.0/0 ::/0] -[]")
+	s.wants(t, "the internet through db-1 is approved")
+	s.press("v", "down", "enter")
+	s.wants(t, "Revoke 10.20.0.0/16 through db-1?")
+	s.press("n")
+	s.did(t, "routes "+db+" +[0.0.0.0/0 ::/0] -[]")
+	s.press("v", "down", "enter", "y")
+	s.did(t, "routes "+db+" +[] -[10.20.0.0/16]")
+}
+
+func TestWhatStandsBehindANodeIsCalledByItsState(t *testing.T) {
+	all4, all6 := netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")
+	n := &admin.Node{Routes: []admin.NodeRoute{{Prefix: all4, Approved: true, ByAdmin: true}, {Prefix: all6, Offered: true, Revoked: true}}}
+	var got []string
+	for _, b := range behindOf(n) {
+		_, state := b.state(draw.Dark())
+		got = append(got, b.name+": "+state)
+	}
+	if want := []string{"the internet by IPv4: approved, not offered", "the internet by IPv6: revoked"}; !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
 }
 
 func TestANodeIsShownAsTheControllerKnowsIt(t *testing.T) {

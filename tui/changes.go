@@ -117,6 +117,13 @@ func (c *changelog) network(at time.Time, was, n *network) {
 	if was.Policy.Version != n.Policy.Version && n.Policy.Version != 0 {
 		c.add(at, fair, n.name, fmt.Sprintf("policy version %d is in force", n.Policy.Version))
 	}
+	switch before, now := way(was), way(n); {
+	case before == now:
+	case now == "":
+		c.add(at, fair, n.name, "what is for the internet leaves as it would without an exit")
+	default:
+		c.add(at, fair, n.name, "what is for the internet leaves through "+now)
+	}
 	codes := map[string]bool{}
 	for _, p := range troubles(was) {
 		codes[p.Code] = true

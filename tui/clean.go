@@ -32,6 +32,9 @@ func plain(s string) bool {
 	return true
 }
 
+// spoken is a state's word as people write it: in use, router away.
+func spoken(state string) string { return strings.ReplaceAll(cleanName(state), "-", " ") }
+
 // cleanText makes a foreign sentence harmless.
 func cleanText(s string) string { return clean.Line(s, maxText) }
 

@@ -14,6 +14,7 @@ type Controller interface {
 	Suspend(ctx context.Context, node string) error
 	Rename(ctx context.Context, node, name string) error
 	Tag(ctx context.Context, node string, change admin.TagChange) (unknown []string, err error)
+	Routes(ctx context.Context, node string, change admin.RouteChange) error
 	Delete(ctx context.Context, node string) error
 	// Certificates returns those of a node that have not ended, and the authorities that may have signed them.
 	Certificates(ctx context.Context, node string) ([]admin.Certificate, []admin.Authority, error)
@@ -70,6 +71,11 @@ func (r *remote) Rename(ctx context.Context, node, name string) error {
 func (r *remote) Tag(ctx context.Context, node string, change admin.TagChange) ([]string, error) {
 	out, err := admin.Call(ctx, r.client, admin.TagNode, admin.TagNodeIn{OneNodeIn: r.node(node), Body: change})
 	return out.Body.Unknown, err
+}
+
+func (r *remote) Routes(ctx context.Context, node string, change admin.RouteChange) error {
+	_, err := admin.Call(ctx, r.client, admin.ChangeRoutes, admin.ChangeRoutesIn{OneNodeIn: r.node(node), Body: change})
+	return err
 }
 
 func (r *remote) Delete(ctx context.Context, node string) error {

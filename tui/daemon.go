@@ -22,6 +22,8 @@ type Daemon interface {
 	PolicyLog(context.Context, local.PolicyLogRequest) (local.PolicyLog, error)
 	Up(context.Context, local.UpRequest) (local.Networks, error)
 	Down(context.Context, local.DownRequest) (local.Networks, error)
+	Set(context.Context, local.SetRequest) (local.Settings, error)
+	DNS(context.Context) (local.DNS, error)
 }
 
 // How often the daemon is asked. A watch tells changes at once but not counters, which are asked for: each second, or, in networks so

@@ -83,8 +83,23 @@ func (s *denialsScreen) view(width, height int) []string {
 	case len(s.all) == 0:
 		return nothing(t, width, "Nothing was dropped", "What this machine's filter drops from now on is told here: from whom, to whom, and why.")
 	}
-	s.list.fit(len(s.all), height-1)
-	return rows(t, denialColumns, &s.list, nil, width, s.cells)
+	whole := s.sentence(width)
+	if height < 4+len(whole) {
+		whole = nil
+	}
+	s.list.fit(len(s.all), height-1-len(whole))
+	return append(draw.Fit(rows(t, denialColumns, &s.list, nil, width, s.cells), height-len(whole)), whole...)
+}
+
+// sentence tells on narrow terminals, where columns are cut, all of the one under the cursor.
+func (s *denialsScreen) sentence(width int) []string {
+	i := len(s.all) - 1 - s.list.at
+	if width >= paneFrom || i < 0 || i >= len(s.all) {
+		return nil
+	}
+	d := &s.all[i]
+	lines := paragraph(s.theme.Dim, d.from+" → "+d.to+"  "+d.protocol, width)
+	return append(append([]string{""}, lines...), paragraph(s.theme.Fair, d.why, width)...)
 }
 
 // cells is what the columns say of a denial.

@@ -77,6 +77,9 @@ func (d *details) facts(p *peer, width int, whole bool) []string {
 	for i, a := range p.Addresses {
 		f.add(label(i == 0, "address"), a.String())
 	}
+	if whole {
+		f.add("name", d.fullName(p))
+	}
 	if len(p.Tags) > 0 && p.User == "" {
 		f.add("tags", p.owner)
 	} else {
@@ -174,6 +177,13 @@ func (d *details) hints() []hintText {
 	h := []hintText{{"esc", "back"}, p, {"c", "copy address"}, {"C", "copy name"}}
 	if d.admin {
 		h = append(h, hintText{"e", "explain"})
+	}
+	if q := d.byID[d.id]; d.exitAt(q) != nil {
+		does := "use as exit"
+		if d.network(q.id.network).leavesBy(q.Name) {
+			does = "use no exit"
+		}
+		h = append(h, hintText{"x", does})
 	}
 	return h
 }

@@ -1,6 +1,8 @@
 package tui
 
 import (
+	"strings"
+
 	"github.com/cvlan/cvlan/internal/base/cells"
 	"github.com/cvlan/cvlan/tui/draw"
 )
@@ -135,6 +137,18 @@ func (d *dialog) chosen(t *draw.Theme, room, height int) (lines []string) {
 		lines = append(lines, draw.NewLine(room, ground).Put(t.Accent, bar).Put(t.Text, d.choices[i]).Full())
 	}
 	return lines
+}
+
+// aligned fills texts up to one width, with a gap behind, so that what follows them stands in a column.
+func aligned(texts []string) []string {
+	wide, out := 0, make([]string, len(texts))
+	for _, t := range texts {
+		wide = max(wide, cells.Width(t))
+	}
+	for i, t := range texts {
+		out[i] = t + strings.Repeat(" ", wide-cells.Width(t)+3)
+	}
+	return out
 }
 
 // boxed draws a frame around lines.

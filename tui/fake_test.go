@@ -32,6 +32,7 @@ type twin struct {
 	check   local.NetCheck
 	found   Diagnosis
 	turned  []string
+	names   local.DNS
 	refused error // answers what operators may
 }
 
@@ -116,6 +117,15 @@ func (d *twin) Down(_ context.Context, r local.DownRequest) (local.Networks, err
 	return local.Networks{}, d.refused
 }
 
+func (d *twin) Set(_ context.Context, r local.SetRequest) (local.Settings, error) {
+	for key, value := range r.Values {
+		d.turned = append(d.turned, r.Network+" "+key+" "+value)
+	}
+	return local.Settings{}, d.refused
+}
+
+func (d *twin) DNS(context.Context) (local.DNS, error) { return d.names, d.err }
+
 // ruler is a controller in memory.
 type ruler struct {
 	nodes []admin.Node
@@ -140,6 +150,9 @@ func (r *ruler) Suspend(_ context.Context, n string) error   { return r.note("su
 func (r *ruler) Approve(_ context.Context, n string) error   { return r.note("approve %s", n) }
 func (r *ruler) Rename(_ context.Context, n, name string) error {
 	return r.note("rename %s %s", n, name)
+}
+func (r *ruler) Routes(_ context.Context, n string, c admin.RouteChange) error {
+	return r.note("routes %s +%v -%v", n, c.Approve, c.Revoke)
 }
 func (r *ruler) Delete(_ context.Context, n string) error      { return r.note("delete %s", n) }
 func (r *ruler) Keys(context.Context) ([]admin.JoinKey, error) { return r.keys, r.err }
@@ -207,6 +220,7 @@ func newStage(width, height int, logged bool) *stage {
 		{Path: local.PathDirect, Address: s.twin.status.Networks[0].Peers[0].Endpoint, Kind: "host", State: "works", Chosen: true, RTT: rtt, MTU: 1420, Heard: &noon},
 		{Path: local.PathRelay, Relay: "fra-1", Kind: "relay", State: "works", RTT: 31 * time.Millisecond, Heard: &noon}}}}
 	s.twin.reach = map[string]local.Reach{"b1": {Policy: 7, Out: []local.ReachRule{{Rule: 0, Services: []string{"icmp"}}, {Rule: 1, Services: []string{"tcp:5432", "tcp:9100-9110"}}, {Rule: 3, Deny: true, Services: []string{"tcp:22"}}}}}
+	s.twin.names = local.DNS{InPlace: true, Networks: []local.DNSNetwork{{Network: "office", Domain: "office.cvlan", On: true, Served: true}}}
 	c := &Config{Daemon: s.twin, Now: func() time.Time { return s.clock }, NoController: "nobody is logged in", Examine: s.twin.examine, Cure: s.twin.cure}
 	if logged {
 		s.ruler = &ruler{}
@@ -240,6 +254,12 @@ func (s *stage) pass(bytes uint64) {
 	}
 	s.hear()
 	s.send(tick(s.clock))
+}
+
+// quiet lets time pass until no notice is left.
+func (s *stage) quiet() {
+	s.clock = s.clock.Add(noticeFor)
+	s.pass(0)
 }
 
 // send gives the model a message, runs what it wants done, except for what waits, and draws, as a program does.

@@ -45,6 +45,9 @@ var scenes = []struct {
 	{"denials", false, func(s *stage) { s.deny(); s.hear(); s.press("3", "down") }},
 	{"log", false, func(s *stage) { s.hear(); s.changes(); s.press("4") }},
 	{"networks", false, func(s *stage) { s.second(); s.hear(); s.press("5", "down") }},
+	{"exits", false, func(s *stage) { s.leave(); s.hear(); s.press("5", "down", "x", "down") }},
+	{"exit", false, func(s *stage) { s.leave(); s.hear(); s.pass(0); s.press("down", "enter") }},
+	{"routes", true, func(s *stage) { s.staff(); s.hear(); s.press("7", "down", "v") }},
 	{"check", false, func(s *stage) { s.deny(); s.hear(); s.press("2", "n") }},
 	{"policy", true, func(s *stage) { s.hear(); s.press("down", "e") }},
 	{"nodes", true, func(s *stage) { s.staff(); s.hear(); s.press("7", "down") }},
@@ -130,6 +133,9 @@ func TestHostileNamesAreHarmless(t *testing.T) {
 	n := &s.twin.status.Networks[0]
 	n.Name, n.Self.Name, n.Controller.Problem = evil, evil, evil
 	n.Warnings = []local.Problem{{Code: "x", What: evil, Hint: evil}}
+	n.Exits, n.Exit = []local.ExitPeer{{Name: evil, Allowed: true}}, &local.Exit{Node: evil, State: evil, Why: evil}
+	n.Domain = evil
+	s.twin.names.Networks = []local.DNSNetwork{{Network: evil, Domain: evil, On: true, Served: true}}
 	for i := range n.Peers {
 		p := &n.Peers[i]
 		p.Name, p.Relay, p.User, p.Key, p.Protocol = evil, evil, evil, evil, evil
@@ -145,7 +151,7 @@ func TestHostileNamesAreHarmless(t *testing.T) {
 	n.Peers[0].Protocol, n.Peers[0].Cipher, n.Peers[0].Why = local.IPsecProtocol, evil, evil
 	n.Peers[1].Closed = evil
 	s.hear()
-	for _, keys := range [][]string{{"1"}, {"enter"}, {"esc", "down", "enter"}, {"esc", "2"}, {"f"}, {"y"}, {"3"}, {"4"}, {"5", "down"}, {"6"}, {"7"}, {"L"}, {"enter"}, {"8"}, {"1", "/"}} {
+	for _, keys := range [][]string{{"1"}, {"enter"}, {"esc", "down", "enter"}, {"esc", "2"}, {"f"}, {"y"}, {"3"}, {"4"}, {"5", "down"}, {"x"}, {"enter"}, {"6"}, {"7"}, {"L"}, {"enter"}, {"8"}, {"1", "/"}} {
 		s.press(keys...)
 		seen := s.View().Content
 		fits(t, s)

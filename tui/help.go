@@ -13,10 +13,10 @@ var helpParts = []struct {
 	{"Everywhere", []hintText{{"tab, 1-8", "next screen, or the one of that number"}, {"↑ ↓ j k", "move"}, {"pgup pgdn", "a page"}, {"g G", "first, last"},
 		{"mouse", "click rows, heads, and keys as here; wheel"}, {"m", "mouse off, to mark text; on"}, {"?", "these keys"}, {"q ctrl+c", "quit; ctrl+z: stop for a while"}}},
 	{"Peers", []hintText{{"/", "filter: words that must occur; !word: must not"}, {"s S", "sort by another column; turn round"}, {"enter", "details of the peer"},
-		{"p", "ping it, live"}, {"c C", "copy its address; its name"}, {"e", "policy: may this machine reach it?"}, {"f e", "policy: may this one reach that one?"}, {"esc", "drop the filter; back"}}},
-	{"Others", []hintText{{"f", "Health: mend what can be mended from here"}, {"n", "Health: check what this machine's network lets through"}, {"enter", "Networks: show only this one"}, {"u d c", "Networks: switch on, off; copy my address"},
+		{"p", "ping it, live"}, {"c C", "copy its address; its name"}, {"x", "use it as exit to the internet, or no more"}, {"e", "policy: may this machine reach it?"}, {"f e", "policy: may this one reach that one?"}, {"esc", "drop the filter; back"}}},
+	{"Others", []hintText{{"f", "Health: mend what can be mended from here"}, {"n", "Health: check what this machine's network lets through"}, {"enter", "Networks: show only this one"}, {"u d c", "Networks: switch on, off; copy my address"}, {"x", "Networks: through which machine the internet is reached"},
 		{"enter", "Denials: why this packet was dropped"}}},
-	{"With a login to a controller", []hintText{{"a s t r x", "Nodes: approve, suspend, tag, rename, remove"}, {"enter", "Nodes: what the controller knows of one"}, {"n x", "Keys: make one, revoke one"}, {"o O", "Nodes, Keys: sort otherwise; turn round"}, {"R", "Nodes, Keys: ask again"}, {"x", "Policy: turn the question round"}, {"L", "go on with another login"}}},
+	{"With a login to a controller", []hintText{{"a s t r x", "Nodes: approve, suspend, tag, rename, remove"}, {"v", "Nodes: approve or revoke what stands behind one"}, {"enter", "Nodes: what the controller knows of one"}, {"n x", "Keys: make one, revoke one"}, {"o O", "Nodes, Keys: sort otherwise; turn round"}, {"R", "Nodes, Keys: ask again"}, {"x", "Policy: turn the question round"}, {"L", "go on with another login"}}},
 	{"Signs", []hintText{{"●", "direct"}, {"◐", "through a relay"}, {"○", "online, no traffic"}, {"◇", "a device without an agent"}, {"✗", "closed: no protocol in common"}, {"·", "offline"}}},
 }
 

@@ -38,7 +38,7 @@ func (s *keysScreen) caption() string {
 	if !s.told {
 		return ""
 	}
-	return captioned(fmt.Sprintf("%d join keys", len(s.keys)), s.loginAs)
+	return captioned(words.Count(len(s.keys), "join key"), s.loginAs)
 }
 
 func (s *keysScreen) shown() action { return s.reload() }
@@ -129,13 +129,21 @@ func (s *keysScreen) make() action {
 	} else if len(s.world.networks) > 0 {
 		text = s.world.networks[0].name
 	}
-	return request{"New join key: NETWORK [USES] [HOURS h] [tag:TAG …] [approve] [ephemeral]", text + " 1 1h", func(text string) action {
+	return request{title: "New join key: for which network, how many machines, how long", text: text + " 1 1h", lines: keyWords, then: func(text string) action {
 		k, err := parseKey(text)
 		if err != nil {
 			return say{err.Error(), true}
 		}
 		return createKey{k}
 	}}
+}
+
+// keyWords are what else may be typed.
+var keyWords = []string{
+	"5 7d                for five machines within a week; 0: any number",
+	"tag:ci tag:arm      what they are to policy; or whose: alice@example.com",
+	"approve             an admin has to let each of them in",
+	"ephemeral           they are forgotten when they go",
 }
 
 // parseKey reads what was typed: a network, then in any order how many machines, how long, tags and kinds.

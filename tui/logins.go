@@ -3,9 +3,6 @@ package tui
 import (
 	"context"
 	"slices"
-	"strings"
-
-	"github.com/cvlan/cvlan/internal/base/cells"
 )
 
 // Login is one to a controller that this person has stored, a profile.
@@ -20,13 +17,12 @@ func (pickLogin) decide(m *Model) action {
 		return say{m.world.login, true}
 	}
 	names := make([]string, len(all))
-	wide := 0
-	for _, l := range all {
-		wide = max(wide, cells.Width(cleanName(l.Name)))
-	}
 	for i, l := range all {
-		name := cleanName(l.Name)
-		names[i] = name + strings.Repeat(" ", wide-cells.Width(name)+3) + cleanName(l.Controller)
+		names[i] = cleanName(l.Name)
+	}
+	names = aligned(names)
+	for i, l := range all {
+		names[i] += cleanName(l.Controller)
 		if l.Tenant != "" {
 			names[i] += "   tenant " + cleanName(l.Tenant)
 		}

@@ -14,7 +14,7 @@ func (w *world) membership(n *network, width int) []string {
 	t := w.theme
 	l := draw.NewLine(width, draw.Style{}).Put(t.Accent.Strong(), n.name).Put(t.Text, "  ").Put(stateStyle(t, n.State), cleanName(string(n.State)))
 	f := fields{theme: t, width: width}
-	f.add("this node", cleanName(n.Self.Name))
+	f.add("machine", cleanName(n.Self.Name))
 	for i, a := range n.Self.Addresses {
 		f.add(label(i == 0, "address"), a.String())
 	}
@@ -26,6 +26,7 @@ func (w *world) membership(n *network, width int) []string {
 	if n.Interface != "" {
 		f.add("interface", cleanName(n.Interface)+", UDP port "+strconv.Itoa(int(n.Port))+", MTU "+strconv.Itoa(n.MTU))
 	}
+	f.add("names", w.domain(n))
 	f.add("offers", offered(n))
 	f.add("exit", leaves(n))
 	style, text := w.controller(n)
@@ -48,14 +49,14 @@ func (w *world) controller(n *network) (draw.Style, string) {
 		return w.theme.Text, at + " over " + cleanName(c.Transport) + ", for " + words.Span(w.now.Sub(*c.Since))
 	case c.Connected:
 		return w.theme.Text, at + " over " + cleanName(c.Transport)
-	case n.State == local.Down:
+	case n.State == local.Down || n.State == local.NeedsLogin: // nobody asks it
 		return w.theme.Dim, at
 	}
 	at += ", away"
 	if c.LastContact != nil {
 		at += ", last heard " + words.Ago(w.now, *c.LastContact)
 	}
-	if c.Problem != "" {
+	if c.Problem != "" && n.Problem == nil { // else Health has said it
 		at += ": " + cleanText(c.Problem)
 	}
 	return w.theme.Fair, at
@@ -65,7 +66,7 @@ func policed(p local.Policy) string {
 	if p.Version == 0 {
 		return "no rules yet: nothing may pass"
 	}
-	return "version " + strconv.FormatUint(p.Version, 10) + ", " + strconv.Itoa(p.Flows) + " flows, " + strconv.FormatUint(p.Denied, 10) + " packets denied"
+	return "version " + strconv.FormatUint(p.Version, 10) + ", " + words.Count(p.Flows, "flow") + ", " + words.Count(p.Denied, "packet") + " denied"
 }
 
 func stateStyle(t *draw.Theme, s local.State) draw.Style {

@@ -117,6 +117,8 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		return m, m.do(msg.take(m))
 	case tea.WindowSizeMsg:
 		m.width, m.height = msg.Width, msg.Height
+	case tea.EnvMsg: // it comes first; a terminal that answers for itself knows better
+		m.world.theme = draw.Told(msg.Getenv("COLORFGBG"))
 	case tea.BackgroundColorMsg:
 		m.world.theme = draw.Light()
 		if msg.IsDark() {
@@ -156,7 +158,7 @@ func (m *Model) second() tea.Cmd {
 	if m.world.away != nil {
 		return m.do(m.health.examine(false))
 	}
-	return m.do(both{m.nextPing(), m.nextPath(), m.nextReach(), m.nextProof(), m.nextTunnels(), m.screens[m.at].tick()})
+	return m.do(both{m.nextPing(), m.nextPath(), m.nextReach(), m.nextProof(), m.nextTunnels(), m.world.nextNames(), m.screens[m.at].tick()})
 }
 
 // do does an action.
@@ -186,7 +188,7 @@ func (m *Model) do(a action) tea.Cmd {
 		m.dialog = &dialog{title: a.title, choices: a.choices, pick: a.then}
 		m.dialog.list = list{at: a.at, rows: len(a.choices), height: mostChoices}
 	case request:
-		m.dialog = &dialog{title: a.title, typed: true, then: a.then}
+		m.dialog = &dialog{title: a.title, lines: a.lines, typed: true, then: a.then}
 		m.dialog.line.Set(a.text)
 	case work:
 		return m.work(a)

@@ -80,8 +80,12 @@ func TestChangesAreTold(t *testing.T) {
 	n.Peers[3].Online = true
 	n.Peers = n.Peers[:4]
 	n.Warnings, n.Controller.Connected, n.Policy.Version = nil, false, 8
+	n.Exit = &local.Exit{Node: "db-1", State: local.ExitInUse}
+	s.pass(0)
+	n.Exit = nil
 	s.pass(0)
 	s.press("4")
+	s.wants(t, "what is for the internet leaves through db-1", "leaves as it would without an exit")
 	s.wants(t, "db-1 is reached through relay nyc-1", "bobs-desk is online", "web-2 is called web-3 now", "web-3 belongs to nobody now", "printer is gone", "no more: UDP does not leave", "the controller is away", "policy version 8 is in force")
 	s.twin.err = errDown
 	s.pass(0)

@@ -78,7 +78,7 @@ func (m *Model) click(x, y int) action {
 			return show{p}
 		}
 		return nil
-	case y == f.foot:
+	case f.foot >= 0 && y > f.foot-len(m.footer()):
 		return m.clickFoot(x)
 	case y < f.top || y >= f.top+f.height:
 		return nil

@@ -7,6 +7,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"github.com/cvlan/cvlan/api/admin"
+	"github.com/cvlan/cvlan/api/local"
 	"github.com/cvlan/cvlan/internal/base/cells"
 )
 
@@ -26,6 +27,23 @@ func (s *stage) click(t *testing.T, texts ...string) {
 		}
 		if !found {
 			t.Fatalf("there is no %q to click on:\n%s", text, s.screen())
+		}
+	}
+}
+
+func TestALongNoticeIsSeenWhole(t *testing.T) {
+	s := newStage(60, 20, false)
+	s.hear()
+	s.do(oops("approve rig", local.CodePermission.Problem("approve", "the key of this login may only read, in this tenant and no other", "log in with another key: cvlan admin login")))
+	s.wants(t, "approve rig: the key of this login may only read, in this", "tenant and no other; log in with another key: cvlan admin", " login\n")
+	fits(t, s)
+	s.send(tea.MouseClickMsg{X: 5, Y: 18, Button: tea.MouseLeft})
+	s.wants(t, "!may only read", "enter details")
+	s.do(say{strings.Repeat("long ", 200), true})
+	for h := range 12 {
+		s.send(tea.WindowSizeMsg{Width: 40, Height: h})
+		if h > 0 {
+			fits(t, s)
 		}
 	}
 }

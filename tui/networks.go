@@ -110,6 +110,8 @@ func (s *networksScreen) key(name string) action {
 		return show{placePeers}
 	case (name == "u" || name == "d") && n != nil:
 		return s.turn(n, name == "u")
+	case name == "x" && n != nil:
+		return pickExit(n)
 	case (name == "c" || name == "y") && n != nil:
 		return clip{first(n.Self)}
 	case name == "pgup" || name == "pgdown" || name == "space":
@@ -155,7 +157,11 @@ func (s *networksScreen) hints() []hintText {
 	case n == nil:
 		h[0].does = "show all"
 	case n.on():
-		h = append(h, hintText{"d", "switch off"}, hintText{"c", "copy my address"})
+		h = append(h, hintText{"d", "switch off"})
+		if len(n.Exits) > 0 || n.Exit != nil {
+			h = append(h, hintText{"x", "exit"})
+		}
+		h = append(h, hintText{"c", "copy my address"})
 	default:
 		h = append(h, hintText{"u", "switch on"}, hintText{"c", "copy my address"})
 	}

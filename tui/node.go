@@ -38,7 +38,7 @@ func (s *nodesScreen) about(n *admin.Node, width int) []string {
 	}
 	f.add("key", cleanName(n.Key))
 	f.add("node", n.ID.String())
-	lines := slices.Concat([]string{l.String(), ""}, f.lines, []string{""}, s.proven(n.ID.String(), width))
+	lines := slices.Concat([]string{l.String(), ""}, f.lines, []string{""}, s.routes(n, width), s.proven(n.ID.String(), width))
 	if len(n.Attributes) == 0 {
 		return lines
 	}

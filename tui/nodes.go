@@ -26,6 +26,7 @@ type nodesScreen struct {
 	order   sorting
 	nodes   []admin.Node
 	pending int
+	waits   int // that wait for approval
 	told    bool
 	asked   bool
 	fault   error
@@ -44,10 +45,10 @@ func (s *nodesScreen) extent() *list {
 }
 
 func (s *nodesScreen) badge() (string, bool) {
-	if s.pending == 0 {
+	if s.pending+s.waits == 0 {
 		return "", false
 	}
-	return strconv.Itoa(s.pending), true
+	return strconv.Itoa(s.pending + s.waits), true
 }
 
 func (s *nodesScreen) caption() string {
@@ -56,9 +57,20 @@ func (s *nodesScreen) caption() string {
 	}
 	text := words.Count(len(s.nodes), "node")
 	if s.pending > 0 {
-		text += fmt.Sprintf(", %d wait for approval", s.pending)
+		text += fmt.Sprintf(", %d %s for approval", s.pending, waits(s.pending))
+	}
+	if s.waits > 0 {
+		text += ", " + words.Count(s.waits, "route") + " " + waits(s.waits)
 	}
 	return captioned(text, s.loginAs)
+}
+
+// waits is the verb for so many that wait.
+func waits(n int) string {
+	if n == 1 {
+		return "waits"
+	}
+	return "wait"
 }
 
 // captioned puts together what there is.
@@ -83,16 +95,20 @@ func (s *nodesScreen) reload() action {
 	return askNodes{}
 }
 
+// nodeRoutesColumn says what stands behind a node.
+const nodeRoutesColumn = 9
+
 var nodeColumns = []draw.Column{
 	{Title: "NODE", Min: 12, Most: 32, Rank: 1},
 	{Title: "STATE", Min: 8, Rank: 2},
 	{Title: "ADDRESS", Min: 15, Rank: 4},
 	{Title: "OWNER", Min: 12, Most: 40, Rank: 3},
-	{Title: "NETWORK", Min: 10, Most: 24, Rank: 6},
+	{Title: "NETWORK", Min: 10, Most: 24, Rank: 7},
 	{Title: "SEEN", Min: 8, Rank: 5},
-	{Title: "OS", Min: 8, Rank: 8},
-	{Title: "SOFTWARE", Min: 12, Most: 24, Rank: 9},
-	{Title: "CERTIFICATE", Min: 13, Rank: 7},
+	{Title: "OS", Min: 8, Rank: 9},
+	{Title: "SOFTWARE", Min: 12, Most: 24, Rank: 10},
+	{Title: "CERTIFICATE", Min: 13, Rank: 8},
+	nodeRoutesColumn: {Title: "ROUTES", Min: 8, Rank: 6},
 }
 
 func (s *nodesScreen) view(width, height int) []string {
@@ -133,7 +149,7 @@ func (s *nodesScreen) cells(i int) []cell {
 		cert = words.Until(s.now, n.CertUntil)
 	}
 	return []cell{{t.Text, cleanName(n.Name)}, {style, state}, {t.Dim, address}, {t.Dim, whose(n.User, n.Tags)}, {t.Dim, cleanName(n.NetworkName)}, {t.Dim, s.seen(n)},
-		{t.Dim, cleanName(n.OS)}, {t.Dim, cleanName(n.Software)}, {t.Dim, cert}}
+		{t.Dim, cleanName(n.OS)}, {t.Dim, cleanName(n.Software)}, {t.Dim, cert}, routed(t, n)}
 }
 
 func (s *nodesScreen) current() *admin.Node {
@@ -167,14 +183,16 @@ func (s *nodesScreen) key(name string) action {
 		return ask{question: "Suspend " + called + "? Until it is approved again nobody reaches it, and it reaches nobody.",
 			then: changeNode{called + " is suspended", "suspend " + called, func(ctx context.Context, c Controller) error { return c.Suspend(ctx, id) }}}
 	case "t":
-		return request{"Tags of " + called, strings.Join(bare(n.Tags), " "), func(text string) action { return retag(n, text) }}
+		return request{title: "Tags of " + called, text: strings.Join(bare(n.Tags), " "), then: func(text string) action { return retag(n, text) }}
 	case "r":
-		return request{"Rename " + called, called, func(text string) action {
+		return request{title: "Rename " + called, text: called, then: func(text string) action {
 			return changeNode{called + " is " + cleanName(text) + " now", "rename " + called, func(ctx context.Context, c Controller) error { return c.Rename(ctx, id, text) }}
 		}}
 	case "x", "delete":
 		return ask{question: "Remove " + called + " from " + cleanName(n.NetworkName) + "? It needs a join key to come back.",
 			then: changeNode{called + " is removed", "remove " + called, func(ctx context.Context, c Controller) error { return c.Delete(ctx, id) }}}
+	case "v":
+		return pickRoute(s.theme, n)
 	case "c", "y":
 		if len(n.Addresses) > 0 {
 			return clip{n.Addresses[0].String()}
@@ -234,16 +252,19 @@ func (s *nodesScreen) hints() []hintText {
 	if s.full {
 		first = hintText{"esc", "back"}
 	}
-	h := []hintText{first, {"t", "tag"}, {"r", "rename"}, {"x", "remove"}, {"R", "ask again"}}
+	h := []hintText{first, {"t", "tag"}, {"r", "rename"}, {"x", "remove"}}
 	n := s.current()
 	switch {
 	case n == nil:
 	case n.Pending:
 		h = append([]hintText{{"a", "approve"}}, h...)
 	default:
-		h = append(h[:len(h)-1], hintText{"s", "suspend"}, h[len(h)-1])
+		h = append(h, hintText{"s", "suspend"})
 	}
-	return h
+	if n != nil && len(n.Routes) > 0 {
+		h = slices.Insert(h, 1, hintText{"v", "routes"})
+	}
+	return append(h, hintText{"R", "ask again"})
 }
 
 // nodeOrders are what the columns sort by.
@@ -257,8 +278,11 @@ var nodeOrders = []func(a, b *admin.Node) int{
 		return cmp.Or(compareBool(b.Online, a.Online), b.LastSeen.Compare(a.LastSeen))
 	},
 	func(a, b *admin.Node) int { return strings.Compare(a.OS, b.OS) },
-	func(a, b *admin.Node) int { return natural(a.Software, b.Software) },
+	func(a, b *admin.Node) int { return words.Natural(a.Software, b.Software) },
 	func(a, b *admin.Node) int { return a.CertUntil.Compare(b.CertUntil) },
+	nodeRoutesColumn: func(a, b *admin.Node) int {
+		return cmp.Or(cmp.Compare(waiting(b), waiting(a)), cmp.Compare(len(b.Routes), len(a.Routes)))
+	},
 }
 
 // sort sorts the nodes anew; the cursor stays on the node that it was on.
@@ -271,7 +295,7 @@ func (s *nodesScreen) sort() {
 // arrange puts the nodes in order. Those that wait for approval stand first in every one.
 func (s *nodesScreen) arrange() {
 	slices.SortStableFunc(s.nodes, func(a, b admin.Node) int {
-		c := cmp.Or(nodeOrders[s.order.column](&a, &b), natural(a.Name, b.Name))
+		c := cmp.Or(nodeOrders[s.order.column](&a, &b), words.Natural(a.Name, b.Name))
 		return cmp.Or(compareBool(b.Pending, a.Pending), s.order.turned(c))
 	})
 }
@@ -311,11 +335,12 @@ func (t nodesTold) take(m *Model) action {
 		return nil
 	}
 	here := s.here()
-	s.nodes, s.told, s.pending = t.nodes, true, 0
+	s.nodes, s.told, s.pending, s.waits = t.nodes, true, 0, 0
 	for i := range s.nodes {
 		if s.nodes[i].Pending {
 			s.pending++
 		}
+		s.waits += waiting(&s.nodes[i])
 	}
 	s.arrange()
 	s.find(here)

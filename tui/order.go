@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/cvlan/cvlan/internal/base/words"
 )
 
 // order is what peers are sorted by.
@@ -28,7 +30,7 @@ func (o order) sort(rows []*peer, now time.Time, back bool) {
 			c = -c
 		}
 		if c == 0 && o != byName {
-			c = natural(a.name, b.name)
+			c = words.Natural(a.name, b.name)
 		}
 		return cmp.Or(c, strings.Compare(a.id.node, b.id.node))
 	})
@@ -47,7 +49,7 @@ func (o order) compare(a, b *peer, now time.Time) int {
 	case byOwner:
 		return strings.Compare(a.owner, b.owner)
 	default:
-		return natural(a.name, b.name)
+		return words.Natural(a.name, b.name)
 	}
 }
 
@@ -58,31 +60,3 @@ func known(d time.Duration) time.Duration {
 	}
 	return d
 }
-
-// natural compares names as people count: db-2 comes before db-10.
-func natural(a, b string) int {
-	for i := 0; i < len(a) && i < len(b); i++ {
-		if a[i] == b[i] {
-			continue
-		}
-		if !digit(a[i]) && !digit(b[i]) {
-			return cmp.Compare(a[i], b[i])
-		}
-		return cmp.Or(cmp.Compare(digits(a, i), digits(b, i)), cmp.Compare(a[i], b[i]))
-	}
-	return cmp.Compare(len(a), len(b))
-}
-
-// digits returns how many digits the number at i has, those before i included: the longer number is the larger.
-func digits(s string, i int) int {
-	n := 0
-	for j := i; j < len(s) && digit(s[j]); j++ {
-		n++
-	}
-	for j := i - 1; j >= 0 && digit(s[j]); j-- {
-		n++
-	}
-	return n
-}
-
-func digit(c byte) bool { return '0' <= c && c <= '9' }

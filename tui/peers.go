@@ -177,6 +177,8 @@ func peerKey(w *world, p *peer, name string) action {
 		return explainTo{p.id}
 	case "f":
 		return askFromThis{p.id}
+	case "x":
+		return w.turnExit(p)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -19,23 +20,34 @@ func (w *world) leads(p *peer) string {
 			case r.Router == p.Name && r.State == local.RouteInUse:
 				all = append(all, r.Prefix.String())
 			case r.Router == p.Name:
-				all = append(all, r.Prefix.String()+" ("+cleanName(r.State)+")")
+				all = append(all, r.Prefix.String()+" ("+spoken(r.State)+")")
 			case slices.Contains(r.Standby, p.Name):
 				all = append(all, r.Prefix.String()+" (standby)")
 			}
 		}
 	}
-	if x := w.exits(p); x != "" {
+	if x := w.internet(p); x != "" {
 		all = append(all, x)
 	}
 	return strings.Join(all, ", ")
+}
+
+// routeName is what people call a network that is led to.
+func routeName(p netip.Prefix) string {
+	switch {
+	case p.Bits() > 0:
+		return p.String()
+	case p.Addr().Is4():
+		return "the internet by IPv4"
+	}
+	return "the internet by IPv6"
 }
 
 // offered names the networks behind this machine that it offers.
 func offered(n *network) string {
 	var all []string
 	for _, o := range n.Offers {
-		text := o.Prefix.String()
+		text := routeName(o.Prefix)
 		switch {
 		case o.Fault != "":
 			text += " (" + cleanText(o.Fault) + ")"
@@ -45,34 +57,4 @@ func offered(n *network) string {
 		all = append(all, text)
 	}
 	return strings.Join(all, ", ")
-}
-
-// leaves says through which machine of a network what is for the internet leaves; "": through none.
-func leaves(n *network) string {
-	switch x := n.Exit; {
-	case x == nil:
-		return ""
-	case x.State == local.ExitInUse:
-		return cleanName(x.Node)
-	default:
-		return cleanName(x.Node) + " (" + cleanName(x.State) + ")"
-	}
-}
-
-// exits says of a peer that it leads to the internet.
-func (w *world) exits(p *peer) string {
-	for _, n := range w.networks {
-		if n.ID != p.id.network {
-			continue
-		}
-		for _, x := range n.Exits {
-			if x.Name == p.Name && n.Exit != nil && n.Exit.Node == x.Name {
-				return "the internet (" + cleanName(n.Exit.State) + ")"
-			}
-			if x.Name == p.Name {
-				return "the internet"
-			}
-		}
-	}
-	return ""
 }

@@ -68,7 +68,7 @@ const rowBar = 2
 
 // rows draws a head and the rows of a list that are seen, the one under the cursor on another ground. by is nil where rows are not sorted.
 func rows(t *draw.Theme, columns []draw.Column, l *list, by *sorting, width int, in func(row int) []cell) []string {
-	widths := draw.Widths(measured(columns, l.rows, in), width-rowBar)
+	widths := shared(columns, l.rows, in, width-rowBar)
 	sorted, back := -1, false
 	if by != nil {
 		by.widths, sorted, back = widths, by.column, by.back
@@ -110,16 +110,40 @@ func heads(t *draw.Theme, columns []draw.Column, widths []int, sorted int, back 
 // measuredRows is how many rows say how wide columns have to be.
 const measuredRows = 200
 
-// measured returns columns that take no more room than the first rows want, so that others have it.
-func measured(columns []draw.Column, n int, in func(row int) []cell) []draw.Column {
-	out := slices.Clone(columns)
-	for i := range out {
-		out[i].Most = min(cells.Width(out[i].Title), out[i].Most)
+// shared shares room among columns by what the first rows want. Where one would be cut, those beside it give what they do not need, if all rows are
+// known; else they keep it, so that columns keep still while times and states change.
+func shared(columns []draw.Column, n int, in func(row int) []cell, room int) []int {
+	want := wanted(columns, n, in)
+	all := slices.Clone(columns)
+	for i := range all {
+		all[i].Most = min(want[i], all[i].Most)
+	}
+	widths := draw.Widths(all, room)
+	cut := false
+	for i, w := range widths {
+		cut = cut || w > 0 && w < all[i].Most
+	}
+	if !cut || n > measuredRows {
+		return widths
+	}
+	for i := range all {
+		if all[i].Min = min(want[i], all[i].Min); widths[i] == 0 {
+			all[i].Min = noRoom
+		}
+	}
+	return draw.Widths(all, room)
+}
+
+// wanted is how wide the columns would have to be for their titles, with an arrow, and the first rows.
+func wanted(columns []draw.Column, n int, in func(row int) []cell) []int {
+	want := make([]int, len(columns))
+	for i, c := range columns {
+		want[i] = cells.Width(c.Title) + cells.Width(arrow(false))
 	}
 	for row := range min(n, measuredRows) {
 		for i, c := range in(row) {
-			out[i].Most = min(max(out[i].Most, cells.Width(c.text)), columns[i].Most)
+			want[i] = max(want[i], cells.Width(c.text))
 		}
 	}
-	return out
+	return want
 }

@@ -23,6 +23,13 @@ func (s *stage) deny() {
 	}}}, Next: map[string]uint64{"n1": 3}}
 }
 
+// leave has two peers be exits, the first of which is in use, and a third that policy does not let this machine use.
+func (s *stage) leave() {
+	n := &s.twin.status.Networks[0]
+	n.Exits = []local.ExitPeer{{Name: "db-1", Online: true, IPv4: true, Allowed: true}, {Name: "web-2", Online: true, IPv4: true, IPv6: true}, {Name: "web-10", IPv4: true, IPv6: true, Allowed: true}}
+	n.Exit = &local.Exit{Node: "db-1", State: local.ExitInUse}
+}
+
 // changes lets peers, the controller and the policy change.
 func (s *stage) changes() {
 	n := &s.twin.status.Networks[0]
@@ -44,6 +51,8 @@ func (s *stage) staff() {
 	laptop.User = "alice@example.com"
 	db.Tags = []string{"tag:db"}
 	rig.Pending, rig.Online, rig.Tags = true, false, []string{"tag:lab"}
+	lan, all4, all6 := netip.MustParsePrefix("10.20.0.0/16"), netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")
+	db.Routes = []admin.NodeRoute{{Prefix: all4, Offered: true}, {Prefix: lan, Offered: true, Approved: true, ByPolicy: true}, {Prefix: all6, Offered: true}}
 	s.ruler.nodes = []admin.Node{laptop, db, rig}
 	s.ruler.keys = []admin.JoinKey{
 		{ID: ident.JoinKey(1) << 50, NetworkName: "office", State: "expired", Uses: 1, Expires: noon.Add(-time.Hour), Created: noon.Add(-2 * time.Hour)},

@@ -40,7 +40,7 @@ func (s *peersScreen) columns(pane bool) []draw.Column {
 		colLatency:  {Title: "RTT", Min: 7, Right: true, Rank: 4},
 		colIn:       {Title: "↓ IN", Min: 10, Right: true, Rank: 5},
 		colOut:      {Title: "↑ OUT", Min: 10, Right: true, Rank: 6},
-		colTraffic:  {Title: "FLOW", Min: 6, Most: 60, Rank: 7},
+		colTraffic:  {Title: "FLOW", Min: 6, Most: 60, Right: true, Rank: 7, Last: true},
 		colSeen:     {Title: "SEEN", Min: 8, Rank: 8},
 		colOwner:    {Title: "OWNER", Min: 10, Most: min(s.longest.owner, 40), Rank: 9},
 		colProtocol: {Title: "PROTOCOL", Min: 9, Rank: 10},

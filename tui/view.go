@@ -8,6 +8,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"github.com/cvlan/cvlan/api/local"
 	"github.com/cvlan/cvlan/internal/base/cells"
 	"github.com/cvlan/cvlan/tui/draw"
 )
@@ -66,7 +67,8 @@ func (m *Model) draw() []string {
 	}
 	lines = append(lines, middle...)
 	if f.foot >= 0 {
-		lines = append(lines, m.footer())
+		foot := m.footer()
+		lines = append(lines[:f.foot+1-len(foot)], foot...)
 	}
 	if m.dialog != nil {
 		lines = m.dialog.over(m.world.theme, lines, m.width)
@@ -119,6 +121,9 @@ func (m *Model) header() string {
 				break
 			}
 			l.Put(t.Text, "  ").Put(t.Text.Strong(), cells.Cut(n.name, 24)).Put(t.Text, " ").Put(stateStyle(t, n.State), cleanName(string(n.State)))
+			if n.Exit != nil && m.width >= wideHead {
+				m.exit(l, n)
+			}
 		}
 		m.reached(l)
 	}
@@ -127,6 +132,18 @@ func (m *Model) header() string {
 		l.To(m.width-n).Put(t.Calm, flow)
 	}
 	return l.String()
+}
+
+// wideHead is the width from which the first line has room for exits.
+const wideHead = 80
+
+// exit says through which machine what is for the internet leaves.
+func (m *Model) exit(l *draw.Line, n *network) {
+	style := m.world.theme.Calm
+	if n.Exit.State != local.ExitInUse {
+		style = m.world.theme.Bad
+	}
+	l.Put(m.world.theme.Dim, "  exit ").Put(style, cells.Cut(leavesShort(n), 32))
 }
 
 // reached says how many peers are there and how they are reached, in full or, where room is short, in figures.
@@ -184,23 +201,30 @@ func (m *Model) part() string {
 	return fmt.Sprintf(" %d-%d of %d ", from+1, to, l.rows)
 }
 
-// footer shows what is typed, a notice, or what keys do.
-func (m *Model) footer() string {
+// maxNotice bounds the lines that a notice takes, of which all but one lie over the screen's part.
+const maxNotice = 4
+
+// footer shows what is typed, a notice, which may take several lines, or what keys do.
+func (m *Model) footer() (lines []string) {
 	t := m.world.theme
 	l := draw.NewLine(m.width, draw.Style{}).To(1)
 	switch {
 	case m.filtering():
 		l.Put(t.Accent.Strong(), "/")
 		m.peers.filter.Draw(l, t.Text, true)
-		return l.String()
+		return []string{l.String()}
 	case m.notice.text != "":
 		style := t.Accent
 		if m.notice.bad {
 			style = t.Bad
 		}
-		return l.Put(style, m.notice.text).String()
+		parts := draw.Wrap(m.notice.text, max(m.width-2, 1))
+		for _, part := range parts[:min(len(parts), maxNotice, m.height-3)] {
+			lines = append(lines, draw.NewLine(m.width, draw.Style{}).To(1).Put(style, part).Full())
+		}
+		return lines
 	}
-	return putButtons(t, l, m.footButtons()).String()
+	return []string{putButtons(t, l, m.footButtons()).String()}
 }
 
 // filtering reports whether the last line takes the words of a filter.

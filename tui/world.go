@@ -42,6 +42,7 @@ type world struct {
 	ownAsked bool
 	ownAt    time.Time
 	tunnels  tunnels
+	names    namesNews
 	ping     pinging
 	from     peerID // whom the next question to policy is asked for; none: this machine
 	admin    bool   // there is a login to a controller

@@ -6,7 +6,8 @@ type Column struct {
 	Min   int // cells; the column is left out where that is too much
 	Most  int // cells; 0: as Min
 	Right bool
-	Rank  int // the lowest stay when room is short
+	Rank  int  // the lowest stay when room is short
+	Last  bool // what is left over is offered to it after all others, whatever its rank
 }
 
 // Gap is how many cells are between two columns.
@@ -23,10 +24,12 @@ func Widths(columns []Column, room int) []int {
 			w[i], left = columns[i].Min, left-need
 		}
 	}
-	for _, i := range order {
-		if w[i] > 0 && columns[i].Most > w[i] {
-			more := min(columns[i].Most-w[i], left)
-			w[i], left = w[i]+more, left-more
+	for _, last := range []bool{false, true} {
+		for _, i := range order {
+			if c := columns[i]; c.Last == last && w[i] > 0 && c.Most > w[i] {
+				more := min(c.Most-w[i], left)
+				w[i], left = w[i]+more, left-more
+			}
 		}
 	}
 	return w

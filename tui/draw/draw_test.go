@@ -11,6 +11,14 @@ import (
 	"github.com/cvlan/cvlan/internal/base/cells"
 )
 
+func TestTheGroundIsTakenFromTheTerminalsWord(t *testing.T) {
+	for word, want := range map[string]*Theme{"": Dark(), "15;0": Dark(), "0;15": Light(), "0;default;7": Light(), "7;8": Dark(), "0;default": Dark(), "0;99": Dark(), ";": Dark()} {
+		if got := Told(word); *got != *want {
+			t.Errorf("%q: %+v", word, got)
+		}
+	}
+}
+
 func TestALineNeverGrowsBeyondItsRoom(t *testing.T) {
 	ground := Style{Back: RGB(0x303030)}
 	for room := range 30 {

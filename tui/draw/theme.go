@@ -1,5 +1,10 @@
 package draw
 
+import (
+	"strconv"
+	"strings"
+)
+
 // Theme is the palette: few colours, each with one meaning.
 type Theme struct {
 	Text   Style // the terminal's own
@@ -30,6 +35,16 @@ func Light() *Theme {
 		Dim: fore(0x6c6c6c), Rule: fore(0xd0d0d0), Accent: fore(0x005faf), Good: fore(0x008700), Fair: fore(0x875f00), Bad: fore(0xaf0000),
 		Calm: fore(0x005f87), Chosen: Style{Back: RGB(0xe4e4e4)}, Title: fore(0x444444).Strong(),
 	}
+}
+
+// Told returns the theme that fits the colours of a terminal by its COLORFGBG, "fore;back" in the sixteen colours of old: what some terminals set
+// that do not answer when they are asked. Without it the ground is taken to be dark.
+func Told(fgbg string) *Theme {
+	back, err := strconv.Atoi(fgbg[strings.LastIndexByte(fgbg, ';')+1:])
+	if err == nil && (back == 7 || back > 8 && back < 16) {
+		return Light()
+	}
+	return Dark()
 }
 
 func fore(rgb uint32) Style { return Style{Fore: RGB(rgb)} }

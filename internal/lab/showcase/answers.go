@@ -103,6 +103,26 @@ func (o *office) PolicyLog(r local.PolicyLogRequest) local.PolicyLog {
 	return l
 }
 
+func (o *office) DNS() local.DNS {
+	return local.DNS{Schema: local.Schema, InPlace: true, Manager: "systemd-resolved", Names: len(desks) + 1,
+		Networks: []local.DNSNetwork{{Network: "office", Domain: "office.cvlan", On: true, Served: true}}}
+}
+
+// Set changes the exit and nothing else.
+func (o *office) Set(r local.SetRequest) (local.Settings, error) {
+	exit, ok := r.Values["exit-node"]
+	if !ok {
+		return local.Settings{}, local.CodeInvalid.Problem("set", "in the invented office only exit-node can be set", "")
+	}
+	if exit == local.DefaultValue {
+		exit = ""
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.exit = exit
+	return local.Settings{Schema: local.Schema}, nil
+}
+
 func (o *office) NetCheck() local.NetCheck {
 	return local.NetCheck{Schema: local.Schema, Meaning: []string{"Direct connections are likely with all but some behind NATs that show each destination another address.",
 		"The router opens ports on request (PCP): others can reach this machine whatever their NAT."},

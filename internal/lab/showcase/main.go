@@ -19,10 +19,14 @@ import (
 
 func main() {
 	socket := flag.String("socket", "/tmp/office.sock", "where to listen")
+	trouble := flag.Bool("trouble", false, "show a warning, and a second network that is off")
+	exit := flag.String("exit", "", "through which peer what is for the internet leaves: nas or router-nyc")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	d, err := standin.Serve(*socket, newOffice(time.Now()), time.Second)
+	o := newOffice(time.Now())
+	o.trouble, o.exit = *trouble, *exit
+	d, err := standin.Serve(*socket, o, time.Second)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "showcase:", err)
 		os.Exit(1)

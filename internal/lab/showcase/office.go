@@ -46,6 +46,9 @@ type office struct {
 	began time.Time
 	last  time.Time
 	moved []float64 // bytes so far, by desk
+	exit  string    // through which what is for the internet leaves; "": none
+
+	trouble bool // something is wrong, and there is a second network, which is off
 }
 
 func newOffice(now time.Time) *office {
@@ -77,10 +80,21 @@ func (o *office) Status() []byte {
 		Policy:     local.Policy{Version: 12, Flows: 48, Denied: 17},
 		Controller: local.Controller{Address: "ctl.example.com:443", Connected: true, Transport: "quic", Since: &o.began, CertUntil: ago(-51 * 24 * time.Hour)},
 	}
+	n.Routes = []local.PeerRoute{{Prefix: netip.MustParsePrefix("10.20.0.0/16"), Router: "router-nyc", Standby: []string{"nas"}, State: local.RouteInUse}}
+	n.Offers = []local.Offer{{Prefix: netip.MustParsePrefix("192.168.7.0/24")}}
+	n.Exits = []local.ExitPeer{{Name: "nas", Online: true, IPv4: true, Allowed: true}, {Name: "router-nyc", Online: true, IPv4: true, IPv6: true, Allowed: true}}
+	if o.exit != "" {
+		n.Exit = &local.Exit{Node: o.exit, State: local.ExitInUse, IPv6: o.exit == "router-nyc", LAN: true}
+	}
 	for i, d := range desks {
 		n.Peers = append(n.Peers, o.peer(i, d, ago))
 	}
-	b, _ := json.Marshal(local.Status{Schema: local.Schema, Daemon: version.Info{Version: "1.0.0"}, Since: o.began, Networks: []local.Network{n}})
+	all := []local.Network{n}
+	if o.trouble {
+		all[0].Warnings = []local.Problem{{Code: "udp-blocked", What: "UDP does not leave this network: every path leads through a relay", Hint: "see what it lets through: cvlan netcheck"}}
+		all = append(all, local.Network{ID: "v0lab", Name: "lab", Tenant: "default", State: local.Down, Self: local.Node{ID: "n0lab", Name: "alice-laptop"}, Controller: n.Controller})
+	}
+	b, _ := json.Marshal(local.Status{Schema: local.Schema, Daemon: version.Info{Version: "1.0.0"}, Since: o.began, Networks: all})
 	return b
 }
 

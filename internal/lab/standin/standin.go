@@ -24,6 +24,8 @@ type Source interface {
 	Ping(local.PingRequest) (local.Pong, error)
 	PolicyLog(local.PolicyLogRequest) local.PolicyLog
 	NetCheck() local.NetCheck
+	DNS() local.DNS
+	Set(local.SetRequest) (local.Settings, error)
 }
 
 // Daemon is a stand-in that serves.
@@ -52,6 +54,8 @@ func Serve(socket string, source Source, every time.Duration) (*Daemon, error) {
 	mux.HandleFunc("GET "+local.GetCertificates.Path, answer(func(local.None) (local.Certificates, error) { return source.Certificates(), nil }))
 	mux.HandleFunc("POST "+local.PostPing.Path, answer(source.Ping))
 	mux.HandleFunc("POST "+local.PostPolicyLog.Path, answer(func(r local.PolicyLogRequest) (local.PolicyLog, error) { return source.PolicyLog(r), nil }))
+	mux.HandleFunc("GET "+local.GetDNS.Path, answer(func(local.None) (local.DNS, error) { return source.DNS(), nil }))
+	mux.HandleFunc(local.PatchSettings.Method+" "+local.PatchSettings.Path, answer(source.Set))
 	mux.HandleFunc("GET "+local.GetNetCheck.Path, answer(func(local.None) (local.NetCheck, error) { return source.NetCheck(), nil }))
 	d.server = &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	go func() {

@@ -25,6 +25,10 @@ func (one) Certificates() local.Certificates                 { return local.Cert
 func (one) Ping(local.PingRequest) (local.Pong, error)       { return local.Pong{RTT: 5}, nil }
 func (one) PolicyLog(local.PolicyLogRequest) local.PolicyLog { return local.PolicyLog{Schema: 1} }
 func (one) NetCheck() local.NetCheck                         { return local.NetCheck{Schema: 1} }
+func (one) DNS() local.DNS                                   { return local.DNS{Schema: 1} }
+func (one) Set(local.SetRequest) (local.Settings, error) {
+	return local.Settings{}, local.CodePermission.Problem("set", "not yours", "")
+}
 
 func TestAClientTakesItForADaemon(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "s")

@@ -52,6 +52,8 @@ func (d *daemon) Certificates() local.Certificates                 { return loca
 func (d *daemon) Ping(local.PingRequest) (local.Pong, error)       { return local.Pong{}, nil }
 func (d *daemon) PolicyLog(local.PolicyLogRequest) local.PolicyLog { return local.PolicyLog{} }
 func (d *daemon) NetCheck() local.NetCheck                         { return local.NetCheck{} }
+func (d *daemon) DNS() local.DNS                                   { return local.DNS{} }
+func (d *daemon) Set(local.SetRequest) (local.Settings, error)     { return local.Settings{}, nil }
 
 // crowd is a state with so many peers of all kinds.
 func crowd(n int) local.Status {
