@@ -1,6 +1,7 @@
 package tray
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/cvlan/cvlan/api/local"
@@ -37,6 +38,9 @@ func (w *world) exitEntries(n *network) []menu.Entry {
 			label += " (offline)"
 		}
 		e.Children = append(e.Children, menu.Entry{Key: e.Key + "/" + x.Name, Label: label, Kind: menu.Check, Marked: x.Name == used, Action: menu.Action{Verb: menu.Exit, Network: n.ID, Text: x.Name}})
+	}
+	if more := len(open) - maxExits; more > 0 {
+		e.Children = append(e.Children, menu.Entry{Key: e.Key + "/more", Label: fmt.Sprintf("%d more: open in a terminal", more), Action: menu.Action{Verb: menu.Terminal}})
 	}
 	return []menu.Entry{e}
 }

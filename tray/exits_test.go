@@ -36,6 +36,11 @@ func TestExitsAreChosenInTheMenu(t *testing.T) {
 	if slices.ContainsFunc(w.picture(time.Time{}).Entries, func(e menu.Entry) bool { return e.Key == "exits/"+n.ID }) {
 		t.Error("an exit is shown that policy does not allow")
 	}
+	many := slices.Repeat([]local.ExitPeer{{Name: "gate", Online: true, Allowed: true}}, maxExits+2)
+	w.networks[0].Exits = many
+	if all := find().Children; len(all) != 1+maxExits+1 || all[len(all)-1].Label != "2 more: open in a terminal" {
+		t.Errorf("of many: %+v", all)
+	}
 	d := newTwin(n)
 	play(t, d, func(t *testing.T, s *scene) {
 		s.p.clicks <- menu.Action{Verb: menu.Exit, Network: n.ID, Text: "gate"}

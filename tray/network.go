@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/cvlan/cvlan/api/local"
+	"github.com/cvlan/cvlan/internal/base/words"
 	"github.com/cvlan/cvlan/tray/menu"
 )
 
@@ -38,7 +39,7 @@ func digest(n *local.Network) network {
 		}
 	}
 	slices.SortStableFunc(order, func(a, b *local.Peer) int {
-		return cmp.Or(cmp.Compare(rank(a), rank(b)), strings.Compare(a.Name, b.Name), strings.Compare(a.ID, b.ID))
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), words.Natural(a.Name, b.Name), strings.Compare(a.ID, b.ID))
 	})
 	d.peers, d.Peers = len(order), nil
 	for _, p := range order[:min(len(order), maxPeers)] {
