@@ -29,7 +29,7 @@ func newCompletion(env *Env) *cobra.Command {
 		Use:       "completion bash|zsh|fish|powershell",
 		Short:     "Print a script that completes commands in a shell",
 		Long:      "completion prints a script for the shell named. Packages install it already.",
-		Example:   "  source <(cvlan completion bash)\n  cvlan completion fish > ~/.config/fish/completions/cvlan.fish",
+		Example:   "  source <(cvlan completion bash)\n  cvlan completion fish > ~/.config/fish/completions/cvlan.fish\n  cvlan completion powershell | Out-String | Invoke-Expression",
 		ValidArgs: []string{"bash", "zsh", "fish", "powershell"},
 		Args:      takes("the shell"),
 		RunE: func(c *cobra.Command, args []string) error {

@@ -36,7 +36,7 @@ func encodeQR(text string) (qrCode, error) {
 	}}, nil
 }
 
-// text draws the code in half blocks, two rows a line, light on dark. With colour the terminal's own colours do not matter.
+// text draws the code in half blocks, two rows a line, light on dark; below an odd number of rows the border is a row wider. With colour the terminal's own colours do not matter.
 func (q qrCode) text(coloured bool) string {
 	blocks := map[[2]bool]string{{false, false}: "█", {false, true}: "▀", {true, false}: "▄", {true, true}: " "}
 	var b strings.Builder
@@ -45,7 +45,7 @@ func (q qrCode) text(coloured bool) string {
 			b.WriteString("\x1b[97;40m")
 		}
 		for x := range q.size {
-			b.WriteString(blocks[[2]bool{q.dark(x, y), y+1 == q.size || q.dark(x, y+1)}])
+			b.WriteString(blocks[[2]bool{q.dark(x, y), q.dark(x, y+1)}])
 		}
 		if coloured {
 			b.WriteString("\x1b[0m")
