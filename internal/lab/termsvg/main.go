@@ -110,10 +110,16 @@ func drawRun(b *bytes.Buffer, l look, run string, column, row int, fore string) 
 		}
 		letters.Reset()
 	}
-	for _, r := range run {
+	all := []rune(run)
+	for i := 0; i < len(all); i++ {
+		r := all[i]
 		if left, top, w, h, ok := block(r); ok {
 			flush()
-			rect(b, x+left*cellWidth, y+top*cellHeight, w*cellWidth, h*cellHeight, ink)
+			from := x + left*cellWidth
+			for w == 1 && i+1 < len(all) && all[i+1] == r { // alike ones are one, or they would not meet in every viewer
+				i, x = i+1, x+cellWidth
+			}
+			rect(b, from, y+top*cellHeight, x-from+(left+w)*cellWidth, h*cellHeight, ink)
 		} else {
 			if letters.Len() == 0 {
 				at = x
