@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cvlan/cvlan/api/local"
+	"github.com/cvlan/cvlan/internal/base/cells"
 	"github.com/cvlan/cvlan/tui/draw"
 )
 
@@ -91,13 +92,17 @@ func (s *denialsScreen) view(width, height int) []string {
 	return append(draw.Fit(rows(t, denialColumns, &s.list, nil, width, s.cells), height-len(whole)), whole...)
 }
 
-// sentence tells on narrow terminals, where columns are cut, all of the one under the cursor.
+// sentence tells all of the one under the cursor, if a column cuts it.
 func (s *denialsScreen) sentence(width int) []string {
-	i := len(s.all) - 1 - s.list.at
-	if width >= paneFrom || i < 0 || i >= len(s.all) {
+	at := min(s.list.at, len(s.all)-1)
+	cut, widths := false, shared(denialColumns, len(s.all), s.cells, width-rowBar)
+	for i, c := range s.cells(at) {
+		cut = cut || cells.Width(c.text) > widths[i]
+	}
+	if !cut {
 		return nil
 	}
-	d := &s.all[i]
+	d := &s.all[len(s.all)-1-at]
 	lines := paragraph(s.theme.Dim, d.from+" → "+d.to+"  "+d.protocol, width)
 	return append(append([]string{""}, lines...), paragraph(s.theme.Fair, d.why, width)...)
 }

@@ -25,3 +25,4 @@ shot() {
 shot peers 150 36 60 Down Down Down Down Down
 shot ping 130 34 45 / d b - 1 Enter Enter p
 shot denials 110 16 3 3
+shot exits 110 24 3 5 Down x
