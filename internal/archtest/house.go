@@ -55,6 +55,7 @@ var edges = map[string]string{
 	"internal/sys/portmap -> internal/sys/mark": "every socket of the daemon bears it",
 	"internal/sys/sock -> internal/sys/mark":    "every socket of the daemon bears it",
 	"internal/sys/stream -> internal/sys/mark":  "every socket of the daemon bears it",
+	"internal/sys/xfrm -> internal/sys/mark":    "what the kernel seals bears it",
 	"cli -> tui":              "cvlan tui starts it",
 	"cli -> internal/sys/svc": "cvlan service makes the daemon a service",
 	"cli -> policy/acl":       "cvlan policy check reads a document without a controller",

@@ -270,7 +270,7 @@ func (k *kernel) reviewOut(now mono.Time, p *tunnel.Peer, g *guest, pairs []esp.
 // lendOut lends the sealing of a pair; nil: the kernel does not take it.
 func (k *kernel) lendOut(now mono.Time, p *tunnel.Peer, g *guest, s esp.Status, from, to netip.AddrPort) *loan {
 	sa := k.sa(now, s, g)
-	sa.SPI, sa.From, sa.To, sa.Key, sa.Last = uint32(s.Remote()), from, to, k.keys[s.Local()].Out, s.LendSealing()
+	sa.SPI, sa.From, sa.To, sa.Key, sa.Last, sa.Own = uint32(s.Remote()), from, to, k.keys[s.Local()].Out, s.LendSealing(), true
 	sa.Packets -= sa.Last
 	if err := k.Add(sa); err != nil {
 		s.ReturnSealing(sa.Last)

@@ -9,6 +9,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/cvlan/cvlan/internal/sys/mark"
 )
 
 // Device is an XFRM interface and what belongs to it. One goroutine uses it.
@@ -249,9 +251,9 @@ func (w Way) pairs(f func(ours, theirs netip.Addr) error) error {
 	return errors.Join(errs...)
 }
 
-// Source is the address of ours that the system would send from to another.
+// Source is the address of ours that the system would send the daemon's packets from to another.
 func (d *Device) Source(to netip.Addr) (netip.Addr, error) {
-	routes, err := d.net.RouteGet(net.IP(to.AsSlice()))
+	routes, err := d.net.RouteGetWithOptions(net.IP(to.AsSlice()), &netlink.RouteGetOptions{Mark: mark.Value})
 	if err != nil {
 		return netip.Addr{}, err
 	}

@@ -12,6 +12,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/cvlan/cvlan/internal/sys/mark"
 )
 
 // side is a computer: a network namespace with a cable, a device, and a socket whose datagrams the kernel opens.
@@ -233,6 +235,35 @@ func TestOtherProtocolsArePassedByNeitherSide(t *testing.T) {
 		if err == nil {
 			c.Close()
 			t.Error("TCP was sent by a way for UDP")
+		}
+		return nil
+	})
+}
+
+// A machine that sends everything through an exit still reaches the peers whose packets the kernel seals: those are the daemon's own.
+func TestSealedPacketsLeaveBesideAnExit(t *testing.T) {
+	a, b := pair(t)
+	sa := a.to(b, 0x3f000001, AESGCM, 0)
+	sa.Own = true
+	carry(a, b, sa)
+	const table = 100
+	a.do(func() error {
+		_, inside, _ := net.ParseCIDR("10.77.0.0/16")
+		rule := netlink.NewRule()
+		rule.Priority, rule.Table, rule.Mark, rule.Mask, rule.Invert = 50, table, mark.Value, new(uint32(mark.Mask)), true
+		return errors.Join(
+			netlink.RouteAdd(&netlink.Route{Dst: inside, Table: table, Type: unix.RTN_THROW}),
+			netlink.RouteAdd(&netlink.Route{Dst: &net.IPNet{IP: net.IPv4zero.To4(), Mask: net.CIDRMask(0, 32)}, Table: table, Type: unix.RTN_UNREACHABLE}),
+			netlink.RuleAdd(rule))
+	})
+	heard := b.listen()
+	a.say(b, 10)
+	if n := count(heard, 10); n != 10 {
+		t.Errorf("%d of 10 arrived", n)
+	}
+	a.do(func() error {
+		if from, err := a.dev.Source(b.at.Addr()); err != nil || from != a.at.Addr() {
+			t.Errorf("it would send from %v, %v", from, err)
 		}
 		return nil
 	})

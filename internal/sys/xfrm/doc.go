@@ -12,7 +12,8 @@
 //	policy out    what is sealed for the peer: the same turned round, and by which association
 //	route         leads packets for the peer's addresses to the interface, which would go to the TUN device otherwise
 //
-// Between associations and policies that belong together stands the peer's number (reqid).
+// Between associations and policies that belong together stands the peer's number (reqid). What is sealed bears the mark of the daemon's own packets, so that it
+// leaves beside an exit as they do.
 //
 // # Numbers
 //

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/netip"
 	"time"
+
+	"github.com/cvlan/cvlan/internal/sys/mark"
 )
 
 // This file is the messages of linux/xfrm.h: numbers are the host's order, but for SPIs, ports and addresses.
@@ -26,6 +28,8 @@ const (
 	attrSA        = 6
 	attrAEAD      = 18
 	attrReplay    = 23
+	attrMark      = 29 // that packets get, and the bits of it
+	attrMarkMask  = 30
 	attrInterface = 31
 )
 
@@ -67,6 +71,7 @@ type SA struct {
 	From, To netip.AddrPort // outside
 	Cipher   Cipher
 	Key      []byte   // and its salt
+	Own      bool     // sealed packets bear the mark of the daemon's own (package mark); for the sealing direction alone, because opened ones would bear it, too
 	ESN      bool     // sequence numbers have 64 bits
 	Window   int      // of replay, in packets
 	Last     uint64   // the number that was used last; no lower one is sent or accepted
@@ -129,6 +134,9 @@ func (s SA) add(link uint32) []byte {
 	b = s.addAlgorithm(b)
 	b = s.addEncap(b)
 	b = s.addReplay(b)
+	if s.Own {
+		b = addNumber(addNumber(b, attrMark, mark.Value), attrMarkMask, mark.Mask)
+	}
 	return addNumber(b, attrInterface, link)
 }
 

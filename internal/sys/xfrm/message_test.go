@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"github.com/cvlan/cvlan/internal/sys/mark"
 )
 
 var sample = SA{
@@ -29,6 +31,26 @@ func TestAPolicyIsReadAsItWasWritten(t *testing.T) {
 	got, link, err := readPolicy(p.put(99))
 	if err != nil || got != p || link != 99 {
 		t.Errorf("%+v, %d, %v", got, link, err)
+	}
+}
+
+// Only the sealing direction marks: what is opened would else pass for the daemon's own.
+func TestSealedPacketsAreMarked(t *testing.T) {
+	for _, own := range []bool{false, true} {
+		s := sample
+		s.Own = own
+		var value, mask []byte
+		attrs(s.add(99)[saSize:], func(kind uint16, v []byte) {
+			switch kind {
+			case attrMark:
+				value = v
+			case attrMarkMask:
+				mask = v
+			}
+		})
+		if marked := value != nil && order.Uint32(value) == mark.Value && mask != nil && order.Uint32(mask) == mark.Mask; marked != own {
+			t.Errorf("own %v: mark %x of %x", own, value, mask)
+		}
 	}
 }
 
