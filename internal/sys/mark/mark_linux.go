@@ -1,9 +1,6 @@
 package mark
 
 import (
-	"context"
-	"net"
-	"net/netip"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -14,10 +11,3 @@ func Set(fd uintptr) { _ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_
 
 // Control is what goes into net.Dialer and net.ListenConfig.
 func Control(_, _ string, c syscall.RawConn) error { return c.Control(Set) }
-
-// Lookup finds a host's addresses as the system does, with marked sockets.
-func Lookup(ctx context.Context, host string) ([]netip.Addr, error) {
-	d := net.Dialer{Control: Control}
-	r := net.Resolver{PreferGo: true, Dial: d.DialContext}
-	return r.LookupNetIP(ctx, "ip", host)
-}
