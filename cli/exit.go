@@ -128,6 +128,11 @@ func printExit(o *iox.IO, n local.Network) {
 		o.Printf("%s: what is for the internet leaves through %s", n.Name, iox.Clean(x.Node))
 	case local.ExitFailed:
 		o.Printf("%s: the exit %s is not used: %s", n.Name, iox.Clean(x.Node), iox.Clean(x.Why))
+		if x.Open {
+			o.Printf("  traffic leaves as it would without an exit")
+		} else {
+			o.Printf("  nothing leaves for the internet beside it")
+		}
 		return
 	default:
 		o.Printf("%s: nothing leaves for the internet: %s", n.Name, iox.Clean(x.Why))

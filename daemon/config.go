@@ -45,8 +45,8 @@ type Config struct {
 	Names hostdns.Host
 	// Check is what network checks need of the world; what is nil is the real one's. Its Relays come from the networks' maps.
 	Check netcheck.Config
-	// Cleanup removes from the host what a daemon that was killed left there; nil: what the real host knows of.
-	Cleanup func() error
+	// Cleanup removes from the host what a daemon that was killed left there, and keeps a hold (osnet.Host); nil: what the real host knows of.
+	Cleanup func(hold *osnet.Exit) error
 	// Relay is what makes a relay of a node that the controller wants to be one; nil: nothing does.
 	Relay RelayHost
 	// Quiet is called, from a goroutine of its own, when nothing has changed for 15 s since something last did: the moment to tidy up.
@@ -80,12 +80,12 @@ func (c *Config) fill() {
 		if c.Cleanup == nil {
 			c.Cleanup = host.Cleanup
 			if names := c.Names; names != nil {
-				c.Cleanup = func() error { return errors.Join(host.Cleanup(), names.Cleanup()) }
+				c.Cleanup = func(hold *osnet.Exit) error { return errors.Join(host.Cleanup(hold), names.Cleanup()) }
 			}
 		}
 	}
 	if c.Cleanup == nil {
-		c.Cleanup = func() error { return nil }
+		c.Cleanup = c.Outside.Host.Hold
 	}
 	if c.Outside.TUN == nil {
 		c.Outside.TUN = openTUN(c.Workers)

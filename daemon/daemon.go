@@ -38,6 +38,7 @@ type Daemon struct {
 	preferences state.Preferences
 	change      chan struct{}
 	quiet       *time.Timer // nil: nobody wants to know
+	unheld      error       // why traffic leaves beside an exit that is wanted and not in use; nil: none does
 }
 
 // New takes the state folder and the socket for this process: a second daemon is refused here, with a line that says which. It
@@ -96,7 +97,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	if d.door != nil {
 		defer d.door.Close()
 	}
-	if err := d.cfg.Cleanup(); err != nil {
+	if err := d.cfg.Cleanup(d.holds()); err != nil {
 		d.log.Warn("leftovers of an earlier run not removed", logx.Err, err)
 	}
 	lives, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -109,6 +110,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}
 	d.ops.Lock()
 	d.running = lives
+	d.hold()
 	for _, m := range d.all() {
 		if m.wanted() == state.Up {
 			m.start(lives)
@@ -144,6 +146,7 @@ func (d *Daemon) end() {
 		all.Go(m.stop)
 	}
 	all.Wait()
+	d.let(nil) // whoever stops a daemon wants the machine back
 }
 
 // errStopping is what operations get that come while the daemon ends.
@@ -223,5 +226,5 @@ func Cleanup(cfg Config) error {
 			err = errors.Join(err, ipsec.SweepKernel(f.Membership.Meta().Last.Interface))
 		}
 	}
-	return errors.Join(err, cfg.Cleanup())
+	return errors.Join(err, cfg.Cleanup(nil))
 }

@@ -34,6 +34,7 @@ func (d *Daemon) Logout(ctx context.Context, r local.LogoutRequest) (out local.L
 		out.Deleted = out.Problem == nil
 	}
 	err = d.forget(m)
+	d.hold()
 	d.changed()
 	return out, err
 }

@@ -84,6 +84,7 @@ func (m *member) grant(all []wish[ofNetwork]) error {
 	if err != nil {
 		err = unsaved("change settings of", m, err)
 	}
+	m.d.hold()
 	m.adopt(before, all)
 	return err
 }

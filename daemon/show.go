@@ -44,7 +44,9 @@ func (m *member) show() local.Network {
 		p := local.Problem{Code: "state-damaged", What: m.damage.Error(), Hint: "restore the state folder from a backup, or forget the network and join again"}
 		return m.dead(local.Failed, &p)
 	case broke != nil:
-		return m.dead(local.Failed, &local.Problem{Code: "internal", What: broke.Error(), Hint: "cvlan up tries again"})
+		n := m.dead(local.Failed, &local.Problem{Code: "internal", What: broke.Error(), Hint: "cvlan up tries again"})
+		n.Exit, n.Warnings = m.exit(nil)
+		return n
 	case e == nil:
 		return m.dead(local.Down, nil)
 	default:
@@ -80,8 +82,10 @@ func (m *member) live(s *engine.Status) local.Network {
 			n.Ranges = append(n.Ranges, r)
 		}
 	}
-	n.Routes, n.Offers = routes(s), offers(s)
-	n.Exit, n.Exits = exit(s), exits(s)
+	n.Routes, n.Offers, n.Exits = routes(s), offers(s), exits(s)
+	var of []local.Problem
+	n.Exit, of = m.exit(s)
+	n.Warnings = append(n.Warnings, of...)
 	if s.State == engine.NeedsJoin {
 		return n // to others this machine is nobody, and of who was there the map tells the past
 	}

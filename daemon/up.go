@@ -55,6 +55,7 @@ func (d *Daemon) raise(chosen ...*member) (local.Networks, error) {
 		if err := m.state.SetWanted(state.Up); err != nil {
 			failed = errors.Join(failed, unsaved("bring up", m, err))
 		}
+		d.hold()
 		if m.stuck() {
 			m.stop()
 		}
@@ -99,6 +100,7 @@ func (d *Daemon) Down(_ context.Context, r local.DownRequest) (local.Networks, e
 			}
 		}
 	}
+	d.hold()
 	d.changed()
 	return d.describe(chosen), failed
 }

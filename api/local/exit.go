@@ -7,14 +7,16 @@ type Exit struct {
 	Why   string `json:"why,omitempty"`  // for people
 	IPv6  bool   `json:"ipv6,omitempty"` // it takes IPv6 as well; else nothing of that leaves
 	LAN   bool   `json:"lan,omitempty"`  // the local networks stay in reach
+	Open  bool   `json:"open,omitempty"` // traffic leaves as it would without, because the system cannot keep it back
 }
 
-// What has come of an exit. In all but the last nothing leaves beside it.
+// What has come of an exit. Nothing leaves beside it, unless Open says so.
 const (
-	ExitInUse  = "in-use"
-	ExitAway   = "away"   // it does not answer
-	ExitNone   = "none"   // no machine of that name is one
-	ExitFailed = "failed" // the system does not do it: traffic leaves as without
+	ExitInUse   = "in-use"
+	ExitAway    = "away"    // it does not answer
+	ExitNone    = "none"    // no machine of that name is one
+	ExitWaiting = "waiting" // the network is not up
+	ExitFailed  = "failed"  // the system does not do it
 )
 
 // ExitPeer is a machine that is an exit.

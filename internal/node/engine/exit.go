@@ -35,7 +35,7 @@ const (
 	ExitInUse  ExitState = "in-use"
 	ExitAway   ExitState = "away"   // it does not answer
 	ExitNone   ExitState = "none"   // nobody of that name is one for this node
-	ExitFailed ExitState = "failed" // the host does not do it, and all leaves as without
+	ExitFailed ExitState = "failed" // the host does not do it: nothing leaves where a hold is kept (osnet.Host), else all does as without
 )
 
 // Way is a node that is an exit, for those whom policy lets.
@@ -147,7 +147,7 @@ func (e *Engine) lookOut() {
 	}
 }
 
-// kernel reports whether the kernel is to carry ESP: not beside an exit, because its packets bear no mark of ours and would go there themselves.
+// kernel reports whether the kernel is to carry ESP: not where an exit is wanted, whose table leads to the daemon before the routes to the kernel are asked.
 func (e *Engine) kernel() bool { return e.cfg.Kernel && e.cfg.Exit == "" }
 
 // exitWarnings lists what is wrong with exits.
@@ -160,7 +160,7 @@ func (e *Engine) exitWarnings() (all []session.Problem) {
 		all = append(all, session.Problem{Code: "exit-unknown", What: x.Why + ", and nothing leaves beside it",
 			Hint: "see which there are: cvlan exit list; or leave without one: cvlan exit off"})
 	case ExitFailed:
-		p := problemOf("exit-not-set", fmt.Errorf("traffic does not leave through the exit %s but as it would without: %s", x.Name, x.Why))
+		p := problemOf("exit-not-set", fmt.Errorf("traffic does not leave through the exit %s: %s", x.Name, x.Why))
 		all = append(all, p)
 	}
 	return all

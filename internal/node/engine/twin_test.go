@@ -63,6 +63,8 @@ func (h *host) Down(iface string) error {
 	return nil
 }
 
+func (h *host) Hold(*osnet.Exit) error { return nil }
+
 func (h *host) Uplinks() (four, six bool, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

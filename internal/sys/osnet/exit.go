@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+
+	"github.com/cvlan/cvlan/internal/base/logx"
 )
 
 // Exit is that all traffic of the machine leaves through a membership's interface, but for the daemon's own packets (see internal/sys/mark) and what stays near:
@@ -42,7 +44,7 @@ func (s *System) exit(e entry, want *Exit) (entry, error) {
 		return e, nil
 	}
 	if want == nil {
-		if err := closeExit(); err != nil {
+		if err := s.endExit(); err != nil {
 			return e, err
 		}
 		e.Exit = nil
@@ -76,8 +78,14 @@ func (s *System) exit(e entry, want *Exit) (entry, error) {
 	return off, errors.Join(err, fault)
 }
 
-// repass looks anew at what does not go through an exit, after another interface than that has changed.
+// repass looks anew at what does not go through an exit, after another interface than that has changed, or past a hold.
 func (s *System) repass(iface string) error {
+	if _, used := s.exits(); !used && s.journal.held != nil {
+		if err := s.shut(s.journal.held.LAN); err != nil {
+			s.log.Warn("what may leave past a hold is not looked at anew", logx.Interface, iface, logx.Err, err)
+		}
+		return nil
+	}
 	for _, e := range s.journal.entries {
 		if e.Exit != nil && e.Interface != iface {
 			if _, err := s.exit(e, &Exit{IPv6: e.Exit.IPv6, LAN: e.Exit.LAN}); err != nil {
@@ -89,7 +97,7 @@ func (s *System) repass(iface string) error {
 	return nil
 }
 
-// passes are the ranges that do not go through an exit by an interface: in order, none inside another.
+// passes are the ranges that do not go through an exit by an interface, or past a hold: in order, none inside another.
 func (s *System) passes(iface string, lan bool) ([]netip.Prefix, error) {
 	all := slices.Clone(near)
 	var ours []string

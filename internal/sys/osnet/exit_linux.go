@@ -29,13 +29,18 @@ const (
 	refuseMetric = 20 // when the interface is gone, with the process say, nothing leaves instead
 )
 
-// openExit makes the kernel's table and rules what an exit wants. The routes come first: from the moment of the rule on everything goes by them.
+// openExit makes the kernel's table and rules what an exit wants, or, without an interface, what a hold does. The routes come first: from the moment of the rule
+// on everything goes by them.
 func openExit(iface string, x exiting) error {
-	l, err := find(iface)
-	if err != nil {
-		return err
+	to := sink
+	if iface != "" {
+		l, err := find(iface)
+		if err != nil {
+			return err
+		}
+		to = l.Attrs().Index
 	}
-	wanted := exitRoutes(l, x)
+	wanted := exitRoutes(to, x)
 	for _, r := range wanted {
 		if err := netlink.RouteReplace(&r); err != nil && !(r.Family == netlink.FAMILY_V6 && noFamily(err)) {
 			return fmt.Errorf("add the route to %v for the exit: %w", r.Dst, rights(err))
@@ -65,8 +70,12 @@ func rule(family int) *netlink.Rule {
 	return r
 }
 
-// exitRoutes are all routes of the table.
-func exitRoutes(l netlink.Link, x exiting) (all []netlink.Route) {
+// sink is the index of the loopback interface, the same in every namespace. Packets for elsewhere that it gets from this machine come back as what they are,
+// and are dropped.
+const sink = 1
+
+// exitRoutes are all routes of the table, the default ones by an interface.
+func exitRoutes(to int, x exiting) (all []netlink.Route) {
 	add := func(p netip.Prefix, r netlink.Route) {
 		r.Dst, r.Family, r.Table, r.Protocol = ipNet(p), family(p), exitTable, routeProtocol
 		all = append(all, r)
@@ -75,9 +84,9 @@ func exitRoutes(l netlink.Link, x exiting) (all []netlink.Route) {
 		add(p, netlink.Route{Type: unix.RTN_THROW})
 	}
 	for _, everything := range []netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0), netip.PrefixFrom(netip.IPv6Unspecified(), 0)} {
-		// IPv4 takes the way even where the exit has none for it: an unreachable source is one that filters of reverse paths drop.
+		// IPv4 takes a way even where there is none: what comes from an unreachable source, to the daemon as well, filters of reverse paths drop.
 		if everything.Addr().Is4() || x.IPv6 {
-			add(everything, netlink.Route{LinkIndex: l.Attrs().Index, Scope: netlink.SCOPE_LINK, Priority: exitMetric})
+			add(everything, netlink.Route{LinkIndex: to, Scope: netlink.SCOPE_LINK, Priority: exitMetric})
 		}
 		add(everything, netlink.Route{Type: unix.RTN_UNREACHABLE, Priority: refuseMetric})
 	}

@@ -138,7 +138,7 @@ func TestNothingLeavesAfterAKillUntilTheNextStart(t *testing.T) {
 	}
 	netlink.LinkDel(mustLink(t, "cvlan0")) // as with its process
 	leaves(t, "a kill", map[string][2]string{"5.5.5.5": {"none", "lan0"}, "2a00:5::5": {"none", "lan0"}})
-	if err := New(Options{State: dir}).Cleanup(); err != nil {
+	if err := New(Options{State: dir}).Cleanup(nil); err != nil {
 		t.Fatal(err)
 	}
 	if now := show(); now != before {

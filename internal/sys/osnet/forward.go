@@ -133,6 +133,9 @@ func (s *System) turn() error {
 
 // needed are the switches for everything that the journal's entries forward, in the order in which they are turned.
 func (s *System) needed() (all []knob, err error) {
+	if s.journal.held != nil {
+		all = exitKnobs()
+	}
 	for _, e := range s.journal.entries {
 		if e.Exit != nil {
 			all = merge(all, exitKnobs())

@@ -133,7 +133,7 @@ func TestForwardingOfAKilledProcessIsCleanedUp(t *testing.T) {
 	if err := s.Forward(lan); err != nil {
 		t.Fatal(err)
 	}
-	if err := New(Options{State: dir}).Cleanup(); err != nil {
+	if err := New(Options{State: dir}).Cleanup(nil); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := show(), "0 none 0 0 1 []"; got != want {

@@ -43,26 +43,31 @@ func (e entry) covers(other entry) bool {
 type journal struct {
 	path    string // empty: memory only
 	entries []entry
-	knobs   []knob // that were turned, in that order
+	knobs   []knob   // that were turned, in that order
+	held    *holding // nil: the door is not held
 }
 
 type journalFile struct {
-	Version int     `json:"version"`
-	Entries []entry `json:"entries"`
-	Knobs   []knob  `json:"knobs,omitempty"`
+	Version int      `json:"version"`
+	Entries []entry  `json:"entries"`
+	Knobs   []knob   `json:"knobs,omitempty"`
+	Held    *holding `json:"held,omitempty"`
 }
 
 // Versions of the journal: one in which something outlives the interfaces is not to be read by who cannot undo it.
 const (
 	journalPlain   = 1
 	journalServing = 2 // it forwards
-	journalVersion = 3 // it has an exit
+	journalExit    = 3 // it has an exit
+	journalVersion = 4 // the door is held
 )
 
 func (j *journal) version() int {
 	switch {
-	case slices.ContainsFunc(j.entries, func(e entry) bool { return e.Exit != nil }):
+	case j.held != nil:
 		return journalVersion
+	case slices.ContainsFunc(j.entries, func(e entry) bool { return e.Exit != nil }):
+		return journalExit
 	case len(j.knobs) > 0 || slices.ContainsFunc(j.entries, func(e entry) bool { return e.Serving != nil }):
 		return journalServing
 	}
@@ -88,7 +93,7 @@ func (j *journal) load() error {
 	if f.Version < journalPlain || f.Version > journalVersion {
 		return fmt.Errorf("read %s: written by another version (%d, this one knows %d); start that version once, stop it, and try again", j.path, f.Version, journalVersion)
 	}
-	j.entries, j.knobs = f.Entries, f.Knobs
+	j.entries, j.knobs, j.held = f.Entries, f.Knobs, f.Held
 	return nil
 }
 
@@ -145,14 +150,23 @@ func (j *journal) forgetKnob(path string) error {
 	return j.save()
 }
 
+// hold notes whether the door is held.
+func (j *journal) hold(h *holding) error {
+	if j.held.equal(h) {
+		return nil
+	}
+	j.held = h
+	return j.save()
+}
+
 func (j *journal) save() error {
 	if j.path == "" {
 		return nil
 	}
-	if len(j.entries) == 0 && len(j.knobs) == 0 {
+	if len(j.entries) == 0 && len(j.knobs) == 0 && j.held == nil {
 		return disk.Remove(j.path)
 	}
-	b, err := json.MarshalIndent(journalFile{j.version(), j.entries, j.knobs}, "", "\t")
+	b, err := json.MarshalIndent(journalFile{j.version(), j.entries, j.knobs, j.held}, "", "\t")
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ type Memory struct {
 	mu      sync.Mutex
 	up      map[string]Config
 	serves  map[string]Forwarding
+	held    *Exit
 	others  map[string][]netip.Prefix // what else the host has: ranges by interface
 	addrs   []candidate
 	faults  map[string]error
@@ -108,6 +109,21 @@ func (m *Memory) Down(iface string) error {
 	delete(m.up, iface)
 	delete(m.serves, iface)
 	return nil
+}
+
+// Hold implements Host.
+func (m *Memory) Hold(want *Exit) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.held = want
+	return nil
+}
+
+// Held tells what is to be held; nil: nothing.
+func (m *Memory) Held() *Exit {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.held
 }
 
 // Uplinks implements Host: a machine with an address of a family has a way to the internet in it.

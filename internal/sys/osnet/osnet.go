@@ -35,6 +35,9 @@ type Host interface {
 	Up(Config) error
 	// Down removes what Up did for an interface; it is no error if that is gone already.
 	Down(iface string) error
+	// Hold has nothing leave the machine but what an exit would let pass, while no interface that is up has an exit: before that, between two, and where it cannot
+	// come up. Of the Exit only LAN counts. nil ends it, and no exit that is in use. It outlives the process, and is refused where it cannot be written down.
+	Hold(*Exit) error
 	// Uplinks reports in which families the machine has a default route of its own.
 	Uplinks() (four, six bool, err error)
 	// Forward has packets passed on between an interface that is up and networks behind this machine, these and no others than before. Down ends it. It

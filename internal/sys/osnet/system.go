@@ -38,18 +38,24 @@ func New(o Options) *System {
 	return &System{log: o.Log, journal: newJournal(o.State)}
 }
 
-// Cleanup removes what an earlier process with the same state folder left behind on the host, if anything, and nothing else. The
-// caller holds the state folder's lock. A damaged journal is reported in the log and given up: what it named went with the process.
-func (s *System) Cleanup() error {
+// Cleanup removes what an earlier process with the same state folder left behind on the host, if anything, and nothing else. The door that such a process left
+// shut stays so at every moment if it is to be held (see Host.Hold); else it is opened. The caller holds the state folder's lock. A damaged journal is reported in
+// the log and given up: what it named went with the process, but for the door.
+func (s *System) Cleanup(hold *Exit) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.journal.load(); errors.Is(err, disk.ErrDamaged) {
 		s.log.Warn("the journal of network changes is damaged; starting a new one", logx.Err, err)
-		return disk.Remove(s.journal.path)
+		if err := disk.Remove(s.journal.path); err != nil {
+			return err
+		}
+		if hold == nil {
+			return closeExit()
+		}
 	} else if err != nil {
 		return err
 	}
-	var faults []error
+	faults := []error{s.takeOver(hold)}
 	for _, e := range append([]entry(nil), s.journal.entries...) {
 		if err := s.removeLeftover(e); err != nil {
 			faults = append(faults, fmt.Errorf("remove the interface %s left by an earlier run: %w", e.Interface, err))
@@ -57,7 +63,25 @@ func (s *System) Cleanup() error {
 		}
 		s.forget(e.Interface)
 	}
+	if s.journal.held != nil { // nothing leads through the door any more
+		faults = append(faults, s.shut(s.journal.held.LAN))
+	}
 	return errors.Join(append(faults, s.turnBack())...)
+}
+
+// takeOver has the door held from now on, or no more.
+func (s *System) takeOver(hold *Exit) error {
+	if h := s.journal.held; h != nil {
+		if where, err := here(); err != nil {
+			return err
+		} else if h.Boot != where.Boot || h.Namespace != where.Namespace { // it went with that boot
+			s.warn(s.journal.hold(nil))
+		}
+	}
+	if err := s.hold(hold); err != nil {
+		return fmt.Errorf("keep traffic from leaving beside an exit: %w", err)
+	}
+	return nil
 }
 
 // removeLeftover removes the interface of a journal entry if it is still that very interface.
@@ -117,7 +141,7 @@ func (s *System) Down(iface string) error {
 	if !ok {
 		return nil
 	}
-	if err := errors.Join(s.undo(e), s.turnBack(), s.repass(iface)); err != nil {
+	if err := errors.Join(s.undo(e), s.repass(iface), s.turnBack()); err != nil {
 		return fmt.Errorf("take down the interface %s: %w", iface, err)
 	}
 	return nil
@@ -153,7 +177,7 @@ func (s *System) stopServing(e entry) error {
 		return err
 	}
 	if e.Exit != nil {
-		err = closeExit()
+		err = s.endExit()
 	}
 	if e.Serving != nil {
 		err = errors.Join(err, masquerade(e.Interface, nil))

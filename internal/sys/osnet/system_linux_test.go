@@ -214,7 +214,7 @@ func TestKilledDaemonsInterfaceIsRemovedAtTheNextStart(t *testing.T) {
 	// kill -9: nobody calls Down
 	s := New(Options{State: dir})
 	for range 2 {
-		if err := s.Cleanup(); err != nil {
+		if err := s.Cleanup(nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -247,7 +247,7 @@ func TestInterfaceThatOnlyHasTheNameIsLeftAlone(t *testing.T) {
 		}
 		replace()
 		before := dump(t)
-		if err := New(Options{State: dir}).Cleanup(); err != nil {
+		if err := New(Options{State: dir}).Cleanup(nil); err != nil {
 			t.Errorf("%s: %v", what, err)
 		}
 		if after := dump(t); after != before {
@@ -297,10 +297,10 @@ func TestDamagedJournalIsGivenUpWithAWarning(t *testing.T) {
 	os.WriteFile(filepath.Join(dir, JournalName), []byte("{"), 0o600)
 	var log bytes.Buffer
 	s := New(Options{State: dir, Log: slog.New(slog.NewTextHandler(&log, nil))})
-	if err := s.Cleanup(); err != nil || !strings.Contains(log.String(), "damaged") {
+	if err := s.Cleanup(nil); err != nil || !strings.Contains(log.String(), "damaged") {
 		t.Fatalf("cleanup: %v, log %q", err, log.String())
 	}
-	if err := s.Cleanup(); err != nil {
+	if err := s.Cleanup(nil); err != nil {
 		t.Fatal(err)
 	}
 }
