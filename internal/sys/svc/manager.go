@@ -24,6 +24,8 @@ type Manager struct {
 	Dir string // where units of this machine's administrator are
 	// Run runs systemctl and returns what it prints.
 	Run func(ctx context.Context, args ...string) (string, error)
+	// Cleanup has the service's program take back what it may have left on the host when it was killed; nil: nobody does.
+	Cleanup func(ctx context.Context, program string) error
 }
 
 // State is how the service is.
@@ -47,7 +49,17 @@ func Find() (*Manager, error) {
 	if comm, err := os.ReadFile("/proc/1/comm"); err == nil && strings.TrimSpace(string(comm)) != "systemd" {
 		return nil, ErrUnavailable // a container with the folders of one
 	}
-	return &Manager{Dir: "/etc/systemd/system", Run: systemctl}, nil
+	return &Manager{Dir: "/etc/systemd/system", Run: systemctl, Cleanup: cleanup}, nil
+}
+
+func cleanup(ctx context.Context, program string) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	said, err := exec.CommandContext(ctx, program, "--cleanup").CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%s --cleanup: %w: %.300s", program, err, bytes.TrimSpace(said))
+	}
+	return nil
 }
 
 func systemctl(ctx context.Context, args ...string) (string, error) {
@@ -112,7 +124,8 @@ func replace(path, text string) error {
 	return err
 }
 
-// Uninstall stops the service and takes its unit away. The daemon's state stays. What is not there is no error.
+// Uninstall stops the service, takes its unit away, and then what a daemon that was killed, and not started again, has left on the host. The daemon's state stays.
+// What is not there is no error.
 func (m *Manager) Uninstall(ctx context.Context) error {
 	was, err := os.ReadFile(m.path())
 	switch {
@@ -130,7 +143,11 @@ func (m *Manager) Uninstall(ctx context.Context) error {
 		return err
 	}
 	_, err = m.Run(ctx, "daemon-reload")
-	return err
+	program := programOf(string(was))
+	if _, gone := os.Stat(program); m.Cleanup == nil || gone != nil {
+		return err
+	}
+	return errors.Join(err, m.Cleanup(ctx, program))
 }
 
 // State asks how the service is.

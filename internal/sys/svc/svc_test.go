@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -83,6 +84,38 @@ func TestAPathIsQuotedAsSystemdReadsIt(t *testing.T) {
 		if !strings.Contains(Unit(path), want) {
 			t.Errorf("%s: no %q", path, want)
 		}
+	}
+	for _, path := range []string{"/usr/sbin/cvland", "/a b/50%$x", `/a "b" \c/d`, "/100%%/$$"} {
+		if got := programOf(mark + Unit(path)); got != path {
+			t.Errorf("%s is read as %s", path, got)
+		}
+	}
+}
+
+// Who takes the service away while its daemon is dead is not left with what that had no time to take back.
+func TestUninstallCleansUpAfterAKilledDaemon(t *testing.T) {
+	m, asked, _ := manager(t)
+	var cleaned []string
+	m.Cleanup = func(_ context.Context, program string) error {
+		cleaned = append(cleaned, program+" after "+asked())
+		return nil
+	}
+	program := filepath.Join(t.TempDir(), "cvland")
+	if err := os.WriteFile(program, nil, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Install(t.Context(), program); err != nil {
+		t.Fatal(err)
+	}
+	asked()
+	if err := m.Uninstall(t.Context()); err != nil || !slices.Equal(cleaned, []string{program + " after disable daemon-reload"}) {
+		t.Errorf("%v, %q", err, cleaned)
+	}
+	if err := m.Install(t.Context(), program+"-gone"); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Uninstall(t.Context()); err != nil || len(cleaned) != 1 {
+		t.Errorf("a program that is gone: %v, %q", err, cleaned)
 	}
 }
 

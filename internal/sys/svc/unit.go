@@ -86,3 +86,13 @@ func quoted(path string) string {
 	}
 	return `"` + text + `"`
 }
+
+// programOf is the program that a unit of ours runs.
+func programOf(unit string) string {
+	_, rest, _ := strings.Cut(unit, "\nExecStart=")
+	line, _, _ := strings.Cut(rest, "\n")
+	if inner, ok := strings.CutPrefix(line, `"`); ok {
+		line = strings.TrimSuffix(inner, `"`)
+	}
+	return strings.NewReplacer("%%", "%", "$$", "$", `\\`, `\`, `\"`, `"`).Replace(line)
+}
