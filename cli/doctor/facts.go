@@ -36,6 +36,7 @@ type HostFacts struct {
 	NoNetAdmin bool           `json:"no_net_admin"`   // even root may not make interfaces: a container
 	Interfaces map[string]int `json:"interfaces"`     // MTU by name; nil: not known
 	Routes     []Route        `json:"routes"`
+	Rules      []Rule         `json:"rules,omitempty"`   // of routing, that programs have added
 	Forward    []Chain        `json:"forward,omitempty"` // what drops packets that the machine passes on, unless one of its rules accepts them; empty where this user may not look
 	Buffers    int            `json:"buffers"`           // bytes that a socket may have at most: the lesser of both directions; 0: not known
 }

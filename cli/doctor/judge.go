@@ -75,6 +75,10 @@ func (j *judge) down() {
 	default:
 		f.Hint = "run it as a service: sudo cvlan service install\nor in a terminal: sudo " + h.Program
 	}
+	if h.shut() {
+		f.Why += "; it has left the door shut, so that nothing leaves beside the exit that was in use"
+		f.Hint += "\nto open it without the daemon: sudo cvland --cleanup"
+	}
 	j.add(f)
 }
 

@@ -83,6 +83,21 @@ var ills = []struct {
 	{"the interface is gone", "interface-gone", "", Error, func(f *Facts) { delete(f.Host.Interfaces, "cvlan0") }},
 	{"somebody changed the MTU", "mtu-changed", "ip link set dev cvlan0 mtu 1380", Warning, func(f *Facts) { f.Host.Interfaces["cvlan0"] = 9000 }},
 	{"another VPN takes the packets", "route-taken", "", Error, func(f *Facts) { f.Host.Routes[0].From = netip.MustParseAddr("192.0.2.1") }},
+	{"another VPN comes before the exit", "exit-and-vpn", "", Warning, func(f *Facts) {
+		f.Status.Networks[0].Exit = &local.Exit{Node: "gate", State: local.ExitInUse}
+		f.Host.Rules = []Rule{{Priority: 110, Table: "7120", Mark: 0x1bd00}, {Priority: exitRule, Table: exitTable, Mark: 0xc0}}
+	}},
+	{"another VPN comes after the exit", "exit-and-vpn", "", Warning, func(f *Facts) {
+		f.Status.Networks[0].Exit = &local.Exit{Node: "gate", State: local.ExitInUse}
+		f.Host.Rules = []Rule{{Priority: exitRule, Table: exitTable, Mark: 0xc0}, {Priority: 32765, Table: "51820", Mark: 51820}}
+	}},
+	{"Tailscale has the range", "tailscale-drops", "", Warning, func(f *Facts) {
+		f.Status.Networks[0].Ranges = []netip.Prefix{netip.MustParsePrefix("100.64.7.0/24")}
+		f.Host.Rules = []Rule{{Priority: 5210, Table: "main", Mark: 0x80000}, {Priority: 5270, Table: "52"}}
+	}},
+	{"a killed daemon's door is shut", "daemon-down", "systemctl start cvland", Error, func(f *Facts) {
+		f.Silence, f.Host.Unit, f.Host.Rules = local.ErrNoDaemon, "inactive", []Rule{{Priority: exitRule, Table: exitTable, Mark: 0xc0}}
+	}},
 	{"the route is gone", "route-taken", "", Error, func(f *Facts) { f.Host.Routes[0].From = netip.Addr{} }},
 	{"there are no rules", "no-rules", "", Error, func(f *Facts) { f.Status.Networks[0].Policy.Version = 0 }},
 	{"the network is closed", "network-closed", "", Note, func(f *Facts) { f.Status.Networks[0].Closed, f.Status.Networks[0].Peers = true, nil }},
@@ -155,7 +170,7 @@ func TestTheGuideKnowsEveryFinding(t *testing.T) {
 		t.Fatal(err)
 	}
 	var sources []string
-	for _, glob := range []string{"*.go", "../../internal/node/session/*.go", "../../internal/node/engine/*.go", "../../daemon/show.go"} {
+	for _, glob := range []string{"*.go", "../../internal/node/session/*.go", "../../internal/node/engine/*.go", "../../daemon/show.go", "../../daemon/exits.go"} {
 		all, _ := filepath.Glob(glob)
 		sources = append(sources, all...)
 	}

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -37,7 +38,9 @@ func (j *judge) networks() {
 			j.peers(n)
 			j.policy(n)
 			j.passes(n)
+			j.dropped(n)
 		}
+		j.beside(n)
 		j.certificate(n)
 		j.company(n)
 		for k := before; k < len(j.found); k++ {
@@ -111,7 +114,7 @@ func (j *judge) routed(n *local.Network) {
 			continue
 		}
 		f := Finding{Code: "route-taken", Severity: Error, What: fmt.Sprintf("packets to %s leave from %s instead of %s", r.To, r.From, n.Interface),
-			Why: "another route or rule of this machine comes first; another VPN's, perhaps", Hint: fmt.Sprintf("see which: ip route get %s", r.To)}
+			Why: "another route or rule of this machine comes first; " + cmp.Or(j.Host.others(), "another VPN's, perhaps"), Hint: fmt.Sprintf("see which: ip route get %s", r.To)}
 		if !r.From.IsValid() {
 			f.What, f.Why = fmt.Sprintf("this machine has no route to %s", r.To), "somebody removed it, or the address family is switched off"
 		}

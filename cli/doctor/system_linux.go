@@ -22,6 +22,7 @@ func special(ctx context.Context, h *HostFacts) {
 			}
 		}
 	}
+	h.Rules = routingRules(ctx)
 	h.TUN = tunTrouble(h.Root)
 	h.NoNetAdmin = h.Root && !mayMakeInterfaces()
 	if h.Root {
