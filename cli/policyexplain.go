@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"net/netip"
 	"strings"
 	"time"
 
@@ -82,6 +83,11 @@ func (o *policyTalk) printAnswers(a *admin.PolicyAnswers) {
 		for line := range strings.Lines(rest) {
 			o.IO.Out.Write([]byte("  " + iox.Clean(strings.TrimRight(line, "\n")) + "\n"))
 		}
+		for _, p := range []*admin.PolicyParty{&e.Src, &e.Dst} {
+			if p.Address.IsValid() && p.Node.IsZero() {
+				o.IO.Printf("  but nobody leads to %s: no machine's route or exit to it is approved; see which are offered: cvlan admin route list", p.Address)
+			}
+		}
 	}
 	if a.More > 0 {
 		o.IO.Notef("and %s more", count(a.More, "pair"))
@@ -99,6 +105,8 @@ func party(p *admin.PolicyParty) string {
 	}
 	of = append(of, p.Tags...)
 	switch {
+	case p.Address.IsValid() && p.Name != "" && internet(p.Address):
+		return p.Address.String() + " through " + p.Name
 	case p.Address.IsValid() && p.Name != "":
 		return p.Address.String() + " behind " + p.Name
 	case p.Address.IsValid():
@@ -111,4 +119,9 @@ func party(p *admin.PolicyParty) string {
 		return p.Name
 	}
 	return p.Name + " (" + strings.Join(of, ", ") + ")"
+}
+
+// internet reports whether an address is one that exits lead to: none of a private network.
+func internet(a netip.Addr) bool {
+	return a.IsGlobalUnicast() && !a.IsPrivate() && !sharedSpace.Contains(a)
 }
