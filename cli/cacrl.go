@@ -45,10 +45,14 @@ func (o *caCRLOptions) run(w *work, _ []string) error {
 		return w.list("crls", r.Body.Items, nil)
 	}
 	var text string
+	written, left := 0, 0
 	for i, l := range r.Body.Items {
-		if i == 0 || o.all {
-			text += l.PEM
+		if i > 0 && !o.all {
+			left += l.Entries
+			continue
 		}
+		text += l.PEM
+		written += l.Entries
 	}
 	body := onlyPEM(text)
 	if len(body) == 0 {
@@ -61,13 +65,19 @@ func (o *caCRLOptions) run(w *work, _ []string) error {
 			return &iox.Error{Exit: iox.Usage, What: "get the revocation list", Why: "DER is not for terminals", Hint: "name a file: --out FILE"}
 		}
 	}
-	if err := w.putOut(o.file, true, body); err != nil || o.file == "" || o.file == "-" {
+	if err := w.putOut(o.file, true, body); err != nil {
 		return err
+	}
+	if left > 0 { // such as one that was revoked while another key takes over
+		w.IO.Notef("The lists of authorities that were replaced have %s more: cvlan admin ca crl --all", count(left, "certificate"))
+	}
+	if o.file == "" || o.file == "-" {
+		return nil
 	}
 	if err := os.Chmod(o.file, 0o644); err != nil { // it is no secret, and the gateway's daemon may not be root
 		return readFault("write", o.file, err)
 	}
 	newest := r.Body.Items[0]
-	w.IO.Printf("The list is in %s: %s, in force until %s", o.file, count(newest.Entries, "certificate"), newest.NextUpdate.UTC().Format(time.DateOnly))
+	w.IO.Printf("The list is in %s: %s, in force until %s", o.file, count(written, "certificate"), newest.NextUpdate.UTC().Format(time.DateOnly))
 	return nil
 }
