@@ -181,13 +181,17 @@ func (c *carrier) serveStream(r io.Reader) error {
 		if err != nil {
 			return err
 		}
-		b := readers.Get().(*[readSize]byte)
-		err = c.burst(r, b, copy(b[:], first[:n]))
-		readers.Put(b)
-		if err != nil {
+		if err := c.rush(r, first[:n]); err != nil {
 			return err
 		}
 	}
+}
+
+// rush handles what has been read, and what has come behind it.
+func (c *carrier) rush(r io.Reader, first []byte) error {
+	b := readers.Get().(*[readSize]byte)
+	defer readers.Put(b)
+	return c.burst(r, b, copy(b[:], first))
 }
 
 // burst handles frames until nothing is left of what has been read; b[:n] has.

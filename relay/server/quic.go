@@ -44,15 +44,13 @@ func (s *Server) AttendQUIC(ctx context.Context, conn *quic.Conn) {
 		leave()
 		return
 	}
+	s.carried.Go(func() { c.awaitStream(str) })
 	s.carried.Go(func() {
-		c.serveStream(str)
-		c.cut()
-	})
-	s.carried.Go(func() {
-		defer leave()
-		c.serveDatagrams(conn)
-		c.cut()
-		s.forget(c)
+		c.awaitDatagrams(conn, func() {
+			defer leave()
+			c.cut()
+			s.forget(c)
+		})
 	})
 }
 
@@ -119,15 +117,35 @@ var noWait = func() context.Context {
 	return ctx
 }()
 
-// serveDatagrams reads frames until the connection ends.
-func (c *carrier) serveDatagrams(conn *quic.Conn) {
-	for {
-		b, err := conn.ReceiveDatagram(conn.Context())
-		if err != nil {
+// awaitDatagrams waits for a datagram and has another goroutine handle it, whose place a new one takes then: a stack that has grown stays so, and handling takes
+// twice what waiting does. end is called when the connection has ended.
+func (c *carrier) awaitDatagrams(conn *quic.Conn, end func()) {
+	b, err := conn.ReceiveDatagram(conn.Context())
+	if err != nil {
+		end()
+		return
+	}
+	c.s.carried.Go(func() {
+		c.gather(conn, b)
+		c.s.carried.Go(func() { c.awaitDatagrams(conn, end) })
+	})
+}
+
+// awaitStream does so for the stream, and cuts the connection.
+func (c *carrier) awaitStream(str *quic.Stream) {
+	var first [glance]byte
+	n, err := str.Read(first[:])
+	if err != nil {
+		c.cut()
+		return
+	}
+	c.s.carried.Go(func() {
+		if err := c.rush(str, first[:n]); err != nil {
+			c.cut()
 			return
 		}
-		c.gather(conn, b)
-	}
+		c.s.carried.Go(func() { c.awaitStream(str) })
+	})
 }
 
 // gather handles a datagram and those that have come behind it.

@@ -10,12 +10,14 @@ import (
 func isQUIC(first byte) bool { return first&0xc0 != 0 }
 
 // divert puts the handler between the socket and quic-go, without a copy or a queue: quic-go's own way for other packets has both. A real
-// socket without a handler is left alone.
-func divert(c net.PacketConn, other Other) net.PacketConn {
+// socket without a handler is left alone, or gathers what is written.
+func divert(c net.PacketConn, other Other, gathers bool) net.PacketConn {
 	u, real := c.(*net.UDPConn)
 	switch {
 	case !real:
 		return &diverter{c, other}
+	case other == nil && gathers:
+		return gathered(u)
 	case other == nil:
 		return c
 	}

@@ -35,7 +35,7 @@ type Config struct {
 	// Admit is asked before any work is done for a new connection; an error refuses it. proven says whether the source address is its
 	// sender's for sure. release is called once, when the handshake has ended, well or not. nil: all are admitted.
 	Admit func(from netip.AddrPort, proven bool) (release func(), err error)
-	// Datagrams allows unreliable datagrams (RFC 9221) on the port's connections.
+	// Datagrams allows unreliable datagrams (RFC 9221) on the port's connections. On Linux what they write at about the same time leaves together, if Other is nil.
 	Datagrams bool
 	// Other takes what is not QUIC: datagrams whose first byte has neither of the two top bits set (RFC 9443). A port with much of it has
 	// a socket for each kind (see sock.OpenBeside). nil: such datagrams are dropped.
@@ -65,7 +65,7 @@ func Open(cfg Config) (*Port, error) {
 	}
 	p := &Port{conn: cfg.Conn, datagrams: cfg.Datagrams, Buffers: raiseBuffers(cfg.Conn, cfg.Buffer)}
 	p.transport = &quic.Transport{
-		Conn:                divert(cfg.Conn, cfg.Other),
+		Conn:                divert(cfg.Conn, cfg.Other, cfg.Datagrams),
 		ConnectionIDLength:  connectionIDs,
 		VerifySourceAddress: newRate(cfg.Unproven).exceeded,
 	}
@@ -145,7 +145,11 @@ func (p *Port) WriteTo(b []byte, to netip.AddrPort) error {
 // Close ends everything on the port at once, without a word to the peers: close connections first.
 func (p *Port) Close() error {
 	p.closed.Store(true)
-	return errors.Join(p.transport.Close(), p.conn.Close())
+	err := p.transport.Close()
+	if g, ok := p.transport.Conn.(interface{ end() }); ok {
+		g.end()
+	}
+	return errors.Join(err, p.conn.Close())
 }
 
 // AddrPort returns the address of a UDP endpoint, IPv4 always in its four bytes; invalid if it is not one.
