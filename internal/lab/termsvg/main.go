@@ -50,8 +50,8 @@ func run(in io.Reader, out io.Writer, light bool) error {
 		return err
 	}
 	w, h := float64(wide)*cellWidth+2*rim, high*cellHeight+2*rim
-	_, err := fmt.Fprintf(out, `<svg xmlns="http://www.w3.org/2000/svg" width="%.0f" height="%d" viewBox="0 0 %.0f %d" font-family="ui-monospace,'DejaVu Sans Mono',Menlo,Consolas,monospace" font-size="%d">`+"\n"+
-		`<rect width="100%%" height="100%%" rx="8" fill="%s"/>`+"\n%s</svg>\n", w, h, w, h, fontSize, back, body.Bytes())
+	_, err := fmt.Fprintf(out, `<svg xmlns="http://www.w3.org/2000/svg" width="%.0f" height="%d" viewBox="0 0 %.0f %d" font-family="ui-monospace,'DejaVu Sans Mono',Menlo,Consolas,monospace" font-size="%d" shape-rendering="crispEdges">`+"\n"+
+		`<rect width="100%%" height="100%%" rx="8" fill="%s" shape-rendering="auto"/>`+"\n%s</svg>\n", w, h, w, h, fontSize, back, body.Bytes())
 	return err
 }
 
