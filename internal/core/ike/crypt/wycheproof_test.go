@@ -49,8 +49,8 @@ func judges() map[string]judge {
 		"ecdh_secp256r1_ecpoint":       agreed(curve{ecdh.P256(), 1}),
 		"ecdh_secp384r1_ecpoint":       agreed(curve{ecdh.P384(), 1}),
 		"ecdh_secp521r1_ecpoint":       agreed(curve{ecdh.P521(), 1}),
-		"mlkem_768":                    decapsulated768,
-		"mlkem_1024":                   decapsulated1024,
+		"mlkem_768":                    decapsulated(mlkem.NewDecapsulationKey768),
+		"mlkem_1024":                   decapsulated(mlkem.NewDecapsulationKey1024),
 		"mlkem_768_encaps":             encapsulated(kem768{}),
 		"mlkem_1024_encaps":            encapsulated(kem1024{}),
 		"chacha20_poly1305":            sealedByChaCha,
@@ -158,23 +158,16 @@ func agreed(c curve) judge {
 	}
 }
 
-// decapsulated768 judges answers: seed of the key, answer, secret.
-func decapsulated768(_ *testing.T, p [][]byte) bool {
-	key, err := mlkem.NewDecapsulationKey768(p[0])
-	if err != nil {
-		return false
+// decapsulated judges answers: seed of the key, answer, secret.
+func decapsulated[K interface{ Decapsulate([]byte) ([]byte, error) }](parse func(seed []byte) (K, error)) judge {
+	return func(_ *testing.T, p [][]byte) bool {
+		key, err := parse(p[0])
+		if err != nil {
+			return false
+		}
+		shared, err := kemOffer{decapsulate: key.Decapsulate}.Finish(p[1])
+		return err == nil && bytes.Equal(shared, p[2])
 	}
-	shared, err := kemOffer{key.EncapsulationKey().Bytes(), key.Decapsulate}.Finish(p[1])
-	return err == nil && bytes.Equal(shared, p[2])
-}
-
-func decapsulated1024(_ *testing.T, p [][]byte) bool {
-	key, err := mlkem.NewDecapsulationKey1024(p[0])
-	if err != nil {
-		return false
-	}
-	shared, err := kemOffer{key.EncapsulationKey().Bytes(), key.Decapsulate}.Finish(p[1])
-	return err == nil && bytes.Equal(shared, p[2])
 }
 
 // encapsulated judges offers.
