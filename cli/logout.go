@@ -59,11 +59,7 @@ func (o *logoutOptions) run(ctx context.Context) error {
 	var failed error
 	for _, n := range which {
 		left, err := o.client.Logout(ctx, local.LogoutRequest{Network: n, Local: o.local})
-		if errors.Is(err, local.ErrLate) {
-			err = &iox.Error{Exit: iox.Timeout, What: "leave a network", Why: "the controller did not answer the daemon within --timeout", Err: err,
-				Hint: "the daemon goes on without you, and deletes the keys here in any case; see: cvlan status"}
-		}
-		if failed = err; err != nil {
+		if failed = impatient(err); failed != nil {
 			break
 		}
 		l.Networks = append(l.Networks, left)
@@ -73,6 +69,15 @@ func (o *logoutOptions) run(ctx context.Context) error {
 		return failed
 	}
 	return errors.Join(o.out.Write(o.IO, l, func() { o.print(l.Networks) }), failed)
+}
+
+// impatient says for whom the daemon waits if that took too long, and that it goes on.
+func impatient(err error) error {
+	if !errors.Is(err, local.ErrLate) {
+		return err
+	}
+	return &iox.Error{Exit: iox.Timeout, What: "leave a network", Why: "the controller did not answer the daemon within --timeout", Err: err,
+		Hint: "the daemon goes on without you, and deletes the keys here in any case; see: cvlan status"}
 }
 
 // consider returns the networks to leave, and makes sure that the person means all that would be.
