@@ -227,7 +227,7 @@ func ikeEvent(network string, names map[key.WGPublic]named, e *engine.IKEEvent) 
 	}
 	if e.Child.In != 0 {
 		out.SPI = esp.SPI(e.Child.In).String() // as sas shows it
-		if e.Child.Encryption.ID != 0 { // of one that ends only its number is told
+		if e.Child.Encryption.ID != 0 {        // of one that ends only its number is told
 			out.Cipher = e.Child.Encryption.String()
 		}
 	}

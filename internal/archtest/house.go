@@ -56,11 +56,11 @@ var edges = map[string]string{
 	"internal/sys/sock -> internal/sys/mark":    "every socket of the daemon bears it",
 	"internal/sys/stream -> internal/sys/mark":  "every socket of the daemon bears it",
 	"internal/sys/xfrm -> internal/sys/mark":    "what the kernel seals bears it",
-	"cli -> tui":              "cvlan tui starts it",
-	"cli -> internal/sys/svc": "cvlan service makes the daemon a service",
-	"cli -> policy/acl":       "cvlan policy check reads a document without a controller",
-	"cli -> policy/explain":   "cvlan policy test runs its tests without a controller",
-	"cli -> policy/migrate":   "cvlan policy import reads what other products write",
+	"cli -> tui":                                "cvlan tui starts it",
+	"cli -> internal/sys/svc":                   "cvlan service makes the daemon a service",
+	"cli -> policy/acl":                         "cvlan policy check reads a document without a controller",
+	"cli -> policy/explain":                     "cvlan policy test runs its tests without a controller",
+	"cli -> policy/migrate":                     "cvlan policy import reads what other products write",
 }
 
 // faceFloors are the floors that a face may import: it knows only the two doors and base.
