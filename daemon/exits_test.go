@@ -29,8 +29,9 @@ func TestTheDoorIsHeldAsLongAsAnExitIsWanted(t *testing.T) {
 	m := newMachine(t, office)
 	began := make(chan *osnet.Exit, 2) // what each start began with
 	m.cfg.Cleanup = func(hold *osnet.Exit) error {
+		err := m.host.Hold(hold)
 		began <- hold
-		return m.host.Hold(hold)
+		return err
 	}
 	c := m.start()
 	m.up(c, local.UpRequest{JoinKey: office.key(1)})
