@@ -16,6 +16,7 @@ const Name = "cvland"
 //   - RuntimeDirectory holds the socket, and stays when the daemon restarts: programs that watch find it again.
 //   - The capabilities: interfaces, routes and large socket buffers; echo requests; ports below 1024 for a relay.
 //   - /etc/resolv.conf: names of networks, where no systemd-resolved is; a file that another program puts in its place later is not ours to write.
+//   - ReadOnlyPaths and no ProtectKernelTunables: who offers a route or an exit switches forwarding on, and an exit's user eases rp_filter, below /proc/sys/net.
 //   - AF_NETLINK: routes and addresses. AF_UNIX: the socket.
 //   - No ProtectProc and no PrivateUsers: the kernel's word about who is at the socket's other end must be true.
 const unit = `[Unit]
@@ -48,7 +49,7 @@ ProtectHostname=yes
 ProtectControlGroups=yes
 ProtectKernelLogs=yes
 ProtectKernelModules=yes
-ProtectKernelTunables=yes
+ReadOnlyPaths=/sys -/proc/sys/kernel -/proc/sys/vm -/proc/sys/fs
 RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
 RestrictNamespaces=yes
 RestrictRealtime=yes
