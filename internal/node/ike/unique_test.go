@@ -43,15 +43,20 @@ func (e *end) wantOneSA() {
 	})
 }
 
+// restarts ends an end and begins it again, without what it had with the other.
+func (e *end) restarts(other *end) {
+	e.Close()
+	e.boot()
+	e.Knows(other.End)
+}
+
 func TestWhoRestartsLeavesNothingBehind(t *testing.T) {
 	for _, first := range []string{"who has restarted", "the other"} {
 		inWorld(t, nil, func(w *world) {
 			w.a.Says(w.b.End, 0, 1)
 			w.Pass(time.Second)
 			w.b.WantHeard(0, 1)
-			w.b.Close()
-			w.b.boot()
-			w.b.Knows(w.a.End)
+			w.b.restarts(w.a)
 			if first == "the other" {
 				for range 60 { // into the void, until the silence is noticed
 					w.a.Says(w.b.End, 0, 1)
@@ -101,9 +106,7 @@ func TestAPeerThatForgotMeanwhileIsFoundAtOnce(t *testing.T) {
 		w.a.Says(w.b.End, 0, 1)
 		w.Pass(time.Minute)
 		w.b.WantHeard(0, 1)
-		w.b.Close()
-		w.b.boot()
-		w.b.Knows(w.a.End)
+		w.b.restarts(w.a)
 		w.a.wakes(w.b)
 		w.Pass(time.Second)
 		w.a.Says(w.b.End, 1, 1)
