@@ -117,8 +117,11 @@ var noWait = func() context.Context {
 	return ctx
 }()
 
-// awaitDatagrams waits for a datagram and has another goroutine handle it, whose place a new one takes then: a stack that has grown stays so, and handling takes
-// twice what waiting does. end is called when the connection has ended.
+// lively is how far apart datagrams may be that one goroutine waits for.
+const lively = time.Second
+
+// awaitDatagrams waits for a datagram and has another goroutine handle it and what follows soon, whose place a new one takes then: a stack that has grown
+// stays so, and handling takes twice what waiting does. end is called when the connection has ended.
 func (c *carrier) awaitDatagrams(conn *quic.Conn, end func()) {
 	b, err := conn.ReceiveDatagram(conn.Context())
 	if err != nil {
@@ -126,6 +129,14 @@ func (c *carrier) awaitDatagrams(conn *quic.Conn, end func()) {
 		return
 	}
 	c.s.carried.Go(func() {
+		for came := time.Now(); time.Since(came) < lively; {
+			came = time.Now()
+			c.gather(conn, b)
+			if b, err = conn.ReceiveDatagram(conn.Context()); err != nil {
+				end()
+				return
+			}
+		}
 		c.gather(conn, b)
 		c.s.carried.Go(func() { c.awaitDatagrams(conn, end) })
 	})
