@@ -51,7 +51,7 @@ func (o *ipsecLogOptions) run(c *cobra.Command) error {
 			}
 		})
 	}
-	return follow(c.Context(), l, o.more, o.tell)
+	return follow(c.Context(), o.IO, l, o.more, o.tell)
 }
 
 // more asks for what has come since.

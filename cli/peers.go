@@ -66,6 +66,9 @@ func newPeersPath(env *Env) *cobra.Command {
 }
 
 func (o *peersPathOptions) run(c *cobra.Command) error {
+	if o.watch {
+		defer o.IO.HoldReader()()
+	}
 	last := ""
 	for {
 		p, err := o.ask(c)

@@ -51,7 +51,7 @@ func (o *policyLogOptions) run(c *cobra.Command) error {
 	if !o.follow {
 		return o.out.Write(o.IO, l, func() { o.print(l) })
 	}
-	return follow(c.Context(), l, o.more, o.tell)
+	return follow(c.Context(), o.IO, l, o.more, o.tell)
 }
 
 // more asks for what has come since.

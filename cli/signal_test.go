@@ -155,6 +155,47 @@ func TestASignalEndsWhatFollows(t *testing.T) {
 	}
 }
 
+// TestNobodyReadsOnEndsWhatFollows: `cvlan status --watch | head -1` ends when head has had enough, not when something happens next.
+func TestNobodyReadsOnEndsWhatFollows(t *testing.T) {
+	d, err := startDaemon(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.stop()
+	d.mu.Lock()
+	d.now = local.Status{Schema: local.Schema, Networks: []local.Network{{Name: "office", ID: "v1", State: local.Up}}}
+	d.path, d.denials = []byte(`{"peer": "db", "path": "direct"}`), []byte(`{"networks": [{"name": "office", "denials": [{"peer": "db"}]}]}`)
+	d.later = []byte(`{"networks": [{"name": "office"}]}`)
+	d.mu.Unlock()
+	for _, line := range []string{"status --watch", "peers path db --watch", "policy log -f"} {
+		p := start(t, line, d.socket)
+		out, err := p.StdoutPipe()
+		if err == nil {
+			err = p.Start()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := out.Read(make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+		out.Close()
+		_ = p.Wait() // the status says how it ended
+		p.brokenPipe(t, line)
+	}
+}
+
+// brokenPipe reports a process that has not ended by a broken pipe, or not silently.
+func (p *process) brokenPipe(t *testing.T, line string) {
+	t.Helper()
+	switch s := p.ProcessState.Sys().(syscall.WaitStatus); {
+	case (!s.Signaled() || s.Signal() != syscall.SIGPIPE) && s.ExitStatus() != 141:
+		t.Errorf("%s: ended with %d, %v, not by a broken pipe", line, s.ExitStatus(), s.Signal())
+	case p.errs.Len() != 0:
+		t.Errorf("%s: it said %q", line, p.errs.String())
+	}
+}
+
 // TestNobodyReadsOnSaysNothing: `cvlan … | head` ends the command without a word once head has had enough.
 func TestNobodyReadsOnSaysNothing(t *testing.T) {
 	for _, line := range []string{"--help", "admin node --help", "version --json", "completion bash"} {
@@ -167,11 +208,6 @@ func TestNobodyReadsOnSaysNothing(t *testing.T) {
 		p.Stdout = w
 		_ = p.Run()
 		w.Close()
-		switch s := p.ProcessState.Sys().(syscall.WaitStatus); {
-		case (!s.Signaled() || s.Signal() != syscall.SIGPIPE) && s.ExitStatus() != 141:
-			t.Errorf("%s: ended with %d, %v, not by a broken pipe", line, s.ExitStatus(), s.Signal())
-		case p.errs.Len() != 0:
-			t.Errorf("%s: it said %q", line, p.errs.String())
-		}
+		p.brokenPipe(t, line)
 	}
 }

@@ -61,6 +61,7 @@ func (o *statusOptions) run(c *cobra.Command) error {
 func (o *statusOptions) follow(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	defer o.IO.HoldReader()()
 	heard := func() bool { return true }
 	if o.timeout > 0 { // it is for the first answer
 		heard = time.AfterFunc(time.Duration(o.timeout), func() { cancel(local.ErrLate) }).Stop
