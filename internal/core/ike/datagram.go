@@ -84,8 +84,8 @@ func (s *sa) request(path Path, raw []byte, out *Out) {
 		return
 	}
 	again := s.expect > 0 && m.ID == s.expect-1
-	if !again && (m.ID != s.expect || s.stage == stageGone || s.opening != nil && s.initiator) {
-		return // the last: a responder that is up before we are asks again
+	if !again && (m.ID != s.expect || s.stage == stageGone || s.session == nil && s.initiator) {
+		return // the last: a responder that is up before we are asks again, and what was hung up is not spoken of any more
 	}
 	sum := sha256.Sum256(raw)
 	if again {
@@ -186,11 +186,15 @@ func (s *sa) response(h msg.Header, path Path, raw []byte, out *Out) {
 	switch {
 	case errors.As(err, &wrong) && s.opening != nil:
 		s.m.hangUp(s, Event{Reason: Unusable, Detail: wrong.Error()}, out)
-	case errors.As(err, &wrong):
+	case errors.As(err, &wrong) && s.session != nil:
 		s.session.down(Event{Reason: Unusable, Detail: wrong.Error()}, out)
+	case errors.As(err, &wrong):
+		s.drop()
 	case err != nil:
 	case s.session != nil:
 		s.session.response(s, in, out)
+	case s.opening == nil:
+		s.unwanted(in, out)
 	case h.Exchange == msg.IKEIntermediate:
 		s.pending = nil
 		s.intermediateResponse(in, out)

@@ -119,7 +119,9 @@ func (t *deleteChild) finish(x *session, _ *sa, _ inbound, out *Out) {
 }
 
 // deleteIKE deletes the IKE SA that it is sent with.
-type deleteIKE struct{}
+type deleteIKE struct {
+	path *Path // where it goes; nil: the session's
+}
 
 func (t *deleteIKE) begin(*session, *Out) (msg.Exchange, []msg.Payload, bool) {
 	return msg.Informational, []msg.Payload{msg.Delete{Protocol: msg.ProtocolIKE}}, true
@@ -127,12 +129,12 @@ func (t *deleteIKE) begin(*session, *Out) (msg.Exchange, []msg.Payload, bool) {
 
 func (t *deleteIKE) finish(_ *session, s *sa, _ inbound, _ *Out) { s.drop() }
 
-// close deletes an IKE SA that others have replaced.
-func (x *session) close(s *sa, out *Out) {
-	s.stage, s.ends = stageClosing, x.m.now.Add(replacedFor)
-	x.m.look(s)
-	t := &deleteIKE{}
-	exchange, ps, _ := t.begin(x, out)
+// close deletes an IKE SA that others have replaced, or that nobody wants. path is where the peer is; nil: where its session is.
+func (s *sa) close(path *Path, out *Out) {
+	s.stage, s.ends = stageClosing, s.m.now.Add(replacedFor)
+	s.m.look(s)
+	t := &deleteIKE{path: path}
+	exchange, ps, _ := t.begin(s.session, out)
 	if err := s.ask(exchange, ps, t, out); err != nil {
 		s.drop()
 	}
@@ -164,7 +166,7 @@ func (x *session) terminate(why Reason, out *Out) {
 			}
 			other.pending.task, other.stage, other.ends = bye, stageClosing, x.m.now.Add(replacedFor)
 		case other == s || other.stage == stageOpen:
-			x.close(other, out)
+			other.close(nil, out)
 		default:
 			other.drop()
 		}
@@ -185,7 +187,7 @@ func (t *goodbye) finish(x *session, s *sa, in inbound, out *Out) {
 		}
 		x.queue, x.later = nil, nil
 	}
-	x.close(s, out)
+	s.close(nil, out)
 }
 
 // probe asks whether the peer lives (§2.4).

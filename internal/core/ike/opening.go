@@ -60,10 +60,17 @@ func (s *sa) allowed(p *Peer) bool {
 	return ok
 }
 
-// hangUp ends an attempt of ours.
+// hangUp ends an attempt of ours. A peer that has our proof may have made a session of it: if only we want it no more, the peer is told as
+// soon as it has answered, because the window is one.
 func (m *Machine) hangUp(s *sa, e Event, out *Out) {
-	o := s.opening
-	s.drop()
+	o, r := s.opening, s.pending
+	if e.Reason == Asked && r != nil && r.exchange == msg.IKEAuth {
+		r.path = &o.path
+		s.stage, s.ends = stageClosing, m.now.Add(replacedFor)
+		m.look(s)
+	} else {
+		s.drop()
+	}
 	if o == nil {
 		return
 	}
@@ -75,6 +82,17 @@ func (m *Machine) hangUp(s *sa, e Event, out *Out) {
 	e.Kind, e.ID, e.Peer, e.Path = EventDown, o.id, o.peer.Name, o.path
 	out.Events = append(out.Events, e)
 	m.notRenewed(o.replaces)
+}
+
+// unwanted takes the answers of a peer whose SA was hung up: to our proof, upon which it is told, and to that.
+func (s *sa) unwanted(in inbound, out *Out) {
+	r := s.pending
+	s.pending = nil
+	if _, taken := msg.First[msg.Auth](in.payloads); !taken {
+		s.drop()
+		return
+	}
+	s.close(r.path, out)
 }
 
 // reject ends what a stranger began. Its last answer can still be repeated.

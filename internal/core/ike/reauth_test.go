@@ -141,6 +141,44 @@ func TestHangingUpEndsARenewalToo(t *testing.T) {
 	}
 }
 
+// Who hangs up may have been taken at its word already: the peer, whose answer nobody waits for any more, is told. So it is if both have.
+func TestAPeerThatHasTakenAProofIsToldOfTheEnd(t *testing.T) {
+	for name, both := range map[string]bool{"one": false, "both": true} {
+		t.Run(name, func(t *testing.T) {
+			w := met(t, 1, nil)
+			a, b := w.side[0], w.side[1]
+			w.watch = func(_ int, data []byte) bool { // no proof is answered
+				h, err := msg.ParseHeader(data)
+				return err != nil || h.Exchange != msg.IKEAuth || !h.Has(msg.Response)
+			}
+			a.renew()
+			if both {
+				b.m.sessions[b.id()].reauthenticate(&b.out)
+				b.flush()
+			}
+			w.run(time.Second)
+			if len(b.up) != 2 || both && len(a.up) != 2 {
+				t.Fatal(w.story())
+			}
+			a.do(func(now mono.Time, _ ID, out *Out) error { return a.m.Terminate(now, sorted(a.up)[0], out) })
+			w.run(100 * time.Millisecond)
+			w.watch = nil
+			w.run(10 * time.Second)
+			for _, s := range w.side {
+				if len(s.up)+len(s.live)+len(s.spis)+len(s.m.sessions) > 0 {
+					t.Errorf("%s still has sessions\n%s", s.name, w.story())
+				}
+			}
+			w.settled()
+			for _, s := range w.side {
+				if len(s.m.sas) > 0 {
+					t.Errorf("%s keeps %d IKE SAs\n%s", s.name, len(s.m.sas), w.story())
+				}
+			}
+		})
+	}
+}
+
 // A peer that has lost everything says so at the first message, and is met again at once; what was lost is not waited for.
 func TestAPeerThatRestartedIsMetAgainAtOnce(t *testing.T) {
 	for who := range 2 {

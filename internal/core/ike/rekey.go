@@ -64,7 +64,7 @@ func (t *rekeyIKE) useless(x *session, s *sa, out *Out) {
 	t.fresh.drop()
 	if t.rival != nil {
 		x.serve(t.rival.sa, out)
-		x.close(s, out)
+		s.close(nil, out)
 	}
 }
 
@@ -76,20 +76,20 @@ func (t *rekeyIKE) made(x *session, s *sa, choice crypt.Choice, n crypt.Nonces, 
 	}
 	x.join(t.fresh)
 	if x.sa == nil { // the session is over
-		x.close(t.fresh, out)
+		t.fresh.close(nil, out)
 		return
 	}
 	if t.rival != nil && lower(lowest(n), t.rival.lowest) { // ours has the lowest nonce: it goes, and the peer deletes the old one
 		x.serve(t.rival.sa, out)
 		s.stage, s.ends = stageReplaced, x.m.now.Add(replacedFor)
-		x.close(t.fresh, out)
+		t.fresh.close(nil, out)
 		return
 	}
 	if t.rival != nil {
 		t.rival.sa.stage, t.rival.sa.ends = stageReplaced, x.m.now.Add(replacedFor)
 	}
 	x.serve(t.fresh, out)
-	x.close(s, out)
+	s.close(nil, out)
 }
 
 // refused follows a refusal.

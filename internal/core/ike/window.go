@@ -12,7 +12,7 @@ type request struct {
 	id        uint32
 	exchange  msg.Exchange
 	datagrams [][]byte
-	path      *Path // where it goes; nil: the session's path of the moment
+	path      *Path // where it goes; nil: the session's path of the moment. With a session it is tried for a while only
 	tries     int
 	sent, due mono.Time
 	task      task // nil while opening
@@ -42,6 +42,8 @@ func (s *sa) ask(x msg.Exchange, ps []msg.Payload, t task, out *Out) error {
 		r.path = &t.path
 	case *move:
 		r.path = t.to
+	case *deleteIKE:
+		r.path = t.path
 	}
 	s.post(r, out)
 	return nil
@@ -68,7 +70,7 @@ func (s *sa) pathOf(r *request) Path {
 // repeat sends the unanswered request again; false: it has been sent often enough.
 func (s *sa) repeat(out *Out) bool {
 	r := s.pending
-	if r.tries == maxTries || r.tries == pathTries && r.path != nil {
+	if r.tries == maxTries || r.tries == pathTries && r.path != nil && s.session != nil {
 		return false
 	}
 	wait := firstRetry
