@@ -13,8 +13,11 @@ import (
 	"unicode/utf8"
 )
 
+// maxMarks is how many marks one character may bear: what people write bears fewer, and a heap of them covers the lines above and below.
+const maxMarks = 4
+
 // Line returns s as one harmless line of at most limit runes: control characters, escape sequences' introducers, direction and
-// other invisible marks and broken UTF-8 become U+FFFD; a longer text ends in "…".
+// other invisible marks, combining ones that have nothing of s to stand on or are too many, and broken UTF-8 become U+FFFD; a longer text ends in "…".
 func Line(s string, limit int) string { return scrub(s, limit, false) }
 
 // Text is Line for texts of several lines: line feeds stay, tabs become a space.
@@ -24,9 +27,11 @@ func scrub(s string, limit int, lines bool) string {
 	if limit <= 0 {
 		return ""
 	}
-	if utf8.RuneCountInString(s) <= limit && !strings.ContainsFunc(s, func(r rune) bool { return harmful(r, lines) }) {
+	look := reading{lines: lines}
+	if utf8.RuneCountInString(s) <= limit && !strings.ContainsFunc(s, look.harmful) {
 		return s
 	}
+	look = reading{lines: lines}
 	var b strings.Builder
 	n := 0
 	for _, r := range s {
@@ -37,13 +42,29 @@ func scrub(s string, limit int, lines bool) string {
 		switch {
 		case lines && r == '\t':
 			r = ' '
-		case harmful(r, lines):
+		case look.harmful(r):
 			r = utf8.RuneError
 		}
 		b.WriteRune(r)
 		n++
 	}
 	return b.String()
+}
+
+// reading is what was read of a text, of which each rune is looked at once, in their order.
+type reading struct {
+	lines  bool // line feeds stay
+	stands bool // there is something on this line that a mark can stand on
+	marks  int  // on the character before
+}
+
+func (t *reading) harmful(r rune) bool {
+	if r >= utf8.RuneSelf && unicode.In(r, unicode.Mn, unicode.Me) {
+		t.marks++
+		return !t.stands || t.marks > maxMarks || harmful(r, t.lines)
+	}
+	t.marks, t.stands = 0, r != '\n'
+	return harmful(r, t.lines)
 }
 
 // JSON returns a document of JSON in which what a terminal would obey stands as an escape: another spelling of the same document. JSON itself
@@ -72,7 +93,7 @@ func harmful(r rune, lines bool) bool {
 	if r < utf8.RuneSelf {
 		return (r < ' ' || r == 0x7f) && !(r == '\n' && lines)
 	}
-	return r == utf8.RuneError || !unicode.IsPrint(r) || unicode.Is(unicode.Variation_Selector, r) || r == '\u115f' || r == '\u1160' || r == '\u3164' || r == '\uffa0'
+	return r == utf8.RuneError || !unicode.IsPrint(r) || unicode.Is(unicode.Variation_Selector, r) || r == '\u2800' || r == '\u115f' || r == '\u1160' || r == '\u3164' || r == '\uffa0'
 }
 
 // Label makes an RFC 1123 host label of s: lower case letters, digits and inner hyphens, at most 63 of them.

@@ -9,15 +9,20 @@ import (
 
 func TestLineDisarmsWhatATerminalWouldObey(t *testing.T) {
 	for in, want := range map[string]string{
-		"web-1":                "web-1",
-		"Zürich büro":          "Zürich büro",
-		"a\x1b[2Jb":            "a\ufffd[2Jb",
-		"a\nb\r":               "a\ufffdb\ufffd",
-		"pay\u202eexe.txt":     "pay\ufffdexe.txt",
-		"zero\u200bwidth":      "zero\ufffdwidth",
-		"c1\u009b31m":          "c1\ufffd31m",
-		"broken\xff":           "broken\ufffd",
-		"longer than the room": "longer th…",
+		"web-1":                                 "web-1",
+		"Zürich büro":                           "Zürich büro",
+		"a\x1b[2Jb":                             "a\ufffd[2Jb",
+		"a\nb\r":                                "a\ufffdb\ufffd",
+		"pay\u202eexe.txt":                      "pay\ufffdexe.txt",
+		"zero\u200bwidth":                       "zero\ufffdwidth",
+		"c1\u009b31m":                           "c1\ufffd31m",
+		"broken\xff":                            "broken\ufffd",
+		"\u0301\u0302name":                      "\ufffd\ufffdname",
+		"tre\u0302\u0301n":                      "tre\u0302\u0301n",
+		"ก็ ":                                   "ก็ ",
+		"\u2800":                                "\ufffd",
+		"e" + strings.Repeat("\u0316", 6) + "x": "e" + strings.Repeat("\u0316", 4) + "\ufffd\ufffdx",
+		"longer than the room":                  "longer th…",
 	} {
 		limit := 100
 		if strings.HasPrefix(in, "longer") {
@@ -26,6 +31,9 @@ func TestLineDisarmsWhatATerminalWouldObey(t *testing.T) {
 		if got := Line(in, limit); got != want {
 			t.Errorf("Line(%q) = %q, want %q", in, got, want)
 		}
+	}
+	if got := Text("e\u0301\n\u0301", 100); got != "e\u0301\n\ufffd" {
+		t.Errorf("Text = %q", got)
 	}
 	if got := Text("a\tb\nc\x07", 100); got != "a b\nc\ufffd" {
 		t.Errorf("Text = %q", got)
@@ -48,6 +56,9 @@ func FuzzLine(f *testing.F) {
 		got := Line(s, limit%1000)
 		if !utf8.ValidString(got) || strings.ContainsAny(got, "\x1b\n\r\x07\u202e") || utf8.RuneCountInString(got) > max(0, limit%1000) {
 			t.Fatalf("Line(%q, %d) = %q", s, limit%1000, got)
+		}
+		if again := Line(got, limit%1000); again != got {
+			t.Fatalf("Line(%q) = %q: what is clean does not stay as it is", got, again)
 		}
 		if l := Label(s); l != "" && !IsLabel(l) {
 			t.Fatalf("Label(%q) = %q is not a label", s, l)
