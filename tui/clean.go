@@ -23,6 +23,14 @@ func cleanName(s string) string {
 	return clean.Line(s, maxName)
 }
 
+// called is a cleaned name, or in its place an identifier where there is none to be seen.
+func called(name, id string) string {
+	if name = cleanName(name); strings.TrimSpace(name) != "" {
+		return name
+	}
+	return cleanName(id)
+}
+
 func plain(s string) bool {
 	for i := range len(s) {
 		if s[i] < 0x20 || s[i] > 0x7e {

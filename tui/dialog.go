@@ -19,8 +19,8 @@ type dialog struct {
 	then    func(text string) action
 	pick    func(i int) action
 
-	left, top int // the corner of the box, where it was drawn
-	answers   int // the line in it at which the choices, the field or the buttons begin
+	left, top, wide int // the box, where it was drawn
+	answers         int // the line in it at which the choices, the field or the buttons begin
 }
 
 // mostChoices is how many choices are seen at a time.
@@ -56,8 +56,11 @@ func (d *dialog) buttons() []button {
 	return buttons(boxRim, hintText{"y", "yes"}, hintText{"n", "no"})
 }
 
-// click answers with what was hit: a button, a choice, or a place in the field, at which typing goes on.
+// click answers with what was hit: a button, a choice, or a place in the field, at which typing goes on. Beside the box nothing is hit.
 func (d *dialog) click(x, y int) (a action, open bool) {
+	if x < 0 || x >= d.wide {
+		return nil, true
+	}
 	line := y - d.answers
 	from, to := d.list.seen()
 	if line >= 0 && line < to-from {
@@ -92,27 +95,29 @@ func (d *dialog) over(t *draw.Theme, lines []string, width int) []string {
 	}
 	wide = min(wide, width-2)
 	if wide < 8 || len(lines) < 5 {
-		d.left, d.top, d.answers = width, len(lines), 0 // there is nothing to hit
+		d.wide = 0 // there is nothing to hit
 		return append([]string{cells.Cut(d.title, width)}, lines[min(1, len(lines)):]...)
 	}
 	d.room = wide - 2*boxRim
-	box := boxed(t, d.body(t, d.room, len(lines)-4), wide)
-	d.left, d.top = (width-wide)/2, max((len(lines)-len(box))/2, 0)
+	box := boxed(t, d.body(t, d.room, len(lines)-2), wide)
+	d.left, d.top, d.wide = (width-wide)/2, (len(lines)-len(box))/2, wide
 	return draw.Above(lines, box, d.left, d.top, wide)
 }
 
+// body draws what stands in a box of so many lines. Where they are too few, what gives way is the question, not the answers.
 func (d *dialog) body(t *draw.Theme, room, height int) []string {
-	body := paragraph(t.Text.Strong(), d.title, room)
-	for _, l := range d.lines {
-		body = append(body, paragraph(t.Accent, "  "+l, room)...)
+	body := d.question(t, room)
+	answers := 1 // the buttons
+	if d.typed || d.choices != nil {
+		answers++
 	}
-	if d.lines != nil {
-		body = append(body, "")
+	if most := max(height-answers, 1); len(body) > most {
+		body = append(body[:most-1], t.Dim.Paint("…"))
 	}
 	d.answers = len(body) + 1 // below the edge of the box
 	switch {
 	case d.choices != nil:
-		body = append(body, d.chosen(t, room, height)...)
+		body = append(body, d.chosen(t, room, height-len(body)-1)...)
 	case d.typed:
 		answer := draw.NewLine(room, draw.Style{}).Put(t.Accent, prompt)
 		d.line.Draw(answer, t.Text, true)
@@ -125,9 +130,21 @@ func (d *dialog) body(t *draw.Theme, room, height int) []string {
 	return append(body, putButtons(t, draw.NewLine(room, draw.Style{}), foot).String())
 }
 
+// question draws what is asked, and what it is about.
+func (d *dialog) question(t *draw.Theme, room int) []string {
+	lines := paragraph(t.Text.Strong(), d.title, room)
+	for _, l := range d.lines {
+		lines = append(lines, paragraph(t.Accent, "  "+l, room)...)
+	}
+	if d.lines != nil {
+		lines = append(lines, "")
+	}
+	return lines
+}
+
 // chosen draws the choices that are seen.
 func (d *dialog) chosen(t *draw.Theme, room, height int) (lines []string) {
-	d.list.fit(len(d.choices), max(min(mostChoices, height-2), 1))
+	d.list.fit(len(d.choices), max(min(mostChoices, height), 1))
 	from, to := d.list.seen()
 	for i := from; i < to; i++ {
 		ground, bar := draw.Style{}, "  "
@@ -139,13 +156,17 @@ func (d *dialog) chosen(t *draw.Theme, room, height int) (lines []string) {
 	return lines
 }
 
+// mostAligned is how wide what is chosen may be, so that what is said of it is seen.
+const mostAligned = 56
+
 // aligned fills texts up to one width, with a gap behind, so that what follows them stands in a column.
 func aligned(texts []string) []string {
 	wide, out := 0, make([]string, len(texts))
 	for _, t := range texts {
-		wide = max(wide, cells.Width(t))
+		wide = min(max(wide, cells.Width(t)), mostAligned)
 	}
 	for i, t := range texts {
+		t = cells.Cut(t, wide)
 		out[i] = t + strings.Repeat(" ", wide-cells.Width(t)+3)
 	}
 	return out

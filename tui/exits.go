@@ -93,9 +93,12 @@ func (w *world) turnExit(p *peer) action {
 	return n.leave(*x)
 }
 
-// leave has what is for the internet leave through an exit, after a yes, unless policy forbids it.
+// leave has what is for the internet leave through an exit, after a yes, unless it does already or policy forbids it.
 func (n *network) leave(x local.ExitPeer) action {
-	if !x.Allowed {
+	switch {
+	case n.leavesBy(x.Name):
+		return say{text: n.already()}
+	case !x.Allowed:
 		return say{"Policy lets this machine reach nothing on the internet; an admin allows it with the destination autogroup:internet", true}
 	}
 	return ask{question: "Send all that is for the internet through " + cleanName(x.Name) + "? Nothing leaves beside it, also while it is away, and who is connected to this machine from the internet loses it.",
@@ -105,7 +108,7 @@ func (n *network) leave(x local.ExitPeer) action {
 // pickExit asks through which machine of a network what is for the internet shall leave.
 func pickExit(n *network) action {
 	if len(n.Exits) == 0 && n.Exit == nil {
-		return say{"No machine is an exit in " + n.name + "; on one that shall be: cvlan exit offer", true}
+		return say{"No machine is an exit in " + n.name + "; on one that shall be: sudo cvlan exit offer", true}
 	}
 	at, choices := 0, []string{"none"}
 	for i, x := range n.Exits {
@@ -119,11 +122,23 @@ func pickExit(n *network) action {
 		choices[i+1] += n.exitState(x)
 	}
 	return choose{"Through which machine to the internet?", choices, at, func(i int) action {
-		if i == 0 {
-			return useExit{n.ID, n.name, ""}
+		switch {
+		case i > 0:
+			return n.leave(n.Exits[i-1])
+		case n.Exit == nil:
+			return say{text: n.name + " uses no exit"}
 		}
-		return n.leave(n.Exits[i-1])
+		return useExit{n.ID, n.name, ""}
 	}}
+}
+
+// already says that the exit of a network is the one that somebody has chosen again, and how it is where it is not in use.
+func (n *network) already() string {
+	text := cleanName(n.Exit.Node) + " is the exit of " + n.name + " already"
+	if n.Exit.State != local.ExitInUse {
+		text += ", and " + spoken(n.Exit.State)
+	}
+	return text
 }
 
 // exitState says how an exit is, and what it takes if that is not all; "": it is there.

@@ -26,7 +26,10 @@ func TestAnExitIsChosen(t *testing.T) {
 	s.wants(t, "db-1, IPv4 alone: nothing leaves by IPv6; local networks are out of reach", "x exit")
 	s.press("x")
 	s.wants(t, "db-1     in use, IPv4 alone", "web-2    not allowed by policy", "web-10   offline")
-	s.press("down", "enter")
+	s.press("enter") // it is under the cursor
+	s.wants(t, "db-1 is the exit of office already", "!Send all")
+	s.turns(t)
+	s.press("x", "down", "enter")
 	s.wants(t, "autogroup:internet")
 	s.press("x", "down", "down", "enter")
 	s.wants(t, "Send all that is for the internet through web-10?")
@@ -34,6 +37,18 @@ func TestAnExitIsChosen(t *testing.T) {
 	s.wants(t, "leaves through web-10")
 	s.press("x", "home", "enter")
 	s.turns(t, "n1 exit-node web-10", "n1 exit-node default")
+	n := &s.twin.status.Networks[0]
+	n.Exit = &local.Exit{Node: "web-10", State: local.ExitAway}
+	s.quiet()
+	s.press("x", "enter")
+	s.wants(t, "web-10 is the exit of office already, and away")
+	n.Exit = nil
+	s.quiet()
+	s.press("x", "home", "enter")
+	s.wants(t, "office uses no exit")
+	s.turns(t, "n1 exit-node web-10", "n1 exit-node default")
+	n.Exit = &local.Exit{Node: "db-1", State: local.ExitInUse}
+	s.quiet()
 	s.twin.refused = errors.Join(local.CodePermission.Problem("set", "you are no operator", "as an operator: sudo cvlan tui"))
 	s.press("x", "home", "enter")
 	s.wants(t, "you are no operator")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/cvlan/cvlan/api/admin"
 	"github.com/cvlan/cvlan/internal/base/cells"
+	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/base/words"
 	"github.com/cvlan/cvlan/tui/draw"
 )
@@ -110,7 +111,7 @@ func (s *keysScreen) key(name string) action {
 	case "x", "delete":
 		if s.list.at < len(s.keys) && s.fault == nil {
 			k := &s.keys[s.list.at]
-			return ask{question: "Revoke this key of " + cleanName(k.NetworkName) + "? Nodes that it admitted stay.", then: revokeKey{k.ID.String()}}
+			return ask{question: "Revoke the key " + k.ID.String() + " of " + cleanName(k.NetworkName) + "? Nodes that it admitted stay.", then: revokeKey{k.ID.String()}}
 		}
 		return nil
 	}
@@ -227,10 +228,32 @@ var keyOrders = []func(a, b *admin.JoinKey) int{
 	func(a, b *admin.JoinKey) int { return cmp.Compare(a.ID, b.ID) },
 }
 
+// sort sorts the keys anew; the cursor stays on the key that it was on.
 func (s *keysScreen) sort() {
+	here := s.here()
+	s.arrange()
+	s.find(here)
+}
+
+func (s *keysScreen) arrange() {
 	slices.SortStableFunc(s.keys, func(a, b admin.JoinKey) int {
 		return s.order.turned(cmp.Or(keyOrders[s.order.column](&a, &b), b.Created.Compare(a.Created), cmp.Compare(b.ID, a.ID)))
 	})
+}
+
+// here is the key under the cursor; 0: there is none.
+func (s *keysScreen) here() ident.JoinKey {
+	if s.list.at < len(s.keys) {
+		return s.keys[s.list.at].ID
+	}
+	return 0
+}
+
+// find puts the cursor on a key, if it is there.
+func (s *keysScreen) find(id ident.JoinKey) {
+	if i := slices.IndexFunc(s.keys, func(k admin.JoinKey) bool { return k.ID == id }); i >= 0 {
+		s.list.at = i
+	}
 }
 
 type askKeys struct{}
@@ -255,8 +278,10 @@ func (t keysTold) take(m *Model) action {
 	s := m.keys
 	s.asked, s.fault = false, t.err
 	if t.err == nil {
+		here := s.here()
 		s.told, s.networks, s.keys = true, t.networks, t.keys
-		s.sort()
+		s.arrange()
+		s.find(here)
 	}
 	return nil
 }

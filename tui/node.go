@@ -16,7 +16,7 @@ import (
 func (s *nodesScreen) about(n *admin.Node, width int) []string {
 	t := s.theme
 	style, state := nodeState(t, n)
-	l := draw.NewLine(width, draw.Style{}).Put(t.Accent.Strong(), cleanName(n.Name)).Put(t.Text, "  ").Put(style, state)
+	l := draw.NewLine(width, draw.Style{}).Put(t.Accent.Strong(), nodeName(n)).Put(t.Text, "  ").Put(style, state)
 	f := fields{theme: t, width: width}
 	for i, a := range n.Addresses {
 		f.add(label(i == 0, "address"), a.String())
@@ -53,6 +53,8 @@ func (s *nodesScreen) about(n *admin.Node, width int) []string {
 	}
 	return lines
 }
+
+func nodeName(n *admin.Node) string { return called(n.Name, n.ID.String()) }
 
 // nodeState says how a node is.
 func nodeState(t *draw.Theme, n *admin.Node) (draw.Style, string) {

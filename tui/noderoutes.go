@@ -105,7 +105,7 @@ func (s *nodesScreen) routes(n *admin.Node, width int) []string {
 func pickRoute(t *draw.Theme, n *admin.Node) action {
 	all := behindOf(n)
 	if len(all) == 0 {
-		return say{cleanName(n.Name) + " offers no route; on it, type: cvlan route offer PREFIX", true}
+		return say{nodeName(n) + " offers no route; on it, type: sudo cvlan route offer PREFIX", true}
 	}
 	choices := make([]string, len(all))
 	for i := range all {
@@ -120,7 +120,7 @@ func pickRoute(t *draw.Theme, n *admin.Node) action {
 		choices[i] += state
 	}
 	at := max(slices.IndexFunc(all, func(b behind) bool { return b.waits() }), 0)
-	id, called := n.ID.String(), cleanName(n.Name)
+	id, called := n.ID.String(), nodeName(n)
 	return choose{"What stands behind " + called, choices, at, func(i int) action { return decideRoute(id, called, &all[i]) }}
 }
 

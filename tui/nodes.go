@@ -148,7 +148,7 @@ func (s *nodesScreen) cells(i int) []cell {
 	if !n.CertUntil.IsZero() {
 		cert = words.Until(s.now, n.CertUntil)
 	}
-	return []cell{{t.Text, cleanName(n.Name)}, {style, state}, {t.Dim, address}, {t.Dim, whose(n.User, n.Tags)}, {t.Dim, cleanName(n.NetworkName)}, {t.Dim, s.seen(n)},
+	return []cell{{t.Text, nodeName(n)}, {style, state}, {t.Dim, address}, {t.Dim, whose(n.User, n.Tags)}, {t.Dim, cleanName(n.NetworkName)}, {t.Dim, s.seen(n)},
 		{t.Dim, cleanName(n.OS)}, {t.Dim, cleanName(n.Software)}, {t.Dim, cert}, routed(t, n)}
 }
 
@@ -167,7 +167,7 @@ func (s *nodesScreen) key(name string) action {
 		}
 		return nil
 	}
-	id, called := n.ID.String(), cleanName(n.Name)
+	id, called := n.ID.String(), nodeName(n)
 	switch name {
 	case "R":
 		return s.reload()

@@ -35,7 +35,7 @@ func retag(n *admin.Node, text string) action {
 	if change.Add == nil && change.Remove == nil {
 		return nil
 	}
-	return tagNode{n.ID.String(), cleanName(n.Name), change}
+	return tagNode{n.ID.String(), nodeName(n), change}
 }
 
 // changeNode changes something at the controller and has the list asked for again.

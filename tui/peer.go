@@ -46,7 +46,7 @@ func (p *peer) take(n *network, raw local.Peer, at time.Time) {
 	was := &p.Peer
 	fresh := p.name == ""
 	if fresh || raw.Name != was.Name {
-		p.name = cleanName(raw.Name)
+		p.name = called(raw.Name, raw.ID)
 	}
 	if fresh || raw.User != was.User || !slices.Equal(raw.Tags, was.Tags) {
 		p.owner = owner(raw.Node)

@@ -69,7 +69,7 @@ func (w *world) take(n news) {
 	before := w.networks
 	w.networks = make([]*network, len(n.status.Networks))
 	for i := range n.status.Networks {
-		w.networks[i] = &network{n.status.Networks[i], cleanName(n.status.Networks[i].Name)}
+		w.networks[i] = &network{n.status.Networks[i], called(n.status.Networks[i].Name, n.status.Networks[i].ID)}
 	}
 	if w.known {
 		w.log.networks(n.at, before, w.networks)
