@@ -11,7 +11,7 @@ import (
 )
 
 func newAudit(s *session) *cobra.Command {
-	var count int
+	count := 50
 	c := &cobra.Command{
 		Use:     "audit",
 		Short:   "Show who did what",
@@ -19,13 +19,7 @@ func newAudit(s *session) *cobra.Command {
 		Example: "  cvlan admin audit\n  cvlan admin audit -n 0 --json > trail.json",
 		Args:    takes(),
 	}
-	c.Flags().IntVarP(&count, "count", "n", 50, "how many lines; 0: all")
-	c.PreRunE = func(c *cobra.Command, _ []string) error {
-		if count < 0 {
-			return usage(c, "--count: want 0 or more")
-		}
-		return nil
-	}
+	c.Flags().VarP(amount{&count, 0, noLimit}, "count", "n", "how many lines; 0: all")
 	return s.tells(c, func(w *work, _ []string) error {
 		all, err := w.newest(count)
 		if err != nil {

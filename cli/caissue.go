@@ -12,14 +12,14 @@ import (
 
 type caIssueOptions struct {
 	want  admin.NewCertificate
-	days  int64
+	days  int
 	csr   string
 	file  string
 	chain string
 }
 
 func newCAIssue(s *session) *cobra.Command {
-	o := &caIssueOptions{}
+	o := &caIssueOptions{days: admin.DefaultCertificateDays}
 	c := &cobra.Command{
 		Use: "issue NAME --csr FILE", Short: "Issue a certificate for a device without an agent",
 		Long: "issue signs a certificate request (PKCS #10, PEM) for an IPsec gateway, a phone or a router. The device's key never leaves it, and of the request only " +
@@ -42,7 +42,7 @@ func newCAIssue(s *session) *cobra.Command {
 	f.StringSliceVar(&o.want.DNS, "dns", nil, "DNS name; may be repeated")
 	f.StringSliceVar(&o.want.IP, "ip", nil, "address; may be repeated")
 	f.StringSliceVar(&o.want.Email, "email", nil, "mailbox; may be repeated")
-	f.Int64Var(&o.days, "days", admin.DefaultCertificateDays, "how long it lives, 825 days at most")
+	f.Var(amount{&o.days, 1, admin.MaxCertificateDays}, "days", "how long it lives, 825 days at most")
 	f.StringVar(&o.file, "out", "", "write the certificate to this file, which must not exist; -: to standard output (default: NAME.crt)")
 	f.StringVar(&o.chain, "ca-out", "", "write the authority's certificate and the root to this file, too, which must not exist")
 	return s.tells(c, o.run, "serial")
@@ -56,7 +56,8 @@ func (o *caIssueOptions) run(w *work, args []string) error {
 	if err != nil {
 		return err
 	}
-	o.want.Name, o.want.CSR, o.want.Days = args[0], text+"\n", &o.days
+	days := int64(o.days)
+	o.want.Name, o.want.CSR, o.want.Days = args[0], text+"\n", &days
 	if o.file == "" {
 		o.file = iox.Clean(o.want.Name) + ".crt"
 	}

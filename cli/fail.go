@@ -32,6 +32,9 @@ func flagFault(err error) string {
 		return err.Error()
 	}
 	name := "--" + bad.GetFlag().Name
+	if w, ok := errors.AsType[want](err); ok {
+		return name + " " + quoted(bad.GetValue()) + ": " + w.Error()
+	}
 	switch number, _ := errors.AsType[*strconv.NumError](err); {
 	case number == nil:
 		return name + ": " + bad.Unwrap().Error()
@@ -96,7 +99,7 @@ func explain(err error) error {
 			Hint: "log in with the key that the controller wrote: cvlan admin login --key-file FILE"}
 	case errors.Is(err, trust.ErrPin) || errors.Is(err, trust.ErrRole):
 		return &iox.Error{Exit: iox.Invalid, What: "connect to the controller", Why: err.Error(), Err: err,
-			Hint: "was the controller set up anew, or is something between? a new controller needs a new key: cvlan admin login --key-file FILE"}
+			Hint: "a controller that was set up anew needs a new key: cvlan admin login --key-file FILE; else something stands between"}
 	case errors.As(err, &expired):
 		return &iox.Error{Exit: iox.Invalid, What: "connect to the controller", Why: expired.Error(), Err: err}
 	case errors.Is(err, admin.ErrUnreachable):
@@ -126,7 +129,7 @@ func noDaemon(err error) error {
 	e := &iox.Error{Exit: iox.NoDaemon, What: "ask the daemon", Why: err.Error(), Err: err,
 		Hint: "start it: sudo systemctl start cvland   (or in a terminal: sudo cvland)"}
 	if errors.Is(err, fs.ErrPermission) {
-		e.Exit, e.Hint = iox.Permission, "run the command with sudo, or become a member of the group cvlan"
+		e.Exit, e.Hint = iox.Permission, "use sudo, or become a member of the group cvlan"
 	}
 	return e
 }

@@ -26,7 +26,7 @@ type keyCreateOptions struct {
 }
 
 func newKeyCreate(s *session) *cobra.Command {
-	o := &keyCreateOptions{expires: span(admin.DefaultTTLSeconds * time.Second)}
+	o := &keyCreateOptions{uses: admin.DefaultUses, expires: span(admin.DefaultTTLSeconds * time.Second)}
 	c := &cobra.Command{
 		Use:   "create --network NETWORK",
 		Short: "Create a join key and print it",
@@ -40,7 +40,7 @@ func newKeyCreate(s *session) *cobra.Command {
 	}
 	f := c.Flags()
 	f.StringVar(&o.want.Network, "network", "", "network to join, by name or identifier")
-	f.IntVar(&o.uses, "uses", admin.DefaultUses, "how many machines it admits; 0: any number")
+	f.Var(amount{&o.uses, 0, admin.MaxUses}, "uses", "how many machines it admits; 0: any number")
 	f.Var(&o.expires, "expires", "how long it is valid; 0s: for ever")
 	f.BoolVar(&o.want.Ephemeral, "ephemeral", false, "its nodes go 30 minutes after they went offline")
 	f.BoolVar(&o.want.Approve, "approve", false, "its nodes wait until an admin approves them")
@@ -65,7 +65,7 @@ func (o *keyCreateOptions) run(w *work, _ []string) error {
 	if o.file == "" {
 		return w.show(k, func() {
 			w.IO.Out.Write(keyLine(k.Key))
-			w.IO.Notef("It admits %s to %s, %s. On the new machine: cvlan up --key-file FILE", machines(k.Uses), k.NetworkName, ends(w.Now(), k.Expires))
+			w.IO.Notef("It admits %s to %s, %s. On the new machine: sudo cvlan up --key-file FILE", machines(k.Uses), k.NetworkName, ends(w.Now(), k.Expires))
 		})
 	}
 	w.IO.Notef("%s admits %s to %s, %s", o.file, machines(k.Uses), k.NetworkName, ends(w.Now(), k.Expires))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"math"
 	"net/netip"
 	"strings"
 	"time"
@@ -58,7 +59,7 @@ func newPeerCreate(s *session) *cobra.Command {
 	f.StringArrayVar(&o.want.Nodes, "node", nil, "node that it may speak with, by name or identifier; may be repeated")
 	f.StringVar(&o.want.Key, "public-key", "", "WireGuard public key that the device has already")
 	f.StringVar(&o.endpoint, "endpoint", "", "where the device always is, address and UDP port, if it has a fixed address")
-	f.IntVar(&o.want.Keepalive, "keepalive", 0, "seconds between keepalives that its nodes send to it; 0: none")
+	f.Var(amount{&o.want.Keepalive, 0, math.MaxUint16}, "keepalive", "seconds between keepalives that its nodes send to it; 0: none")
 	f.StringVar(&o.export, "export", "", "write the device's configuration: wg-quick, or qr")
 	f.StringVar(&o.file, "out", "", "file to write it to; - is standard output")
 	f.BoolVar(&o.force, "force", false, "replace the file if it exists")

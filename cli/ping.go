@@ -22,7 +22,7 @@ type pingOptions struct {
 }
 
 func newPing(env *Env) *cobra.Command {
-	o := &pingOptions{talk: talk{Env: env}, interval: span(time.Second)}
+	o := &pingOptions{talk: talk{Env: env}, count: 4, interval: span(time.Second), request: local.PingRequest{Size: 56}}
 	c := &cobra.Command{
 		Use:   "ping PEER",
 		Short: "See whether a peer answers, and over which path",
@@ -37,9 +37,9 @@ func newPing(env *Env) *cobra.Command {
 		return o.run(c)
 	})
 	f := c.Flags()
-	f.IntVarP(&o.count, "count", "c", 4, "how many echoes; 0: until ctrl-C")
+	f.VarP(amount{&o.count, 0, noLimit}, "count", "c", "how many echoes; 0: until ctrl-C")
 	f.VarP(&o.interval, "interval", "i", "time between two")
-	f.IntVarP(&o.request.Size, "size", "s", 56, "bytes of payload, 0 to 65000")
+	f.VarP(amount{&o.request.Size, 0, 65000}, "size", "s", "bytes of payload, 0 to 65000")
 	f.BoolVar(&o.direct, "until-direct", false, "stop as soon as the path is direct; --count then defaults to 20")
 	f.BoolVar(&o.relay, "relay", false, "go through the relay, even if the path in use is direct")
 	f.StringVar(&o.request.Network, "network", "", "network of the peer, if its name alone is not enough")
@@ -59,9 +59,6 @@ type pings struct {
 func (o *pingOptions) run(c *cobra.Command) error {
 	if o.timeout <= 0 || time.Duration(o.timeout) > time.Minute {
 		return usage(c, "--timeout: want more than 0 and at most 1m")
-	}
-	if o.count < 0 {
-		return usage(c, "--count: want 0 or more")
 	}
 	if o.direct && o.relay {
 		return usage(c, "--until-direct and --relay contradict each other: choose one")

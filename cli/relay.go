@@ -198,13 +198,13 @@ func newRelayDelete(s *session) *cobra.Command {
 }
 
 func newRelayUsage(s *session) *cobra.Command {
-	var days int
+	days := 31
 	c := &cobra.Command{
 		Use: "usage", Short: "Show what relays have carried", Long: "usage shows, for each tenant and UTC day, how many bytes relays have carried. It lags behind by a minute or two.",
 		Example: "  cvlan admin relay usage\n  cvlan admin relay usage --days 365 --json",
 		Args:    takes(),
 	}
-	c.Flags().IntVar(&days, "days", 31, "how many days, today included")
+	c.Flags().Var(amount{&days, 1, 3660}, "days", "how many days, today included")
 	return s.tells(c, func(w *work, _ []string) error {
 		u, err := admin.Call(w, w.client, admin.ListRelayUsage, admin.ListRelayUsageIn{Days: days})
 		if err != nil {

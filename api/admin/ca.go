@@ -41,8 +41,11 @@ var (
 		Summary: "End the old authority", Detail: "Its key is deleted. It is refused while certificates of it are in force, unless they are to be revoked."}}
 )
 
-// DefaultCertificateDays is how long a device's certificate lives.
-const DefaultCertificateDays = 365
+// DefaultCertificateDays is how long a device's certificate lives, MaxCertificateDays how long it may.
+const (
+	DefaultCertificateDays = 365
+	MaxCertificateDays     = 825
+)
 
 // MaxChainText bounds what InstallChain takes, in bytes.
 const MaxChainText = 64 << 10

@@ -20,10 +20,11 @@ var (
 		Summary: "Revoke a join key", Detail: "Nodes that it admitted stay."}}
 )
 
-// Defaults of a new join key: one node, one hour.
+// Defaults of a new join key: one node, one hour; and how many nodes one may admit that counts them.
 const (
 	DefaultUses       = 1
 	DefaultTTLSeconds = 3600
+	MaxUses           = 1_000_000
 )
 
 // JoinKey admits nodes to a network.
