@@ -79,7 +79,7 @@ func (s *session) printAdminRoutes(all []adminRoute, waiting bool) {
 		s.IO.Notef("No route waits for approval.")
 		return
 	case len(all) == 0:
-		s.IO.Notef("No node offers a route. On one that should, type: cvlan route offer PREFIX")
+		s.IO.Notef("No node offers a route. On one that should, type: sudo cvlan route offer PREFIX")
 		return
 	}
 	t := iox.Table{Heads: []string{"ROUTE", "NODE", "NETWORK", "STATE"}}
@@ -87,6 +87,9 @@ func (s *session) printAdminRoutes(all []adminRoute, waiting bool) {
 	for _, r := range all {
 		if r.waits() && waits == "" {
 			waits = r.Node + " " + r.Prefix.String()
+			if r.Prefix.Bits() == 0 { // half of an exit
+				waits = r.Node + " " + exitWord
+			}
 		}
 		t.Row(iox.Cell(iox.Bold, r.Prefix.String()), r.Node, r.Network, adminRouteState(r))
 	}
@@ -173,13 +176,13 @@ func (s *session) routesChanged(n admin.Node, routes []netip.Prefix, done string
 			switch {
 			case r.Prefix != p || !r.Approved || r.Offered:
 			case p.Bits() == 0:
-				s.IO.Notef("%s does not offer %s. An exit does, as soon as it has a default route of that kind itself: cvlan exit offer", n.Name, p)
+				s.IO.Notef("%s does not offer %s. An exit does, as soon as it has a default route of that kind itself: sudo cvlan exit offer", n.Name, p)
 			default:
 				idle = append(idle, p.String())
 			}
 		}
 	}
 	if len(idle) > 0 {
-		s.IO.Notef("%s does not offer %s. On it, type: cvlan route offer %s", n.Name, strings.Join(idle, ", "), strings.Join(idle, " "))
+		s.IO.Notef("%s does not offer %s. On it, type: sudo cvlan route offer %s", n.Name, strings.Join(idle, ", "), strings.Join(idle, " "))
 	}
 }

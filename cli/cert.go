@@ -80,7 +80,7 @@ func (t *talk) certificates(ctx context.Context) (local.Certificates, error) {
 
 func (e *Env) printCertificates(all []local.Certificate) {
 	if len(all) == 0 {
-		e.IO.Printf("This machine is in no network yet. Join one with: cvlan up --key-file FILE")
+		e.IO.Printf("This machine is in no network yet. Join one with: sudo cvlan up --key-file FILE")
 		return
 	}
 	now := e.Now()

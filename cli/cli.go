@@ -104,7 +104,7 @@ func New(env *Env) *cobra.Command {
 		Use:           "cvlan",
 		Short:         "Join and look after private networks",
 		Long:          "cvlan joins this machine to private networks and shows how they do; cvlan admin looks after the networks themselves.",
-		Example:       "  cvlan up --key-file office.key\n  cvlan status",
+		Example:       "  sudo cvlan up --key-file office.key\n  cvlan status",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		RunE:          group,

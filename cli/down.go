@@ -15,7 +15,7 @@ func newDown(env *Env) *cobra.Command {
 		Use:     "down",
 		Short:   "Switch networks off",
 		Long:    "down switches every network off, or the one named; cvlan up switches it on again. To leave a network for good, see cvlan logout.",
-		Example: "  cvlan down\n  cvlan down --network office",
+		Example: "  sudo cvlan down\n  sudo cvlan down --network office",
 		Args:    takes(),
 		RunE:    o.asks(func(ctx context.Context, _ []string) error { return o.down(ctx) }),
 	}

@@ -83,7 +83,7 @@ func printExits(o *iox.IO, s local.Status) {
 		}
 	}
 	if !some {
-		o.Printf("No machine is an exit here; to offer this one: cvlan exit offer")
+		o.Printf("No machine is an exit here; to offer this one: sudo cvlan exit offer")
 	}
 }
 
@@ -143,7 +143,7 @@ func printExit(o *iox.IO, n local.Network) {
 	if x.LAN {
 		o.Printf("  local networks stay in reach")
 	} else {
-		o.Printf("  local networks are out of reach, but for the resolvers there; to reach them: cvlan set exit-lan on")
+		o.Printf("  local networks are out of reach, but for the resolvers there; to reach them: sudo cvlan set exit-lan on")
 	}
 }
 
@@ -234,7 +234,7 @@ func (t *talk) exitDone(ctx context.Context, holds func(local.Network) bool) err
 	}
 	for _, n := range s.Networks {
 		if n.Exit != nil && n.Exit.State == local.ExitFailed {
-			return &iox.Error{Exit: iox.Internal, What: "use the exit " + iox.Clean(n.Exit.Node), Why: iox.Clean(n.Exit.Why), Hint: "take it back: cvlan exit off"}
+			return &iox.Error{Exit: iox.Internal, What: "use the exit " + iox.Clean(n.Exit.Node), Why: iox.Clean(n.Exit.Why), Hint: "take it back: sudo cvlan exit off"}
 		}
 	}
 	return t.out.Write(t.IO, shownExits(s), func() {

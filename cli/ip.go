@@ -122,9 +122,9 @@ func distinct(who string, all []found, one bool) error {
 	}
 	switch {
 	case len(all) == 0 && one:
-		e.Why, e.Hint = "no peer has that name, address or identifier", "see which there are: cvlan status"
+		e.Why, e.Hint = "no peer has that name, address or identifier", "see which there are: cvlan peers"
 	case len(all) == 0:
-		e.Why, e.Hint = "it is in no network", "join one: cvlan up --key-file FILE"
+		e.Why, e.Hint = "it is in no network", "join one: sudo cvlan up --key-file FILE"
 	case len(all) > 1 && one:
 		var which []string
 		for _, m := range all {

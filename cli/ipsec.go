@@ -82,7 +82,7 @@ func (o *ipsecOptions) printSAs(s local.IPsec) {
 		head.Row(iox.Cell(iox.Bold, n.Name), n.Identity)
 		head.Print(o.IO)
 		if len(n.Peers) == 0 {
-			o.IO.Printf("  there are no associations now; the first packet to a peer makes them, if IPsec is what both speak: cvlan status, cvlan set protocol ipsec")
+			o.IO.Printf("  there are no associations now; the first packet to a peer makes them, if IPsec is what both speak: cvlan status, sudo cvlan set protocol ipsec")
 		}
 		for _, p := range n.Peers {
 			o.IO.Printf("")

@@ -94,7 +94,7 @@ func (o *logoutOptions) consider(ctx context.Context) (which []string, err error
 	case o.network != "": // the daemon says so if there is none of that name
 		names, which = []string{o.network}, []string{o.network}
 	case len(names) == 0:
-		return nil, &iox.Error{Exit: iox.NeedsLogin, What: "leave a network", Why: "this machine is in none", Hint: "join one: cvlan up --key-file FILE"}
+		return nil, &iox.Error{Exit: iox.NeedsLogin, What: "leave a network", Why: "this machine is in none", Hint: "join one: sudo cvlan up --key-file FILE"}
 	case len(names) > 1 && !o.all:
 		return nil, &iox.Error{Exit: iox.Usage, What: "leave a network", Why: "this machine is in several: " + strings.Join(names, ", "),
 			Hint: "say which with --network NAME, or --all"}

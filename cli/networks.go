@@ -72,7 +72,7 @@ func membershipOf(n local.Network) membership {
 
 func (t *talk) printMemberships(all []membership) {
 	if len(all) == 0 {
-		t.IO.Notef("This machine is in no network yet. Join one with: cvlan up --key-file FILE")
+		t.IO.Notef("This machine is in no network yet. Join one with: sudo cvlan up --key-file FILE")
 		return
 	}
 	table := iox.Table{Heads: []string{"NETWORK", "TENANT", "STATE", "THIS MACHINE", "ADDRESSES", "PEERS ONLINE", "CONTROLLER"}}

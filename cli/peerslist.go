@@ -38,7 +38,7 @@ func (o *peersOptions) list(ctx context.Context) error {
 
 func (o *peersOptions) print(s local.Status, l peerList) {
 	if len(s.Networks) == 0 {
-		o.IO.Printf("This machine is in no network yet. Join one with: cvlan up --key-file FILE")
+		o.IO.Printf("This machine is in no network yet. Join one with: sudo cvlan up --key-file FILE")
 		return
 	}
 	if len(l.Peers) == 0 {

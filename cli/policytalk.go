@@ -67,7 +67,7 @@ func (o *policyTalk) chosen(w *work) (string, error) {
 		o.network = names[0]
 		return names[0], nil
 	}
-	return "", &iox.Error{Exit: iox.Usage, What: "find the network", Why: "there are several", Hint: "say which: --network " + strings.Join(names, ", ")}
+	return "", &iox.Error{Exit: iox.Usage, What: "find the network", Why: "there are several", Hint: "say which: --network " + strings.Join(names, ", or --network ")}
 }
 
 // shown makes a line of a document safe for a terminal and keeps its tabs.

@@ -107,7 +107,7 @@ func printRoutes(o *iox.IO, r routesShown) {
 		}
 	}
 	if !some {
-		o.Printf("Nothing is behind other machines here that this one may use, and it offers nothing; see how to: cvlan route offer --help")
+		o.Printf("Nothing is behind other machines here that this one may use, and it offers nothing; see how to: sudo cvlan route offer --help")
 	}
 }
 
@@ -144,6 +144,9 @@ func newRouteOffer(env *Env) *cobra.Command {
 		Args:    takesMore("PREFIX"),
 	}
 	c.RunE = o.asks(func(ctx context.Context, args []string) error {
+		if _, err := prefixArgs(args); err != nil {
+			return err
+		}
 		return o.reoffer(ctx, func(have []string) ([]string, error) {
 			for _, a := range args {
 				if a = canonical(a); !slices.Contains(have, a) {
@@ -169,6 +172,9 @@ func newRouteWithdraw(env *Env) *cobra.Command {
 		Args:    takesMore("PREFIX"),
 	}
 	c.RunE = o.asks(func(ctx context.Context, args []string) error {
+		if _, err := prefixArgs(args); err != nil {
+			return err
+		}
 		return o.reoffer(ctx, func(have []string) ([]string, error) {
 			for _, a := range args {
 				i := slices.Index(have, canonical(a))
@@ -231,7 +237,7 @@ func (t *talk) reoffer(ctx context.Context, change func([]string) ([]string, err
 	for _, n := range s.Networks {
 		for _, o := range n.Offers {
 			if p := o.Prefix.String(); o.Fault != "" && !o.Approved && o.Prefix.Bits() > 0 && slices.ContainsFunc(await, func(a string) bool { return canonical(a) == p }) {
-				return &iox.Error{Exit: iox.Invalid, What: "offer " + p, Why: iox.Clean(o.Fault), Hint: "take it back: cvlan route withdraw " + p}
+				return &iox.Error{Exit: iox.Invalid, What: "offer " + p, Why: iox.Clean(o.Fault), Hint: "take it back: sudo cvlan route withdraw " + p}
 			}
 		}
 	}

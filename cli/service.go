@@ -43,7 +43,7 @@ func serviceFault(what string, err error) error {
 	case errors.Is(err, svc.ErrForeign):
 		return &iox.Error{Exit: iox.Invalid, What: what, Why: err.Error(), Err: err, Hint: "a package or an administrator has made it: start it with sudo systemctl enable --now cvland, or remove it first"}
 	case errors.Is(err, fs.ErrPermission):
-		return &iox.Error{Exit: iox.Permission, What: what, Why: err.Error(), Err: err, Hint: "run the command with sudo"}
+		return &iox.Error{Exit: iox.Permission, What: what, Why: err.Error(), Err: err, Hint: "use sudo"}
 	default:
 		return &iox.Error{Exit: iox.Internal, What: what, Why: err.Error(), Err: err, Hint: "see why: sudo journalctl -u cvland -n 30"}
 	}
@@ -79,7 +79,7 @@ func newServiceInstall(env *Env) *cobra.Command {
 			}
 			return env.tellService(c, out, m, func() {
 				env.IO.Printf("cvland is a service now, and runs")
-				env.IO.Notef("Join a network: cvlan up --key-file FILE")
+				env.IO.Notef("Join a network: sudo cvlan up --key-file FILE")
 			})
 		},
 	}

@@ -17,7 +17,7 @@ func printStatus(o *iox.IO, now time.Time, s local.Status) {
 		o.Printf("FIPS mode: IPsec alone, by the Go Cryptographic Module\n")
 	}
 	if len(s.Networks) == 0 {
-		o.Printf("This machine is in no network yet. Join one with: cvlan up --key-file FILE")
+		o.Printf("This machine is in no network yet. Join one with: sudo cvlan up --key-file FILE")
 		return
 	}
 	for _, n := range s.Networks {
@@ -162,7 +162,7 @@ func policed(p local.Policy) string {
 	}
 	text := "version " + strconv.FormatUint(p.Version, 10) + ", " + count(p.Flows, "flow")
 	if p.Denied > 0 {
-		text += ", " + count(p.Denied, "packet") + " denied; which: cvlan policy log"
+		text += ", " + count(p.Denied, "packet") + " denied; which: sudo cvlan policy log"
 	}
 	return text
 }
@@ -171,7 +171,7 @@ func policed(p local.Policy) string {
 func headline(n local.Network) string {
 	switch n.State {
 	case local.Down:
-		return "switched off; on again with: cvlan up --network " + n.Name
+		return "switched off; on again with: sudo cvlan up --network " + n.Name
 	case local.Pending:
 		return "waits for approval: cvlan admin node approve " + n.Self.ID
 	case local.Offline:

@@ -24,9 +24,9 @@ func newUp(env *Env) *cobra.Command {
 		Short: "Join a network, or bring its connection up again",
 		Long: "With a join key, up joins this machine to the network that the key is for. Without one it brings up what was joined " +
 			"before. It waits until the network is connected. What is not named on the command line stays as it is.",
-		Example: "  cvlan up --key-file office.key                 # join; the file holds what `cvlan admin key create` printed\n" +
+		Example: "  sudo cvlan up --key-file office.key            # join; the file holds what `cvlan admin key create` printed\n" +
 			"  ssh ctl cvlan admin key create --network office | sudo cvlan up --key-file -\n" +
-			"  cvlan up --network office                      # again, after cvlan down",
+			"  sudo cvlan up --network office                 # again, after cvlan down",
 		Args: takes(),
 	}
 	c.RunE = o.talks(func(c *cobra.Command, _ []string) error { return o.run(c.Context()) })
@@ -58,7 +58,7 @@ func (o *upOptions) run(ctx context.Context) error {
 	}
 	if len(accepted.Networks) == 0 {
 		return &iox.Error{Exit: iox.NeedsLogin, What: "bring up the networks", Why: "this machine has not joined any",
-			Hint: "join one: cvlan up --key-file FILE   (a key comes from: cvlan admin key create --network NAME)"}
+			Hint: "join one: sudo cvlan up --key-file FILE   (a key comes from: cvlan admin key create --network NAME)"}
 	}
 	result := accepted.Networks
 	if o.timeout != 0 {

@@ -110,7 +110,7 @@ func tooLate(ctx context.Context, what string, last error) error {
 // arrived reports whether the networks are as they are waited for; the error says why they never will be.
 func (t *talk) arrived(s local.Status, what, version string) (bool, error) {
 	if len(s.Networks) == 0 {
-		return false, &iox.Error{Exit: iox.NeedsLogin, What: "wait for " + what, Why: "this machine is in no network", Hint: "join one: cvlan up --key-file FILE"}
+		return false, &iox.Error{Exit: iox.NeedsLogin, What: "wait for " + what, Why: "this machine is in no network", Hint: "join one: sudo cvlan up --key-file FILE"}
 	}
 	s, err := only(s, t.network)
 	if err != nil {
@@ -130,7 +130,7 @@ func (t *talk) arrived(s local.Status, what, version string) (bool, error) {
 		}
 	}
 	if on == 0 {
-		return false, &iox.Error{Exit: iox.Invalid, What: "wait for " + what, Why: "no network is switched on", Hint: "switch them on: cvlan up"}
+		return false, &iox.Error{Exit: iox.Invalid, What: "wait for " + what, Why: "no network is switched on", Hint: "switch them on: sudo cvlan up"}
 	}
 	return true, nil
 }

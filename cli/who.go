@@ -43,7 +43,7 @@ func newWhoamiHere(env *Env) *cobra.Command {
 				return err
 			}
 			if len(s.Networks) == 0 {
-				return &iox.Error{Exit: iox.NeedsLogin, What: "tell who this machine is", Why: "it is in no network", Hint: "join one: cvlan up --key-file FILE"}
+				return &iox.Error{Exit: iox.NeedsLogin, What: "tell who this machine is", Why: "it is in no network", Hint: "join one: sudo cvlan up --key-file FILE"}
 			}
 			return o.tellWho(everybody(s, func(_ local.Network, _ local.Node, self bool) bool { return self }))
 		}),

@@ -128,12 +128,12 @@ func (d *Daemon) RenewCertificate(ctx context.Context, r local.RenewRequest) (ou
 		return out, err
 	}
 	if len(named) != 1 {
-		return out, local.CodeAmbiguous.Problem(what, fmt.Sprintf("this machine is in %d networks", len(named)), "name one: cvlan cert renew NETWORK")
+		return out, local.CodeAmbiguous.Problem(what, fmt.Sprintf("this machine is in %d networks", len(named)), "name one: sudo cvlan cert renew NETWORK")
 	}
 	m := named[0]
 	e, _ := m.alive()
 	if e == nil {
-		return out, local.CodeConflict.Problem(what, m.label()+" is not up on this machine", "bring it up: cvlan up --network "+m.label())
+		return out, local.CodeConflict.Problem(what, m.label()+" is not up on this machine", "bring it up: sudo cvlan up --network "+m.label())
 	}
 	if e.Status().State != engine.Up {
 		return out, local.CodeUnreachable.Problem(what, "the controller of "+m.label()+" is away; the certificate stays good until its end", "try again when cvlan status shows it connected")

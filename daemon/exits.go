@@ -57,7 +57,7 @@ func (m *member) exit(s *engine.Status) (*local.Exit, []local.Problem) {
 			What: "traffic leaves this machine as it would without the exit " + meta.ExitNode + ": " + why, Hint: "see what the daemon's log says of it: sudo journalctl -u cvland -n 50"}}
 	}
 	return &local.Exit{Node: meta.ExitNode, State: local.ExitWaiting, Why: "the network is not up", LAN: meta.ExitLAN == on}, []local.Problem{{Code: "exit-waiting",
-		What: "nothing leaves for the internet until the network is up, because all is to leave through " + meta.ExitNode, Hint: "to leave without it: cvlan exit off"}}
+		What: "nothing leaves for the internet until the network is up, because all is to leave through " + meta.ExitNode, Hint: "to leave without it: sudo cvlan exit off"}}
 }
 
 // exits are those that there are, by name.

@@ -56,7 +56,7 @@ func (m *member) called(s string) bool {
 func (d *Daemon) choose(network string) ([]*member, error) {
 	all := d.all()
 	if len(all) == 0 {
-		return nil, local.CodeNeedsJoin.Problem("find a network", "this machine is in none", "join one: cvlan up --key-file FILE")
+		return nil, local.CodeNeedsJoin.Problem("find a network", "this machine is in none", "join one: sudo cvlan up --key-file FILE")
 	}
 	if network == "" {
 		return all, nil
@@ -70,7 +70,7 @@ func (d *Daemon) choose(network string) ([]*member, error) {
 	shown := clean.Line(network, 80)
 	switch len(named) {
 	case 0:
-		return nil, local.CodeNotFound.Problem("find network "+shown, "this machine is in no network of that name", "cvlan status lists them")
+		return nil, local.CodeNotFound.Problem("find network "+shown, "this machine is in no network of that name", "see which there are: cvlan status")
 	case 1:
 		return named, nil
 	default:
@@ -187,11 +187,11 @@ func (c *scan) missing(peer string) error {
 	case c.self:
 		return local.CodeInvalid.Problem(verb, "that is this machine", "name another")
 	case !c.up:
-		return local.CodeUnreachable.Problem(verb, "no network is up", "cvlan status says why; cvlan up brings them up")
+		return local.CodeUnreachable.Problem(verb, "no network is up", "see why: cvlan status; to bring them up: sudo cvlan up")
 	case c.closed != "":
 		return local.CodeDenied.Problem(verb, fmt.Sprintf("the network %s is closed: it shows no peers", c.closed), "an admin can open it: cvlan admin network open "+c.closed)
 	default:
-		return local.CodeNotFound.Problem(verb, "no network of this machine has it, or its rules hide it", "cvlan status lists the peers")
+		return local.CodeNotFound.Problem(verb, "no network of this machine has it, or its rules hide it", "see which there are: cvlan peers")
 	}
 }
 

@@ -154,7 +154,7 @@ func (d *Daemon) withSAs(what string, r local.IPsecRequest, do func(*engine.Stat
 		}
 		switch err := do(t.s, t.key); {
 		case errors.Is(err, ike.ErrDown), errors.Is(err, engine.ErrNoSAs):
-			return done, local.CodeNotFound.Problem(what+" the security associations with "+t.name, "there are none", "cvlan ipsec sas lists them; the first packet by IPsec makes some")
+			return done, local.CodeNotFound.Problem(what+" the security associations with "+t.name, "there are none", "see which there are: sudo cvlan ipsec sas; the first packet by IPsec makes some")
 		case errors.Is(err, engine.ErrNoIPsec):
 			return done, local.CodeInvalid.Problem(what+" the security associations with "+t.name, "this machine does not speak IPsec there", "")
 		case err != nil:

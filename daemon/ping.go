@@ -55,7 +55,7 @@ func (d *Daemon) Ping(ctx context.Context, r local.PingRequest) (local.Pong, err
 	case errors.Is(err, engine.ErrDown):
 		return local.Pong{}, t.down()
 	case err != nil && t.denied(e.Status(), began):
-		return local.Pong{}, local.CodeDenied.Problem("ping "+t.dest(), "the network's policy lets no echo request through to it", fmt.Sprintf("it stands in cvlan policy log; an admin sees why with: cvlan policy explain %s %s/icmp", t.s.Self.Record.Name, t.dest()))
+		return local.Pong{}, local.CodeDenied.Problem("ping "+t.dest(), "the network's policy lets no echo request through to it", fmt.Sprintf("see it: sudo cvlan policy log; an admin sees why with: cvlan policy explain %s %s/icmp", t.s.Self.Record.Name, t.dest()))
 	case err != nil && ctx.Err() != nil:
 		return local.Pong{}, t.silent(limit)
 	case err != nil:
@@ -77,7 +77,7 @@ func (d *Daemon) probe(ctx context.Context, t *target, limit time.Duration) (loc
 	case err != nil && ctx.Err() != nil:
 		return local.Pong{}, t.silent(limit)
 	case err != nil:
-		return local.Pong{}, local.CodeUnreachable.Problem("ping "+t.name+" through a relay", err.Error(), "see the relays that there are: cvlan netcheck")
+		return local.Pong{}, local.CodeUnreachable.Problem("ping "+t.name+" through a relay", err.Error(), "see the relays that there are: sudo cvlan netcheck")
 	}
 	p := local.Pong{Schema: local.Schema, Peer: t.name, Network: t.s.Network.Name, Address: t.addr, RTT: rtt, Path: local.PathRelay, Protocol: protocolWG}
 	if w, ok := g.Ways(t.key); ok {
@@ -91,7 +91,7 @@ func (d *Daemon) probe(ctx context.Context, t *target, limit time.Duration) (loc
 }
 
 func (t target) down() error {
-	return local.CodeUnreachable.Problem("ping "+t.name, fmt.Sprintf("the network %s is not up", t.s.Network.Name), "cvlan status says why")
+	return local.CodeUnreachable.Problem("ping "+t.name, fmt.Sprintf("the network %s is not up", t.s.Network.Name), "see why: cvlan status")
 }
 
 // denied reports whether this node's filter has held back echo requests to the peer since then.

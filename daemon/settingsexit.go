@@ -34,7 +34,7 @@ func isExit(routes []netip.Prefix) bool {
 	return slices.ContainsFunc(routes, func(p netip.Prefix) bool { return p.Bits() == 0 })
 }
 
-var errExitOfExit = errors.New("a machine that is an exit for others cannot use one itself; withdraw the one (cvlan exit withdraw) or end the other (cvlan exit off)")
+var errExitOfExit = errors.New("a machine that is an exit for others cannot use one itself; withdraw the one (sudo cvlan exit withdraw) or end the other (sudo cvlan exit off)")
 
 func writeExitNode(m *state.Meta, v string) error {
 	if m.ExitNode = v; v == "" || v == noExit {

@@ -89,7 +89,7 @@ func parseRoute(s string) (netip.Prefix, error) {
 		return p, fmt.Errorf("%s is not a prefix; write it as 10.20.0.0/16", shown(s))
 	}
 	if p.Bits() == 0 {
-		return p, errors.New("a machine that leads to the whole internet is an exit; offer that: cvlan exit offer")
+		return p, errors.New("a machine that leads to the whole internet is an exit; offer that: sudo cvlan exit offer")
 	}
 	return p, control.CheckRoute(p)
 }

@@ -44,7 +44,7 @@ func (m *member) show() local.Network {
 		p := local.Problem{Code: "state-damaged", What: m.damage.Error(), Hint: "restore the state folder from a backup, or forget the network and join again"}
 		return m.dead(local.Failed, &p)
 	case broke != nil:
-		n := m.dead(local.Failed, &local.Problem{Code: "internal", What: broke.Error(), Hint: "cvlan up tries again"})
+		n := m.dead(local.Failed, &local.Problem{Code: "internal", What: broke.Error(), Hint: "try again: sudo cvlan up"})
 		n.Exit, n.Warnings = m.exit(nil)
 		return n
 	case e == nil:

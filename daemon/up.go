@@ -30,7 +30,7 @@ func (d *Daemon) Up(ctx context.Context, r local.UpRequest) (local.Networks, err
 		return d.join(ctx, r)
 	}
 	if r.Hostname != "" || r.Interface != "" || r.Port != 0 || r.Transport != "" {
-		return local.Networks{}, local.CodeInvalid.Problem("bring up a network", "hostname, interface, port and transport are chosen when a network is joined", "give them together with a join key; later: cvlan set")
+		return local.Networks{}, local.CodeInvalid.Problem("bring up a network", "hostname, interface, port and transport are chosen when a network is joined", "give them together with a join key; later: sudo cvlan set")
 	}
 	chosen, err := d.choose(r.Network)
 	if err != nil {
@@ -80,7 +80,7 @@ func unsaved(verb string, m *member, err error) error {
 }
 
 func damaged(m *member) error {
-	return local.CodeInternal.Problem(fmt.Sprintf("use network %s", m.label()), m.damage.Error(), fmt.Sprintf("restore the state folder from a backup, or: cvlan logout --network %s, then join again", m.id))
+	return local.CodeInternal.Problem(fmt.Sprintf("use network %s", m.label()), m.damage.Error(), fmt.Sprintf("restore the state folder from a backup, or: sudo cvlan logout --network %s, then join again", m.id))
 }
 
 // Down implements localapi.Backend.
@@ -156,7 +156,7 @@ func (d *Daemon) admit(keys *state.Joining, given session.Membership, r local.Up
 		}
 		if !old.over() {
 			return nil, local.CodeConflict.Problem("join", fmt.Sprintf("this machine is in the network %s already", old.label()),
-				fmt.Sprintf("to join it anew: cvlan logout --network %s, then this command again, with the same key; else an admin may delete what the key has made: cvlan admin node delete %s", old.id, given.Node))
+				fmt.Sprintf("to join it anew: sudo cvlan logout --network %s, then this command again, with the same key; else an admin may delete what the key has made: cvlan admin node delete %s", old.id, given.Node))
 		}
 		old.stop()
 		if err := d.forget(old); err != nil {

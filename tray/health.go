@@ -7,7 +7,7 @@ import (
 )
 
 // joinFirst is what to do on a machine in no network.
-const joinFirst = "join one: cvlan up --key-file FILE"
+const joinFirst = "join one: sudo cvlan up --key-file FILE"
 
 // health tells what is wrong, each with what to do below it.
 func (w *world) health(now time.Time) []menu.Entry {

@@ -64,7 +64,7 @@ func (w *world) domain(n *network) string {
 	case text == "" || d == nil:
 		return text
 	case !d.On:
-		return text + ", off: cvlan set dns on"
+		return text + ", off: sudo cvlan set dns on"
 	case !d.Served:
 		return text + ", not now"
 	case !w.names.InPlace:

@@ -31,25 +31,25 @@ const EventStatus = "status"
 
 // The operations.
 var (
-	GetStatus   = Op[None, Status]{Route{http.MethodGet, "/v1/status", Read, false, "The whole state"}}
-	WatchStatus = Op[None, Status]{Route{http.MethodGet, "/v1/status/watch", Read, true, "The whole state, now and at every change"}}
-	GetVersion  = Op[None, About]{Route{http.MethodGet, "/v1/version", Read, false, "Which build the daemon is"}}
+	GetStatus   = Op[None, Status]{Route{http.MethodGet, "/v1/status", Read, false, "Show the whole state"}}
+	WatchStatus = Op[None, Status]{Route{http.MethodGet, "/v1/status/watch", Read, true, "Show the whole state, now and at every change"}}
+	GetVersion  = Op[None, About]{Route{http.MethodGet, "/v1/version", Read, false, "Tell which build the daemon is"}}
 	// GetWireGuard shows endpoints and keys' ages, so it asks for more than Read.
-	GetWireGuard = Op[None, WireGuard]{Route{http.MethodGet, "/v1/wg", Operate, false, "The WireGuard tunnels and what they drop"}}
+	GetWireGuard = Op[None, WireGuard]{Route{http.MethodGet, "/v1/wg", Operate, false, "Show the WireGuard tunnels and what they drop"}}
 	// PostPath shows addresses, likewise.
-	PostPath = Op[PathRequest, PeerPath]{Route{http.MethodPost, "/v1/path", Operate, false, "Every way to a peer, and which is in use"}}
+	PostPath = Op[PathRequest, PeerPath]{Route{http.MethodPost, "/v1/path", Operate, false, "Show every way to a peer, and which is in use"}}
 	// GetNetCheck sends to relays and shows addresses; it takes up to three seconds.
-	GetNetCheck = Op[None, NetCheck]{Route{http.MethodGet, "/v1/netcheck", Operate, false, "What this machine's network lets through"}}
+	GetNetCheck = Op[None, NetCheck]{Route{http.MethodGet, "/v1/netcheck", Operate, false, "Find out what this machine's network lets through"}}
 	// PostPolicyLog shows whose packets were dropped, likewise.
-	PostPolicyLog = Op[PolicyLogRequest, PolicyLog]{Route{http.MethodPost, "/v1/policy/log", Operate, false, "What the filter has dropped lately, and counted"}}
+	PostPolicyLog = Op[PolicyLogRequest, PolicyLog]{Route{http.MethodPost, "/v1/policy/log", Operate, false, "Show what the filter has dropped lately, and counted"}}
 	// GetIPsec shows identities and the ages of keys, PostIPsecLog who has tried to speak with this machine, likewise.
-	GetIPsec           = Op[None, IPsec]{Route{http.MethodGet, "/v1/ipsec", Operate, false, "The security associations of IPsec, and what is offered"}}
+	GetIPsec           = Op[None, IPsec]{Route{http.MethodGet, "/v1/ipsec", Operate, false, "Show the security associations of IPsec, and what is offered"}}
 	PostIPsecRekey     = Op[IPsecRequest, IPsecDone]{Route{http.MethodPost, "/v1/ipsec/rekey", Operate, false, "Replace security associations"}}
 	PostIPsecTerminate = Op[IPsecRequest, IPsecDone]{Route{http.MethodPost, "/v1/ipsec/terminate", Operate, false, "End security associations"}}
-	PostIPsecLog       = Op[IPsecLogRequest, IPsecLog]{Route{http.MethodPost, "/v1/ipsec/log", Operate, false, "What IKE did lately"}}
-	PostPing           = Op[PingRequest, Pong]{Route{http.MethodPost, "/v1/ping", Read, false, "One echo to a peer"}}
+	PostIPsecLog       = Op[IPsecLogRequest, IPsecLog]{Route{http.MethodPost, "/v1/ipsec/log", Operate, false, "Show what IKE did lately"}}
+	PostPing           = Op[PingRequest, Pong]{Route{http.MethodPost, "/v1/ping", Read, false, "Send one echo to a peer"}}
 	// GetSettings lists all; PatchSettings takes what SetRequest names.
-	GetSettings   = Op[None, Settings]{Route{http.MethodGet, "/v1/settings", Read, false, "Everything that can be set, as it is now"}}
+	GetSettings   = Op[None, Settings]{Route{http.MethodGet, "/v1/settings", Read, false, "Show everything that can be set, as it is now"}}
 	PatchSettings = Op[SetRequest, Settings]{Route{http.MethodPatch, "/v1/settings", Operate, false, "Change settings"}}
 	PostUp        = Op[UpRequest, Networks]{Route{http.MethodPost, "/v1/up", Operate, false, "Join a network, or bring memberships up"}}
 	PostDown      = Op[DownRequest, Networks]{Route{http.MethodPost, "/v1/down", Operate, false, "Switch memberships off"}}

@@ -25,7 +25,7 @@ const (
 // networks judges each membership.
 func (j *judge) networks() {
 	if len(j.Status.Networks) == 0 {
-		j.add(Finding{Code: "no-network", Severity: Note, What: "this machine is in no network yet", Hint: "cvlan up --key-file FILE"})
+		j.add(Finding{Code: "no-network", Severity: Note, What: "this machine is in no network yet", Hint: "sudo cvlan up --key-file FILE"})
 	}
 	for i := range j.Status.Networks {
 		n := &j.Status.Networks[i]
@@ -68,7 +68,7 @@ func (j *judge) told(n *local.Network) {
 func (j *judge) state(n *local.Network) {
 	switch {
 	case n.State == local.Down:
-		j.add(Finding{Code: "switched-off", Severity: Note, What: "the network is switched off", Hint: "cvlan up --network " + n.Name})
+		j.add(Finding{Code: "switched-off", Severity: Note, What: "the network is switched off", Hint: "sudo cvlan up --network " + n.Name})
 	case n.State == local.Pending:
 		j.add(Finding{Code: "approval-pending", Severity: Error, What: "this machine waits for approval by an admin", Hint: "an admin types: cvlan admin node approve " + n.Self.ID})
 	case n.Problem != nil:
@@ -91,7 +91,7 @@ func (j *judge) iface(n *local.Network) {
 	switch {
 	case !there:
 		j.add(Finding{Code: "interface-gone", Severity: Error, What: "the interface " + n.Interface + " is gone", Why: "somebody deleted it, or cvlan runs in another network namespace than the daemon",
-			Hint: fmt.Sprintf("cvlan down --network %s && cvlan up --network %s", n.Name, n.Name)})
+			Hint: fmt.Sprintf("sudo cvlan down --network %s && sudo cvlan up --network %s", n.Name, n.Name)})
 	case n.MTU > 0 && mtu != n.MTU:
 		j.add(Finding{Code: "mtu-changed", Severity: Warning, What: fmt.Sprintf("the interface %s has MTU %d instead of %d", n.Interface, mtu, n.MTU),
 			Why: "somebody changed it: large packets may not arrive", Hint: fmt.Sprintf("sudo ip link set dev %s mtu %d", n.Interface, n.MTU),
@@ -188,7 +188,7 @@ func (j *judge) certificate(n *local.Network) {
 		Why: "it renews itself halfway, and has not", Hint: "it needs the controller: cvlan status, then the daemon's log"}
 	if j.Now.After(*end) {
 		f.Code, f.Severity, f.What = "certificate-expired", Error, "this machine's certificate ended on "+end.UTC().Format("2006-01-02")
-		f.Hint = "is the clock right? if so, join anew: cvlan logout --network " + n.Name + ", then cvlan up --key-file FILE"
+		f.Hint = "is the clock right? if so, join anew: sudo cvlan logout --network " + n.Name + ", then sudo cvlan up --key-file FILE"
 	}
 	j.add(f)
 }

@@ -20,7 +20,7 @@ var refusals = []struct {
 	{store.ErrKeyUsedUp, pb.RefusedReason_REFUSED_REASON_USED_UP, "the join key has admitted as many machines as it may", newKey + " (--uses N for several machines)"},
 	{store.ErrKeyRevoked, pb.RefusedReason_REFUSED_REASON_REVOKED, "the join key was revoked", newKey},
 	{store.ErrLimit, pb.RefusedReason_REFUSED_REASON_FULL, "the network is full", "an admin can delete nodes that are gone: cvlan admin node list"},
-	{store.ErrExists, pb.RefusedReason_REFUSED_REASON_INVALID, "another node already uses these keys; was this machine's state copied?", "start with fresh keys: cvlan logout --local, then cvlan up with a new join key"},
+	{store.ErrExists, pb.RefusedReason_REFUSED_REASON_INVALID, "another node already uses these keys; was this machine's state copied?", "start with fresh keys: sudo cvlan logout --local, then sudo cvlan up with a new join key"},
 	{store.ErrReadOnly, pb.RefusedReason_REFUSED_REASON_UNAVAILABLE, "the controller cannot write its database now", "free its disk; the same key works again then"},
 	{store.ErrNotFound, pb.RefusedReason_REFUSED_REASON_UNKNOWN, "the controller does not know this node", newKey},
 	{errInvalid, pb.RefusedReason_REFUSED_REASON_INVALID, "the request is not valid", "is this machine's cvland newer than the controller? compare cvlan version"},
@@ -49,7 +49,7 @@ func refuseRelay(err error) *pb.Refused {
 func refuse(err error) *pb.Refused {
 	if m, ok := errors.AsType[*store.MemberError](err); ok {
 		return &pb.Refused{Reason: pb.RefusedReason_REFUSED_REASON_MEMBER, Node: uint64(m.Node), Message: "this machine is in the network already",
-			Hint: "to join it anew, leave it first: cvlan logout"}
+			Hint: "to join it anew, leave it first: sudo cvlan logout"}
 	}
 	for _, r := range refusals {
 		if errors.Is(err, r.cause) {

@@ -24,9 +24,9 @@ func (f *farewell) Error() string { return f.message }
 // The farewells.
 var (
 	removed = farewell{pb.GoawayReason_GOAWAY_REASON_REMOVED, "this node has been deleted from its network",
-		"to come back: cvlan logout, then cvlan up with a new join key", time.Hour}
+		"to come back: sudo cvlan logout, then sudo cvlan up with a new join key", time.Hour}
 	cloned = farewell{pb.GoawayReason_GOAWAY_REASON_CLONED, "another machine that is online uses the same identity",
-		"give this machine an identity of its own: cvlan logout --local, then cvlan up with a new join key", time.Hour}
+		"give this machine an identity of its own: sudo cvlan logout --local, then sudo cvlan up with a new join key", time.Hour}
 	replaced    = farewell{pb.GoawayReason_GOAWAY_REASON_REPLACED, "a newer session of this node has taken over", "", time.Minute}
 	restarting  = farewell{pb.GoawayReason_GOAWAY_REASON_RESTART, "the controller restarts", "", 0}
 	unavailable = farewell{pb.GoawayReason_GOAWAY_REASON_UNAVAILABLE, "the controller cannot read its database", "look at the controller's log", 30 * time.Second}

@@ -139,7 +139,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	op, ok := s.routes[key(r.Method, r.URL.Path)]
 	switch {
 	case l == none:
-		s.fail(w, local.CodePermission.Problem("talk to the daemon", "this machine's administrator has closed its state to users outside the group "+s.cfg.Group, "use sudo, or ask to be added to the group"))
+		s.fail(w, local.CodePermission.Problem("talk to the daemon", "this machine's administrator has closed its state to users outside the group "+s.cfg.Group, "use sudo, or become a member of that group"))
 	case !ok:
 		s.fail(w, local.CodeSkew.Problem(r.Method+" "+r.URL.Path, "the daemon has no such operation", "it is older than this program: restart it after an upgrade; compare cvlan version"))
 	case rank[l] < rank[op.Level]:

@@ -221,7 +221,7 @@ func (r *Resolver) look() {
 // fight says that somebody else wants the host to be otherwise.
 func fight(s hostdns.State) error {
 	return &hostdns.Fault{Code: "names-fight", Why: fmt.Sprintf("something else keeps taking the names of networks out of %s", s.Path),
-		Hint: "see what writes it (its first lines may say), have that one leave it alone or use systemd-resolved, or give the names up: cvlan set dns off"}
+		Hint: "see what writes it (its first lines may say), have that one leave it alone or use systemd-resolved, or give the names up: sudo cvlan set dns off"}
 }
 
 // end leaves the host as it was, and stops listening.

@@ -173,7 +173,7 @@ func (w *work) deleteUser(actor string, u store.User, force bool) (l store.Leave
 	}
 	l.Orphans, l.Keys = len(nodes)-l.Nodes, len(keys)+int(acting)
 	if l.Nodes > 0 && !force {
-		return store.Leaver{}, fmt.Errorf("user %s: %w: nodes without tags belong to it (%d); delete them first, or with force together with the user", u.Login, store.ErrConflict, l.Nodes)
+		return store.Leaver{}, fmt.Errorf("user %s: %w: nodes without tags belong to it (%d); delete them first, or with the user, by --force", u.Login, store.ErrConflict, l.Nodes)
 	}
 	_, err = w.audit(actor, "user.delete", word(u.Login), slog.Int("nodes", l.Nodes), slog.Int("orphans", l.Orphans), slog.Int("keys", l.Keys))
 	if err != nil {

@@ -195,7 +195,7 @@ func nodesBelongToWhomTheirKeyNames(t *testing.T, b *bench) {
 	}
 	unused, secret := b.joinKey(h, store.JoinKey{Network: n.ID, User: alice})
 	_, err := h.DeleteUser(ctx(), admin, alice, false, 0)
-	b.refused(err, store.ErrConflict, "(1)", "with force")
+	b.refused(err, store.ErrConflict, "(1)", "--force")
 	if got := must[store.Leaver](t)(h.DeleteUser(ctx(), admin, alice, true, 0)); got != (store.Leaver{Nodes: 1, Orphans: 1, Keys: 3}) {
 		t.Errorf("%+v", got)
 	}

@@ -91,7 +91,7 @@ func (e *Engine) clear(name string, ranges []netip.Prefix) *session.Problem {
 	id := uint64(e.cfg.Membership.Network)
 	if err := e.cfg.Ledger.take(id, name, ranges); err != nil {
 		return &session.Problem{Code: "range-clash", What: fmt.Sprintf("the network %q cannot be used here: %s", name, err),
-			Hint: "switch one of the two off (cvlan down --network NAME), or ask an admin for a network with another range"}
+			Hint: "switch one of the two off (sudo cvlan down --network NAME), or ask an admin for a network with another range"}
 	}
 	clashes, err := e.cfg.Outside.Host.Clashes(ranges, e.cfg.Ledger.interfaces()...)
 	if err != nil {

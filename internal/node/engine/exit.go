@@ -155,10 +155,10 @@ func (e *Engine) exitWarnings() (all []session.Problem) {
 	switch x := e.routing.exit; x.State {
 	case ExitAway:
 		all = append(all, session.Problem{Code: "exit-away", What: fmt.Sprintf("the exit %s does not answer, and nothing leaves beside it", x.Name),
-			Hint: "wait for it, use another (cvlan exit list), or leave without one: cvlan exit off"})
+			Hint: "wait for it, use another (cvlan exit list), or leave without one: sudo cvlan exit off"})
 	case ExitNone:
 		all = append(all, session.Problem{Code: "exit-unknown", What: x.Why + ", and nothing leaves beside it",
-			Hint: "see which there are: cvlan exit list; or leave without one: cvlan exit off"})
+			Hint: "see which there are: cvlan exit list; or leave without one: sudo cvlan exit off"})
 	case ExitFailed:
 		p := problemOf("exit-not-set", fmt.Errorf("traffic does not leave through the exit %s: %s", x.Name, x.Why))
 		all = append(all, p)

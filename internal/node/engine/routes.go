@@ -396,7 +396,7 @@ func (e *Engine) routeWarnings() (all []session.Problem) {
 	for _, r := range e.routing.list {
 		if r.State == RouteClash {
 			all = append(all, session.Problem{Code: "route-clash", What: fmt.Sprintf("%s behind a router of the network cannot be used here: %s", r.Prefix, r.Why),
-				Hint: "leave the other network, or use no routes here: cvlan set accept-routes off; or ask the router's admin for another prefix"})
+				Hint: "leave the other network, or use no routes here: sudo cvlan set accept-routes off; or ask the router's admin for another prefix"})
 			break
 		}
 	}
@@ -404,7 +404,7 @@ func (e *Engine) routeWarnings() (all []session.Problem) {
 	n, known := e.table.Network()
 	for _, r := range e.cfg.Offers {
 		if err := control.CheckRoute(r, n.Range4, n.Range6); known && err != nil {
-			all = append(all, session.Problem{Code: "route-not-offered", What: "a route is not offered: " + err.Error(), Hint: "withdraw it: cvlan route withdraw " + r.String()})
+			all = append(all, session.Problem{Code: "route-not-offered", What: "a route is not offered: " + err.Error(), Hint: "withdraw it: sudo cvlan route withdraw " + r.String()})
 			break
 		}
 	}

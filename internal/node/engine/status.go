@@ -199,10 +199,10 @@ func (e *Engine) warnings(s *Status) (all []session.Problem) {
 	}
 	if s.NoKernel != nil {
 		all = append(all, session.Problem{Code: "kernel-esp-unavailable", What: "the kernel does not carry IPsec, the daemon does: " + s.NoKernel.Error(),
-			Hint: "load the modules esp4, esp6 and xfrm_interface and restart the daemon, or: cvlan set ipsec-backend userspace"})
+			Hint: "load the modules esp4, esp6 and xfrm_interface and restart the daemon, or: sudo cvlan set ipsec-backend userspace"})
 	}
 	if e.noPort != nil {
-		all = append(all, session.Problem{Code: "port-not-changed", What: e.noPort.Error(), Hint: "see who has it (ss -ulpn), or choose another: cvlan set port NUMBER"})
+		all = append(all, session.Problem{Code: "port-not-changed", What: e.noPort.Error(), Hint: "see who has it (ss -ulpn), or choose another: sudo cvlan set port NUMBER"})
 	}
 	if e.unsaved != nil {
 		all = append(all, problemOf("state-not-saved", e.unsaved))

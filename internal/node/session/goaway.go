@@ -42,13 +42,13 @@ func dismissed(g *pb.Goaway) ending {
 	switch g.Reason {
 	case pb.GoawayReason_GOAWAY_REASON_REMOVED:
 		e.verdict = Removed
-		e.problem = p(codeRemoved, "the controller has removed this node from the network", "ask for a new join key and run: cvlan logout, then cvlan up --key-file FILE")
+		e.problem = p(codeRemoved, "the controller has removed this node from the network", "ask for a new join key and run: sudo cvlan logout, then sudo cvlan up --key-file FILE")
 	case pb.GoawayReason_GOAWAY_REASON_CLONED:
 		e.verdict = Cloned
-		e.problem = p(codeCloned, "another running machine has the keys of this one", "if this machine is the copy, give it an identity of its own: cvlan logout --local, then cvlan up --key-file FILE")
+		e.problem = p(codeCloned, "another running machine has the keys of this one", "if this machine is the copy, give it an identity of its own: sudo cvlan logout --local, then sudo cvlan up --key-file FILE")
 	case pb.GoawayReason_GOAWAY_REASON_REPLACED:
 		e.least = max(e.least, replacedWait)
-		e.problem = p(codeReplaced, "a newer session with the keys of this node has taken its place", "if this machine's disk was copied, give one of the two an identity of its own: cvlan logout --local")
+		e.problem = p(codeReplaced, "a newer session with the keys of this node has taken its place", "if this machine's disk was copied, give one of the two an identity of its own: sudo cvlan logout --local")
 	case pb.GoawayReason_GOAWAY_REASON_VERSION:
 		e.least = max(e.least, skewWait)
 		e.problem = p(codeSkew, "the controller speaks no version of the protocol that this daemon speaks", "upgrade the older of the two")

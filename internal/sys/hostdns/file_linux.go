@@ -142,7 +142,7 @@ func inPlace(path, content string) error {
 
 func unwritable(path string, err error) error {
 	if errors.Is(err, unix.EROFS) || errors.Is(err, fs.ErrPermission) {
-		return &Fault{"names-file-unusable", fmt.Sprintf("%s cannot be written: %v", path, err), "let the daemon write it (chattr -i, or restart it if its service hides the file), or give it up: cvlan set dns off"}
+		return &Fault{"names-file-unusable", fmt.Sprintf("%s cannot be written: %v", path, err), "let the daemon write it (chattr -i, or restart it if its service hides the file), or give it up: sudo cvlan set dns off"}
 	}
 	return fmt.Errorf("write %s: %w", path, err)
 }

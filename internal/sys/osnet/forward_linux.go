@@ -136,7 +136,7 @@ func masquerade(iface string, s *serving) error {
 		c.AddRule(&nftables.Rule{Table: t, Chain: post, Exprs: append(comesFrom(iface, p), &expr.Counter{}, &expr.Masq{})})
 	}
 	if err := c.Flush(); err != nil {
-		return fmt.Errorf("make the nftables table %s: %w; load the kernel's modules nf_tables and nft_masq, or let networks behind this machine route back to it: cvlan set snat off", t.Name, rights(err))
+		return fmt.Errorf("make the nftables table %s: %w; load the kernel's modules nf_tables and nft_masq, or let networks behind this machine route back to it: sudo cvlan set snat off", t.Name, rights(err))
 	}
 	return nil
 }
