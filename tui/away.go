@@ -1,6 +1,9 @@
 package tui
 
 import (
+	"errors"
+
+	"github.com/cvlan/cvlan/api/local"
 	"github.com/cvlan/cvlan/internal/base/cells"
 	"github.com/cvlan/cvlan/internal/base/words"
 	"github.com/cvlan/cvlan/tui/draw"
@@ -13,7 +16,7 @@ func (s *healthScreen) absent(width, height int) []string {
 		return centred([]string{t.Dim.Paint("asking the daemon …")}, width, height)
 	}
 	room := max(min(width-4, 72), 1)
-	lines := []string{t.Fair.Strong().Paint(cells.Cut("The daemon cvland does not answer", room)), ""}
+	lines := []string{t.Fair.Strong().Paint(cells.Cut("The daemon cvland "+s.silence(), room)), ""}
 	if s.examined.IsZero() {
 		lines = append(lines, t.Dim.Paint(cells.Cut("looking for the reason …", room)), "")
 	}
@@ -25,10 +28,22 @@ func (s *healthScreen) absent(width, height int) []string {
 	return centred(append(lines, t.Dim.Paint(cells.Cut("It is tried again each second; q quits", room))), width, height)
 }
 
+// silence says in a word or two what keeps the daemon's state from being known: it may answer, and not be understood.
+func (w *world) silence() string {
+	var l *local.Error
+	switch {
+	case !errors.As(w.away, &l):
+		return "does not answer"
+	case l.Code == local.CodeSkew:
+		return "is of another version"
+	}
+	return "answers with an error"
+}
+
 // banner says above what was last known that it is not the state of now.
 func (w *world) banner(width int) string {
 	l := draw.NewLine(width, draw.Style{})
-	return l.Put(w.theme.Bad.Strong(), "✗ ").Put(w.theme.Bad, "The daemon does not answer; this is what it said "+orNow(words.Ago(w.now, w.heard))+". 2: what to do").String()
+	return l.Put(w.theme.Bad.Strong(), "✗ ").Put(w.theme.Bad, "The daemon "+w.silence()+"; this is what it said "+orNow(words.Ago(w.now, w.heard))+". 2: what to do").String()
 }
 
 func orNow(ago string) string {

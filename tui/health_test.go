@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/cvlan/cvlan/api/admin"
+	"github.com/cvlan/cvlan/api/local"
 )
 
 func TestWhatIsWrongIsMendedOnceSomebodySaysYes(t *testing.T) {
@@ -71,4 +72,24 @@ func TestAnotherLoginLeavesNothingOfTheOneBefore(t *testing.T) {
 	s.wants(t, "Now as work", "login work, vpn.example.org:443, tenant acme", "far-away", "!db-1")
 	s.send(late)
 	s.wants(t, "far-away", "!db-1")
+}
+
+func TestADaemonThatIsNotUnderstoodIsNotCalledSilent(t *testing.T) {
+	skew := local.CodeSkew.Problem("understand the daemon", "it speaks schema 99, this program knows 1", "upgrade this program; compare cvlan version")
+	for _, c := range []struct {
+		err  error
+		want string
+	}{{errDown, "does not answer"}, {skew, "is of another version"}, {local.CodeInternal.Problem("x", "y", "z"), "answers with an error"}} {
+		s := newStage(100, 30, false)
+		s.twin.err = c.err
+		s.hear()
+		s.wants(t, "The daemon cvland "+c.want)
+		s.twin.err = nil
+		s.hear()
+		s.twin.err = c.err // it was upgraded meanwhile
+		s.hear()
+		s.wants(t, "✗ The daemon "+c.want+"; this is what it said just now")
+		s.press("4")
+		s.wants(t, "the daemon "+c.want)
+	}
 }

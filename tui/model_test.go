@@ -89,7 +89,7 @@ func TestChangesAreTold(t *testing.T) {
 	s.wants(t, "db-1 is reached through relay nyc-1", "bobs-desk is online", "web-2 is called web-3 now", "web-3 belongs to nobody now", "printer is gone", "no more: UDP does not leave", "the controller is away", "policy version 8 is in force")
 	s.twin.err = errDown
 	s.pass(0)
-	s.wants(t, "the daemon does not answer any more")
+	s.wants(t, "the daemon does not answer")
 	s.twin.err = nil
 	s.pass(0)
 	s.wants(t, "the daemon answers again")

@@ -54,10 +54,11 @@ type world struct {
 func (w *world) take(n news) {
 	w.now = n.at
 	if n.err != nil {
-		if w.away == nil && w.known {
-			w.log.add(n.at, bad, "", "the daemon does not answer any more")
-		}
+		answered := w.away == nil
 		w.away = n.err
+		if answered && w.known {
+			w.log.add(n.at, bad, "", "the daemon "+w.silence())
+		}
 		return
 	}
 	if w.away != nil && w.known {
