@@ -49,8 +49,8 @@ func (s *sa) sendInit(out *Out) error {
 
 // initResponse takes the answer. Nothing vouches for it: whoever can read our request can forge it, and spoil this attempt thereby.
 func (s *sa) initResponse(in msg.Message, raw []byte, path Path, out *Out) {
-	if c, ok := msg.Notified(in.Payloads, msg.Cookie); ok && len(c.Data) > 0 && bytes.Equal(c.Data, s.opening.cookie) {
-		return // a late copy: what it wants is under way
+	if s.opening.follows(in.Payloads) {
+		return
 	}
 	if again, e := s.followInit(in, raw, path); e != nil {
 		s.m.hangUp(s, *e, out)
@@ -63,6 +63,16 @@ func (s *sa) initResponse(in msg.Message, raw []byte, path Path, out *Out) {
 	}
 	s.pending = nil
 	s.advanceOpening(out)
+}
+
+// follows reports whether an answer is a late copy of one that we have followed: what it wants is under way.
+func (o *opening) follows(ps []msg.Payload) bool {
+	if c, ok := msg.Notified(ps, msg.Cookie); ok {
+		return len(c.Data) > 0 && bytes.Equal(c.Data, o.cookie)
+	}
+	n, ok := msg.Notified(ps, msg.InvalidKE)
+	id, named := n.Uint16()
+	return ok && named && len(o.tried) > 1 && msg.TransformID(id) == o.method
 }
 
 // followInit says whether the request is to be sent once more, changed, or why the attempt is over.

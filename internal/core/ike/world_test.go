@@ -220,7 +220,7 @@ func (s *side) note(e Event) {
 	case EventDown:
 		was := s.up[e.ID] // an attempt may come to nothing: an old answer to its first message spoils it
 		delete(s.up, e.ID)
-		if w.honest && e.Reason == Unusable || w.tame && was && (e.Reason == NoAnswer || e.Reason == NotFound) {
+		if w.honest && (e.Reason == Unusable || e.Notify == msg.InvalidKE) || w.tame && was && (e.Reason == NoAnswer || e.Reason == NotFound) {
 			w.t.Errorf("%s gives up for no good reason: %s\n%s", s.name, e.Reason, w.story())
 		}
 	case EventFault:
