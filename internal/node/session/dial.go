@@ -22,6 +22,8 @@ type Target struct {
 	Remember string
 	// Afresh asks for a search without that memory: what was not possible ten minutes ago may be so now.
 	Afresh bool
+	// Silent is told since when the controller has not answered on the connection, and the zero time when it answers again. It does not block.
+	Silent func(since time.Time)
 }
 
 // Dialer connects to a controller. Its errors say what was tried and why each attempt failed; a failed check of certificates stays
@@ -31,11 +33,11 @@ type Dialer func(context.Context, Target) (stream.Stream, error)
 // afreshEvery is how long what won a race is believed.
 const afreshEvery = 10 * time.Minute
 
-func (s *Session) dial(ctx context.Context) (stream.Stream, error) {
+func (s *Session) dial(ctx context.Context, silent func(time.Time)) (stream.Stream, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	m, now := &s.cfg.Membership, time.Now()
-	t := Target{Addrs: s.dialed(), Transport: *s.by.Load(), Remember: m.Network.String(), Afresh: now.Sub(s.raced) >= afreshEvery}
+	t := Target{Addrs: s.dialed(), Transport: *s.by.Load(), Remember: m.Network.String(), Afresh: now.Sub(s.raced) >= afreshEvery, Silent: silent}
 	if (t.Transport == "" || t.Transport == stream.Auto) && s.steer != "" {
 		t.Transport = s.steer
 	}

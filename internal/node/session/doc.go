@@ -11,6 +11,11 @@
 // Run's goroutine is the only one that touches the session's own state. Report and Wake may be called from any goroutine and
 // never block; State reads a snapshot. The functions in Config and the methods of Table are called from Run's goroutine.
 //
+// # Silence
+//
+// A controller that does not answer what the transport asks is Silent, and told so: whoever asks should not wait for the transport to give
+// up, and the transport should not give up for what a bad line does. The session goes on when an answer comes.
+//
 // # Coming back
 //
 // After a connection was lost the session waits at random between 0.2 s and a bound that doubles from 0.4 s to 30 s (full jitter),

@@ -17,6 +17,7 @@ import (
 func (l *link) frame(ctx context.Context, f *pb.Frame) *ending {
 	l.heard = time.Now()
 	l.contact()
+	l.silent(time.Time{})
 	if l.welcomed.IsZero() && f.GetWelcome() == nil && f.GetGoaway() == nil {
 		return protocol("its first frame is not Welcome")
 	}
@@ -68,6 +69,24 @@ func (l *link) welcome(w *pb.Welcome) *ending {
 	})
 	l.log.Info("control session up", logx.Transport, string(info.Transport))
 	return nil
+}
+
+// silent takes since when the controller has not answered, or that it does: zero. Silence ends nothing; who asks is told.
+func (l *link) silent(since time.Time) {
+	phase := l.State().Phase
+	switch {
+	case phase == Connected && !since.IsZero():
+		since = l.cfg.Clock.Now().Add(-time.Since(since))
+		l.update(func(st *State) {
+			l.spoken = *st
+			st.Phase, st.Since = Silent, since
+			st.Problem = &Problem{codeSilent, "the controller has not answered since " + since.UTC().Format("15:04:05 UTC"), "check this machine's connection and that the controller runs"}
+		})
+		l.log.Info("controller is silent", logx.Took, time.Since(l.welcomed))
+	case phase == Silent && since.IsZero():
+		l.update(func(st *State) { st.Phase, st.Since, st.Problem = Connected, l.spoken.Since, l.spoken.Problem })
+		l.log.Info("controller answers again")
+	}
 }
 
 // piece hands a piece of the map on, and signs the node's record if the map shows a new one.

@@ -17,7 +17,7 @@ const leaveTimeout = 10 * time.Second
 func (s *Session) Leave(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, leaveTimeout)
 	defer cancel()
-	st, err := s.dial(ctx)
+	st, err := s.dial(ctx, nil)
 	if err != nil {
 		return &Failed{*s.suspect(ending{problem: dialProblem(err)}).problem}
 	}

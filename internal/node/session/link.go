@@ -32,10 +32,12 @@ type link struct {
 	*Session
 	st     stream.Stream
 	frames chan *pb.Frame
-	err    error // why frames was closed; read after that
+	err    error          // why frames was closed; read after that
+	quiet  chan time.Time // of one: since when the controller does not answer; zero: it does
 
 	welcomed   time.Time // zero before Welcome
 	welcomeBy  time.Time
+	spoken     State     // what was told before the controller fell silent, while it is
 	heard      time.Time // the last frame
 	nonce      uint64    // of the ping under way; 0: none
 	pongBy     time.Time
@@ -53,11 +55,12 @@ func (s *Session) once(ctx context.Context) (end ending, lived time.Duration) {
 		st.Phase, st.NextTry, st.Transport = Connecting, time.Time{}, ""
 		st.Address = first(s.dialed())
 	})
-	st, err := s.dial(ctx)
+	quiet := make(chan time.Time, 1)
+	st, err := s.dial(ctx, newest(quiet))
 	if err != nil {
 		return s.suspect(ending{problem: dialProblem(err)}), 0
 	}
-	l := &link{Session: s, st: st, frames: make(chan *pb.Frame)}
+	l := &link{Session: s, st: st, frames: make(chan *pb.Frame), quiet: quiet}
 	done := make(chan struct{})
 	received := make(chan struct{})
 	go func() {
@@ -75,6 +78,17 @@ func (s *Session) once(ctx context.Context) (end ending, lived time.Duration) {
 		return s.suspect(end), 0
 	}
 	return end, time.Since(l.welcomed)
+}
+
+// newest returns a function that puts values into a channel of one, each in the place of one that still waits. One goroutine may call it.
+func newest[T any](c chan T) func(T) {
+	return func(v T) {
+		select {
+		case <-c:
+		default:
+		}
+		c <- v
+	}
 }
 
 // receive hands on frames until the stream ends or done is closed.
@@ -132,6 +146,8 @@ func (l *link) live(ctx context.Context) ending {
 				return lost(l.err)
 			}
 			end = l.frame(ctx, f)
+		case since := <-l.quiet:
+			l.silent(since)
 		case <-l.reported:
 			l.reportAt = l.lastReport.Add(reportEvery)
 		case <-l.wake:

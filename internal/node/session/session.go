@@ -252,7 +252,7 @@ func (s *Session) rest(ctx context.Context, wait time.Duration, ordered bool) {
 func (s *Session) waiting(e ending, lived, wait time.Duration) {
 	s.update(func(st *State) {
 		now := s.cfg.Clock.Now()
-		if st.Phase == Connected || st.Since.IsZero() {
+		if st.Phase == Connected || st.Phase == Silent || st.Since.IsZero() {
 			st.Since = now
 		}
 		st.Phase, st.Transport, st.Problem, st.NextTry = Waiting, "", e.problem, now.Add(wait)

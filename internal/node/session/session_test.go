@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/netip"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -346,6 +347,40 @@ func TestSilentControllerIsLeftAndFoundAgain(t *testing.T) {
 		}
 		if s.session.State().Phase != Connected {
 			t.Fatalf("%+v", s.session.State())
+		}
+	})
+}
+
+// A connection that stands while nobody answers on it is no connection to whoever asks, and nothing is given up for it.
+func TestAControllerThatDoesNotAnswerIsToldAndTheSessionKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		var say func(time.Time)
+		s.cfg.Dial = func(ctx context.Context, to Target) (stream.Stream, error) {
+			say = to.Silent
+			return s.net.dial(ctx, to)
+		}
+		s.run()
+		defer s.stop()
+		before := s.session.State()
+		time.Sleep(time.Minute)
+		since := s.session.cfg.Clock.Now().Add(-8 * time.Second)
+		say(time.Now().Add(-8 * time.Second))
+		synctest.Wait()
+		st := s.session.State()
+		if st.Phase != Silent || !st.Since.Equal(since) || st.Problem == nil || st.Problem.Code != codeSilent || !strings.Contains(st.Problem.What, since.UTC().Format("15:04:05")) {
+			t.Fatalf("%+v, %v", st, st.Problem)
+		}
+		say(time.Time{})
+		synctest.Wait()
+		if now := s.session.State(); now.Phase != Connected || now.Since != before.Since || now.Problem != nil {
+			t.Fatalf("answers again: %+v", now)
+		}
+		say(time.Now())
+		synctest.Wait()
+		s.tell(&pb.Frame{Body: &pb.Frame_Ping{Ping: &pb.Ping{Nonce: 1}}})
+		if s.heard(); s.session.State().Phase != Connected || s.net.tries() != 1 {
+			t.Fatalf("a frame is an answer: %+v, %d connections", s.session.State(), s.net.tries())
 		}
 	})
 }

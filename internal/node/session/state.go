@@ -14,6 +14,7 @@ const (
 	Connecting Phase = iota // dials, or waits for Welcome
 	Connected               // the controller has welcomed the node
 	Waiting                 // between two attempts; see State.NextTry
+	Silent                  // was Connected, and the connection stands, but the controller does not answer on it
 )
 
 // Verdict is what a controller has said, or a certificate has come to, that no retry will change. It stands until a Welcome.
@@ -40,7 +41,7 @@ type State struct {
 	Verdict   Verdict
 	Since     time.Time        // when the phase began
 	Address   string           // of the controller in use, else the first to be tried
-	Transport stream.Transport // of the session, while connected
+	Transport stream.Transport // of the session, while connected or silent
 	Contact   time.Time        // when the last frame arrived; zero if none did since Run
 	NextTry   time.Time        // while Waiting
 	Problem   *Problem         // why it is not connected, or what is wrong with the session
@@ -50,6 +51,7 @@ type State struct {
 // Problem codes.
 const (
 	codeUnreachable = "controller-unreachable"
+	codeSilent      = "controller-silent"
 	codeUntrusted   = "controller-not-trusted"
 	codeClock       = "clock-wrong"
 	codeExpired     = "certificate-expired"

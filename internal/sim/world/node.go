@@ -109,7 +109,7 @@ func (n *Node) outside() engine.Outside {
 		Tunnel: n.tunnel,
 		Local:  func() time.Time { return n.w.Now().Add(n.Skew) },
 		Dial: func(ctx context.Context, t session.Target) (stream.Stream, error) {
-			c := stream.DialConfig{Addrs: t.Addrs, TLS: t.TLS, Transport: t.Transport, Afresh: t.Afresh,
+			c := stream.DialConfig{Addrs: t.Addrs, TLS: t.TLS, Transport: t.Transport, Afresh: t.Afresh, Silent: t.Silent,
 				DialTCP:   n.net.Dial,
 				ListenUDP: func(context.Context, netip.AddrPort) (net.PacketConn, error) { return n.net.ListenPacket(0) },
 			}

@@ -92,6 +92,31 @@ func TestTheControllerIsAwayForAWeekAndNodesRestart(t *testing.T) {
 	})
 }
 
+// Who asks is told of a controller that has died without a word before the connection to it is given up; the peers go on.
+func TestAControllerThatDiesWithoutAWordIsMissedInHalfAMinute(t *testing.T) {
+	Tell(t, 4, func(w *World) {
+		key := w.Controller.Key(w.Controller.Network("office", true), nil)
+		a, b := w.Node("a"), w.Node("b")
+		a.Transport, b.Transport = stream.QUIC, stream.QUIC
+		a.Join(key)
+		b.Join(key)
+		a.Reaches(time.Second, "b")
+		w.Sleep(62 * time.Minute) // long before it is asked again by its own protocol
+		if n := a.Network(); n.State != local.Up {
+			t.Fatalf("%s %v", n.State, n.Problem)
+		}
+		w.Controller.Kill()
+		w.Until(35*time.Second, "a is told", func() bool { return a.Network().State == local.Offline })
+		if n := a.Network(); n.Problem == nil || n.Problem.Code != "controller-silent" || n.Controller.Connected {
+			t.Errorf("%+v, %v", n.Controller, n.Problem)
+		}
+		a.Reaches(time.Second, "b")
+		w.Until(2*time.Minute, "the connection is given up", func() bool { return a.Network().Problem.Code == "controller-unreachable" })
+		w.Controller.Start()
+		w.Until(time.Minute, "a is back", func() bool { return a.Network().State == local.Up })
+	})
+}
+
 func TestMonthsPassAndCertificatesRenewThemselves(t *testing.T) {
 	Tell(t, 4, func(w *World) {
 		key := w.Controller.Key(w.Controller.Network("office", true), nil)

@@ -41,6 +41,10 @@ type DialConfig struct {
 	Datagrams bool
 	// Stagger is the head start of one attempt over the next; 0: 250 ms.
 	Stagger time.Duration
+	// Silent is told since when the other end leaves the connection's keep-alives unanswered, 33 s after its last sign of life at most, and the zero time when it
+	// answers again; the connection itself is given up later. It is called from a goroutine of the stream's and must not block. Over TCP only Linux tells. Not
+	// for DialConn. nil: nobody asks.
+	Silent func(since time.Time)
 	// Afresh runs the race as if nothing was remembered. A session on TCP says so every ten minutes or so, to find out whether QUIC has
 	// become possible.
 	Afresh bool
@@ -59,8 +63,11 @@ func Dial(ctx context.Context, cfg DialConfig) (Stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	if q, ok := s.c.(*overQUIC); ok {
-		s.keepBeating(q.conn)
+	switch c := s.c.(type) {
+	case *overQUIC:
+		c.keepBeating(s, watch{tell: cfg.Silent})
+	case *overTLS:
+		go (&watch{tell: cfg.Silent}).probes(s.over, func() (time.Duration, bool) { return unheard(c.raw) })
 	}
 	return s, nil
 }

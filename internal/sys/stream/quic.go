@@ -33,18 +33,30 @@ func newQUICStream(conn *quic.Conn, s *quic.Stream, port *quicx.Port, limit int)
 //
 // The client sends one whenever quicx.KeepAlive has passed. QUIC's own keepalive would hold the connection as well, but its packet is
 // too small for a restarted server to answer with a stateless reset: the client would learn of the restart only after the idle timeout.
+// Like all data it is acknowledged, and repeated until it is: an answer that fails to come is news.
 var heartbeat = append([]byte{30, 0xfa, 0xff, 0xff, 0xff, 0x0f, 24}, make([]byte, 24)...)
 
-// keepBeating starts a client's heartbeat; it ends with the connection.
-func (s *framed) keepBeating(conn *quic.Conn) {
+// keepBeating starts a client's heartbeat, which tells as well whether the controller answers; it ends with the connection.
+func (c *overQUIC) keepBeating(s *framed, w watch) {
 	go func() {
-		t := time.NewTicker(quicx.KeepAlive)
-		defer t.Stop()
+		beat, look := time.NewTicker(quicx.KeepAlive), time.NewTimer(quicx.KeepAlive+patience)
+		defer beat.Stop()
+		defer look.Stop()
+		var before uint64 // packets of the controller's when it was asked first
+		var asked time.Time
 		for {
 			select {
-			case <-t.C:
+			case now := <-beat.C:
+				if !w.silent {
+					before, asked = c.conn.ConnectionStats().PacketsReceived, now
+					look.Reset(patience)
+				}
 				s.TrySend(heartbeat) // ErrWouldBlock means that more is on its way anyway
-			case <-conn.Context().Done():
+			case <-look.C:
+				if w.found(c.conn.ConnectionStats().PacketsReceived == before, asked) {
+					look.Reset(lookAgain)
+				}
+			case <-c.conn.Context().Done():
 				return
 			}
 		}

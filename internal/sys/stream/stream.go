@@ -7,7 +7,7 @@
 //	                                                               └── else ── Web ── http.Server
 //
 // A Stream is framed (lengths, limits, one writer at a time) on top of a carrier (overTLS, overQUIC, plain). No goroutine belongs to a
-// stream at rest, but for whoever blocks in Recv and a dialed QUIC stream's heartbeat; a writer exists only while the peer is slower than
+// stream at rest, but for whoever blocks in Recv and what watches over a dialed one; a writer exists only while the peer is slower than
 // we are.
 package stream
 

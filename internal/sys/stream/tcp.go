@@ -46,8 +46,9 @@ func (c *overTLS) abort() { c.raw.Close() }
 
 const (
 	clientIdle  = 25 * time.Second
-	probeEvery  = 10 * time.Second
-	clientTries = 3
+	clientEvery = 3 * time.Second // three probes before patience ends
+	clientTries = 10
+	serverEvery = 10 * time.Second
 	serverTries = 6
 	userTimeout = 60 * time.Second // TCP_USER_TIMEOUT: how long sent bytes may stay unacknowledged
 )
@@ -55,7 +56,7 @@ const (
 // tuneClient makes a dead line known within a minute, and keeps address translators from forgetting a live one.
 func tuneClient(c net.Conn) {
 	if t, ok := c.(*net.TCPConn); ok {
-		t.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: clientIdle, Interval: probeEvery, Count: clientTries})
+		t.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: clientIdle, Interval: clientEvery, Count: clientTries})
 		setUserTimeout(t, userTimeout)
 	}
 }
@@ -65,7 +66,7 @@ func tuneClient(c net.Conn) {
 func tuneServer(c net.Conn) {
 	if t, ok := c.(*net.TCPConn); ok {
 		idle := time.Minute + rand.N(time.Minute)
-		t.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: idle, Interval: probeEvery, Count: serverTries})
+		t.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: idle, Interval: serverEvery, Count: serverTries})
 	}
 }
 

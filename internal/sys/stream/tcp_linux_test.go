@@ -3,6 +3,7 @@ package stream
 import (
 	"net"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -34,5 +35,27 @@ func TestSegmentsPassEveryPath(t *testing.T) {
 				t.Errorf("%s: %d bytes (%v)", name, n, err)
 			}
 		})
+	}
+}
+
+// The system says how long ago the other end has shown itself.
+func TestTheSystemKnowsWhenAPeerWasHeard(t *testing.T) {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	before := time.Now()
+	ours, err := dialTCP(t.Context(), addrPort(l.Addr()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const tick = 20 * time.Millisecond // of the kernel's clock, twice the coarsest
+	if age, ok := unheard(ours); !ok || age > time.Since(before)+tick {
+		t.Error(age, ok)
+	}
+	ours.Close()
+	if age, ok := unheard(ours); ok {
+		t.Error("of a closed connection:", age)
 	}
 }
