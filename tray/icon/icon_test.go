@@ -46,7 +46,7 @@ func TestStandsDifferWithoutColour(t *testing.T) {
 					other++
 				}
 			}
-			if other < 8 {
+			if other < 20 {
 				t.Errorf("%s and %s differ in %d pixels of 256", a, b, other)
 			}
 		}
