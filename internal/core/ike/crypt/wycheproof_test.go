@@ -94,7 +94,20 @@ func TestWycheproof(t *testing.T) {
 // attacks reads the cases.
 func attacks(t *testing.T) (all []attack) {
 	t.Helper()
-	packed, err := os.Open("testdata/wycheproof.txt.gz")
+	for _, f := range vectors(t, "wycheproof") {
+		a := attack{file: f[0], number: f[1], result: f[2]}
+		for _, part := range f[3:] {
+			a.parts = append(a.parts, unhex(t, strings.TrimPrefix(part, "-")))
+		}
+		all = append(all, a)
+	}
+	return all
+}
+
+// vectors reads a file of others' cases: the fields of each.
+func vectors(t *testing.T, name string) (all [][]string) {
+	t.Helper()
+	packed, err := os.Open("testdata/" + name + ".txt.gz")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,12 +122,7 @@ func attacks(t *testing.T) (all []attack) {
 		if strings.HasPrefix(lines.Text(), "#") {
 			continue
 		}
-		f := strings.Fields(lines.Text())
-		a := attack{file: f[0], number: f[1], result: f[2]}
-		for _, part := range f[3:] {
-			a.parts = append(a.parts, unhex(t, strings.TrimPrefix(part, "-")))
-		}
-		all = append(all, a)
+		all = append(all, strings.Fields(lines.Text()))
 	}
 	if err := lines.Err(); err != nil {
 		t.Fatal(err)
