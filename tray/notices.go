@@ -2,6 +2,8 @@ package tray
 
 import (
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/cvlan/cvlan/api/local"
 	"github.com/cvlan/cvlan/tray/menu"
@@ -9,6 +11,15 @@ import (
 
 // settle is how long a network must be lost before a person hears of it: a daemon or controller that restarts is no news.
 const settle = 10 * time.Second
+
+// What is lost so often within so long comes and goes: that is said once, and then nothing until it has kept still for as long.
+const (
+	manyLosses = 3
+	restless   = 10 * time.Minute
+)
+
+// warnAgain is how soon a warning that came back is worth another message.
+const warnAgain = 24 * time.Hour
 
 // maxStories bounds the networks that notices keeps count of.
 const maxStories = 64
@@ -21,23 +32,26 @@ const (
 	fine
 	off
 	waiting // for approval
+	alone   // its controller is away, and it runs on
 	lost
 	out // must join again
 )
 
 // stands are the icons beside messages.
-var stands = map[mood]menu.Stand{fine: menu.On, waiting: menu.Connecting, lost: menu.Warning, out: menu.Login}
+var stands = map[mood]menu.Stand{fine: menu.On, waiting: menu.Connecting, alone: menu.Warning, lost: menu.Warning, out: menu.Login}
 
-// story is one network's.
+// story is one network's, or the daemon's.
 type story struct {
-	name  string
-	now   mood
-	told  mood
-	why   string
-	hint  string
-	since time.Time // when now began
-	// warned: an expiry was told.
-	warned bool
+	name   string
+	loss   string // what is said when it is lost, behind its name
+	now    mood
+	told   mood
+	why    string
+	hint   string
+	since  time.Time             // when now began
+	losses [manyLosses]time.Time // that were told, the last at the end
+	flaps  bool                  // it comes and goes, and a person knows
+	warned time.Time             // when an expiry was told
 }
 
 // notices decides what is worth a message. The zero value knows nothing yet; the first state is no news. Not safe for concurrent use.
@@ -54,13 +68,14 @@ func (n *notices) take(now time.Time, w *world) []menu.Notice {
 	if n.stories == nil {
 		n.stories = map[string]*story{}
 	}
-	n.daemon.name = "CloudVLAN"
+	n.daemon.name, n.daemon.loss = "CloudVLAN", " is out of reach"
 	if w.away != nil {
 		n.daemon.why, n.daemon.hint = explain(w.away)
 		n.daemon.turn(now, lost)
 		return n.due(now)
 	}
 	n.daemon.turn(now, fine)
+	n.daemon.why, n.daemon.hint = "The daemon answers.", ""
 	there := map[string]bool{}
 	var out []menu.Notice
 	for i := range w.networks {
@@ -76,7 +91,7 @@ func (n *notices) take(now time.Time, w *world) []menu.Notice {
 			n.order = append(n.order, net.ID)
 		}
 		s.take(now, net)
-		out = append(out, s.expiry(net)...)
+		out = append(out, s.expiry(now, net)...)
 	}
 	n.forget(there)
 	return append(out, n.due(now)...)
@@ -95,9 +110,20 @@ func (n *notices) forget(there map[string]bool) {
 }
 
 func (s *story) take(now time.Time, net *network) {
-	s.name, s.why, s.hint = name(net.Name), net.condition(), ""
-	if net.Problem != nil {
-		s.why, s.hint = text(net.Problem.What), text(net.Problem.Hint)
+	s.name, s.loss = name(net.Name), " is lost"
+	s.why, s.hint = sentence(net.condition()), ""
+	switch net.State { // the title says the rest
+	case local.Offline:
+		s.why = "The network runs on."
+	case local.NeedsLogin:
+		s.why = "It takes a new key: sudo cvlan up --key-file FILE"
+	}
+	if p := net.Problem; p != nil {
+		what := sentence(text(p.What))
+		if net.State == local.Offline {
+			what = joined(s.why, what)
+		}
+		s.why, s.hint = what, text(p.Hint)
 	}
 	switch net.State {
 	case local.Up:
@@ -108,6 +134,8 @@ func (s *story) take(now time.Time, net *network) {
 		s.turn(now, waiting)
 	case local.NeedsLogin:
 		s.turn(now, out)
+	case local.Offline:
+		s.turn(now, alone)
 	default:
 		s.turn(now, lost)
 	}
@@ -116,20 +144,22 @@ func (s *story) take(now time.Time, net *network) {
 // codeExpiring is the warning of a certificate that was not renewed.
 const codeExpiring = "certificate-expiring"
 
-// expiry says once that a certificate runs out, and is ready to say it again when that has been mended.
-func (s *story) expiry(net *network) []menu.Notice {
+// expiry says that a certificate runs out, once a day at most: a network that is switched off and on warns anew.
+func (s *story) expiry(now time.Time, net *network) []menu.Notice {
 	for _, p := range net.Warnings {
-		if p.Code != codeExpiring {
+		if p.Code != codeExpiring || !s.warned.IsZero() && now.Sub(s.warned) < warnAgain {
 			continue
 		}
-		if s.warned {
-			return nil
-		}
-		s.warned = true
-		return []menu.Notice{{Key: net.ID + "/expiry", Title: s.name + ": the certificate expires", Text: joined(text(p.What), text(p.Hint)), Stand: menu.Warning, Urgent: true}}
+		s.warned = now
+		return []menu.Notice{{Key: net.ID + "/expiry", Title: s.name + ": the certificate expires", Text: joined(sentence(text(p.What)), text(p.Hint)), Stand: menu.Warning, Urgent: true}}
 	}
-	s.warned = false
 	return nil
+}
+
+// sentence begins a text as a sentence.
+func sentence(s string) string {
+	first, n := utf8.DecodeRuneInString(s)
+	return string(unicode.ToUpper(first)) + s[n:]
 }
 
 func joined(what, hint string) string {
@@ -141,17 +171,33 @@ func joined(what, hint string) string {
 
 func (s *story) turn(now time.Time, m mood) {
 	if s.now != m {
+		s.flaps = s.flaps && now.Sub(s.since) < restless
 		s.now, s.since = m, now
 	}
 }
 
-// deadline says when tick has something to say; zero: only after news.
+// amiss reports whether something is lost, which may come back by itself.
+func (s *story) amiss() bool { return s.now == lost || s.now == alone }
+
+// wait is how long it has to keep still before that is worth a message.
+func (s *story) wait() time.Duration {
+	switch {
+	case s.flaps && (s.amiss() || s.now == fine):
+		return restless
+	case s.amiss():
+		return settle
+	}
+	return 0
+}
+
+// deadline says when due has something to say; zero: only after news.
 func (n *notices) deadline() (at time.Time) {
 	for _, s := range append(n.all(), &n.daemon) {
-		if s.now == lost && s.told != lost && s.told != unheard {
-			if t := s.since.Add(settle); at.IsZero() || t.Before(at) {
-				at = t
-			}
+		if s.now == s.told || s.told == unheard || s.wait() == 0 {
+			continue
+		}
+		if t := s.since.Add(s.wait()); at.IsZero() || t.Before(at) {
+			at = t
 		}
 	}
 	return at
@@ -180,7 +226,7 @@ func (n *notices) due(now time.Time) (out []menu.Notice) {
 
 // due says what a person should hear of one network, if anything.
 func (s *story) due(now time.Time, key string) (menu.Notice, bool) {
-	if s.now == lost && s.told != unheard && now.Sub(s.since) < settle {
+	if s.told != unheard && now.Sub(s.since) < s.wait() {
 		return menu.Notice{}, false
 	}
 	was := s.told
@@ -188,24 +234,30 @@ func (s *story) due(now time.Time, key string) (menu.Notice, bool) {
 		return menu.Notice{}, false
 	}
 	if was == unheard && s.now != waiting && s.now != out { // how it was when we came is no news, unless somebody must act
-		if s.now != lost { // which may still be coming up
+		if !s.amiss() { // which may still be coming up
 			s.told = s.now
 		}
 		return menu.Notice{}, false
 	}
-	s.told = s.now
+	s.told, s.flaps = s.now, s.amiss() && s.often(now)
 	m := menu.Notice{Key: key, Stand: stands[s.now]}
 	switch {
+	case s.flaps:
+		m.Title, m.Text = s.name+" comes and goes", joined(s.why, "You hear of it again when it has kept still for ten minutes.")
+	case s.now == alone:
+		m.Title, m.Text = s.name+": the controller is away", s.why
 	case s.now == lost && was == off:
 		m.Title, m.Text = s.name+" does not come up", s.why
 	case s.now == lost:
-		m.Title, m.Text, m.Urgent = s.name+" is lost", s.why, true
+		m.Title, m.Text, m.Urgent = s.name+s.loss, s.why, true
 	case s.now == out:
 		m.Title, m.Text, m.Urgent = s.name+": this machine must join again", s.why, true
 	case s.now == waiting:
 		m.Title, m.Text = s.name+": waiting for approval", "An admin must let this machine in."
 	case s.now == fine && was == waiting:
 		m.Title, m.Text = s.name+": this machine was let in", s.why
+	case s.now == fine && was == alone:
+		m.Title, m.Text = s.name+": the controller is back", s.why
 	case s.now == fine && (was == lost || was == out):
 		m.Title, m.Text = s.name+" is back", s.why
 	default: // switched on or off by a person, who knows
@@ -215,4 +267,11 @@ func (s *story) due(now time.Time, key string) (menu.Notice, bool) {
 		m.Text = joined(m.Text, s.hint)
 	}
 	return m, true
+}
+
+// often notes a loss that is told, and reports whether there have been many of late.
+func (s *story) often(now time.Time) bool {
+	copy(s.losses[:], s.losses[1:])
+	s.losses[manyLosses-1] = now
+	return !s.losses[0].IsZero() && now.Sub(s.losses[0]) < restless
 }

@@ -37,7 +37,7 @@ func TestTheDaemonGoesAndComesBack(t *testing.T) {
 			t.Errorf("a moment of absence is told: %s", said)
 		}
 		time.Sleep(settle)
-		if said := s.p.titles(); said != "CloudVLAN is lost" {
+		if said := s.p.titles(); said != "CloudVLAN is out of reach" {
 			t.Errorf("after a while: %q", said)
 		}
 		s.d.set(nil, member("office", local.Up))
