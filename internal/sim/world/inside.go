@@ -1,6 +1,7 @@
 package world
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -16,14 +17,22 @@ import (
 // device.
 type inside struct {
 	device *tun.Twin
+	wrong  func(format string, a ...any) // fails the story: an echo has come back twice, or not as it was sent
 
 	mu   sync.Mutex
-	last uint16                   // number of the latest request
-	asks map[uint16]chan struct{} // who waits for which reply
+	last uint16            // number of the latest request
+	asks map[uint16]*asked // by number, those that were answered too
 }
 
-func newInside(t *tun.Twin) *inside {
-	h := &inside{device: t, asks: map[uint16]chan struct{}{}}
+// asked is an echo request, and who waits for the reply; nobody once it has come, or is given up.
+type asked struct {
+	payload  []byte
+	came     chan struct{}
+	answered bool
+}
+
+func newInside(t *tun.Twin, wrong func(string, ...any)) *inside {
+	h := &inside{device: t, wrong: wrong, asks: map[uint16]*asked{}}
 	go func() {
 		for {
 			p, err := t.Receive()
@@ -38,21 +47,19 @@ func newInside(t *tun.Twin) *inside {
 
 // ping sends an echo request and waits for its reply.
 func (h *inside) ping(ctx context.Context, from, to netip.Addr, payload int) (time.Duration, error) {
-	came := make(chan struct{}, 1)
+	ask := &asked{payload: make([]byte, payload), came: make(chan struct{})}
 	h.mu.Lock()
 	h.last++
 	number := h.last
-	h.asks[number] = came
+	for i := range ask.payload {
+		ask.payload[i] = byte(i * int(number|1))
+	}
+	h.asks[number] = ask
 	h.mu.Unlock()
-	defer func() {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		delete(h.asks, number)
-	}()
 	start := time.Now()
-	h.device.Send(echo(from, to, kindOf(to).request, number, make([]byte, payload)))
+	h.device.Send(echo(from, to, kindOf(to).request, number, ask.payload))
 	select {
-	case <-came:
+	case <-ask.came:
 		return time.Since(start), nil
 	case <-ctx.Done():
 		return 0, fmt.Errorf("ping %v: no reply: %w", to, ctx.Err())
@@ -75,12 +82,24 @@ func (h *inside) take(p []byte) {
 	case k.request:
 		h.device.Send(echo(dst, src, k.reply, number, p[header+8:]))
 	case k.reply:
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		if came := h.asks[number]; came != nil {
-			came <- struct{}{}
-			delete(h.asks, number)
-		}
+		h.reply(src, number, p[header+8:])
+	}
+}
+
+// reply takes the answer to a request.
+func (h *inside) reply(from netip.Addr, number uint16, payload []byte) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch ask := h.asks[number]; {
+	case ask == nil:
+		h.wrong("a reply of %v to echo %d, which nobody has sent", from, number)
+	case ask.answered:
+		h.wrong("%v has answered echo %d twice", from, number)
+	case !bytes.Equal(payload, ask.payload):
+		h.wrong("echo %d comes back from %v with %d bytes instead of %d, or others", number, from, len(payload), len(ask.payload))
+	default:
+		ask.answered = true
+		close(ask.came)
 	}
 }
 

@@ -261,7 +261,7 @@ func (n *Node) device(name string, mtu int) tun.Device {
 		name = fmt.Sprintf("cvlan%d", n.devices.Add(1)-1)
 	}
 	t := tun.NewTwin(tun.Config{Name: name, MTU: mtu})
-	h := newInside(t)
+	h := newInside(t, func(format string, a ...any) { n.w.T.Errorf(n.Name+": "+format, a...) })
 	n.host.SetPing(func(ctx context.Context, iface string, to netip.Addr, payload int) (time.Duration, error) {
 		up, _ := n.host.Config(iface)
 		for _, own := range up.Addresses {
