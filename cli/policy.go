@@ -124,8 +124,16 @@ func (e *Env) printReview(to io.Writer, file string, r *admin.PolicyReview) {
 	}
 }
 
-// verdict is the error of a document that cannot be put in force.
-func verdict(what string, r *admin.PolicyReview) error {
+// everyRule says what to type to see more of the tests of a document that fail.
+func everyRule(file string) string {
+	if file == "-" || strings.ContainsAny(file, " '\"") { // standard input, a version, or what a shell would not take as it is
+		file = "FILE"
+	}
+	return "see every rule that was looked at: cvlan policy test " + iox.Clean(file)
+}
+
+// verdict is the error of a document that cannot be put in force; look is what shows more of a test that failed.
+func verdict(what, look string, r *admin.PolicyReview) error {
 	if r.Valid {
 		return nil
 	}
@@ -133,7 +141,7 @@ func verdict(what string, r *admin.PolicyReview) error {
 		return &iox.Error{Exit: iox.Invalid, What: what, Why: count(n, "error")}
 	}
 	return &iox.Error{Exit: iox.Denied, What: what, Why: strconv.Itoa(len(r.Failures)) + " of " + count(r.Tests, "test") + " failed",
-		Hint: "see every rule that was looked at: cvlan policy test FILE"}
+		Hint: look}
 }
 
 func severe(list []admin.PolicyProblem, severity string) (n int) {

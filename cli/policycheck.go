@@ -74,7 +74,7 @@ func newPolicyCheck(s *session, online bool) *cobra.Command {
 			}); err != nil {
 				return err
 			}
-			return verdict("check "+o.file, r)
+			return verdict("check "+o.file, everyRule(o.file), r)
 		},
 	}
 	o.flags(c)
@@ -100,7 +100,7 @@ func newPolicyTest(s *session, online bool) *cobra.Command {
 			if err := o.out.Write(o.IO, doc, func() { o.printTests(r) }); err != nil {
 				return err
 			}
-			return verdict("test "+o.file, r)
+			return verdict("test "+o.file, "", r)
 		},
 	}
 	o.flags(c)

@@ -42,6 +42,10 @@ func (o *policySet) edit(c *cobra.Command) error {
 	}); err != nil {
 		return err
 	}
+	if o.editor() == "" && !(o.IO.InTTY && o.IO.OutTTY) {
+		return &iox.Error{Exit: iox.Usage, What: "edit the policy", Why: "there is no terminal here, and $EDITOR names no editor that needs none",
+			Hint: "cvlan policy show --network " + at.Network + " > FILE, change the file, then: cvlan policy set FILE --network " + at.Network}
+	}
 	path, err := draft(o.Getenv("TMPDIR"), p)
 	if err != nil {
 		return err
@@ -106,9 +110,12 @@ func (o *policySet) kept(path string, p admin.Policy, err error) error {
 	return err
 }
 
+// editor is the person's; "": the system's usual one.
+func (o *policySet) editor() string { return either(o.Getenv("VISUAL"), o.Getenv("EDITOR")) }
+
 // openEditor runs the person's editor and waits for its end. $VISUAL and $EDITOR may have arguments.
 func (o *policySet) openEditor(path string) error {
-	editor := either(o.Getenv("VISUAL"), o.Getenv("EDITOR"))
+	editor := o.editor()
 	var run *exec.Cmd
 	switch {
 	case runtime.GOOS == "windows":

@@ -90,7 +90,7 @@ func (o *policyTalk) refused(err error, file string) error {
 	} else {
 		o.printReview(o.IO.Err, file, p.Review)
 	}
-	e := verdict(p.Title, p.Review)
+	e := verdict(p.Title, everyRule(file), p.Review)
 	if e == nil { // a controller that contradicts itself
 		return err
 	}
@@ -117,6 +117,9 @@ func newPolicyRollback(s *session) *cobra.Command {
 					return err
 				}
 				old, err := w.policy(n, number)
+				if p, ok := errors.AsType[*admin.Problem](err); ok && p.Code == admin.CodeNotFound {
+					p.Title, p.Detail = "go back to version "+args[0]+" of "+n.Network, "there is no such version"
+				}
 				if err != nil {
 					return err
 				}

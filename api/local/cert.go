@@ -8,7 +8,7 @@ import (
 
 // The operations on this machine's certificates.
 var (
-	GetCertificates = Op[None, Certificates]{Route{http.MethodGet, "/v1/cert", Read, false, "This machine's certificates"}}
+	GetCertificates = Op[None, Certificates]{Route{http.MethodGet, "/v1/cert", Read, false, "Show this machine's certificates"}}
 	// PostRenew waits for the controller's answer, 30 seconds at most.
 	PostRenew = Op[RenewRequest, Renewed]{Route{http.MethodPost, "/v1/cert/renew", Operate, false, "Ask for a new certificate now"}}
 )

@@ -9,8 +9,8 @@ import (
 
 // The operations about names. Of other people's names the daemon may be asked too, by whoever can ask its server anyway.
 var (
-	GetDNS       = Op[None, DNS]{Route{http.MethodGet, "/v1/dns", Read, false, "Who finds which names on this machine"}}
-	PostDNSQuery = Op[DNSRequest, DNSAnswers]{Route{http.MethodPost, "/v1/dns/query", Read, false, "What programs of this machine are told about a name"}}
+	GetDNS       = Op[None, DNS]{Route{http.MethodGet, "/v1/dns", Read, false, "Show who finds which names on this machine"}}
+	PostDNSQuery = Op[DNSRequest, DNSAnswers]{Route{http.MethodPost, "/v1/dns/query", Read, false, "Show what programs of this machine are told about a name"}}
 )
 
 // DNS is how programs of this machine find machines of its networks by name.

@@ -6,7 +6,7 @@ import (
 )
 
 // GetLog shows the daemon's latest log lines. They name peers, so it asks for more than Read.
-var GetLog = Op[None, Log]{Route{http.MethodGet, "/v1/log", Operate, false, "The daemon's latest log lines"}}
+var GetLog = Op[None, Log]{Route{http.MethodGet, "/v1/log", Operate, false, "Show the daemon's latest log lines"}}
 
 // Log answers it. Debug lines are not in it, and with them no peer's address.
 type Log struct {

@@ -6,7 +6,7 @@ import (
 )
 
 // PostReach shows rules, so it asks for more than Read.
-var PostReach = Op[PathRequest, Reach]{Route{http.MethodPost, "/v1/policy/reach", Operate, false, "What the rules allow between this machine and a peer"}}
+var PostReach = Op[PathRequest, Reach]{Route{http.MethodPost, "/v1/policy/reach", Operate, false, "Show what the rules allow between this machine and a peer"}}
 
 // Reach answers it: by the filter that is in force on this machine, now.
 type Reach struct {

@@ -90,7 +90,7 @@ func (t *tenant) grantable(names []string) error {
 func (s *server) revokeAPIKey(ctx context.Context, t *tenant, in *admin.OneAPIKeyIn) (*admin.Nothing, error) {
 	var id ident.APIKey
 	if err := id.UnmarshalText([]byte(in.Key)); err != nil {
-		return nil, invalid(t.route, err.Error(), "")
+		return nil, invalid(t.route, err.Error(), "see which there are: "+lister("API keys"))
 	}
 	return &admin.Nothing{}, t.RevokeAPIKey(ctx, t.actor(), id)
 }

@@ -75,6 +75,8 @@ func lister(tag string) string {
 		return "cvlan admin ca list"
 	case "Relays":
 		return "cvlan admin relay list"
+	case "API keys":
+		return "cvlan admin api-key list"
 	case "Join keys":
 		return "cvlan admin key list"
 	default:
