@@ -14,7 +14,7 @@ import (
 // printStatus shows what is wrong first, then the networks.
 func printStatus(o *iox.IO, now time.Time, s local.Status) {
 	if s.FIPS {
-		o.Printf("FIPS mode: IPsec alone, by the Go Cryptographic Module\n")
+		o.Printf("FIPS mode: IPsec alone, by the Go Cryptographic Module %s\n", s.Daemon.FIPS)
 	}
 	if len(s.Networks) == 0 {
 		o.Printf("This machine is in no network yet. Join one with: sudo cvlan up --key-file FILE")

@@ -54,5 +54,9 @@ func build(i version.Info) string {
 	if i.Commit != "" {
 		text += " (" + i.Commit + ")"
 	}
-	return text + ", " + i.Go
+	text += ", " + i.Go
+	if m := i.Module(); m != "" {
+		text += ", " + m
+	}
+	return text
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cvlan/cvlan/api/local"
 	"github.com/cvlan/cvlan/internal/core/ike/crypt"
 	"github.com/cvlan/cvlan/proto/control"
 )
@@ -24,5 +25,27 @@ func TestFIPSAsksForTheModule(t *testing.T) {
 		t.Error(err)
 	case fips140.Enabled() && !fips140.Enforced() && err != nil:
 		t.Error(err)
+	}
+}
+
+// In FIPS mode nobody is told that WireGuard would be spoken, and the mode is found among the settings.
+func TestFIPSRefusesAWishForWireGuard(t *testing.T) {
+	office := newController(t, "office", "10.9.0.0/24")
+	m := newMachine(t, office)
+	m.cfg.FIPS = true
+	c := m.start()
+	m.up(c, local.UpRequest{JoinKey: office.key(1)})
+	err := m.set(c, map[string]string{"protocol": "wireguard"})
+	if code(err) != local.CodeInvalid || !strings.Contains(err.Error(), "FIPS mode") {
+		t.Error(err)
+	}
+	if s := m.setting(c, "protocol"); s.Set {
+		t.Errorf("%+v", s)
+	}
+	if err := m.set(c, map[string]string{"protocol": "ipsec"}); err != nil {
+		t.Error(err)
+	}
+	if s := m.setting(c, "fips"); s.Value != "on" || s.Flag != "--fips" {
+		t.Errorf("%+v", s)
 	}
 }

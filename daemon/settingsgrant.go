@@ -18,7 +18,11 @@ func (d *Daemon) tryOut(w wishes) (faults []error) {
 		meta = w.member.state.Meta()
 	}
 	for _, n := range w.network {
-		if err := n.setting.write(&meta, n.value); err != nil {
+		err := n.setting.write(&meta, n.value)
+		if err == nil && n.setting.bars != nil {
+			err = n.setting.bars(&d.cfg, n.value)
+		}
+		if err != nil {
 			faults = append(faults, local.CodeInvalid.Problem(fmt.Sprintf("set %s to %s", n.setting.key, shown(n.value)), err.Error(), ""))
 		}
 	}

@@ -34,6 +34,8 @@ type ofNetwork struct {
 	// read returns what was set; "": nothing. write checks a value and puts it in place; "" takes it back. It sees no default by name.
 	read  func(*state.Meta) string
 	write func(*state.Meta, string) error
+	// bars says why a daemon that was started so cannot have a value; nil: it can have each.
+	bars func(*Config, string) error
 	// inUse is what has come of it in a membership that is up; nil: the value says all.
 	inUse func(*engine.Status) string
 	// apply brings a new value to a membership that is up; nil: it starts anew, which interrupts it for a moment.
@@ -88,6 +90,7 @@ var networkSettings = []ofNetwork{
 	{about: about{key: "protocol", what: "tunnel protocol that this machine would rather speak", values: []string{auto, "wireguard", "ipsec"}}, standard: always(auto),
 		read:  func(m *state.Meta) string { return m.Protocol },
 		write: func(m *state.Meta, v string) error { m.Protocol = v; return nil },
+		bars:  barProtocol,
 		apply: func(m *member, e *engine.Engine) { e.Prefer(m.prefers()) }},
 	offeredRoutes,
 	snat,
@@ -116,6 +119,12 @@ var machineSettings = []ofMachine{
 
 var flagSettings = []ofFlag{
 	{about{key: "data-memory", what: "memory that packets of all networks together may take"}, func(c *Config) string { return words.Bytes(uint64(cmp.Or(c.DataMemory, tunnel.DefaultMemory))) }},
+	{about{key: "fips", what: "speak IPsec alone, by the Go Cryptographic Module in its FIPS mode", values: []string{off, on}}, func(c *Config) string {
+		if c.FIPS {
+			return on
+		}
+		return off
+	}},
 	{about{key: "local-read", what: "who may read this machine's state", values: []string{"all", "group"}}, func(c *Config) string {
 		if c.ReadGroup {
 			return "group"
@@ -136,6 +145,14 @@ func writeBackend(m *state.Meta, v string) error {
 	m.Backend = v
 	if v == kernelBackend {
 		return ipsec.ProbeKernel()
+	}
+	return nil
+}
+
+// barProtocol refuses a wish that FIPS mode could not fulfil.
+func barProtocol(c *Config, v string) error {
+	if c.FIPS && v == "wireguard" {
+		return errors.New("cvland is in FIPS mode (--fips), where there is no WireGuard")
 	}
 	return nil
 }

@@ -95,7 +95,7 @@ func serveCommand() *cobra.Command {
 // greet says where the controller is and what to type next.
 func greet(c *cobra.Command, ctl *controller.Controller) {
 	out := c.OutOrStdout()
-	fmt.Fprintf(out, "cvlan-controller %s is ready at %s (UDP and TCP)\n", version.Get().Version, strings.Join(ctl.Addresses(), ", "))
+	fmt.Fprintf(out, "cvlan-controller %s is ready at %s (UDP and TCP)\n", version.Get().Title(), strings.Join(ctl.Addresses(), ", "))
 	if path, ok := ctl.AdminKey(); ok {
 		fmt.Fprintf(out, "log in as admin, here or elsewhere:  cvlan admin login --key-file %s\n", path)
 	}

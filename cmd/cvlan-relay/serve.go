@@ -136,7 +136,7 @@ func serveCommand() *cobra.Command {
 				return err
 			}
 			return r.Run(c.Context(), func() {
-				fmt.Fprintf(c.OutOrStdout(), "cvlan-relay %s is ready at %s (UDP and TCP)\n", version.Get().Version, strings.Join(r.Addresses(), ", "))
+				fmt.Fprintf(c.OutOrStdout(), "cvlan-relay %s is ready at %s (UDP and TCP)\n", version.Get().Title(), strings.Join(r.Addresses(), ", "))
 			})
 		},
 	}

@@ -48,7 +48,7 @@ func run(args []string, out, errs io.Writer) int {
 	case err != nil:
 		return fail(errs, err, exitUsage)
 	case s.version:
-		fmt.Fprintln(out, "cvland", version.Get().Version, version.Get().Commit)
+		fmt.Fprintln(out, "cvland", version.Get().Title(), version.Get().Commit)
 		return exitOK
 	}
 	if err := privileged(); err != nil {
@@ -81,7 +81,7 @@ func serve(ctx context.Context, s *settings, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "cvland %s: state in %s, socket %s, %s\n", version.Get().Version, s.State, s.Socket, d.Summary())
+	fmt.Fprintf(out, "cvland %s: state in %s, socket %s, %s\n", version.Get().Title(), s.State, s.Socket, d.Summary())
 	return d.Run(ctx)
 }
 

@@ -74,7 +74,7 @@ func (p Program) Root(out io.Writer) *cobra.Command {
 		Example: "  " + p.Name + " version",
 		Run: func(*cobra.Command, []string) {
 			v := version.Get()
-			fmt.Fprintf(out, "%s %s (%s, built %s, %s)\n", p.Name, v.Version, v.Commit, v.Built.Format("2006-01-02"), v.Go)
+			fmt.Fprintf(out, "%s %s (%s, built %s, %s)\n", p.Name, v.Title(), v.Commit, v.Built.Format("2006-01-02"), v.Go)
 		},
 	})
 	return root

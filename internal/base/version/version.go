@@ -2,6 +2,7 @@
 package version
 
 import (
+	"crypto/fips140"
 	"runtime/debug"
 	"time"
 )
@@ -22,6 +23,23 @@ type Info struct {
 	Commit  string    `json:"commit,omitempty"`
 	Built   time.Time `json:"built"`
 	Go      string    `json:"go"`
+	FIPS    string    `json:"fips,omitempty"` // version of the Go Cryptographic Module, while it is in FIPS mode
+}
+
+// Module says by what the program does its cryptography, for people: "" or the module in whose FIPS mode it runs.
+func (i Info) Module() string {
+	if i.FIPS == "" {
+		return ""
+	}
+	return "Go Cryptographic Module " + i.FIPS + " in FIPS mode"
+}
+
+// Title is the version for people, with the module.
+func (i Info) Title() string {
+	if m := i.Module(); m != "" {
+		return i.Version + " (" + m + ")"
+	}
+	return i.Version
 }
 
 // Get returns what is known of this build.
@@ -29,6 +47,9 @@ func Get() Info {
 	i := Info{Version: release, Commit: commit, Built: BuildTime()}
 	if b, ok := debug.ReadBuildInfo(); ok {
 		i.Go = b.GoVersion
+	}
+	if fips140.Enabled() {
+		i.FIPS = fips140.Version()
 	}
 	return i
 }
