@@ -180,7 +180,7 @@ type (
 	InstallChainIn        struct {
 		InTenant
 		Body struct {
-			Chain string `json:"chain" doc:"Certificates, PEM, in any order" minLength:"1" maxLength:"65536"`
+			Chain string `json:"chain" doc:"Certificates, PEM, in any order" maxLength:"65536"`
 		}
 	}
 	BeginRotationIn struct {

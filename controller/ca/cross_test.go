@@ -174,6 +174,8 @@ func TestWhatACompanyMustNotSign(t *testing.T) {
 		"cRLSign is missing":                             with(func(x *x509.Certificate) { x.KeyUsage = x509.KeyUsageCertSign }),
 		"allows 0 authorities below it, and there are 1": under(func(x *x509.Certificate) { x.MaxPathLenZero = true }),
 		"ends on 2027-02-10":                             with(func(x *x509.Certificate) { x.NotAfter = birth.AddDate(0, 0, 40) }),
+		"has ended on 2026-12-31":                        with(func(x *x509.Certificate) { x.NotBefore, x.NotAfter = birth.AddDate(-1, 0, 0), birth.AddDate(0, 0, -1) }),
+		"is signed with ECDSA-SHA1":                      with(func(x *x509.Certificate) { x.SignatureAlgorithm = x509.ECDSAWithSHA1 }),
 		"is good only from":                              with(func(x *x509.Certificate) { x.NotBefore = birth.AddDate(0, 0, 40) }),
 		"a critical extension": with(func(x *x509.Certificate) {
 			x.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 99999, 1}, Critical: true, Value: []byte{5, 0}}}

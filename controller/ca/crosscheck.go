@@ -65,12 +65,15 @@ func ascend(from *x509.Certificate, all []*x509.Certificate) ([]*x509.Certificat
 		if len(chain) == control.MaxCrossChain {
 			return nil, refuse("use an authority nearer to the root", "the chain has more than %d certificates", control.MaxCrossChain)
 		}
+		if !strongSignature(c) {
+			return nil, refuse("have it signed with ECDSA, or RSA from 2048 bits, and SHA-256 or better", "%s is signed with %s", called(c), c.SignatureAlgorithm)
+		}
 		var why error
 		at := slices.IndexFunc(all, func(above *x509.Certificate) bool {
 			if !bytes.Equal(above.RawSubject, c.RawIssuer) || slices.Contains(chain, above) {
 				return false
 			}
-			err := signedBy(c, above)
+			err := above.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature)
 			why = errors.Join(why, err)
 			return err == nil
 		})
@@ -95,14 +98,14 @@ func isRoot(c *x509.Certificate) bool {
 	return bytes.Equal(c.RawSubject, c.RawIssuer) && (err == nil || errors.As(err, &old))
 }
 
-// signedBy says why a certificate is not signed by another's key with an algorithm that is believed; the issuer's rights are looked at elsewhere.
-func signedBy(c, by *x509.Certificate) error {
+// strongSignature reports whether a certificate is signed with an algorithm that is believed.
+func strongSignature(c *x509.Certificate) bool {
 	switch c.SignatureAlgorithm {
 	case x509.SHA256WithRSA, x509.SHA384WithRSA, x509.SHA512WithRSA, x509.SHA256WithRSAPSS, x509.SHA384WithRSAPSS, x509.SHA512WithRSAPSS,
 		x509.ECDSAWithSHA256, x509.ECDSAWithSHA384, x509.ECDSAWithSHA512, x509.PureEd25519:
-		return by.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature)
+		return true
 	}
-	return fmt.Errorf("it is signed with %s; use ECDSA, or RSA from 2048 bits, with SHA-256 or better", c.SignatureAlgorithm)
+	return false
 }
 
 // mayCertify checks one certificate of a chain of n, the i-th from below, for itself.
@@ -122,6 +125,8 @@ func (c *CA) mayCertify(one *x509.Certificate, i, n int) error {
 		return refuse("use an authority nearer to the root, or have its path length (pathlen) raised", "%s allows %d authorities below it, and there are %d", name, one.MaxPathLen, i)
 	case now.Before(one.NotBefore):
 		return refuse("see whether this machine's clock is right", "%s is good only from %s on", name, one.NotBefore.UTC().Format(time.DateTime))
+	case one.NotAfter.Before(now):
+		return refuse("have it renewed, and ask for a new one under it", "%s has ended on %s", name, one.NotAfter.UTC().Format(time.DateOnly))
 	case one.NotAfter.Before(now.Add(MinCrossLife)):
 		return refuse("ask for one that lives for some years, under authorities that do", "%s ends on %s; it has to be good for %d days yet, longer than the certificates of nodes", name,
 			one.NotAfter.UTC().Format(time.DateOnly), int(MinCrossLife.Hours()/24))
