@@ -8,10 +8,8 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"strings"
 )
 
 // ContentType is the media type of a stream of events.
@@ -47,48 +45,56 @@ type Event struct {
 	Data []byte
 }
 
-// Reader reads events one after the other.
-type Reader struct{ s *bufio.Scanner }
+// Reader reads events one after the other. Between two of them it holds no more than a few KiB, however large they are.
+type Reader struct{ r *bufio.Reader }
 
-// NewReader returns a reader of r that keeps at most MaxEvent bytes.
-func NewReader(r io.Reader) *Reader {
-	s := bufio.NewScanner(r)
-	s.Buffer(make([]byte, 0, 4096), MaxEvent)
-	return &Reader{s}
-}
+// NewReader returns a reader of r that takes at most MaxEvent bytes for an event.
+func NewReader(r io.Reader) *Reader { return &Reader{bufio.NewReader(r)} }
 
 // Next returns the next event; io.EOF when the stream has ended between events, io.ErrUnexpectedEOF when within one.
 func (r *Reader) Next() (Event, error) {
 	e := Event{Name: "message"}
 	some := false
-	for r.s.Scan() {
-		line := strings.TrimSuffix(r.s.Text(), "\r")
-		field, value, _ := strings.Cut(line, ":")
-		value = strings.TrimPrefix(value, " ")
+	for {
+		line, err := r.line()
 		switch {
-		case line == "" && some:
+		case err == io.EOF && some:
+			return Event{}, io.ErrUnexpectedEOF
+		case err != nil:
+			return Event{}, err
+		}
+		field, value, _ := bytes.Cut(line, []byte(":"))
+		value = bytes.TrimPrefix(value, []byte(" "))
+		switch {
+		case len(line) == 0 && some:
 			return e, nil
-		case line == "":
+		case len(line) == 0:
 			e.Name = "message"
-		case field == "event":
-			e.Name = value
-		case field == "data":
-			if some {
-				e.Data = append(e.Data, '\n')
-			}
-			some = true
-			if e.Data = append(e.Data, value...); len(e.Data) > MaxEvent {
-				return Event{}, bufio.ErrTooLong
+		case string(field) == "event":
+			e.Name = string(value)
+		case string(field) == "data" && !some:
+			e.Data, some = value, true
+		case string(field) == "data":
+			if e.Data = append(append(e.Data, '\n'), value...); len(e.Data) > MaxEvent {
+				return Event{}, errTooLong
 			}
 		}
 	}
-	switch err := r.s.Err(); {
-	case errors.Is(err, bufio.ErrTooLong):
-		return Event{}, fmt.Errorf("an event is longer than %d bytes", MaxEvent)
-	case err != nil:
-		return Event{}, err
-	case some:
-		return Event{}, io.ErrUnexpectedEOF
+}
+
+var errTooLong = fmt.Errorf("an event is longer than %d bytes", MaxEvent)
+
+// line returns the next line, without its end; io.EOF after the last. It is the caller's.
+func (r *Reader) line() (line []byte, err error) {
+	for err = bufio.ErrBufferFull; err == bufio.ErrBufferFull; {
+		var part []byte
+		part, err = r.r.ReadSlice('\n')
+		if line = append(line, part...); len(line) > MaxEvent {
+			return nil, errTooLong
+		}
 	}
-	return Event{}, io.EOF
+	if err != nil && (err != io.EOF || len(line) == 0) {
+		return nil, err
+	}
+	return bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r")), nil
 }

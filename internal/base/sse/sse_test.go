@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -33,6 +34,50 @@ func TestForeignStreamsAreReadToo(t *testing.T) {
 	}
 	if _, err := r.Next(); err != io.ErrUnexpectedEOF {
 		t.Fatalf("a torn event: %v", err)
+	}
+}
+
+// TestALargeEventIsNotKept holds a reader, as a watch does for days, after an event of 8 MB.
+func TestALargeEventIsNotKept(t *testing.T) {
+	from, to := io.Pipe()
+	defer from.Close()
+	r := NewReader(from)
+	held := func() uint64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := held()
+	for range 2 {
+		go func() { _ = Write(to, "status", strings.Repeat("x", 8<<20)) }()
+		if e, err := r.Next(); err != nil || len(e.Data) != 8<<20+2 {
+			t.Fatal(len(e.Data), err)
+		}
+	}
+	if now := held(); now > before+1<<20 {
+		t.Errorf("%d bytes are held after it, %d before", now, before)
+	}
+	runtime.KeepAlive(r)
+}
+
+// endless is a stream that repeats itself.
+type endless struct {
+	text string
+	at   int
+}
+
+func (e *endless) Read(b []byte) (int, error) {
+	n := copy(b, e.text[e.at:])
+	e.at = (e.at + n) % len(e.text)
+	return n, nil
+}
+
+func TestAnEventIsBounded(t *testing.T) {
+	for _, s := range []string{strings.Repeat("x", 1<<16), "data: " + strings.Repeat("x", 1<<16) + "\n"} {
+		if e, err := NewReader(&endless{text: s}).Next(); err == nil || !strings.Contains(err.Error(), "longer than") {
+			t.Errorf("%.8q for ever: %d bytes, %v", s, len(e.Data), err)
+		}
 	}
 }
 
