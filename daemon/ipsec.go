@@ -56,20 +56,7 @@ func algorithms(p crypt.Profile) local.Algorithms {
 		}
 		return out
 	}
-	return local.Algorithms{IKE: names(p.IKE), ESP: names(p.ESP), Signatures: signatures(p.Signatures)}
-}
-
-func signatures(s crypt.Signatures) (out []string) {
-	for _, bits := range s.Curves {
-		out = append(out, fmt.Sprintf("ECDSA P-%d", bits))
-	}
-	if s.Ed25519 {
-		out = append(out, "Ed25519")
-	}
-	if s.RSA > 0 {
-		out = append(out, fmt.Sprintf("RSA-PSS from %d bits", s.RSA))
-	}
-	return out
+	return local.Algorithms{IKE: names(p.IKE), ESP: names(p.ESP), Signatures: p.Signatures.Names()}
 }
 
 func (m *member) ipsec(s *engine.Status) (local.IPsecNetwork, bool) {

@@ -10,6 +10,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"math/big"
 	"strings"
 	"testing"
 
@@ -142,6 +143,27 @@ func TestSharedSecrets(t *testing.T) {
 }
 
 // The class of CVE-2018-16151: what looks like padding or an algorithm must be it, to the last byte.
+func TestWhoseKeyIsNotAllowedHearsWhichWouldBe(t *testing.T) {
+	profile, err := NewProfile(FIPS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	small, err := ecdsa.GenerateKey(elliptic.P224(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const instead = " are not allowed; use ECDSA P-256, ECDSA P-384, ECDSA P-521, RSA-PSS from 2048 bits"
+	for kind, key := range map[string]crypto.PublicKey{
+		"Ed25519":          make(ed25519.PublicKey, ed25519.PublicKeySize),
+		"ECDSA P-224":      small.Public(),
+		"RSA of 1024 bits": &rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), 1023), E: 65537},
+	} {
+		if err := profile.Signatures.verify(key, msg.Auth{Method: msg.AuthSignature}, nil); err == nil || err.Error() != "signatures with "+kind+instead {
+			t.Errorf("%s: %v", kind, err)
+		}
+	}
+}
+
 func TestOldSignaturesOfRSAAreBelievedOnlyWhereAllowed(t *testing.T) {
 	p, policy := sha256PRF(t), modern().Signatures
 	key := signers(t)["RSA"].(*rsa.PrivateKey)

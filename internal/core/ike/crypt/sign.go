@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
+	"strings"
 
 	"github.com/cvlan/cvlan/internal/core/ike/msg"
 )
@@ -107,24 +108,41 @@ func (s Signatures) scheme(public crypto.PublicKey, peer []Hash) (scheme, error)
 	return scheme{}, fmt.Errorf("prove our identity: no hash for a key of type %T is among those that the peer takes, %v", public, peer)
 }
 
+// Names are the kinds of keys whose signatures are believed, for people.
+func (s Signatures) Names() (all []string) {
+	for _, bits := range s.Curves {
+		all = append(all, fmt.Sprintf("ECDSA P-%d", bits))
+	}
+	if s.Ed25519 {
+		all = append(all, "Ed25519")
+	}
+	if s.RSA > 0 {
+		all = append(all, fmt.Sprintf("RSA-PSS from %d bits", s.RSA))
+	}
+	return all
+}
+
+// allows says which key is not to be believed, and which would be.
 func (s Signatures) allows(public crypto.PublicKey) error {
+	kind := fmt.Sprintf("a key of type %T", public)
 	switch k := public.(type) {
 	case *ecdsa.PublicKey:
 		if slices.Contains(s.Curves, k.Curve.Params().BitSize) {
 			return nil
 		}
-		return fmt.Errorf("signatures with %s are not allowed", k.Curve.Params().Name)
+		kind = "ECDSA " + k.Curve.Params().Name
 	case ed25519.PublicKey:
 		if s.Ed25519 && len(k) == ed25519.PublicKeySize {
 			return nil
 		}
+		kind = "Ed25519"
 	case *rsa.PublicKey:
 		if s.RSA > 0 && k.N.BitLen() >= s.RSA {
 			return nil
 		}
-		return fmt.Errorf("signatures with RSA of %d bits are not allowed", k.N.BitLen())
+		kind = fmt.Sprintf("RSA of %d bits", k.N.BitLen())
 	}
-	return fmt.Errorf("signatures with a key of type %T are not allowed", public)
+	return fmt.Errorf("signatures with %s are not allowed; use %s", kind, strings.Join(s.Names(), ", "))
 }
 
 // verify reports whether auth is a signature of octets that we believe.
