@@ -27,6 +27,7 @@ type book struct {
 	of       map[ident.Node]uint32 // node -> class
 	count    map[uint32]int        // nodes of a class
 	charters map[uint32]charter
+	shown    int // classes that the view's sight knows; questions (Hub.Ask) may have brought more into the network since
 	edit     edit
 }
 
@@ -93,9 +94,14 @@ func (b *book) replace(doc *acl.Document, number uint64) {
 	}
 }
 
-// put places a node, and reports whether classes see each other now of which the sight does not know.
+// sight is who sees whom now, for the view, which is to take it over at once.
+func (b *book) sight() sight {
+	b.shown = b.network.Classes()
+	return sight{b.network.Sight(), b}
+}
+
+// put places a node, and reports whether there are classes now of which the view's sight does not know.
 func (b *book) put(x compile.Node) (p view.Place, grown bool) {
-	before := b.network.Classes()
 	b.network.Load([]compile.Node{x})
 	class, _ := b.network.Class(&x)
 	if old, known := b.of[x.ID]; !known || old != class {
@@ -107,7 +113,7 @@ func (b *book) put(x compile.Node) (p view.Place, grown bool) {
 			b.arrived(class)
 		}
 	}
-	return b.place(x.ID), b.network.Classes() > before
+	return b.place(x.ID), b.network.Classes() > b.shown
 }
 
 // place is where a node is that the book knows.

@@ -160,7 +160,7 @@ func (t *tenant) putNetwork(v *view.View, n *store.Network) ([]view.Change, erro
 	}
 	change, err := v.PutNetwork(t.describe(n), n.Version)
 	if err == nil && fresh {
-		err = v.SetSight(n.ID, sight{t.books[n.ID].network.Sight(), t.books[n.ID]})
+		err = v.SetSight(n.ID, t.books[n.ID].sight())
 	}
 	return []view.Change{change}, err
 }

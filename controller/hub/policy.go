@@ -31,7 +31,7 @@ type Applied struct {
 }
 
 // Ask lets f ask questions of a network's policy as it is now. f runs under the tenant's lock: it is quick, and keeps nothing. It may
-// not change the Network.
+// not change the Network, but that questions about nodes that are not there tell more classes apart.
 func (h *Hub) Ask(ctx context.Context, tenant ident.Tenant, network ident.Network, f func(*compile.Network)) error {
 	t, err := h.tenant(ctx, tenant)
 	if err != nil {
@@ -113,7 +113,7 @@ func (t *tenant) newPolicy(v *view.View, p *store.Policy) (changes []view.Change
 	}
 	b.replace(doc, p.Number)
 	t.judgeAllRoutes()
-	c, err := v.Turn(p.Network, sight{b.network.Sight(), b}, b.place, p.Version)
+	c, err := v.Turn(p.Network, b.sight(), b.place, p.Version)
 	if err != nil {
 		return nil, err
 	}
@@ -177,7 +177,7 @@ func (t *tenant) newUser(v *view.View, u compile.User, gone bool, version uint64
 		for _, x := range nodes {
 			b.put(x)
 		}
-		if err := v.SetSight(id, sight{b.network.Sight(), b}); err != nil {
+		if err := v.SetSight(id, b.sight()); err != nil {
 			return nil, err
 		}
 		for _, x := range nodes {
@@ -205,7 +205,7 @@ func (t *tenant) putNode(v *view.View, n *store.Node, version uint64) (view.Chan
 		} else {
 			var grown bool
 			if place, grown = b.put(known(n)); grown {
-				if err := v.SetSight(n.Network, sight{b.network.Sight(), b}); err != nil {
+				if err := v.SetSight(n.Network, b.sight()); err != nil {
 					return view.Change{}, err
 				}
 			}
@@ -225,7 +225,7 @@ func (t *tenant) putPlain(v *view.View, p *store.Plain) (view.Change, error) {
 	t.plains[p.ID] = p
 	b := t.books[p.Network]
 	if _, grown := b.put(knownPlain(p)); grown {
-		if err := v.SetSight(p.Network, sight{b.network.Sight(), b}); err != nil {
+		if err := v.SetSight(p.Network, b.sight()); err != nil {
 			return view.Change{}, err
 		}
 	}

@@ -239,6 +239,21 @@ func TestAskAnswersAboutTheNetworkAsItIs(t *testing.T) {
 	})
 }
 
+// TestAQuestionHidesNobody: who asks about nodes that there are not yet makes the policy tell them apart, and the first such node is seen all the same.
+func TestAQuestionHidesNobody(t *testing.T) {
+	play(t, func(s *scene) {
+		web, pc := s.here("web"), s.here("pc")
+		s.policy(`{"tagOwners": {"tag:web": []}, "acls": [{"src": ["*"], "dst": ["*:*"]}, {"src": ["*"], "dst": ["tag:web:443"]}]}`)
+		s.ok(s.hub.Ask(s.Context(), s.tenant, s.office.ID, func(n *compile.Network) {
+			n.PlanBetween(compile.Node{Tags: []string{"tag:web"}}, compile.Node{Routes: prefixes("10.20.0.0/16")})
+		}))
+		must[store.Node](t)(s.own.SetNodeTags(s.Context(), me, web.node.ID, []string{"tag:web"}, 0))
+		s.settle()
+		s.sees(pc, "web+")
+		s.sees(web, "pc+")
+	})
+}
+
 func TestPolicyIsAboutPlainDevicesToo(t *testing.T) {
 	play(t, func(s *scene) {
 		a := s.here("a")
