@@ -7,6 +7,7 @@ import (
 
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/mono"
+	"github.com/cvlan/cvlan/internal/core/ike"
 	"github.com/cvlan/cvlan/internal/core/ike/msg"
 	"github.com/cvlan/cvlan/internal/node/ipsec"
 	"github.com/cvlan/cvlan/internal/node/tunnel"
@@ -97,17 +98,23 @@ func (k *keyer) Terminate(now mono.Time, p *tunnel.Peer) error {
 	if who == nil || who.id == 0 {
 		return ErrDown
 	}
-	return k.hangUp(now, who)
+	return k.hangUp(now, who, "by hand")
 }
 
-// hangUp ends all sessions with a peer, and an attempt to make one.
-func (k *keyer) hangUp(now mono.Time, who *peer) (err error) {
+// hangUp ends all sessions with a peer, and an attempt to make one. why is for the log.
+func (k *keyer) hangUp(now mono.Time, who *peer, why string) (err error) {
 	all := slices.Clone(who.all)
 	if who.id != 0 && !slices.Contains(all, who.id) {
 		all = append(all, who.id)
 	}
+	before := len(k.out.Events)
 	for _, id := range all {
 		err = errors.Join(err, k.machine.Terminate(now, id, &k.out))
+	}
+	for i := range k.out.Events[before:] {
+		if e := &k.out.Events[before+i]; e.Kind == ike.EventDown {
+			e.Detail = why
+		}
 	}
 	k.settle(now)
 	return err

@@ -119,7 +119,7 @@ func (k *keyer) Remove(p *tunnel.Peer) {
 	if was == nil {
 		return
 	}
-	_ = k.hangUp(k.host.Clock().Now(), was) // there may be nothing
+	_ = k.hangUp(k.host.Clock().Now(), was, "the map has changed, or what it trusts") // there may be nothing
 	delete(k.peers, p.Key())
 	delete(k.places, was.path.Remote)
 	k.leave(was)
@@ -212,7 +212,7 @@ func (k *keyer) Silent(now mono.Time, p *tunnel.Peer) {
 	}
 	if !who.probed.IsNever() && k.machine.LastHeard(who.id) < who.probed {
 		who.probed = mono.Never
-		_ = k.hangUp(now, who) // it is up
+		_ = k.hangUp(now, who, "the peer is silent") // it is up
 		return
 	}
 	who.probed = now

@@ -7,6 +7,7 @@ import (
 
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/mono"
+	core "github.com/cvlan/cvlan/internal/core/ike"
 	"github.com/cvlan/cvlan/internal/core/ike/crypt"
 	"github.com/cvlan/cvlan/internal/node/ipsec"
 	"github.com/cvlan/cvlan/internal/node/tunnel"
@@ -259,7 +260,16 @@ func TestAPeerThatRefusesIsLeftInPeace(t *testing.T) {
 }
 
 func TestRemovedPeerIsToldAndForgotten(t *testing.T) {
-	inWorld(t, nil, func(w *world) {
+	var why string
+	inWorld(t, func(e *end) {
+		if e.N == 2 {
+			e.config.Tell = func(x core.Event) {
+				if x.Kind == core.EventDown {
+					why = x.Detail
+				}
+			}
+		}
+	}, func(w *world) {
 		w.a.Says(w.b.End, 0, 1)
 		w.Pass(time.Second)
 		w.b.WantHeard(0, 1)
@@ -270,6 +280,9 @@ func TestRemovedPeerIsToldAndForgotten(t *testing.T) {
 		w.b.WantHeard(0, 0)
 		if s := w.a.Of(w.b.End); !s.SessionSince.IsZero() {
 			t.Errorf("a keeps keys that b has deleted: %+v", s)
+		}
+		if why != "the map has changed, or what it trusts" {
+			t.Errorf("the log says %q", why)
 		}
 		w.b.Knows(w.a.End)
 		w.a.Says(w.b.End, 4, 3)
