@@ -125,7 +125,25 @@ func New(env *Env) *cobra.Command {
 		}
 	}
 	root.SetHelpCommandGroupID("self")
+	helps(root)
 	return root
+}
+
+// helps has the command help refuse what is no command, as every other does.
+func helps(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	for _, c := range root.Commands() {
+		if c.Name() != "help" {
+			continue
+		}
+		c.Run, c.RunE = nil, func(_ *cobra.Command, args []string) error {
+			at, rest, err := root.Find(args)
+			if err == nil && len(rest) == 0 {
+				return at.Help()
+			}
+			return group(at, rest)
+		}
+	}
 }
 
 // group is what a command does that only has commands below it: it helps, or says what it does not know.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -202,11 +203,19 @@ func canonical(s string) string {
 	return s
 }
 
+// offering has a refusal speak of what was to be offered: which setting that is concerns nobody.
+func offering(err error, words []string) error {
+	if refused, ok := errors.AsType[*local.Error](err); ok && len(words) > 0 && refused.Code == local.CodeInvalid {
+		refused.Title = "offer " + strings.Join(words, ", ")
+	}
+	return err
+}
+
 // reoffer changes what is offered, and shows what has come of it.
 func (t *talk) reoffer(ctx context.Context, change func([]string) ([]string, error), await []string) error {
 	all, err := t.narrowed(ctx)
 	if err != nil {
-		return err
+		return offering(err, await)
 	}
 	var have []string
 	for _, s := range all {
@@ -224,7 +233,7 @@ func (t *talk) reoffer(ctx context.Context, change func([]string) ([]string, err
 	}
 	done, err := t.client.Set(ctx, local.SetRequest{Network: t.network, Values: map[string]string{routesKey: value}})
 	if err != nil {
-		return err
+		return offering(err, await)
 	}
 	if len(done.Settings) == 1 {
 		t.network = done.Settings[0].Network
