@@ -166,6 +166,32 @@ func TestDaemonKilledInAJoinFinishesItWithTheSameNode(t *testing.T) {
 	}
 }
 
+// TestTwoNetworksOfOneName: two controllers know nothing of each other, and may call a network the same, and its tenant.
+func TestTwoNetworksOfOneName(t *testing.T) {
+	one, other := newController(t, "office", "10.9.0.0/24"), newController(t, "office", "10.10.0.0/24")
+	other.address = "elsewhere:443"
+	m := newMachine(t, one, other)
+	c := m.start()
+	m.up(c, local.UpRequest{JoinKey: one.key(1)})
+	m.up(c, local.UpRequest{JoinKey: other.key(1)})
+	s := m.until(c, "both up", func(s local.Status) bool {
+		return len(s.Networks) == 2 && s.Networks[0].State == local.Up && s.Networks[1].State == local.Up
+	})
+	_, err := c.Down(t.Context(), local.DownRequest{Network: "office"})
+	refused, ok := errors.AsType[*local.Error](err)
+	if !ok || refused.Code != local.CodeAmbiguous {
+		t.Fatal(err)
+	}
+	for _, n := range s.Networks {
+		if !strings.Contains(refused.Hint, n.ID) || !strings.Contains(refused.Hint, n.Controller.Address) || n.Controller.Address == "" {
+			t.Errorf("%q does not tell %s at %q", refused.Hint, n.ID, n.Controller.Address)
+		}
+		if done, err := c.Down(t.Context(), local.DownRequest{Network: n.ID}); err != nil || len(done.Networks) != 1 || done.Networks[0].ID != n.ID {
+			t.Errorf("%+v, %v", done, err)
+		}
+	}
+}
+
 func TestTwoNetworksOfTwoControllersAtOnce(t *testing.T) {
 	office, home := newController(t, "office", "10.9.0.0/24"), newController(t, "home", "10.10.0.0/24")
 	m := newMachine(t, office, home)

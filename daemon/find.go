@@ -74,8 +74,18 @@ func (d *Daemon) choose(network string) ([]*member, error) {
 	case 1:
 		return named, nil
 	default:
-		return nil, local.CodeAmbiguous.Problem("find network "+shown, fmt.Sprintf("this machine is in %d networks of that name", len(named)), "use NAME.TENANT or the identifier that cvlan status --json shows")
+		return nil, local.CodeAmbiguous.Problem("find network "+shown, fmt.Sprintf("this machine is in %d networks of that name", len(named)), "say which, by identifier: "+distinguished(named))
 	}
+}
+
+// distinguished lists memberships by what no two have in common, and where each is from.
+func distinguished(all []*member) string {
+	var list []string
+	for _, m := range all {
+		_, tenant, _ := m.names()
+		list = append(list, fmt.Sprintf("%s (of %s, by %s)", m.id, clean.Line(tenant, 80), m.address("")))
+	}
+	return strings.Join(list, ", ")
 }
 
 // target is a peer that was found, and where.

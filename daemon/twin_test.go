@@ -35,6 +35,7 @@ import (
 type controller struct {
 	*sessiontest.Authority
 	network *pb.Network
+	address string // host and port of its join keys
 	id      ident.Network
 
 	mu     sync.Mutex
@@ -53,7 +54,7 @@ type controller struct {
 }
 
 func newController(t *testing.T, name, range4 string) *controller {
-	c := &controller{Authority: sessiontest.New(), id: ident.New[ident.Network](), nodes: map[string]uint64{}, record: map[uint64][]byte{}}
+	c := &controller{Authority: sessiontest.New(), id: ident.New[ident.Network](), address: name + ":443", nodes: map[string]uint64{}, record: map[uint64][]byte{}}
 	c.network = &pb.Network{Name: name, Tenant: "acme", Domain: name + ".acme.cvlan.internal", Range4: control.AppendRange(nil, netip.MustParsePrefix(range4))}
 	id, err := key.NewIdentity()
 	if err != nil {
@@ -78,7 +79,7 @@ func (c *controller) addr(last byte) netip.Addr {
 
 // key returns a join key for it, as people paste it.
 func (c *controller) key(id uint64) string {
-	s, err := ticket.Ticket{Kind: ticket.Join, Addrs: []string{c.network.Name + ":443"}, Pin: c.Pin(), ID: id, Secret: key.NewSecret()}.Encode()
+	s, err := ticket.Ticket{Kind: ticket.Join, Addrs: []string{c.address}, Pin: c.Pin(), ID: id, Secret: key.NewSecret()}.Encode()
 	if err != nil {
 		panic(err)
 	}
@@ -195,7 +196,7 @@ func newMachine(t *testing.T, world ...*controller) *machine {
 }
 
 func (m *machine) dial(_ context.Context, t session.Target) (stream.Stream, error) {
-	i := slices.IndexFunc(m.world, func(c *controller) bool { return c.network.Name+":443" == t.Addrs[0] })
+	i := slices.IndexFunc(m.world, func(c *controller) bool { return c.address == t.Addrs[0] })
 	if i < 0 {
 		return nil, errors.New("no such host")
 	}
