@@ -103,7 +103,7 @@ func TestMachinesAreFoundByName(t *testing.T) {
 		{func(d *local.DNS) {}, "office.cvlan, answered here"},
 		{func(d *local.DNS) { d.InPlace = false }, "office.cvlan, and programs do not ask for them"},
 		{func(d *local.DNS) { d.Networks[0].Served = false }, "office.cvlan, not now"},
-		{func(d *local.DNS) { d.Networks[0].On = false }, "office.cvlan, off: cvlan set dns on"},
+		{func(d *local.DNS) { d.Networks[0].On = false }, "office.cvlan, off: sudo cvlan set dns on"},
 		{func(d *local.DNS) { d.Networks = nil }, "office.cvlan\n"},
 	} {
 		c.change(&s.twin.names)

@@ -13,20 +13,22 @@ const (
 type meter struct {
 	at      time.Time
 	rx, tx  uint64
+	unsure  bool // the last reading was lower than the one before it
 	in, out float64
 	samples []float64 // of both directions together, oldest first; nil while there was no traffic
 }
 
-// take takes in a reading. Counters that went back were reset.
+// take takes in a reading. Counters that went back were reset, or the reading was late and an older one than the last: then neither it nor
+// the step from it to the next one says anything about the traffic.
 func (m *meter) take(at time.Time, rx, tx uint64) {
 	span := at.Sub(m.at)
 	if !m.at.IsZero() && span < sampleAfter {
 		return
 	}
-	first := m.at.IsZero()
-	in, out := forth(m.rx, rx), forth(m.tx, tx)
-	m.at, m.rx, m.tx = at, rx, tx
-	if first {
+	unsure, back := m.at.IsZero() || m.unsure, rx < m.rx || tx < m.tx
+	in, out := float64(rx-m.rx), float64(tx-m.tx)
+	m.at, m.rx, m.tx, m.unsure = at, rx, tx, back
+	if unsure || back {
 		return
 	}
 	m.in, m.out = in/span.Seconds(), out/span.Seconds()
@@ -38,13 +40,6 @@ func (m *meter) take(at time.Time, rx, tx uint64) {
 		m.samples = m.samples[:remembered-1]
 	}
 	m.samples = append(m.samples, m.in+m.out)
-}
-
-func forth(from, to uint64) float64 {
-	if to < from {
-		return 0
-	}
-	return float64(to - from)
 }
 
 func (m *meter) sum() float64 { return m.in + m.out }
