@@ -23,7 +23,7 @@
 //	5 part      exchange (8), step (1), index (1), count (1), 1 to 640 bytes: a piece of a message of a key exchange that is too
 //	            long for one datagram of 1,280 bytes with its headers; all but the last are 640 bytes, at most 4
 //
-// Mapping behaviours: 0 unknown, 1 no NAT, 2 endpoint-independent, 3 address-dependent, 4 address- and port-dependent. Kinds of
+// Mapping behaviours: 0 unknown (also of who could not guess ports now), 1 no NAT, 2 endpoint-independent, 3 address-dependent, 4 address- and port-dependent. Kinds of
 // candidates: 1 host, 2 server-reflexive (STUN), 3 port-mapped (PCP, NAT-PMP, UPnP), 4 seen by a relay, 5 guessable: seen from
 // outside, but another peer will see another port. Receivers leave out kinds that they do not know.
 //

@@ -40,6 +40,9 @@ type guess struct {
 	next   mono.Time // the next probes, or the opening of sockets
 	target netip.AddrPort
 	opens  bool // we open sockets; else we probe ports
+
+	// What one does alone comes to nothing and costs its minute, and then the two miss each other for minutes. So who may not guess yet says so.
+	waits, awaited bool // we, the peer
 }
 
 // guesses are the probes of the one guess that there is at a time.
@@ -119,7 +122,7 @@ func (f *Finder) guessing(now mono.Time, s *search, out *Decisions) mono.Time {
 		return mono.Never
 	}
 	if !running {
-		if !f.guess || !f.fits(s) {
+		if !f.guess || !f.fits(s) || g.waits || g.awaited {
 			return mono.Never
 		}
 		if now.Before(g.at) {
@@ -155,6 +158,38 @@ func (f *Finder) askSeen(now mono.Time, s *search, out *Decisions) {
 // fits reports whether one of the two NATs, and one only, takes another port for each destination.
 func (f *Finder) fits(s *search) bool {
 	return hard(f.own.Mapping) && easy(s.theirs) || easy(f.own.Mapping) && hard(s.theirs)
+}
+
+// spent returns when the minute is over in which ports of the peer, or of the address that we would guess, are not guessed again; it may be past.
+func (f *Finder) spent(now mono.Time, s *search) (until mono.Time) {
+	if !s.guess.last.IsNever() {
+		until = s.guess.last.Add(guessEvery)
+	}
+	a := f.target(now, s).Addr()
+	running := f.guesses.by != nil && f.guesses.by.guess.target.Addr() == a // it may be answered yet
+	for _, t := range f.guesses.lately {
+		if t.addr == a && !running {
+			until = max(until, t.at.Add(guessEvery))
+		}
+	}
+	return until
+}
+
+// tells is what the peer is told of our NAT: nothing, if ports cannot be guessed in this hunt. While the holes are open that our probes of the minute have
+// left the peer may well open its sockets.
+func (f *Finder) tells(now mono.Time, s *search) disco.Mapping {
+	holes := !hard(f.own.Mapping) && !s.guess.last.IsNever() && now.Sub(s.guess.last) < keepEvery
+	if s.guess.waits = f.guess && !holes && now.Before(f.spent(now, s)); s.guess.waits {
+		return disco.MappingUnknown
+	}
+	return f.own.Mapping
+}
+
+// told takes what the peer says of its NAT. Who has told it before, and does not now, waits for its minute to be over.
+func (s *search) told(m disco.Mapping) {
+	if s.guess.awaited = m == disco.MappingUnknown; !s.guess.awaited {
+		s.theirs = m
+	}
 }
 
 // beginGuess reports whether ports of the peer may be guessed now.

@@ -250,7 +250,7 @@ func (f *Finder) send(now mono.Time, s *search, startIn uint16, out *Decisions) 
 	f.offers++
 	s.hunt.offered = now
 	s.hunt.times++
-	m := disco.Message{Kind: disco.Offer, ID: f.offers, Candidates: f.candidates(s), Mapping: f.own.Mapping, StartIn: startIn}
+	m := disco.Message{Kind: disco.Offer, ID: f.offers, Candidates: f.candidates(s), Mapping: f.tells(now, s), StartIn: startIn}
 	out.Sends = append(out.Sends, Send{Peer: s.id, Way: t.way, Message: m})
 }
 
@@ -288,6 +288,9 @@ func (f *Finder) rest(now mono.Time, s *search, out *Decisions) {
 		return
 	}
 	h.at = now.Add(backoff[min(max(h.n, 1), len(backoff))-1])
+	if s.guess.waits && f.fits(s) { // until both may guess
+		h.at = mono.Earlier(h.at, max(f.spent(now, s), now))
+	}
 	if h.n == 1 {
 		f.askRestun(now, out)
 	}

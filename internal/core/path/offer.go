@@ -15,7 +15,8 @@ func (f *Finder) offered(now mono.Time, s *search, w Way, m disco.Message, out *
 	if f.arrived(now, s, w) == nil {
 		return
 	}
-	s.offer, s.offerAt, s.theirs, s.touched = m.ID, now, m.Mapping, now
+	s.offer, s.offerAt, s.touched = m.ID, now, now
+	s.told(m.Mapping)
 	if n := len(m.Candidates); n > 0 {
 		s.lastNamed = m.Candidates[n-1].Addr
 	}

@@ -180,6 +180,32 @@ func TestRelayThatIsSaidToBeDownIsLeftAtOnce(t *testing.T) {
 	}
 }
 
+// A node starts anew after ports were guessed, and remembers no minute. Its peer does. Sockets that it opens alone may meet a hole of the guess before, for a while;
+// if they do not, and later, the two guess again as soon as both may, in one hunt, and do not miss each other for minutes.
+func TestTwoOfWhomOneHasForgottenGuessTogether(t *testing.T) {
+	for _, kinds := range [][2]string{{"sym", "port"}, {"port", "sym"}} {
+		story(t, kinds, seeds, 45*time.Second, func(s *sim) (time.Duration, bool) {
+			s.run(time.Duration(s.rnd.IntN(50))*time.Second, nil)
+			s.nodes[0].restart()
+			began := s.now
+			ok := s.run(guessEvery+10*time.Second, s.direct)
+			return s.now.Sub(began), ok
+		})
+	}
+}
+
+// restart makes a node forget everything but what the map says. Its sockets are closed, and so is what led to them.
+func (n *node) restart() {
+	n.f, n.out, n.using = NewFinder(Config{Guess: true}, n.rnd.Uint64(), source{n.rnd}), Decisions{}, Way{}
+	n.sockets = map[uint16]netip.AddrPort{0: n.sockets[0]}
+	n.f.SetPeer(n.now, 0, Known{Relays: [4]uint8{1, 2}}, &n.out)
+	for slot := range uint8(2) {
+		n.f.Relay(n.now, slot+1, true, &n.out)
+	}
+	n.stun()
+	n.flush()
+}
+
 // roam puts a node behind another address of its NAT, with another address of its own.
 func (n *node) roam() {
 	n.box.Renumber(netip.AddrFrom4([4]byte{198, 51, 100, byte(101 + n.side)}))
