@@ -107,30 +107,28 @@ func hostileOffice(width, height, turn int, keep ...string) *stage {
 func TestHostileNamesAreHarmless(t *testing.T) {
 	states := []string{"State", "Path", "Kind", "Direction", "Severity", "Code"} // words that mean something to the interface, at first
 	for turn := range evils {
-		for _, keep := range [][]string{states, nil} {
-			size := [][2]int{{60, 20}, {140, 44}}[turn%2]
-			s := hostileOffice(size[0], size[1], turn, keep...)
-			s.hear()
-			s.pass(0)
-			for _, keys := range [][]string{{"1"}, {"c"}, {"C"}, {"enter"}, {"p"}, {"end"}, {"esc", "down", "enter"}, {"x"}, {"y"}, {"esc", "/", "e"}, {"esc", "2"}, {"n"}, {"end"}, {"f"}, {"y"}, {"3"}, {"enter"}, {"esc", "4"},
-				{"5", "down"}, {"c"}, {"x"}, {"down", "enter"}, {"y"}, {"d"}, {"y"}, {"6"}, {"esc", "x"}, {"7"}, {"R"}, {"a"}, {"s"}, {"y"}, {"t"}, {"enter"}, {"r"}, {"z", "enter"}, {"v"}, {"enter"}, {"esc", "x"}, {"y"}, {"enter"}, {"end"},
-				{"L"}, {"down"}, {"enter"}, {"8"}, {"x"}, {"y"}, {"n"}, {"enter"}, {"esc", "1", "e"}} {
-				s.press(keys...)
-				s.harmless(t, keys)
-			}
-			s.ruler.err = nil
-			s.press("esc", "7", "R", "8", "R", "1", "e") // and where nothing fails
-			s.harmless(t, "policy")
-			for _, keys := range [][]string{{"esc", "7", "enter"}, {"end"}, {"esc", "v"}, {"esc", "8", "n"}, {"enter"}, {"esc"}} {
-				s.press(keys...)
-				s.pass(0)
-				s.harmless(t, keys)
-			}
-			s.twin.status.Networks[0].Peers = nil
-			s.pass(0)
-			s.press("4")
-			s.harmless(t, "log")
+		keep, size := [][]string{states, nil}[turn%2], [][2]int{{60, 20}, {140, 44}}[turn/2%2]
+		s := hostileOffice(size[0], size[1], turn, keep...)
+		s.hear()
+		s.pass(0)
+		for _, keys := range [][]string{{"1"}, {"c"}, {"C"}, {"enter"}, {"p"}, {"end"}, {"esc", "down", "enter"}, {"x"}, {"y"}, {"esc", "/", "e"}, {"esc", "2"}, {"n"}, {"end"}, {"f"}, {"y"}, {"3"}, {"enter"}, {"esc", "4"},
+			{"5", "down"}, {"c"}, {"x"}, {"down", "enter"}, {"y"}, {"d"}, {"y"}, {"6"}, {"esc", "x"}, {"7"}, {"R"}, {"a"}, {"s"}, {"y"}, {"t"}, {"enter"}, {"r"}, {"z", "enter"}, {"v"}, {"enter"}, {"esc", "x"}, {"y"}, {"enter"}, {"end"},
+			{"L"}, {"down"}, {"enter"}, {"8"}, {"x"}, {"y"}, {"n"}, {"enter"}, {"esc", "1", "e"}} {
+			s.press(keys...)
+			s.harmless(t, keys)
 		}
+		s.ruler.err = nil
+		s.press("esc", "7", "R", "8", "R", "1", "e") // and where nothing fails
+		s.harmless(t, "policy")
+		for _, keys := range [][]string{{"esc", "7", "enter"}, {"end"}, {"esc", "v"}, {"esc", "8", "n"}, {"enter"}, {"esc"}} {
+			s.press(keys...)
+			s.pass(0)
+			s.harmless(t, keys)
+		}
+		s.twin.status.Networks[0].Peers = nil
+		s.pass(0)
+		s.press("4")
+		s.harmless(t, "log")
 	}
 }
 
