@@ -136,12 +136,11 @@ func helps(root *cobra.Command) {
 		if c.Name() != "help" {
 			continue
 		}
-		c.Run, c.RunE = nil, func(_ *cobra.Command, args []string) error {
-			at, rest, err := root.Find(args)
-			if err == nil && len(rest) == 0 {
-				return at.Help()
+		c.Args = func(_ *cobra.Command, args []string) error {
+			if at, rest, err := root.Find(args); err != nil || len(rest) > 0 {
+				return group(at, rest)
 			}
-			return group(at, rest)
+			return nil
 		}
 	}
 }

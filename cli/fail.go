@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -195,14 +196,15 @@ func failed(what string, exit iox.Exit, p *local.Problem) error {
 
 // readFault is the error of a file that a person named.
 func readFault(what, path string, err error) error {
-	exit := iox.Invalid
+	exit, hint := iox.Invalid, ""
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		exit = iox.NotFound
 	case errors.Is(err, fs.ErrPermission):
-		exit = iox.Permission
+		verb, _, _ := strings.Cut(what, " ")
+		exit, hint = iox.Permission, "use sudo, or name a file that this user may "+verb
 	}
-	return &iox.Error{Exit: exit, What: fmt.Sprintf("%s %s", what, path), Why: cause(err), Err: err}
+	return &iox.Error{Exit: exit, What: fmt.Sprintf("%s %s", what, path), Why: cause(err), Hint: hint, Err: err}
 }
 
 // cause is what the system says of a file, without the path.

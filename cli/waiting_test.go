@@ -16,7 +16,7 @@ import (
 
 // asksNobody are the commands that wait for nobody but this machine, or in a way of their own.
 var asksNobody = []string{
-	"cvlan admin logout", "cvlan completion", "cvlan policy check", "cvlan policy fmt", "cvlan policy import", "cvlan profile list", "cvlan profile remove", "cvlan profile use",
+	"cvlan admin logout", "cvlan completion", "cvlan help", "cvlan policy check", "cvlan policy fmt", "cvlan policy import", "cvlan profile list", "cvlan profile remove", "cvlan profile use",
 	"cvlan service", "cvlan tray", "cvlan tui", "cvlan version",
 }
 

@@ -16,7 +16,7 @@ import (
 )
 
 // ownForm are the commands whose output has a form of its own already, or none.
-var ownForm = []string{"cvlan admin export", "cvlan completion", "cvlan metrics", "cvlan policy fmt", "cvlan tray", "cvlan tui"}
+var ownForm = []string{"cvlan admin export", "cvlan help", "cvlan completion", "cvlan metrics", "cvlan policy fmt", "cvlan tray", "cvlan tui"}
 
 // shows are the verbs that show things with names.
 var shows = []string{"list", "show", "status", "history", "whoami", "whois", "peers", "ip", "sas"}
