@@ -152,7 +152,7 @@ func writeBackend(m *state.Meta, v string) error {
 // barProtocol refuses a wish that FIPS mode could not fulfil.
 func barProtocol(c *Config, v string) error {
 	if c.FIPS && v == "wireguard" {
-		return errors.New("cvland is in FIPS mode (--fips), where there is no WireGuard")
+		return errors.New("cvland is in FIPS mode, where there is no WireGuard; who needs that starts it without --fips")
 	}
 	return nil
 }

@@ -82,21 +82,27 @@ func (c *Controller) Key(ctx context.Context, network string, args ...string) (s
 
 // Node is a daemon on a host.
 type Node struct {
-	Host *lab.Host
-	Proc *lab.Proc
-	set  Set
-	args []string
+	Host    *lab.Host
+	Proc    *lab.Proc
+	set     Set
+	command []string
 }
 
 // Node starts a daemon and waits until its socket answers. args are more arguments of cvland.
 func (s Set) Node(ctx context.Context, h *lab.Host, args ...string) (*Node, error) {
-	n := &Node{Host: h, set: s, args: args}
+	n := &Node{Host: h, set: s, command: append([]string{s.Path("cvland")}, args...)}
+	return n, n.Start(ctx)
+}
+
+// FIPS is Node for a daemon in FIPS mode, for which every build has a Go Cryptographic Module.
+func (s Set) FIPS(ctx context.Context, h *lab.Host, args ...string) (*Node, error) {
+	n := &Node{Host: h, set: s, command: append([]string{"/usr/bin/env", "GODEBUG=fips140=on", s.Path("cvland"), "--fips"}, args...)}
 	return n, n.Start(ctx)
 }
 
 // Start starts the daemon, again after it was killed.
 func (n *Node) Start(ctx context.Context) error {
-	n.Proc = n.Host.Start(n.set.Path("cvland"), n.args...)
+	n.Proc = n.Host.Start(n.command[0], n.command[1:]...)
 	return ready(ctx, n.Proc, ": state in ") // from then on the socket takes connections
 }
 
