@@ -30,7 +30,7 @@ func TestMistakesAreToldInOneLineWithAWayOut(t *testing.T) {
 	}
 	line.Tells(t, iox.Usage, map[string][]string{
 		"see cvlan-controller serve --help": {"serve", "--dato", data},
-		"\"sevre\" is not expected":         {"sevre"},
+		"\"sevre\" is no command":           {"sevre"},
 		"wants one FILE":                    {"config", "backup", "--data", data},
 	})
 	line.Tells(t, iox.Invalid, map[string][]string{

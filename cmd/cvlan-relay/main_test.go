@@ -30,7 +30,7 @@ func TestMistakesAreToldInOneLineWithAWayOut(t *testing.T) {
 	}
 	line.Tells(t, iox.Usage, map[string][]string{
 		"see cvlan-relay serve --help": {"serve", "--dato", data},
-		"\"sevre\" is not expected":    {"sevre"},
+		"\"sevre\" is no command":      {"sevre"},
 	})
 	line.Tells(t, iox.Invalid, map[string][]string{
 		"data: is empty":                    {"serve", "--data-dir", ""},

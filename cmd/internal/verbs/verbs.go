@@ -110,7 +110,18 @@ func None(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	return misused(c, fmt.Sprintf("%s: %q is not expected", c.CommandPath(), args[0]))
+	if c.HasSubCommands() {
+		return misused(c, fmt.Sprintf("%s%q is no command", below(c), args[0]))
+	}
+	return misused(c, fmt.Sprintf("%s%q is not expected", below(c), args[0]))
+}
+
+// below names a command below its program, which the error names already; "" for the program itself.
+func below(c *cobra.Command) string {
+	if !c.HasParent() {
+		return ""
+	}
+	return strings.TrimPrefix(c.CommandPath(), c.Root().Name()+" ") + ": "
 }
 
 // One wants exactly one argument, which the help calls what.
@@ -119,6 +130,6 @@ func One(what string) cobra.PositionalArgs {
 		if len(args) == 1 {
 			return nil
 		}
-		return misused(c, fmt.Sprintf("%s: wants one %s", c.CommandPath(), what))
+		return misused(c, fmt.Sprintf("%swants one %s", below(c), what))
 	}
 }

@@ -46,9 +46,9 @@ func TestALineThatMeansNothingIsUsage(t *testing.T) {
 	do := func(*cobra.Command, []string) error { return nil }
 	p := Program{Name: "p", Commands: []*cobra.Command{{Use: "do", Args: None, RunE: do}, {Use: "copy FILE", Args: One("FILE"), RunE: do}}}
 	for want, args := range map[string][]string{
-		"p: p: \"od\" is not expected; see p --help\n":              {"od"},
-		"p: p do: \"x\" is not expected; see p do --help\n":         {"do", "x"},
-		"p: p copy: wants one FILE; see p copy --help\n":            {"copy"},
+		"p: \"od\" is no command; see p --help\n":                   {"od"},
+		"p: do: \"x\" is not expected; see p do --help\n":           {"do", "x"},
+		"p: copy: wants one FILE; see p copy --help\n":              {"copy"},
 		"p: unknown flag: --frob; see p do --help\n":                {"do", "--frob"},
 		"p: unknown shorthand flag: 'z' in -z; see p copy --help\n": {"copy", "-z"},
 	} {

@@ -58,7 +58,7 @@ func (s *Session) suspect(e ending) ending {
 	e.verdict = Expired
 	e.problem = &Problem{codeExpired,
 		fmt.Sprintf("this node's certificate ended on %s, and this machine takes it to be %s", stamp(end), stamp(now)),
-		"if the clock is wrong, set it (timedatectl); else ask for a new join key and run: cvlan logout, then cvlan up --key-file FILE"}
+		"if the clock is wrong, set it (timedatectl); else ask for a new join key and run: sudo cvlan logout, then sudo cvlan up --key-file FILE"}
 	return e
 }
 

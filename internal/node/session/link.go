@@ -179,7 +179,7 @@ func (l *link) live(ctx context.Context) ending {
 
 func lost(err error) ending {
 	if errors.Is(err, stream.ErrRefused) {
-		return ending{verdict: Expired, problem: &Problem{codeExpired, clean.Line(err.Error(), 200), "ask for a new join key and run: cvlan logout, then cvlan up --key-file FILE"}}
+		return ending{verdict: Expired, problem: &Problem{codeExpired, clean.Line(err.Error(), 200), "ask for a new join key and run: sudo cvlan logout, then sudo cvlan up --key-file FILE"}}
 	}
 	return ending{problem: &Problem{codeUnreachable, fmt.Sprintf("the connection to the controller was lost: %s", clean.Line(err.Error(), 200)), ""}}
 }
