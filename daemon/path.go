@@ -117,7 +117,11 @@ func why(w *guide.Ways) string {
 // keepalive says how often the way in use is kept open while nothing else is sent, and why so often.
 func keepalive(w *guide.Ways) (every time.Duration, why string) {
 	measured := "nearly every router remembers for longer; this one's memory is not measured yet"
-	if w.Lifetime > 0 {
+	switch {
+	case w.Lifetime == 0:
+	case w.Chosen.Direct() && w.Chosen.Remote.Addr().Is6():
+		measured = "nearly every firewall remembers for longer; this one's memory is measured for IPv4 alone"
+	default:
 		measured = fmt.Sprintf("the router remembers for at least %v", w.Lifetime)
 	}
 	link := &w.Links[w.Chosen.Relay]

@@ -16,6 +16,7 @@ func TestAKeepaliveSaysWhyItIsSoFrequent(t *testing.T) {
 		measured = "the router remembers for at least 1m30s"
 	)
 	straight, relay := path.Way{Remote: netip.MustParseAddrPort("203.0.113.7:41641")}, path.Way{Relay: 3}
+	six := path.Way{Remote: netip.MustParseAddrPort("[2001:db8::7]:41641")}
 	for name, c := range map[string]struct {
 		way            path.Way
 		lifetime, keep time.Duration
@@ -24,6 +25,8 @@ func TestAKeepaliveSaysWhyItIsSoFrequent(t *testing.T) {
 	}{
 		"direct, not measured":              {way: straight, keep: 25 * time.Second, want: unknown},
 		"direct, measured":                  {way: straight, lifetime: 90 * time.Second, keep: 72 * time.Second, want: measured},
+		"direct by IPv6":                    {way: six, lifetime: 90 * time.Second, keep: 25 * time.Second, want: "nearly every firewall remembers for longer; this one's memory is measured for IPv4 alone"},
+		"direct by IPv6, not measured":      {way: six, keep: 25 * time.Second, want: unknown},
 		"direct, after a loss":              {way: straight, lifetime: 90 * time.Second, keep: 16 * time.Second, worn: true, want: "a way was lost that had been idle for longer"},
 		"a relay, not measured":             {way: relay, keep: 20 * time.Second, want: unknown},
 		"a relay, measured":                 {way: relay, lifetime: 90 * time.Second, keep: 20 * time.Second, want: measured},

@@ -22,7 +22,7 @@
 // equal rank that counts of which the two addresses are less, and whoever is on the other takes it after a second of hearing the peer there. A way that worked once is tried again every two seconds, so that
 // a network that heals is used again.
 //
-// Rest. The way in use is kept open by pings (after 25 s, or as our NAT demands, see Own.Lifetime) for two minutes after the last packet. Then
+// Rest. The way in use is kept open by pings (after 25 s, or over IPv4 as our NAT demands, see Own.Lifetime) for two minutes after the last packet. Then
 // the peer's data goes to the relay again and the search is forgotten: a silent peer costs an entry of a table.
 //
 // A node is never a weapon. At most 16 candidates a peer come from an offer, never loopback, link-local, multicast, broadcast or overlay

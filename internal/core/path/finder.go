@@ -102,6 +102,14 @@ func (f *Finder) pace() {
 	}
 }
 
+// keeps is how often a way is kept open. What was measured is a NAT's memory, which is IPv4's: of a firewall's for IPv6 no more is believed than of any.
+func (f *Finder) keeps(w Way) time.Duration {
+	if w.Remote.Addr().Is6() {
+		return min(f.keep, keepEvery)
+	}
+	return f.keep
+}
+
 // Relay tells that a link to a relay is usable, or not any more.
 func (f *Finder) Relay(now mono.Time, slot uint8, up bool, out *Decisions) {
 	if slot == 0 || slot > MaxSlots || f.links[slot] == up {

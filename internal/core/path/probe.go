@@ -63,7 +63,7 @@ func (f *Finder) failed(now mono.Time, s *search, t *track) {
 	s.unanswered = mono.Never
 	if t.way.Direct() {
 		if !s.flows(now, active) { // a NAT has forgotten it
-			f.worn = max(keepLeast, min(keepEvery, f.keep*2/3))
+			f.worn = max(keepLeast, min(keepEvery, f.keeps(t.way)*2/3))
 			f.pace()
 		}
 		s.hunt.n, s.hunt.at = 0, now
@@ -139,7 +139,7 @@ func (f *Finder) chosenPingAt(now mono.Time, s *search, t *track) mono.Time {
 	case s.flows(now, active):
 		return t.last.Add(refresh)
 	case s.flows(now, idleAfter):
-		return max(t.last, s.sent).Add(f.keep)
+		return max(t.last, s.sent).Add(f.keeps(t.way))
 	}
 	return mono.Never
 }

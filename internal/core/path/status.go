@@ -67,7 +67,7 @@ func (f *Finder) Status(id Peer) (Status, bool) {
 		return Status{Candidates: f.asleep(p)}, true
 	}
 	st := Status{Chosen: s.chosen, Why: s.why, Since: s.chosenAt, Mapping: s.theirs, Hunts: s.hunt.n, Guessing: f.guesses.by == s,
-		Keep: f.keep, Worn: f.worn > 0 && f.keep == f.worn}
+		Keep: f.keeps(s.chosen), Worn: f.worn > 0 && f.keep == f.worn}
 	if s.direct() == nil {
 		st.NextHunt = s.hunt.at
 	}

@@ -354,6 +354,22 @@ func TestKeepalivesFitTheNAT(t *testing.T) {
 	}
 }
 
+// What is measured is how long a NAT of IPv4 remembers. A firewall that lets IPv6 through may remember less long.
+func TestAWayOverIPv6IsKeptAsNearlyAllDemand(t *testing.T) {
+	for lifetime, want := range map[time.Duration][2]time.Duration{
+		0:                 {keepEvery, keepEvery},
+		15 * time.Second:  {10 * time.Second, 10 * time.Second},
+		300 * time.Second: {keepMost, keepEvery},
+	} {
+		f := finder(false)
+		f.Own(start, Own{Lifetime: lifetime}, new(Decisions))
+		four, six := Way{Remote: netip.MustParseAddrPort("203.0.113.7:1")}, Way{Remote: netip.MustParseAddrPort("[2001:db8::7]:1")}
+		if got := [2]time.Duration{f.keeps(four), f.keeps(six)}; got != want {
+			t.Errorf("a lifetime of %v: %v, want %v", lifetime, got, want)
+		}
+	}
+}
+
 // measured gives the boxes mappings of a lifetime each, and tells each node what measuring would find out.
 func (s *sim) measured(keeps [2]time.Duration) {
 	for i, n := range s.nodes {
