@@ -18,7 +18,7 @@ func newAPIKey(s *session) *cobra.Command {
 
 type apiKeyCreateOptions struct {
 	want    admin.NewAPIKey
-	expires span
+	expires validity
 	file    string
 	token   bool
 }

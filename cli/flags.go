@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -26,6 +27,25 @@ func (s *span) Set(text string) error {
 	d, err := iox.ParseSpan(text)
 	*s = span(d)
 	return err
+}
+
+// validity is a flag for how long a key is valid.
+type validity struct{ span }
+
+// longestValid is the most that the controller takes, in days.
+const longestValid = 3650
+
+// Set reads what was typed.
+func (v *validity) Set(text string) error {
+	var s span
+	if err := s.Set(text); err != nil {
+		return err
+	}
+	if time.Duration(s) > longestValid*24*time.Hour {
+		return want(fmt.Sprintf("%dd at most, or 0s for ever", longestValid))
+	}
+	v.span = s
+	return nil
 }
 
 // seconds is the duration as the controller counts it.

@@ -21,12 +21,12 @@ func newKey(s *session) *cobra.Command {
 type keyCreateOptions struct {
 	want    admin.NewJoinKey
 	uses    int
-	expires span
+	expires validity
 	file    string
 }
 
 func newKeyCreate(s *session) *cobra.Command {
-	o := &keyCreateOptions{uses: admin.DefaultUses, expires: span(admin.DefaultTTLSeconds * time.Second)}
+	o := &keyCreateOptions{uses: admin.DefaultUses, expires: validity{span(admin.DefaultTTLSeconds * time.Second)}}
 	c := &cobra.Command{
 		Use:   "create --network NETWORK",
 		Short: "Create a join key and print it",

@@ -21,12 +21,12 @@ func newRelay(s *session) *cobra.Command {
 
 type relayCreateOptions struct {
 	want    admin.NewRelay
-	expires span
+	expires validity
 	file    string
 }
 
 func newRelayCreate(s *session) *cobra.Command {
-	o := &relayCreateOptions{expires: span(admin.DefaultRelayTTLSeconds * time.Second)}
+	o := &relayCreateOptions{expires: validity{span(admin.DefaultRelayTTLSeconds * time.Second)}}
 	c := &cobra.Command{
 		Use:   "create NAME",
 		Short: "Create a relay and its key",
