@@ -80,7 +80,7 @@ func TestARenamedNodeIsSeenUnderItsNewName(t *testing.T) {
 	c.admin("node", "rename", "n2", "db-7")
 	nodes[0].comesToSee(atOnce, "db-7")
 	w.must(nodes[0].ask("db-7"))
-	w.refused(nodes[0].ask("n2"), iox.NotFound, "cvlan status")
+	w.refused(nodes[0].ask("n2"), iox.NotFound, "cvlan peers")
 	w.eventually(atOnce, "it knows its own new name", func() error {
 		if got := nodes[1].in(office).Self.Name; got != "db-7" {
 			return fmt.Errorf("it calls itself %s", got)
