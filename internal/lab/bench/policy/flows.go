@@ -60,6 +60,10 @@ func filters(runs int) error {
 	if err := costs(runs, "filter_ns_rules", func(i int) { set.In(&passing[i%len(passing)], false) }); err != nil {
 		return err
 	}
+	least := newLookup()
+	if err := costs(runs, "filter_ns_lookup", func(i int) { least.ask(i) }); err != nil {
+		return err
+	}
 	i := 0
 	allocs := testing.AllocsPerRun(10_000, func() {
 		i++
