@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cvlan/cvlan/api/admin"
 	"github.com/cvlan/cvlan/cli/iox"
 )
 
@@ -32,17 +33,14 @@ func (s *span) Set(text string) error {
 // validity is a flag for how long a key is valid.
 type validity struct{ span }
 
-// longestValid is the most that the controller takes, in days.
-const longestValid = 3650
-
 // Set reads what was typed.
 func (v *validity) Set(text string) error {
 	var s span
 	if err := s.Set(text); err != nil {
 		return err
 	}
-	if time.Duration(s) > longestValid*24*time.Hour {
-		return want(fmt.Sprintf("%dd at most, or 0s for ever", longestValid))
+	if *s.seconds() > admin.MaxTTLSeconds {
+		return want(fmt.Sprintf("%dd at most, or 0s for ever", admin.MaxTTLSeconds/(24*3600)))
 	}
 	v.span = s
 	return nil

@@ -108,7 +108,7 @@ func printRoutes(o *iox.IO, r routesShown) {
 		}
 	}
 	if !some {
-		o.Printf("Nothing is behind other machines here that this one may use, and it offers nothing; see how to: sudo cvlan route offer --help")
+		o.Printf("Nothing is behind other machines here that this one may use, and it offers nothing; see how to: cvlan route offer --help")
 	}
 }
 

@@ -123,32 +123,48 @@ func TestASignalEndsWhatReads(t *testing.T) {
 	}
 }
 
-// TestASignalEndsWhatFollows stops processes that have shown something and wait for more.
-func TestASignalEndsWhatFollows(t *testing.T) {
+// followers are command lines that show something of a daemon toFollow, and then wait for more.
+var followers = []string{"status --watch", "peers path db --watch", "policy log -f", "ipsec log -f"}
+
+// toFollow starts a daemon that has something to show.
+func toFollow(t *testing.T) *daemon {
 	d, err := startDaemon(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer d.stop()
+	t.Cleanup(d.stop)
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.now = local.Status{Schema: local.Schema, Networks: []local.Network{{Name: "office", ID: "v1", State: local.Up, Peers: []local.Peer{{Node: local.Node{Name: "db"}}}}}}
 	d.path, d.denials, d.ipsec = []byte(`{"peer": "db", "path": "direct"}`), []byte(`{"networks": [{"name": "office", "denials": [{"peer": "db"}]}]}`), []byte(`{"events": [{"peer": "db"}]}`)
 	d.later = d.denials
-	d.mu.Unlock()
-	for _, line := range []string{"status --watch", "peers path db --watch", "policy log -f", "ipsec log -f"} {
+	return d
+}
+
+// shown starts a process that has shown something.
+func shown(t *testing.T, line string, d *daemon) (*process, io.ReadCloser) {
+	t.Helper()
+	p := start(t, line, d.socket)
+	out, err := p.StdoutPipe()
+	if err == nil {
+		err = p.Start()
+	}
+	if err == nil {
+		_, err = out.Read(make([]byte, 1))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p, out
+}
+
+// TestASignalEndsWhatFollows stops processes that have shown something and wait for more.
+func TestASignalEndsWhatFollows(t *testing.T) {
+	d := toFollow(t)
+	for _, line := range followers {
 		t.Run(line, func(t *testing.T) {
 			for s, code := range signals {
-				p := start(t, line, d.socket)
-				out, err := p.StdoutPipe()
-				if err == nil {
-					err = p.Start()
-				}
-				if err != nil {
-					t.Fatal(err)
-				}
-				if _, err := out.Read(make([]byte, 1)); err != nil {
-					t.Fatal(err)
-				}
+				p, _ := shown(t, line, d)
 				p.leaves(t, s, code)
 			}
 		})
@@ -157,28 +173,12 @@ func TestASignalEndsWhatFollows(t *testing.T) {
 
 // TestNobodyReadsOnEndsWhatFollows: `cvlan status --watch | head -1` ends when head has had enough, not when something happens next.
 func TestNobodyReadsOnEndsWhatFollows(t *testing.T) {
-	d, err := startDaemon(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.stop()
+	d := toFollow(t)
 	d.mu.Lock()
-	d.now = local.Status{Schema: local.Schema, Networks: []local.Network{{Name: "office", ID: "v1", State: local.Up}}}
-	d.path, d.denials = []byte(`{"peer": "db", "path": "direct"}`), []byte(`{"networks": [{"name": "office", "denials": [{"peer": "db"}]}]}`)
-	d.later = []byte(`{"networks": [{"name": "office"}]}`)
+	d.later = []byte(`{"networks": [{"name": "office"}]}`) // nothing happens
 	d.mu.Unlock()
-	for _, line := range []string{"status --watch", "peers path db --watch", "policy log -f"} {
-		p := start(t, line, d.socket)
-		out, err := p.StdoutPipe()
-		if err == nil {
-			err = p.Start()
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := out.Read(make([]byte, 1)); err != nil {
-			t.Fatal(err)
-		}
+	for _, line := range followers[:3] { // what is new in the last comes by the same way as in the third
+		p, out := shown(t, line, d)
 		out.Close()
 		_ = p.Wait() // the status says how it ended
 		p.brokenPipe(t, line)

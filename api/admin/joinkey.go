@@ -24,6 +24,7 @@ var (
 const (
 	DefaultUses       = 1
 	DefaultTTLSeconds = 3600
+	MaxTTLSeconds     = 3650 * 24 * 3600 // of every key
 	MaxUses           = 1_000_000
 )
 
