@@ -205,13 +205,16 @@ func (f *Finder) pinged(now mono.Time, s *search, w Way, m disco.Message, out *D
 	}
 }
 
-// ponged takes the answer to a ping. It proves the way on which the ping went, if it came back on it.
+// ponged takes the answer to a ping. It proves the way on which the ping went, if it came back on it; or a relay, if it came back through any.
 func (f *Finder) ponged(now mono.Time, s *search, w Way, m disco.Message, out *Decisions) {
 	t := s.find(w)
 	var p ping
 	ok := false
 	if t != nil {
 		p, ok = t.pongFor(m.ID)
+	}
+	if !ok && w.Relay != 0 {
+		t, p, ok = s.crossed(m.ID)
 	}
 	if !ok {
 		if t, p, ok = f.guessed(s, w, m.ID); !ok {

@@ -23,8 +23,9 @@ type sim struct {
 	events timeline.Queue[func()]
 	sends  int // messages of Finders
 	nodes  [2]*node
-	relays [3]bool // by slot: alive
-	deaf   [3]bool // by slot: takes nothing of node 0
+	relays [3]bool     // by slot: alive
+	deaf   [3]bool     // by slot: takes nothing of node 0
+	lands  [2][3]uint8 // by sender and slot: through which relay of the region it comes; 0: the same
 	loss   float64
 	cut    [2]bool              // from node i: nothing passes directly
 	skew   time.Duration        // by so much longer a message of node 0 takes through relays
@@ -304,7 +305,7 @@ func (n *node) relayed(w Way, arrive func(Way)) {
 		if !n.relays[w.Relay] {
 			return
 		}
-		arrive(Way{Relay: w.Relay})
+		arrive(Way{Relay: cmp.Or(n.lands[n.side][w.Relay], w.Relay)})
 	})
 }
 

@@ -160,6 +160,40 @@ func TestRelayThatOnlyBringsIsLeft(t *testing.T) {
 	}
 }
 
+// Three relays of a region: node 0 is at home at the first and has a link to the second, where node 1 is at home, which has one to the third. What node 0 sends
+// crosses the region; the answer does not, as node 0 is at the second, too. All the same the first works.
+func TestAnswersThatComeThroughAnotherRelayOfTheRegionCount(t *testing.T) {
+	for seed := range uint64(seeds) {
+		s := newSim(t, seed, "sym", "sym")
+		s.lands = [2][3]uint8{{2: 1}, {1: 2}}
+		s.bothTalk(0)
+		s.run(10*time.Second, nil)
+		n := s.nodes[0]
+		if st, _ := n.f.Status(0); len(n.history) != 1 || st.Candidates[0].Way.Relay != 1 || st.Candidates[0].State == Dead || st.Candidates[0].RTT == 0 {
+			t.Errorf("seed %d: it is left", seed)
+			s.tellHistory()
+		}
+	}
+}
+
+// And the two agree on a moment, and are direct as soon as others.
+func TestTwoWhoseRelaysForwardToEachOtherAreDirectAtOnce(t *testing.T) {
+	var took []time.Duration
+	for seed := range uint64(seeds) {
+		s := newSim(t, seed, "port", "port")
+		s.lands = [2][3]uint8{{2: 1}, {1: 2}}
+		began := s.now.Add(200 * time.Millisecond) // as bothTalk does
+		if !s.bothTalk(5 * time.Second) {
+			t.Fatalf("seed %d: never direct", seed)
+		}
+		took = append(took, s.now.Sub(began))
+	}
+	t.Logf("p50 %v, p95 %v", percentile(took, 0.5), percentile(took, 0.95))
+	if p95 := percentile(took, 0.95); p95 > 300*time.Millisecond {
+		t.Errorf("p95 %v", p95)
+	}
+}
+
 func TestRelayThatIsSaidToBeDownIsLeftAtOnce(t *testing.T) {
 	s := newSim(t, 1, "sym", "sym")
 	s.bothTalk(time.Second)

@@ -51,6 +51,20 @@ func (t *track) pongFor(id uint64) (ping, bool) {
 	return ping{}, false
 }
 
+// crossed returns the relay that a ping went through, and the ping that a transaction belongs to. Where relays of a region forward to each other an answer may
+// come through another one than the ping took: each end is reached at the relay that its peer's relay has found it at.
+func (s *search) crossed(id uint64) (*track, ping, bool) {
+	for _, t := range s.tracks {
+		if t.way.Relay == 0 {
+			continue
+		}
+		if p, ok := t.pongFor(id); ok {
+			return t, p, true
+		}
+	}
+	return nil, ping{}, false
+}
+
 // usable reports whether data may take this way.
 func (t *track) usable(f *Finder) bool {
 	if t.way.Relay != 0 {
