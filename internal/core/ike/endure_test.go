@@ -136,7 +136,7 @@ func TestAnswersOfAnotherExchange(t *testing.T) {
 		ours, theirs := a.m.sessions[a.id()].sa, b.m.sessions[b.id()].sa
 		h := theirs.header(msg.Informational, ours.pending.id, msg.Response)
 		spoil(&h)
-		raw, err := theirs.sealer.Seal(nil, h, nil)
+		raw, err := theirs.sealer.Seal(h, msg.NoPayload, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,7 +13,7 @@ type pieces struct {
 	parts [][]byte
 }
 
-// add takes one; whole is the message when all are there. A sender that had to make fragments smaller begins anew with more of
+// add takes one, whose plain it keeps; whole is the message when all are there. A sender that had to make fragments smaller begins anew with more of
 // them: those of before are of no use then, and those that come late are none either.
 func (p *pieces) add(id uint32, f msg.SKF, plain []byte) (first msg.PayloadType, whole []byte, done bool) {
 	if p.parts == nil || id != p.id || f.Total > p.total {
@@ -22,7 +22,7 @@ func (p *pieces) add(id uint32, f msg.SKF, plain []byte) (first msg.PayloadType,
 	if f.Total != p.total || p.parts[f.Number-1] != nil || p.bytes+len(plain) > msg.MaxMessage {
 		return 0, nil, false
 	}
-	p.parts[f.Number-1] = append([]byte{}, plain...)
+	p.parts[f.Number-1] = plain
 	p.have++
 	p.bytes += len(plain)
 	if f.Number == 1 {

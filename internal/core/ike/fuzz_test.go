@@ -51,7 +51,7 @@ func FuzzDatagram(f *testing.F) {
 		b.m.Datagram(w.now, b.path(), data, &b.out)
 		b.flush()
 		for range 2 {
-			raw, err := s.sealer.SealPlain(nil, s.header(msg.Exchange(exchange), s.next, 0), msg.PayloadType(first), data)
+			raw, err := s.sealer.Seal(s.header(msg.Exchange(exchange), s.next, 0), msg.PayloadType(first), data)
 			if err != nil {
 				return
 			}

@@ -139,7 +139,7 @@ func TestACriticalStranger(t *testing.T) {
 	s := a.m.sessions[a.id()].sa
 	h := s.header(msg.Informational, s.next, 0)
 	plain := []byte{0, 0x80, 0, 4} // a payload of type 200, sealed by hand
-	sealed, err := s.sealer.SealPlain(nil, h, 200, plain)
+	sealed, err := s.sealer.Seal(h, 200, plain)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,22 +12,26 @@ func (s *sa) sendIntermediate(out *Out) error {
 	if o.private, err = s.m.offerKey(o.additional[0]); err != nil {
 		return err
 	}
-	ps := []msg.Payload{msg.KE{Method: o.additional[0], Data: o.private.Public()}}
-	if err := s.cover(&o.intI, s.keys.PeerI, s.header(msg.IKEIntermediate, s.next, 0), ps); err != nil {
-		return err
-	}
-	return s.ask(msg.IKEIntermediate, ps, nil, out)
-}
-
-// cover adds a message of ours to what AUTH covers.
-func (s *sa) cover(sum *[]byte, peer []byte, h msg.Header, ps []msg.Payload) error {
-	first, plain, err := msg.AppendChain(nil, ps)
+	ke := msg.KE{Method: o.additional[0], Data: o.private.Public()}
+	datagrams, err := s.cover(&o.intI, s.keys.PeerI, s.header(msg.IKEIntermediate, s.next, 0), ke)
 	if err != nil {
 		return err
 	}
+	s.post(&request{id: s.next, exchange: msg.IKEIntermediate, datagrams: datagrams}, out)
+	return nil
+}
+
+// cover adds a message of ours to what AUTH covers, and seals it.
+func (s *sa) cover(sum *[]byte, peer []byte, h msg.Header, ke msg.KE) (datagrams [][]byte, err error) {
+	first, plain, err := s.m.write([]msg.Payload{ke})
+	if err != nil {
+		return nil, err
+	}
 	s.opening.took = true
-	*sum, err = s.prf.Intermediate(peer, *sum, h, first, plain)
-	return err
+	if *sum, err = s.prf.Intermediate(peer, *sum, h, first, plain); err != nil {
+		return nil, err
+	}
+	return s.sealPlain(h, first, plain)
 }
 
 func (s *sa) intermediateResponse(in inbound, out *Out) {
@@ -77,9 +81,10 @@ func (s *sa) intermediateRequest(in inbound, out *Out) {
 		s.reject(Event{Reason: Unusable, Detail: err.Error()}, out)
 		return
 	}
-	ps := []msg.Payload{msg.KE{Method: ke.Method, Data: public}}
-	if err = s.cover(&o.intR, s.keys.PeerR, s.header(msg.IKEIntermediate, in.head.ID, msg.Response), ps); err == nil {
-		s.reply(in, ps, out)
+	ke.Data = public
+	datagrams, err := s.cover(&o.intR, s.keys.PeerR, s.header(msg.IKEIntermediate, in.head.ID, msg.Response), ke)
+	if err == nil {
+		s.answer(in, datagrams, out)
 		err = s.secure(seed, o.nonce)
 	}
 	if err != nil {

@@ -31,6 +31,7 @@ type Machine struct {
 	reach    []netip.Addr // of ours; see Reachable
 	lastID   ID
 	schedule agenda.Agenda[*sa]
+	written  []byte                                      // see write
 	method   func(msg.TransformID) (crypt.Method, error) // crypt.NewMethod; the simulation, which has no secrets, has cheaper ones
 }
 

@@ -117,13 +117,28 @@ func (s *sa) header(x msg.Exchange, id uint32, f msg.Flags) msg.Header {
 	return msg.Header{SPIi: i, SPIr: r, Exchange: x, Flags: f, ID: id}
 }
 
-// seal protects a message, in fragments if the peer knows them and it is long.
+// seal protects a message.
 func (s *sa) seal(h msg.Header, ps []msg.Payload) ([][]byte, error) {
-	if s.splits {
-		return s.sealer.SealFragments(h, ps, s.m.cfg.Fragment)
+	first, plain, err := s.m.write(ps)
+	if err != nil {
+		return nil, err
 	}
-	b, err := s.sealer.Seal(nil, h, ps)
+	return s.sealPlain(h, first, plain)
+}
+
+// sealPlain protects a message whose payloads have been written, in fragments if the peer knows them and it is long.
+func (s *sa) sealPlain(h msg.Header, first msg.PayloadType, plain []byte) ([][]byte, error) {
+	if s.splits {
+		return s.sealer.SealFragments(h, first, plain, s.m.cfg.Fragment)
+	}
+	b, err := s.sealer.Seal(h, first, plain)
 	return [][]byte{b}, err
+}
+
+// write writes payloads into a buffer that all messages share: they are valid until the next are written.
+func (m *Machine) write(ps []msg.Payload) (first msg.PayloadType, plain []byte, err error) {
+	first, m.written, err = msg.AppendChain(m.written[:0], ps)
+	return first, m.written, err
 }
 
 var errIncomplete = errors.New("more fragments are to come")

@@ -103,6 +103,11 @@ func (s *sa) reply(in inbound, ps []msg.Payload, out *Out) {
 	if err != nil {
 		return
 	}
+	s.answer(in, datagrams, out)
+}
+
+// answer answers the request that in was with what has been sealed, and keeps it.
+func (s *sa) answer(in inbound, datagrams [][]byte, out *Out) {
 	s.answered.datagrams = datagrams
 	out.transmit(in.path, datagrams...)
 }

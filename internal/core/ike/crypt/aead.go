@@ -51,14 +51,14 @@ func newChaCha(key, _ []byte, _ io.Reader) (protection, error) {
 
 func (a *aead) sizes() (iv, block, icv int) { return ivSize, 1, a.aead.Overhead() }
 
-func (a *aead) seal(b, plain []byte) ([]byte, error) {
+func (a *aead) seal(b []byte, head int) ([]byte, error) {
 	if a.next == math.MaxUint64 {
 		return nil, errors.New("the key has sealed all it may; the IKE SA has to be replaced")
 	}
-	iv := binary.BigEndian.AppendUint64(nil, a.next)
+	iv, text := b[head:head+ivSize], head+ivSize
+	binary.BigEndian.PutUint64(iv, a.next)
 	a.next++
-	out := append(b, iv...)
-	return a.aead.Seal(out, a.nonce(iv), plain, b), nil
+	return a.aead.Seal(b[:text], a.nonce(iv), b[text:], b[:head]), nil
 }
 
 func (a *aead) open(associated, body []byte) ([]byte, error) {

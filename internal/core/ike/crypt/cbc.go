@@ -27,15 +27,12 @@ func (m mac) newCBC(encr, auth []byte, rnd io.Reader) (protection, error) {
 
 func (c *cbc) sizes() (iv, block, icv int) { return aes.BlockSize, aes.BlockSize, c.icv }
 
-func (c *cbc) seal(b, plain []byte) ([]byte, error) {
-	iv := make([]byte, aes.BlockSize)
+func (c *cbc) seal(b []byte, head int) ([]byte, error) {
+	iv, text := b[head:head+aes.BlockSize], b[head+aes.BlockSize:]
 	if _, err := io.ReadFull(c.rnd, iv); err != nil {
 		return nil, err
 	}
-	b = append(b, iv...)
-	start := len(b)
-	b = append(b, plain...)
-	cipher.NewCBCEncrypter(c.block, iv).CryptBlocks(b[start:], b[start:])
+	cipher.NewCBCEncrypter(c.block, iv).CryptBlocks(text, text)
 	return append(b, c.prove(b)...), nil
 }
 

@@ -47,32 +47,19 @@ func (s Suite) direction(encr, auth []byte, rnd io.Reader) (protection, error) {
 	return s.protect(encr, auth, rnd)
 }
 
-// Seal appends a message with the payloads in SK to b.
-func (s *Sealer) Seal(b []byte, h msg.Header, payloads []msg.Payload) ([]byte, error) {
-	first, plain, err := msg.AppendChain(nil, payloads)
-	if err != nil {
-		return b, err
-	}
-	return s.SealPlain(b, h, first, plain)
+// Seal makes a message with plain in SK, which are payloads as msg.AppendChain writes them: first is the type of the first.
+func (s *Sealer) Seal(h msg.Header, first msg.PayloadType, plain []byte) ([]byte, error) {
+	return s.seal(plain, func(b []byte, n int) ([]byte, error) { return h.AppendSK(b, first, n) })
 }
 
-// SealPlain appends a message with bytes in SK that the caller says are payloads.
-func (s *Sealer) SealPlain(b []byte, h msg.Header, first msg.PayloadType, plain []byte) ([]byte, error) {
-	return s.seal(b, plain, func(n int) ([]byte, error) { return h.AppendSK(nil, first, n) })
-}
-
-// SealFragments makes a message with the payloads in SK, if it fits size bytes, and else one with SKF for each fragment, all of them
-// within size (RFC 7383 §2.5). size counts from the header on, and is at least MinDatagram.
-func (s *Sealer) SealFragments(h msg.Header, payloads []msg.Payload, size int) ([][]byte, error) {
+// SealFragments does the same if the message fits size bytes, and else makes one with SKF for each fragment, all of them within size
+// (RFC 7383 §2.5). size counts from the header on, and is at least MinDatagram.
+func (s *Sealer) SealFragments(h msg.Header, first msg.PayloadType, plain []byte, size int) ([][]byte, error) {
 	if size < MinDatagram {
 		return nil, fmt.Errorf("fragments of %d bytes: the least is %d", size, MinDatagram)
 	}
-	first, plain, err := msg.AppendChain(nil, payloads)
-	if err != nil {
-		return nil, err
-	}
 	if msg.HeaderSize+msg.GenericSize+s.bodySize(len(plain)) <= size {
-		b, err := s.seal(nil, plain, func(n int) ([]byte, error) { return h.AppendSK(nil, first, n) })
+		b, err := s.Seal(h, first, plain)
 		if err != nil {
 			return nil, err
 		}
@@ -87,8 +74,8 @@ func (s *Sealer) SealFragments(h msg.Header, payloads []msg.Payload, size int) (
 	for number := 1; number <= total; number++ {
 		part := plain[:min(room, len(plain))]
 		plain = plain[len(part):]
-		b, err := s.seal(nil, part, func(n int) ([]byte, error) {
-			return h.AppendSKF(nil, first, uint16(number), uint16(total), n)
+		b, err := s.seal(part, func(b []byte, n int) ([]byte, error) {
+			return h.AppendSKF(b, first, uint16(number), uint16(total), n)
 		})
 		if err != nil {
 			return nil, err
@@ -100,20 +87,21 @@ func (s *Sealer) SealFragments(h msg.Header, payloads []msg.Payload, size int) (
 
 const fragNumbers = 4 // bytes between the generic header of SKF and its IV
 
-// seal appends to b the message that begin begins, given the size of its body.
-func (s *Sealer) seal(b, plain []byte, begin func(n int) ([]byte, error)) ([]byte, error) {
-	head, err := begin(s.bodySize(len(plain)))
+// seal makes the message that begin begins, given the size of its body. There is one buffer for all of it.
+func (s *Sealer) seal(plain []byte, begin func(b []byte, n int) ([]byte, error)) ([]byte, error) {
+	size := s.bodySize(len(plain))
+	b, err := begin(make([]byte, 0, msg.HeaderSize+msg.GenericSize+fragNumbers+size), size)
 	if err != nil {
-		return b, err
+		return nil, err
 	}
-	pad := s.padding(len(plain))
-	padded := append(make([]byte, 0, len(plain)+pad+1), plain...)
-	padded = append(append(padded, make([]byte, pad)...), byte(pad))
-	sealed, err := s.p.seal(head, padded)
-	if err != nil {
-		return b, fmt.Errorf("seal ike message: %w", err)
+	head, pad := len(b), s.padding(len(plain))
+	iv, _, _ := s.p.sizes()
+	b = append(append(b, make([]byte, iv)...), plain...)
+	b = append(append(b, make([]byte, pad)...), byte(pad))
+	if b, err = s.p.seal(b, head); err != nil {
+		return nil, fmt.Errorf("seal ike message: %w", err)
 	}
-	return append(b, sealed...), nil
+	return b, nil
 }
 
 // padding is how many bytes n bytes and the pad length need to fill blocks.

@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/cvlan/cvlan/internal/core/ike/msg"
@@ -64,6 +65,24 @@ func open(t testing.TB, o *Opener, raw []byte) ([]msg.Payload, error) {
 	return o.Open(raw, sk)
 }
 
+// seal makes a message with payloads in SK.
+func seal(s *Sealer, h msg.Header, ps ...msg.Payload) ([]byte, error) {
+	first, plain, err := msg.AppendChain(nil, ps)
+	if err != nil {
+		return nil, err
+	}
+	return s.Seal(h, first, plain)
+}
+
+// fragments makes messages of at most size bytes.
+func fragments(s *Sealer, ps []msg.Payload, size int) ([][]byte, error) {
+	first, plain, err := msg.AppendChain(nil, ps)
+	if err != nil {
+		return nil, err
+	}
+	return s.SealFragments(head, first, plain, size)
+}
+
 // RFC 7634 appendix B.
 func TestTheMessageOfRFC7634(t *testing.T) {
 	suite := newSuite(t, msg.Transform{Type: msg.Encryption, ID: msg.EncrChaCha20}, msg.Transform{})
@@ -78,7 +97,7 @@ func TestTheMessageOfRFC7634(t *testing.T) {
 	}
 	sealer.p.(*aead).next = 0x1011121314151617
 	h := msg.Header{SPIi: 0xc0c1c2c3c4c5c6c7, SPIr: 0xd0d1d2d3d4d5d6d7, Exchange: msg.Informational, ID: 9}
-	if got, err := sealer.Seal([]byte{1}, h, want); err != nil || !bytes.Equal(got[1:], raw) {
+	if got, err := seal(sealer, h, want...); err != nil || !bytes.Equal(got, raw) {
 		t.Errorf("sealed %x, %v", got, err)
 	}
 	opener, err := suite.NewOpener(key, nil)
@@ -98,7 +117,7 @@ func TestWhatIsSealedIsOpened(t *testing.T) {
 			if n > 0 {
 				want = []msg.Payload{msg.Vendor(fill(n, 0))}
 			}
-			raw, err := sealer.Seal(nil, head, want)
+			raw, err := seal(sealer, head, want...)
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
@@ -113,7 +132,7 @@ func TestWhatIsSealedIsOpened(t *testing.T) {
 func TestAFlippedBitIsNoticed(t *testing.T) {
 	for name, suite := range suites(t) {
 		sealer, opener := pair(t, suite, 1)
-		raw, err := sealer.Seal(nil, head, []msg.Payload{msg.Vendor("vendor")})
+		raw, err := seal(sealer, head, msg.Vendor("vendor"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -170,7 +189,7 @@ func TestPaddingBeyondTheMessageIsRefused(t *testing.T) {
 		iv, _, icv := sealer.p.sizes()
 		raw, err := head.AppendSK(nil, msg.NoPayload, iv+len(plain)+icv)
 		if err == nil {
-			raw, err = sealer.p.seal(raw, plain)
+			raw, err = sealer.p.seal(slices.Concat(raw, make([]byte, iv), plain), len(raw))
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -187,7 +206,7 @@ func TestFragmentsFitAndComeTogether(t *testing.T) {
 	for name, suite := range suites(t) {
 		sealer, opener := pair(t, suite, 1)
 		for _, size := range []int{MinDatagram, 600, 1232, 1280, 1281, 9000} {
-			all, err := sealer.SealFragments(head, want, size)
+			all, err := fragments(sealer, want, size)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -202,7 +221,7 @@ func TestFragmentsFitAndComeTogether(t *testing.T) {
 				t.Errorf("%s in pieces of %d: %+v, %v", name, size, got, err)
 			}
 		}
-		if _, err := sealer.SealFragments(head, want, MinDatagram-1); err == nil {
+		if _, err := fragments(sealer, want, MinDatagram-1); err == nil {
 			t.Errorf("%s: fragments too small", name)
 		}
 	}
@@ -237,7 +256,7 @@ func gather(t *testing.T, o *Opener, all [][]byte, size int) (first msg.PayloadT
 func TestTooManyFragmentsAreNotMade(t *testing.T) {
 	sealer, _ := pair(t, suites(t)["CHACHA20_POLY1305 transform type 0 0"], 1)
 	huge := []msg.Payload{msg.Vendor(fill(msg.MaxMessage-4, 0))}
-	if all, err := sealer.SealFragments(head, huge, MinDatagram); err == nil {
+	if all, err := fragments(sealer, huge, MinDatagram); err == nil {
 		t.Errorf("%d fragments", len(all))
 	}
 }
@@ -248,7 +267,7 @@ func TestNoNonceTwice(t *testing.T) {
 		iv, _, _ := sealer.p.sizes()
 		seen := map[string]bool{}
 		for range 200 {
-			raw, err := sealer.Seal(nil, head, nil)
+			raw, err := seal(sealer, head)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -260,7 +279,7 @@ func TestNoNonceTwice(t *testing.T) {
 		}
 		if a, ok := sealer.p.(*aead); ok {
 			a.next = math.MaxUint64
-			if _, err := sealer.Seal(nil, head, nil); err == nil {
+			if _, err := seal(sealer, head); err == nil {
 				t.Errorf("%s: the counter wraps", name)
 			}
 		}
@@ -273,7 +292,7 @@ func TestWithoutRandomnessNothingIsSealed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := sealer.Seal([]byte{1}, head, nil); err == nil || len(got) != 1 {
+	if got, err := seal(sealer, head); err == nil {
 		t.Errorf("%x, %v", got, err)
 	}
 }

@@ -23,22 +23,20 @@ type Suite struct {
 type protection interface {
 	// sizes are those of an IV, of the block that plaintext and padding fill, and of what proves integrity.
 	sizes() (iv, block, icv int)
-	// seal appends IV, ciphertext and proof to b, which is authenticated too.
-	seal(b, plain []byte) ([]byte, error)
+	// seal encrypts in place what follows the first head bytes of b and room for the IV, which it fills, and appends the proof of all.
+	seal(b []byte, head int) ([]byte, error)
 	// open checks and decrypts IV, ciphertext and proof, in place.
 	open(associated, body []byte) ([]byte, error)
 }
 
 // NewSuite is the suite of the transforms that were agreed on. integrity is the zero Transform, or one with IntegNone, for an AEAD.
 func NewSuite(encryption, integrity msg.Transform) (Suite, error) {
-	fault := fmt.Errorf("protection by %s and %s: we do not have it", encryption, integrity)
-	if encryption.Type != msg.Encryption || len(encryption.Unknown)+len(integrity.Unknown) > 0 || integrity.KeyBits != 0 {
-		return Suite{}, fault
-	}
+	usual := encryption.Type == msg.Encryption && len(encryption.Unknown)+len(integrity.Unknown) == 0 && integrity.KeyBits == 0
 	none := integrity.ID == msg.IntegNone && (integrity.Type == 0 || integrity.Type == msg.Integrity)
 	mac, known := newMAC(integrity)
 	size := int(encryption.KeyBits) / 8
 	switch aesKey := encryption.KeyBits == 128 || encryption.KeyBits == 192 || encryption.KeyBits == 256; {
+	case !usual:
 	case encryption.ID == msg.EncrAESGCM16 && aesKey && none:
 		return Suite{encr: size + saltSize, protect: newGCM}, nil
 	case encryption.ID == msg.EncrChaCha20 && encryption.KeyBits == 0 && none:
@@ -46,7 +44,7 @@ func NewSuite(encryption, integrity msg.Transform) (Suite, error) {
 	case encryption.ID == msg.EncrAESCBC && aesKey && known:
 		return Suite{encr: size, auth: mac.key, protect: mac.newCBC}, nil
 	}
-	return Suite{}, fault
+	return Suite{}, fmt.Errorf("protection by %s and %s: we do not have it", encryption, integrity)
 }
 
 // KeySizes are the lengths of SK_e and SK_a in bytes.

@@ -30,7 +30,7 @@ func TestTsharkDecrypts(t *testing.T) {
 		suite := newSuite(t, c.encr, c.auth)
 		encr, auth := suite.KeySizes()
 		sealer, _ := pair(t, suite, 5)
-		raw, err := sealer.Seal(nil, head, []msg.Payload{msg.Vendor("a vendor"), msg.Notify{Kind: msg.InitialContact}})
+		raw, err := seal(sealer, head, msg.Vendor("a vendor"), msg.Notify{Kind: msg.InitialContact})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -24,10 +24,18 @@ const (
 
 func (SA) Type() PayloadType { return TypeSA }
 
-// Of is the transforms of one type, in the order of the sender's preference.
+// Of is the transforms of one type, in the order of the sender's preference. Those that stand beside each other, as they mostly do, are p's own.
 func (p Proposal) Of(t TransformType) []Transform {
-	var of []Transform
-	for _, tr := range p.Transforms {
+	from := slices.IndexFunc(p.Transforms, func(tr Transform) bool { return tr.Type == t })
+	if from < 0 {
+		return nil
+	}
+	to := from + 1
+	for to < len(p.Transforms) && p.Transforms[to].Type == t {
+		to++
+	}
+	of := p.Transforms[from:to:to]
+	for _, tr := range p.Transforms[to:] {
 		if tr.Type == t {
 			of = append(of, tr)
 		}
