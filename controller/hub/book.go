@@ -75,7 +75,7 @@ var groupWord = regexp.MustCompile(`group:[a-z0-9._-]+`)
 func parse(text []byte) (*acl.Document, error) {
 	doc, problems := acl.Parse(text, acl.Options{Zone: time.LoadLocation, Groups: groupWord.FindAllString(string(text), -1)})
 	if doc == nil {
-		return nil, fmt.Errorf("policy: %v", problems[0])
+		return nil, fmt.Errorf("policy: %v", problems[slices.IndexFunc(problems, func(p acl.Problem) bool { return !p.Warning })])
 	}
 	return doc, nil
 }

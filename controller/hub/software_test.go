@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/cvlan/cvlan/controller/store"
+	"github.com/cvlan/cvlan/policy/acl"
 	"github.com/cvlan/cvlan/proto/control/pb"
 )
 
@@ -24,7 +25,7 @@ func TestWhatAMachineIsReachesPolicy(t *testing.T) {
 		says(other, "windows")
 		s.sees(m)
 		heard := must[store.Node](s.T)(s.own.Node(s.Context(), m.node.ID))
-		if heard.Attrs[store.AttrOS] != "windows" || heard.Attrs[store.AttrArch] != "arm64" || heard.Software != "1.2" {
+		if heard.Attrs[acl.AttrOS] != "windows" || heard.Attrs[acl.AttrArch] != "arm64" || heard.Software != "1.2" {
 			s.Errorf("%+v", heard)
 		}
 		says(m, "linux")

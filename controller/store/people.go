@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/cvlan/cvlan/internal/base/clean"
+	"github.com/cvlan/cvlan/policy/acl"
 	"github.com/cvlan/cvlan/proto/control"
 )
 
@@ -169,14 +170,7 @@ func (r Report) Attrs() map[string]string {
 	if r.OS == "darwin" {
 		r.OS = "macos"
 	}
-	attrs := map[string]string{AttrOS: r.OS, AttrArch: r.Arch, AttrVersion: r.Software}
+	attrs := map[string]string{acl.AttrOS: r.OS, acl.AttrArch: r.Arch, acl.AttrVersion: r.Software}
 	maps.DeleteFunc(attrs, func(_, v string) bool { return v == "" })
 	return attrs
 }
-
-// The attributes that nodes report. What a node says of itself is only as true as its machine is.
-const (
-	AttrOS      = "node:os"      // linux, windows, macos, freebsd, …
-	AttrArch    = "node:arch"    // amd64, arm64, …
-	AttrVersion = "node:version" // of the daemon
-)

@@ -128,6 +128,8 @@ func (p *parser) group(name text, v *hujson.Value) {
 			g.Users = append(g.Users, strings.ToLower(t.string[len("user:"):]))
 		case strings.Contains(t.string, "@") && !strings.ContainsAny(t.string, ": *"):
 			g.Users = append(g.Users, strings.ToLower(t.string))
+		case strings.Contains(t.string, "*"):
+			p.failText(t, "no user has this name", "a group names its users; everybody with a domain is user:*@example.com, in a rule")
 		default:
 			p.failText(t, "neither a user nor a group", "users have an @: alice@example.com, alice@")
 		}

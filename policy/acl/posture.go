@@ -17,6 +17,13 @@ type Posture struct {
 	Pos        Pos
 }
 
+// The attributes that nodes report. What a node says of itself is only as true as its machine is.
+const (
+	AttrOS      = "node:os"      // linux, windows, macos, freebsd, …
+	AttrArch    = "node:arch"    // amd64, arm64, …
+	AttrVersion = "node:version" // of the daemon
+)
+
 // Condition compares one attribute. An attribute that a node does not report satisfies only NotSet.
 type Condition struct {
 	Attr   string // such as "node:os"
@@ -110,6 +117,9 @@ func run(s string) int {
 
 const maxConditions = 64
 
+// attributeForm is a condition that is an attribute alone, which must be true.
+var attributeForm = regexp.MustCompile(`^[a-zA-Z]+:[a-zA-Z0-9_]+$`)
+
 var conditionForm = regexp.MustCompile(`^\s*([a-zA-Z]+:[a-zA-Z0-9_]+)\s*(==|!=|<=|>=|<|>|NOT IN|NOT SET|IS SET|IN)\s*(.*?)\s*$`)
 
 // readPosture reads one entry of "postures".
@@ -124,8 +134,11 @@ func (p *parser) readPosture(name text, v *hujson.Value) {
 			problem = "more than " + strconv.Itoa(maxConditions) + " conditions"
 		}
 		if problem != "" {
-			p.failText(t, problem, `such as "node:os == 'linux'", "node:osVersion >= '14'", "node:os IN ['linux', 'windows']", "custom:managed IS SET"`)
+			p.failText(t, problem, `such as "node:os == 'linux'", "node:version >= '1.4'", "node:os IN ['linux', 'windows']", "node:arch IS SET"`)
 			continue
+		}
+		if reported := []string{AttrOS, AttrArch, AttrVersion}; c.Op != NotSet && !slices.Contains(reported, c.Attr) {
+			p.warnText(t, "no node reports "+c.Attr+", so that none satisfies this posture", "nodes report "+strings.Join(reported, ", "))
 		}
 		out.Conditions = append(out.Conditions, c)
 	}
@@ -133,6 +146,9 @@ func (p *parser) readPosture(name text, v *hujson.Value) {
 }
 
 func condition(s string) (c Condition, problem string) {
+	if a := strings.TrimSpace(s); attributeForm.MatchString(a) {
+		return Condition{Attr: a, Op: Equal, Values: []string{"true"}, Text: s}, ""
+	}
 	m := conditionForm.FindStringSubmatch(s)
 	if m == nil {
 		return c, "not a condition"

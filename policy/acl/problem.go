@@ -9,7 +9,7 @@ import (
 	"github.com/cvlan/cvlan/internal/base/clean"
 )
 
-// MaxProblems bounds the problems that Parse lists. One more says how many were left out.
+// MaxProblems bounds the errors that Parse lists, and likewise the warnings. One more says how many were left out.
 const MaxProblems = 1000
 
 const maxText = 80 // runes of a document's text in a Problem
@@ -70,38 +70,49 @@ func (p Problems) Failed() bool {
 	return slices.ContainsFunc(p, func(p Problem) bool { return !p.Warning })
 }
 
-// collector gathers problems and bounds them.
-type collector struct {
+// collector gathers problems and bounds them, errors and warnings apart: many warnings hide no error.
+type collector struct{ errors, warnings bounded }
+
+// bounded are the first problems of one severity, and how many found no place.
+type bounded struct {
 	list Problems
-	more [2]int // errors and warnings that found no place
+	more int
 }
 
 func (c *collector) add(p Problem) {
-	p.Text = clean.Line(p.Text, maxText)
-	p.Path = clean.Line(p.Path, maxText)
-	if len(c.list) < MaxProblems {
-		c.list = append(c.list, p)
+	b := &c.errors
+	if p.Warning {
+		b = &c.warnings
+	}
+	if len(b.list) == MaxProblems {
+		b.more++
 		return
 	}
-	kind := 0
-	if p.Warning {
-		kind = 1
-	}
-	c.more[kind]++
+	p.Text = clean.Line(p.Text, maxText)
+	p.Path = clean.Line(p.Path, maxText)
+	b.list = append(b.list, p)
 }
 
-// full reports whether further problems are only counted, and need no hints.
-func (c *collector) full() bool { return len(c.list) >= MaxProblems }
+// full reports whether further errors are only counted, and need no hints.
+func (c *collector) full() bool { return len(c.errors.list) == MaxProblems }
 
-// sorted returns the problems in the order of the text, the count of those that were left out last.
+// sorted returns the problems in the order of the text, the counts of those that were left out last.
 func (c *collector) sorted() Problems {
-	slices.SortStableFunc(c.list, func(a, b Problem) int { return a.Pos.compare(b.Pos) })
-	for kind, n := range c.more {
-		if n > 0 {
-			last := c.list[len(c.list)-1].Pos
-			word := [2]string{"errors", "warnings"}[kind]
-			c.list = append(c.list, Problem{Pos: last, Warning: kind == 1, What: fmt.Sprintf("and %d more %s", n, word)})
+	all := slices.Concat(c.errors.list, c.warnings.list)
+	slices.SortStableFunc(all, func(a, b Problem) int { return a.Pos.compare(b.Pos) })
+	for _, b := range []*bounded{&c.errors, &c.warnings} {
+		if b.more == 0 {
+			continue
 		}
+		last, word := all[len(all)-1].Pos, "error"
+		warning := b == &c.warnings
+		if warning {
+			word = "warning"
+		}
+		if b.more > 1 {
+			word += "s"
+		}
+		all = append(all, Problem{Pos: last, Warning: warning, What: fmt.Sprintf("and %d more %s", b.more, word)})
 	}
-	return c.list
+	return all
 }

@@ -60,18 +60,32 @@ func (p *parser) selector(t text, in place) Selector {
 	case strings.HasPrefix(t.string, "tag:"):
 		s.Kind = Tag
 		p.uses = append(p.uses, use{t, Tag})
-	case strings.HasPrefix(t.string, "user:*@"):
-		s.Kind, s.Name = Domain, strings.ToLower(t.string[len("user:*@"):])
-	case strings.HasPrefix(t.string, "user:"):
-		s.Kind, s.Name = User, strings.ToLower(t.string[len("user:"):])
 	case strings.HasPrefix(t.string, "ipset:") || strings.HasPrefix(t.string, "svc:"):
 		p.nothing(t, "address sets and services do not exist here, this selects nobody", "name the addresses in \"hosts\"")
-	case strings.Contains(t.string, "@"):
-		s.Kind, s.Name = User, strings.ToLower(t.string)
+	case strings.HasPrefix(t.string, "user:") || strings.Contains(t.string, "@"):
+		s.Kind, s.Name = p.user(t)
 	default:
 		p.address(&s, t, in)
 	}
 	return s
+}
+
+// user reads "alice@example.com", "user:alice" and "user:*@example.com". A star that stands elsewhere would be part of a name that nobody has.
+func (p *parser) user(t text) (Kind, string) {
+	name, prefixed := strings.CutPrefix(t.string, "user:")
+	name = strings.ToLower(name)
+	domain, everybody := strings.CutPrefix(name, "*@")
+	switch {
+	case !strings.Contains(name, "*") && name != "":
+		return User, name
+	case !everybody || domain == "" || strings.ContainsAny(domain, "*@"):
+		p.failText(t, "not a user", "write alice@example.com, or user:*@example.com for everybody with that domain")
+	case !prefixed:
+		p.failText(t, "not a user", "everybody with that domain is user:"+name)
+	default:
+		return Domain, domain
+	}
+	return Nobody, ""
 }
 
 func (p *parser) autogroup(s *Selector, t text, in place) {

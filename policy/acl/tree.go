@@ -65,9 +65,13 @@ func (s *source) members(v *hujson.Value, path string, fold bool, f func(name te
 	return true
 }
 
-// object reads an object with known fields. Others are errors.
+// object reads an object with known fields. Others are errors, but for remarks: editors of Headscale's policies keep theirs under names
+// that begin with #, as Headscale lets them.
 func (s *source) object(v *hujson.Value, path string, fields ...field) bool {
 	return s.members(v, path, true, func(name text, v *hujson.Value) {
+		if strings.HasPrefix(name.string, "#") {
+			return
+		}
 		for _, f := range fields {
 			if strings.EqualFold(f.name, name.string) {
 				f.read(v, join(path, f.name))

@@ -6,41 +6,60 @@ import (
 	"time"
 )
 
-// TestNextFindsEveryChange walks weeks minute by minute, over both leaps of Berlin's clock, and compares.
+// Weeks are walked minute by minute over both leaps of a zone's clock, and compared: one that leaps in the night of a Sunday, one on the other half of the
+// world that leaps at midnight, so that a day has none, one that leaps by half an hour, and one far enough east that its days are not those of UTC.
 func TestNextFindsEveryChange(t *testing.T) {
-	berlin, err := time.LoadLocation("Europe/Berlin")
-	if err != nil {
-		t.Skip("no time zones here")
+	for name, weeks := range map[string][]string{
+		"Europe/Berlin":       {"2026-03-24", "2026-10-20"},
+		"America/Santiago":    {"2026-03-31", "2026-09-01"},
+		"Australia/Lord_Howe": {"2026-03-31", "2026-09-29"},
+		"Pacific/Auckland":    {"2026-03-31", "2026-09-22"},
+	} {
+		zone, err := time.LoadLocation(name)
+		if err != nil {
+			t.Skip("no time zones here")
+		}
+		r := rand.New(rand.NewPCG(1, 2))
+		for range 30 {
+			w := &Window{Zone: zone}
+			for d := range w.Days {
+				w.Days[d] = r.IntN(2) == 0
+			}
+			for range r.IntN(3) {
+				a, b := r.IntN(day), 1+r.IntN(day)
+				if r.IntN(3) == 0 {
+					a, b = r.IntN(180), 1+r.IntN(210)
+				}
+				if a != b {
+					w.Hours = append(w.Hours, Hours{a, b})
+				}
+			}
+			for _, week := range weeks {
+				from, err := time.Parse(time.DateOnly, week)
+				if err != nil {
+					t.Fatal(err)
+				}
+				walk(t, w, from)
+			}
+		}
 	}
-	r := rand.New(rand.NewPCG(1, 2))
-	for range 60 {
-		w := &Window{Zone: berlin}
-		for d := range w.Days {
-			w.Days[d] = r.IntN(2) == 0
+}
+
+// walk compares what a window says of its next change with each minute of ten days, in which the clock leaps.
+func walk(t *testing.T, w *Window, from time.Time) {
+	t.Helper()
+	if _, leap := from.In(w.Zone).ZoneBounds(); leap.Sub(from) > 9*day*time.Minute {
+		t.Fatalf("the clock of %v does not leap after %v", w.Zone, from)
+	}
+	next, was := w.Next(from), w.Active(from)
+	for m := 1; m < 10*day; m++ {
+		now := from.Add(time.Duration(m) * time.Minute)
+		is := w.Active(now)
+		if is != was != next.Equal(now) {
+			t.Fatalf("%v: at %v active=%v, before %v, next was %v", w, now.In(w.Zone), is, was, next)
 		}
-		for range r.IntN(3) {
-			a, b := r.IntN(day), 1+r.IntN(day)
-			if r.IntN(3) == 0 {
-				a, b = 120+r.IntN(60), 120+r.IntN(90)
-			}
-			if a != b {
-				w.Hours = append(w.Hours, Hours{a, b})
-			}
-		}
-		for _, from := range []time.Time{
-			time.Date(2026, 3, 24, 0, 0, 0, 0, time.UTC), time.Date(2026, 10, 20, 0, 0, 0, 0, time.UTC),
-		} {
-			next := w.Next(from)
-			for m := 1; m < 10*day; m++ {
-				now := from.Add(time.Duration(m) * time.Minute)
-				changed := w.Active(now) != w.Active(now.Add(-time.Minute))
-				if changed != next.Equal(now) {
-					t.Fatalf("%v: at %v changed=%v, next was %v", w, now.In(berlin), changed, next)
-				}
-				if changed {
-					next = w.Next(now)
-				}
-			}
+		if was = is; next.Equal(now) {
+			next = w.Next(now)
 		}
 	}
 }

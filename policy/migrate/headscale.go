@@ -50,14 +50,24 @@ type headscale struct {
 
 // host cuts what stands behind the length of a host's prefix.
 func (h *headscale) host(name string, v *hujson.Value) {
-	l, ok := v.Value.(hujson.Literal)
-	if !ok || l.Kind() != '"' {
-		return
+	if l, ok := v.Value.(hujson.Literal); ok && l.Kind() == '"' {
+		if cut, ok := h.cut("hosts."+name, l.String()); ok {
+			v.Value = hujson.String(cut)
+		}
 	}
-	if p, err := netip.ParsePrefix(l.String()); err == nil && p != p.Masked() {
-		v.Value = hujson.String(p.Masked().String())
-		h.notes = append(h.notes, Note{Where: clean.Line("hosts."+name, 200), What: p.String() + " has bits behind its length, and becomes " + p.Masked().String()})
+}
+
+// cut takes away what stands behind a prefix's length, and notes it. ok: there was something.
+func (h *headscale) cut(where, prefix string) (cut string, ok bool) {
+	p, err := netip.ParsePrefix(prefix)
+	if err != nil || p == p.Masked() {
+		return "", false
 	}
+	n := Note{Where: clean.Line(where, 200), What: p.String() + " has bits behind its length, and becomes " + p.Masked().String()}
+	if !slices.Contains(h.notes, n) {
+		h.notes = append(h.notes, n)
+	}
+	return p.Masked().String(), true
 }
 
 // document goes through every place where users stand. ssh grants nothing here and stays as it is.
@@ -68,7 +78,7 @@ func (h *headscale) document(root *hujson.Value) {
 	h.section(root, "acls", func(v *hujson.Value) { h.rules(v, true) })
 	h.section(root, "grants", func(v *hujson.Value) { h.rules(v, false) })
 	h.section(root, "autoApprovers", func(v *hujson.Value) {
-		h.section(v, "routes", lists)
+		h.section(v, "routes", func(v *hujson.Value) { h.names(v); lists(v) })
 		h.section(v, "exitNode", func(v *hujson.Value) { h.list(v, false) })
 	})
 	h.section(root, "tests", func(v *hujson.Value) { h.rules(v, true) })
@@ -82,8 +92,26 @@ func (h *headscale) rules(v *hujson.Value, ports bool) {
 	}
 	for i := range a.Elements {
 		rule := &a.Elements[i]
-		for name, withPorts := range map[string]bool{"src": false, "users": false, "dst": ports, "ports": ports, "accept": true, "allow": true, "deny": true} {
-			h.section(rule, name, func(v *hujson.Value) { h.list(v, withPorts) })
+		for _, name := range []string{"src", "users", "user"} {
+			h.section(rule, name, func(v *hujson.Value) { h.list(v, false) })
+		}
+		for _, name := range []string{"dst", "ports", "accept", "allow", "deny"} {
+			h.section(rule, name, func(v *hujson.Value) { h.list(v, ports) })
+		}
+	}
+}
+
+// names cuts the names of members that are prefixes.
+func (h *headscale) names(v *hujson.Value) {
+	o, ok := v.Value.(*hujson.Object)
+	if !ok {
+		return
+	}
+	for i := range o.Members {
+		if l, ok := o.Members[i].Name.Value.(hujson.Literal); ok {
+			if cut, ok := h.cut("autoApprovers.routes", l.String()); ok {
+				o.Members[i].Name.Value = hujson.String(cut)
+			}
 		}
 	}
 }
@@ -126,6 +154,8 @@ func (h *headscale) list(v *hujson.Value, ports bool) {
 		}
 		if bare, ok := h.bare(name); ok {
 			v.Value = hujson.String(bare + "@" + h.domain + port)
+		} else if cut, ok := h.cut("rules", name); ok {
+			v.Value = hujson.String(cut + port)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -14,7 +15,11 @@ func TestHeadscalesUsersGetADomain(t *testing.T) {
 		t.Fatal(err)
 	}
 	document, notes, err := Headscale(src, "example.com")
-	if err != nil || len(notes) != 1 || notes[0].String() != "hosts.web: 10.20.10.1/29 has bits behind its length, and becomes 10.20.10.0/29" {
+	const want = "[hosts.web: 10.20.10.1/29 has bits behind its length, and becomes 10.20.10.0/29 " +
+		"rules: 10.20.10.1/29 has bits behind its length, and becomes 10.20.10.0/29 " +
+		"rules: fd00::7/64 has bits behind its length, and becomes fd00::/64 " +
+		"autoApprovers.routes: 10.1.0.0/8 has bits behind its length, and becomes 10.0.0.0/8]"
+	if err != nil || fmt.Sprint(notes) != want {
 		t.Fatal(notes, err)
 	}
 	const path = "testdata/headscale-domain.hujson"

@@ -44,7 +44,7 @@ func TestNetworksWithoutAPolicyGetTheirFirst(t *testing.T) {
 		}
 	}
 	web, bare := acme.Nodes[1], acme.Nodes[0]
-	if !reflect.DeepEqual(web.Tags, []string{"tag:server", "tag:b"}) || bare.Tags != nil || web.Attrs[store.AttrOS] != "macos" || web.OS != "darwin" || web.Attrs[store.AttrVersion] != "1.0" || web.User != "" {
+	if !reflect.DeepEqual(web.Tags, []string{"tag:server", "tag:b"}) || bare.Tags != nil || web.Attrs[acl.AttrOS] != "macos" || web.OS != "darwin" || web.Attrs[acl.AttrVersion] != "1.0" || web.User != "" {
 		t.Errorf("%+v, %+v", web, bare)
 	}
 	if k, err := s.For(5).JoinKeys(t.Context(), 11); err != nil || !reflect.DeepEqual(k[0].Tags, []string{"tag:server"}) || k[0].User != "" {

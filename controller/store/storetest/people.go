@@ -10,6 +10,7 @@ import (
 	"github.com/cvlan/cvlan/controller/store"
 	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/base/key"
+	"github.com/cvlan/cvlan/policy/acl"
 	"github.com/cvlan/cvlan/proto/control"
 )
 
@@ -258,12 +259,12 @@ func tagsAreSignedAnew(t *testing.T, b *bench) {
 func aReportIsNewsOnce(t *testing.T, b *bench) {
 	acme, h := b.tenant("acme")
 	node := b.node(h, b.network(h, "office"), "web")
-	if node.Attrs[store.AttrOS] != "linux" || node.Attrs[store.AttrVersion] != "1.0" || len(node.Attrs) != 2 {
+	if node.Attrs[acl.AttrOS] != "linux" || node.Attrs[acl.AttrVersion] != "1.0" || len(node.Attrs) != 2 {
 		t.Errorf("%+v", node.Attrs)
 	}
 	r := store.Report{OS: "darwin", Arch: "arm64", Software: "1.1\x1b"}
 	news := must[store.Node](t)(h.ReportNode(ctx(), node.ID, r))
-	want := map[string]string{store.AttrOS: "macos", store.AttrArch: "arm64", store.AttrVersion: "1.1\ufffd"}
+	want := map[string]string{acl.AttrOS: "macos", acl.AttrArch: "arm64", acl.AttrVersion: "1.1\ufffd"}
 	if !reflect.DeepEqual(news.Attrs, want) || news.OS != "darwin" || news.Software != "1.1\ufffd" || news.Version <= node.Version || news.Revision != node.Revision {
 		t.Errorf("%+v", news)
 	}
