@@ -144,10 +144,11 @@ func verdict(what, look string, r *admin.PolicyReview) error {
 		Hint: look}
 }
 
+// severe counts the problems of a severity, those that are not told too.
 func severe(list []admin.PolicyProblem, severity string) (n int) {
 	for _, p := range list {
 		if p.Severity == severity {
-			n++
+			n += max(p.More, 1)
 		}
 	}
 	return n

@@ -69,7 +69,7 @@ func newPolicyCheck(s *session, online bool) *cobra.Command {
 			if err := o.out.Write(o.IO, doc, func() {
 				o.printReview(o.IO.Out, o.file, r)
 				if r.Valid {
-					o.IO.Printf("%s: %s, %s passed, %s", o.file, count(r.Rules, "rule"), count(r.Tests, "test"), count(len(r.Problems), "warning"))
+					o.IO.Printf("%s: %s, %s passed, %s", o.file, count(r.Rules, "rule"), count(r.Tests, "test"), count(severe(r.Problems, "warning"), "warning"))
 				}
 			}); err != nil {
 				return err

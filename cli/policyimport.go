@@ -100,6 +100,6 @@ func (o *policyImport) run(file string, read importer) error {
 		return err
 	}
 	written := either(o.output, "FILE")
-	o.IO.Notef("%s, %s. Next: cvlan policy check %s, then cvlan policy set %s", count(len(parsed.Rules), "rule"), count(len(doc.Problems)+len(notes), "warning"), written, written)
+	o.IO.Notef("%s, %s. Next: cvlan policy check %s, then cvlan policy set %s", count(len(parsed.Rules), "rule"), count(severe(doc.Problems, "warning")+len(notes), "warning"), written, written)
 	return nil
 }

@@ -19,6 +19,7 @@ type PolicyProblem struct {
 	Text     string `json:"text,omitempty" doc:"What stands there"`
 	What     string `json:"what"`
 	Hint     string `json:"hint,omitempty" doc:"What to do"`
+	More     int    `json:"more,omitempty" doc:"So many of this severity were found that are not told; without it, this is one"`
 }
 
 // PolicyFailure is a test of a document that the document does not pass.
@@ -94,7 +95,7 @@ type Explanation struct {
 func TellProblems(list acl.Problems) []PolicyProblem {
 	out := make([]PolicyProblem, len(list))
 	for i, p := range list {
-		out[i] = PolicyProblem{p.Pos.Line, p.Pos.Column, "error", p.Path, p.Text, p.What, p.Hint}
+		out[i] = PolicyProblem{p.Pos.Line, p.Pos.Column, "error", p.Path, p.Text, p.What, p.Hint, p.More}
 		if p.Warning {
 			out[i].Severity = "warning"
 		}

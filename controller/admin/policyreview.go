@@ -175,7 +175,8 @@ func (s *server) foresee(ctx context.Context, t *tenant, n store.Network, doc *a
 	r.Problems = append(r.Problems, tellApprovals(routes)...)
 	for i, number := range idle {
 		if i == maxIdle {
-			r.Problems = append(r.Problems, admin.PolicyProblem{Severity: "warning", What: fmt.Sprintf("%d more rules are about nobody now", len(idle)-maxIdle)})
+			r.Problems = append(r.Problems, admin.PolicyProblem{Severity: "warning", More: len(idle) - maxIdle,
+				What: fmt.Sprintf("%d more rules are about nobody now", len(idle)-maxIdle)})
 			break
 		}
 		rule := &doc.Rules[number]

@@ -64,7 +64,7 @@ func tellApprovals(all []approval) (told []admin.PolicyProblem) {
 		told = append(told, all[i].tell())
 	}
 	if more := len(all) - maxApprovals; more > 0 {
-		told = append(told, admin.PolicyProblem{Severity: "warning", Path: "autoApprovers", What: fmt.Sprintf("changes the approval of %d more routes", more)})
+		told = append(told, admin.PolicyProblem{Severity: "warning", Path: "autoApprovers", More: more, What: fmt.Sprintf("changes the approval of %d more routes", more)})
 	}
 	return told
 }

@@ -194,7 +194,8 @@ func TestWarningsHideNoError(t *testing.T) {
 	text := `{"acls": [` + strings.Repeat(`{"users": ["*"], "ports": ["*:22"]},`+"\n", MaxProblems) + `{"src": ["*"], "dst": ["*"]}]}`
 	_, problems := Parse([]byte(text), options())
 	want := fmt.Sprintf("%d:24: acls[%d].dst[0]: \"*\": no ports; write *:* or *:443", MaxProblems+1, MaxProblems)
-	if !strings.Contains(problems.Error(), want) || len(problems) != MaxProblems+2 || problems[MaxProblems+1].What != fmt.Sprintf("and %d more warnings", MaxProblems) {
+	if !strings.Contains(problems.Error(), want) || len(problems) != MaxProblems+2 || problems[MaxProblems+1].What != fmt.Sprintf("and %d more warnings", MaxProblems) ||
+		problems[MaxProblems+1].More != MaxProblems {
 		t.Errorf("%d problems, the last are %v", len(problems), problems[len(problems)-2:])
 	}
 }

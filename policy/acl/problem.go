@@ -32,6 +32,7 @@ type Problem struct {
 	Text    string // what stands there, shortened and safe to print
 	What    string
 	Hint    string // what to do; may be empty
+	More    int    // so many of this severity were found that are not told; 0: this is one
 }
 
 // String writes one line for people: position, severity, place, text, what, hint.
@@ -112,7 +113,7 @@ func (c *collector) sorted() Problems {
 		if b.more > 1 {
 			word += "s"
 		}
-		all = append(all, Problem{Pos: last, Warning: warning, What: fmt.Sprintf("and %d more %s", b.more, word)})
+		all = append(all, Problem{Pos: last, Warning: warning, What: fmt.Sprintf("and %d more %s", b.more, word), More: b.more})
 	}
 	return all
 }
