@@ -47,9 +47,8 @@ func (o *netcheckOptions) print(r *local.NetCheck) {
 	}
 	o.IO.Printf("")
 	t := iox.Table{}
-	asked := len(r.Relays) > 0
-	family(&t, "IPv4", &r.IPv4, asked)
-	family(&t, "IPv6", &r.IPv6, asked)
+	family(&t, "IPv4", &r.IPv4)
+	family(&t, "IPv6", &r.IPv6)
 	t.Row("hairpin", r.Hairpin)
 	t.Row("port mapping", portMapping(&r.Ports))
 	if r.Captive {
@@ -71,9 +70,9 @@ func (o *netcheckOptions) print(r *local.NetCheck) {
 }
 
 // family adds the rows of IPv4 or IPv6. What nobody was asked about is not known, and not absent.
-func family(t *iox.Table, name string, f *local.NetFamily, asked bool) {
-	if !f.UDP && !asked {
-		t.Row(name, iox.Cell(iox.Dim, "unknown: there is no relay to ask"))
+func family(t *iox.Table, name string, f *local.NetFamily) {
+	if !f.UDP && !f.Asked {
+		t.Row(name, iox.Cell(iox.Dim, "unknown: no relay to ask has an "+name+" address"))
 		return
 	}
 	if !f.UDP {

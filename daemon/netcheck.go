@@ -190,6 +190,6 @@ func showCheck(r core.Report) local.NetCheck {
 }
 
 func showFamily(p *core.Path) local.NetFamily {
-	return local.NetFamily{UDP: p.UDP, Outside: append([]netip.AddrPort{}, p.Outside...), Mapping: p.Mapping.String(), Filtering: p.Filtering.String(),
+	return local.NetFamily{Asked: p.Asked, UDP: p.UDP, Outside: append([]netip.AddrPort{}, p.Outside...), Mapping: p.Mapping.String(), Filtering: p.Filtering.String(),
 		KeptPort: p.KeptPort.String(), Lifetime: p.Lifetime}
 }

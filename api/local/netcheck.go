@@ -21,6 +21,7 @@ type NetCheck struct {
 
 // NetFamily is what was found out of IPv4 or IPv6.
 type NetFamily struct {
+	Asked     bool             `json:"asked"` // a relay has an address of this family; else nothing is known of it
 	UDP       bool             `json:"udp"`
 	Outside   []netip.AddrPort `json:"outside"`   // where relays saw the check's socket
 	Mapping   string           `json:"mapping"`   // none, independent, address, address and port, unknown (RFC 4787)

@@ -63,9 +63,14 @@ func direct(r *Report) string {
 		if len(r.Relays) == 0 {
 			return "No relay is known yet: join a network that has one."
 		}
+		if !slices.ContainsFunc(r.Relays, func(x Relay) bool { return !x.Nameless }) {
+			return "The relays' names are not found: this machine is offline, or its DNS does not answer."
+		}
 		return "No relay answers, over UDP or TLS: this machine is offline, or a firewall lets nothing pass."
 	case !r.IPv4.UDP && !r.IPv6.UDP:
 		return "UDP does not pass: everything goes through a relay over TLS, which works but is slower."
+	case !r.IPv4.Asked:
+		return "No relay has an IPv4 address: what IPv4 lets through is not known."
 	case !r.IPv4.UDP:
 		return "IPv4 UDP does not pass: direct connections are likely only with others that have IPv6."
 	case r.IPv4.Mapping == MappingNone && r.IPv4.Filtering == stun.FilteringIndependent:

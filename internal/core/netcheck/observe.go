@@ -51,6 +51,7 @@ type Relay struct {
 	TLS          time.Duration // round trip of a TCP connection that TLS then used
 	MTU          int           // bytes of an IP packet that passes; 0: not known
 	Foreign      bool          // somebody else than the relay answered over TLS
+	Nameless     bool          // its name led to no address
 	Problem      string        // of TLS, in words
 }
 

@@ -43,6 +43,7 @@ func (m Mapping) Dependent() bool { return m == MappingAddress || m == MappingPo
 
 // Path is the verdict on one IP family.
 type Path struct {
+	Asked     bool // a relay has an address of this family; else nothing is known
 	UDP       bool
 	Outside   []netip.AddrPort // as servers saw us; each once, at most MaxOutside
 	Mapping   Mapping
@@ -103,7 +104,7 @@ func distance(r *Relay) time.Duration {
 }
 
 func path(o *Observed, f *Family) Path {
-	p := Path{UDP: len(f.Sights) > 0, Filtering: f.Filtering}
+	p := Path{Asked: f.Asked || len(f.Sights) > 0, UDP: len(f.Sights) > 0, Filtering: f.Filtering}
 	for _, s := range f.Sights {
 		if len(p.Outside) < MaxOutside && !slices.Contains(p.Outside, s.Outside) {
 			p.Outside = append(p.Outside, s.Outside)

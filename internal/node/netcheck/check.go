@@ -1,9 +1,11 @@
 package netcheck
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"sync"
@@ -137,8 +139,11 @@ func (c *check) find(ctx context.Context, relays []Relay) {
 	var all sync.WaitGroup
 	for i, r := range relays {
 		all.Go(func() {
+			var why error
 			for _, host := range r.Hosts {
-				for _, a := range c.resolve(ctx, host) {
+				found, err := c.resolve(ctx, host)
+				why = cmp.Or(why, err)
+				for _, a := range found {
 					p := &c.places[i]
 					if a = a.Unmap(); a.Is4() && !p.four.IsValid() {
 						p.four = a
@@ -148,25 +153,35 @@ func (c *check) find(ctx context.Context, relays []Relay) {
 				}
 			}
 			if !c.places[i].four.IsValid() && !c.places[i].six.IsValid() {
-				c.note(func(o *core.Observed) { o.Relays[i].Problem = "its name has no address" })
+				c.note(func(o *core.Observed) { o.Relays[i].Nameless, o.Relays[i].Problem = true, nameless(why) })
 			}
 		})
 	}
 	all.Wait()
 }
 
-func (c *check) resolve(ctx context.Context, host string) []netip.Addr {
+// nameless says why a relay's name leads to no address.
+func nameless(why error) string {
+	switch {
+	case why == nil:
+		return "its name has no address"
+	case errors.Is(why, context.DeadlineExceeded):
+		return "its name is not found: DNS gets no answer"
+	}
+	return fmt.Sprintf("its name is not found: %v", why)
+}
+
+func (c *check) resolve(ctx context.Context, host string) ([]netip.Addr, error) {
 	if a, err := netip.ParseAddr(host); err == nil {
-		return []netip.Addr{a}
+		return []netip.Addr{a}, nil
 	}
 	if c.cfg.Resolve == nil {
-		return nil
+		return nil, nil
 	}
 	const patience = time.Second
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	all, _ := c.cfg.Resolve(ctx, host) // a name that is not found is told by find
-	return all
+	return c.cfg.Resolve(ctx, host)
 }
 
 // ask asks everything that relays can tell, at once.

@@ -133,6 +133,45 @@ func TestGatewayAndControllerAreAsked(t *testing.T) {
 	})
 }
 
+// A machine without IPv4 reaches a relay by its other address, and one without IPv6 does not take it for broken.
+func TestOneFamilyIsEnoughForTLS(t *testing.T) {
+	for _, broken := range []string{"4", "6"} {
+		synctest.Test(t, func(t *testing.T) {
+			n := newInternet(t, "port")
+			defer n.close()
+			four := netip.MustParseAddr(n.cfg.Relays[0].Hosts[0])
+			n.cfg.Relays = n.cfg.Relays[:1]
+			n.cfg.Relays[0].Hosts = []string{four.String(), "2001:db8::1"}
+			n.cfg.Dial = func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+				if to.Addr().Is4() == (broken == "4") {
+					return nil, errors.New("network is unreachable")
+				}
+				return n.host.Dial(ctx, netip.AddrPortFrom(four, to.Port()))
+			}
+			if r := n.check(); r.Relays[0].TLS != 20*time.Millisecond || r.Relays[0].Problem != "" {
+				t.Errorf("without IPv%s: %+v", broken, r.Relays)
+			}
+			n.cfg.Dial = func(context.Context, netip.AddrPort) (net.Conn, error) {
+				return nil, errors.New("network is unreachable")
+			}
+			if r := n.check(); r.Relays[0].TLS != 0 || r.Relays[0].Problem != "network is unreachable" {
+				t.Errorf("without both: %+v", r.Relays)
+			}
+		})
+	}
+}
+
+// Of a family in which no relay has an address nothing is known.
+func TestNobodyIsAskedOverAFamilyThatNoRelayHas(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newInternet(t, "noudp")
+		defer n.close()
+		if r := n.check(); !r.IPv4.Asked || r.IPv6.Asked {
+			t.Errorf("%+v", r)
+		}
+	})
+}
+
 func TestLoginPageIsGuessed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newInternet(t, "noudp")
@@ -158,8 +197,12 @@ func TestNamesAreResolved(t *testing.T) {
 			return nil, ctx.Err()
 		}
 		r := n.check()
-		if r.Relays[0].UDP == 0 || r.Relays[1].Problem != "its name has no address" {
+		if r.Relays[0].UDP == 0 || r.Relays[1].Problem != "its name is not found: DNS gets no answer" || r.says("not found") {
 			t.Errorf("%+v", r.Relays)
+		}
+		n.cfg.Resolve = func(context.Context, string) ([]netip.Addr, error) { return nil, errors.New("no such host") }
+		if r := n.check(); r.Relays[0].Problem != "its name is not found: no such host" || !r.says("names are not found") {
+			t.Errorf("no name is found: %q, %+v", r.Meaning, r.Relays)
 		}
 	})
 }

@@ -1,10 +1,8 @@
 package netcheck
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
-	"errors"
 	"net/netip"
 	"slices"
 	"time"
@@ -180,33 +178,4 @@ func (s *sizer) tell() {
 		}
 		s.c.note(func(o *core.Observed) { o.Relays[x.relay].MTU = mtu })
 	}
-}
-
-// stream connects to a relay over TCP, and does TLS.
-func (c *check) stream(ctx context.Context, i int, r Relay) {
-	to := cmp.Or(c.places[i].four, c.places[i].six)
-	if !to.IsValid() || r.Port == 0 {
-		return
-	}
-	begun := time.Now()
-	conn, err := c.cfg.Dial(ctx, netip.AddrPortFrom(to, r.Port))
-	took := max(time.Since(begun), 1)
-	if err == nil {
-		defer conn.Close()
-		if c.cfg.Secure != nil {
-			err = c.cfg.Secure(ctx, r, conn)
-		}
-	}
-	c.note(func(o *core.Observed) {
-		x := &o.Relays[i]
-		switch {
-		case err == nil:
-			x.TLS = took
-		case ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded):
-			x.Problem = "TLS gets no answer"
-		default:
-			x.Foreign = errors.Is(err, ErrForeign)
-			x.Problem = err.Error()
-		}
-	})
 }

@@ -1,0 +1,78 @@
+package netcheck
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"sync"
+	"time"
+
+	core "github.com/cvlan/cvlan/internal/core/netcheck"
+)
+
+// streamed is how a connection to one address of a relay went.
+type streamed struct {
+	took time.Duration // of TCP
+	err  error
+}
+
+// stream connects to a relay over TCP, at its address of each family, and does TLS. One that answers is enough.
+func (c *check) stream(ctx context.Context, i int, r Relay) {
+	if r.Port == 0 {
+		return
+	}
+	var (
+		got [2]streamed
+		all sync.WaitGroup
+	)
+	for k, a := range []netip.Addr{c.places[i].four, c.places[i].six} {
+		if a.IsValid() {
+			all.Go(func() { got[k] = c.secured(ctx, r, netip.AddrPortFrom(a, r.Port)) })
+		}
+	}
+	all.Wait()
+	c.note(func(o *core.Observed) {
+		x := &o.Relays[i]
+		for _, s := range got {
+			switch {
+			case s.took == 0: // it has no such address
+			case s.err == nil:
+				x.TLS = shorter(x.TLS, s.took)
+			case errors.Is(s.err, ErrForeign):
+				x.Foreign, x.Problem = true, s.err.Error()
+			case x.Problem == "":
+				x.Problem = s.err.Error()
+			}
+		}
+		if x.TLS > 0 {
+			x.Foreign, x.Problem = false, ""
+		}
+	})
+}
+
+// secured connects to a relay at an address, and does TLS.
+func (c *check) secured(ctx context.Context, r Relay, to netip.AddrPort) streamed {
+	begun := time.Now()
+	conn, err := c.cfg.Dial(ctx, to)
+	s := streamed{max(time.Since(begun), 1), err}
+	if err == nil {
+		defer conn.Close()
+		if c.cfg.Secure != nil {
+			s.err = c.cfg.Secure(ctx, r, conn)
+		}
+	}
+	if s.err != nil && (ctx.Err() != nil || errors.Is(s.err, context.DeadlineExceeded)) {
+		s.err = errSilent
+	}
+	return s
+}
+
+var errSilent = errors.New("TLS gets no answer")
+
+// shorter is the shorter of two times, of which the first may be 0, for none yet.
+func shorter(a, b time.Duration) time.Duration {
+	if a == 0 {
+		return b
+	}
+	return min(a, b)
+}
