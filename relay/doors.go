@@ -17,6 +17,7 @@ import (
 	"github.com/cvlan/cvlan/internal/base/version"
 	"github.com/cvlan/cvlan/internal/core/forward"
 	"github.com/cvlan/cvlan/relay/server"
+	"github.com/cvlan/cvlan/relay/session"
 )
 
 // doors are how people and their tools see a relay. What anybody on the machine may do is on the HTTP port: reading health and
@@ -142,6 +143,8 @@ type Stats struct {
 	Addresses   []string            `json:"addresses"`
 	CertUntil   time.Time           `json:"cert_until"`
 	Draining    bool                `json:"draining"`
+	Controller  session.State       `json:"controller"`
+	Unkept      *Unkept             `json:"unkept,omitempty"` // what the disk lacks; absent: nothing
 	Clients     int                 `json:"clients"`
 	ByWay       map[string]int      `json:"by_way"`
 	Connections int                 `json:"connections"`
@@ -189,7 +192,7 @@ func (r *Relay) stats(st server.Stats) Stats {
 	out := Stats{Schema: 1, Relay: ident.Relay(r.id.Load()), Version: version.Get().Version, Started: r.started, Addresses: r.Addresses(),
 		CertUntil: r.CertificateEnd(), Draining: st.Draining, Clients: st.Clients, ByWay: map[string]int{}, Connections: st.Connections,
 		Channels: st.Channels, Tenants: map[string]Relayed{}, Frames: map[string]uint64{}, Neighbours: map[string][]string{},
-		Region: Region{Relays: []Neighbour{}, Sent: Relayed(st.Went), Came: Relayed(st.Came)}}
+		Region: Region{Relays: []Neighbour{}, Sent: Relayed(st.Went), Came: Relayed(st.Came)}, Controller: r.talks(), Unkept: r.keeper.lacks()}
 	for v, n := range st.Bound {
 		out.ByWay[way(v)] = n
 	}
@@ -210,6 +213,14 @@ func (r *Relay) stats(st server.Stats) Stats {
 		}
 	}
 	return out
+}
+
+// talks says how the relay stands with its controller; away before it has joined.
+func (r *Relay) talks() session.State {
+	if s := r.session.Load(); s != nil {
+		return s.State()
+	}
+	return session.State{Phase: session.Away, Since: r.started}
 }
 
 func way(v forward.Via) string {

@@ -10,6 +10,7 @@ import (
 	"github.com/cvlan/cvlan/internal/base/version"
 	"github.com/cvlan/cvlan/internal/core/forward"
 	"github.com/cvlan/cvlan/relay/server"
+	"github.com/cvlan/cvlan/relay/session"
 )
 
 // metrics answers in Prometheus's text form, version 0.0.4.
@@ -32,6 +33,14 @@ func (r *Relay) writeRegion(p prom.Page, st server.Stats) {
 	p.Row("cvlan_relay_region_bytes_total", st.Came.Bytes, "direction", "received")
 }
 
+// number is how a yes or no is told.
+func number(yes bool) uint64 {
+	if yes {
+		return 1
+	}
+	return 0
+}
+
 func (r *Relay) writeMetrics(w io.Writer, st server.Stats) {
 	p := prom.Page{W: w}
 	p.Family("cvlan_relay_build_info", "gauge", "Which build this is.")
@@ -43,11 +52,9 @@ func (r *Relay) writeMetrics(w io.Writer, st server.Stats) {
 	}
 	p.One("cvlan_relay_connections", "gauge", "TLS and QUIC connections that have registered a client.", uint64(st.Connections))
 	p.One("cvlan_relay_channels", "gauge", "Open channels.", uint64(st.Channels))
-	draining := uint64(0)
-	if st.Draining {
-		draining = 1
-	}
-	p.One("cvlan_relay_draining", "gauge", "1 while clients are asked to go elsewhere.", draining)
+	p.One("cvlan_relay_draining", "gauge", "1 while clients are asked to go elsewhere.", number(st.Draining))
+	p.One("cvlan_relay_controller_connected", "gauge", "1 while the controller answers; without it, removed nodes are not heard of.", number(r.talks().Phase == session.Connected))
+	p.One("cvlan_relay_state_kept", "gauge", "0 while the disk does not take what a restart without the controller would need.", number(r.keeper.lacks() == nil))
 	if end := r.CertificateEnd(); !end.IsZero() {
 		p.One("cvlan_relay_certificate_end_seconds", "gauge", "When the relay's certificate ends, in seconds since 1970.", uint64(end.Unix()))
 	}

@@ -17,6 +17,7 @@ func TestMetricsAreInPrometheussTextForm(t *testing.T) {
 		Relayed: map[ident.Tenant]forward.Meter{7: {Bytes: 1000, Packets: 2}}, Frames: map[forward.Drop]uint64{forward.DropForged: 4, forward.Sent: 9}})
 	for _, want := range []string{
 		"\ncvlan_relay_clients_connected 3\n", "\ncvlan_relay_clients_bound{way=\"udp\"} 2\n", "\ncvlan_relay_draining 1\n",
+		"\ncvlan_relay_controller_connected 0\n", "\ncvlan_relay_state_kept 1\n",
 		"\ncvlan_relay_bytes_relayed_total{tenant=\"" + ident.Tenant(7).String() + "\"} 1000\n",
 		"\ncvlan_relay_packets_dropped_total{reason=\"forged\"} 4\n", "\ncvlan_relay_packets_dropped_total{reason=\"queue_full\"} 0\n",
 	} {

@@ -45,6 +45,7 @@ type Relay struct {
 	id       atomic.Uint64                   // likewise zero
 	draining atomic.Bool
 	doors    *doors
+	keeper   keeper
 
 	mu   sync.Mutex
 	sent map[ident.Tenant]uint64 // counts that this session of the controller's has
@@ -61,7 +62,7 @@ func New(cfg Config) (*Relay, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	r := &Relay{cfg: cfg, started: cfg.Now()}
+	r := &Relay{cfg: cfg, started: cfg.Now(), keeper: keeper{log: cfg.Log}}
 	if err := r.open(); err != nil {
 		return nil, errors.Join(err, r.close())
 	}
@@ -208,6 +209,7 @@ func (r *Relay) Run(ctx context.Context, ready func()) error {
 		var talks sync.WaitGroup
 		talking, hush := context.WithCancel(context.WithoutCancel(ctx))
 		talks.Go(func() { s.Run(talking) })
+		talks.Go(func() { r.keeper.run(talking) })
 		<-ctx.Done()
 		r.leave()
 		hush()
@@ -253,11 +255,11 @@ func (r *Relay) newSession() *session.Session {
 		Status: r.status, Begin: r.begin, Update: r.update,
 		Renewed: func(leaf []byte) error {
 			r.dir.member.Leaf = leaf
-			return errors.Join(r.show(r.dir.member), r.dir.keep(r.dir.member, r.clock.Heard()))
+			return errors.Join(r.show(r.dir.member), r.keepMember())
 		},
 		Moved: func(addrs []string) error {
 			r.dir.member.Learned = addrs
-			return r.dir.keep(r.dir.member, r.clock.Heard())
+			return r.keepMember()
 		},
 	})
 }
@@ -283,7 +285,7 @@ func (r *Relay) update(m *pb.RelayUpdate) error {
 		r.server.RevokeTenant(t)
 	}
 	r.server.SetRegion(list.Region())
-	if err := disk.Write(r.dir.file(admitFile), list.Encode()); err != nil {
+	if err := r.keeper.keep(admitFile, func() error { return disk.Write(r.dir.file(admitFile), list.Encode()) }); err != nil {
 		r.cfg.Log.Error("whom to admit is not kept: a restart without the controller would not know it", logx.Err, err)
 	}
 	return nil

@@ -22,6 +22,7 @@ import (
 	"github.com/cvlan/cvlan/cmd/internal/verbs"
 	"github.com/cvlan/cvlan/internal/base/words"
 	"github.com/cvlan/cvlan/relay"
+	"github.com/cvlan/cvlan/relay/session"
 )
 
 // errAway is why a command ends that finds no relay.
@@ -85,6 +86,10 @@ func show(out io.Writer, s relay.Stats, now time.Time) error {
 	row("up", "%s", now.Sub(s.Started).Round(time.Second))
 	row("addresses", "%s", strings.Join(s.Addresses, ", "))
 	row("certificate", "ends %s", s.CertUntil.UTC().Format("2006-01-02"))
+	row("controller", "%s", talks(&s.Controller, now))
+	if s.Unkept != nil {
+		row("disk", "lacks what a restart would need, for %s: %s", now.Sub(s.Unkept.Since).Round(time.Second), s.Unkept.Problem)
+	}
 	if s.Draining {
 		row("draining", "yes")
 	}
@@ -113,6 +118,20 @@ func show(out io.Writer, s relay.Stats, now time.Time) error {
 		}
 	}
 	return t.Flush()
+}
+
+// talks says how the relay stands with its controller.
+func talks(s *session.State, now time.Time) string {
+	whole := now.Sub(s.Since).Round(time.Second)
+	switch {
+	case s.Phase == session.Connected:
+		return fmt.Sprintf("%s over %s, for %s", s.Address, s.Transport, whole)
+	case s.Phase == session.Silent:
+		return fmt.Sprintf("%s over %s, has not answered for %s", s.Address, s.Transport, whole)
+	case s.Problem != "":
+		return fmt.Sprintf("away for %s: %s", whole, s.Problem)
+	}
+	return fmt.Sprintf("away for %s", whole)
 }
 
 func counts(m map[string]int) string {

@@ -2,7 +2,7 @@
 // (proto/control). It says what the relay is, hears whom to admit, and renews the certificate. A relay without its controller goes
 // on: losing it is a log line, and another try.
 //
-// Run's goroutine calls the functions in Config, one at a time. Changed may be called from any goroutine.
+// Run's goroutine calls the functions in Config, one at a time. Changed and State may be called from any goroutine.
 package session
 
 import (
@@ -17,6 +17,7 @@ import (
 	"net"
 	"runtime"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/cvlan/cvlan/internal/base/clean"
@@ -82,6 +83,11 @@ type Session struct {
 	instance [16]byte
 	changed  chan struct{} // holds one
 	renewAt  time.Time     // not before
+
+	mu     sync.Mutex
+	state  State
+	spoken time.Time // since when it was connected before the controller fell silent
+	line   int       // counts connections
 }
 
 // New returns a session; Run does the rest.
@@ -89,7 +95,7 @@ func New(cfg Config) *Session {
 	if cfg.Dial == nil {
 		cfg.Dial = stream.Dial
 	}
-	s := &Session{cfg: cfg, changed: make(chan struct{}, 1)}
+	s := &Session{cfg: cfg, changed: make(chan struct{}, 1), state: State{Phase: Away, Since: time.Now()}}
 	rand.Read(s.instance[:])
 	return s
 }
@@ -110,6 +116,7 @@ func (s *Session) Run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
+		s.away(err)
 		if lived >= stable {
 			failures = 0
 		}
@@ -141,7 +148,7 @@ func (g goaway) Error() string {
 // once lives through one connection.
 func (s *Session) once(ctx context.Context) (lived, least time.Duration, err error) {
 	dialing, cancel := context.WithTimeout(ctx, dialTimeout)
-	st, err := s.cfg.Dial(dialing, stream.DialConfig{Addrs: s.addrs(), Transport: s.cfg.Transport, TLS: s.tls(), Limit: control.MaxFrame})
+	st, err := s.cfg.Dial(dialing, stream.DialConfig{Addrs: s.addrs(), Transport: s.cfg.Transport, TLS: s.tls(), Limit: control.MaxFrame, Silent: s.dialing()})
 	cancel()
 	if err != nil {
 		return 0, 0, err
@@ -277,6 +284,7 @@ func (l *link) welcome(w *pb.RelayWelcome) error {
 	l.welcomed = true
 	l.cfg.Clock.Learn(time.UnixMilli(w.TimeMs), end(l.cfg.Leaf))
 	info := l.st.Info()
+	l.connected(info)
 	l.cfg.Log.Info("session with the controller", logx.Transport, info.Transport, logx.Addr, info.Remote)
 	addrs := acceptable(w.Addresses)
 	if len(addrs) == 0 || slices.Equal(addrs, l.cfg.Learned) {

@@ -39,6 +39,7 @@ type play struct {
 	moved    []string
 	statuses int
 	ahead    atomic.Int64 // of the relay's clock, nanoseconds
+	silent   func(time.Time)
 }
 
 // calendar is what clocks show: the bubble's own begin in 2000, before this program was built.
@@ -93,7 +94,7 @@ func (p *play) dial(_ context.Context, cfg stream.DialConfig) (stream.Stream, er
 	var refuse error
 	p.locked(func() {
 		p.dials++
-		p.asked, refuse = cfg.Addrs, p.refuse
+		p.asked, refuse, p.silent = cfg.Addrs, p.refuse, cfg.Silent
 	})
 	if refuse != nil {
 		return nil, refuse
@@ -188,6 +189,52 @@ func TestARelayComesBackToItsController(t *testing.T) {
 			}
 			line.Close()
 		}()
+		stop()
+	})
+}
+
+func TestHowTheControllerIsIsTold(t *testing.T) {
+	bubble(t, func(p *play) {
+		p.refuse = errors.New("nobody there")
+		begun := time.Now()
+		s, stop := p.runs()
+		tells := func(when string, want State) {
+			p.Helper()
+			synctest.Wait()
+			if got := s.State(); got != want {
+				p.Errorf("%s: %+v, want %+v", when, got, want)
+			}
+		}
+		time.Sleep(time.Second)
+		tells("nobody answers", State{Phase: Away, Since: begun, Problem: "nobody there"})
+		p.locked(func() { p.refuse = nil })
+		line := <-p.lines
+		p.hear(line)
+		tells("no welcome yet", State{Phase: Away, Since: begun, Problem: "nobody there"})
+		p.say(line, welcome())
+		met := time.Now()
+		tells("it says welcome", State{Phase: Connected, Since: met, Transport: "tcp"})
+		time.Sleep(30 * time.Second)
+		quiet := time.Now().Add(-8 * time.Second)
+		first := p.silent
+		first(quiet)
+		tells("it does not answer", State{Phase: Silent, Since: quiet, Transport: "tcp"})
+		first(time.Time{})
+		tells("it answers again", State{Phase: Connected, Since: met, Transport: "tcp"})
+		first(quiet)
+		line.Close()
+		left := time.Now()
+		line = <-p.lines
+		if got := s.State(); got.Phase != Away || !got.Since.Equal(left) || got.Problem == "" {
+			p.Errorf("the connection ends: %+v", got)
+		}
+		p.hear(line)
+		p.say(line, welcome())
+		met = time.Now()
+		synctest.Wait()
+		first(quiet) // of the connection before
+		tells("the next connection", State{Phase: Connected, Since: met, Transport: "tcp"})
+		line.Close()
 		stop()
 	})
 }
