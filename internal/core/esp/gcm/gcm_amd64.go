@@ -23,7 +23,7 @@ const (
 	most      = (1<<32 - 2) * blockSize // bytes under one nonce (SP 800-38D §5.2.1.1)
 )
 
-// state is what the assembly knows of a key. Its layout is the assembly's, too.
+// state is what the assembly knows of a key.
 type state struct {
 	keys   [15][blockSize]byte // of the rounds
 	rounds uint64              // 10, 12 or 14
@@ -32,26 +32,40 @@ type state struct {
 	halves [16][blockSize]byte // the upper half of each plus its lower one, in the first eight bytes
 }
 
-// encrypt seals n bytes, a multiple of stride and more than 0. It hashes all but the last stride into acc.
-//
-//go:noescape
-func encrypt(s *state, ctr, acc *[blockSize]byte, dst, src *byte, n int)
+// ending is the end of a packet: what is behind its last whole stride.
+type ending struct {
+	hash     *byte // a stride that is to be hashed first; nil: there is none
+	dst, src *byte
+	n        int             // bytes, fewer than a stride
+	last     [blockSize]byte // those behind the last whole block, not at src and dst, filled up with zeros
+	data     uint64          // bits of all additional data
+	text     uint64          // bits of all of the packet
+	tag      [blockSize]byte // is made
+	counter  uint32          // of the first block
+	fresh    bool            // the hash so far is not multiplied yet
+	opens    bool            // src is hashed, and not dst
+}
 
-// decrypt opens n bytes, a multiple of stride and more than 0, and hashes all of them into acc.
+// encrypt seals n bytes, a multiple of stride and more than 0. It multiplies acc, to which the additional data have been added, and hashes
+// all but the last stride into it.
 //
 //go:noescape
-func decrypt(s *state, ctr, acc *[blockSize]byte, dst, src *byte, n int)
+func encrypt(s *state, nonce *byte, acc *[blockSize]byte, dst, src *byte, n int)
 
-// stream makes fifteen encrypted counters from ctr on, and encrypts last, both turned around. If hash is not nil it hashes the stride there
-// into acc meanwhile.
+// decrypt opens n bytes, likewise, and hashes all of them.
 //
 //go:noescape
-func stream(s *state, ctr, last, acc *[blockSize]byte, hash *byte, out *[stride]byte)
+func decrypt(s *state, nonce *byte, acc *[blockSize]byte, dst, src *byte, n int)
 
-// ghash hashes n blocks at src and then m at last into acc, which is turned around. n and m may be 0, n+m is 1 to 16.
+// finish seals or opens the end of a packet, and makes the tag.
 //
 //go:noescape
-func ghash(s *state, acc *[blockSize]byte, src *byte, n int, last *byte, m int)
+func finish(s *state, nonce *byte, acc *[blockSize]byte, e *ending)
+
+// ghash hashes n blocks at src, 1 to 16, into acc, which is turned around.
+//
+//go:noescape
+func ghash(s *state, acc *[blockSize]byte, src *byte, n int)
 
 // substitute puts each byte of w through the S-box of AES.
 func substitute(w uint32) uint32
@@ -67,30 +81,42 @@ var Usable = able && right()
 
 // right is the test at the start: known answers that take every way through the assembly, their opening, and the refusal of forgeries.
 func right() bool {
-	nonce, data, plain := make([]byte, nonceSize), make([]byte, 8), make([]byte, 767)
-	for size, tag := range knownTags {
+	nonce, data := make([]byte, nonceSize), make([]byte, 8)
+	for size, tags := range knownTags {
 		a, err := New(make([]byte, size))
 		if err != nil {
 			return false
 		}
-		sealed := a.Seal(nil, nonce, plain, data)
-		opened, err := a.Open(nil, nonce, sealed, data)
-		if err != nil || !bytes.Equal(opened, plain) || string(sealed[len(plain):]) != tag {
-			return false
-		}
-		sealed[0] ^= 1
-		if _, err = a.Open(nil, nonce, sealed, data); err == nil {
-			return false
+		for n, tag := range tags {
+			plain := make([]byte, n)
+			sealed := a.Seal(nil, nonce, plain, data)
+			opened, err := a.Open(nil, nonce, sealed, data)
+			if err != nil || !bytes.Equal(opened, plain) || string(sealed[n:]) != tag {
+				return false
+			}
+			sealed[0] ^= 1
+			if _, err = a.Open(nil, nonce, sealed, data); err == nil {
+				return false
+			}
 		}
 	}
 	return true
 }
 
-// knownTags are those of 767 bytes and 8 of additional data, all zero, under a nonce and keys of zeros, by the keys' length.
-var knownTags = map[int]string{
-	16: "\xcd\x56\x84\xec\xad\xbb\xa7\x00\x07\xab\x8d\xb0\xb9\xea\x05\x21",
-	24: "\xc5\x73\xe3\xb9\x34\xa1\x2a\x14\xe0\x72\x33\x51\x87\xbe\xf8\x00",
-	32: "\xd6\xa4\x3e\x9f\x46\xfe\x14\x4d\x95\xda\x5d\xdc\x9b\x9e\xcc\x17",
+// knownTags are those of packets and 8 bytes of additional data, all zero, under a nonce and keys of zeros, by the keys' length and the packets'.
+var knownTags = map[int]map[int]string{
+	16: {
+		170: "\x77\x9c\x6b\x98\xc3\xbd\xd8\x4d\xf9\x9d\x52\x73\xe2\x57\xc0\x3f",
+		767: "\xcd\x56\x84\xec\xad\xbb\xa7\x00\x07\xab\x8d\xb0\xb9\xea\x05\x21",
+	},
+	24: {
+		170: "\x22\x42\xae\xc6\xc1\x4d\x3d\xc2\x83\xbd\xb2\x26\x94\x05\x96\xf4",
+		767: "\xc5\x73\xe3\xb9\x34\xa1\x2a\x14\xe0\x72\x33\x51\x87\xbe\xf8\x00",
+	},
+	32: {
+		170: "\x3d\xa6\x50\xe8\x26\xf5\xe7\xdd\xf2\x61\xdb\x71\x87\xb9\x36\x53",
+		767: "\xd6\xa4\x3e\x9f\x46\xfe\x14\x4d\x95\xda\x5d\xdc\x9b\x9e\xcc\x17",
+	},
 }
 
 // New returns AES-GCM under a key of 16, 24 or 32 bytes, on a machine where it is Usable.
@@ -146,7 +172,7 @@ func (s *state) raise(h [blockSize]byte) {
 		s.powers[i] = power
 		subtle.XORBytes(s.halves[i][:8], power[:8], power[8:])
 		if i > 0 {
-			ghash(s, &power, &zeros[0], 1, nil, 0)
+			ghash(s, &power, &zeros[0], 1)
 		}
 	}
 }
@@ -172,21 +198,17 @@ func (a *aead) Seal(dst, nonce, plaintext, data []byte) []byte {
 	refuseOverlap(out[:n], plaintext)
 
 	s := &a.state
-	counter, zeroth := begin(nonce)
-	var acc, mask [blockSize]byte
-	var rest [stride]byte
-	s.hash(&acc, data)
-	wide := n &^ (stride - 1)
-	var unhashed *byte
+	var acc [blockSize]byte
+	s.add(&acc, data)
+	var e ending
+	wide := e.take(out[:n], plaintext, data)
 	if wide > 0 {
-		encrypt(s, &counter, &acc, &out[0], &plaintext[0], wide)
-		unhashed = &out[wide-stride]
+		encrypt(s, &nonce[0], &acc, &out[0], &plaintext[0], wide)
+		e.hash = &out[wide-stride]
 	}
-	s.stream(&counter, &zeroth, &acc, unhashed, n-wide, &rest, &mask)
-	subtle.XORBytes(out[wide:n], plaintext[wide:], rest[:])
-	s.finish(&acc, out[wide:n], len(data), n)
-	sum := turned(acc)
-	subtle.XORBytes(out[n:], mask[:], sum[:])
+	finish(s, &nonce[0], &acc, &e)
+	e.give(out[:n])
+	copy(out[n:], e.tag[:])
 	return all
 }
 
@@ -202,86 +224,52 @@ func (a *aead) Open(dst, nonce, sealed, data []byte) ([]byte, error) {
 	refuseOverlap(out, sealed[:n])
 
 	s := &a.state
-	counter, zeroth := begin(nonce)
-	var acc, mask [blockSize]byte
-	var rest [stride]byte
-	s.hash(&acc, data)
-	wide := n &^ (stride - 1)
+	var acc [blockSize]byte
+	s.add(&acc, data)
+	var e ending
+	wide := e.take(out, sealed[:n], data)
 	if wide > 0 {
-		decrypt(s, &counter, &acc, &out[0], &sealed[0], wide)
+		decrypt(s, &nonce[0], &acc, &out[0], &sealed[0], wide)
 	}
-	s.stream(&counter, &zeroth, nil, nil, n-wide, &rest, &mask)
-	s.finish(&acc, sealed[wide:n], len(data), n)
-	tag := turned(acc)
-	subtle.XORBytes(tag[:], tag[:], mask[:])
-	if subtle.ConstantTimeCompare(tag[:], sealed[n:]) != 1 {
+	e.opens = true
+	finish(s, &nonce[0], &acc, &e)
+	// In constant time, as subtle does it, which goes byte by byte.
+	low := binary.LittleEndian.Uint64(e.tag[:]) ^ binary.LittleEndian.Uint64(sealed[n:])
+	high := binary.LittleEndian.Uint64(e.tag[8:]) ^ binary.LittleEndian.Uint64(sealed[n+8:])
+	if low|high != 0 {
 		clear(out)
 		return nil, errOpen
 	}
-	subtle.XORBytes(out[wide:], sealed[wide:n], rest[:])
+	e.give(out)
 	return all, nil
 }
 
-// begin returns, turned around, the first counter, and the block that masks the tag.
-func begin(nonce []byte) (counter, zeroth [blockSize]byte) {
-	copy(zeroth[:], nonce)
-	zeroth[blockSize-1] = 1
-	zeroth = turned(zeroth)
-	counter = zeroth
-	counter[0] = 2
-	return counter, zeroth
+// take makes e the end of src, and returns where it begins.
+func (e *ending) take(dst, src, data []byte) (wide int) {
+	n := len(src)
+	wide = n &^ (stride - 1)
+	e.dst, e.src, e.n = unsafe.SliceData(dst[wide:]), unsafe.SliceData(src[wide:]), n-wide
+	e.data, e.text = uint64(len(data))*8, uint64(n)*8
+	e.counter, e.fresh = uint32(wide/blockSize+2), wide == 0
+	copy(e.last[:], src[n&^(blockSize-1):])
+	return wide
 }
 
-// stream makes the stream for the last n bytes, fewer than a stride, and the mask of the tag.
-func (s *state) stream(counter, zeroth, acc *[blockSize]byte, unhashed *byte, n int, rest *[stride]byte, mask *[blockSize]byte) {
-	stream(s, counter, zeroth, acc, unhashed, rest)
-	copy(mask[:], rest[stride-blockSize:])
-	if n <= stride-blockSize {
-		return
-	}
-	// All sixteen blocks are needed.
-	last := *counter
-	binary.LittleEndian.PutUint32(last[:], binary.LittleEndian.Uint32(last[:])+15)
-	stream(s, counter, &last, nil, nil, rest)
-}
+// give puts the bytes behind the last whole block where they belong.
+func (e *ending) give(dst []byte) { copy(dst[len(dst)&^(blockSize-1):], e.last[:]) }
 
-// hash hashes b, filled up with zeros.
-func (s *state) hash(acc *[blockSize]byte, b []byte) {
-	for len(b) >= blockSize {
-		n := min(len(b)/blockSize, 16)
-		ghash(s, acc, &b[0], n, nil, 0)
-		b = b[n*blockSize:]
+// add hashes the additional data, filled up with zeros, but for the multiplication of their last block.
+func (s *state) add(acc *[blockSize]byte, data []byte) {
+	for len(data) > blockSize {
+		n := min((len(data)-1)/blockSize, 16)
+		ghash(s, acc, &data[0], n)
+		data = data[n*blockSize:]
 	}
-	if len(b) > 0 {
-		var last [blockSize]byte
-		copy(last[:], b)
-		ghash(s, acc, &last[0], 1, nil, 0)
-	}
-}
-
-// finish hashes the last of the ciphertext, less than a stride, and the lengths of data and text in bytes.
-func (s *state) finish(acc *[blockSize]byte, rest []byte, data, text int) {
-	var last [2 * blockSize]byte
-	lengths := last[:blockSize]
-	n := len(rest) / blockSize
-	if copy(last[:], rest[n*blockSize:]) > 0 {
-		lengths = last[blockSize:]
-	}
-	m := 1 + (len(last)-cap(lengths))/blockSize
-	binary.BigEndian.PutUint64(lengths, uint64(data)*8)
-	binary.BigEndian.PutUint64(lengths[8:], uint64(text)*8)
-	if n+m > 16 {
-		ghash(s, acc, &rest[0], n, nil, 0)
-		n = 0
-	}
-	ghash(s, acc, unsafe.SliceData(rest), n, &last[0], m)
-}
-
-// turned turns the bytes of a block around.
-func turned(b [blockSize]byte) (t [blockSize]byte) {
-	binary.LittleEndian.PutUint64(t[:], binary.BigEndian.Uint64(b[8:]))
-	binary.LittleEndian.PutUint64(t[8:], binary.BigEndian.Uint64(b[:]))
-	return t
+	var last [blockSize]byte
+	copy(last[:], data)
+	low, high := binary.LittleEndian.Uint64(acc[:]), binary.LittleEndian.Uint64(acc[8:])
+	binary.LittleEndian.PutUint64(acc[:], low^binary.BigEndian.Uint64(last[8:]))
+	binary.LittleEndian.PutUint64(acc[8:], high^binary.BigEndian.Uint64(last[:]))
 }
 
 // grow returns dst with room for n bytes more, and that room.

@@ -1,5 +1,6 @@
 //go:build !purego
 
+#include "go_asm.h"
 #include "textflag.h"
 
 // Registers of all that encrypts:
@@ -11,6 +12,7 @@
 //	Y14      turns the bytes of each block around
 //	Y15      the next two counters, turned around
 //	AX       the state of the key: round keys, powers of H, sums of their halves
+//	BX       the nonce
 //	CX       how many rounds
 //	R8       the last round key
 
@@ -20,7 +22,7 @@ DATA turn<>+0x10(SB)/8, $0x08090a0b0c0d0e0f
 DATA turn<>+0x18(SB)/8, $0x0001020304050607
 GLOBL turn<>(SB), RODATA|NOPTR, $32
 
-// The first two counters are ctr and ctr+1.
+// The second counter is one more than the first.
 DATA first<>+0x00(SB)/8, $0
 DATA first<>+0x08(SB)/8, $0
 DATA first<>+0x10(SB)/8, $1
@@ -37,10 +39,17 @@ DATA poly<>+0x00(SB)/8, $0xc200000000000000
 DATA poly<>+0x08(SB)/8, $0xc200000000000000
 GLOBL poly<>(SB), RODATA|NOPTR, $16
 
-#define KEYS 0
-#define ROUNDS 240
-#define POWERS 256
-#define HALVES 512
+// Sixteen bytes from 16-n on keep the first n of a block.
+DATA keep<>+0x00(SB)/8, $-1
+DATA keep<>+0x08(SB)/8, $-1
+DATA keep<>+0x10(SB)/8, $0
+DATA keep<>+0x18(SB)/8, $0
+GLOBL keep<>(SB), RODATA|NOPTR, $32
+
+#define KEYS state_keys
+#define ROUNDS state_rounds
+#define POWERS state_powers
+#define HALVES state_halves
 
 // COUNTERS puts sixteen counter blocks into Y0-Y7. The counter is the last 32 bits of a block and wraps alone (SP 800-38D §6.2).
 #define COUNTERS \
@@ -164,15 +173,30 @@ GLOBL poly<>(SB), RODATA|NOPTR, $16
 	VPXOR        X12, X9, X9             \
 	VPXOR        X9, X11, X10
 
-// BEGIN makes the registers ready for the state at AX and the counter at BX.
+// ABSORB multiplies the hash in X10 with H.
+#define ABSORB \
+	VMOVDQU    (POWERS+240)(AX), X13           \
+	VPCLMULQDQ $0x00, X13, X10, X9             \
+	VPCLMULQDQ $0x11, X13, X10, X11            \
+	VPSHUFD    $0x4e, X10, X12                 \
+	VPXOR      X10, X12, X12                   \
+	VMOVDQU    (HALVES+240)(AX), X13           \
+	VPCLMULQDQ $0x00, X13, X12, X10            \
+	REDUCE
+
+// BEGIN makes the registers ready for the state at AX, the nonce at BX and the counter in DX.
 #define BEGIN \
-	MOVQ           ROUNDS(AX), CX              \
-	MOVQ           CX, R8                      \
-	SHLQ           $4, R8                      \
-	ADDQ           AX, R8                      \
-	VMOVDQU        turn<>(SB), Y14             \
-	VBROADCASTI128 (BX), Y15                   \
-	VPADDD         first<>(SB), Y15, Y15
+	MOVQ        ROUNDS(AX), CX                 \
+	MOVQ        CX, R8                         \
+	SHLQ        $4, R8                         \
+	ADDQ        AX, R8                         \
+	VMOVDQU     turn<>(SB), Y14                \
+	VMOVQ       (BX), X15                      \
+	VPINSRD     $2, 8(BX), X15, X15            \
+	VPSHUFB     X14, X15, X15                  \
+	VPINSRD     $0, DX, X15, X15               \
+	VINSERTI128 $1, X15, Y15, Y15              \
+	VPADDD      first<>(SB), Y15, Y15
 
 // NINE are the rounds that every key has before its last.
 #define NINE \
@@ -207,16 +231,18 @@ GLOBL poly<>(SB), RODATA|NOPTR, $16
 	ROUND(9)        \
 	REDUCE
 
-// func encrypt(s *state, ctr, acc *[16]byte, dst, src *byte, n int)
+// func encrypt(s *state, nonce *byte, acc *[16]byte, dst, src *byte, n int)
 TEXT ·encrypt(SB), NOSPLIT, $0-48
 	MOVQ s+0(FP), AX
-	MOVQ ctr+8(FP), BX
-	MOVQ acc+16(FP), DX
+	MOVQ nonce+8(FP), BX
+	MOVQ acc+16(FP), R11
 	MOVQ dst+24(FP), DI
 	MOVQ src+32(FP), SI
 	MOVQ n+40(FP), R9
+	MOVL $2, DX
 	BEGIN
-	VMOVDQU        (DX), X10
+	VMOVDQU (R11), X10
+	ABSORB
 
 	// The first sixteen, while there is nothing to hash.
 	COUNTERS
@@ -264,21 +290,22 @@ loopLast:
 	JNZ  loop
 
 done:
-	VMOVDQU X15, (BX)
-	VMOVDQU X10, (DX)
+	VMOVDQU X10, (R11)
 	VZEROUPPER
 	RET
 
-// func decrypt(s *state, ctr, acc *[16]byte, dst, src *byte, n int)
+// func decrypt(s *state, nonce *byte, acc *[16]byte, dst, src *byte, n int)
 TEXT ·decrypt(SB), NOSPLIT, $0-48
 	MOVQ s+0(FP), AX
-	MOVQ ctr+8(FP), BX
-	MOVQ acc+16(FP), DX
+	MOVQ nonce+8(FP), BX
+	MOVQ acc+16(FP), R11
 	MOVQ dst+24(FP), DI
 	MOVQ src+32(FP), SI
 	MOVQ n+40(FP), R9
+	MOVL $2, DX
 	BEGIN
-	VMOVDQU        (DX), X10
+	VMOVDQU (R11), X10
+	ABSORB
 
 loop:
 	COUNTERS
@@ -301,33 +328,115 @@ last:
 	SUBQ $256, R9
 	JNZ  loop
 
-	VMOVDQU X15, (BX)
+	VMOVDQU X10, (R11)
+	VZEROUPPER
+	RET
+
+// PRODUCT adds the product of the block or the two in data, its bytes turned around, with the powers at AX.
+#define PRODUCT(data, part, key) \
+	VPCLMULQDQ $0x00, key, data, part    \
+	VPXOR      Y13, Y9, Y9               \
+	VPCLMULQDQ $0x11, key, data, part    \
+	VPXOR      Y13, Y11, Y11             \
+	VPSHUFD    $0x4e, data, part         \
+	VPXOR      part, data, data          \
+	VMOVDQU    HALVES(AX), key           \
+	VPCLMULQDQ $0x00, key, data, part    \
+	VPXOR      Y13, Y10, Y10
+
+// PAIR and BLOCK hash what is in Y12 or X12, and the hash so far, in Y0, with its first block.
+#define PAIR \
+	VPSHUFB Y14, Y12, Y12           \
+	VPXOR   Y0, Y12, Y12            \
+	VPXOR   Y0, Y0, Y0              \
+	VMOVDQU POWERS(AX), Y8          \
+	PRODUCT(Y12, Y13, Y8)           \
+	ADDQ    $32, AX
+
+#define BLOCK \
+	VPSHUFB X14, X12, X12           \
+	VPXOR   X0, X12, X12            \
+	VPXOR   X0, X0, X0              \
+	VMOVDQU POWERS(AX), X8          \
+	PRODUCT(X12, X13, X8)           \
+	ADDQ    $16, AX
+
+// EMPTY is the product of nothing.
+#define EMPTY \
+	VPXOR Y9, Y9, Y9                \
+	VPXOR Y10, Y10, Y10             \
+	VPXOR Y11, Y11, Y11
+
+// func ghash(s *state, acc *[16]byte, src *byte, n int)
+TEXT ·ghash(SB), NOSPLIT, $0-32
+	MOVQ s+0(FP), AX
+	MOVQ acc+8(FP), DX
+	MOVQ src+16(FP), SI
+	MOVQ n+24(FP), CX
+
+	VMOVDQU turn<>(SB), Y14
+	VMOVDQU (DX), X0
+	EMPTY
+
+	// The first of k blocks is multiplied with H to the k.
+	MOVQ $16, R8
+	SUBQ CX, R8
+	SHLQ $4, R8
+	ADDQ R8, AX
+
+pairs:
+	SUBQ    $2, CX
+	JB      single
+	VMOVDQU (SI), Y12
+	PAIR
+	ADDQ    $32, SI
+	JMP     pairs
+
+single:
+	CMPQ    CX, $-1
+	JNE     reduce
+	VMOVDQU (SI), X12
+	BLOCK
+
+reduce:
+	REDUCE
 	VMOVDQU X10, (DX)
 	VZEROUPPER
 	RET
 
-// func stream(s *state, ctr, last, acc *[16]byte, hash *byte, out *[256]byte)
-TEXT ·stream(SB), NOSPLIT, $0-48
+// func finish(s *state, nonce *byte, acc *[16]byte, e *ending)
+TEXT ·finish(SB), NOSPLIT, $256-32
 	MOVQ s+0(FP), AX
-	MOVQ ctr+8(FP), BX
-	MOVQ last+16(FP), DX
-	MOVQ acc+24(FP), R9
-	MOVQ hash+32(FP), R10
-	MOVQ out+40(FP), DI
+	MOVQ nonce+8(FP), BX
+	MOVQ acc+16(FP), DI
+	MOVQ e+24(FP), R13
+	MOVL ending_counter(R13), DX
+	MOVQ ending_hash(R13), R10
+	MOVQ ending_n(R13), R9
 	BEGIN
 
+	// Fifteen blocks of the stream, and what masks the tag, in the place of the sixteenth unless all are needed.
 	COUNTERS
-	VMOVDQU     (DX), X13
-	VPSHUFB     X14, X13, X13
-	VINSERTI128 $1, X13, Y7, Y7
+	MOVL        $1, DX
+	VPINSRD     $0, DX, X15, X15
+	VPSHUFB     X14, X15, X15
+	CMPQ        R9, $240
+	JA          all
+	VINSERTI128 $1, X15, Y7, Y7
+
+all:
+	VMOVDQU (DI), X10
+	CMPB    ending_fresh(R13), $0
+	JE      hashed
+	ABSORB
+
+hashed:
 	WHITEN
-	TESTQ R10, R10
-	JZ    alone
+	TESTQ   R10, R10
+	JZ      alone
 
 	// Sixteen blocks wait to be hashed.
-	VMOVDQU (R9), X10
 	NINEHASHED(R10)
-	VMOVDQU X10, (R9)
 	JMP nine
 
 alone:
@@ -344,6 +453,7 @@ nine:
 	ROUND(13)
 
 last:
+	LEAQ           stream-256(SP), R11
 	VBROADCASTI128 (R8), Y8
 	VAESENCLAST    Y8, Y0, Y0
 	VAESENCLAST    Y8, Y1, Y1
@@ -353,78 +463,116 @@ last:
 	VAESENCLAST    Y8, Y5, Y5
 	VAESENCLAST    Y8, Y6, Y6
 	VAESENCLAST    Y8, Y7, Y7
-	STORE(DI)
-	VZEROUPPER
-	RET
+	STORE(R11)
+	CMPQ           R9, $240
+	JA             mask
+	VEXTRACTI128   $1, Y7, X15
+	JMP            rest
 
-// PRODUCT adds the product of the block or the two in data, its bytes turned around, with the powers at AX.
-#define PRODUCT(data, part, key) \
-	VPCLMULQDQ $0x00, key, data, part    \
-	VPXOR      Y13, Y9, Y9               \
-	VPCLMULQDQ $0x11, key, data, part    \
-	VPXOR      Y13, Y11, Y11             \
-	VPSHUFD    $0x4e, data, part         \
-	VPXOR      part, data, data          \
-	VMOVDQU    HALVES(AX), key           \
-	VPCLMULQDQ $0x00, key, data, part    \
-	VPXOR      Y13, Y10, Y10
+mask:
+	// Alone, which is rare.
+	MOVQ  AX, BX
+	VPXOR KEYS(BX), X15, X15
 
-// func ghash(s *state, acc *[16]byte, src *byte, n int, last *byte, m int)
-TEXT ·ghash(SB), NOSPLIT, $0-48
-	MOVQ s+0(FP), AX
-	MOVQ acc+8(FP), DX
-	MOVQ src+16(FP), SI
-	MOVQ n+24(FP), CX
-	MOVQ last+32(FP), DI
-	MOVQ m+40(FP), R9
+maskRound:
+	ADDQ        $16, BX
+	CMPQ        BX, R8
+	JE          maskLast
+	VAESENC     KEYS(BX), X15, X15
+	JMP         maskRound
 
-	VMOVDQU turn<>(SB), Y14
-	VMOVDQU (DX), X0     // belongs to the first block
-	VPXOR   X9, X9, X9
-	VPXOR   X10, X10, X10
-	VPXOR   X11, X11, X11
+maskLast:
+	VAESENCLAST KEYS(BX), X15, X15
 
-	// The first of k blocks is multiplied with H to the k.
-	MOVQ $16, R8
-	SUBQ CX, R8
-	SUBQ R9, R8
-	SHLQ $4, R8
-	ADDQ R8, AX
+rest:
+	MOVQ    ending_dst(R13), DI
+	MOVQ    ending_src(R13), SI
+	MOVBLZX ending_opens(R13), R12
+	VMOVDQA X10, X0
+	EMPTY
+
+	// The first of k blocks is multiplied with H to the k; the last is that of the lengths. There are seventeen at most: then the first sixteen
+	// are for themselves.
+	LEAQ    15(R9), DX
+	SHRQ    $4, DX
+	MOVQ    $15, CX
+	SUBQ    DX, CX
+	JAE     fits
+	XORL    CX, CX
+
+fits:
+	SHLQ $4, CX
+	ADDQ CX, AX
+	MOVQ R9, CX
+	SHRQ $4, CX
 
 pairs:
 	SUBQ    $2, CX
 	JB      single
 	VMOVDQU (SI), Y12
-	VPSHUFB Y14, Y12, Y12
-	VPXOR   Y0, Y12, Y12
-	VPXOR   X0, X0, X0
-	VMOVDQU POWERS(AX), Y8
-	PRODUCT(Y12, Y13, Y8)
-	ADDQ    $32, SI
-	ADDQ    $32, AX
-	JMP     pairs
+	VPXOR   (R11), Y12, Y13
+	VMOVDQU Y13, (DI)
+	TESTL   R12, R12
+	JNZ     pair
+	VMOVDQA Y13, Y12
+
+pair:
+	PAIR
+	ADDQ $32, SI
+	ADDQ $32, DI
+	ADDQ $32, R11
+	JMP  pairs
 
 single:
 	CMPQ    CX, $-1
-	JNE     next
+	JNE     part
 	VMOVDQU (SI), X12
-	VPSHUFB X14, X12, X12
+	VPXOR   (R11), X12, X13
+	VMOVDQU X13, (DI)
+	TESTL   R12, R12
+	JNZ     block
+	VMOVDQA X13, X12
+
+block:
+	BLOCK
+	ADDQ $16, R11
+
+part:
+	// What is left of a block is in last.
+	ANDQ    $15, R9
+	JZ      lengths
+	VMOVDQU ending_last(R13), X12
+	VPXOR   (R11), X12, X13
+	VMOVDQU X13, ending_last(R13)
+	TESTL   R12, R12
+	JNZ     parted
+	MOVQ    $16, CX
+	SUBQ    R9, CX
+	LEAQ    keep<>(SB), BX
+	VPAND   (BX)(CX*1), X13, X12
+
+parted:
+	BLOCK
+
+lengths:
+	CMPQ    DX, $16
+	JB      together
+	REDUCE
+	VMOVDQA X10, X0
+	EMPTY
+	MOVQ    s+0(FP), AX
+	ADDQ    $240, AX
+
+together:
+	VMOVQ   ending_text(R13), X12
+	VPINSRQ $1, ending_data(R13), X12, X12
 	VPXOR   X0, X12, X12
-	VPXOR   X0, X0, X0
 	VMOVDQU POWERS(AX), X8
 	PRODUCT(X12, X13, X8)
-	ADDQ    $16, AX
-
-next:
-	// The other source, if there is one.
-	MOVQ  DI, SI
-	MOVQ  R9, CX
-	XORL  R9, R9
-	TESTQ CX, CX
-	JNZ   pairs
-
 	REDUCE
-	VMOVDQU X10, (DX)
+	VPSHUFB X14, X10, X10
+	VPXOR   X15, X10, X10
+	VMOVDQU X10, ending_tag(R13)
 	VZEROUPPER
 	RET
 
