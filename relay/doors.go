@@ -141,7 +141,7 @@ type Stats struct {
 	Version     string              `json:"version"`
 	Started     time.Time           `json:"started"`
 	Addresses   []string            `json:"addresses"`
-	CertUntil   time.Time           `json:"cert_until"`
+	CertUntil   time.Time           `json:"cert_until,omitzero"`
 	Draining    bool                `json:"draining"`
 	Controller  session.State       `json:"controller"`
 	Unkept      *Unkept             `json:"unkept,omitempty"` // what the disk lacks; absent: nothing

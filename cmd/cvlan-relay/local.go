@@ -82,10 +82,16 @@ func statsCommand() *cobra.Command {
 func show(out io.Writer, s relay.Stats, now time.Time) error {
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	row := func(name, format string, args ...any) { fmt.Fprintf(t, name+"\t"+format+"\n", args...) }
-	row("relay", "%s, version %s", s.Relay, s.Version)
+	if s.Relay.IsZero() {
+		row("relay", "has not joined yet, version %s", s.Version)
+	} else {
+		row("relay", "%s, version %s", s.Relay, s.Version)
+	}
 	row("up", "%s", now.Sub(s.Started).Round(time.Second))
 	row("addresses", "%s", strings.Join(s.Addresses, ", "))
-	row("certificate", "ends %s", s.CertUntil.UTC().Format("2006-01-02"))
+	if !s.CertUntil.IsZero() {
+		row("certificate", "ends %s", s.CertUntil.UTC().Format("2006-01-02"))
+	}
 	row("controller", "%s", talks(&s.Controller, now))
 	if s.Unkept != nil {
 		row("disk", "lacks what a restart would need, for %s: %s", now.Sub(s.Unkept.Since).Round(time.Second), s.Unkept.Problem)
