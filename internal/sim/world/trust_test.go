@@ -1,11 +1,13 @@
 package world
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/cvlan/cvlan/api/local"
+	"github.com/cvlan/cvlan/internal/sys/stream"
 	"github.com/cvlan/cvlan/proto/control"
 )
 
@@ -90,6 +92,56 @@ func TestWhoseCertificateIsRevokedIsCutOff(t *testing.T) {
 		w.Until(2*time.Second, "b is cut off again", func() bool { return !a.pings("b") })
 		w.Net.Cut(b.Addr, controllerAddr, false)
 		w.Until(5*time.Minute, "b is told to join again", func() bool { return strings.Contains(b.Network().Controller.Problem, "join again with a new key") })
+	})
+}
+
+// ikeLog is what IKE did on a node, a line each.
+func (n *Node) ikeLog() string {
+	n.w.T.Helper()
+	l, err := n.live.IPsecLog(n.w.Background(), local.IPsecLogRequest{})
+	if err != nil {
+		n.w.T.Fatal(err)
+	}
+	return fmt.Sprintf("%+v", l.Events)
+}
+
+// Whoever cannot reach the controller is believed until the certificate ends, on the minute, and not after; nobody has to tell. The other
+// end says why, and its own status.
+func TestWhoseCertificateRunsOutIsCutOff(t *testing.T) {
+	Tell(t, 42, func(w *World) {
+		key := w.Controller.Key(w.Controller.Network("office", true), nil)
+		a, b := w.Node("a"), w.Node("b")
+		a.Transport, b.Transport = stream.TCP, stream.TCP // QUIC's keepalives of two months would be all that is simulated
+		a.Join(key)
+		b.Join(key)
+		a.Reaches(10*time.Second, "b")
+		a.Prefers(local.IPsecProtocol)
+		w.speak(a, b, local.IPsecProtocol)
+		ends := *b.Network().Controller.CertUntil
+		a.Stop()
+		b.Stop()
+		w.Controller.Kill() // two months of nothing are simulated soon
+		w.Sleep(ends.Sub(w.Now()) - time.Hour)
+		w.Net.Cut(b.Addr, controllerAddr, true)
+		w.Controller.Start()
+		a.Start()
+		b.Start()
+		w.Sleep(59 * time.Minute)
+		a.Reaches(5*time.Second, "b")
+		b.Reaches(5*time.Second, "a")
+		w.Sleep(ends.Sub(w.Now()) + time.Second)
+		for range 60 {
+			if a.pings("b") || b.pings("a") {
+				t.Fatalf("%v after the certificate of b has ended it is let in", w.Now().Sub(ends))
+			}
+			w.Sleep(time.Second)
+		}
+		if l := a.ikeLog(); !strings.Contains(l, "expired on "+ends.UTC().Format(time.DateOnly)) {
+			t.Errorf("a says nothing of it: %s", l[max(0, len(l)-4000):])
+		}
+		if p := b.Network().Problem; p == nil || p.Code != "certificate-expired" || !strings.Contains(p.Hint, "new join key") {
+			t.Errorf("b says nothing of it: %+v", p)
+		}
 	})
 }
 
