@@ -52,12 +52,12 @@ func newCAIssue(s *session) *cobra.Command {
 func quotedName(name string) string { return strings.ReplaceAll(iox.CleanTo(name, 63), " ", "-") }
 
 func (o *caIssueOptions) run(w *work, args []string) error {
-	text, err := w.readKey(o.csr)
+	text, err := w.readText("the certificate request", o.csr, maxKeyFile)
 	if err != nil {
 		return err
 	}
 	days := int64(o.days)
-	o.want.Name, o.want.CSR, o.want.Days = args[0], text+"\n", &days
+	o.want.Name, o.want.CSR, o.want.Days = args[0], string(text), &days
 	if o.file == "" {
 		o.file = iox.Clean(o.want.Name) + ".crt"
 	}

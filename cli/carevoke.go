@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -52,7 +53,12 @@ func (w *work) revoke(serial, reason string) error {
 }
 
 func (w *work) revokeNode(name string) error {
-	if err := one(w, w.client, admin.DeleteNode, admin.ChangeNodeIn{OneNodeIn: w.node(name)}); err != nil {
+	err := one(w, w.client, admin.DeleteNode, admin.ChangeNodeIn{OneNodeIn: w.node(name)})
+	if p, ok := errors.AsType[*admin.Problem](err); ok && p.Code == admin.CodeNotFound {
+		p.Title, p.Detail = "revoke "+quoted(name), "it is no serial number of a certificate, and no node"
+		p.Hint = "see which there are: cvlan admin ca list, cvlan admin node list"
+	}
+	if err != nil {
 		return err
 	}
 	return w.show(map[string]string{"deleted": name}, func() { w.IO.Printf("%s is deleted and its certificates are revoked", name) })

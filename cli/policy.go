@@ -61,14 +61,19 @@ func (e *Env) readText(what, path string, most int) ([]byte, error) {
 		return nil, readFault("read "+what, path, err)
 	}
 	if len(b) > most {
-		return nil, &iox.Error{Exit: iox.Invalid, What: "read " + what + " " + path, Why: "it is longer than " + iox.Bytes(uint64(most)),
-			Hint: "put lists of addresses into \"hosts\" as prefixes, and people into groups of the directory"}
+		return nil, &iox.Error{Exit: iox.Invalid, What: "read " + what + " " + path, Why: "it is longer than " + iox.Bytes(uint64(most)), Err: errTooLong}
 	}
 	return b, nil
 }
 
+// errTooLong is why readText refuses a text.
+var errTooLong = errors.New("too long")
+
 func (e *Env) readPolicy(path string) ([]byte, error) {
 	b, err := e.readText("the policy", path, acl.MaxSize)
+	if long, ok := errors.AsType[*iox.Error](err); ok && long.Err == errTooLong {
+		long.Hint = "put lists of addresses into \"hosts\" as prefixes, and people into groups of the directory"
+	}
 	if err == nil && len(b) == 0 {
 		return nil, &iox.Error{Exit: iox.Invalid, What: "read the policy " + path, Why: "it is empty", Hint: "a policy that lets nobody reach anybody is {}"}
 	}

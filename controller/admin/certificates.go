@@ -9,12 +9,14 @@ import (
 	"hash/fnv"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/cvlan/cvlan/api/admin"
 	"github.com/cvlan/cvlan/controller/ca"
 	"github.com/cvlan/cvlan/controller/store"
+	"github.com/cvlan/cvlan/internal/base/clean"
 )
 
 func (s *server) listCertificates(ctx context.Context, t *tenant, in *admin.ListCertificatesIn) (*admin.ListCertificatesOut, error) {
@@ -50,7 +52,7 @@ func (s *server) createCertificate(ctx context.Context, t *tenant, in *admin.Cre
 	for _, text := range in.Body.IP {
 		a, err := netip.ParseAddr(text)
 		if err != nil {
-			return nil, invalid(t.route, err.Error(), "")
+			return nil, invalid(t.route, strconv.Quote(clean.Line(text, 80))+" is not an address", "such as 192.0.2.1 or 2001:db8::1")
 		}
 		d.IP = append(d.IP, a)
 	}
