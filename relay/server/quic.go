@@ -129,17 +129,21 @@ func (c *carrier) awaitDatagrams(conn *quic.Conn, end func()) {
 		return
 	}
 	c.s.carried.Go(func() {
-		for came := time.Now(); time.Since(came) < lively; {
-			came = time.Now()
-			c.gather(conn, b)
-			if b, err = conn.ReceiveDatagram(conn.Context()); err != nil {
-				end()
-				return
-			}
-		}
-		c.gather(conn, b)
+		c.serveDatagrams(conn, b)
 		c.s.carried.Go(func() { c.awaitDatagrams(conn, end) })
 	})
+}
+
+// serveDatagrams handles a datagram and what follows, until none has come for a while or the connection has ended.
+func (c *carrier) serveDatagrams(conn *quic.Conn, b []byte) {
+	ctx, cancel := context.WithCancel(conn.Context())
+	defer cancel()
+	lull := time.AfterFunc(lively, cancel)
+	defer lull.Stop()
+	for err := error(nil); err == nil; b, err = conn.ReceiveDatagram(ctx) {
+		lull.Reset(lively)
+		c.gather(conn, b)
+	}
 }
 
 // awaitStream does so for the stream, and cuts the connection.

@@ -28,7 +28,8 @@ const (
 // gatherer is a UDP socket under quic-go. What its connections write at about the same time leaves together, what goes to one place as a train (UDP GSO), all in
 // one call of the system. quic-go by itself makes trains of full packets, and one that carries a datagram is full only by chance.
 //
-// The goroutine with which quic-go sends, one a connection, only copies. That takes half the stack of a call of the system.
+// The goroutine with which quic-go sends, one a connection, only copies. That takes half the stack of a call of the system, and of making a train: what is empty waits here, since a
+// sync.Pool loses all when garbage is collected.
 type gatherer struct {
 	*net.UDPConn
 	send func(ms []ipv4.Message, flags int) (int, error)
@@ -42,6 +43,7 @@ type gatherer struct {
 	mu    sync.Mutex
 	room  sync.Cond
 	waits []*train
+	spare []*train // empty
 	shut  bool
 }
 
@@ -54,8 +56,6 @@ type train struct {
 	ended   bool // takes no more
 	data    []byte
 }
-
-var trains = sync.Pool{New: func() any { return &train{data: make([]byte, 0, trainSize)} }}
 
 // gathered makes a gatherer of a socket, and starts its goroutine; end ends that.
 func gathered(u *net.UDPConn) *gatherer {
@@ -90,7 +90,7 @@ func (g *gatherer) WriteMsgUDP(b, control []byte, to *net.UDPAddr) (n, oobn int,
 		t.count++
 		t.ended = len(b) < t.size
 	default:
-		t := trains.Get().(*train)
+		t := g.empty()
 		t.to, t.size, t.count = to, len(b), 1
 		t.ended = len(b) > maxPacket
 		t.data, t.control = append(t.data[:0], b...), append(t.control[:0], control...)
@@ -114,6 +114,27 @@ func (g *gatherer) last(to *net.UDPAddr) *train {
 func (g *gatherer) fits(b, control []byte, to *net.UDPAddr) bool {
 	t := g.last(to)
 	return t != nil && !t.ended && len(b) <= t.size && t.count < trainMost && len(t.data)+len(b) <= trainSize && bytes.Equal(t.control, control)
+}
+
+// empty takes an empty train, and makes one only if none is left.
+func (g *gatherer) empty() *train {
+	n := len(g.spare) - 1
+	if n < 0 {
+		return &train{data: make([]byte, 0, trainSize)}
+	}
+	t := g.spare[n]
+	g.spare = g.spare[:n]
+	return t
+}
+
+// keep takes back trains that have left: twice trainsMost at most, as many as ever were under way together.
+func (g *gatherer) keep(left []*train) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, t := range left {
+		t.to = nil
+		g.spare = append(g.spare, t)
+	}
 }
 
 func (g *gatherer) wake() {
@@ -155,6 +176,9 @@ func (g *gatherer) turn(ms []ipv4.Message) bool {
 	g.waits = g.waits[:0]
 	g.room.Broadcast()
 	g.mu.Unlock()
+	if n == 0 {
+		return false
+	}
 	for i, t := range going[:n] {
 		if t.count > 1 {
 			t.control = segmented(t.control, t.size)
@@ -162,11 +186,8 @@ func (g *gatherer) turn(ms []ipv4.Message) bool {
 		ms[i].Buffers[0], ms[i].OOB, ms[i].Addr = t.data, t.control, t.to
 	}
 	g.sendAll(ms[:n])
-	for _, t := range going[:n] {
-		t.to = nil
-		trains.Put(t)
-	}
-	return n > 0
+	g.keep(going[:n])
+	return true
 }
 
 // sendAll sends messages, and skips what the system refuses.

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"runtime"
 	"testing"
 	"time"
 
@@ -118,6 +119,28 @@ func TestAFullGathererHasWritersWaitAndAnEndedOneSendsWhatItHas(t *testing.T) {
 	}
 	if _, _, err := g.WriteMsgUDP([]byte{1}, nil, addrOf(peer)); !errors.Is(err, net.ErrClosed) {
 		t.Error(err)
+	}
+}
+
+// Making a train takes more stack than writing, and each connection's sender would keep it.
+func TestACollectionOfGarbageLeavesTrainsToWriteTo(t *testing.T) {
+	u := socketOf(t)
+	g := newGatherer(u, func(ms []ipv4.Message, _ int) (int, error) { return len(ms), nil })
+	ms := []ipv4.Message{{Buffers: make([][]byte, 1)}}
+	var first *train
+	for i := range 3 {
+		if _, _, err := g.WriteMsgUDP([]byte{1}, nil, addrOf(u)); err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			first = g.waits[0]
+		}
+		if g.waits[0] != first {
+			t.Error("another train was made")
+		}
+		g.turn(ms)
+		runtime.GC()
+		runtime.GC() // the first only sets aside what a sync.Pool has
 	}
 }
 

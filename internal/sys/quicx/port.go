@@ -83,8 +83,11 @@ func Open(cfg Config) (*Port, error) {
 	return p, nil
 }
 
-// handshakeKey is where a connection's context keeps what is to be called when its handshake is over.
+// handshakeKey is where a connection's context keeps its handshake.
 type handshakeKey struct{}
+
+// handshake is one that has been admitted. Its context may live for days, therefore nothing is kept when it is over.
+type handshake struct{ over func() }
 
 func admitted(admit func(netip.AddrPort, bool) (func(), error)) func(context.Context, *quic.ClientInfo) (context.Context, error) {
 	return func(ctx context.Context, info *quic.ClientInfo) (context.Context, error) {
@@ -93,11 +96,11 @@ func admitted(admit func(netip.AddrPort, bool) (func(), error)) func(context.Con
 			return nil, err
 		}
 		stop := context.AfterFunc(ctx, release)
-		return context.WithValue(ctx, handshakeKey{}, func() {
+		return context.WithValue(ctx, handshakeKey{}, &handshake{func() {
 			if stop() {
 				release()
 			}
-		}), nil
+		}}), nil
 	}
 }
 
@@ -123,8 +126,9 @@ func (p *Port) Serve(ctx context.Context, conf *tls.Config, handle func(context.
 			return fmt.Errorf("quic on %s: %w", p.Addr(), err)
 		}
 		handlers.Go(func() {
-			if over, ok := c.Context().Value(handshakeKey{}).(func()); ok {
-				over()
+			if h, ok := c.Context().Value(handshakeKey{}).(*handshake); ok {
+				h.over()
+				h.over = nil
 			}
 			handle(ctx, c)
 		})
