@@ -89,9 +89,8 @@ func (d *Daemon) knownRelays(c *netcheck.Config) (known []knownRelay) {
 		}
 		for _, r := range s.Relays {
 			k := knownRelay{r.ID, pin}
-			if !slices.Contains(known, k) {
-				c.Relays = append(c.Relays, toCheck(r, len(known)))
-				known = append(known, k)
+			if to, ok := toCheck(r, len(known)); ok && !slices.Contains(known, k) {
+				c.Relays, known = append(c.Relays, to), append(known, k)
 			}
 		}
 	}
@@ -120,9 +119,9 @@ func shorter(a, b time.Duration) time.Duration {
 	return a
 }
 
-// toCheck says where a relay is: the hosts that have the port of the first.
-func toCheck(r control.Relay, number int) netcheck.Relay {
-	out := netcheck.Relay{Name: r.Name, Region: r.Region, STUN: r.STUN, Number: number}
+// toCheck says where a relay is: the hosts that have the port of the first. One that has not been there yet is nowhere: not ok.
+func toCheck(r control.Relay, number int) (out netcheck.Relay, ok bool) {
+	out = netcheck.Relay{Name: r.Name, Region: r.Region, STUN: r.STUN, Number: number}
 	for _, at := range r.Addresses {
 		host, text, err := net.SplitHostPort(at)
 		port, err2 := strconv.ParseUint(text, 10, 16)
@@ -131,7 +130,7 @@ func toCheck(r control.Relay, number int) netcheck.Relay {
 		}
 		out.Port, out.Hosts = uint16(port), append(out.Hosts, host)
 	}
-	return out
+	return out, len(out.Hosts) > 0
 }
 
 // secure does TLS as nobody, which a relay tells from a node only after it has shown who it is itself.

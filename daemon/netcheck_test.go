@@ -20,9 +20,12 @@ import (
 )
 
 func TestRelaysOfTheMapAreChecked(t *testing.T) {
-	got := toCheck(control.Relay{Name: "fra-1", Region: "eu", STUN: 3478, Addresses: []string{"fra.example:443", "192.0.2.1:443", "[2001:db8::1]:443", "192.0.2.1:8443"}}, 3)
-	if got.Port != 443 || got.STUN != 3478 || got.Number != 3 || !slices.Equal(got.Hosts, []string{"fra.example", "192.0.2.1", "2001:db8::1"}) {
+	got, ok := toCheck(control.Relay{Name: "fra-1", Region: "eu", STUN: 3478, Addresses: []string{"fra.example:443", "192.0.2.1:443", "[2001:db8::1]:443", "192.0.2.1:8443"}}, 3)
+	if !ok || got.Port != 443 || got.STUN != 3478 || got.Number != 3 || !slices.Equal(got.Hosts, []string{"fra.example", "192.0.2.1", "2001:db8::1"}) {
 		t.Fatalf("%+v", got)
+	}
+	if got, ok := toCheck(control.Relay{Name: "new"}, 4); ok {
+		t.Errorf("one that has not joined yet: %+v", got)
 	}
 }
 

@@ -202,7 +202,7 @@ type Store interface {
 	// APIKey and JoinKeyTenant find whose key it is: the id is random, the secret is checked by the caller.
 	APIKey(ctx context.Context, id ident.APIKey) (APIKey, error)
 	JoinKeyTenant(ctx context.Context, id ident.JoinKey) (ident.Tenant, error)
-	// CreateRelay gives the relay an id if it has none; names are unique in the store. DeleteRelay takes its right to be one.
+	// CreateRelay gives the relay an id if it has none; names are unique in the store, and a node is one relay at most (ErrConflict). DeleteRelay takes its right to be one.
 	CreateRelay(ctx context.Context, actor string, r Relay) (Relay, error)
 	Relays(ctx context.Context) ([]Relay, error) // in order of creation
 	Relay(ctx context.Context, id ident.Relay) (Relay, error)

@@ -66,6 +66,9 @@ func (w *work) mayCreateRelay(r store.Relay) error {
 		if _, err := one(ctx, w.conn, scanNode, selectNode, int64(r.Tenant), int64(r.Node)); err != nil {
 			return missing(err, "node", r.Node)
 		}
+		if err := w.isNoRelay(r.Node); err != nil {
+			return err
+		}
 	}
 	for s, arg := range map[statement]any{selectRelayByName: r.Name, selectRelay: int64(r.ID)} {
 		switch _, err := one(ctx, w.conn, scanRelay, s, arg); {
@@ -76,6 +79,17 @@ func (w *work) mayCreateRelay(r store.Relay) error {
 		}
 	}
 	return nil
+}
+
+// isNoRelay refuses a node that is a relay already: it would never become the second.
+func (w *work) isNoRelay(n ident.Node) error {
+	all, err := list(context.Background(), w.conn, scanRelay, selectRelays)
+	for _, o := range all {
+		if o.Node == n {
+			return fmt.Errorf("node %s: %w: it is the relay %s already; delete that first", n, store.ErrConflict, o.Name)
+		}
+	}
+	return err
 }
 
 // Relays implements store.Store.

@@ -133,6 +133,8 @@ func nodesAreRelays(t *testing.T, b *bench) {
 	_, err := b.s.CreateRelay(ctx(), admin, store.Relay{Name: "x", Tenant: other.ID, Node: n.ID, Hash: [32]byte{1}})
 	b.refused(err, store.ErrNotFound)
 	r, secret := b.relay(store.Relay{Name: "hq", Tenant: acme.ID, Node: n.ID, Addresses: []string{"192.0.2.9:8443"}})
+	_, err = b.s.CreateRelay(ctx(), admin, store.Relay{Name: "second", Tenant: acme.ID, Node: n.ID, Hash: [32]byte{1}})
+	b.refused(err, store.ErrConflict) // which would never come
 	e, told := r.Entry()
 	if !told || e.Node != n.ID || len(e.Addresses) != 0 {
 		t.Errorf("the node does not hear of it, or others do: %+v", e)
@@ -146,4 +148,6 @@ func nodesAreRelays(t *testing.T, b *bench) {
 	if got := must[store.Relay](t)(b.s.Relay(ctx(), r.ID)); got.Node != n.ID || got.Identity != n.Identity {
 		t.Errorf("%+v", got)
 	}
+	b.ok(b.s.DeleteRelay(ctx(), admin, r.ID))
+	b.relay(store.Relay{Name: "again", Tenant: acme.ID, Node: n.ID})
 }
