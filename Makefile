@@ -7,7 +7,7 @@ BUILT    ?= $(shell git log -1 --format=%cI 2>/dev/null)
 PKG      := github.com/cvlan/cvlan
 STRIP    := $(if $(PERF),,-s -w)
 LDFLAGS  := $(STRIP) -X $(PKG)/internal/base/version.release=$(VERSION) -X $(PKG)/internal/base/version.commit=$(COMMIT) -X $(PKG)/internal/base/version.built=$(BUILT)
-GOBUILD  := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
+GOBUILD  := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 FUZZTIME ?= 20s
 
@@ -131,7 +131,7 @@ lint: ## gofmt, vet, staticcheck, module files, protocol
 	cd proto && $(GO) tool -modfile=../tools/go.mod buf breaking --against baseline.binpb
 
 cross: ## build for every platform, to see that it compiles
-	@set -e; for p in $(PLATFORMS); do echo "$$p"; CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build -o /dev/null ./...; done
+	@set -e; for p in $(PLATFORMS); do echo "$$p"; CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build -buildvcs=false -o /dev/null ./...; done
 
 generate: ## protocol code, CLI and API reference
 	$(GO) build -modfile=tools/go.mod -o $(BIN)/tools/ google.golang.org/protobuf/cmd/protoc-gen-go
