@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"io"
 	"strconv"
 	"strings"
@@ -53,6 +54,9 @@ func (o *policyTalk) chosen(w *work) (string, error) {
 		return name, nil
 	}
 	l, err := admin.Call(w, w.client, admin.ListNetworks, admin.ListNetworksIn{InTenant: w.InTenant, Page: admin.Page{Limit: 20}})
+	if p, ok := errors.AsType[*admin.Problem](err); ok && p.Code == admin.CodePermission {
+		p.Hint = "a key of policy alone cannot find the network by itself, say which: --network NAME, or CVLAN_NETWORK"
+	}
 	if err != nil {
 		return "", err
 	}
