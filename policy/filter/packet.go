@@ -84,6 +84,23 @@ func (p *Packet) ParseHead(b []byte, size int) Reason { return p.parse(b, size, 
 // ParseQuoted reads the packet that an ICMP error quotes: it may be cut off behind the first eight bytes of its transport header.
 func (p *Packet) ParseQuoted(b []byte) Reason { return p.parse(b, math.MaxInt, true) }
 
+// ParsePlain reads into an empty p the headers of a packet of TCP or UDP of which is known that they are whole, that they have neither options nor
+// extensions of IP, and that it is no fragment.
+func (p *Packet) ParsePlain(b []byte) {
+	if b[0]>>4 == 4 {
+		p.Src, p.Dst = netip.AddrFrom4([4]byte(b[12:])), netip.AddrFrom4([4]byte(b[16:]))
+		p.Proto, p.Payload, p.Length = b[9], 20, int(binary.BigEndian.Uint16(b[2:]))
+	} else {
+		p.Src, p.Dst = netip.AddrFrom16([16]byte(b[8:])), netip.AddrFrom16([16]byte(b[24:]))
+		p.Proto, p.Payload, p.Length = b[6], 40, 40+int(binary.BigEndian.Uint16(b[4:]))
+	}
+	t := b[p.Payload:]
+	p.SrcPort, p.DstPort = binary.BigEndian.Uint16(t), binary.BigEndian.Uint16(t[2:])
+	if p.Proto == TCP {
+		p.Flags = t[13]
+	}
+}
+
 func (p *Packet) parse(b []byte, size int, quoted bool) Reason {
 	*p = Packet{}
 	if len(b) == 0 {

@@ -116,16 +116,16 @@ func (s *Set) decide(pair uint32, p *Packet, ipsec bool) (r Reason, rule int) {
 		}
 		return r, Nobody
 	}
-	x, _, ok := list.find(service)
+	v := list.judge(service)
 	switch {
-	case !ok:
+	case v == noRule:
 		return NoRule, Nobody
-	case x.first&denied != 0:
+	case v&1 != 0:
 		r = Denied
 	case pair&1 != 0 && !ipsec:
 		r = NeedsIPsec
 	}
-	return r, int(x.rule)
+	return r, int(v >> 1)
 }
 
 // RuleIn is the number of the rule that JudgeIn tells; ok is false if that is Nobody.

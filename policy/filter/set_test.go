@@ -258,7 +258,7 @@ func TestLaterFragmentsNeedAllPortsWhateverRulesSayIt(t *testing.T) {
 		"all but the last port": {[]Span{{first, last - 1, 1, false}}, LaterFragment},
 		"nothing":               {nil, LaterFragment},
 	} {
-		for _, more := range []int{0, 20} { // with an index, too
+		for _, more := range []int{0, long} { // with ports, too
 			list := c.list
 			for i := range more {
 				list = append(list, Span{uint32(SCTP<<16 + 2*i), uint32(SCTP<<16 + 2*i), 9, false})

@@ -87,9 +87,10 @@ func TestMemoryGrowsWithFlowsUpToTheBound(t *testing.T) {
 	s.policy(allow{s.a, s.b, filter.TCP, 0, 65535, false})
 	slots := func() (n int) {
 		for i := range s.a.shards {
-			n += len(s.a.shards[i].cards)
-			if len(s.a.shards[i].body.Load().slots) != len(s.a.shards[i].cards) {
-				t.Fatal("slots and cards differ in number")
+			b := s.a.shards[i].body.Load()
+			n += len(b.slots)
+			if len(b.slots) != ways*len(b.buckets) {
+				t.Fatalf("%d slots for %d buckets", len(b.slots), len(b.buckets))
 			}
 		}
 		return n
@@ -107,34 +108,52 @@ func TestMemoryGrowsWithFlowsUpToTheBound(t *testing.T) {
 	for i := range uint16(20_000) {
 		s.arrives(s.a, s.tcp(s.a, 10000+i, 80, syn))
 	}
-	if n := slots(); n > 5008 {
-		t.Errorf("%d slots for at most 5000 flows", n)
+	if n := slots(); n != 8192 {
+		t.Errorf("%d slots for 5000 flows", n)
 	}
 	for i := range s.a.shards {
 		s.a.shards[i].check(t, s.a.Table)
 	}
 }
 
-// Flows that are idle for too long go faster than others come, also where there is room: who opens little uses little memory, whatever was before.
-func TestWhatIsForgottenLeavesNoCrowd(t *testing.T) {
+// Flows that are idle for too long give their places to those that come: who opens little uses little memory for however long it does.
+func TestWhatIsForgottenMakesRoom(t *testing.T) {
 	s := newStory(t)
 	s.policy(allow{s.a, s.b, filter.TCP, 0, 65535, false})
-	opens := func(n uint16, each time.Duration) int {
-		for i := range n {
-			s.arrives(s.a, s.tcp(s.a, 10000+i, 80, syn))
-			s.pass(each)
-		}
-		return s.a.Counters().Flows
+	for i := range 100_000 {
+		s.arrives(s.a, s.tcp(s.a, uint16(i), uint16(80+i>>16), syn))
+		s.pass(time.Second)
 	}
-	if n := opens(20_000, time.Millisecond); n != 20_000 {
-		t.Fatalf("%d flows of 20000", n)
+	c := s.a.Counters()
+	if c.Flows < 120 || c.Flows > 123 || c.Expired < 99_000 || c.Evicted != 0 {
+		t.Errorf("%+v, where one comes a second and lasts two minutes", c)
 	}
-	s.pass(3 * time.Minute)
-	if n := opens(24_000, time.Second); n > 180 { // by the table's seed some 130 to 160
-		t.Errorf("%d flows, where one comes a second and lasts two minutes", n)
-	}
+	slots := 0
 	for i := range s.a.shards {
+		slots += len(s.a.shards[i].body.Load().slots)
 		s.a.shards[i].check(t, s.a.Table)
+	}
+	if slots > 1024 {
+		t.Errorf("%d slots for %d flows", slots, c.Flows)
+	}
+}
+
+// A table is two thirds full before anything is forgotten that could have stayed.
+func TestTheRoomIsUsed(t *testing.T) {
+	s := newStory(t)
+	s.policy(allow{s.a, s.b, filter.TCP, 0, 65535, false})
+	n := 0
+	for ; s.a.Counters().Evicted == 0; n++ {
+		for range 100 {
+			b := s.tcp(s.a, uint16(n), uint16(n>>16), syn)
+			if !s.a.Out(s.now, b, len(b), false) {
+				t.Fatal("dropped")
+			}
+			n++
+		}
+	}
+	if n < DefaultFlows*6/10 {
+		t.Errorf("the first of %d flows is forgotten when %d have come", DefaultFlows, n)
 	}
 }
 
@@ -195,51 +214,36 @@ func TestDeniedPacketsMakeNoFlow(t *testing.T) {
 	s.a.wants(t, "flows", s.a.Counters().Flows, 0)
 }
 
-// Every list and chain is whole after much coming and going, and what sources hold is what is there.
+// What buckets say is what slots have, and each flow is found where it is.
 func (s *shard) check(t *testing.T, table *Table) {
 	t.Helper()
-	flows := uint32(0)
-	var held [256]uint32
-	for rank := range s.ranks {
-		n, older := uint32(0), uint32(0)
-		for name := s.ranks[rank].oldest; name != 0; name = s.cards[name-1].newer {
-			x, c := s.at(name), s.cards[name-1]
-			k := x.load()
-			hash := k.hash(&table.seed)
-			if c.older != older || int(c.rank) != rank || x.state().rank(k.proto()) != rank {
-				t.Fatalf("flow %d stands wrongly in list %d", name, rank)
-			}
-			if c.hash != uint32(hash) || c.source != k.source(&table.seed) || x.vacant() || c.until != x.seen()+x.state().lasts(k.proto()) {
-				t.Fatalf("flow %d is another than its card", name)
-			}
-			if s.find(&k, hash, x.seen()) != name {
-				t.Fatalf("flow %d is not found", name)
-			}
-			held[c.source]++
-			older = name
-			n++
-		}
-		if s.ranks[rank].newest != older || s.ranks[rank].n != n {
-			t.Fatalf("list %d has %d flows, says %d", rank, n, s.ranks[rank].n)
-		}
-		flows += n
-	}
-	spare, named := uint32(0), uint32(0)
-	for name := s.spare; name != 0; name = s.cards[name-1].newer {
-		spare++
-	}
 	b := s.body.Load()
-	for i := range b.index {
-		head := b.index[i].Load()
-		if head&names == 0 && head != 0 {
-			t.Fatalf("an empty chain has the marks %x", head)
+	var count [ranks]uint32
+	for i := range b.slots {
+		p := place(i)
+		x := b.at(p)
+		c, way := b.of(p)
+		if !b.tags[p/ways].used(way) {
+			if x.stamp.Load()&vacant == 0 {
+				t.Fatalf("slot %d has a flow of which its bucket does not know", i)
+			}
+			continue
 		}
-		for name := head & names; name != 0; name = b.at(name).next.Load() {
-			named++
+		k, st := x.load(), x.state()
+		hash := k.hash(&table.seed)
+		if x.stamp.Load()&vacant != 0 || c.source[way] != k.source(&table.seed) || int(c.rank[way]) != st.rank(k.proto()) {
+			t.Fatalf("flow %d is another than its bucket says", i)
 		}
+		if end := x.seen() + st.lasts(k.proto()) + 1; c.end(way) != end {
+			t.Fatalf("flow %d ends at %d, its bucket says %d", i, end, c.end(way))
+		}
+		if at, lives := s.look(&k, hash, x.seen()); at != p || !lives {
+			t.Fatalf("flow %d is found at %d", i, at)
+		}
+		count[c.rank[way]]++
 	}
-	if flows+spare != s.taken || named != flows || held != s.held {
-		t.Fatalf("%d flows, %d in chains, and %d spare of %d", flows, named, spare, s.taken)
+	if count != s.ranks {
+		t.Fatalf("%d flows by rank, says %d", count, s.ranks)
 	}
 }
 

@@ -82,10 +82,11 @@ func (t *Table) Counters() Counters {
 	if r.set != nil {
 		c.Generation = r.set.Generation()
 	}
+	latest := t.latest()
 	for i := range t.shards {
 		s := &t.shards[i]
 		s.mu.Lock()
-		c.Flows += int(s.ranks[0].n + s.ranks[1].n + s.ranks[2].n)
+		c.Flows += s.flows(latest)
 		c.Opened += s.opened
 		c.Evicted += s.evicted
 		c.Expired += s.expired
@@ -98,6 +99,17 @@ func (t *Table) Counters() Counters {
 		}
 	}
 	return c
+}
+
+// latest is when a packet came last that took a lock.
+func (t *Table) latest() (now tick) {
+	for i := range t.shards {
+		s := &t.shards[i]
+		s.mu.Lock()
+		now = max(now, s.latest)
+		s.mu.Unlock()
+	}
+	return now
 }
 
 func (t *tally) show(way int) map[string]uint64 {

@@ -3,14 +3,19 @@ package flow
 import "github.com/cvlan/cvlan/policy/filter"
 
 // judge decides about a packet with all that is known.
-func (q *question) judge(head []byte, size int) bool {
-	reason := q.p.ParseHead(head, size)
+func (q *question) judge(head []byte, size int, k *key) bool {
+	reason := filter.Allowed
+	if q.plain {
+		q.p.ParsePlain(head)
+	} else {
+		reason = q.p.ParseHead(head, size)
+	}
 	switch {
 	case reason != filter.Allowed:
 	case q.r.set == nil:
 		reason = filter.Closed
 	default:
-		reason = q.decide(head)
+		reason = q.decide(head, k)
 	}
 	if reason == filter.Allowed {
 		return true
@@ -32,13 +37,12 @@ type question struct {
 
 	// The packet's flow, if the packet is plain or was looked for.
 	plain bool
-	key   key
 	hash  uint64
 
 	rule int // that has decided last, about the packet or about one by which its flow would begin
 }
 
-func (q *question) decide(head []byte) filter.Reason {
+func (q *question) decide(head []byte, k *key) filter.Reason {
 	switch q.p.Fragment {
 	case filter.Later:
 		if reason, known := q.t.fragments.follow(q); known && !q.bare { // a bare one is as its pair must be
@@ -46,17 +50,17 @@ func (q *question) decide(head []byte) filter.Reason {
 		}
 		return q.ask(&q.p, q.out)
 	case filter.First:
-		reason := q.first(head)
+		reason := q.first(head, k)
 		if reason == filter.Allowed {
 			q.t.fragments.begin(q)
 		}
 		return reason
 	}
-	return q.first(head)
+	return q.first(head, k)
 }
 
 // first decides about a packet that has its transport header.
-func (q *question) first(head []byte) filter.Reason {
+func (q *question) first(head []byte, k *key) filter.Reason {
 	p := &q.p
 	switch {
 	case p.IsError():
@@ -69,7 +73,7 @@ func (q *question) first(head []byte) filter.Reason {
 	case p.Proto == filter.TCP && !sane(p.Flags):
 		return filter.Malformed
 	}
-	return q.flow()
+	return q.flow(k)
 }
 
 // sane is false for flags that TCP never sends.
@@ -91,36 +95,38 @@ func (q *question) ask(p *filter.Packet, out bool) (r filter.Reason) {
 }
 
 // flow decides about a packet that belongs to a flow, or begins one.
-func (q *question) flow() filter.Reason {
+func (q *question) flow(k *key) filter.Reason {
 	if !q.plain {
-		q.key = keyOfPacket(&q.p, q.out)
-		q.hash = q.key.hash(&q.t.seed)
+		*k = keyOfPacket(&q.p, q.out)
+		q.hash = k.hash(&q.t.seed)
 	}
 	s := q.t.shard(q.hash)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if name := s.find(&q.key, q.hash, q.now); name != 0 {
-		return q.known(s, name)
+	s.latest = q.now
+	p, lives := s.look(k, q.hash, q.now)
+	if lives {
+		return q.known(s, p, k)
 	}
-	return q.unknown(s)
+	return q.unknown(s, p, k)
 }
 
 // known decides about a packet of a flow.
-func (q *question) known(s *shard, name uint32) filter.Reason {
-	st := s.at(name).state()
+func (q *question) known(s *shard, at place, k *key) filter.Reason {
+	st := s.at(at).state()
 	if q.begins(st) {
 		if reason := q.ask(&q.p, q.out); reason != filter.Allowed {
 			return reason
 		}
 		q.count(s)
-		s.update(name, q.now, q.r.epoch, opened(q.out))
+		s.update(at, q.now, q.r.epoch, opened(q.out))
 		return filter.Allowed
 	}
-	reason := q.review(s, name, &q.key)
+	reason := q.review(s, at, k)
 	if reason == filter.NeedsIPsec {
 		return asSeen(reason, st.by(q.out))
 	}
-	st = s.at(name).state()
+	st = s.at(at).state()
 	if st&cut != 0 {
 		if !q.turns(st) {
 			return asSeen(reason, st.by(q.out))
@@ -133,7 +139,7 @@ func (q *question) known(s *shard, name uint32) filter.Reason {
 	} else {
 		st = st.heard(q.out)
 	}
-	s.update(name, q.now, q.r.epoch, st)
+	s.update(at, q.now, q.r.epoch, st)
 	return filter.Allowed
 }
 
@@ -158,8 +164,8 @@ func (q *question) begins(st state) bool {
 
 // review has a flow judged by the rules in force, if others have judged it, or it is cut, or its packet comes by another protocol than the rules
 // may want. That alone cuts no flow: it goes on by IPsec.
-func (q *question) review(s *shard, name uint32, k *key) filter.Reason {
-	x := s.at(name)
+func (q *question) review(s *shard, at place, k *key) filter.Reason {
+	x := s.at(at)
 	st := x.state()
 	if uint32(x.mood.Load()>>32) == q.r.epoch && st&cut == 0 && !q.bare {
 		return filter.Allowed
@@ -174,21 +180,21 @@ func (q *question) review(s *shard, name uint32, k *key) filter.Reason {
 	if reason != filter.Allowed {
 		after |= cut
 	}
-	s.update(name, q.now, q.r.epoch, after)
+	s.update(at, q.now, q.r.epoch, after)
 	return reason
 }
 
 // unknown decides about a packet that belongs to nothing.
-func (q *question) unknown(s *shard) filter.Reason {
+func (q *question) unknown(s *shard, at place, k *key) filter.Reason {
 	p, out := &q.p, q.opens()
 	if out != q.out {
-		turned := q.key.opening(out)
+		turned := k.opening(out)
 		p = &turned
 	}
+	at = s.expect(at, q.hash, q.now)
 	if reason := q.ask(p, out); reason != filter.Allowed || q.passing() {
 		return asSeen(reason, out == q.out)
 	}
-	q.count(s)
 	st := opened(out)
 	switch {
 	case p.Proto != filter.TCP:
@@ -197,7 +203,8 @@ func (q *question) unknown(s *shard) filter.Reason {
 	case out != q.out:
 		st = st.with(answered)
 	}
-	s.add(&q.key, q.hash, q.now, q.r.epoch, st, q.key.source(&q.t.seed))
+	s.add(at, k, q.hash, q.now, q.r.epoch, st, k.source(&q.t.seed))
+	q.count(s)
 	return filter.Allowed
 }
 
@@ -259,6 +266,6 @@ func (q *question) quotes(head []byte) bool {
 	s := q.t.shard(hash)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	name := s.find(&k, hash, q.now)
-	return name != 0 && q.review(s, name, &k) == filter.Allowed
+	at, lives := s.look(&k, hash, q.now)
+	return lives && q.review(s, at, &k) == filter.Allowed
 }

@@ -39,20 +39,20 @@ func fragmentOf(b []byte, from, to int, id uint16) []byte {
 		f := append(b[:20:20], payload[from:to]...)
 		binary.BigEndian.PutUint16(f[2:], uint16(len(f)))
 		binary.BigEndian.PutUint16(f[4:], id)
-		binary.BigEndian.PutUint16(f[6:], place(from, to < len(payload), 0x2000, 0))
+		binary.BigEndian.PutUint16(f[6:], fieldOf(from, to < len(payload), 0x2000, 0))
 		return f
 	}
 	payload := b[40:]
 	f := append(b[:40:40], b[6], 0, 0, 0, 0, 0, 0, 0)
 	f[6] = 44
-	binary.BigEndian.PutUint16(f[42:], place(from, to < len(payload), 1, 3))
+	binary.BigEndian.PutUint16(f[42:], fieldOf(from, to < len(payload), 1, 3))
 	binary.BigEndian.PutUint32(f[44:], uint32(id))
 	f = append(f, payload[from:to]...)
 	binary.BigEndian.PutUint16(f[4:], uint16(len(f)-40))
 	return f
 }
 
-func place(from int, more bool, bit uint16, shift uint) uint16 {
+func fieldOf(from int, more bool, bit uint16, shift uint) uint16 {
 	v := uint16(from/8) << shift
 	if more {
 		v |= bit

@@ -1,7 +1,7 @@
 package flow
 
 import (
-	"math"
+	"math/bits"
 	"sync"
 	"sync/atomic"
 )
@@ -9,369 +9,216 @@ import (
 // shards is how many parts a Table has, each with its lock.
 const shards = 16
 
-// slot is one flow, a cache line. Who holds the shard's lock writes it; anybody reads it, and looks at stamp before and after. A
-// version is odd while there is no flow, or while it is being written. Stores are what costs most of a new flow, so they are few.
-type slot struct {
-	key   [5]atomic.Uint64
-	mood  atomic.Uint64 // epoch<<32 | state
-	stamp atomic.Uint64 // version<<32 | tick of the last packet, or up to fresh ticks before it
-	next  atomic.Uint32 // in the chain
-	_     uint32
-}
-
-// shard is a hash table whose chains anybody follows while one changes them: who meets a change finds nothing, and asks again under the lock.
-// A slot is named by its index and 1; 0 is none.
+// shard is a hash table in which a flow has its place in one of two buckets, where less flows live when it comes. Anybody looks into it while one
+// changes it: who meets a change finds nothing, and asks again under the lock.
 type shard struct {
-	body  atomic.Pointer[body]
-	mu    sync.Mutex
-	most  int // slots
-	cards []card
-	ranks [ranks]list
-	spare uint32 // first of those that were given back, linked by newer
-	taken uint32 // slots that were ever used
-	shares
+	body   atomic.Pointer[body]
+	mu     sync.Mutex
+	seed   *[5]uint64
+	most   int           // buckets
+	latest tick          // at which somebody looked last
+	ranks  [ranks]uint32 // flows of each, those that have been idle for too long among them
 
 	opened, evicted, expired uint64
 	_                        [64]byte // neighbours' locks are on other cache lines
 }
 
-// body is the memory of a shard that is read without its lock. It is replaced by a larger one as flows come, up to most: who reads the old one
-// meanwhile sees what was true a moment ago.
+// body is the memory of a shard. It is replaced by one of twice the size as flows come, up to most: who looks into the old one meanwhile sees what was
+// true a moment ago.
 type body struct {
-	index []atomic.Uint32 // of each chain the first, and marks; a power of 2, twice as many as slots
-	slots []slot
+	buckets []bucket // a power of 2, from 2 on
+	tags    []tags   // of each bucket
+	slots   []slot   // of bucket i those from i*ways on
 }
 
-// A chain's marks say which eighths of all hashes were ever on it since it was empty: for seven in eight of those who are not, no slot is read.
-const (
-	nameBits = 24
-	names    = 1<<nameBits - 1
-)
+// place is the index of a slot.
+type place uint32
 
-func mark(hash uint32) uint32 { return 1 << (nameBits + hash>>29) }
+// nowhere is the place of a flow that is not there.
+const nowhere = ^place(0)
 
-// card is what only who holds the lock needs to know of a flow: to forget it, its slot need not be read.
-type card struct {
-	older, newer uint32 // in the list of its rank
-	hash         uint32 // the lower half
-	until        tick   // when it has been idle for too long
-	rank, source uint8
-}
-
-// ranks are the lists by state.rank, each from the flow that has been idle longest on.
-const ranks = 3
-
-type list struct{ oldest, newest, n uint32 }
-
-// firstSlots is how many slots a shard begins with.
-const firstSlots = 32
-
-func newBody(slots int) *body {
-	chains := 1
-	for chains < 2*slots {
-		chains *= 2
-	}
-	return &body{make([]atomic.Uint32, chains), make([]slot, slots)}
-}
-
-func (s *shard) init(most int) {
-	s.most = min(most, names)
-	s.cards = make([]card, min(s.most, firstSlots))
-	s.body.Store(newBody(len(s.cards)))
-}
-
-// at is a slot by its name.
-func (b *body) at(name uint32) *slot { return &b.slots[name-1] }
-
-func (b *body) chain(hash uint32) *atomic.Uint32 { return &b.index[hash&uint32(len(b.index)-1)] }
-
-// first is the first slot of the chain on which a hash may be.
-func (b *body) first(hash uint32) (name uint32) {
-	if head := b.chain(hash).Load(); head&mark(hash) != 0 {
-		return head & names
-	}
-	return 0
-}
-
-// link puts a slot before its chain.
-func (b *body) link(name, hash uint32) {
-	head := b.chain(hash)
-	old := head.Load()
-	if next := &b.at(name).next; next.Load() != old&names {
-		next.Store(old & names)
-	}
-	head.Store(old&^names | mark(hash) | name)
-}
-
-// unlink takes a slot out of its chain. Who stands on it goes on along the chain.
-func (b *body) unlink(name, hash uint32) {
-	head, next := b.chain(hash), b.at(name).next.Load()
-	switch old := head.Load(); {
-	case old&names != name:
-		at := &b.at(old & names).next
-		for at.Load() != name {
-			at = &b.at(at.Load()).next
+func newBody(buckets int) *body {
+	b := &body{make([]bucket, buckets), make([]tags, buckets), make([]slot, buckets*ways)}
+	for i := range b.buckets {
+		for way := range uint32(ways) {
+			b.buckets[i].set(way, 0)
+			b.slots[uint32(i)*ways+way].stamp.Store(vacant)
 		}
-		at.Store(next)
-	case next == 0:
-		head.Store(0)
-	default:
-		head.Store(old&^names | next)
 	}
+	return b
 }
 
-func (s *shard) at(name uint32) *slot { return s.body.Load().at(name) }
+func (s *shard) init(flows int, seed *[5]uint64) {
+	s.seed = seed
+	s.most = max(2, 1<<bits.Len(uint((flows-1)/ways)))
+	s.body.Store(newBody(2))
+}
 
-// longest is how many slots of a chain are looked at without the lock.
-const longest = 32
+// both are the two buckets in which a flow may be. They stay the same two, or become one of each one's halves, when a body has twice as many.
+func (b *body) both(hash uint64) (one, two uint32) {
+	one = uint32(hash)
+	two = one ^ (uint32(hash>>24) | 1)
+	last := uint32(len(b.buckets) - 1)
+	return one & last, two & last
+}
+
+func (b *body) at(p place) *slot { return &b.slots[p] }
+
+func (b *body) of(p place) (*bucket, uint32) { return &b.buckets[p/ways], uint32(p % ways) }
+
+func (s *shard) at(p place) *slot { return s.body.Load().at(p) }
 
 // glimpse returns a flow's mood and tick without a lock. It may miss one that is there.
 func (s *shard) glimpse(k *key, hash uint64) (mood uint64, seen tick, ok bool) {
 	b := s.body.Load()
-	name := b.first(uint32(hash))
-	for range longest {
-		if name == 0 {
-			break
-		}
-		x := b.at(name)
+	one, two := b.both(hash)
+	for m := b.like(one, two, hash); m != 0; m &= m - 1 {
+		x := b.at(which(m, one, two))
 		stamp := x.stamp.Load()
 		if x.is(k) {
 			mood = x.mood.Load()
 			return mood, tick(stamp), stamp&vacant == 0 && x.stamp.Load() == stamp
 		}
-		name = x.next.Load()
 	}
 	return 0, 0, false
 }
 
-const vacant = 1 << 32 // the bit of a stamp that makes its version odd
-
-func (x *slot) vacant() bool { return x.stamp.Load()&vacant != 0 }
-
-func (x *slot) seen() tick { return tick(x.stamp.Load()) }
-
-// see notes when a flow's last packet came.
-func (x *slot) see(now tick) {
-	if old := x.stamp.Load(); tick(old) != now {
-		x.stamp.Store(old&^math.MaxUint32 | uint64(now))
-	}
+// like returns a bit for each slot of two buckets that may be a flow's, by its tag.
+func (b *body) like(one, two uint32, hash uint64) uint64 {
+	tag := tagOf(hash)
+	return b.tags[one].like(tag) | b.tags[two].like(tag)>>1
 }
 
-// turn begins another version: one without a flow, or with one that is seen now.
-func (x *slot) turn(now tick) { x.stamp.Store((x.stamp.Load()>>32+1)<<32 | uint64(now)) }
-
-func (x *slot) is(k *key) bool {
-	return x.key[4].Load() == k[4] && x.key[3].Load() == k[3] && x.key[1].Load() == k[1] && x.key[2].Load() == k[2] && x.key[0].Load() == k[0]
-}
-
-// keep stores a key. A store that others see costs more than to look whether it changes anything: of IPv4 half does not.
-func (x *slot) keep(k *key) {
-	for i := range k {
-		if x.key[i].Load() != k[i] {
-			x.key[i].Store(k[i])
-		}
-	}
-}
-
-func (x *slot) load() (k key) {
-	for i := range k {
-		k[i] = x.key[i].Load()
-	}
-	return k
-}
-
-func (x *slot) state() state { return state(x.mood.Load()) }
-
-func (x *slot) set(epoch uint32, s state) {
-	if mood := uint64(epoch)<<32 | uint64(s); x.mood.Load() != mood {
-		x.mood.Store(mood)
-	}
+// which is the place of the first of such bits. A branch would be mispredicted half of the time, and keep the memory from being asked for the next flow.
+func which(m uint64, one, two uint32) place {
+	at := uint32(bits.TrailingZeros64(m))
+	return place((two^(one^two)&-(at&1))*ways + at/8)
 }
 
 // What follows needs the lock.
 
-// foresee asks the memory for what it will take to forget the next flow of a rank, so that it comes while others have their turn: lines that no cache
-// holds are most of what a new flow costs in a full table.
-func (s *shard) foresee(rank uint8) {
-	if name := s.ranks[rank].oldest; name != 0 {
-		b := s.body.Load()
-		b.at(name).stamp.Load()
-		b.chain(s.cards[name-1].hash).Load()
+// look returns the place of a flow, and whether it lives there: it may have been idle for too long.
+func (s *shard) look(k *key, hash uint64, now tick) (p place, lives bool) {
+	b := s.body.Load()
+	one, two := b.both(hash)
+	for m := b.like(one, two, hash); m != 0; m &= m - 1 {
+		if p = which(m, one, two); b.at(p).is(k) {
+			c, way := b.of(p)
+			return p, now < c.end(way)
+		}
 	}
+	return nowhere, false
 }
 
-// find returns a flow by name, unless it has been idle for too long: then it is forgotten.
-func (s *shard) find(k *key, hash uint64, now tick) uint32 {
+// add makes a flow, at a place where it was once, or nowhere yet.
+func (s *shard) add(p place, k *key, hash uint64, now tick, epoch uint32, st state, source uint8) {
+	if p == nowhere {
+		p = s.room(hash, now, source)
+	}
 	b := s.body.Load()
-	for name := b.first(uint32(hash)); name != 0; name = b.at(name).next.Load() {
-		if !b.at(name).is(k) {
-			continue
-		}
-		if s.stale(name, now) {
+	c, way := b.of(p)
+	b.at(p).fill(k, now, epoch, st)
+	if b.tags[p/ways].used(way) {
+		s.ranks[c.rank[way]%ranks]--
+		if now >= c.end(way) {
 			s.expired++
-			s.remove(name)
-			return 0
+		} else {
+			s.evicted++
 		}
-		return name
 	}
-	return 0
+	s.note(c, way, now, st, k.proto())
+	c.source[way] = source
+	b.tags[p/ways].set(way, tagOf(hash))
 }
 
-func (s *shard) stale(name uint32, now tick) bool { return int32(now-s.cards[name-1].until) > 0 }
-
-// add makes a flow, if need be in place of another.
-func (s *shard) add(k *key, hash uint64, now tick, epoch uint32, st state, source uint8) {
-	s.tidy(now)
-	name := s.vacate(source)
+// expect returns the place that a flow will take which comes: the one where it was, or nowhere if none is free. It asks the memory for that place,
+// so that it comes while the rules are asked.
+func (s *shard) expect(at place, hash uint64, now tick) place {
 	b := s.body.Load()
-	x := b.at(name)
-	x.keep(k)
-	x.set(epoch, st)
-	x.turn(now)
-	b.link(name, uint32(hash))
-	s.cards[name-1] = card{hash: uint32(hash), until: now + st.lasts(k.proto()), source: source}
-	s.held[source]++
-	s.push(name, st.rank(k.proto()))
-	s.restrain(source)
+	if at == nowhere {
+		one, two := b.both(hash)
+		free, others := b.buckets[one].free(now), b.buckets[two].free(now)
+		more := uint64(int64(bits.OnesCount64(free)-bits.OnesCount64(others)) >> 63) // all bits, if the other has; without a branch to mispredict
+		if free ^= (free ^ others) & more; free == 0 {
+			return nowhere
+		}
+		at = place((one^(one^two)&uint32(more))*ways + wayOfFree(free))
+	}
+	b.at(at).stamp.Load()
+	return at
+}
+
+// room makes a place free for a flow of a source, where none is.
+func (s *shard) room(hash uint64, now tick, source uint8) place {
+	for len(s.body.Load().buckets) < s.most {
+		s.grow(now)
+		if at := s.expect(nowhere, hash, now); at != nowhere {
+			return at
+		}
+	}
+	one, two := s.body.Load().both(hash)
+	return s.victim(one, two, source)
 }
 
 // update notes a packet of a flow.
-func (s *shard) update(name uint32, now tick, epoch uint32, st state) {
-	x, c := s.at(name), &s.cards[name-1]
-	proto := uint8(x.key[4].Load() >> 8)
-	s.pull(name)
+func (s *shard) update(p place, now tick, epoch uint32, st state) {
+	b := s.body.Load()
+	x := b.at(p)
 	x.set(epoch, st)
 	x.see(now)
-	c.until = now + st.lasts(proto)
-	s.push(name, st.rank(proto))
-	s.restrain(c.source)
+	c, way := b.of(p)
+	s.ranks[c.rank[way]%ranks]--
+	s.note(c, way, now, st, uint8(x.key[4].Load()>>8))
 }
 
-// tidy forgets what has been idle for too long, so much more than comes that the memory of a crowd that has gone is soon left alone: then the few
-// that are in use stay in the cache.
-func (s *shard) tidy(now tick) {
-	for rank := range s.ranks {
-		for range 2 {
-			name := s.ranks[rank].oldest
-			if name == 0 || !s.stale(name, now) {
-				break
+// note notes what a flow's packet means for how long it is remembered.
+func (s *shard) note(c *bucket, way uint32, now tick, st state, proto uint8) {
+	rank := st.rank(proto)
+	c.set(way, now+st.lasts(proto)+1)
+	c.rank[way] = uint8(rank)
+	s.ranks[rank%ranks]++
+}
+
+// grow doubles the memory. Each bucket becomes two, in which each flow keeps its way.
+func (s *shard) grow(now tick) {
+	old := s.body.Load()
+	fresh := newBody(2 * len(old.buckets))
+	for i := range old.buckets {
+		c := &old.buckets[i]
+		for way := range uint32(ways) {
+			if !old.tags[i].used(way) {
+				continue
 			}
-			s.expired++
-			s.remove(name)
+			if now >= c.end(way) {
+				s.expired++
+				s.ranks[c.rank[way]]--
+				continue
+			}
+			from := place(uint32(i)*ways + way)
+			k := old.at(from).load()
+			hash := k.hash(s.seed)
+			one, two := fresh.both(hash)
+			if one&uint32(len(old.buckets)-1) != uint32(i) {
+				one = two
+			}
+			x := fresh.at(place(one*ways + way))
+			x.keep(&k)
+			x.mood.Store(old.at(from).mood.Load())
+			x.stamp.Store(old.at(from).stamp.Load())
+			d := &fresh.buckets[one]
+			d.set(way, c.end(way))
+			d.rank[way], d.source[way] = c.rank[way], c.source[way]
+			fresh.tags[one].set(way, tagOf(hash))
 		}
 	}
-}
-
-// restrain keeps an eighth of the room for flows that are not settled, and of the rest as much for those that are not TCP.
-func (s *shard) restrain(source uint8) {
-	eighth := uint32(max(1, s.most/8))
-	for s.ranks[1].n+s.ranks[2].n > uint32(s.most)-eighth {
-		if s.ranks[1].n > eighth {
-			s.evict(1, source)
-		} else {
-			s.evict(2, source)
-		}
-	}
-}
-
-// vacate returns a free slot, with an odd version.
-func (s *shard) vacate(source uint8) uint32 {
-	if s.spare == 0 && int(s.taken) < s.most {
-		if int(s.taken) == len(s.cards) {
-			s.grow()
-		}
-		s.taken++
-		s.at(s.taken).stamp.Store(vacant)
-		return s.taken
-	}
-	if s.spare == 0 {
-		s.evict(0, source)
-	}
-	name := s.spare
-	s.spare = s.cards[name-1].newer
-	return name
-}
-
-// grow doubles the memory. Flows keep their names.
-func (s *shard) grow() {
-	old, fresh := s.body.Load(), newBody(min(2*len(s.cards), s.most))
-	cards := make([]card, len(fresh.slots))
-	copy(cards, s.cards)
-	for i := range old.slots[:s.taken] {
-		x, y := &old.slots[i], &fresh.slots[i]
-		if x.vacant() {
-			y.stamp.Store(vacant)
-			continue
-		}
-		k := x.load()
-		y.keep(&k)
-		y.mood.Store(x.mood.Load())
-		y.see(x.seen())
-		fresh.link(uint32(i+1), cards[i].hash)
-	}
-	s.cards = cards
 	s.body.Store(fresh)
 }
 
-// evict forgets the flow of the least rank from one on that has been idle longest, or one of the newcomer's source if that has more than
-// its share.
-func (s *shard) evict(rank int, source uint8) {
-	for ; rank < ranks; rank++ {
-		if name := s.ranks[rank].oldest; name != 0 {
-			if s.cards[name-1].source != source {
-				name = s.own(name, rank, source)
-			}
-			s.evicted++
-			s.remove(name)
-			return
-		}
+// flows is how many live.
+func (s *shard) flows(now tick) (n int) {
+	b := s.body.Load()
+	for i := range b.buckets {
+		n += ways - bits.OnesCount64(b.buckets[i].free(now))
 	}
-}
-
-// less reports whether one flow goes before another.
-func (s *shard) less(a, b uint32) bool {
-	x, y := &s.cards[a-1], &s.cards[b-1]
-	return x.rank < y.rank || x.rank == y.rank && int32(x.until-y.until) < 0
-}
-
-// remove takes a flow out of its chain and its list.
-func (s *shard) remove(name uint32) {
-	b, c := s.body.Load(), &s.cards[name-1]
-	b.unlink(name, c.hash)
-	b.at(name).turn(0)
-	s.pull(name)
-	s.held[c.source]--
-	c.newer = s.spare
-	s.spare = name
-	s.foresee(c.rank)
-}
-
-// push puts a flow at the young end of a list.
-func (s *shard) push(name uint32, rank int) {
-	l, c := &s.ranks[rank], &s.cards[name-1]
-	c.older, c.newer, c.rank = l.newest, 0, uint8(rank)
-	if l.newest != 0 {
-		s.cards[l.newest-1].newer = name
-	} else {
-		l.oldest = name
-	}
-	l.newest = name
-	l.n++
-}
-
-// pull takes a flow out of its list.
-func (s *shard) pull(name uint32) {
-	c := s.cards[name-1]
-	l := &s.ranks[c.rank]
-	if c.older != 0 {
-		s.cards[c.older-1].newer = c.newer
-	} else {
-		l.oldest = c.newer
-	}
-	if c.newer != 0 {
-		s.cards[c.newer-1].older = c.older
-	} else {
-		l.newest = c.older
-	}
-	l.n--
+	return n
 }

@@ -82,7 +82,10 @@ func (s state) fin(out bool) state {
 	return s.with(closing)
 }
 
-// rank says who goes first when there is no room: 0.
+// ranks is how many kinds of flows there are, by who goes first when there is no room: 0.
+const ranks = 3
+
+// rank is a flow's.
 func (s state) rank(proto uint8) int {
 	switch {
 	case s.phase() != settled || s&cut != 0:

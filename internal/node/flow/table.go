@@ -12,10 +12,10 @@ import (
 
 // Config bounds a Table. The zero Config is useful.
 type Config struct {
-	Flows int // at most, some 96 bytes each; 0: DefaultFlows
+	Flows int // for how many there is room, some 80 bytes each, rounded up to a power of two; 0: DefaultFlows
 }
 
-// DefaultFlows is how many flows a Table knows at most, unless Config says otherwise: 6 MB once they have come.
+// DefaultFlows is for how many flows a Table has room, unless Config says otherwise: 5 MB once they have come.
 const DefaultFlows = 1 << 16
 
 // Table decides about packets and remembers what it has allowed. Any number of goroutines may use it at once.
@@ -46,7 +46,7 @@ func New(c Config) *Table {
 		t.seed[i] = rand.Uint64()
 	}
 	for i := range t.shards {
-		t.shards[i].init(max(8, (c.Flows+shards-1)/shards))
+		t.shards[i].init((c.Flows+shards-1)/shards, &t.seed)
 	}
 	t.rules.Store(&rules{})
 	return t
@@ -94,8 +94,10 @@ func (t *Table) pass(now mono.Time, out bool, head []byte, size int, ipsec bool)
 			}
 		}
 	}
-	q := question{t: t, r: r, now: tickOf(now), out: out, ipsec: ipsec, bare: bare, plain: plain, key: k, hash: hash, rule: filter.Nobody}
-	return q.judge(head, size)
+	var q question // not as one value, which would be made twice
+	q.t, q.r, q.now, q.hash, q.rule = t, r, tickOf(now), hash, filter.Nobody
+	q.out, q.ipsec, q.bare, q.plain = out, ipsec, bare, plain
+	return q.judge(head, size, &k)
 }
 
 func (t *Table) shard(hash uint64) *shard { return &t.shards[hash>>(64-bits.Len(shards-1))] }

@@ -129,6 +129,8 @@ type busy struct {
 	head    [40]byte
 	settled []ends
 	begins  []ends
+	next    int    // of begins
+	port    uint16 // of the next that begins
 }
 
 func newBusy(set *filter.Set, passing []filter.Packet, flows int) *busy {
@@ -217,8 +219,12 @@ func (b *bare) come(i int) {
 }
 
 // open takes in what begins a flow: none that the table knows, until 2^28 others have come.
-func (b *busy) open(i int) {
-	if !b.send(b.begins[i%len(b.begins)], filter.SYN, uint16(i/len(b.begins))) {
+func (b *busy) open(int) {
+	if b.next++; b.next == len(b.begins) {
+		b.next = 0
+		b.port++
+	}
+	if !b.send(b.begins[b.next], filter.SYN, b.port) {
 		panic("what is allowed is dropped")
 	}
 }

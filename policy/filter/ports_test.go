@@ -1,0 +1,53 @@
+package filter
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+// Lists of any length that may begin before a protocol and end behind it: of each of its ports their bits say what a search says.
+func TestPortsSayWhatASearchSays(t *testing.T) {
+	for seed := range uint64(60) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		var list []Span
+		for at := uint32(r.IntN(TCP<<16 + 100)); len(list) < 300 && at < (UDP+1)<<16+500; {
+			x := Span{First: at, Last: at + uint32(r.IntN(1<<(1+r.IntN(14)))), Rule: uint32(r.IntN(50)), Deny: r.IntN(3) == 0}
+			list = append(list, x)
+			if at = x.Last + 1; r.IntN(2) == 0 {
+				at += uint32(r.IntN(1 << (1 + r.IntN(12))))
+			}
+			if r.IntN(30) == 0 && at < UDP<<16-50 {
+				at = UDP<<16 - 50
+			}
+		}
+		var rules []uint32
+		for _, x := range list {
+			rules = append(rules, x.Rule)
+		}
+		slices.Sort(rules)
+		a := newRanges(list, slices.Compact(rules))
+		a.tcp, a.udp = newPorts(a.spans, TCP), newPorts(a.spans, UDP)
+		plain := ranges{spans: a.spans}
+		for _, proto := range []uint32{TCP, UDP} {
+			for port := range uint32(1 << 16) {
+				if got, want := a.judge(proto<<16|port), plain.judge(proto<<16|port); got != want {
+					t.Fatalf("seed %d: port %d of %d: %x, want %x", seed, port, proto, got, want)
+				}
+			}
+		}
+	}
+}
+
+// Only long lists take the memory that ports need.
+func TestShortListsHaveNoPorts(t *testing.T) {
+	for _, n := range []int{0, 1, long - 1, long} {
+		var list []Span
+		for i := range uint32(n) {
+			list = append(list, Span{First: TCP<<16 + 2*i, Last: TCP<<16 + 2*i, Rule: 1})
+		}
+		if a := newRanges(list, []uint32{1}); (a.tcp != nil) != (n >= long) {
+			t.Errorf("%d spans: ports %v", n, a.tcp != nil)
+		}
+	}
+}
