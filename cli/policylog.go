@@ -26,7 +26,7 @@ func newPolicyLog(env *Env) *cobra.Command {
 		Use:   "log",
 		Short: "Show what this machine's filter has dropped",
 		Long: "log shows the packets that this machine has dropped because policy does not allow them, oldest first: when, in which direction, from " +
-			"whom to whom, and why. Rules are numbered from 0, those of acls first, then those of grants: rule 3 is acls[3]. The last 1,024 are remembered; of one source not more " +
+			"whom to whom, and why. Rules are numbered from 0, those of acls first, then those of grants: rule 3 is acls[3], in the version that is named (cvlan policy show --number). The last 1,024 are remembered; of one source not more " +
 			"than a few a second are told, and how many more there were. With --counts it shows how often each reason and each rule has decided. " +
 			"It needs the rights of an operator.",
 		Example: "  sudo cvlan policy log\n  sudo cvlan policy log --follow\n  sudo cvlan policy log --counts --network office",

@@ -72,7 +72,7 @@ func denial(x *flow.Denial, names map[netip.Addr]string) local.Denial {
 		d.Type = &x.Type
 	}
 	if x.ByRule {
-		d.Rule = &x.Rule
+		d.Rule, d.Policy = &x.Rule, x.Generation
 	}
 	return d
 }

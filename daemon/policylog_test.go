@@ -10,6 +10,7 @@ import (
 	"github.com/cvlan/cvlan/internal/core/netmap"
 	"github.com/cvlan/cvlan/internal/node/engine"
 	"github.com/cvlan/cvlan/internal/node/flow"
+	"github.com/cvlan/cvlan/policy/filter"
 	"github.com/cvlan/cvlan/proto/control"
 )
 
@@ -31,6 +32,9 @@ func TestDenialsNameWhoTheMapKnows(t *testing.T) {
 		t.Errorf("%+v", n)
 	}
 	named := denial(&flow.Denial{Src: netip.MustParseAddr("10.77.0.2"), Dst: netip.MustParseAddr("10.77.0.9"), Proto: 6, DstPort: 22}, namesOf(s))
+	if d := denial(&flow.Denial{Reason: filter.Denied, ByRule: true, Rule: 3, Generation: 12}, nil); d.Why() != "rule 3 of version 12 denies it" || d.Rule == nil || *d.Rule != 3 || d.Policy != 12 {
+		t.Errorf("%+v", d)
+	}
 	if named.Src.Name != "laptop" || named.Dst.Name != "" || named.Dst.Port != 22 || named.Protocol != "tcp" || named.Type != nil {
 		t.Errorf("%+v", named)
 	}

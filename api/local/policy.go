@@ -51,6 +51,7 @@ type Denial struct {
 	Type      *uint8       `json:"icmp_type,omitempty"`
 	Reason    string       `json:"reason"`           // no_rule, denied, unknown_source, …
 	Rule      *uint32      `json:"rule,omitempty"`   // that denies it
+	Policy    uint64       `json:"policy,omitempty"` // the version of the document in which Rule counts
 	Missed    uint32       `json:"missed,omitempty"` // denials of the same source before it that were too many to tell
 }
 
@@ -68,7 +69,10 @@ func (d *Denial) Why() string {
 		return "no rule allows it"
 	case "denied":
 		if d.Rule != nil {
-			return fmt.Sprintf("rule %d denies it", *d.Rule)
+			if d.Policy == 0 {
+				return fmt.Sprintf("rule %d denies it", *d.Rule)
+			}
+			return fmt.Sprintf("rule %d of version %d denies it", *d.Rule, d.Policy)
 		}
 	case "unknown_source":
 		return "from nobody that this machine may see"

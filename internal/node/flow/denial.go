@@ -21,6 +21,7 @@ type Denial struct {
 	Reason           filter.Reason
 	Rule             uint32 // that denies it, if ByRule: else no rule allows it
 	ByRule           bool
+	Generation       uint64 // of the Set that has judged it, in whose document Rule counts
 	Missed           uint32 // denials since the last one that is told, of sources that share this one's allowance
 }
 
@@ -105,7 +106,7 @@ func (t *Table) deny(q *question, reason filter.Reason) {
 	d := Denial{At: time.Now(), In: !q.out, Src: q.p.Src, Dst: q.p.Dst, SrcPort: q.p.SrcPort, DstPort: q.p.DstPort, Proto: q.p.Proto,
 		Reason: reason, ByRule: byRule, Missed: missed}
 	if byRule {
-		d.Rule = q.r.set.Rules()[q.rule]
+		d.Rule, d.Generation = q.r.set.Rules()[q.rule], q.r.set.Generation()
 	}
 	if isICMP(d.Proto) {
 		d.Type, d.SrcPort, d.DstPort = q.p.Flags, 0, 0

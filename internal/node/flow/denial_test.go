@@ -78,6 +78,20 @@ func TestTheRuleThatCutsAFlowIsTold(t *testing.T) {
 	s.arrives(s.a, s.send(s.a, filter.UDP, udp(5, 53, 1)))
 }
 
+// A rule's number means something in one document only: what was denied by an older one is told with that.
+func TestADenialNamesTheDocumentOfItsRule(t *testing.T) {
+	s := newStory(t)
+	s.policy(allow{s.a, s.b, filter.TCP, 22, 22, true})
+	s.dropped(s.a, s.tcp(s.a, 40000, 22, syn), "out: denied")
+	s.policy(rule(s.a, s.b, filter.TCP, 443), allow{s.a, s.b, filter.TCP, 22, 22, true})
+	s.dropped(s.a, s.tcp(s.a, 40001, 22, syn), "out: denied")
+	s.dropped(s.a, s.tcp(s.a, 40001, 23, syn), "out: no_rule")
+	all, _ := s.a.Denials(0)
+	if len(all) != 3 || all[0].Generation == 0 || all[1].Generation != all[0].Generation+1 || all[1].Rule != 1 || all[2].Generation != 0 {
+		t.Errorf("%+v", all)
+	}
+}
+
 func TestOldDenialsAreForgotten(t *testing.T) {
 	s := newStory(t)
 	s.policy()
