@@ -189,6 +189,9 @@ func TestSituationsAreCounted(t *testing.T) {
 		}
 		names[c.name] = true
 	}
+	if len(names) < 69 {
+		t.Errorf("%d situations are told; 69 are those that are known to have gone wrong with others", len(names))
+	}
 	t.Logf("FIGURE ike_situations %d", len(names))
 }
 
