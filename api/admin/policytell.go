@@ -60,7 +60,7 @@ type PolicyStep struct {
 	PolicyRule
 	Matches bool     `json:"matches"`
 	Decides bool     `json:"decides"`
-	Missing []string `json:"missing,omitempty" nullable:"false" doc:"What of it does not match: source, destination, port, posture, window"`
+	Missing []string `json:"missing,omitempty" nullable:"false" doc:"What of it does not match: source, destination, protocol, port, posture, window"`
 }
 
 // PolicyParty is one end of a question.

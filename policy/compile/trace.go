@@ -42,6 +42,7 @@ type Match struct {
 	Rule                       int // number in the document
 	Src, Dst, Posture, Service bool
 	Active                     bool // its window is open, or it has none
+	Foreign                    bool // it is about other protocols altogether
 }
 
 // All reports whether the rule matches.
@@ -63,6 +64,7 @@ func (n *Network) Trace(src, dst Side, service uint32, t time.Time) []Match {
 			Posture: len(e.postures) == 0 || e.postures.meets(from),
 			Service: slices.ContainsFunc(e.Services, func(s acl.Service) bool { return s.First <= service && service <= s.Last }),
 			Active:  e.Window == 0 || n.rules.windows[e.Window-1].Active(t),
+			Foreign: !slices.ContainsFunc(e.Services, func(s acl.Service) bool { return s.First>>16 <= service>>16 && service>>16 <= s.Last>>16 }),
 		}
 		if m.rank() >= out[e.Rule].rank() {
 			out[e.Rule] = m

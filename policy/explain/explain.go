@@ -49,7 +49,7 @@ type Step struct {
 	Rule
 	Matches bool
 	Decides bool
-	Missing []string // what does not match: "source", "destination", "port", "posture", "window"
+	Missing []string // what does not match: "source", "destination", "protocol", "port", "posture", "window"
 }
 
 // turns reports whether the rule may match at another time, or match no more.
@@ -238,7 +238,7 @@ func steps(n *compile.Network, q Question, decides int) (out []Step, others int)
 		for _, part := range []struct {
 			ok   bool
 			name string
-		}{{m.Src, "source"}, {m.Dst, "destination"}, {m.Service, "port"}, {m.Posture, "posture"}, {m.Active, "window"}} {
+		}{{m.Src, "source"}, {m.Dst, "destination"}, {m.Service || !m.Foreign, "protocol"}, {m.Service || m.Foreign, "port"}, {m.Posture, "posture"}, {m.Active, "window"}} {
 			if !part.ok {
 				s.Missing = append(s.Missing, part.name)
 			}

@@ -99,6 +99,8 @@ func TestAnswersTellTheRuleAndTheLine(t *testing.T) {
 		{"ann1", "web1:23", weekday, "denied by acls[4] at line 11, at the sender"},
 		{"ann1", "web1:80", weekday, "denied: no rule allows it; dropped at the sender"},
 		{"ann1", "web1:80", weekday, "acls[0] (line 7) allows: another port"},
+		{"ann1", "web1:443/udp", weekday, "acls[0] (line 7) allows: another protocol\n"},
+		{"ann1", "web1/gre", weekday, "acls[0] (line 7) allows: another protocol\n"},
 		{"web1", "db1:5432", weekday, "allowed by acls[1] at line 8, through IPsec only"},
 		{"ann1", "ann2:22", weekday, "allowed by acls[2] at line 9"},
 		{"ann1", "bob1:22", weekday, "do not see each other"},
@@ -150,7 +152,7 @@ func TestQuestionsThatMeanNothingAreRefused(t *testing.T) {
 		t.Error(name, service, err)
 	}
 	n := network(t, office)
-	for _, s := range []string{"nobody", "group:none", ""} {
+	for _, s := range []string{"nobody", "group:none", "", "*", "*@a.org", "user:*@a.org"} {
 		if sides, err := Sides(n, names, s); err == nil {
 			t.Errorf("%q: %v", s, sides)
 		}

@@ -42,6 +42,8 @@ func Sides(n *compile.Network, names Names, word string) ([]compile.Side, error)
 		return []compile.Side{{Node: compile.Node{Tags: []string{word}}}}, nil
 	case strings.HasPrefix(word, "group:"):
 		return members(n, word)
+	case strings.Contains(word, "*"):
+		return nil, fmt.Errorf("%q is many; ask about one: a node, an address, a user, a group or a tag", word)
 	case strings.Contains(word, "@"), strings.HasPrefix(word, "user:"):
 		return user(n, strings.TrimPrefix(word, "user:")), nil
 	}
@@ -84,7 +86,7 @@ func members(n *compile.Network, group string) (out []compile.Side, err error) {
 		out = append(out, compile.Side{Node: compile.Node{User: m}})
 	}
 	if out == nil {
-		return nil, fmt.Errorf("%s has no members; ask about one of its users", group)
+		return nil, fmt.Errorf("%s is no group, or has no members; ask about a user", group)
 	}
 	return out, nil
 }
