@@ -73,7 +73,7 @@ var groupWord = regexp.MustCompile(`group:[a-z0-9._-]+`)
 // parse reads a document that was checked when it was written. A group that has been deleted from the directory since is one without
 // members, not an error.
 func parse(text []byte) (*acl.Document, error) {
-	doc, problems := acl.Parse(text, acl.Options{Zone: time.LoadLocation, Groups: groupWord.FindAllString(string(text), -1)})
+	doc, problems := acl.Parse(text, acl.Options{Zone: time.LoadLocation, Groups: groupWord.FindAllString(string(text), -1), Kept: true})
 	if doc == nil {
 		return nil, fmt.Errorf("policy: %v", problems[slices.IndexFunc(problems, func(p acl.Problem) bool { return !p.Warning })])
 	}

@@ -218,6 +218,17 @@ func TestTheHubKnowsWhoAppliesADocument(t *testing.T) {
 	})
 }
 
+// An earlier version has taken what this one refuses. A document that is in force is read all the same: without it nothing of its tenant would work.
+func TestADocumentOfAnEarlierVersionIsRead(t *testing.T) {
+	doc, err := parse([]byte(`{"acls": [{"action": "deny", "src": ["*@a.org"], "dst": ["*:*"]}, {"src": ["user:*"], "dst": ["*:*"]}, {"src": ["*"], "dst": ["*:22"]}]}`))
+	if err != nil || len(doc.Rules) != 3 {
+		t.Fatal(doc, err)
+	}
+	if _, err := parse([]byte(`{"ssh": [], "acls": 5}`)); err == nil || !strings.Contains(err.Error(), "not a list") {
+		t.Errorf("the error is not told: %v", err)
+	}
+}
+
 func TestAskAnswersAboutTheNetworkAsItIs(t *testing.T) {
 	play(t, func(s *scene) {
 		a, b := s.here("a"), s.here("b")

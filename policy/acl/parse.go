@@ -15,6 +15,9 @@ type Options struct {
 	Zone func(name string) (*time.Location, error)
 	// Groups are names ("group:x") that exist without standing in the document.
 	Groups []string
+	// Kept says that the document is in force already. What earlier versions took for somebody, and this one refuses because it is nobody,
+	// stays nobody, with a warning: an upgrade stops no network.
+	Kept bool
 }
 
 var errZone = errors.New("no time zones are known")

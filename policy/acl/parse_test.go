@@ -210,9 +210,13 @@ func TestAStarIsNoLetterOfAName(t *testing.T) {
 			if strings.Contains(rule, `"dst": [%q]`) {
 				shown += ":22"
 			}
-			d, problems := Parse(fmt.Appendf(nil, `{%q: [`+rule+`]}`, section, shown), options())
+			document := fmt.Appendf(nil, `{%q: [`+rule+`]}`, section, shown)
+			d, problems := Parse(document, options())
 			if d != nil || len(problems) != 1 || problems[0].Text != text || problems[0].What != "not a user" || !strings.Contains(problems[0].Hint, hint) {
 				t.Errorf("%s in %s: %v", text, rule, problems)
+			}
+			if d, problems := Parse(document, Options{Kept: true}); d == nil || len(problems) != 1 || d.Rules[0].Src[0].Kind != Nobody && d.Rules[0].Dst[0].Kind != Nobody {
+				t.Errorf("%s in %s, in force: %v", text, rule, problems)
 			}
 		}
 		if d, problems := Parse(fmt.Appendf(nil, `{"groups": {"group:g": [%q]}}`, text), options()); text != "user:" && (d != nil || problems[0].What != "no user has this name") {

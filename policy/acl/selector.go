@@ -79,13 +79,22 @@ func (p *parser) user(t text) (Kind, string) {
 	case !strings.Contains(name, "*") && name != "":
 		return User, name
 	case !everybody || domain == "" || strings.ContainsAny(domain, "*@"):
-		p.failText(t, "not a user", "write alice@example.com, or user:*@example.com for everybody with that domain")
+		p.nobody(t, "not a user", "write alice@example.com, or user:*@example.com for everybody with that domain")
 	case !prefixed:
-		p.failText(t, "not a user", "everybody with that domain is user:"+name)
+		p.nobody(t, "not a user", "everybody with that domain is user:"+name)
 	default:
 		return Domain, domain
 	}
 	return Nobody, ""
+}
+
+// nobody refuses t, unless its document is in force already.
+func (p *parser) nobody(t text, what, hint string) {
+	if p.opt.Kept {
+		p.warnText(t, what, hint)
+		return
+	}
+	p.failText(t, what, hint)
 }
 
 func (p *parser) autogroup(s *Selector, t text, in place) {
