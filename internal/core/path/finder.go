@@ -3,6 +3,7 @@ package path
 import (
 	"io"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/cvlan/cvlan/internal/base/mono"
@@ -121,6 +122,21 @@ func (f *Finder) Relay(now mono.Time, slot uint8, up bool, out *Decisions) {
 		f.see(now, s)
 		f.choose(now, s, out)
 		f.wake(now, s, now)
+	}
+}
+
+// Vacant tells that a slot has no link any more. What is known of ways through it says nothing of the relay that gets the slot next.
+func (f *Finder) Vacant(now mono.Time, slot uint8, out *Decisions) {
+	if slot == 0 || slot > MaxSlots {
+		return
+	}
+	f.links[slot] = false
+	for _, s := range f.queue.all() {
+		if i := slices.IndexFunc(s.tracks, func(t *track) bool { return t.way.Relay == slot }); i >= 0 {
+			s.tracks = slices.Delete(s.tracks, i, i+1)
+			f.choose(now, s, out)
+			f.wake(now, s, now)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package path
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -191,6 +192,29 @@ func TestTwoWhoseRelaysForwardToEachOtherAreDirectAtOnce(t *testing.T) {
 	t.Logf("p50 %v, p95 %v", percentile(took, 0.5), percentile(took, 0.95))
 	if p95 := percentile(took, 0.95); p95 > 300*time.Millisecond {
 		t.Errorf("p95 %v", p95)
+	}
+}
+
+// A slot is given up and goes to another relay, where the peer is not. What was known of the relay before is no reason to go there when the peer's own dies.
+func TestAnotherRelayInASlotIsNotTakenForTheOneBefore(t *testing.T) {
+	s := newSim(t, 3, "sym", "sym")
+	s.bothTalk(0)
+	s.run(5*time.Second, nil)
+	n := s.nodes[0]
+	s.relays[1] = false
+	n.f.SetPeer(s.now, 0, Known{Relays: [4]uint8{2}}, &n.out)
+	n.f.Relay(s.now, 1, false, &n.out)
+	n.f.Vacant(s.now, 1, &n.out)
+	n.flush()
+	if st, _ := n.f.Status(0); n.using.Relay != 2 || slices.ContainsFunc(st.Candidates, func(c Candidate) bool { return c.Way.Relay == 1 }) {
+		t.Errorf("it uses %v: %+v", n.using, st)
+	}
+	s.run(5*time.Second, nil)
+	n.f.Relay(s.now, 1, true, &n.out)
+	n.flush()
+	s.relays[2] = false
+	if s.run(10*time.Second, func() bool { return n.using.Relay == 1 }) {
+		t.Errorf("it goes where the peer never was: %v", n.history)
 	}
 }
 

@@ -268,6 +268,7 @@ func (n *link) leave(now mono.Time, out *Out) {
 	if n.told.up {
 		out.tell(Event{Kind: Down, Slot: n.slot, Relay: n.k.id})
 	}
+	out.tell(Event{Kind: Vacant, Slot: n.slot, Relay: n.k.id})
 	n.l.settleAll(now, out)
 }
 

@@ -71,6 +71,8 @@ const (
 	Up
 	// Down: they do not.
 	Down
+	// Vacant: the link has ended. Another relay may get its slot.
+	Vacant
 	// Home is where peers find the node from now on.
 	Home
 	// LaneUp: the lanes to Node have changed; Lane is the best now. See also Links.Lanes.

@@ -370,6 +370,16 @@ func TestSlotsAreGivenToWhoNeedsThem(t *testing.T) {
 		r.want("node %d has no lane", r.lane(ident.Node(100+i)).Channel != 0, 100+i)
 	}
 	r.want("links: %d", len(r.l.Status()) == MaxSlots && r.l.home.id == 1, len(r.l.Status()))
+	var in [MaxSlots + 1]ident.Relay // whose each slot is, as far as the owner was told
+	for _, e := range r.events {
+		switch e.Kind {
+		case Dial:
+			r.want("relay %d gets the slot of %d", in[e.Slot] == 0 || in[e.Slot] == e.Relay, e.Relay, in[e.Slot])
+			in[e.Slot] = e.Relay
+		case Vacant:
+			in[e.Slot] = 0
+		}
+	}
 }
 
 func TestARelayThatRefusesIsAskedLessAndLess(t *testing.T) {

@@ -90,6 +90,8 @@ func (g *Guide) linked(now mono.Time, e relayed.Event) {
 		g.finder.Relay(now, e.Slot, false, &g.decisions)
 		delete(g.own.seen, e.Slot)
 		g.tell(now)
+	case relayed.Vacant:
+		g.finder.Vacant(now, e.Slot, &g.decisions)
 	case relayed.Home:
 		g.home = e.Relay
 		g.tell(now)
