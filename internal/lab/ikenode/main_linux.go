@@ -209,8 +209,9 @@ func (o options) Who(remote, _ msg.Identity) (key.WGPublic, bool) {
 }
 
 // Evidence implements ike.Directory.
-func (o options) Evidence(_ *tunnel.Peer, remote msg.Identity, certs []msg.Cert) (crypt.Evidence, error) {
-	return o.proof.evidence(remote, certs)
+func (o options) Evidence(_ *tunnel.Peer, remote msg.Identity, certs []msg.Cert) (e crypt.Evidence, left time.Duration, err error) {
+	e, err = o.proof.evidence(remote, certs)
+	return e, 0, err
 }
 
 // lender lends the only address that there is.

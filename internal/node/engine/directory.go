@@ -47,10 +47,7 @@ type met struct {
 	netmap.Choice // of what is spoken with it
 }
 
-var (
-	_ ike.Directory = (*directory)(nil)
-	_ ike.Mortal    = (*directory)(nil)
-)
+var _ ike.Directory = (*directory)(nil)
 
 func newDirectory(m *session.Membership, credentials func() session.Credentials) *directory {
 	root, _ := x509.ParseCertificate(m.Root) // without it every Evidence is refused
@@ -141,7 +138,10 @@ func (d *directory) own() (trust.Name, *tls.Certificate, error) {
 	if c == nil || len(c.Certificate) == 0 {
 		return trust.Name{}, nil, errors.New("this node has no certificate yet")
 	}
-	leaf, err := x509.ParseCertificate(c.Certificate[0])
+	leaf, err := c.Leaf, error(nil)
+	if leaf == nil {
+		leaf, err = x509.ParseCertificate(c.Certificate[0])
+	}
 	if err != nil {
 		return trust.Name{}, nil, fmt.Errorf("read our own certificate: %w", err)
 	}
@@ -166,47 +166,11 @@ func (d *directory) Who(remote, wanted msg.Identity) (key.WGPublic, bool) {
 }
 
 // Evidence implements ike.Directory.
-func (d *directory) Evidence(p *tunnel.Peer, remote msg.Identity, certs []msg.Cert) (crypt.Evidence, error) {
-	a, ok := d.of(p)
-	if !ok {
-		return crypt.Evidence{}, errNoNode
-	}
-	claimed, err := nameOf(remote)
+func (d *directory) Evidence(p *tunnel.Peer, remote msg.Identity, certs []msg.Cert) (e crypt.Evidence, left time.Duration, err error) {
+	now := d.credentials().Now()
+	chain, err := d.judge(p, remote, certs, now)
 	if err != nil {
-		return crypt.Evidence{}, err
-	}
-	if d.root == nil {
-		return crypt.Evidence{}, errors.New("this membership has no root certificate; join again")
-	}
-	chain, err := parseChain(certs)
-	if err != nil {
-		return crypt.Evidence{}, err
-	}
-	proved, err := trust.VerifyNode(chain, d.root, d.credentials().Now())
-	if err != nil {
-		return crypt.Evidence{}, err
-	}
-	held, err := key.PublicOf(chain[0].PublicKey)
-	switch {
-	case err != nil:
-		return crypt.Evidence{}, err
-	case proved != claimed:
-		return crypt.Evidence{}, fmt.Errorf("it says that it is %s, its certificate is for %s", claimed, proved)
-	case proved.Tenant != d.tenant || proved.Node != a.Record.Node:
-		return crypt.Evidence{}, fmt.Errorf("the certificate is for %s, the peer is node %s", proved, a.Record.Node)
-	case held != a.Record.Identity:
-		return crypt.Evidence{}, fmt.Errorf("the certificate of node %s is for another key than its record", a.Record.Node)
-	case !d.prove(a.Record.Node, control.AuthorityOf(chain[1].Raw)):
-		return crypt.Evidence{}, fmt.Errorf("the certificate of node %s is of an authority that has ended; it gets another one when it reaches its controller", a.Record.Node)
-	}
-	return crypt.Evidence{Public: chain[0].PublicKey}, nil
-}
-
-// Left implements ike.Mortal.
-func (d *directory) Left(certs []msg.Cert) time.Duration {
-	chain, err := parseChain(certs)
-	if err != nil || len(chain) == 0 {
-		return 0
+		return crypt.Evidence{}, 0, err
 	}
 	ends := chain[0].NotAfter
 	for _, c := range chain[1:] {
@@ -214,7 +178,44 @@ func (d *directory) Left(certs []msg.Cert) time.Duration {
 			ends = c.NotAfter
 		}
 	}
-	return max(0, ends.Sub(d.credentials().Now().At))
+	return crypt.Evidence{Public: chain[0].PublicKey}, max(1, ends.Sub(now.At)), nil // 0 would be for ever
+}
+
+// judge returns the chain of a peer, if that proves it to be who it says it is.
+func (d *directory) judge(p *tunnel.Peer, remote msg.Identity, certs []msg.Cert, now trust.Instant) ([]*x509.Certificate, error) {
+	a, ok := d.of(p)
+	if !ok {
+		return nil, errNoNode
+	}
+	claimed, err := nameOf(remote)
+	if err != nil {
+		return nil, err
+	}
+	if d.root == nil {
+		return nil, errors.New("this membership has no root certificate; join again")
+	}
+	chain, err := parseChain(certs)
+	if err != nil {
+		return nil, err
+	}
+	proved, err := trust.VerifyNode(chain, d.root, now)
+	if err != nil {
+		return nil, err
+	}
+	held, err := key.PublicOf(chain[0].PublicKey)
+	switch {
+	case err != nil:
+		return nil, err
+	case proved != claimed:
+		return nil, fmt.Errorf("it says that it is %s, its certificate is for %s", claimed, proved)
+	case proved.Tenant != d.tenant || proved.Node != a.Record.Node:
+		return nil, fmt.Errorf("the certificate is for %s, the peer is node %s", proved, a.Record.Node)
+	case held != a.Record.Identity:
+		return nil, fmt.Errorf("the certificate of node %s is for another key than its record", a.Record.Node)
+	case !d.prove(a.Record.Node, control.AuthorityOf(chain[1].Raw)):
+		return nil, fmt.Errorf("the certificate of node %s is of an authority that has ended; it gets another one when it reaches its controller", a.Record.Node)
+	}
+	return chain, nil
 }
 
 func parseChain(certs []msg.Cert) (chain []*x509.Certificate, err error) {

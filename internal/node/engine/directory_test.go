@@ -61,8 +61,8 @@ func TestOnlyTheNodeOfTheMapIsBelieved(t *testing.T) {
 	root, elsewhere := trusttest.Root(), trusttest.Root()
 	tenant, other := root.Mint(trust.TenantName(trusttest.Domain, 7)), root.Mint(trust.TenantName(trusttest.Domain, 8))
 	name := trust.NodeName(trusttest.Domain, 7, 2)
-	self, right := tenant.Mint(trust.NodeName(trusttest.Domain, 7, 1)), tenant.Mint(name)
 	now := time.Now()
+	self, right := tenant.Mint(trust.NodeName(trusttest.Domain, 7, 1)), tenant.MintUntil(name, now.Add(time.Hour))
 	d := newDirectory(&session.Membership{Tenant: 7, Node: 1, Root: root.Cert.Raw}, func() session.Credentials {
 		return session.Credentials{Certificate: self.TLS(), Now: func() trust.Instant { return trust.Instant{At: now, Local: now} }}
 	})
@@ -83,11 +83,12 @@ func TestOnlyTheNodeOfTheMapIsBelieved(t *testing.T) {
 	if k, ok := d.Who(how.Remote, msg.Identity{}); !ok || k != p.Key() {
 		t.Error("who it is by name is not known")
 	}
-	if e, err := d.Evidence(p, how.Remote, certs(right)); err != nil || !right.Cert.PublicKey.(*ecdsa.PublicKey).Equal(e.Public) {
+	e, left, err := d.Evidence(p, how.Remote, certs(right))
+	if err != nil || !right.Cert.PublicKey.(*ecdsa.PublicKey).Equal(e.Public) {
 		t.Fatalf("the right one is refused: %v", err)
 	}
-	if left := d.Left(certs(tenant.MintUntil(name, now.Add(time.Hour)))); left > time.Hour || left < time.Hour-time.Second { // certificates count seconds
-		t.Errorf("a proof holds for %v", left)
+	if left > time.Hour || left < time.Hour-time.Second { // certificates count seconds
+		t.Errorf("the proof holds for %v", left)
 	}
 	for what, wrong := range map[string]*trusttest.Party{
 		"of another root":          elsewhere.Mint(trust.TenantName(trusttest.Domain, 7)).Mint(name),
@@ -100,11 +101,11 @@ func TestOnlyTheNodeOfTheMapIsBelieved(t *testing.T) {
 		"of an authority":          tenant,
 		"that is missing":          {},
 	} {
-		if _, err := d.Evidence(p, how.Remote, certs(wrong)); err == nil {
+		if _, _, err := d.Evidence(p, how.Remote, certs(wrong)); err == nil {
 			t.Errorf("a certificate %s is believed", what)
 		}
 	}
-	if _, err := d.Evidence(p, ike.URIIdentity(trust.NodeName(trusttest.Domain, 7, 3).String()), certs(right)); err == nil {
+	if _, _, err := d.Evidence(p, ike.URIIdentity(trust.NodeName(trusttest.Domain, 7, 3).String()), certs(right)); err == nil {
 		t.Error("a node is believed to be another")
 	}
 	if gone := d.believe(control.Authorities{Ended: []control.AuthorityID{control.AuthorityOf([]byte("another"))}}); len(gone) != 0 {
@@ -114,7 +115,7 @@ func TestOnlyTheNodeOfTheMapIsBelieved(t *testing.T) {
 	if gone := d.believe(ended); !slices.Equal(gone, []ident.Node{2}) || len(d.believe(ended)) != 0 {
 		t.Error("its authority has ended, and parted from are", gone)
 	}
-	if _, err := d.Evidence(p, how.Remote, certs(right)); err == nil {
+	if _, _, err := d.Evidence(p, how.Remote, certs(right)); err == nil {
 		t.Error("a certificate of an authority that has ended is believed")
 	}
 	d.believe(control.Authorities{})
@@ -128,7 +129,7 @@ func TestOnlyTheNodeOfTheMapIsBelieved(t *testing.T) {
 	if _, err := d.Meet(p); err == nil {
 		t.Error("who has left the map is met")
 	}
-	if _, err := d.Evidence(p, how.Remote, certs(right)); err == nil {
+	if _, _, err := d.Evidence(p, how.Remote, certs(right)); err == nil {
 		t.Error("who has left the map is believed")
 	}
 }

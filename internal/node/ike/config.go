@@ -35,14 +35,8 @@ type Directory interface {
 	Meet(p *tunnel.Peer) (ike.Peer, error)
 	// Who has an identity, which has not been proved yet; false: nobody. wanted is which of ours it would like to meet.
 	Who(remote, wanted msg.Identity) (key.WGPublic, bool)
-	// Evidence is as for ike.Directory.
-	Evidence(p *tunnel.Peer, remote msg.Identity, certs []msg.Cert) (crypt.Evidence, error)
-}
-
-// Mortal is a Directory whose Evidence holds for a time only, as certificates do.
-type Mortal interface {
-	// Left is for how long what certs prove still holds.
-	Left(certs []msg.Cert) time.Duration
+	// Evidence is as for ike.Directory, but for its end: left is for how long it holds, as certificates do; 0: for ever.
+	Evidence(p *tunnel.Peer, remote msg.Identity, certs []msg.Cert) (e crypt.Evidence, left time.Duration, err error)
 }
 
 // guide is a Keyer as core/ike's Directory and SPIs.
@@ -72,9 +66,9 @@ func (g guide) Evidence(who ike.Peer, remote msg.Identity, certs []msg.Cert) (cr
 	if p == nil {
 		return crypt.Evidence{}, errors.New("the peer was removed meanwhile")
 	}
-	e, err := g.peersOf.Evidence(p, remote, certs)
-	if m, ok := g.peersOf.(Mortal); ok && err == nil {
-		e.Until = g.host.Clock().Now().Add(m.Left(certs))
+	e, left, err := g.peersOf.Evidence(p, remote, certs)
+	if left > 0 {
+		e.Until = g.host.Clock().Now().Add(left)
 	}
 	return e, err
 }

@@ -101,11 +101,11 @@ func (d directory) Who(remote, _ msg.Identity) (key.WGPublic, bool) {
 	return key.WGPublic(remote.Data), true
 }
 
-func (d directory) Evidence(p *tunnel.Peer, remote msg.Identity, _ []msg.Cert) (crypt.Evidence, error) {
+func (d directory) Evidence(p *tunnel.Peer, remote msg.Identity, _ []msg.Cert) (crypt.Evidence, time.Duration, error) {
 	if string(remote.Data) != string(identity(p.Key()).Data) {
-		return crypt.Evidence{}, errors.New("somebody else")
+		return crypt.Evidence{}, 0, errors.New("somebody else")
 	}
-	return crypt.Evidence{Shared: []byte(d.secret)}, nil
+	return crypt.Evidence{Shared: []byte(d.secret)}, 0, nil
 }
 
 // shortLived has keys replaced every ten seconds.

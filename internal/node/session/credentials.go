@@ -2,6 +2,7 @@ package session
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 
 	"github.com/cvlan/cvlan/internal/base/trust"
 )
@@ -20,5 +21,9 @@ func (s *Session) Credentials() Credentials {
 
 // show takes a chain for the one that others are shown.
 func (s *Session) show(chain [][]byte) {
-	s.shown.Store(&tls.Certificate{Certificate: chain, PrivateKey: s.cfg.Identity.Signer()})
+	c := &tls.Certificate{Certificate: chain, PrivateKey: s.cfg.Identity.Signer()}
+	if len(chain) > 0 {
+		c.Leaf, _ = x509.ParseCertificate(chain[0]) // without it, who needs it reads it, and says what is wrong
+	}
+	s.shown.Store(c)
 }
