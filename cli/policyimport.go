@@ -12,11 +12,17 @@ import (
 	"github.com/cvlan/cvlan/policy/migrate"
 )
 
-// importer turns a text into a document.
-type importer func(text []byte) (document []byte, notes []migrate.Note, err error)
+// importer turns a text into a document. What stands in it stood at moves.Back in the text.
+type importer func(text []byte) (document []byte, notes []migrate.Note, moves migrate.Moves, err error)
 
 // asItIs keeps a document that is one of ours as well.
-func asItIs(text []byte) ([]byte, []migrate.Note, error) { return text, nil, nil }
+func asItIs(text []byte) ([]byte, []migrate.Note, migrate.Moves, error) { return text, nil, nil, nil }
+
+// netbird makes a new text, about whose places nothing is said: it is without errors.
+func netbird(text []byte) ([]byte, []migrate.Note, migrate.Moves, error) {
+	document, notes, err := migrate.Netbird(text)
+	return document, notes, nil, err
+}
 
 type policyImport struct {
 	*Env
@@ -44,7 +50,7 @@ func newPolicyImport(env *Env) *cobra.Command {
 		Example: "  cvlan policy import tailscale policy.hujson --output office.hujson\n  cvlan policy import netbird-json policies.json --json | jq -r '.notes[]'",
 		Args:    takes("FORMAT", "FILE"),
 		RunE: func(c *cobra.Command, args []string) error {
-			read, ok := map[string]importer{"tailscale": asItIs, "headscale": o.headscale, "netbird-json": migrate.Netbird}[args[0]]
+			read, ok := map[string]importer{"tailscale": asItIs, "headscale": o.headscale, "netbird-json": netbird}[args[0]]
 			if !ok {
 				return usage(c, "FORMAT "+quoted(args[0])+": use tailscale, headscale or netbird-json")
 			}
@@ -59,7 +65,7 @@ func newPolicyImport(env *Env) *cobra.Command {
 	return c
 }
 
-func (o *policyImport) headscale(text []byte) ([]byte, []migrate.Note, error) {
+func (o *policyImport) headscale(text []byte) ([]byte, []migrate.Note, migrate.Moves, error) {
 	return migrate.Headscale(text, o.domain)
 }
 
@@ -75,11 +81,14 @@ func (o *policyImport) run(file string, read importer) error {
 	if err != nil {
 		return err
 	}
-	document, notes, err := read(text)
+	document, notes, moves, err := read(text)
 	if err != nil {
 		return &iox.Error{Exit: iox.Invalid, What: "read " + file, Why: err.Error(), Hint: hint(err), Err: err}
 	}
 	parsed, problems := acl.Parse(document, acl.Options{Zone: time.LoadLocation})
+	for i := range problems {
+		problems[i].Pos = moves.Back(problems[i].Pos)
+	}
 	doc := importDoc{adminSchema, string(document), admin.TellProblems(problems), []string{}}
 	for _, n := range notes {
 		doc.Notes = append(doc.Notes, n.String())

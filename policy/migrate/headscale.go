@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/tailscale/hujson"
 
@@ -20,30 +21,33 @@ var ErrDomain = errors.New("users have no domain")
 // Headscale reads a Headscale policy, which is a policy document but for its users: they may have a name only, "alice@" or, in old ones,
 // "alice". They get the domain, and everything else stays as it is, comments included. It is
 // ErrDomain if there is none to give. Prefixes with bits behind their length, which Headscale takes, lose these and are noted.
-func Headscale(src []byte, domain string) ([]byte, []Note, error) {
+// What is said of a place in the document is about Moves.Back of it in src.
+func Headscale(src []byte, domain string) ([]byte, []Note, Moves, error) {
 	if len(src) > acl.MaxSize {
-		return nil, nil, fmt.Errorf("%d bytes, at most %d are allowed", len(src), acl.MaxSize)
+		return nil, nil, nil, fmt.Errorf("%d bytes, at most %d are allowed", len(src), acl.MaxSize)
 	}
 	if _, err := acl.Format(src); err != nil { // is too deep, or no JSON: the reader of documents says where
-		return src, nil, nil
+		return src, nil, nil, nil
 	}
 	root, err := hujson.Parse(src)
 	if err != nil {
-		return src, nil, nil
+		return src, nil, nil, nil
 	}
-	h := &headscale{domain: domain, hosts: map[string]bool{}}
+	h := &headscale{src: src, domain: domain, hosts: map[string]bool{}}
 	h.section(&root, "hosts", func(v *hujson.Value) { h.each(v, func(name string, _ *hujson.Value) { h.hosts[name] = true }) })
 	h.section(&root, "hosts", func(v *hujson.Value) { h.each(v, h.host) })
 	h.document(&root)
 	if len(h.users) > 0 && domain == "" {
-		return nil, nil, fmt.Errorf("%d %w, such as %s", len(h.users), ErrDomain, clean.Line(strconv.Quote(h.users[0]), 80))
+		return nil, nil, nil, fmt.Errorf("%d %w, such as %s", len(h.users), ErrDomain, clean.Line(strconv.Quote(h.users[0]), 80))
 	}
-	return root.Pack(), h.notes, nil
+	return root.Pack(), h.notes, newMoves(src, h.edits), nil
 }
 
 type headscale struct {
+	src    []byte
 	domain string
 	hosts  map[string]bool
+	edits  []edit
 	users  []string // that had no domain, each once
 	notes  []Note
 }
@@ -52,9 +56,16 @@ type headscale struct {
 func (h *headscale) host(name string, v *hujson.Value) {
 	if l, ok := v.Value.(hujson.Literal); ok && l.Kind() == '"' {
 		if cut, ok := h.cut("hosts."+name, l.String()); ok {
-			v.Value = hujson.String(cut)
+			h.replace(v, cut)
 		}
 	}
+}
+
+// replace writes another string in place of one.
+func (h *headscale) replace(v *hujson.Value, s string) {
+	to := hujson.String(s)
+	h.edits = append(h.edits, edit{v.StartOffset, utf8.RuneCount(h.src[v.StartOffset:v.EndOffset]), utf8.RuneCount(to)})
+	v.Value = to
 }
 
 // cut takes away what stands behind a prefix's length, and notes it. ok: there was something.
@@ -110,7 +121,7 @@ func (h *headscale) names(v *hujson.Value) {
 	for i := range o.Members {
 		if l, ok := o.Members[i].Name.Value.(hujson.Literal); ok {
 			if cut, ok := h.cut("autoApprovers.routes", l.String()); ok {
-				o.Members[i].Name.Value = hujson.String(cut)
+				h.replace(&o.Members[i].Name, cut)
 			}
 		}
 	}
@@ -153,9 +164,9 @@ func (h *headscale) list(v *hujson.Value, ports bool) {
 			name, port = name[:at], name[at:]
 		}
 		if bare, ok := h.bare(name); ok {
-			v.Value = hujson.String(bare + "@" + h.domain + port)
+			h.replace(v, bare+"@"+h.domain+port)
 		} else if cut, ok := h.cut("rules", name); ok {
-			v.Value = hujson.String(cut + port)
+			h.replace(v, cut+port)
 		}
 	}
 }

@@ -165,8 +165,14 @@ func portsOf(r *netbirdRule) (ports, problem string) {
 		return "", "has ports of a protocol without ports: left out"
 	}
 	for _, x := range list {
-		if strings.Trim(x, "0123456789-") != "" || x == "" {
-			return "", "has ports that are no numbers: left out"
+		from, to, ranged := strings.Cut(x, "-")
+		first, err := strconv.ParseUint(from, 10, 16)
+		last := first
+		if err == nil && ranged {
+			last, err = strconv.ParseUint(to, 10, 16)
+		}
+		if err != nil || last < first {
+			return "", "has ports that are no numbers or ranges of them: left out"
 		}
 	}
 	return strings.Join(list, ","), ""
