@@ -1,6 +1,7 @@
 package ike
 
 import (
+	"bytes"
 	"testing"
 	"time"
 
@@ -206,6 +207,26 @@ func groups(ids ...msg.TransformID) func(c *Config) {
 				}
 				list[i].Transforms = kept
 			}
+		}
+	}
+}
+
+// While we replace an IKE SA, no Child SA is made on it or replaced: the peer is told to ask again (§2.25.1).
+func TestNothingIsMadeOnAnIKESAThatIsReplaced(t *testing.T) {
+	ts := everything()
+	nonce := msg.Nonce(bytes.Repeat([]byte{7}, 32))
+	for _, replace := range []bool{false, true} {
+		w := met(t, 1, nil)
+		b := w.side[1]
+		b.rekey()
+		w.flight = nil // a has not heard of it yet
+		ask := []msg.Payload{esp(4096), nonce, msg.TSi(ts), msg.TSr(ts)}
+		if replace {
+			ask = append(ask, msg.Notify{Protocol: msg.ProtocolESP, SPI: spi4(w.side[0].child()), Kind: msg.RekeySA})
+		}
+		no, refused := msg.Refusal(w.ask(0, msg.CreateChildSA, ask...))
+		if !refused || no.Kind != msg.TemporaryFailure || len(b.live) != 1 {
+			t.Errorf("replace %v: %v %s\n%s", replace, refused, no.Kind, w.story())
 		}
 	}
 }
