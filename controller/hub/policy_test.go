@@ -48,7 +48,7 @@ func (s *scene) here(name string, change ...func(*store.JoinKey)) *machine {
 // may asks a machine's filter about a packet to another.
 func (s *scene) may(m, to *machine, service uint32) filter.Reason {
 	s.Helper()
-	return s.filter(m).Out(&filter.Packet{Src: m.node.Address4, Dst: to.node.Address4, Proto: uint8(service >> 16), DstPort: uint16(service)}, false)
+	return s.filter(m).Out(&filter.Packet{Src: filter.AddressOf(m.node.Address4), Dst: filter.AddressOf(to.node.Address4), Proto: uint8(service >> 16), DstPort: uint16(service)}, false)
 }
 
 // filter is what a machine would make of its map.

@@ -249,7 +249,7 @@ func TestRulesNameAddressesBehindRouters(t *testing.T) {
 func (s *scene) reaches(m *machine, src, dst netip.Addr, service uint32, in bool) filter.Reason {
 	s.Helper()
 	set := s.filter(m)
-	p := &filter.Packet{Src: src, Dst: dst, Proto: uint8(service >> 16), DstPort: uint16(service)}
+	p := &filter.Packet{Src: filter.AddressOf(src), Dst: filter.AddressOf(dst), Proto: uint8(service >> 16), DstPort: uint16(service)}
 	if in {
 		return set.In(p, false)
 	}

@@ -116,8 +116,8 @@ func compareSpecs(t *testing.T, want, got *filter.Spec, x *Node, nodes []Node, a
 	for _, src := range here {
 		for _, dst := range there {
 			for _, service := range []uint32{6<<16 | 22, 17<<16 | 443, 6<<16 | 5000} {
-				ask(filter.Packet{Src: src, Dst: dst, Proto: uint8(service >> 16), DstPort: uint16(service)})
-				ask(filter.Packet{Src: dst, Dst: src, Proto: uint8(service >> 16), DstPort: uint16(service)})
+				ask(filter.Packet{Src: filter.AddressOf(src), Dst: filter.AddressOf(dst), Proto: uint8(service >> 16), DstPort: uint16(service)})
+				ask(filter.Packet{Src: filter.AddressOf(dst), Dst: filter.AddressOf(src), Proto: uint8(service >> 16), DstPort: uint16(service)})
 			}
 		}
 	}

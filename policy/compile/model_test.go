@@ -84,7 +84,7 @@ func checkFilter(t *testing.T, seed uint64, w world, ref *reference, plan *Plan,
 				if mine.behind && mine.addr == other.addr || owned(nodes, other) || owned(nodes, mine) {
 					continue
 				}
-				p := filter.Packet{Src: other.addr, Dst: mine.addr, Proto: []uint8{6, 17, 1, 47}[w.IntN(4)], DstPort: []uint16{22, 80, 443, 53, 5000, 65535}[w.IntN(6)]}
+				p := filter.Packet{Src: filter.AddressOf(other.addr), Dst: filter.AddressOf(mine.addr), Proto: []uint8{6, 17, 1, 47}[w.IntN(4)], DstPort: []uint16{22, 80, 443, 53, 5000, 65535}[w.IntN(6)]}
 				want, rule := ref.decide(other, mine, p.Service(), at)
 				if want == filter.Allowed && needsAny(ref, a, nodes, other) {
 					want = filter.NeedsIPsec
@@ -109,7 +109,7 @@ func checkFilter(t *testing.T, seed uint64, w world, ref *reference, plan *Plan,
 			}
 		}
 	}
-	stranger := filter.Packet{Src: netip.MustParseAddr("fe80::1"), Dst: a.Addrs[0], Proto: 6}
+	stranger := filter.Packet{Src: filter.AddressOf(netip.MustParseAddr("fe80::1")), Dst: filter.AddressOf(a.Addrs[0]), Proto: 6}
 	seen[set.In(&stranger, true)]++
 }
 

@@ -79,7 +79,7 @@ func TestAnExitOpensNothingPrivate(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				p := &filter.Packet{Src: user.Addrs[0], Dst: netip.MustParseAddr(c.to), Proto: 6, DstPort: 443}
+				p := &filter.Packet{Src: filter.AddressOf(user.Addrs[0]), Dst: filter.AddressOf(netip.MustParseAddr(c.to)), Proto: 6, DstPort: 443}
 				got := set.Out(p, false)
 				if end.ID == exit.ID {
 					got = set.In(p, false)

@@ -158,7 +158,7 @@ func ask(n *compile.Network, q Question, sender bool) (v verdict, rule int) {
 	if err != nil { // the compiler made what the filter refuses: nothing passes
 		return verdict{plan: plan, reason: filter.Malformed}, -1
 	}
-	p := filter.Packet{Src: src, Dst: dst, Proto: uint8(q.Service >> 16), DstPort: uint16(q.Service)}
+	p := filter.Packet{Src: filter.AddressOf(src), Dst: filter.AddressOf(dst), Proto: uint8(q.Service >> 16), DstPort: uint16(q.Service)}
 	var number uint32
 	var known bool
 	if sender {

@@ -178,10 +178,10 @@ func TestExplainAgreesWithTheFilters(t *testing.T) {
 				continue
 			}
 			q := Question{Src: compile.Side{Node: a}, Dst: compile.Side{Node: b}, Service: 6<<16 | uint32([]int{22, 23, 80, 443}[r.IntN(4)]), At: weekday}
-			p := filter.Packet{Src: a.Addrs[0], Dst: b.Addrs[0], Proto: 6, DstPort: uint16(q.Service)}
+			p := filter.Packet{Src: filter.AddressOf(a.Addrs[0]), Dst: filter.AddressOf(b.Addrs[0]), Proto: 6, DstPort: uint16(q.Service)}
 			if len(b.Routes) > 0 && r.IntN(2) == 0 {
 				q.Dst.Addr = netip.MustParseAddr("192.168.7.20")
-				p.Dst = q.Dst.Addr
+				p.Dst = filter.AddressOf(q.Dst.Addr)
 			}
 			got := Explain(n, q)
 			want := sets[a.ID].Out(&p, true)

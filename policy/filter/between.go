@@ -10,8 +10,8 @@ type Rules struct {
 
 // Between returns what is decided between a local and a remote address; ok is false if the Set does not know one of them.
 func (s *Set) Between(local, remote netip.Addr) (r Rules, ok bool) {
-	here, known := s.local.class(local)
-	there, known2 := s.remote.class(remote)
+	here, known := s.local.class(AddressOf(local))
+	there, known2 := s.remote.class(AddressOf(remote))
 	if !known || !known2 {
 		return r, false
 	}

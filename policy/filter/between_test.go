@@ -23,9 +23,9 @@ func TestWhatIsShownBetweenTwoIsWhatIsDecided(t *testing.T) {
 			}
 			for range 40 {
 				service := uint32(r.IntN(1 << 24))
-				p := Packet{Src: self, Dst: peer, Proto: uint8(service >> 16), DstPort: uint16(service)}
+				p := Packet{Src: AddressOf(self), Dst: AddressOf(peer), Proto: uint8(service >> 16), DstPort: uint16(service)}
 				check(t, s.Out(&p, false), rules.Out, rules.OutIPsec, p.Service())
-				p.Src, p.Dst = peer, self
+				p.Src, p.Dst = p.Dst, p.Src
 				check(t, s.In(&p, false), rules.In, rules.InIPsec, p.Service())
 			}
 		}

@@ -3,7 +3,6 @@ package filter
 import (
 	"encoding/binary"
 	"math"
-	"net/netip"
 )
 
 // Protocol numbers of IP that the filter tells apart.
@@ -37,7 +36,7 @@ const (
 
 // Packet is what of a packet matters to a decision, and to telling flows apart.
 type Packet struct {
-	Src, Dst         netip.Addr
+	Src, Dst         Address
 	SrcPort, DstPort uint16 // of an ICMP echo both are its identifier; DstPort is not part of its service
 	Proto            uint8
 	Flags            uint8 // of TCP; of ICMP the type
@@ -88,10 +87,10 @@ func (p *Packet) ParseQuoted(b []byte) Reason { return p.parse(b, math.MaxInt, t
 // extensions of IP, and that it is no fragment.
 func (p *Packet) ParsePlain(b []byte) {
 	if b[0]>>4 == 4 {
-		p.Src, p.Dst = netip.AddrFrom4([4]byte(b[12:])), netip.AddrFrom4([4]byte(b[16:]))
+		p.Src, p.Dst = fromFour(b[12:]), fromFour(b[16:])
 		p.Proto, p.Payload, p.Length = b[9], 20, int(binary.BigEndian.Uint16(b[2:]))
 	} else {
-		p.Src, p.Dst = netip.AddrFrom16([16]byte(b[8:])), netip.AddrFrom16([16]byte(b[24:]))
+		p.Src, p.Dst = fromSixteen(b[8:24]), fromSixteen(b[24:])
 		p.Proto, p.Payload, p.Length = b[6], 40, 40+int(binary.BigEndian.Uint16(b[4:]))
 	}
 	t := b[p.Payload:]
@@ -131,7 +130,7 @@ func (p *Packet) parse4(b []byte, size int, quoted bool) Reason {
 			return r
 		}
 	}
-	p.Src, p.Dst = netip.AddrFrom4([4]byte(b[12:])), netip.AddrFrom4([4]byte(b[16:]))
+	p.Src, p.Dst = fromFour(b[12:]), fromFour(b[16:])
 	p.Proto, p.Payload, p.Length = b[9], header, total
 	b = b[:min(total, len(b))]
 	place := binary.BigEndian.Uint16(b[6:])
@@ -191,8 +190,8 @@ func (p *Packet) parse6(b []byte, size int, quoted bool) Reason {
 	if total > size {
 		return Malformed
 	}
-	p.Src, p.Dst = netip.AddrFrom16([16]byte(b[8:])), netip.AddrFrom16([16]byte(b[24:]))
-	if p.Src.Is4In6() || p.Dst.Is4In6() { // RFC 4291, section 2.5.5.2: no addresses of packets
+	p.Src, p.Dst = fromSixteen(b[8:24]), fromSixteen(b[24:])
+	if p.Src.Is4() || p.Dst.Is4() { // RFC 4291, section 2.5.5.2: no addresses of packets
 		return Malformed
 	}
 	p.Length = total

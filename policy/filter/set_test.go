@@ -57,11 +57,11 @@ func naive(places, others []Place, pairs []Pair, s *Spec, remoteIsSource bool, p
 		}
 		return best, ok
 	}
-	from, ok := class(places, p.Src)
+	from, ok := class(places, p.Src.Netip())
 	if !ok {
 		return UnknownSource, 0
 	}
-	to, ok := class(others, p.Dst)
+	to, ok := class(others, p.Dst.Netip())
 	if !ok {
 		return UnknownDestination, 0
 	}
@@ -105,7 +105,7 @@ func randomPacket(r *rand.Rand, hosts int) (p Packet, in bool) {
 	if r.IntN(3) == 0 {
 		remote, local = six(remote), netip.MustParseAddr("fd00::1")
 	}
-	p = Packet{Src: remote, Dst: local, Proto: uint8(r.IntN(256)), DstPort: uint16(r.IntN(65536))}
+	p = Packet{Src: AddressOf(remote), Dst: AddressOf(local), Proto: uint8(r.IntN(256)), DstPort: uint16(r.IntN(65536))}
 	if r.IntN(2) == 0 {
 		p.Proto = TCP
 	}
@@ -219,7 +219,7 @@ func BenchmarkIn(b *testing.B) {
 				if c.prefixes > 0 {
 					a = netip.AddrFrom4([4]byte{10, byte(r.IntN(4)), byte(r.IntN(256)), byte(1 + r.IntN(255))})
 				}
-				p := Packet{Src: a, Dst: netip.AddrFrom4([4]byte{10, 0, 0, 1}), Proto: TCP, DstPort: uint16(r.IntN(65536))}
+				p := Packet{Src: AddressOf(a), Dst: AddressOf(netip.AddrFrom4([4]byte{10, 0, 0, 1})), Proto: TCP, DstPort: uint16(r.IntN(65536))}
 				if (s.In(&p, true) == Allowed) == passes {
 					packets = append(packets, p)
 				}
@@ -271,7 +271,7 @@ func TestLaterFragmentsNeedAllPortsWhateverRulesSayIt(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p := Packet{Src: netip.MustParseAddr("10.0.0.2"), Dst: netip.MustParseAddr("10.0.0.1"), Proto: UDP, Fragment: Later}
+			p := Packet{Src: AddressOf(netip.MustParseAddr("10.0.0.2")), Dst: AddressOf(netip.MustParseAddr("10.0.0.1")), Proto: UDP, Fragment: Later}
 			if got := s.In(&p, false); got != c.want {
 				t.Errorf("%s: %v", name, got)
 			}

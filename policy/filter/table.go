@@ -1,9 +1,7 @@
 package filter
 
 import (
-	"encoding/binary"
 	"math/bits"
-	"net/netip"
 
 	"github.com/gaissmai/bart"
 )
@@ -11,7 +9,7 @@ import (
 // side finds the class of an address.
 type side struct {
 	v4     table[uint32]
-	v6     table[[2]uint64]
+	v6     table[Address]
 	routed *bart.Fast[uint32] // nil: there are no prefixes
 }
 
@@ -35,50 +33,40 @@ func newSide(places []Place) side {
 			}
 			s.routed.Insert(p.Prefix.Masked(), p.Class)
 		case a.Is4():
-			s.v4.put(key4(a), p.Class)
+			s.v4.put(uint32(AddressOf(a).Lo), p.Class)
 		default:
-			s.v6.put(key6(a), p.Class)
+			s.v6.put(AddressOf(a), p.Class)
 		}
 	}
 	return s
 }
 
 // class returns the class of an address.
-func (s *side) class(a netip.Addr) (uint32, bool) {
+func (s *side) class(a Address) (uint32, bool) {
 	if a.Is4() {
-		if c, ok := find4(&s.v4, key4(a)); ok {
+		if c, ok := find4(&s.v4, uint32(a.Lo)); ok {
 			return c, true
 		}
-	} else if c, ok := find6(&s.v6, key6(a)); ok {
+	} else if c, ok := find6(&s.v6, a); ok {
 		return c, true
 	}
 	if s.routed == nil {
 		return 0, false
 	}
-	return s.routed.Lookup(a)
-}
-
-func key4(a netip.Addr) uint32 {
-	b := a.As4()
-	return binary.BigEndian.Uint32(b[:])
-}
-
-func key6(a netip.Addr) [2]uint64 {
-	b := a.As16()
-	return [2]uint64{binary.BigEndian.Uint64(b[:]), binary.BigEndian.Uint64(b[8:])}
+	return s.routed.Lookup(a.Netip())
 }
 
 func hash4(k uint32) uint64 { return uint64(k) * 0x9e3779b97f4a7c15 }
 
-func hash6(k [2]uint64) uint64 {
-	hi, lo := bits.Mul64(k[0]^0x9e3779b97f4a7c15, k[1]^0xe7037ed1a0b428db)
+func hash6(k Address) uint64 {
+	hi, lo := bits.Mul64(k.Hi^0x9e3779b97f4a7c15, k.Lo^0xe7037ed1a0b428db)
 	return (hi ^ lo) * 0x9e3779b97f4a7c15
 }
 
 // find4 and find6 name the hash, so that the compiler can put it in place.
 func find4(t *table[uint32], k uint32) (uint32, bool) { return t.find(k, hash4(k)>>t.shift) }
 
-func find6(t *table[[2]uint64], k [2]uint64) (uint32, bool) { return t.find(k, hash6(k)>>t.shift) }
+func find6(t *table[Address], k Address) (uint32, bool) { return t.find(k, hash6(k)>>t.shift) }
 
 // table is an open-addressed map that is at most two thirds full and never changes once it is built.
 type table[K comparable] struct {

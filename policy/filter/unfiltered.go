@@ -8,8 +8,8 @@ const mostFree = 16
 // Unfiltered tells of which protocols everything is allowed between two addresses, whichever of them begins, while nothing is allowed of the
 // others; nil for all protocols. false: more must be known of a packet, or nothing is allowed.
 func (s *Set) Unfiltered(local, remote netip.Addr) (protocols []uint8, ok bool) {
-	l, known := s.local.class(local)
-	r, known2 := s.remote.class(remote)
+	l, known := s.local.class(AddressOf(local))
+	r, known2 := s.remote.class(AddressOf(remote))
 	if !known || !known2 {
 		return nil, false
 	}

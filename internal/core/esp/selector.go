@@ -129,13 +129,12 @@ func (s *selectors) between(packet []byte, src, dst []Selector) bool {
 		return true
 	}
 	var p filter.Packet
-	if !s.narrow {
-		p.Src, p.Dst = ends(packet)
-	} else if p.Parse(packet) != filter.Allowed {
+	if s.narrow && p.Parse(packet) != filter.Allowed {
 		return false
 	}
 	from, to, seen := ports(&p)
-	return match(src, p.Src, p.Proto, from, seen) && match(dst, p.Dst, p.Proto, to, seen)
+	a, b := ends(packet)
+	return match(src, a, p.Proto, from, seen) && match(dst, b, p.Proto, to, seen)
 }
 
 func match(list []Selector, a netip.Addr, proto uint8, port uint16, seen bool) bool {

@@ -33,9 +33,9 @@ func TestAPortScanEvictsNoConnection(t *testing.T) {
 		}
 		known := 0
 		for i := range uint16(1000) {
-			k := keyOfPacket(&filter.Packet{Src: s.a.addr, Dst: s.b.addr, SrcPort: 40000 + i, DstPort: 443, Proto: filter.TCP}, true)
+			k := keyOfPacket(&filter.Packet{Src: filter.AddressOf(s.a.addr), Dst: filter.AddressOf(s.b.addr), SrcPort: 40000 + i, DstPort: 443, Proto: filter.TCP}, true)
 			if e == s.b {
-				k = keyOfPacket(&filter.Packet{Src: s.a.addr, Dst: s.b.addr, SrcPort: 40000 + i, DstPort: 443, Proto: filter.TCP}, false)
+				k = keyOfPacket(&filter.Packet{Src: filter.AddressOf(s.a.addr), Dst: filter.AddressOf(s.b.addr), SrcPort: 40000 + i, DstPort: 443, Proto: filter.TCP}, false)
 			}
 			hash := k.hash(&e.seed)
 			if _, _, ok := e.shard(hash).glimpse(&k, hash); ok {
@@ -191,7 +191,7 @@ func TestOneSourceDoesNotPushOutTheOthers(t *testing.T) {
 	}
 	known := 0
 	for i := range 800 {
-		k := keyOfPacket(&filter.Packet{Src: host(i % 100), Dst: s.a.addr, SrcPort: uint16(40000 + i/100), DstPort: 443, Proto: filter.TCP}, false)
+		k := keyOfPacket(&filter.Packet{Src: filter.AddressOf(host(i % 100)), Dst: filter.AddressOf(s.a.addr), SrcPort: uint16(40000 + i/100), DstPort: 443, Proto: filter.TCP}, false)
 		hash := k.hash(&s.a.seed)
 		if _, _, ok := s.a.shard(hash).glimpse(&k, hash); ok {
 			known++

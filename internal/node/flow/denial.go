@@ -103,10 +103,13 @@ func (t *Table) deny(q *question, reason filter.Reason) {
 		t.tally.missed.Add(1)
 		return
 	}
-	d := Denial{At: time.Now(), In: !q.out, Src: q.p.Src, Dst: q.p.Dst, SrcPort: q.p.SrcPort, DstPort: q.p.DstPort, Proto: q.p.Proto,
+	d := Denial{At: time.Now(), In: !q.out, SrcPort: q.p.SrcPort, DstPort: q.p.DstPort, Proto: q.p.Proto,
 		Reason: reason, ByRule: byRule, Missed: missed}
 	if byRule {
 		d.Rule, d.Generation = q.r.set.Rules()[q.rule], q.r.set.Generation()
+	}
+	if q.p.Length > 0 {
+		d.Src, d.Dst = q.p.Src.Netip(), q.p.Dst.Netip()
 	}
 	if isICMP(d.Proto) {
 		d.Type, d.SrcPort, d.DstPort = q.p.Flags, 0, 0
@@ -116,9 +119,5 @@ func (t *Table) deny(q *question, reason filter.Reason) {
 
 // source is a hash of who sends the packet; of all that is no IP packet it is the same.
 func (q *question) source() uint64 {
-	if !q.p.Src.IsValid() {
-		return 0
-	}
-	a := addressOf(q.p.Src)
-	return mix(a.hi^q.t.seed[0], a.lo^q.t.seed[1])
+	return mix(q.p.Src.Hi^q.t.seed[0], q.p.Src.Lo^q.t.seed[1])
 }

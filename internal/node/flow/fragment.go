@@ -38,8 +38,7 @@ type span struct{ from, to uint16 } // bytes, to excluded
 
 // fragmentKey names a fragmented packet: in IPv6 without the protocol, which later fragments do not tell.
 func fragmentKey(q *question) key {
-	src, dst := addressOf(q.p.Src), addressOf(q.p.Dst)
-	k := key{src.hi, src.lo, dst.hi, dst.lo, uint64(q.p.ID) << 32}
+	k := key{q.p.Src.Hi, q.p.Src.Lo, q.p.Dst.Hi, q.p.Dst.Lo, uint64(q.p.ID) << 32}
 	if q.p.Src.Is4() {
 		k[4] |= uint64(q.p.Proto) << 8
 	}

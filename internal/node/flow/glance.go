@@ -25,7 +25,7 @@ func glance(b []byte, size int, out bool, k *key) (plain, quiet bool) {
 		if !out {
 			both = bits.RotateLeft64(both, 32)
 		}
-		k[0], k[1], k[2], k[3] = 0, mapped4|both>>32, 0, mapped4|both&0xffffffff
+		k[0], k[1], k[2], k[3] = 0, filter.Mapped4|both>>32, 0, filter.Mapped4|both&0xffffffff
 		proto, t = uint64(b[9]), b[20:min(len(b), total)]
 	case 0x60, 0x61, 0x62, 0x63, 0x64, 0x65, 0x66, 0x67, 0x68, 0x69, 0x6a, 0x6b, 0x6c, 0x6d, 0x6e, 0x6f:
 		total := 40 + int(first>>16&0xffff)

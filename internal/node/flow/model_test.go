@@ -28,7 +28,7 @@ type known struct {
 
 // about names the flow of a packet from this side's point of view.
 func (m *model) name(p *filter.Packet, out bool) string {
-	us, them := netip.AddrPortFrom(p.Src, p.SrcPort), netip.AddrPortFrom(p.Dst, p.DstPort)
+	us, them := netip.AddrPortFrom(p.Src.Netip(), p.SrcPort), netip.AddrPortFrom(p.Dst.Netip(), p.DstPort)
 	if !out {
 		us, them = them, us
 	}

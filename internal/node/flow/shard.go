@@ -119,7 +119,7 @@ func (s *shard) add(p place, k *key, hash uint64, now tick, epoch uint32, st sta
 	c, way := b.of(p)
 	b.at(p).fill(k, now, epoch, st)
 	if b.tags[p/ways].used(way) {
-		s.ranks[c.rank[way]%ranks]--
+		s.ranks[c.rank[way]]--
 		if now >= c.end(way) {
 			s.expired++
 		} else {
@@ -167,7 +167,7 @@ func (s *shard) update(p place, now tick, epoch uint32, st state) {
 	x.set(epoch, st)
 	x.see(now)
 	c, way := b.of(p)
-	s.ranks[c.rank[way]%ranks]--
+	s.ranks[c.rank[way]]--
 	s.note(c, way, now, st, uint8(x.key[4].Load()>>8))
 }
 
@@ -176,7 +176,7 @@ func (s *shard) note(c *bucket, way uint32, now tick, st state, proto uint8) {
 	rank := st.rank(proto)
 	c.set(way, now+st.lasts(proto)+1)
 	c.rank[way] = uint8(rank)
-	s.ranks[rank%ranks]++
+	s.ranks[rank]++
 }
 
 // grow doubles the memory. Each bucket becomes two, in which each flow keeps its way.

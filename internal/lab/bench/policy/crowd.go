@@ -126,7 +126,7 @@ func peer(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, 1, byte(i >> 8)
 func packets(s *filter.Set, pass bool) (list []filter.Packet) {
 	r := rand.New(rand.NewPCG(7, 7))
 	for len(list) < 4096 {
-		p := filter.Packet{Src: peer(r.IntN(filterPrefixes)), Dst: netip.MustParseAddr("10.0.0.1"), Proto: filter.TCP, DstPort: uint16(r.IntN(30_000))}
+		p := filter.Packet{Src: filter.AddressOf(peer(r.IntN(filterPrefixes))), Dst: filter.AddressOf(netip.MustParseAddr("10.0.0.1")), Proto: filter.TCP, DstPort: uint16(r.IntN(30_000))}
 		if (s.In(&p, true) == filter.Allowed) == pass {
 			list = append(list, p)
 		}

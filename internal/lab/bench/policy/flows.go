@@ -115,8 +115,7 @@ type ends struct {
 func endsOf(packets []filter.Packet) []ends {
 	all := make([]ends, len(packets))
 	for i, p := range packets {
-		src, dst := p.Src.As4(), p.Dst.As4()
-		all[i] = ends{uint64(binary.BigEndian.Uint32(src[:]))<<32 | uint64(binary.BigEndian.Uint32(dst[:])), uint32(p.SrcPort)<<16 | uint32(p.DstPort)}
+		all[i] = ends{p.Src.Lo<<32 | p.Dst.Lo&0xffffffff, uint32(p.SrcPort)<<16 | uint32(p.DstPort)}
 	}
 	return all
 }
