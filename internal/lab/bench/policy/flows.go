@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -35,10 +36,7 @@ func filters(runs int) error {
 			return err
 		}
 	}
-	b := newBusy(set, passing, 1)
-	for i := range 4 * flow.DefaultFlows {
-		b.come(i)
-	}
+	b := coming(set, passing)
 	if err := costs(runs, "filter_ns_miss", b.come); err != nil {
 		return err
 	}
@@ -61,7 +59,11 @@ func filters(runs int) error {
 		return err
 	}
 	least := newLookup()
-	if err := costs(runs, "filter_ns_lookup", func(i int) { least.ask(i) }); err != nil {
+	ask := func(i int) { least.ask(i) }
+	if err := costs(runs, "filter_ns_lookup", ask); err != nil {
+		return err
+	}
+	if err := over(runs, "filter_miss_over_lookup", coming(set, passing).come, ask); err != nil {
 		return err
 	}
 	i := 0
@@ -75,35 +77,59 @@ func filters(runs int) error {
 	return nil
 }
 
-// costs takes a figure of processor time a call. Each run is the quickest tenth of many short ones: what disturbs them only adds.
+// costs takes a figure of processor time a call.
 func costs(runs int, name string, f func(i int)) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	const calls, rounds = 4096, 200
 	var failed error
 	i := 0
 	report(runs, name, "ns", func() float64 {
-		var all []float64
-		for range rounds {
-			start, err := measure.Thread()
-			if err != nil {
-				failed = err
-				return 0
-			}
-			for range calls {
-				f(i)
-				i++
-			}
-			end, _ := measure.Thread()
-			all = append(all, float64(end-start)/calls)
-		}
-		slices.Sort(all)
-		return figure.Median(all[:rounds/10])
+		ns, err := cost(f, &i)
+		failed = errors.Join(failed, err)
+		return ns
 	})
 	if failed != nil {
 		return fmt.Errorf("%s: %w", name, failed)
 	}
 	return nil
+}
+
+// over takes what a call costs over what another does, in turns.
+func over(runs int, name string, f, other func(i int)) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var failed error
+	i, j := 0, 0
+	report(runs, name, "", func() float64 {
+		x, err := cost(f, &i)
+		y, err2 := cost(other, &j)
+		failed = errors.Join(failed, err, err2)
+		return x / y
+	})
+	if failed != nil {
+		return fmt.Errorf("%s: %w", name, failed)
+	}
+	return nil
+}
+
+// cost is the processor time of a call in nanoseconds: of the quickest tenth of many short runs, because what disturbs them only adds.
+func cost(f func(i int), i *int) (float64, error) {
+	const calls, rounds = 4096, 200
+	var all []float64
+	for range rounds {
+		start, err := measure.Thread()
+		if err != nil {
+			return 0, err
+		}
+		for range calls {
+			f(*i)
+			*i++
+		}
+		end, _ := measure.Thread()
+		all = append(all, float64(end-start)/calls)
+	}
+	slices.Sort(all)
+	return figure.Median(all[:rounds/10]), nil
 }
 
 // ends are a flow's as they stand in a header. They are small, so that they do not take the cache from what is measured.
@@ -144,6 +170,15 @@ func newBusy(set *filter.Set, passing []filter.Packet, flows int) *busy {
 		b.settled = append(b.settled, ends{binary.BigEndian.Uint64(b.head[12:]), binary.BigEndian.Uint32(b.head[20:])})
 	}
 	rand.New(rand.NewPCG(1, 1)).Shuffle(len(b.settled), func(i, j int) { b.settled[i], b.settled[j] = b.settled[j], b.settled[i] })
+	return b
+}
+
+// coming is a Table in which as many flows live as come in two minutes.
+func coming(set *filter.Set, passing []filter.Packet) *busy {
+	b := newBusy(set, passing, 1)
+	for i := range 4 * flow.DefaultFlows {
+		b.come(i)
+	}
 	return b
 }
 
