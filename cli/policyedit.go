@@ -99,8 +99,11 @@ func (o *policySet) again(err error) bool {
 	return o.IO.Confirm("Go on editing?")
 }
 
-// kept says where the text is that was not put in force.
+// kept says where the text is that was not put in force. One that is as it was, because there is no such editor, is nothing to keep.
 func (o *policySet) kept(path string, p admin.Policy, err error) error {
+	if text, e := os.ReadFile(path); e == nil && string(text) == p.Text {
+		return errors.Join(err, os.Remove(path))
+	}
 	o.IO.Notef("Your text is kept in %s", path)
 	var changed *admin.Problem
 	if errors.As(err, &changed) && changed.Code == admin.CodeChanged {
