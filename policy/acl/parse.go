@@ -51,7 +51,7 @@ type parser struct {
 	groups  map[string]*Group
 	hosts   map[string]Host
 	tags    map[string]bool
-	posture map[string]bool
+	posture map[string]*Posture
 }
 
 // maxSpans bounds the prefixes that a document's ranges of addresses come to: one range may come to 254.

@@ -200,6 +200,28 @@ func TestWarningsHideNoError(t *testing.T) {
 	}
 }
 
+// A denial of whom nobody can be would leave open what it is meant to close. One that somebody may be is left alone.
+func TestADenialThatNoNodeCanBeMeantByIsRefused(t *testing.T) {
+	const postures = `{"postures": {"posture:a": ["node:os == 'linux'", "custom:rooted == true"], "posture:b": ["custom:managed NOT SET"], "posture:c": ["ip:country == 'XX'"]},
+"acls": [{"action": "%s", "src": ["*"], "dst": ["*:*"], "posture": [%s]}]}`
+	for _, c := range []struct {
+		action, names string
+		refused       bool
+	}{
+		{"deny", `"posture:a"`, true}, {"deny", `"posture:a", "posture:c"`, true}, {"deny", `"posture:b"`, false}, {"deny", `"posture:a", "posture:b"`, false},
+		{"accept", `"posture:a"`, false}, {"deny", ``, false},
+	} {
+		document := fmt.Appendf(nil, postures, c.action, c.names)
+		d, problems := Parse(document, options())
+		if d == nil != c.refused || c.refused && !strings.Contains(problems.Error(), "2:10: acls[0].posture: ") {
+			t.Errorf("%s %s: %v", c.action, c.names, problems)
+		}
+		if d, problems := Parse(document, Options{Kept: true}); d == nil {
+			t.Errorf("%s %s, in force: %v", c.action, c.names, problems)
+		}
+	}
+}
+
 // A star that is part of no form is part of a name that nobody has: what names it would select nobody, and a denial would deny nobody.
 func TestAStarIsNoLetterOfAName(t *testing.T) {
 	for text, hint := range map[string]string{

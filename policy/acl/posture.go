@@ -24,6 +24,20 @@ const (
 	AttrVersion = "node:version" // of the daemon
 )
 
+// reported are all of them.
+var reported = []string{AttrOS, AttrArch, AttrVersion}
+
+// vain reports whether no node can satisfy the condition.
+func (c *Condition) vain() bool { return c.Op != NotSet && !slices.Contains(reported, c.Attr) }
+
+// vain reports whether no node can satisfy one of the postures.
+func (p *parser) vain(postures []string) bool {
+	return !slices.ContainsFunc(postures, func(name string) bool {
+		x := p.posture[name]
+		return x == nil || !slices.ContainsFunc(x.Conditions, func(c Condition) bool { return c.vain() })
+	})
+}
+
 // Condition compares one attribute. An attribute that a node does not report satisfies only NotSet.
 type Condition struct {
 	Attr   string // such as "node:os"
@@ -137,7 +151,7 @@ func (p *parser) readPosture(name text, v *hujson.Value) {
 			p.failText(t, problem, `such as "node:os == 'linux'", "node:version >= '1.4'", "node:os IN ['linux', 'windows']", "node:arch IS SET"`)
 			continue
 		}
-		if reported := []string{AttrOS, AttrArch, AttrVersion}; c.Op != NotSet && !slices.Contains(reported, c.Attr) {
+		if c.vain() {
 			p.warnText(t, "no node reports "+c.Attr+", so that none satisfies this posture", "nodes report "+strings.Join(reported, ", "))
 		}
 		out.Conditions = append(out.Conditions, c)

@@ -20,11 +20,12 @@ func (p *parser) resolve() {
 	for _, h := range p.doc.Hosts {
 		p.hosts[h.Name] = h
 	}
-	p.posture = make(map[string]bool, len(p.doc.Postures))
-	for _, x := range p.doc.Postures {
-		p.posture[x.Name] = true
+	p.posture = make(map[string]*Posture, len(p.doc.Postures))
+	for i := range p.doc.Postures {
+		p.posture[p.doc.Postures[i].Name] = &p.doc.Postures[i]
 	}
 	p.references()
+	p.denials()
 	p.closeGroups()
 	if p.aliased {
 		for i := range p.doc.Rules {
@@ -77,9 +78,19 @@ func (p *parser) references() {
 				p.failText(u.text, "neither a user, group, tag, address nor a name of \"hosts\"", p.similar(u.string, "users have an @: alice@example.com, alice@"))
 			}
 		case usesPosture:
-			if !p.posture[u.string] {
+			if p.posture[u.string] == nil {
 				p.failText(u.text, "unknown posture", p.similar(u.string, `add it to "postures"`))
 			}
+		}
+	}
+}
+
+// denials refuses rules that deny nobody because nobody satisfies their postures: their authors mean to close something.
+func (p *parser) denials() {
+	for i := range p.doc.Rules {
+		r := &p.doc.Rules[i]
+		if r.Deny && len(r.Postures) > 0 && p.vain(r.Postures) {
+			p.nobody(text{strings.Join(r.Postures, ", "), r.Pos, r.Path + ".posture"}, "no node satisfies it, so that the rule denies nothing", "nodes report "+strings.Join(reported, ", "))
 		}
 	}
 }
