@@ -12,6 +12,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -37,6 +38,9 @@ const (
 // spend the processor on collecting in vain; GOGC and GOMEMLIMIT in the environment are respected.
 const gcPercent = 50
 
+// lateness is how late the kernel may wake the daemon: none of its timers means less than some milliseconds.
+const lateness = time.Millisecond
+
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 func run(args []string, out, errs io.Writer) int {
@@ -57,7 +61,8 @@ func run(args []string, out, errs io.Writer) int {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-	_ = sched.Batch() // refused by a sandbox, it costs some throughput and nothing else
+	_ = sched.Batch()         // refused by a sandbox, it costs some throughput and nothing else
+	_ = sched.Slack(lateness) // likewise processor time; where systemd is, the unit has it
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once

@@ -3,6 +3,7 @@ package bare
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -90,7 +91,7 @@ func Node(setup func(Plan, key.WGPrivate) (Setup, error)) (is bool, err error) {
 
 // live is a node's life.
 func (p Plan) live(private key.WGPrivate, s Setup) error {
-	if err := sched.Batch(); err != nil { // as cvland does
+	if err := errors.Join(sched.Batch(), sched.Slack(time.Millisecond)); err != nil { // as cvland does
 		return err
 	}
 	device, err := tun.Open(tun.Config{Name: p.Link, MTU: duel.MTU})

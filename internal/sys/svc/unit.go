@@ -14,6 +14,7 @@ const Name = "cvland"
 //   - modprobe@tun: the module must be there before the daemon is, which itself may not load any.
 //   - After=network.target and no more: the daemon waits for the network by itself, and must not hold up the boot.
 //   - RuntimeDirectory holds the socket, and stays when the daemon restarts: programs that watch find it again.
+//   - TimerSlackNSec: sched.Slack, for which the daemon lacks the right.
 //   - The capabilities: interfaces, routes and large socket buffers; echo requests; ports below 1024 for a relay.
 //   - /etc/resolv.conf: names of networks, where no systemd-resolved is; a file that another program puts in its place later is not ours to write.
 //   - ReadOnlyPaths and no ProtectKernelTunables: who offers a route or an exit switches forwarding on, and an exit's user eases rp_filter, below /proc/sys/net.
@@ -36,6 +37,7 @@ RuntimeDirectory=cvlan
 RuntimeDirectoryMode=0755
 RuntimeDirectoryPreserve=restart
 LimitNOFILE=65536
+TimerSlackNSec=1ms
 CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_RAW CAP_NET_BIND_SERVICE
 DevicePolicy=closed
 DeviceAllow=/dev/net/tun rw
