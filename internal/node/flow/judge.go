@@ -14,6 +14,8 @@ func (q *question) judge(head []byte, size int, k *key) bool {
 	case reason != filter.Allowed:
 	case q.r.set == nil:
 		reason = filter.Closed
+	case q.plain: // neither a fragment nor ICMP
+		reason = q.segment(k)
 	default:
 		reason = q.decide(head, k)
 	}
@@ -70,7 +72,13 @@ func (q *question) first(head []byte, k *key) filter.Reason {
 		return q.ask(p, q.out)
 	case isICMP(p.Proto) && !isEcho(p):
 		return q.ask(p, q.out)
-	case p.Proto == filter.TCP && !sane(p.Flags):
+	}
+	return q.segment(k)
+}
+
+// segment decides about a packet that may belong to a flow.
+func (q *question) segment(k *key) filter.Reason {
+	if q.p.Proto == filter.TCP && !sane(q.p.Flags) {
 		return filter.Malformed
 	}
 	return q.flow(k)
@@ -102,7 +110,13 @@ func (q *question) flow(k *key) filter.Reason {
 	}
 	s := q.t.shard(q.hash)
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	reason := q.within(s, k)
+	s.mu.Unlock()
+	return reason
+}
+
+// within is flow with the lock of the flow's shard.
+func (q *question) within(s *shard, k *key) filter.Reason {
 	s.latest = q.now
 	p, lives := s.look(k, q.hash, q.now)
 	if lives {
