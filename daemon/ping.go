@@ -105,6 +105,16 @@ func (t target) denied(s *engine.Status, since time.Time) bool {
 	})
 }
 
+// lost reports whether no way leads to a peer that was just sent to.
+func (t target) lost() bool {
+	g := t.s.Guide()
+	if g == nil {
+		return false
+	}
+	w, ok := g.Ways(t.key)
+	return ok && !w.Chosen.IsValid()
+}
+
 // silent says what is known of a peer that did not answer.
 func (t target) silent(limit time.Duration) error {
 	live := t.s.Live()[t.key]
@@ -114,6 +124,8 @@ func (t target) silent(limit time.Duration) error {
 		hint = fmt.Sprintf("it is behind %s: does that answer (cvlan ping %s), and does what has this address answer echo requests?", t.name, t.name)
 	case t.s.State == engine.Offline:
 		hint = "the controller does not answer this machine either: is it online? see: sudo cvlan doctor"
+	case t.online && len(t.s.Relays) > 0 && t.lost():
+		hint = fmt.Sprintf("no relay that both can reach answers, and there is no direct path: sudo cvlan peers path %s tells of each, sudo cvlan netcheck what this network lets through", t.name)
 	case !live.LastHandshake.IsZero() && time.Since(live.LastHandshake) < sessionLife:
 		hint = "the tunnel to it stands: does its own firewall drop echo requests?"
 	case t.online && len(t.s.Relays) == 0:

@@ -1,7 +1,9 @@
 package world
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -38,6 +40,27 @@ func TestBehindHardRoutersTwoMeetAtARelayAndItDies(t *testing.T) {
 		relays[used].Start() // it needs nobody either
 		w.Sleep(10 * time.Minute)
 		b.Reaches(3*time.Second, "a")
+	})
+}
+
+// Both relays are dead and there is no other way: who pings is told so, and not to look at the other's firewall, though the tunnel is fresh.
+func TestWhoHasNoWayToAPeerIsToldSo(t *testing.T) {
+	Tell(t, 8, func(w *World) {
+		relays := []*Relay{w.Relay("eu"), w.Relay("us")}
+		key := w.Controller.Key(w.Controller.Network("office", true), nil)
+		a, b := w.NodeBehind(w.Router("sym"), "a"), w.NodeBehind(w.Router("sym"), "b")
+		a.Join(key)
+		b.Join(key)
+		a.Reaches(3*time.Second, "b")
+		for _, r := range relays {
+			r.Kill()
+		}
+		w.Sleep(10 * time.Second)
+		_, err := a.live.Ping(w.Background(), local.PingRequest{Peer: "b"})
+		var p *local.Error
+		if !errors.As(err, &p) || !strings.Contains(p.Hint, "no relay that both can reach answers") {
+			t.Errorf("it is told %+v", err)
+		}
 	})
 }
 
