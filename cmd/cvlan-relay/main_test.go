@@ -28,6 +28,10 @@ func TestMistakesAreToldInOneLineWithAWayOut(t *testing.T) {
 	if err := os.WriteFile(wrong, []byte("cvlan-join-1-AAAA"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	open := filepath.Join(t.TempDir(), "open")
+	if err := os.Mkdir(open, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	line.Tells(t, iox.Usage, map[string][]string{
 		"see cvlan-relay serve --help": {"serve", "--dato", data},
 		"\"sevre\" is no command":      {"sevre"},
@@ -42,6 +46,9 @@ func TestMistakesAreToldInOneLineWithAWayOut(t *testing.T) {
 		"cvlan admin relay create NAME":     {"serve", "--data-dir", data},
 		"this is a join key":                {"serve", "--data-dir", data, "--key-file", wrong},
 		"no such file":                      {"serve", "--data-dir", data, "--key-file", wrong + "x"},
+		"key-file: open":                    {"config", "check", "--data-dir", data, "--key-file", wrong + "x"},
+		"use the folder":                    {"config", "check", "--data-dir", wrong},
+		"chmod it to 0700":                  {"config", "check", "--data-dir", open},
 		"configuration file: open /nowhere": {"config", "check", "--config", "/nowhere"},
 	})
 	line.Tells(t, iox.NoDaemon, map[string][]string{

@@ -90,9 +90,9 @@ func rate(mbit int) forward.Rate {
 	return forward.Rate{Bytes: mbit * 1_000_000 / 8, Burst: time.Second / 2}
 }
 
-// key reads the relay's key, if a file was named.
+// key reads the relay's key, if a file was named and the relay has not joined yet: afterwards the file may be gone.
 func (s *settings) key(in io.Reader) error {
-	if s.keyFile == "" {
+	if s.keyFile == "" || relay.Joined(s.Data) {
 		return nil
 	}
 	if s.keyFile != "-" {
@@ -153,6 +153,11 @@ func configCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := s.load(c.Flags()); err != nil {
 				return err
+			}
+			if s.keyFile != "-" { // which would be taken from serve
+				if err := s.key(nil); err != nil {
+					return err
+				}
 			}
 			said, err := relay.Check(s.Config)
 			if err != nil {

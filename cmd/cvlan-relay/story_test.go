@@ -128,6 +128,10 @@ func TestARelayAdmitsNodesWithAndWithoutItsController(t *testing.T) {
 		t.Errorf("%d %s", code, said)
 	}
 
+	again := settings{keyFile: "/nowhere"}
+	if again.Data = w.dir; again.key(nil) != nil {
+		t.Error("a restart needs the key's file")
+	}
 	stop()
 	w.stop()
 	stop = w.runs(nil)

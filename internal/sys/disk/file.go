@@ -170,9 +170,17 @@ func Folder(path string) error {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return explain("make the folder", path, err)
 	}
+	return Examine(path)
+}
+
+// Examine refuses a folder that Folder would refuse, and makes none.
+func Examine(path string) error {
 	info, err := os.Stat(path)
-	if err != nil {
+	switch {
+	case err != nil:
 		return explain("look at the folder", path, err)
+	case !info.IsDir():
+		return explain("use the folder", path, errors.New("it is none"))
 	}
 	return explain("use the folder", path, private(info))
 }
