@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -38,6 +39,9 @@ func describe() huma.Config {
 	}
 }
 
+// bodyTime is how long a request's body may take: the longest policy, over a line of little more than a megabit a second.
+const bodyTime = time.Minute
+
 // operation describes a route to the framework.
 func (s *server) operation(r admin.Route) huma.Operation {
 	problem := &huma.Response{Description: "Problem", Content: map[string]*huma.MediaType{
@@ -45,8 +49,8 @@ func (s *server) operation(r admin.Route) huma.Operation {
 	}}
 	op := huma.Operation{
 		OperationID: r.ID, Method: r.Method, Path: r.Path, Summary: r.Summary, Description: r.Detail, Tags: []string{r.Tag},
-		MaxBodyBytes: r.BodyLimit(),
-		Responses:    map[string]*huma.Response{"default": problem},
+		MaxBodyBytes: r.BodyLimit(), BodyReadTimeout: bodyTime,
+		Responses: map[string]*huma.Response{"default": problem},
 	}
 	if r.Method == http.MethodPost && strings.HasPrefix(r.ID, "create") {
 		op.DefaultStatus = http.StatusCreated
