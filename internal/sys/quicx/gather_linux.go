@@ -32,6 +32,7 @@ const (
 // sync.Pool loses all when garbage is collected.
 type gatherer struct {
 	*net.UDPConn
+	*scatterer
 	send func(ms []ipv4.Message, flags int) (int, error)
 	fill chan struct{} // has room for one: something waits
 	done chan struct{} // closed when run has returned
@@ -60,6 +61,7 @@ type train struct {
 // gathered makes a gatherer of a socket, and starts its goroutine; end ends that.
 func gathered(u *net.UDPConn) *gatherer {
 	g := newGatherer(u, ipv4.NewPacketConn(u).WriteBatch)
+	g.scatterer = scattered(u)
 	go g.run()
 	return g
 }
