@@ -110,13 +110,6 @@ func sendOver(conn *quic.Conn, str *quic.Stream, cut func(), b []byte) error {
 	})
 }
 
-// noWait is a context that waits for nothing.
-var noWait = func() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	return ctx
-}()
-
 // lively is how far apart datagrams may be that one goroutine waits for.
 const lively = time.Second
 
@@ -142,7 +135,7 @@ func (c *carrier) serveDatagrams(conn *quic.Conn, b []byte) {
 	defer lull.Stop()
 	for err := error(nil); err == nil; b, err = conn.ReceiveDatagram(ctx) {
 		lull.Reset(lively)
-		c.gather(conn, b)
+		c.handle([][]byte{b})
 	}
 }
 
@@ -161,19 +154,4 @@ func (c *carrier) awaitStream(str *quic.Stream) {
 		}
 		c.s.carried.Go(func() { c.awaitStream(str) })
 	})
-}
-
-// gather handles a datagram and those that have come behind it.
-func (c *carrier) gather(conn *quic.Conn, b []byte) {
-	var batch [32][]byte
-	batch[0] = b
-	n := 1
-	for ; n < len(batch); n++ {
-		b, err := conn.ReceiveDatagram(noWait)
-		if err != nil {
-			break
-		}
-		batch[n] = b
-	}
-	c.handle(batch[:n])
 }

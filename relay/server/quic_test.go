@@ -95,7 +95,7 @@ func TestWhatHandlesDatagramsDoesNotWaitForEver(t *testing.T) {
 			synctest.Wait()
 			b := make([]byte, 1<<20)
 			all := string(b[:runtime.Stack(b, true)])
-			if wait, handle := strings.Count(all, "server.(*carrier).awaitDatagrams("), strings.Count(all, "server.(*carrier).gather("); wait != len(both) || handle != 0 {
+			if wait, handle := strings.Count(all, "server.(*carrier).awaitDatagrams("), strings.Count(all, "server.(*carrier).serveDatagrams("); wait != len(both) || handle != 0 {
 				t.Errorf("%d wait, %d handle", wait, handle)
 			}
 		}
