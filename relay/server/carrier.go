@@ -226,16 +226,13 @@ func (c *carrier) burst(r io.Reader, b *[readSize]byte, n int) error {
 
 // handle forwards frames that came on the connection; what comes in QUIC datagrams may be none. It does not keep them.
 func (c *carrier) handle(batch [][]byte) {
-	now := c.s.clock.Now()
-	var room [8]sock.Train
-	out := c.decide(now, batch, room[:0])
-	if len(out) > 0 {
+	if out := c.decide(c.s.clock.Now(), batch); len(out) > 0 {
 		c.s.sockets.UDP[0].Send(out)
 	}
 }
 
-// decide returns what is to be sent over UDP.
-func (c *carrier) decide(now mono.Time, batch [][]byte, out []sock.Train) []sock.Train {
+// decide returns what is to be sent over UDP; nil: nothing.
+func (c *carrier) decide(now mono.Time, batch [][]byte) (out []sock.Train) {
 	s := c.s
 	s.lock.RLock()
 	defer s.lock.RUnlock()
@@ -260,6 +257,9 @@ func (c *carrier) decide(now mono.Time, batch [][]byte, out []sock.Train) []sock
 		if to.Place.Via != forward.UDP {
 			s.toCarrier(c.book, to, b)
 		} else if len(s.sockets.UDP) > 0 {
+			if out == nil {
+				out = make([]sock.Train, 0, len(batch))
+			}
 			out = append(out, sock.Train{Data: b, Segment: len(b), Remote: to.Place.AddrPort(), Local: address(to.Local)})
 		}
 	}

@@ -177,6 +177,18 @@ func TestAStreamTakesLargeFramesAndManyAtOnce(t *testing.T) {
 	}
 }
 
+// What is bound for a connection, or nowhere, needs no room for trains over UDP.
+func TestDecidingAboutAFrameTakesNoMemory(t *testing.T) {
+	w := start(t, nil)
+	w.overTLS(1, 1)
+	batch := [][]byte{{0xff}}
+	for _, c := range w.server.carriers {
+		if n := testing.AllocsPerRun(1000, func() { c.handle(batch) }); n != 0 {
+			t.Errorf("%v allocations", n)
+		}
+	}
+}
+
 func TestWhatNoDatagramHoldsComesOnTheStream(t *testing.T) {
 	w := start(t, nil)
 	a := w.overTLS(1, 1)
