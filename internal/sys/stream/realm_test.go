@@ -76,17 +76,25 @@ func listen(t testing.TB, cfg ListenConfig) *Listener {
 
 // run serves until the function that it returns is called or the test ends.
 func run(t testing.TB, l *Listener, handle Handler) (stop func()) {
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- l.Serve(ctx, handle) }()
+	end := begin(l, handle)
 	stop = sync.OnceFunc(func() {
-		cancel()
-		if err := <-done; err != nil {
+		if err := end(); err != nil {
 			t.Error(err)
 		}
 	})
 	t.Cleanup(stop)
 	return stop
+}
+
+// begin serves until the function that it returns is called, which says how that ended.
+func begin(l *Listener, handle Handler) (end func() error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- l.Serve(ctx, handle) }()
+	return func() error {
+		cancel()
+		return <-done
+	}
 }
 
 func dial(t testing.TB, cfg DialConfig) Stream {
