@@ -47,7 +47,7 @@ type bucket struct {
 
 const tops = 1<<63 | 1<<31
 
-// A tick in both halves of a word.
+// twice is a tick in both halves of a word.
 func twice(t tick) uint64 { return uint64(t&^(1<<31)) * (1<<32 | 1) }
 
 // free returns a bit for each way that may be taken, because its flow has been idle for too long, or there is none. wayOfFree names them.

@@ -9,7 +9,7 @@ import (
 // shards is how many parts a Table has, each with its lock.
 const shards = 16
 
-// shard is a hash table in which a flow has its place in one of two buckets, where less flows live when it comes. Anybody looks into it while one
+// shard is a hash table in which a flow has its place in one of two buckets, where fewer flows live when it comes. Anybody looks into it while one
 // changes it: who meets a change finds nothing, and asks again under the lock.
 type shard struct {
 	body   atomic.Pointer[body]

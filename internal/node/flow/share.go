@@ -37,7 +37,7 @@ func (s *shard) victim(one, two uint32, source uint8) place {
 }
 
 // turns says of each rank when it goes. An eighth of the room is for flows that are not settled, and as much for those that are not TCP: while they have
-// less they go after all others.
+// fewer they go after all others.
 func (s *shard) turns() [ranks]uint64 {
 	turns := [ranks]uint64{0, 1, 2}
 	for rank := range turns[:ranks-1] {
