@@ -136,20 +136,24 @@ GLOBL keep<>(SB), RODATA|NOPTR, $32
 	VMOVDQU    HALVES(AX), Y13           \
 	VPCLMULQDQ $0x00, Y13, Y12, Y10
 
+// PRODUCT adds the product of the block or the two in data, its bytes turned around, with the powers of pair i; the first of them is in key.
+#define PRODUCT(i, data, part, key) \
+	VPCLMULQDQ $0x00, key, data, part    \
+	VPXOR      Y13, Y9, Y9               \
+	VPCLMULQDQ $0x11, key, data, part    \
+	VPXOR      Y13, Y11, Y11             \
+	VPSHUFD    $0x4e, data, part         \
+	VPXOR      part, data, data          \
+	VMOVDQU    (HALVES+32*i)(AX), key    \
+	VPCLMULQDQ $0x00, key, data, part    \
+	VPXOR      Y13, Y10, Y10
+
 // HASH adds pair i of the sixteen blocks at src.
 #define HASH(src, i) \
 	VMOVDQU    (32*i)(src), Y12          \
 	VPSHUFB    Y14, Y12, Y12             \
 	VMOVDQU    (POWERS+32*i)(AX), Y8     \
-	VPCLMULQDQ $0x00, Y8, Y12, Y13       \
-	VPXOR      Y13, Y9, Y9               \
-	VPCLMULQDQ $0x11, Y8, Y12, Y13       \
-	VPXOR      Y13, Y11, Y11             \
-	VPSHUFD    $0x4e, Y12, Y13           \
-	VPXOR      Y13, Y12, Y12             \
-	VMOVDQU    (HALVES+32*i)(AX), Y8     \
-	VPCLMULQDQ $0x00, Y8, Y12, Y13       \
-	VPXOR      Y13, Y10, Y10
+	PRODUCT(i, Y12, Y13, Y8)
 
 // REDUCE folds the two lanes and reduces the product to 128 bits in X10. With the powers as they are this is Montgomery's reduction, two
 // multiplications with the upper half of the polynomial (Gueron, "AES-GCM-SIV implementations", 2016; RFC 8452 §3 calls the product dot).
@@ -332,25 +336,13 @@ last:
 	VZEROUPPER
 	RET
 
-// PRODUCT adds the product of the block or the two in data, its bytes turned around, with the powers at AX.
-#define PRODUCT(data, part, key) \
-	VPCLMULQDQ $0x00, key, data, part    \
-	VPXOR      Y13, Y9, Y9               \
-	VPCLMULQDQ $0x11, key, data, part    \
-	VPXOR      Y13, Y11, Y11             \
-	VPSHUFD    $0x4e, data, part         \
-	VPXOR      part, data, data          \
-	VMOVDQU    HALVES(AX), key           \
-	VPCLMULQDQ $0x00, key, data, part    \
-	VPXOR      Y13, Y10, Y10
-
 // PAIR and BLOCK hash what is in Y12 or X12, and the hash so far, in Y0, with its first block.
 #define PAIR \
 	VPSHUFB Y14, Y12, Y12           \
 	VPXOR   Y0, Y12, Y12            \
 	VPXOR   Y0, Y0, Y0              \
 	VMOVDQU POWERS(AX), Y8          \
-	PRODUCT(Y12, Y13, Y8)           \
+	PRODUCT(0, Y12, Y13, Y8)        \
 	ADDQ    $32, AX
 
 #define BLOCK \
@@ -358,7 +350,7 @@ last:
 	VPXOR   X0, X12, X12            \
 	VPXOR   X0, X0, X0              \
 	VMOVDQU POWERS(AX), X8          \
-	PRODUCT(X12, X13, X8)           \
+	PRODUCT(0, X12, X13, X8)        \
 	ADDQ    $16, AX
 
 // EMPTY is the product of nothing.
@@ -568,7 +560,7 @@ together:
 	VPINSRQ $1, ending_data(R13), X12, X12
 	VPXOR   X0, X12, X12
 	VMOVDQU POWERS(AX), X8
-	PRODUCT(X12, X13, X8)
+	PRODUCT(0, X12, X13, X8)
 	REDUCE
 	VPSHUFB X14, X10, X10
 	VPXOR   X15, X10, X10
