@@ -62,6 +62,28 @@ func TestStoppingTellsEveryNodeToComeBackLater(t *testing.T) {
 	})
 }
 
+// Who waits for a session's end, as a hub does that stops, may rely on it that nothing of it is left.
+func TestASessionHasEndedWhenNothingOfItIsLeft(t *testing.T) {
+	tn := newTenant(nil, 1)
+	n := &session{tenant: tn, node: 1, ended: make(chan struct{})}
+	tn.sessions[n.node] = n
+	tn.mu.Lock()
+	go tn.release(n)
+	for range 1000 { // no bubble: the one who ends stands at a lock, which a bubble takes for work
+		runtime.Gosched()
+	}
+	select {
+	case <-n.ended:
+		t.Error("a session that still has its node's place is told to have ended")
+	default:
+	}
+	tn.mu.Unlock()
+	<-n.ended
+	if len(tn.sessions) != 0 {
+		t.Error("a session that has ended has its node's place")
+	}
+}
+
 func TestTheSpreadOfARestartCountsAllTenants(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var all []*session

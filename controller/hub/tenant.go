@@ -98,9 +98,10 @@ func (t *tenant) seat(n, silent *session) (old *session, seated bool, err error)
 	return old, true, nil
 }
 
-// release notes that a session is over. If no other has taken its place the node is offline from now on.
+// release notes that a session is over, and tells so when nothing of it is left. If no other has taken its place the node is offline
+// from now on.
 func (t *tenant) release(n *session) {
-	close(n.ended)
+	defer close(n.ended)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.sessions[n.node] != n {
