@@ -223,10 +223,15 @@ func stateStyle(s local.State) iox.Style {
 func controller(now time.Time, n local.Network) string {
 	c := n.Controller
 	switch {
-	case c.Connected && c.Since != nil:
-		return c.Address + " over " + c.Transport + ", for " + iox.Span(now.Sub(*c.Since))
 	case c.Connected:
-		return c.Address + " over " + c.Transport
+		text := c.Address + " over " + c.Transport
+		if c.Proxy != "" {
+			text += " through the proxy " + c.Proxy
+		}
+		if c.Since != nil {
+			text += ", for " + iox.Span(now.Sub(*c.Since))
+		}
+		return text
 	}
 	text := c.Address
 	if n.State != local.Down && n.State != local.NeedsLogin { // else nobody asks it

@@ -102,7 +102,7 @@ func (c *Config) fill() {
 // dialer connects for real, and remembers what worked.
 func dialer(memory stream.Memory) session.Dialer {
 	return func(ctx context.Context, t session.Target) (stream.Stream, error) {
-		c := stream.DialConfig{Addrs: t.Addrs, TLS: t.TLS, Transport: t.Transport, Afresh: t.Afresh, Silent: t.Silent}
+		c := stream.DialConfig{Addrs: t.Addrs, TLS: t.TLS, Transport: t.Transport, Afresh: t.Afresh, Silent: t.Silent, Proxy: stream.ProxyFromEnvironment}
 		if t.Remember != "" {
 			c.Memory, c.Attachment = memory, t.Remember
 		}

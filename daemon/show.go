@@ -171,7 +171,7 @@ func (m *member) controller(s *engine.Status) local.Controller {
 	}
 	c.LastContact, c.CertUntil, c.CrossUntil = instant(s.Session.Contact), instant(s.Session.CertUntil), instant(crossUntil(m.cross()))
 	if c.Connected {
-		c.Since = instant(s.Session.Since)
+		c.Since, c.Proxy = instant(s.Session.Since), s.Session.Proxy
 	}
 	return c
 }

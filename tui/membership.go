@@ -45,10 +45,15 @@ func (w *world) controller(n *network) (draw.Style, string) {
 	c := n.Controller
 	at := cleanName(c.Address)
 	switch {
-	case c.Connected && c.Since != nil:
-		return w.theme.Text, at + " over " + cleanName(c.Transport) + ", for " + words.Span(w.now.Sub(*c.Since))
 	case c.Connected:
-		return w.theme.Text, at + " over " + cleanName(c.Transport)
+		at += " over " + cleanName(c.Transport)
+		if c.Proxy != "" {
+			at += " through the proxy " + cleanName(c.Proxy)
+		}
+		if c.Since != nil {
+			at += ", for " + words.Span(w.now.Sub(*c.Since))
+		}
+		return w.theme.Text, at
 	case n.State == local.Down || n.State == local.NeedsLogin: // nobody asks it
 		return w.theme.Dim, at
 	}

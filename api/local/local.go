@@ -108,6 +108,7 @@ type Controller struct {
 	Address     string     `json:"address"`
 	Connected   bool       `json:"connected"`
 	Transport   string     `json:"transport,omitempty"` // quic, tcp
+	Proxy       string     `json:"proxy,omitempty"`     // host:port of the HTTP proxy that it goes through
 	Since       *time.Time `json:"since,omitempty"`
 	LastContact *time.Time `json:"last_contact,omitempty"`
 	Problem     string     `json:"problem,omitempty"`

@@ -3,9 +3,8 @@
 //
 // # Ways
 //
-// A relay is dialed by QUIC and, a little later, by TLS over TCP; the first whole handshake wins (sys/stream), and is remembered until the host's network changes. Where a proxy is set, one
-// for HTTP that knows CONNECT, it is tried as well, after directWait or as soon as the direct way has failed; at once if it was what
-// worked last. Either end shows a certificate: the relay's must be that of the relay that is meant, under the pinned root.
+// A relay is dialed by QUIC, a little later by TLS over TCP, and a little later through an HTTP proxy where one is set; the first whole handshake wins (sys/stream), and is remembered until the
+// host's network changes. Either end shows a certificate: the relay's must be that of the relay that is meant, under the pinned root.
 //
 // Over TCP all frames share a stream. Over QUIC packets travel as datagrams, and only what has to arrive on the stream.
 //

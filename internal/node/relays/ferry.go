@@ -27,7 +27,7 @@ type Config struct {
 	Credentials func() session.Credentials
 	// Transport restricts how relays are connected to; zero: Auto.
 	Transport stream.Transport
-	// Proxy returns the HTTP proxy for a URL, nil for none, as net/http's transport has it; nil: what the environment says.
+	// Proxy is stream.DialConfig's; nil: what the environment says.
 	Proxy func(*url.URL) (*url.URL, error)
 	Log   *slog.Logger // nil: silent
 
@@ -55,13 +55,12 @@ type Ferry struct {
 	ended sync.WaitGroup
 	past  stream.Recent
 
-	mu       sync.Mutex
-	closed   bool
-	relays   map[ident.Relay][]string
-	conns    map[uint32]*conn
-	moves    int  // of the host's network
-	viaProxy bool // what worked last here
-	raced    time.Time
+	mu     sync.Mutex
+	closed bool
+	relays map[ident.Relay][]string
+	conns  map[uint32]*conn
+	moves  int // of the host's network
+	raced  time.Time
 }
 
 // New makes a Ferry; nothing is dialed before Dial.
@@ -70,7 +69,7 @@ func New(c Config) *Ferry {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	if c.Proxy == nil {
-		c.Proxy = proxyFromEnvironment
+		c.Proxy = stream.ProxyFromEnvironment
 	}
 	f := &Ferry{cfg: c, relays: make(map[ident.Relay][]string), conns: make(map[uint32]*conn)}
 	f.life, f.end = context.WithCancel(context.Background())
@@ -92,7 +91,7 @@ func (f *Ferry) Moved() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.moves++
-	f.viaProxy, f.raced = false, time.Time{}
+	f.raced = time.Time{}
 }
 
 // Dial connects to a relay and registers there. One call of Registered or Failed follows, and after Registered one of Ended; none once Hangup was called, and
@@ -169,26 +168,16 @@ type target struct {
 	addrs      []string
 	attachment string
 	afresh     bool
-	viaProxy   bool
 }
 
 func (f *Ferry) target(r ident.Relay) target {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	t := target{addrs: f.relays[r], attachment: strconv.Itoa(f.moves), viaProxy: f.viaProxy}
+	t := target{addrs: f.relays[r], attachment: strconv.Itoa(f.moves)}
 	if now := time.Now(); now.Sub(f.raced) >= afreshEvery {
 		t.afresh, f.raced = true, now
 	}
 	return t
-}
-
-// arrived remembers what worked.
-func (f *Ferry) arrived(t target, viaProxy bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if t.attachment == strconv.Itoa(f.moves) {
-		f.viaProxy = viaProxy
-	}
 }
 
 // passenger is a Passenger to whom frames can be given.

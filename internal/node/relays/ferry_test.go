@@ -213,7 +213,7 @@ func TestAProxyHelpsWhereTheWayIsBlocked(t *testing.T) {
 		w.f.dial(1, theRelay, r)
 		time.Sleep(time.Second)
 		synctest.Wait()
-		if r.welcome.Client != 5 || w.since(r) != directWait {
+		if r.welcome.Client != 5 || w.since(r) != stagger {
 			w.Fatal(r.welcome, r.failed, w.since(r))
 		}
 		w.f.Carrier(1).Carry(data(1, 16))

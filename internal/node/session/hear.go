@@ -63,6 +63,7 @@ func (l *link) welcome(w *pb.Welcome) *ending {
 	l.update(func(st *State) {
 		st.Phase, st.Verdict, st.Problem = Connected, Fine, nil
 		st.Since, st.Transport = l.cfg.Clock.Now(), info.Transport
+		st.Proxy = info.Proxy
 		if info.Remote.IsValid() {
 			st.Address = info.Remote.String()
 		}

@@ -42,6 +42,7 @@ type State struct {
 	Since     time.Time        // when the phase began
 	Address   string           // of the controller in use, else the first to be tried
 	Transport stream.Transport // of the session, while connected or silent
+	Proxy     string           // host:port of the HTTP proxy that the session goes through, while connected or silent; "": none
 	Contact   time.Time        // when the last frame arrived; zero if none did since Run
 	NextTry   time.Time        // while Waiting
 	Problem   *Problem         // why it is not connected, or what is wrong with the session

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"net/url"
+	"slices"
 	"syscall"
 	"time"
 
@@ -49,14 +51,18 @@ type DialConfig struct {
 	// become possible.
 	Afresh bool
 
+	// Proxy returns the HTTP proxy for a URL, nil for none, as net/http's transport has it. One is tried after its address's direct ways, each with
+	// a head start, or first if it won the last race; only CONNECT is asked of it. nil: no proxy.
+	Proxy func(*url.URL) (*url.URL, error)
+
 	// The outside world; nil: the system's.
 	Lookup    func(ctx context.Context, host string) ([]netip.Addr, error)
 	DialTCP   func(ctx context.Context, to netip.AddrPort) (net.Conn, error)
 	ListenUDP func(ctx context.Context, to netip.AddrPort) (net.PacketConn, error) // a socket for one connection to that address
 }
 
-// Dial connects to a controller: QUIC first, TLS over TCP 250 ms later, each address of each kind 250 ms after the one before or as soon as
-// that has failed; the first whole handshake wins, and nothing is left of the others when Dial returns. The context bounds Dial
+// Dial connects to a controller: QUIC first, TLS over TCP 250 ms later, then through a proxy if there is one, each address of each kind 250 ms after the one before
+// or as soon as that has failed; the first whole handshake wins, and nothing is left of the others when Dial returns. The context bounds Dial
 // only. The error is a *DialError, one line for a person.
 func Dial(ctx context.Context, cfg DialConfig) (Stream, error) {
 	s, err := cfg.dial(ctx)
@@ -84,7 +90,7 @@ func (cfg *DialConfig) dial(ctx context.Context) (*framed, error) {
 		return nil, err
 	}
 	if cfg.Memory != nil {
-		cfg.Memory.Remember(cfg.Attachment, Choice{won.try.transport, won.try.name})
+		cfg.Memory.Remember(cfg.Attachment, won.try.choice())
 	}
 	return won.stream, nil
 }
@@ -124,21 +130,32 @@ func listenUDP(ctx context.Context, to netip.AddrPort) (net.PacketConn, error) {
 	return lc.ListenPacket(ctx, network, ":0")
 }
 
-// order makes the list of attempts: what won last time, then by address QUIC before TCP.
+// order makes the list of attempts: what won last time, then by address QUIC before TCP. Those through proxies follow what is tried of the first address, so that
+// whoever has nothing but a proxy does not wait for all the others.
 func (cfg *DialConfig) order(targets []target) (tries []try) {
+	var proxied []try
+	first := 0
 	for _, t := range targets {
+		if t.via != nil {
+			proxied = append(proxied, try{TCP, t})
+			continue
+		}
 		for _, transport := range []Transport{QUIC, TCP} {
 			if cfg.Transport == Auto || cfg.Transport == transport {
 				tries = append(tries, try{transport, t})
 			}
 		}
+		if first == 0 {
+			first = len(tries)
+		}
 	}
+	tries = slices.Insert(tries, first, proxied...)
 	if cfg.Memory == nil || cfg.Afresh {
 		return tries
 	}
 	last, ok := cfg.Memory.Recall(cfg.Attachment)
 	for i, t := range tries {
-		if ok && t.transport == last.Transport && t.name == last.Addr {
+		if ok && t.choice() == last {
 			copy(tries[1:i+1], tries[:i])
 			tries[0] = t
 			break
@@ -160,7 +177,7 @@ func (cfg *DialConfig) attempt(ctx context.Context, t try) (*framed, error) {
 	if t.transport == QUIC {
 		s, err = cfg.overQUIC(ctx, t.to, conf)
 	} else {
-		s, err = cfg.overTCP(ctx, t.to, conf)
+		s, err = cfg.overTCP(ctx, t, conf)
 	}
 	if err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
@@ -171,18 +188,33 @@ func (cfg *DialConfig) attempt(ctx context.Context, t try) (*framed, error) {
 // errNoAnswer is why an attempt ends that nobody answers.
 var errNoAnswer = fmt.Errorf("no answer in %v", handshakeTime)
 
-func (cfg *DialConfig) overTCP(ctx context.Context, to netip.AddrPort, conf *tls.Config) (*framed, error) {
-	raw, err := cfg.DialTCP(ctx, to)
+func (cfg *DialConfig) overTCP(ctx context.Context, t try, conf *tls.Config) (*framed, error) {
+	raw, err := cfg.reach(ctx, t)
 	if err != nil {
 		return nil, err
 	}
-	tuneClient(raw)
 	c := tls.Client(raw, conf)
 	if err := c.HandshakeContext(ctx); err != nil {
 		raw.Close()
 		return nil, err
 	}
-	return newTLSStream(c, raw, cfg.Limit), nil
+	s := newTLSStream(c, raw, cfg.Limit)
+	if t.via != nil {
+		s.info.Remote, s.info.Proxy = netip.AddrPort{}, t.via.at()
+	}
+	return s, nil
+}
+
+// reach makes the connection below TLS.
+func (cfg *DialConfig) reach(ctx context.Context, t try) (net.Conn, error) {
+	if t.via != nil {
+		return cfg.through(ctx, t)
+	}
+	raw, err := cfg.DialTCP(ctx, t.to)
+	if err == nil {
+		tuneClient(raw)
+	}
+	return raw, err
 }
 
 func (cfg *DialConfig) overQUIC(ctx context.Context, to netip.AddrPort, conf *tls.Config) (*framed, error) {

@@ -233,7 +233,7 @@ func TestNamesAreResolvedAndFamiliesTakeTurns(t *testing.T) {
 		t.Error(got, failures)
 	}
 	cfg.Memory = new(Recent)
-	cfg.Memory.Remember("", Choice{TCP, "192.0.2.9:3"})
+	cfg.Memory.Remember("", Choice{Transport: TCP, Addr: "192.0.2.9:3"})
 	if tries := cfg.order(targets); len(tries) != 10 || tries[0].transport != TCP || tries[0].name != "192.0.2.9:3" || tries[1].transport != QUIC || tries[1].host != "c.example" || tries[9].transport != QUIC {
 		t.Error("the remembered way does not come first, or one is lost:", tries)
 	}
@@ -261,13 +261,13 @@ func TestASlowNameDoesNotHoldUpTheOthers(t *testing.T) {
 func TestOnlySoManyPlacesAreRemembered(t *testing.T) {
 	var m Recent
 	for i := range places + 1 {
-		m.Remember(string(rune('A'+i)), Choice{QUIC, "a"})
+		m.Remember(string(rune('A'+i)), Choice{Transport: QUIC, Addr: "a"})
 	}
-	m.Remember("B", Choice{TCP, "b"})
+	m.Remember("B", Choice{Transport: TCP, Addr: "b"})
 	if _, ok := m.Recall("A"); ok || len(m.at) != places || len(m.order) != places {
 		t.Error("forgets nothing", len(m.at))
 	}
-	if c, _ := m.Recall("B"); c != (Choice{TCP, "b"}) {
+	if c, _ := m.Recall("B"); c != (Choice{Transport: TCP, Addr: "b"}) {
 		t.Error(c)
 	}
 }

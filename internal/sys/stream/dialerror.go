@@ -86,11 +86,14 @@ func (e *DialError) Unwrap() []error {
 
 // Hint says what to do about it; "" where the reason itself says that.
 func (e *DialError) Hint() string {
-	names, tried, away := 0, 0, 0
+	names, tried, away, proxied := 0, 0, 0, 0
 	for _, f := range e.failures {
+		_, proxy := errors.AsType[*ProxyError](f.err)
 		switch {
 		case answered(f.err):
 			return ""
+		case proxy:
+			proxied++
 		case f.transport == "":
 			names++
 		case offline(reason(f.err)):
@@ -100,6 +103,8 @@ func (e *DialError) Hint() string {
 		}
 	}
 	switch {
+	case proxied > 0:
+		return "does the proxy let this machine connect to that port, and are the name and password in HTTPS_PROXY right?"
 	case tried > 0:
 		return "does the " + e.whom + " run there, and do firewalls let UDP and TCP to that port through?"
 	case away > 0:

@@ -6,6 +6,7 @@ import "sync"
 type Choice struct {
 	Transport Transport // QUIC or TCP
 	Addr      string    // as it stands in DialConfig.Addrs
+	Proxied   bool      // by way of the proxy for that address
 }
 
 // Memory remembers what won where, so that the next Dial begins with it. A network attachment is whatever tells one place from another,

@@ -12,6 +12,9 @@ type try struct {
 	target
 }
 
+// choice is what is remembered of an attempt that won.
+func (t try) choice() Choice { return Choice{t.transport, t.name, t.via != nil} }
+
 // result is how an attempt ended.
 type result struct {
 	try    try

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -10,10 +11,12 @@ import (
 )
 
 const (
-	maxTargets = 8
-	// lookupTime bounds the wait for the first name; once there is an address, other names get lookupRest.
+	maxTargets, maxProxied = 8, 4
+	// lookupTime bounds the wait for the first name; once there is an address, other names get
 	lookupTime = 5 * time.Second
-	lookupRest = stagger
+	// lookupRest, and after the address of a proxy, which often is no name, lookupProxied.
+	lookupRest    = stagger
+	lookupProxied = time.Second
 )
 
 // target is an address to try, and what it came from.
@@ -21,19 +24,38 @@ type target struct {
 	name string // as given
 	host string
 	to   netip.AddrPort
+	via  *proxy // which listens at to; nil: the other end itself does
 }
 
 // String names the target for people: the name too, if it is not the address itself.
 func (t target) String() string {
-	if a := t.to.String(); a != t.name {
-		return t.name + " (" + a + ")"
+	name, through := t.name, ""
+	if t.via != nil {
+		name, through = t.via.at(), "through the proxy "
 	}
-	return t.name
+	if a := t.to.String(); a != name {
+		return through + name + " (" + a + ")"
+	}
+	return through + name
+}
+
+// lookups are the names to resolve: the addresses, and the proxies that lead to them.
+func (cfg *DialConfig) lookups() (all []target) {
+	for _, a := range cfg.Addrs {
+		all = append(all, target{name: a})
+	}
+	for _, a := range cfg.Addrs {
+		if p := cfg.proxy(a); p != nil {
+			all = append(all, target{name: a, via: p})
+		}
+	}
+	return all
 }
 
 // resolve finds the addresses of all names at the same time; what could not be resolved is a failure. Order follows Addrs, and within
 // a name IPv6 and IPv4 take turns.
 func (cfg *DialConfig) resolve(ctx context.Context) (targets []target, failures []failure) {
+	var proxied []target
 	ctx, cancel := context.WithTimeoutCause(ctx, lookupTime, errors.New("the name was not resolved in time"))
 	defer cancel()
 	type answer struct {
@@ -41,48 +63,68 @@ func (cfg *DialConfig) resolve(ctx context.Context) (targets []target, failures 
 		targets []target
 		err     error
 	}
-	answers := make(chan answer, len(cfg.Addrs))
-	for i, name := range cfg.Addrs {
+	all := cfg.lookups()
+	answers := make(chan answer, len(all))
+	for i, t := range all {
 		go func() { // ends with the context at the latest, for resolvers that heed it
-			t, err := cfg.lookup(ctx, name)
+			t, err := cfg.lookup(ctx, t)
 			answers <- answer{i, t, err}
 		}()
 	}
-	found := make([]answer, len(cfg.Addrs))
+	found := make([]answer, len(all))
 	for i := range found {
 		found[i].err = context.DeadlineExceeded
 	}
-	var rest <-chan time.Time
-	for range cfg.Addrs {
+	var rest, patient <-chan time.Time
+	for range all {
 		select {
 		case a := <-answers:
 			found[a.at] = a
-			if a.err == nil && rest == nil {
-				rest = time.After(lookupRest)
+			switch {
+			case a.err != nil:
+			case all[a.at].via == nil:
+				rest = cmp.Or(rest, time.After(lookupRest))
+			case patient == nil:
+				patient = time.After(lookupProxied)
 			}
 			continue
 		case <-rest:
+		case <-patient:
 		case <-ctx.Done():
 		}
 		break
 	}
 	for i, a := range found {
 		if a.err != nil {
-			failures = append(failures, failure{"", cfg.Addrs[i], a.err})
+			failures = append(failures, failure{"", all[i].unresolved(), a.err})
 		}
-		targets = append(targets, a.targets...)
+		if all[i].via != nil {
+			proxied = append(proxied, a.targets...)
+		} else {
+			targets = append(targets, a.targets...)
+		}
 	}
-	return targets[:min(len(targets), maxTargets)], failures
+	return append(targets[:min(len(targets), maxTargets)], proxied[:min(len(proxied), maxProxied)]...), failures
 }
 
-func (cfg *DialConfig) lookup(ctx context.Context, name string) ([]target, error) {
-	host, p, err := net.SplitHostPort(name)
-	if err != nil {
-		return nil, errors.New("not of the form host:port")
+// unresolved is a name for people that has no address yet.
+func (t target) unresolved() string {
+	if t.via != nil {
+		return "proxy " + t.via.at()
 	}
-	port, err := strconv.ParseUint(p, 10, 16)
-	if err != nil || port == 0 {
-		return nil, errors.New("the port is not a number from 1 to 65535")
+	return t.name
+}
+
+func (cfg *DialConfig) lookup(ctx context.Context, t target) ([]target, error) {
+	host, port, err := parse(t.name)
+	if err != nil {
+		return nil, err
+	}
+	t.host = host
+	if t.via != nil {
+		if host, port, err = parse(t.via.at()); err != nil {
+			return nil, err
+		}
 	}
 	addrs := []netip.Addr{}
 	if a, err := netip.ParseAddr(host); err == nil {
@@ -92,12 +134,26 @@ func (cfg *DialConfig) lookup(ctx context.Context, name string) ([]target, error
 	}
 	var targets []target
 	for _, a := range takeTurns(addrs) {
-		targets = append(targets, target{name, host, netip.AddrPortFrom(a, uint16(port))})
+		t.to = netip.AddrPortFrom(a, port)
+		targets = append(targets, t)
 	}
 	if len(targets) == 0 {
 		return nil, errors.New("the name has no address")
 	}
 	return targets, nil
+}
+
+// parse takes host:port apart.
+func parse(name string) (host string, port uint16, err error) {
+	host, p, err := net.SplitHostPort(name)
+	if err != nil {
+		return "", 0, errors.New("not of the form host:port")
+	}
+	n, err := strconv.ParseUint(p, 10, 16)
+	if err != nil || n == 0 {
+		return "", 0, errors.New("the port is not a number from 1 to 65535")
+	}
+	return host, uint16(n), nil
 }
 
 // takeTurns orders addresses IPv6, IPv4, IPv6, …, each family in the order given.

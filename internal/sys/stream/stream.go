@@ -58,7 +58,8 @@ type Stream interface {
 type Info struct {
 	Transport Transport
 	Local     netip.AddrPort
-	Remote    netip.AddrPort
+	Remote    netip.AddrPort // invalid where only a proxy knows it
+	Proxy     string         // host:port of the HTTP proxy that the dialer went through; "": none
 	// Chain is what the peer presented, leaf first; empty for a machine without a certificate. The listener or dialer has verified it.
 	Chain []*x509.Certificate
 }
