@@ -64,6 +64,9 @@ func (o *netcheckOptions) print(r *local.NetCheck) {
 	o.IO.Printf("")
 	relays := iox.Table{Heads: []string{"RELAY", "REGION", "UDP", "TLS", "MTU", "PROBLEM"}}
 	for _, x := range r.Relays {
+		if x.Proxy != "" {
+			x.Problem = "reached only through the proxy " + x.Proxy
+		}
 		relays.Row(x.Name, x.Region, milliseconds(x.UDP), milliseconds(x.TLS), size(x.MTU), x.Problem)
 	}
 	relays.Print(o.IO)
@@ -113,12 +116,12 @@ func portMapping(p *local.NetPorts) string {
 
 // clockWords says how a clock goes; what the way from the controller takes is not worth a word.
 func clockWords(ahead time.Duration) string {
-	switch d := ahead.Abs().Round(100 * time.Millisecond); {
+	switch d := ahead.Abs(); {
 	case d < time.Second:
 		return "right"
 	case ahead > 0:
-		return fmt.Sprintf("%v behind the controller's", d)
+		return iox.Span(d) + " behind the controller's"
 	default:
-		return fmt.Sprintf("%v ahead of the controller's", d)
+		return iox.Span(d) + " ahead of the controller's"
 	}
 }

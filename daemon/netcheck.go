@@ -23,6 +23,7 @@ import (
 	"github.com/cvlan/cvlan/internal/sys/mark"
 	"github.com/cvlan/cvlan/internal/sys/portmap"
 	"github.com/cvlan/cvlan/internal/sys/sock"
+	"github.com/cvlan/cvlan/internal/sys/stream"
 	"github.com/cvlan/cvlan/proto/control"
 	"github.com/cvlan/cvlan/proto/relay"
 )
@@ -40,6 +41,15 @@ func fillCheck(c *netcheck.Config) {
 		c.Dial = func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 			d := net.Dialer{Control: mark.Control}
 			return d.DialContext(ctx, "tcp", to.String())
+		}
+	}
+	if c.Detour == nil {
+		c.Detour = func(ctx context.Context, r netcheck.Relay) (net.Conn, string, error) {
+			d := stream.DialConfig{Proxy: stream.ProxyFromEnvironment}
+			for _, host := range r.Hosts {
+				d.Addrs = append(d.Addrs, net.JoinHostPort(host, strconv.Itoa(int(r.Port))))
+			}
+			return stream.Detour(ctx, d)
 		}
 	}
 	if c.Resolve == nil {
@@ -144,7 +154,7 @@ func (k knownRelay) secure(ctx context.Context, conn net.Conn) error {
 	var alert *net.OpError // crypto/tls tells so of an alert of the other side's
 	var noTLS tls.RecordHeaderError
 	switch {
-	case err == nil || ctx.Err() != nil || errors.Is(err, netcheck.ErrForeign):
+	case err == nil || ctx.Err() != nil || errors.Is(err, netcheck.ErrForeign), errors.Is(err, netcheck.ErrEnded):
 		return err
 	case errors.As(err, &noTLS), errors.As(err, &alert) && alert.Op == "remote error":
 		return fmt.Errorf("%w: %v", netcheck.ErrForeign, err)
@@ -159,6 +169,9 @@ func (k knownRelay) verify(chain []*x509.Certificate) error {
 	name, err := trust.VerifyRelay(chain, k.pin, trust.Clock{}.Now())
 	if err == nil && name.Relay != k.id {
 		err = errors.New("it is another relay")
+	}
+	if ended, ok := errors.AsType[*trust.ExpiredError](err); ok {
+		return fmt.Errorf("%w: on %s", netcheck.ErrEnded, ended.NotAfter.UTC().Format(time.DateOnly))
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %v", netcheck.ErrForeign, err)
@@ -183,7 +196,7 @@ func showCheck(r core.Report) local.NetCheck {
 		out.Clock = &r.Clock
 	}
 	for _, x := range r.Relays {
-		out.Relays = append(out.Relays, local.NetRelay{Name: x.Name, Region: x.Region, UDP: x.UDP, TLS: x.TLS, MTU: x.MTU, Problem: x.Problem})
+		out.Relays = append(out.Relays, local.NetRelay{Name: x.Name, Region: x.Region, UDP: x.UDP, TLS: x.TLS, Proxy: x.Proxy, Ended: x.Ended, MTU: x.MTU, Problem: x.Problem})
 	}
 	return out
 }

@@ -12,6 +12,9 @@ import (
 	"time"
 
 	"github.com/cvlan/cvlan/internal/base/certtest"
+	"github.com/cvlan/cvlan/internal/base/ident"
+	"github.com/cvlan/cvlan/internal/base/trust"
+	"github.com/cvlan/cvlan/internal/base/trust/trusttest"
 	core "github.com/cvlan/cvlan/internal/core/netcheck"
 	"github.com/cvlan/cvlan/internal/node/netcheck"
 	"github.com/cvlan/cvlan/internal/sys/sock"
@@ -80,5 +83,24 @@ func TestOneCheckAtATime(t *testing.T) {
 	d.checking.Lock()
 	if _, err := d.NetCheck(t.Context()); err == nil {
 		t.Fatal("two at once")
+	}
+}
+
+func TestARelayWhoseCertificateHasEndedIsNoStranger(t *testing.T) {
+	root, id := trusttest.Root(), ident.Relay(1)
+	as := func(end time.Time) []*x509.Certificate {
+		p := root.MintUntil(trust.Name{Domain: trusttest.Domain, Role: trust.RoleRelay, Relay: id}, end)
+		return []*x509.Certificate{p.Cert, root.Cert}
+	}
+	k := knownRelay{id: id, pin: root.Pin()}
+	if err := k.verify(as(time.Now().Add(time.Hour))); err != nil {
+		t.Error("a relay:", err)
+	}
+	ended := as(time.Now().Add(-48 * time.Hour))
+	if err := k.verify(ended); !errors.Is(err, netcheck.ErrEnded) || errors.Is(err, netcheck.ErrForeign) {
+		t.Error("one whose certificate has ended:", err)
+	}
+	if err := (knownRelay{id: id}).verify(ended); !errors.Is(err, netcheck.ErrForeign) {
+		t.Error("a stranger with a certificate that has ended:", err)
 	}
 }

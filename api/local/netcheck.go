@@ -46,6 +46,8 @@ type NetRelay struct {
 	Region  string        `json:"region,omitempty"`
 	UDP     time.Duration `json:"udp_rtt_ns,omitempty"` // absent: no answer
 	TLS     time.Duration `json:"tls_rtt_ns,omitempty"`
-	MTU     int           `json:"mtu,omitempty"` // bytes of the largest IP packet that passes; absent: not measured
+	Proxy   string        `json:"proxy,omitempty"`             // host:port of the HTTP proxy without which TLS gets no answer
+	Ended   bool          `json:"certificate_ended,omitempty"` // over TLS it shows a certificate that has ended by this machine's clock
+	MTU     int           `json:"mtu,omitempty"`               // bytes of the largest IP packet that passes; absent: not measured
 	Problem string        `json:"problem,omitempty"`
 }

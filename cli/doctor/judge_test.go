@@ -118,6 +118,7 @@ var ills = []struct {
 	{"buffers are small", "buffers-small", "sysctl -w net.core.rmem_max=16777216 net.core.wmem_max=16777216", Warning, func(f *Facts) { f.Tunnels.Networks[0].Socket.ReceiveBuffer = 425984 }},
 	{"the memory is used up", "memory-short", "", Warning, func(f *Facts) { f.Tunnels.Networks[0].Drops = map[string]uint64{"no_memory": 3} }},
 	{"a login page", "login-page", "", Error, func(f *Facts) { f.Check.Captive = true }},
+	{"a relay's certificate has ended", "relay-certificate", "", Error, func(f *Facts) { f.Check.Relays[0].TLS, f.Check.Relays[0].Ended = 0, true }},
 	{"a narrow way", "mtu-low", "", Warning, func(f *Facts) { f.Check.Relays[0].MTU = 1300 }},
 	{"the networks have no relay", "no-relay", "", Note, func(f *Facts) { f.Check.Relays = nil }},
 	{"nothing answers", "offline", "", Error, func(f *Facts) { f.Check.Relays = []local.NetRelay{{Name: "fra-1"}} }},

@@ -285,7 +285,7 @@ func (j *judge) internet() {
 		if *c.Clock < 0 {
 			way = "ahead of"
 		}
-		j.add(Finding{Code: "clock-wrong", Severity: Warning, What: fmt.Sprintf("this machine's clock is %s %s the controller's", c.Clock.Abs().Round(time.Second), way),
+		j.add(Finding{Code: "clock-wrong", Severity: Warning, What: fmt.Sprintf("this machine's clock is %s %s the controller's", words.Span(c.Clock.Abs()), way),
 			Why: "certificates, and rules with hours, are judged by it", Hint: j.setClock()})
 	}
 	if c.Captive {
@@ -300,6 +300,10 @@ func (j *judge) relays(c *local.NetCheck) {
 	reached := 0
 	for _, r := range c.Relays {
 		switch {
+		case r.Ended && r.TLS == 0:
+			reached++
+			j.add(Finding{Code: "relay-certificate", Severity: Error, What: "the relay " + r.Name + " shows a certificate that has ended, by this machine's clock",
+				Why: "relays renew theirs at half of its 60 days, if their controller can be reached", Hint: "is the clock right? if so, on the relay's machine: cvlan-relay stats"})
 		case r.UDP == 0 && r.TLS == 0:
 			silent = append(silent, r)
 		default:

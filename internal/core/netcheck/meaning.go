@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cvlan/cvlan/internal/base/words"
 	"github.com/cvlan/cvlan/internal/core/stun"
 )
 
@@ -22,6 +23,9 @@ func meaning(r *Report) (all []string) {
 	say := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
 	if r.Captive {
 		say("Something answers in the relays' place: is there a login page? Open a browser and look.")
+	}
+	if slices.ContainsFunc(r.Relays, func(x Relay) bool { return x.Ended }) {
+		say("Relays answer with certificates that have ended by this machine's clock: is it right?")
 	}
 	say("%s", direct(r))
 	switch {
@@ -51,7 +55,7 @@ func meaning(r *Report) (all []string) {
 		}
 	}
 	if r.ClockIsKnown && r.Clock.Abs() >= badClock {
-		say("The clock is off by %v: set it, or certificates will be refused.", r.Clock.Abs().Round(time.Second))
+		say("The clock is off by %s: set it, or certificates will be refused.", words.Span(r.Clock.Abs()))
 	}
 	return all
 }
@@ -59,7 +63,7 @@ func meaning(r *Report) (all []string) {
 // direct says with whom direct connections are likely.
 func direct(r *Report) string {
 	switch {
-	case !r.IPv4.UDP && !r.IPv6.UDP && !slices.ContainsFunc(r.Relays, func(x Relay) bool { return x.TLS > 0 }):
+	case !r.IPv4.UDP && !r.IPv6.UDP && !slices.ContainsFunc(r.Relays, func(x Relay) bool { return x.TLS > 0 || x.Ended }):
 		if len(r.Relays) == 0 {
 			return "No relay is known yet: join a network that has one."
 		}
@@ -67,6 +71,8 @@ func direct(r *Report) string {
 			return "The relays' names are not found: this machine is offline, or its DNS does not answer."
 		}
 		return "No relay answers, over UDP or TLS: this machine is offline, or a firewall lets nothing pass."
+	case !r.IPv4.UDP && !r.IPv6.UDP && !slices.ContainsFunc(r.Relays, func(x Relay) bool { return x.TLS > 0 && x.Proxy == "" || x.Ended }):
+		return "Nothing passes but the proxy: everything goes through it and a relay, which works but is slower."
 	case !r.IPv4.UDP && !r.IPv6.UDP:
 		return "UDP does not pass: everything goes through a relay over TLS, which works but is slower."
 	case !r.IPv4.Asked:

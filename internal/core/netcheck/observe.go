@@ -50,7 +50,9 @@ type Relay struct {
 	UDP          time.Duration // round trip of a STUN question
 	TLS          time.Duration // round trip of a TCP connection that TLS then used
 	MTU          int           // bytes of an IP packet that passes; 0: not known
+	Proxy        string        // host:port of the HTTP proxy without which TLS gets no answer; "": it is not needed, or there is none
 	Foreign      bool          // somebody else than the relay answered over TLS
+	Ended        bool          // the relay answered over TLS, with a certificate that has ended by this machine's clock
 	Nameless     bool          // its name led to no address
 	Problem      string        // of TLS, in words
 }

@@ -64,7 +64,10 @@ func TestReportSaysWhatItMeans(t *testing.T) {
 		"itself behind":                    {Relays: far, IPv4: Family{Sights: sym}, Gateway: Gateway{Protocols: []string{"PCP"}, Outside: netip.MustParseAddr("198.51.100.77")}},
 		"does not turn packets back":       {Relays: far, IPv4: Family{Sights: eim}, Hairpin: No},
 		"only 1300 bytes":                  {Relays: []Relay{{Name: "fra", UDP: 1, MTU: 1300}}, IPv4: Family{Sights: eim}},
-		"The clock is off by 5m0s":         {Relays: far, Clock: -5 * time.Minute, ClockIsKnown: true},
+		"The clock is off by 5m:":          {Relays: far, Clock: -5 * time.Minute, ClockIsKnown: true},
+		"The clock is off by 70d:":         {Relays: far, Clock: -70 * 24 * time.Hour, ClockIsKnown: true},
+		"ended by this machine's clock":    {Relays: []Relay{{Name: "fra", Ended: true}}},
+		"Nothing passes but the proxy":     {Relays: []Relay{{Name: "fra", TLS: 1, Proxy: "proxy.example.com:3128"}}},
 		"some time after 12s":              {Relays: far, IPv4: Family{Sights: eim}, Lifetime: 12 * time.Second},
 		"no NAT":                           {Relays: far, IPv4: Family{Sights: sights("198.51.100.1:3478>192.168.1.10:1")}, Own: own},
 	} {

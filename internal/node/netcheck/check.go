@@ -36,6 +36,9 @@ type Relay struct {
 // ErrForeign is the error of Config.Secure when somebody else than the relay answers.
 var ErrForeign = errors.New("somebody else answers in the relay's place")
 
+// ErrEnded is the error of Config.Secure when it is the relay that answers, and its certificate has ended by this machine's clock.
+var ErrEnded = errors.New("its certificate has ended by this machine's clock")
+
 // Config is the machine that is checked, and what of the network is known. Relays, Open and Dial are needed.
 type Config struct {
 	Relays []Relay
@@ -43,6 +46,8 @@ type Config struct {
 	Open func() (sock.Socket, error)
 	// Dial opens a TCP stream. Its duration counts as the relay's round trip.
 	Dial func(ctx context.Context, to netip.AddrPort) (net.Conn, error)
+	// Detour opens a stream to a relay through an HTTP proxy, and says which, host:port; "": there is none for it. nil: there is none at all.
+	Detour func(ctx context.Context, r Relay) (c net.Conn, proxy string, err error)
 	// Secure does TLS on a stream and makes sure that it is the relay that answers; nil: that is not checked.
 	Secure func(ctx context.Context, r Relay, c net.Conn) error
 	// Resolve finds the addresses of a name; nil: only addresses are known.

@@ -3,6 +3,7 @@ package netcheck
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"slices"
@@ -127,7 +128,45 @@ func TestGatewayAndControllerAreAsked(t *testing.T) {
 		n.cfg.Gateway6 = n.cfg.Gateway
 		n.cfg.Clock = func(context.Context) (time.Duration, error) { return -2 * time.Minute, nil }
 		r := n.check()
-		if !r.Gateway.Pinholes || !slices.Equal(r.Gateway.Protocols, []string{coremap.PCP.String(), coremap.UPnP.String()}) || r.DoubleNAT || !r.says("off by 2m0s") || !r.says("on request") {
+		if !r.Gateway.Pinholes || !slices.Equal(r.Gateway.Protocols, []string{coremap.PCP.String(), coremap.UPnP.String()}) || r.DoubleNAT || !r.says("off by 2m:") || !r.says("on request") {
+			t.Errorf("%+v", r)
+		}
+	})
+}
+
+// Where nothing passes but a proxy that is what is told, with its name; where the direct way is open the proxy is no news.
+func TestAProxyIsToldWhereNothingElsePasses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newInternet(t, "port")
+		defer n.close()
+		direct := n.cfg.Dial
+		n.cfg.Detour = func(ctx context.Context, r Relay) (net.Conn, string, error) {
+			c, err := direct(ctx, netip.AddrPortFrom(netip.MustParseAddr(r.Hosts[0]), r.Port))
+			return c, "proxy.example.com:3128", err
+		}
+		if r := n.check(); r.Relays[0].TLS == 0 || r.Relays[0].Proxy != "" {
+			t.Errorf("with an open way: %+v", r.Relays)
+		}
+		n.cfg.Dial = func(ctx context.Context, _ netip.AddrPort) (net.Conn, error) { <-ctx.Done(); return nil, ctx.Err() }
+		if r := n.check(); r.Relays[0].TLS == 0 || r.Relays[0].Proxy != "proxy.example.com:3128" || r.Relays[0].Problem != "" {
+			t.Errorf("with the proxy alone: %+v", r.Relays)
+		}
+		n.cfg.Detour = func(context.Context, Relay) (net.Conn, string, error) {
+			return nil, "proxy.example.com:3128", errors.New("it answers 407")
+		}
+		if r := n.check(); r.Relays[0].TLS != 0 || r.Relays[0].Problem != "TLS gets no answer; through the proxy proxy.example.com:3128: it answers 407" {
+			t.Errorf("with a proxy that refuses: %+v", r.Relays)
+		}
+	})
+}
+
+// A relay's certificate that has ended by our clock is no login page.
+func TestAnEndedCertificateIsNoStranger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newInternet(t, "port")
+		defer n.close()
+		n.cfg.Secure = func(context.Context, Relay, net.Conn) error { return fmt.Errorf("%w: on 2027-01-26", ErrEnded) }
+		if r := n.check(); r.Captive || !r.Relays[0].Ended || !r.says("is it right?") || r.says("login page") {
 			t.Errorf("%+v", r)
 		}
 	})

@@ -3,7 +3,9 @@ package netcheck
 import (
 	"context"
 	"errors"
+	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -16,19 +18,31 @@ type streamed struct {
 	err  error
 }
 
-// stream connects to a relay over TCP, at its address of each family, and does TLS. One that answers is enough.
+// stream connects to a relay over TCP, at its address of each family and through a proxy, and does TLS. One that answers is enough; the proxy counts only where no address does.
 func (c *check) stream(ctx context.Context, i int, r Relay) {
 	if r.Port == 0 {
 		return
 	}
 	var (
-		got [2]streamed
-		all sync.WaitGroup
+		got     [2]streamed
+		proxied streamed
+		proxy   string
+		all     sync.WaitGroup
 	)
 	for k, a := range []netip.Addr{c.places[i].four, c.places[i].six} {
 		if a.IsValid() {
-			all.Go(func() { got[k] = c.secured(ctx, r, netip.AddrPortFrom(a, r.Port)) })
+			all.Go(func() {
+				got[k] = c.secured(ctx, r, func() (net.Conn, error) { return c.cfg.Dial(ctx, netip.AddrPortFrom(a, r.Port)) })
+			})
 		}
+	}
+	if c.cfg.Detour != nil {
+		all.Go(func() {
+			proxied = c.secured(ctx, r, func() (conn net.Conn, err error) {
+				conn, proxy, err = c.cfg.Detour(ctx, r)
+				return conn, err
+			})
+		})
 	}
 	all.Wait()
 	c.note(func(o *core.Observed) {
@@ -40,22 +54,31 @@ func (c *check) stream(ctx context.Context, i int, r Relay) {
 				x.TLS = shorter(x.TLS, s.took)
 			case errors.Is(s.err, ErrForeign):
 				x.Foreign, x.Problem = true, s.err.Error()
+			case errors.Is(s.err, ErrEnded):
+				x.Ended, x.Problem = true, s.err.Error()
 			case x.Problem == "":
 				x.Problem = s.err.Error()
 			}
 		}
+		switch {
+		case x.TLS > 0:
+		case proxy != "" && proxied.err == nil:
+			x.TLS, x.Proxy = proxied.took, proxy
+		case proxy != "":
+			x.Problem = strings.TrimPrefix(x.Problem+"; through the proxy "+proxy+": "+proxied.err.Error(), "; ")
+		}
 		if x.TLS > 0 {
-			x.Foreign, x.Problem = false, ""
+			x.Foreign, x.Ended, x.Problem = false, false, ""
 		}
 	})
 }
 
-// secured connects to a relay at an address, and does TLS.
-func (c *check) secured(ctx context.Context, r Relay, to netip.AddrPort) streamed {
+// secured connects to a relay, and does TLS. No connection and no error means that there is nothing to connect through.
+func (c *check) secured(ctx context.Context, r Relay, dial func() (net.Conn, error)) streamed {
 	begun := time.Now()
-	conn, err := c.cfg.Dial(ctx, to)
+	conn, err := dial()
 	s := streamed{max(time.Since(begun), 1), err}
-	if err == nil {
+	if conn != nil && err == nil {
 		defer conn.Close()
 		if c.cfg.Secure != nil {
 			s.err = c.cfg.Secure(ctx, r, conn)
