@@ -64,11 +64,7 @@ func TestRealSocketsCarryIt(t *testing.T) {
 	}
 	cancel()
 	<-done
-	select {
-	case <-released:
-	default:
-		t.Error("the mapping was not released")
-	}
+	<-released // the gateway says it after its answer, with which the mapper has ended
 }
 
 func TestTheSystemKnowsItsGateway(t *testing.T) {
