@@ -13,7 +13,7 @@ import (
 
 // website serves HTTP on the listener until the test ends.
 func website(t *testing.T, l *Listener) {
-	site := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	site := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if len(r.TLS.PeerCertificates) != 0 {
 			t.Error("a browser was asked for a certificate")
 		}
@@ -77,7 +77,7 @@ func TestOnlySoManyVisitorsAtOnce(t *testing.T) {
 	conf.NextProtos = []string{"http/1.1"}
 	get := func(c *tls.Conn) error {
 		io.WriteString(c, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-		c.SetReadDeadline(time.Now().Add(10 * time.Second))
+		c.SetReadDeadline(time.Now().Add(time.Minute))
 		_, err := c.Read(make([]byte, 512))
 		return err
 	}
