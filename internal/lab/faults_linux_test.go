@@ -80,7 +80,7 @@ func TestUnpluggedHostComesBackWithItsRoutes(t *testing.T) {
 	r := l.Routed(1)
 	for _, h := range []*lab.Host{r.Nodes[0], r.Controller, r.Sites[0].Router()} {
 		h.Unplug()
-		if hello(r.Nodes[0], r.Controller, r.Controller.Addr().String()) == nil {
+		if helloWithin(2*silence, r.Nodes[0], r.Controller, r.Controller.Addr().String()) == nil {
 			t.Errorf("packets pass while %s is unplugged", h.Name())
 		}
 		h.Plug()
@@ -137,12 +137,12 @@ func TestATrainOfShortPacketsPassesABlackHole(t *testing.T) {
 				t.Skipf("send a train: %v", err)
 			}
 			for i := range 3 {
-				back := to.receive(2 * silence)
+				back := to.receive(patience)
 				if !back.IsValid() {
 					t.Fatalf("%d of 3 packets pass", i)
 				}
 				to.WriteMsgUDPAddrPort(make([]byte, 1200), nil, back)
-				if !from.receive(2 * silence).IsValid() {
+				if !from.receive(patience).IsValid() {
 					t.Fatal("the answer does not pass")
 				}
 			}
@@ -167,7 +167,7 @@ func TestDelayLineHoldsPackets(t *testing.T) {
 	a, b := r.Nodes[0], r.Nodes[1]
 	a.Degrade(lab.Quality{Delay: 30 * time.Millisecond})
 	b.Degrade(lab.Quality{Delay: 20 * time.Millisecond})
-	if rtt := roundTrip(t, a, b); rtt < 50*time.Millisecond || rtt > 70*time.Millisecond {
+	if rtt := roundTrip(t, a, b, 70*time.Millisecond); rtt < 50*time.Millisecond || rtt > 70*time.Millisecond {
 		t.Errorf("the round trip takes %v, want 50 ms", rtt)
 	}
 	l.Cut(a, b)
@@ -177,7 +177,7 @@ func TestDelayLineHoldsPackets(t *testing.T) {
 	l.Heal(a, b)
 	a.Degrade(lab.Quality{})
 	b.Degrade(lab.Quality{})
-	if rtt := roundTrip(t, a, b); rtt > 10*time.Millisecond {
+	if rtt := roundTrip(t, a, b, 10*time.Millisecond); rtt > 10*time.Millisecond {
 		t.Errorf("the round trip takes %v on a healed way", rtt)
 	}
 }
@@ -192,13 +192,17 @@ func TestDelayLineLosesAndLimits(t *testing.T) {
 		t.Errorf("%d of 400 packets pass a loss of 50 percent", got)
 	}
 	a.Degrade(lab.Quality{Mbit: 10})
-	start := time.Now()
-	if got := flowOf(t, a, b, 100, 1200); got != 100 {
-		t.Errorf("%d of 100 packets pass", got)
+	best, most := time.Hour, 90*time.Millisecond+2*silence
+	for n := 0; n < 20 && best > most; n++ { // a busy machine only adds to it
+		start := time.Now()
+		if got := flowOf(t, a, b, 100, 1200); got != 100 {
+			t.Fatalf("%d of 100 packets pass", got)
+		}
+		best = min(best, time.Since(start))
 	}
 	// 100 packets of 1228 bytes at 10 Mbit/s take 98 ms.
-	if took := time.Since(start); took < 90*time.Millisecond || took > 90*time.Millisecond+2*silence {
-		t.Errorf("982 kbit took %v at 10 Mbit/s", took)
+	if best < 90*time.Millisecond || best > most {
+		t.Errorf("982 kbit took %v at 10 Mbit/s", best)
 	}
 }
 
@@ -240,17 +244,17 @@ func freePort(t *testing.T, h *lab.Host) netip.AddrPort {
 	return netip.MustParseAddrPort(s.LocalAddr().String())
 }
 
-// roundTrip is the best of nine: a busy machine only adds to it.
-func roundTrip(t *testing.T, a, b *lab.Host) time.Duration {
+// roundTrip is the best of nine, or of more until one is good enough: a busy machine only adds to it.
+func roundTrip(t *testing.T, a, b *lab.Host, enough time.Duration) time.Duration {
 	t.Helper()
 	from, to := pair(t, a, b)
 	best := time.Hour
-	for range 9 {
+	for n := 0; n < 9 || n < 300 && best > enough; n++ {
 		start := time.Now()
 		from.WriteToUDPAddrPort([]byte("ping"), to.at)
-		back := to.receive(time.Second)
+		back := to.receive(patience)
 		to.WriteToUDPAddrPort([]byte("pong"), back)
-		if !from.receive(time.Second).IsValid() {
+		if !from.receive(patience).IsValid() {
 			t.Fatal("nothing comes back")
 		}
 		best = min(best, time.Since(start))
@@ -278,7 +282,7 @@ func TestDirectDatagramsAreCounted(t *testing.T) {
 	b.WriteToUDPAddrPort([]byte("x2"), to("a"))
 	b.WriteToUDPAddrPort([]byte("x2"), to("third"))
 	for i, s := range []*socket{a, b, b, b, b, third} {
-		if !s.receives() {
+		if !s.receive(patience).IsValid() {
 			t.Fatalf("datagram %d did not come", i)
 		}
 	}

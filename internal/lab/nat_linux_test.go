@@ -1,17 +1,22 @@
 package lab_test
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"testing"
 	"time"
 
 	"github.com/cvlan/cvlan/internal/lab"
 )
 
-// silence is how long a packet that must not come is waited for.
-const silence = 150 * time.Millisecond
+// silence is how long a packet that must not come is waited for, and patience how long one that must.
+const (
+	silence  = 150 * time.Millisecond
+	patience = 20 * time.Second
+)
 
 // TestRoutersBehaveAsTheirSpecsSay asks each router from inside, as RFC 5780 does: which outside port a socket gets for
 // different destinations, and which strangers may answer it.
@@ -35,7 +40,7 @@ func TestRoutersBehaveAsTheirSpecsSay(t *testing.T) {
 			t.Parallel()
 			l := lab.New(t)
 			s := l.Site("home", spec)
-			if got := probe(t, newServers(t, l), s.Host("a"), s.Host("b")); got != want {
+			if got := probe(t, newServers(t, l), s.Host("a"), s.Host("b"), want); got != want {
 				t.Errorf("%s behaves like %+v, want %+v", spec, got, want)
 			}
 		})
@@ -47,7 +52,7 @@ func TestCarrierNATHidesTheHomeRouter(t *testing.T) {
 	servers := newServers(t, l)
 	home := l.Site("carrier", "sym").Site("home", "port")
 	a := home.Host("a")
-	if got := probe(t, servers, a, home.Host("b")); got.Mapping != "APDM" || got.Filtering != "APDF" {
+	if got := probe(t, servers, a, home.Host("b"), seen{}); got.Mapping != "APDM" || got.Filtering != "APDF" {
 		t.Errorf("a cone behind a symmetric NAT behaves like %+v", got)
 	}
 	c := newSocket(t, a, netip.AddrPortFrom(a.Addr(), 40000))
@@ -70,10 +75,11 @@ func TestRouterWithoutUDPLetsTCPPass(t *testing.T) {
 	l := lab.New(t)
 	servers := newServers(t, l)
 	a := l.Site("home", "port+noudp").Host("a")
-	if m := servers.mapped(newSocket(t, a, netip.MustParseAddrPort("0.0.0.0:40000")), 0); m.IsValid() {
-		t.Errorf("UDP came back as %v", m)
+	newSocket(t, a, netip.MustParseAddrPort("0.0.0.0:40000")).WriteToUDPAddrPort([]byte("who am I"), servers.sockets[0].at)
+	if m := servers.sockets[0].receive(silence); m.IsValid() {
+		t.Errorf("UDP came through as %v", m)
 	}
-	if err := dial(a, l.Host("s1"), 80); err != nil {
+	if err := dial(a, l.Host("s1"), 80, patience); err != nil {
 		t.Errorf("TCP does not pass: %v", err)
 	}
 }
@@ -82,10 +88,10 @@ func TestRouterForWebOnlyLetsOnly443Pass(t *testing.T) {
 	l := lab.New(t)
 	newServers(t, l)
 	a := l.Site("home", "port+tcp443").Host("a")
-	if err := dial(a, l.Host("s1"), 443); err != nil {
+	if err := dial(a, l.Host("s1"), 443, patience); err != nil {
 		t.Errorf("TCP 443 does not pass: %v", err)
 	}
-	if dial(a, l.Host("s1"), 80) == nil {
+	if dial(a, l.Host("s1"), 80, 2*silence) == nil {
 		t.Error("TCP 80 passes")
 	}
 }
@@ -96,7 +102,7 @@ func TestStatefulIPv6AnswersOnlyWhatWasAsked(t *testing.T) {
 	if err := hello(a, server, server.Addr6().String()); err != nil {
 		t.Errorf("from inside: %v", err)
 	}
-	if hello(server, a, a.Addr6().String()) == nil {
+	if helloWithin(2*silence, server, a, a.Addr6().String()) == nil {
 		t.Error("a stranger came in")
 	}
 }
@@ -107,7 +113,7 @@ func TestShortMappingsDie(t *testing.T) {
 	a := l.Site("home", "port+t1").Host("a")
 	c := newSocket(t, a, netip.MustParseAddrPort("0.0.0.0:40000"))
 	m := servers.mapped(c, 0)
-	if servers.send(0, m); !c.receives() {
+	if servers.send(0, m); !c.receive(patience).IsValid() {
 		t.Fatal("an answer is not let in while the mapping lives")
 	}
 	<-time.After(2500 * time.Millisecond) // the kernel's clock, not ours
@@ -122,7 +128,8 @@ type seen struct {
 	Hairpin, KeepsPort bool
 }
 
-func probe(t *testing.T, s *servers, a, b *lab.Host) seen {
+// probe looks at a router of which something is expected: what should come may be late on a busy machine.
+func probe(t *testing.T, s *servers, a, b *lab.Host, want seen) seen {
 	t.Helper()
 	got := seen{Mapping: "APDM", Filtering: "APDF"}
 	c := newSocket(t, a, netip.MustParseAddrPort("0.0.0.0:40001"))
@@ -139,16 +146,16 @@ func probe(t *testing.T, s *servers, a, b *lab.Host) seen {
 
 	c = newSocket(t, a, netip.MustParseAddrPort("0.0.0.0:40002"))
 	out := s.mapped(c, 0)
-	if s.send(1, out); c.receives() {
+	if s.send(1, out); c.comes(want.Filtering == "ADF" || want.Filtering == "EIF") {
 		got.Filtering = "ADF"
 	}
-	if s.send(2, out); c.receives() {
+	if s.send(2, out); c.comes(want.Filtering == "EIF") {
 		got.Filtering = "EIF"
 	}
 	other := newSocket(t, b, netip.MustParseAddrPort("0.0.0.0:40003"))
 	s.mapped(other, 0)
 	other.WriteToUDPAddrPort([]byte("hairpin"), out)
-	got.Hairpin = c.receives()
+	got.Hairpin = c.comes(want.Hairpin)
 	return got
 }
 
@@ -175,12 +182,12 @@ func newServers(t *testing.T, l *lab.Lab) *servers {
 func (s *servers) mapped(c *socket, server int) netip.AddrPort {
 	to := s.sockets[server]
 	c.WriteToUDPAddrPort([]byte("who am I"), to.at)
-	from := to.receive(time.Second)
+	from := to.receive(patience)
 	if !from.IsValid() {
 		return from
 	}
 	to.WriteToUDPAddrPort([]byte("you"), from)
-	if answer := c.receive(time.Second); !answer.IsValid() {
+	if answer := c.receive(patience); !answer.IsValid() {
 		return answer
 	}
 	return from
@@ -208,18 +215,32 @@ func newSocket(t *testing.T, h *lab.Host, at netip.AddrPort) *socket {
 
 func (s *socket) receives() bool { return s.receive(silence).IsValid() }
 
+// comes reports whether a packet comes.
+func (s *socket) comes(expected bool) bool {
+	if expected {
+		return s.receive(patience).IsValid()
+	}
+	return s.receives()
+}
+
+// receive returns who has sent the next packet, or the zero AddrPort if there is none within the limit.
 func (s *socket) receive(limit time.Duration) netip.AddrPort {
+	b := make([]byte, 2048)
 	s.SetReadDeadline(time.Now().Add(limit))
-	_, from, err := s.ReadFromUDPAddrPort(make([]byte, 2048))
+	_, from, err := s.ReadFromUDPAddrPort(b)
+	if errors.Is(err, os.ErrDeadlineExceeded) { // perhaps because we were away ourselves
+		s.SetReadDeadline(time.Now().Add(time.Millisecond))
+		_, from, err = s.ReadFromUDPAddrPort(b)
+	}
 	if err != nil {
 		return netip.AddrPort{}
 	}
 	return netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
 }
 
-func dial(from, to *lab.Host, port int) error {
+func dial(from, to *lab.Host, port int, limit time.Duration) error {
 	return from.Do(func() error {
-		c, err := net.DialTimeout("tcp", fmt.Sprintf("%s:%d", to.Addr(), port), 300*time.Millisecond)
+		c, err := net.DialTimeout("tcp", fmt.Sprintf("%s:%d", to.Addr(), port), limit)
 		if err == nil {
 			c.Close()
 		}

@@ -117,7 +117,7 @@ func TestARouterOpensPortsOnRequest(t *testing.T) {
 		if got := ask(t, a, 40000, 60); got != want {
 			t.Fatalf("%s: it opened %v, want %v", name, got, want)
 		}
-		if servers.send(1, want); !c.receives() {
+		if servers.send(1, want); !c.receive(patience).IsValid() {
 			t.Errorf("%s: a stranger does not come in", name)
 		}
 		ask(t, a, 40000, 0)
@@ -170,7 +170,7 @@ func TestARouterOpensPinholesOnRequest(t *testing.T) {
 	if comes(silence) {
 		t.Fatal("a stranger comes in before anybody has asked")
 	}
-	if ask(60); !comes(2 * time.Second) {
+	if ask(60); !comes(patience) {
 		t.Error("a stranger does not come in")
 	}
 	if ask(0); comes(silence) {
@@ -216,7 +216,7 @@ func askAt(t *testing.T, h *lab.Host, router string, question []byte) []byte {
 			return err
 		}
 		defer c.Close()
-		c.SetDeadline(time.Now().Add(5 * time.Second))
+		c.SetDeadline(time.Now().Add(patience))
 		if _, err := c.Write(question); err != nil {
 			return err
 		}

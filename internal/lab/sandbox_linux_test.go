@@ -270,11 +270,10 @@ func find(argument string) []int {
 // eventually polls what nothing reports.
 func eventually(t *testing.T, ok func() bool, otherwise string) {
 	t.Helper()
-	for range 500 {
+	for end := time.Now().Add(patience); time.Now().Before(end); <-time.After(10 * time.Millisecond) {
 		if ok() {
 			return
 		}
-		<-time.After(10 * time.Millisecond)
 	}
 	t.Fatal(otherwise)
 }
