@@ -183,7 +183,7 @@ func show(t *testing.T, how string, environment map[string]string, width int, li
 	var out, errs bytes.Buffer
 	env := &cli.Env{IO: &iox.IO{In: strings.NewReader(""), Out: &out, Err: &errs, OutTTY: true, ErrTTY: true, Dumb: true, Width: width}, Now: time.Now, Host: blind{},
 		Getenv: func(name string) string { return environment[name] }}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	code := cli.Run(ctx, env, line)
 	if code == int(iox.Skew) || strings.Contains(errs.String(), "cannot unmarshal") {

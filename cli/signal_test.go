@@ -31,7 +31,7 @@ func start(t *testing.T, line, socket string, more ...string) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
 	p := &process{Cmd: exec.CommandContext(ctx, self, strings.Fields(line)...), work: t.TempDir()}
 	p.Args[0] = "cvlan"

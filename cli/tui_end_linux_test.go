@@ -77,7 +77,7 @@ func (s *screen) answer(keys string, answers ...string) {
 	s.t.Helper()
 	at := len(s.written())
 	s.press(keys)
-	late := time.After(20 * time.Second)
+	late := time.After(time.Minute)
 	for _, text := range answers {
 		for {
 			if i := strings.Index(s.written()[at:], text); i >= 0 {
@@ -109,7 +109,7 @@ func TestNobodyStopsWhatNobodyCouldHaveGoOn(t *testing.T) {
 // ends waits until the program has ended, with this code.
 func (s *screen) ends(code int) {
 	s.t.Helper()
-	late := time.AfterFunc(20*time.Second, func() { _ = s.cmd.Process.Kill() })
+	late := time.AfterFunc(time.Minute, func() { _ = s.cmd.Process.Kill() })
 	defer late.Stop()
 	<-s.ended
 	_ = s.cmd.Wait()

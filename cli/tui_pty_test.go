@@ -93,7 +93,7 @@ func (s *screen) written() string {
 // wait waits until something is seen.
 func (s *screen) wait(want string) {
 	s.t.Helper()
-	late := time.After(20 * time.Second)
+	late := time.After(time.Minute)
 	for !strings.Contains(s.text(), want) {
 		select {
 		case <-s.changed:

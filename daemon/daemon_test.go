@@ -133,11 +133,11 @@ func TestRefusedJoinSaysWhyAndLeavesNothing(t *testing.T) {
 
 func TestUnreachableControllerGivesOneClearLine(t *testing.T) {
 	office := newController(t, "office", "10.9.0.0/24")
-	office.away = true
 	m := newMachine(t, office)
 	c := m.start()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
+	office.set(func() { office.away, office.missed = true, cancel })
 	_, err := m.daemon.Up(ctx, local.UpRequest{JoinKey: office.key(1)})
 	if code(err) != local.CodeUnreachable || !strings.Contains(err.Error(), "connection refused") {
 		t.Fatalf("%v", err)

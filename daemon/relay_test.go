@@ -34,7 +34,7 @@ func next(t *testing.T, from chan HostedRelay) HostedRelay {
 	select {
 	case r := <-from:
 		return r
-	case <-time.After(15 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the relay does not begin, or end")
 		return HostedRelay{}
 	}

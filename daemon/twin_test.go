@@ -44,7 +44,8 @@ type controller struct {
 	joins  int
 	mute   int // so many answers to joins get lost
 	muted  func()
-	away   bool // cannot be reached
+	away   bool   // cannot be reached
+	missed func() // is called, if there is one, when somebody has tried that
 	refuse *pb.Refused
 	single bool // a machine that is a node already is told so
 	expel  bool // every session ends with REMOVED
@@ -202,9 +203,12 @@ func (m *machine) dial(_ context.Context, t session.Target) (stream.Stream, erro
 	}
 	c := m.world[i]
 	c.mu.Lock()
-	away := c.away
+	away, missed := c.away, c.missed
 	c.mu.Unlock()
 	if away {
+		if missed != nil {
+			missed()
+		}
 		return nil, errors.New("connection refused")
 	}
 	mine, theirs := stream.Pipe(stream.Info{Transport: stream.TCP}, stream.Info{})
@@ -240,7 +244,7 @@ func (m *machine) start() *local.Client {
 // until watches the status until it is as wanted.
 func (m *machine) until(c *local.Client, what string, ok func(local.Status) bool) local.Status {
 	m.Helper()
-	ctx, cancel := context.WithTimeout(m.Context(), 15*time.Second)
+	ctx, cancel := context.WithTimeout(m.Context(), time.Minute)
 	defer cancel()
 	var last local.Status
 	for s, err := range c.Watch(ctx) {

@@ -105,7 +105,7 @@ func TestDaemonAnswersRefusesASecondAndStops(t *testing.T) {
 		if err != nil || !strings.HasPrefix(out.String(), "cvland ") {
 			t.Fatalf("%v\n%s", err, out.String())
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("it does not stop")
 	}
 	if _, err := os.Stat(args[3]); !os.IsNotExist(err) {
@@ -119,7 +119,7 @@ func answers(t *testing.T, socket string) {
 	c := local.NewClient(socket)
 	defer c.Close()
 	var err error
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); <-time.After(20 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); <-time.After(20 * time.Millisecond) {
 		if _, err = c.Status(context.Background()); err == nil {
 			return
 		}

@@ -328,11 +328,10 @@ func TestSeventeenthConnectionOfAUserIsToldSo(t *testing.T) {
 		t.Fatalf("%+v %v", e, err)
 	}
 	held[0].Close()
-	for range 200 { // the server learns of the end of a connection by itself
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); <-time.After(10 * time.Millisecond) { // the server learns of the end of a connection by itself
 		if _, err = client(t, path).Version(t.Context()); err == nil {
 			return
 		}
-		<-time.After(10 * time.Millisecond)
 	}
 	t.Fatalf("after one was closed: %v", err)
 }
@@ -340,7 +339,7 @@ func TestSeventeenthConnectionOfAUserIsToldSo(t *testing.T) {
 func TestWatchTellsChangesOnceAndOneUserHasFewWatches(t *testing.T) {
 	b := newBackend()
 	_, path := serve(t, b, nil)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	c := client(t, path)
 	seen := make(chan local.Status)

@@ -48,7 +48,7 @@ func besiege(t *testing.T, at netip.AddrPort, name key.WGPublic) {
 	})
 	select {
 	case <-load:
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("it does not come under load")
 	}
 }

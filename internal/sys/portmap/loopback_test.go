@@ -50,7 +50,7 @@ func TestRealSocketsCarryIt(t *testing.T) {
 	defer gw.Close()
 	told := make(chan Mapping, 8)
 	m := New(onLoopback{}, Config{Port: 41641, Changed: func(x Mapping) { told <- x }})
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	done := make(chan struct{})
 	go func() { m.Run(ctx); close(done) }()

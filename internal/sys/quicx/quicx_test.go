@@ -74,7 +74,7 @@ func serve(t *testing.T, p *Port) (stop func()) {
 }
 
 func dial(t *testing.T, p *Port, to netip.AddrPort) (*quic.Conn, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	return p.Dial(ctx, to, clientTLS)
 }
@@ -86,7 +86,7 @@ func exchange(t *testing.T, c *quic.Conn) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.SetDeadline(time.Now().Add(10 * time.Second))
+	s.SetDeadline(time.Now().Add(time.Minute))
 	s.Write([]byte("word"))
 	b := make([]byte, 4)
 	if _, err := io.ReadFull(s, b); err != nil || string(b) != "word" {
@@ -119,7 +119,7 @@ func TestWhatIsNotQUICGoesToTheHandler(t *testing.T) {
 			t.Errorf("%q", s)
 		}
 		b := make([]byte, 20)
-		plain.SetReadDeadline(time.Now().Add(5 * time.Second))
+		plain.SetReadDeadline(time.Now().Add(time.Minute))
 		if n, err := plain.Read(b); err != nil || string(b[:n]) != "\x20answer" {
 			t.Error(string(b[:n]), err)
 		}

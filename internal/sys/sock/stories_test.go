@@ -53,7 +53,7 @@ func mustOpen(t testing.TB, open func(Config) (Socket, error), c Config) Socket 
 	if err != nil {
 		t.Fatal(err)
 	}
-	enough := time.AfterFunc(20*time.Second, func() { s.Close() })
+	enough := time.AfterFunc(time.Minute, func() { s.Close() })
 	t.Cleanup(func() { enough.Stop(); s.Close() })
 	return s
 }

@@ -48,7 +48,7 @@ func (s *server) greet() error {
 	if s.c, err = s.l.Accept(); err != nil {
 		return err
 	}
-	_ = s.c.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = s.c.SetDeadline(time.Now().Add(time.Minute))
 	head := make([]byte, 12)
 	if _, err := io.ReadFull(s.c, head); err != nil {
 		return err
