@@ -113,20 +113,31 @@ func (d *doors) snapshot() server.Stats {
 
 // Health is what GET /health answers with.
 type Health struct {
-	Status string `json:"status"` // ok, draining, or joining
+	Status string `json:"status"` // ok; or, with 503: draining, joining, deleted by the controller, expired (its certificate)
 }
 
 func (d *doors) health(w http.ResponseWriter, _ *http.Request) {
-	h := Health{"ok"}
-	switch {
-	case !d.relay.Joined():
-		h.Status = "joining"
-		w.WriteHeader(http.StatusServiceUnavailable)
-	case d.relay.draining.Load():
-		h.Status = "draining"
+	r := d.relay
+	h := Health{health(r.Joined(), r.draining.Load(), r.talks().Phase, r.CertificateEnd(), time.Now())}
+	if h.Status != "ok" {
 		w.WriteHeader(http.StatusServiceUnavailable) // balancers should look elsewhere
 	}
 	answer(w, h)
+}
+
+// health says whether nodes that come are served, and if not, why.
+func health(joined, draining bool, at session.Phase, end, now time.Time) string {
+	switch {
+	case !joined:
+		return "joining"
+	case at == session.Deleted:
+		return "deleted"
+	case now.After(end):
+		return "expired"
+	case draining:
+		return "draining"
+	}
+	return "ok"
 }
 
 func answer(w http.ResponseWriter, v any) {

@@ -5,10 +5,12 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/core/forward"
 	"github.com/cvlan/cvlan/relay/server"
+	"github.com/cvlan/cvlan/relay/session"
 )
 
 func TestMetricsAreInPrometheussTextForm(t *testing.T) {
@@ -32,6 +34,28 @@ func TestMetricsAreInPrometheussTextForm(t *testing.T) {
 	for l := range strings.Lines(b.String()) {
 		if !line.MatchString(strings.TrimSuffix(l, "\n")) {
 			t.Errorf("no line of that form: %q", l)
+		}
+	}
+}
+
+func TestARelayIsHealthyWhileNodesCanUseIt(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	later, before := now.Add(time.Hour), now.Add(-time.Hour)
+	for _, c := range []struct {
+		want             string
+		joined, draining bool
+		at               session.Phase
+		end              time.Time
+	}{
+		{"ok", true, false, session.Connected, later},
+		{"ok", true, false, session.Away, later},
+		{"joining", false, false, session.Away, time.Time{}},
+		{"draining", true, true, session.Connected, later},
+		{"deleted", true, false, session.Deleted, later},
+		{"expired", true, false, session.Away, before},
+	} {
+		if got := health(c.joined, c.draining, c.at, c.end, now); got != c.want {
+			t.Errorf("%+v: %s", c, got)
 		}
 	}
 }

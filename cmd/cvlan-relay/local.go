@@ -87,14 +87,21 @@ func show(out io.Writer, s relay.Stats, now time.Time) error {
 	} else {
 		row("relay", "%s, version %s", s.Relay, s.Version)
 	}
-	row("up", "%s", now.Sub(s.Started).Round(time.Second))
+	row("up", "%s", whole(now.Sub(s.Started)))
 	row("addresses", "%s", strings.Join(s.Addresses, ", "))
 	if !s.CertUntil.IsZero() {
-		row("certificate", "ends %s", s.CertUntil.UTC().Format("2006-01-02"))
+		row("certificate", "%s", until(s.CertUntil, now))
 	}
 	row("controller", "%s", talks(&s.Controller, now))
+	if c := s.Controller.Clock; c != 0 {
+		way := "behind"
+		if c < 0 {
+			way = "ahead of"
+		}
+		row("clock", "%s %s the controller's: set it, certificates are judged by it", words.Span(c.Abs()), way)
+	}
 	if s.Unkept != nil {
-		row("disk", "lacks what a restart would need, for %s: %s", now.Sub(s.Unkept.Since).Round(time.Second), s.Unkept.Problem)
+		row("disk", "lacks what a restart would need, for %s: %s", whole(now.Sub(s.Unkept.Since)), s.Unkept.Problem)
 	}
 	if s.Draining {
 		row("draining", "yes")
@@ -126,18 +133,37 @@ func show(out io.Writer, s relay.Stats, now time.Time) error {
 	return t.Flush()
 }
 
+// until says when a certificate ends, or that it has.
+func until(end, now time.Time) string {
+	day := end.UTC().Format(time.DateOnly)
+	if now.After(end) {
+		return "ended " + day + ": nodes do not believe it any more; it is renewed when the controller answers"
+	}
+	return "ends " + day
+}
+
+// whole writes a duration by the second, and a long one by the day.
+func whole(d time.Duration) string {
+	if d < 48*time.Hour {
+		return d.Round(time.Second).String()
+	}
+	return words.Span(d)
+}
+
 // talks says how the relay stands with its controller.
 func talks(s *session.State, now time.Time) string {
-	whole := now.Sub(s.Since).Round(time.Second)
+	age := whole(now.Sub(s.Since))
 	switch {
 	case s.Phase == session.Connected:
-		return fmt.Sprintf("%s over %s, for %s", s.Address, s.Transport, whole)
+		return fmt.Sprintf("%s over %s, for %s", s.Address, s.Transport, age)
 	case s.Phase == session.Silent:
-		return fmt.Sprintf("%s over %s, has not answered for %s", s.Address, s.Transport, whole)
+		return fmt.Sprintf("%s over %s, has not answered for %s", s.Address, s.Transport, age)
+	case s.Phase == session.Deleted:
+		return fmt.Sprintf("turned this relay away %s ago: %s", age, s.Problem)
 	case s.Problem != "":
-		return fmt.Sprintf("away for %s: %s", whole, s.Problem)
+		return fmt.Sprintf("away for %s: %s", age, s.Problem)
 	}
-	return fmt.Sprintf("away for %s", whole)
+	return fmt.Sprintf("away for %s", age)
 }
 
 func counts(m map[string]int) string {

@@ -282,9 +282,14 @@ func (l *link) welcome(w *pb.RelayWelcome) error {
 		return errors.New("the controller broke the protocol: it says welcome twice")
 	}
 	l.welcomed = true
-	l.cfg.Clock.Learn(time.UnixMilli(w.TimeMs), end(l.cfg.Leaf))
+	told := time.UnixMilli(w.TimeMs)
+	l.cfg.Clock.Learn(told, end(l.cfg.Leaf))
 	info := l.st.Info()
-	l.connected(info)
+	ahead := time.Until(told)
+	if w.TimeMs == 0 {
+		ahead = 0 // it does not say
+	}
+	l.connected(info, ahead)
 	l.cfg.Log.Info("session with the controller", logx.Transport, info.Transport, logx.Addr, info.Remote)
 	addrs := acceptable(w.Addresses)
 	if len(addrs) == 0 || slices.Equal(addrs, l.cfg.Learned) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -235,6 +236,19 @@ func TestHowTheControllerIsIsTold(t *testing.T) {
 		first(quiet) // of the connection before
 		tells("the next connection", State{Phase: Connected, Since: met, Transport: "tcp"})
 		line.Close()
+		line = <-p.lines
+		p.hear(line)
+		hello := welcome()
+		hello.GetRelayWelcome().TimeMs = time.Now().Add(-70 * 24 * time.Hour).UnixMilli()
+		p.say(line, hello)
+		met = time.Now()
+		tells("our clock is ahead", State{Phase: Connected, Since: met, Transport: "tcp", Clock: time.UnixMilli(hello.GetRelayWelcome().TimeMs).Sub(met)})
+		p.say(line, &pb.Frame{Body: &pb.Frame_Goaway{Goaway: &pb.Goaway{Reason: pb.GoawayReason_GOAWAY_REASON_REMOVED, Message: "gone"}}})
+		time.Sleep(2 * time.Second) // the line is closed in order
+		synctest.Wait()
+		if got := s.State(); got.Phase != Deleted || !strings.Contains(got.Problem, "gone") || got.Clock != 0 {
+			p.Errorf("it deletes the relay: %+v", got)
+		}
 		stop()
 	})
 }

@@ -1,10 +1,12 @@
 package session
 
 import (
+	"errors"
 	"time"
 
 	"github.com/cvlan/cvlan/internal/base/logx"
 	"github.com/cvlan/cvlan/internal/sys/stream"
+	"github.com/cvlan/cvlan/proto/control/pb"
 )
 
 // Phase says how a relay stands with its controller.
@@ -13,9 +15,13 @@ type Phase string
 // The phases.
 const (
 	Away      Phase = "away"      // there is no session
+	Deleted   Phase = "deleted"   // the controller has said that the relay is no more
 	Connected Phase = "connected" // the controller has said welcome
 	Silent    Phase = "silent"    // the connection stands, but the controller does not answer on it
 )
+
+// badClock is by how much the clocks may differ before that is told.
+const badClock = time.Minute
 
 // State is what is told of a session.
 type State struct {
@@ -24,6 +30,8 @@ type State struct {
 	Address   string    `json:"address,omitempty"`   // of the controller, unless it is away
 	Transport string    `json:"transport,omitempty"` // likewise
 	Problem   string    `json:"problem,omitempty"`   // why it is away
+	// Clock is the controller's clock less this machine's as the session began; 0: less than a minute, or there is no session.
+	Clock time.Duration `json:"clock_offset_ns,omitempty"`
 }
 
 // State returns how the session is. It may be called from any goroutine.
@@ -38,8 +46,12 @@ func (s *Session) away(why error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.line++
-	if s.state.Phase != Away {
-		s.state = State{Phase: Away, Since: time.Now()}
+	phase := Away
+	if g, ok := errors.AsType[goaway](why); ok && g.Reason == pb.GoawayReason_GOAWAY_REASON_REMOVED {
+		phase = Deleted
+	}
+	if s.state.Phase != phase {
+		s.state = State{Phase: phase, Since: time.Now()}
 	}
 	s.state.Problem = why.Error()
 }
@@ -66,10 +78,15 @@ func (s *Session) dialing() (silent func(since time.Time)) {
 }
 
 // connected tells that the controller has said welcome.
-func (s *Session) connected(at stream.Info) {
+func (s *Session) connected(at stream.Info, ahead time.Duration) {
+	if ahead.Abs() < badClock {
+		ahead = 0
+	} else {
+		s.cfg.Log.Warn("the clock is wrong: certificates are judged by it", "controller_ahead", ahead.Round(time.Second))
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.state = State{Phase: Connected, Since: time.Now(), Transport: string(at.Transport)}
+	s.state = State{Phase: Connected, Since: time.Now(), Transport: string(at.Transport), Clock: ahead}
 	if at.Remote.IsValid() {
 		s.state.Address = at.Remote.String()
 	}
