@@ -86,7 +86,7 @@ func newCAInstall(s *session) *cobra.Command {
 func (s *session) showInstalled(before, a admin.CA) {
 	now := signing(a)
 	if n := len(now.Cross); n > 1 {
-		s.IO.Printf("The authority is under %s, fingerprint %s; its certificate ends %s.", iox.Clean(now.Cross[n-1].Subject), iox.Clean(now.Cross[n-1].Fingerprint), iox.Until(s.Now(), now.Cross[0].NotAfter))
+		s.IO.Printf("The authority is under %s, fingerprint %s; its certificate %s.", iox.Clean(now.Cross[n-1].Subject), iox.Clean(now.Cross[n-1].Fingerprint), iox.Ends(s.Now(), now.Cross[0].NotAfter))
 	}
 	if signing(before).Serial != now.Serial {
 		s.showBegun(a)

@@ -97,13 +97,14 @@ func (e *Env) printCertificates(all []local.Certificate) {
 		t.Row("fingerprint", c.Fingerprint)
 		t.Row("key", c.Key)
 		t.Row("since", iox.Ago(now, c.NotBefore))
-		t.Row("ends", iox.Until(now, c.NotAfter))
+		end, when, _ := strings.Cut(iox.Ends(now, c.NotAfter), " ")
+		t.Row(end, when)
 		t.Row("renewed", "from "+c.RenewsFrom.UTC().Format(time.DateOnly)+" on")
 		t.Row("signed by", c.Issuer.Subject+", serial "+c.Issuer.Serial)
 		t.Row("root", c.Root.Subject+", fingerprint "+c.Root.Fingerprint)
 		if n := len(c.Cross); n > 1 {
 			t.Row("company", c.Cross[n-1].Subject+", fingerprint "+c.Cross[n-1].Fingerprint)
-			t.Row("certified", "by "+c.Cross[1].Subject+", ends "+iox.Until(now, c.Cross[0].NotAfter))
+			t.Row("certified", "by "+c.Cross[1].Subject+", "+iox.Ends(now, c.Cross[0].NotAfter))
 		}
 		t.Print(e.IO)
 	}

@@ -107,7 +107,7 @@ func (s *session) showNode(n admin.Node) {
 	}
 	t.Row("public key", n.Key)
 	if !n.CertUntil.IsZero() {
-		t.Row("certificate", "ends "+iox.Until(now, n.CertUntil))
+		t.Row("certificate", iox.Ends(now, n.CertUntil))
 	}
 	t.Row("joined", strings.TrimSpace(iox.Ago(now, n.Created)+" with "+n.JoinedBy.String()))
 	t.Print(s.IO)

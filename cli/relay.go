@@ -176,10 +176,10 @@ func (s *session) showRelay(r admin.Relay) {
 		t.Row("last seen", iox.Ago(now, r.LastSeen))
 	}
 	if !r.CertUntil.IsZero() {
-		t.Row("certificate", "ends "+iox.Until(now, r.CertUntil))
+		t.Row("certificate", iox.Ends(now, r.CertUntil))
 	}
 	if r.State == "new" && r.Node.IsZero() {
-		t.Row("key", "ends "+iox.Until(now, r.Expires))
+		t.Row("key", iox.Ends(now, r.Expires))
 	}
 	t.Row("made", strings.TrimSpace(iox.Ago(now, r.Created)+" by "+r.CreatedBy))
 	t.Print(s.IO)

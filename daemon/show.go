@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/version"
+	"github.com/cvlan/cvlan/internal/base/words"
 	"github.com/cvlan/cvlan/internal/core/netmap"
 	"github.com/cvlan/cvlan/internal/node/engine"
 	"github.com/cvlan/cvlan/internal/node/session"
@@ -76,7 +78,7 @@ func (m *member) live(s *engine.Status) local.Network {
 	for _, w := range s.Warnings {
 		n.Warnings = append(n.Warnings, *problem(&w))
 	}
-	n.Warnings = append(n.Warnings, m.nameWarnings(s)...)
+	n.Warnings = append(append(n.Warnings, m.clockWarnings()...), m.nameWarnings(s)...)
 	for _, r := range []netip.Prefix{s.Network.Range4, s.Network.Range6} {
 		if r.IsValid() {
 			n.Ranges = append(n.Ranges, r)
@@ -162,6 +164,30 @@ func (m *member) address(live string) string {
 		return meta.Addresses[0]
 	}
 	return live
+}
+
+// badClock is by how much this machine's clock may differ from the controller's before that is told.
+const badClock = time.Minute
+
+// clockWarnings say that the clock is wrong.
+func (m *member) clockWarnings() []local.Problem {
+	if e, _ := m.alive(); e != nil {
+		return clockWarning(e.ControllerAhead())
+	}
+	return nil
+}
+
+// clockWarning is of the controller's clock less ours, if that is known.
+func clockWarning(ahead time.Duration, told bool) []local.Problem {
+	if !told || ahead.Abs() < badClock {
+		return nil
+	}
+	way := "behind"
+	if ahead < 0 {
+		way = "ahead of"
+	}
+	return []local.Problem{{Code: "clock-wrong", What: fmt.Sprintf("this machine's clock is %s %s the controller's", words.Span(ahead.Abs()), way),
+		Hint: "set it, and have it follow a time server (timedatectl): certificates, and rules with hours, are judged by it"}}
 }
 
 func (m *member) controller(s *engine.Status) local.Controller {

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,6 +11,17 @@ import (
 	"github.com/cvlan/cvlan/internal/node/tunnel"
 	"github.com/cvlan/cvlan/proto/control"
 )
+
+func TestAWrongClockIsTold(t *testing.T) {
+	for want, ahead := range map[string]time.Duration{"70d ahead of": -70 * 24 * time.Hour, "1h behind": time.Hour} {
+		if w := clockWarning(ahead, true); len(w) != 1 || w[0].Code != "clock-wrong" || !strings.Contains(w[0].What, want) || w[0].Hint == "" {
+			t.Errorf("%v: %+v", ahead, w)
+		}
+	}
+	if w := append(clockWarning(time.Hour, false), clockWarning(time.Second, true)...); w != nil {
+		t.Errorf("a right one: %+v", w)
+	}
+}
 
 func TestAPlainDeviceIsShownAsOne(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)

@@ -32,7 +32,7 @@ func (w *world) membership(n *network, width int) []string {
 	style, text := w.controller(n)
 	f.style(style, "controller", text)
 	if at := n.Controller.CertUntil; at != nil {
-		f.style(w.expiry(*at), "certificate", "ends "+words.Until(w.now, *at))
+		f.style(w.expiry(*at), "certificate", words.Ends(w.now, *at))
 	}
 	f.add("policy", policed(n.Policy))
 	if r := n.Relay; r != nil {

@@ -66,6 +66,10 @@ var ills = []struct {
 	{"a container without rights", "no-net-admin", "", Error, func(f *Facts) { f.Host.NoNetAdmin = true }},
 	{"the clock is before the build", "clock-wrong", "", Error, func(f *Facts) { f.Client.Built = now.Add(time.Hour) }},
 	{"the clock is off", "clock-wrong", "", Warning, func(f *Facts) { d := 2 * time.Minute; f.Check.Clock = &d }},
+	{"the clock is off, and the daemon says so", "clock-wrong", "", Warning, func(f *Facts) {
+		d := time.Hour
+		f.Check.Clock, f.Status.Networks[0].Warnings = &d, []local.Problem{{Code: "clock-wrong", What: "it is off", Hint: "set it"}}
+	}},
 	{"no network is joined", "no-network", "", Note, func(f *Facts) {
 		f.Status.Networks, f.Tunnels.Networks, f.Check = nil, nil, nil
 	}},

@@ -280,7 +280,8 @@ func (j *judge) internet() {
 	if c == nil {
 		return
 	}
-	if c.Clock != nil && c.Clock.Abs() >= badClock {
+	told := slices.ContainsFunc(j.Status.Networks, func(n local.Network) bool { return has(&n, "clock-wrong") })
+	if c.Clock != nil && c.Clock.Abs() >= badClock && !told {
 		way := "behind"
 		if *c.Clock < 0 {
 			way = "ahead of"

@@ -18,6 +18,9 @@ func Ago(now, t time.Time) string { return words.Ago(now, t) }
 // Until writes when something ends: "in 6d", "12s ago"; "never" for the zero time.
 func Until(now, t time.Time) string { return words.Until(now, t) }
 
+// Ends writes the same as a sentence: "ends in 6d", "ended 12s ago".
+func Ends(now, t time.Time) string { return words.Ends(now, t) }
+
 // Span writes a duration in its largest unit, rounded: "12s", "5m", "3h", "6d".
 func Span(d time.Duration) string { return words.Span(d) }
 

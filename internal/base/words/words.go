@@ -51,6 +51,14 @@ func Until(now, t time.Time) string {
 	}
 }
 
+// Ends writes the same as a sentence: "ends in 6d", "ended 12s ago".
+func Ends(now, t time.Time) string {
+	if t.IsZero() || t.After(now) {
+		return "ends " + Until(now, t)
+	}
+	return "ended " + Ago(now, t)
+}
+
 // Span writes a duration in its largest unit, rounded: "12s", "5m", "3h", "6d".
 func Span(d time.Duration) string {
 	d = max(d, 0) // a clock was set back

@@ -18,3 +18,12 @@ func TestAmountsAndTimesAreShort(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatEndsIsASentence(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	for want, end := range map[string]time.Time{"ends in 6d": now.Add(6 * 24 * time.Hour), "ended 2d ago": now.Add(-48 * time.Hour), "ends never": {}} {
+		if got := Ends(now, end); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

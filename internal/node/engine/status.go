@@ -192,9 +192,17 @@ func (e *Engine) warnings(s *Status) (all []session.Problem) {
 	if p := s.Session.Problem; s.Session.Phase == session.Connected && p != nil {
 		all = append(all, *p)
 	}
-	if left := s.Session.CertUntil.Sub(e.clock.Now()); left < expiryWarning && s.Session.Verdict == session.Fine && !s.Session.CertUntil.IsZero() {
+	now := e.clock.Now()
+	if ahead, told := e.clock.Ahead(); told {
+		now = now.Add(min(ahead, 0)) // a clock that is ahead ends no certificate; that it is wrong is told
+	}
+	if end := s.Session.CertUntil; end.Sub(now) < expiryWarning && s.Session.Verdict == session.Fine && !end.IsZero() {
+		ends := "ends"
+		if now.After(end) {
+			ends = "ended"
+		}
 		all = append(all, session.Problem{Code: "certificate-expiring",
-			What: fmt.Sprintf("this node's certificate ends on %s and has not been renewed", s.Session.CertUntil.UTC().Format("2006-01-02")),
+			What: fmt.Sprintf("this node's certificate %s on %s and has not been renewed", ends, end.UTC().Format(time.DateOnly)),
 			Hint: "it renews itself when the controller can be reached; look at the daemon's log"})
 	}
 	if s.NoKernel != nil {

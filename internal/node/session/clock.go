@@ -15,8 +15,9 @@ type Clock struct {
 	mu    sync.Mutex
 	heard time.Time     // without a monotonic reading
 	ahead time.Duration // the controller's clock less ours, when it last told the time
-	told  bool
-	since time.Time // our own clock at that moment, for the time that has passed
+	told  time.Time     // what it told then; zero: nothing yet
+	at    time.Time     // our own clock at that moment
+	since time.Time     // the same for heard, for the time that has passed
 }
 
 // NewClock starts from what was heard and kept before; zero: nothing. A nil local is time.Now.
@@ -46,7 +47,7 @@ func (c *Clock) Now() time.Time { return c.Instant().At }
 func (c *Clock) Learn(t, bound time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.ahead, c.told = t.Sub(c.local()), true
+	c.ahead, c.told, c.at = t.Sub(c.local()), t.Round(0), time.Now()
 	if t.After(bound) {
 		return false
 	}
@@ -56,11 +57,16 @@ func (c *Clock) Learn(t, bound time.Time) bool {
 	return true
 }
 
-// Ahead is the controller's clock less ours, when it last told the time, and late by the way from there; false: it has not.
+// Ahead is the controller's clock less ours, late by the way from there; false: it has not told the time. It is the lesser of what was so when it last told the time,
+// because a machine that has slept since does not know for how long, and of what is so now, because the clock may have been set since.
 func (c *Clock) Ahead() (time.Duration, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.ahead, c.told
+	now := c.told.Add(time.Since(c.at)).Sub(c.local())
+	if c.told.IsZero() || now.Abs() > c.ahead.Abs() {
+		return c.ahead, !c.told.IsZero()
+	}
+	return now, true
 }
 
 // Heard is what to keep for the next start; zero if no controller was ever heard.
