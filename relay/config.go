@@ -45,7 +45,7 @@ type Config struct {
 	Region     string
 	Transport  stream.Transport // to the controller
 
-	// NodeRate and TenantRate bound what a node and a tenant may send, through each worker; zero bounds nothing.
+	// NodeRate and TenantRate bound what a node and the nodes of a tenant together may send; zero bounds nothing.
 	NodeRate, TenantRate forward.Rate
 	// DrainTime is how long a relay that is told to stop waits for its clients to go elsewhere, if there is another relay.
 	DrainTime time.Duration

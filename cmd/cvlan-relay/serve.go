@@ -36,13 +36,16 @@ const maxKeyFile = 8 << 10
 // settings are the flags of serve, and so all settings there are.
 type settings struct {
 	relay.Config
-	keyFile    string
-	transport  string
-	nodeRate   int
-	tenantRate int
-	logLevel   string
-	logJSON    bool
+	keyFile   string
+	transport string
+	node      limit
+	tenant    limit
+	logLevel  string
+	logJSON   bool
 }
+
+// limit is a rate as people write it: Mbit/s and packets a second, 0 for none.
+type limit struct{ mbit, packets int }
 
 // flags declares every setting once.
 func (s *settings) flags(fs *pflag.FlagSet) {
@@ -55,8 +58,10 @@ func (s *settings) flags(fs *pflag.FlagSet) {
 	fs.StringVar(&s.HTTP, "http", relay.DefaultHTTP, "host:port of /health and /metrics; empty: none")
 	fs.StringSliceVar(&s.Advertise, "advertise", nil, "host:port at which nodes reach this relay, most wanted first, 8 at most; without it this machine's own addresses")
 	fs.StringVar(&s.Region, "region", "", "where it is, unless the admin has said so: a label")
-	fs.IntVar(&s.nodeRate, "node-rate", 0, "most that one node may send, in Mbit/s; 0: no limit")
-	fs.IntVar(&s.tenantRate, "tenant-rate", 0, "most that the nodes of one tenant may send together, in Mbit/s; 0: no limit")
+	fs.IntVar(&s.node.mbit, "node-rate", 0, "most that one node may send, in Mbit/s; 0: no limit")
+	fs.IntVar(&s.node.packets, "node-packet-rate", 0, "most that one node may send, in packets a second; 0: no limit")
+	fs.IntVar(&s.tenant.mbit, "tenant-rate", 0, "most that the nodes of one tenant may send together, in Mbit/s; 0: no limit")
+	fs.IntVar(&s.tenant.packets, "tenant-packet-rate", 0, "most that the nodes of one tenant may send together, in packets a second; 0: no limit")
 	fs.DurationVar(&s.DrainTime, "drain-time", 5*time.Second, "how long a relay that is told to stop waits for its clients to go to another, if there is one")
 	fs.StringVar(&s.transport, "controller-transport", "auto", "how to reach the controller: auto, quic or tcp")
 	fs.StringVar(&s.logLevel, "log-level", "info", "debug, info, warn or error")
@@ -71,23 +76,20 @@ func (s *settings) load(fs *pflag.FlagSet) error {
 	s.Transport = stream.Transport(s.transport)
 	log, err := logx.New(os.Stderr, s.logLevel, s.logJSON)
 	s.Log = log
-	if s.nodeRate < 0 || s.tenantRate < 0 {
-		err = errors.Join(err, errors.New("node_rate, tenant_rate: are negative"))
+	if min(s.node.mbit, s.node.packets, s.tenant.mbit, s.tenant.packets) < 0 {
+		err = errors.Join(err, errors.New("node_rate, node_packet_rate, tenant_rate, tenant_packet_rate: are negative"))
 	}
 	if err := errors.Join(s.Validate(), err); err != nil {
 		return verbs.Input(err)
 	}
-	s.NodeRate, s.TenantRate = rate(s.nodeRate), rate(s.tenantRate)
+	s.NodeRate, s.TenantRate = s.node.rate(), s.tenant.rate()
 	s.Calm = debug.FreeOSMemory
 	return nil
 }
 
-// rate is how the relay counts: bytes a second, with half a second's worth at once.
-func rate(mbit int) forward.Rate {
-	if mbit == 0 {
-		return forward.Rate{}
-	}
-	return forward.Rate{Bytes: mbit * 1_000_000 / 8, Burst: time.Second / 2}
+// rate is how the relay counts: bytes and packets a second, with half a second's worth at once.
+func (l limit) rate() forward.Rate {
+	return forward.Rate{Bytes: l.mbit * 1_000_000 / 8, Packets: l.packets, Burst: time.Second / 2}
 }
 
 // key reads the relay's key, if a file was named and the relay has not joined yet: afterwards the file may be gone.

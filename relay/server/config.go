@@ -33,7 +33,7 @@ type Region interface {
 // Config says what a relay is made of. Sockets belong to the server from New on, also when New fails.
 type Config struct {
 	Forward forward.Config
-	// NodeRate and TenantRate bound what a node and a tenant may send through one worker. Zero bounds nothing.
+	// NodeRate and TenantRate bound what a node and the nodes of a tenant together may send. Zero bounds nothing.
 	NodeRate, TenantRate forward.Rate
 	// TLS shows the relay's certificate and asks for the client's (tls.RequireAnyClientCert at least). The server sets ALPN and version.
 	TLS   *tls.Config

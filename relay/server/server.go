@@ -29,7 +29,8 @@ type Server struct {
 
 	lock     sync.RWMutex // see the package comment of core/forward
 	table    *forward.Table
-	books    []*shelf // of workers, then of carriers
+	toll     forward.Toll // nil: none
+	books    []*shelf     // of workers, then of carriers
 	carriers map[uint32]*carrier
 	ended    bool                           // no carriers any more
 	retired  map[ident.Tenant]forward.Meter // of tenants whose slot went to another
@@ -55,7 +56,8 @@ func New(cfg Config) (*Server, error) {
 		}
 	}
 	s := &Server{
-		cfg: cfg, sockets: sockets, clock: mono.NewClock(),
+		toll: newToll(cfg.TenantRate),
+		cfg:  cfg, sockets: sockets, clock: mono.NewClock(),
 		table: forward.NewTable(cfg.Forward), carriers: map[uint32]*carrier{}, retired: map[ident.Tenant]forward.Meter{},
 		visits: make(chan ident.Relay, forward.MaxNeighbours),
 	}
@@ -102,7 +104,7 @@ type shelf struct {
 }
 
 func (s *Server) shelve() *shelf {
-	b := &shelf{Book: forward.NewBook(s.cfg.NodeRate, s.cfg.TenantRate)}
+	b := &shelf{Book: forward.NewBook(s.cfg.NodeRate, s.toll)}
 	s.books = append(s.books, b)
 	return b
 }

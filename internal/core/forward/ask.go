@@ -143,11 +143,11 @@ func (m *Machine) release(a *ask) {
 
 // maySearch charges a client for a question to neighbours, if it may cause one more.
 func (m *Machine) maySearch(now mono.Time, c *client) bool {
-	if !c.searches.open(now, searchBurst) || !m.region.searches.open(now, searchBurst) {
+	if !c.searches.Open(now, searchBurst) || !m.region.searches.Open(now, searchBurst) {
 		return false
 	}
-	c.searches.charge(now, 1, searchRate)
-	m.region.searches.charge(now, 1, searchAll)
+	c.searches.Charge(now, 1, searchRate)
+	m.region.searches.Charge(now, 1, searchAll)
 	return true
 }
 

@@ -23,19 +23,19 @@ func (m *Meter) count(n int) {
 
 // Book is one worker's: rates, shares, meters and reasons. It is not safe for concurrent use.
 type Book struct {
-	node, tenant Rate
-	nodes        slab[account]
-	tenants      slab[ledger]
-	shares       shares
-	hearing      hearing
-	dropped      [Drops]uint64
-	went, came   Meter // to neighbours, and from them
-	notice       pace
+	node       Rate
+	toll       Toll
+	nodes      slab[account]
+	tenants    slab[ledger]
+	shares     shares
+	hearing    hearing
+	dropped    [Drops]uint64
+	went, came Meter // to neighbours, and from them
+	notice     Pace
 }
 
-// ledger is what is counted for a tenant: 56 bytes.
+// ledger is what is counted for a tenant: 40 bytes.
 type ledger struct {
-	account
 	Meter
 	use
 	asked
@@ -49,9 +49,9 @@ const (
 	burst       = 100 * time.Millisecond
 )
 
-// NewBook makes an empty book.
-func NewBook(node, tenant Rate) *Book {
-	return &Book{node: node.filled(), tenant: tenant.filled(), shares: shares{share: unlimited}}
+// NewBook makes an empty book. A node, whose frames come to one worker, is held to its rate here; its tenant at the toll, if there is one.
+func NewBook(node Rate, toll Toll) *Book {
+	return &Book{node: node.Filled(), toll: toll, shares: shares{share: unlimited}}
 }
 
 // Apply makes room for new clients and forgets what was counted for those whose slots they have.
@@ -60,6 +60,9 @@ func (b *Book) Apply(o *Out) {
 		if s := &o.Seats[i]; s.Fresh && s.Seat.Tenant != noTenant {
 			*b.nodes.grow(s.Slot) = account{}
 			b.tenants.grow(s.Seat.Tenant)
+			if b.toll != nil {
+				b.toll.Room(s.Seat.Tenant)
+			}
 		}
 	}
 	b.shares.room(len(b.tenants.chunks) * slabSize)
@@ -158,10 +161,10 @@ func (b *Book) asks(tenant uint32) *asked {
 
 // Notice reports whether one more notice may be sent.
 func (b *Book) Notice(now mono.Time) bool {
-	if !b.notice.open(now, burst) {
+	if !b.notice.Open(now, burst) {
 		return false
 	}
-	b.notice.charge(now, 1, noticeRate)
+	b.notice.Charge(now, 1, noticeRate)
 	return true
 }
 
@@ -182,7 +185,10 @@ func (b *Book) Metered(tenant uint32) (m Meter) {
 // Settle returns what a tenant has sent through this worker, and forgets it, when its slot goes to another.
 func (b *Book) Settle(tenant uint32) (m Meter) {
 	if l := b.tenants.at(tenant); l != nil {
-		m, l.Meter, l.account = l.Meter, Meter{}, account{}
+		m, l.Meter = l.Meter, Meter{}
+		if b.toll != nil {
+			b.toll.Forget(tenant)
+		}
 	}
 	return m
 }
@@ -193,13 +199,15 @@ func (b *Book) admit(now mono.Time, n int, seat, tenant uint32) Drop {
 	switch {
 	case !node.open(now, &b.node):
 		return DropNodePaced
-	case !all.open(now, &b.tenant):
+	case b.toll != nil && !b.toll.Open(now, tenant):
 		return DropTenantPaced
 	case b.shares.over(tenant, &all.use, n):
 		return DropShare
 	}
 	node.charge(now, n, &b.node)
-	all.charge(now, n, &b.tenant)
+	if b.toll != nil {
+		b.toll.Charge(now, tenant, n)
+	}
 	b.shares.carry(&all.use, n)
 	return Sent
 }

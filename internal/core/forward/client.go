@@ -25,7 +25,7 @@ type client struct {
 	channels    uint32 // that it has opened
 	live        bool
 	held        uint8 // payloads that wait for an answer of the region
-	searches    pace  // for nodes that are not here
+	searches    Pace  // for nodes that are not here
 }
 
 type owner struct {

@@ -28,9 +28,34 @@ func good() call {
 	return call{home, f, l, Seat{Number: 10, Place: home}, Seat{Number: 11, Place: away}}
 }
 
+// till is a Toll for one worker at a time.
+type till struct {
+	rate    Rate
+	tenants map[uint32]*account
+}
+
+// newTill makes one; nil without a rate, as relays do.
+func newTill(r Rate) Toll {
+	if r == (Rate{}) {
+		return nil
+	}
+	return &till{r.Filled(), map[uint32]*account{}}
+}
+
+func (t *till) Open(now mono.Time, tenant uint32) bool { return t.tenants[tenant].open(now, &t.rate) }
+func (t *till) Charge(now mono.Time, tenant uint32, n int) {
+	t.tenants[tenant].charge(now, n, &t.rate)
+}
+func (t *till) Forget(tenant uint32) { *t.tenants[tenant] = account{} }
+func (t *till) Room(tenant uint32) {
+	if t.tenants[tenant] == nil {
+		t.tenants[tenant] = new(account)
+	}
+}
+
 // newBook makes one with room for some seats and tenants.
 func newBook(node, tenant Rate) *Book {
-	b := NewBook(node, tenant)
+	b := NewBook(node, newTill(tenant))
 	b.Apply(&Out{Seats: []SeatAt{{Fresh: true}}})
 	return b
 }
@@ -97,6 +122,34 @@ func TestATenantsRateHoldsForItsNodesTogetherAndForNoOther(t *testing.T) {
 		}
 		if both := sent[0] + sent[1]; both < 100 || both > 112 || sent[2] != 50 || b.Counted(DropTenantPaced) != 20_000-uint64(both) {
 			t.Errorf("%s: %v of frames that bear ten a second, %d refused", name, sent, b.Counted(DropTenantPaced))
+		}
+	}
+}
+
+// A tenant's nodes come to different workers, which share its toll.
+func TestATenantsRateHoldsThroughAllWorkersTogether(t *testing.T) {
+	for name, rate := range map[string]Rate{"bytes": {Bytes: 1000, Burst: time.Second}, "packets": {Packets: 10, Burst: time.Second}} {
+		toll, c, sent := newTill(rate), good(), 0
+		books := [3]*Book{}
+		for i := range books {
+			books[i] = NewBook(Rate{}, toll)
+			books[i].Apply(&Out{Seats: []SeatAt{{Fresh: true}}})
+		}
+		for ms := range 10_000 {
+			for _, b := range books {
+				if c.decide(b, mono.Time(ms+1)*1e6) == Sent {
+					sent++
+				}
+			}
+		}
+		if sent < 100 || sent > 112 {
+			t.Errorf("%s: %d of frames that bear ten a second, in ten seconds", name, sent)
+		}
+		for _, b := range books {
+			b.Settle(0)
+		}
+		if c.decide(books[1], mono.Time(10_001)*1e6) != Sent {
+			t.Errorf("%s: the next tenant in the slot pays for the one before", name)
 		}
 	}
 }

@@ -59,8 +59,8 @@ func (m *Machine) offerAbroad(now mono.Time, n *neighbour, from *client, node id
 	}
 	r, key := &m.region, crossing{from.slot, node}
 	_, leads := r.abroad[key]
-	if _, asking := r.asking[key]; !leads && !asking && r.searches.open(now, searchBurst) {
-		r.searches.charge(now, 1, searchAll)
+	if _, asking := r.asking[key]; !leads && !asking && r.searches.Open(now, searchBurst) {
+		r.searches.Charge(now, 1, searchAll)
 		m.begin(now, &ask{client: from.number, slot: from.slot, node: node, offers: true, waiting: 1 << n.slot}, out)
 	}
 }

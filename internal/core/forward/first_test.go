@@ -106,7 +106,7 @@ func TestOffersLeaveHalfOfTheRoom(t *testing.T) {
 
 func TestACallCostsWhatADataFrameCosts(t *testing.T) {
 	w, a, b := story(t, Config{})
-	w.book = NewBook(Rate{Bytes: 1000, Packets: 1}, Rate{})
+	w.book = NewBook(Rate{Bytes: 1000, Packets: 1}, nil)
 	w.do(func(out *Out) { w.m.Register(w.now, Admitted{Tenant: 9, Node: 9, Expires: mono.Never}, 99, out) }) // room in the new book
 	got := map[Drop]int{}
 	for range 10 {

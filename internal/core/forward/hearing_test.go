@@ -18,7 +18,7 @@ type askers struct {
 }
 
 func newAskers(rates ...int) *askers {
-	a := &askers{book: NewBook(Rate{}, Rate{}), rates: rates, heard: make([]int, len(rates))}
+	a := &askers{book: NewBook(Rate{}, nil), rates: rates, heard: make([]int, len(rates))}
 	for i := range rates {
 		s := Seat{Number: relay.Number(i + 1), Tenant: uint32(i), Place: home}
 		a.book.Apply(&Out{Seats: []SeatAt{{Slot: uint32(i), Seat: s, Fresh: true}}})

@@ -39,7 +39,7 @@ type region struct {
 	queue  []uint64            // transactions in the order in which they are due; some may be over
 	held   int                 // payloads that all of them hold
 
-	searches pace // for nodes that are not here, of all clients
+	searches Pace // for nodes that are not here, of all clients
 }
 
 func newRegion() region {

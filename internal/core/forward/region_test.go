@@ -34,7 +34,7 @@ type station struct {
 }
 
 func (c *country) world(cfg Config, i int) *world {
-	return &world{fails: c, now: c.now, m: New(cfg, rand.NewChaCha8([32]byte{byte(i + 1)})), table: NewTable(cfg), book: NewBook(Rate{}, Rate{})}
+	return &world{fails: c, now: c.now, m: New(cfg, rand.NewChaCha8([32]byte{byte(i + 1)})), table: NewTable(cfg), book: NewBook(Rate{}, nil)}
 }
 
 // region makes so many relays, who have found each other.

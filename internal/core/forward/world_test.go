@@ -28,7 +28,7 @@ type world struct {
 }
 
 func newWorld(t fails, cfg Config) *world {
-	return &world{fails: t, now: mono.Time(time.Hour), m: New(cfg, rand.NewChaCha8([32]byte{1})), table: NewTable(cfg), book: NewBook(Rate{}, Rate{})}
+	return &world{fails: t, now: mono.Time(time.Hour), m: New(cfg, rand.NewChaCha8([32]byte{1})), table: NewTable(cfg), book: NewBook(Rate{}, nil)}
 }
 
 // caller is a client as a node knows itself.
