@@ -173,6 +173,9 @@ func (k knownRelay) verify(chain []*x509.Certificate) error {
 	if ended, ok := errors.AsType[*trust.ExpiredError](err); ok {
 		return fmt.Errorf("%w: on %s", netcheck.ErrEnded, ended.NotAfter.UTC().Format(time.DateOnly))
 	}
+	if errors.Is(err, trust.ErrPin) {
+		return fmt.Errorf("%w, under an authority of its own", netcheck.ErrForeign)
+	}
 	if err != nil {
 		return fmt.Errorf("%w: %v", netcheck.ErrForeign, err)
 	}

@@ -57,7 +57,7 @@ func (d *Daemon) Ping(ctx context.Context, r local.PingRequest) (local.Pong, err
 	case err != nil && t.denied(e.Status(), began):
 		return local.Pong{}, local.CodeDenied.Problem("ping "+t.dest(), "the network's policy lets no echo request through to it", fmt.Sprintf("see it: sudo cvlan policy log; an admin sees why with: cvlan policy explain %s %s/icmp", t.s.Self.Record.Name, t.dest()))
 	case err != nil && ctx.Err() != nil:
-		return local.Pong{}, t.silent(limit)
+		return local.Pong{}, t.silent(limit, size)
 	case err != nil:
 		return local.Pong{}, local.CodeUnreachable.Problem("ping "+t.dest(), err.Error(), "")
 	}
@@ -75,7 +75,7 @@ func (d *Daemon) probe(ctx context.Context, t *target, limit time.Duration) (loc
 	rtt, err := g.Probe(ctx, t.key)
 	switch {
 	case err != nil && ctx.Err() != nil:
-		return local.Pong{}, t.silent(limit)
+		return local.Pong{}, t.silent(limit, 0)
 	case err != nil:
 		return local.Pong{}, local.CodeUnreachable.Problem("ping "+t.name+" through a relay", err.Error(), "see the relays that there are: sudo cvlan netcheck")
 	}
@@ -116,7 +116,7 @@ func (t target) lost() bool {
 }
 
 // silent says what is known of a peer that did not answer.
-func (t target) silent(limit time.Duration) error {
+func (t target) silent(limit time.Duration, size int) error {
 	live := t.s.Live()[t.key]
 	hint := "is it switched on and connected? cvlan status shows when it was seen last"
 	switch {
@@ -126,6 +126,8 @@ func (t target) silent(limit time.Duration) error {
 		hint = "the controller does not answer this machine either: is it online? see: sudo cvlan doctor"
 	case t.online && len(t.s.Relays) > 0 && t.lost():
 		hint = fmt.Sprintf("no relay that both can reach answers, and there is no direct path: sudo cvlan peers path %s tells of each, sudo cvlan netcheck what this network lets through", t.name)
+	case size > pingPayload && !live.LastHandshake.IsZero() && time.Since(live.LastHandshake) < sessionLife:
+		hint = "does a shorter one come back? what drops long packets without a word on the way is found out within a minute or two"
 	case !live.LastHandshake.IsZero() && time.Since(live.LastHandshake) < sessionLife:
 		hint = "the tunnel to it stands: does its own firewall drop echo requests?"
 	case t.online && len(t.s.Relays) == 0:

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/cvlan/cvlan/internal/base/key"
+	"github.com/cvlan/cvlan/internal/base/words"
 )
 
 // VerifyController checks what a controller presented (leaf, then the root) against the pin: SHA-256 of the root's
@@ -24,7 +25,7 @@ func VerifyRelay(chain []*x509.Certificate, pin [32]byte, when Instant) (Name, e
 
 func verifyServer(role Role, chain []*x509.Certificate, pin [32]byte, when Instant) (Name, error) {
 	if len(chain) != 2 {
-		return Name{}, fmt.Errorf("%w: the %s presented %d certificates, want its own and the root", ErrPin, role, len(chain))
+		return Name{}, fmt.Errorf("%w: the %s presented %s, want its own and the root", ErrPin, role, words.Count(len(chain), "certificate"))
 	}
 	if err := CheckRoot(chain[1], pin); err != nil {
 		return Name{}, err

@@ -27,7 +27,9 @@ func meaning(r *Report) (all []string) {
 	if slices.ContainsFunc(r.Relays, func(x Relay) bool { return x.Ended }) {
 		say("Relays answer with certificates that have ended by this machine's clock: is it right?")
 	}
-	say("%s", direct(r))
+	if !r.Captive || r.IPv4.UDP || r.IPv6.UDP { // else nothing passes before somebody logs in
+		say("%s", direct(r))
+	}
 	switch {
 	case r.DoubleNAT && len(r.Gateway.Protocols) > 0:
 		say("The router is itself behind another NAT: a port that it opens can be reached only from in between.")

@@ -77,6 +77,13 @@ func TestReportSaysWhatItMeans(t *testing.T) {
 	}
 }
 
+// Before somebody has logged in nothing passes, and what else is silent is no news.
+func TestALoginPageIsNotCalledOffline(t *testing.T) {
+	if r := Draw(&Observed{Relays: []Relay{{Name: "fra", Foreign: true}}}); len(r.Meaning) != 1 || !strings.Contains(r.Meaning[0], "a login page") {
+		t.Errorf("%q", r.Meaning)
+	}
+}
+
 // What a network has measured before says nothing of one in which no UDP passes, and a patient router is no news.
 func TestLifetimeIsToldOfWhatPasses(t *testing.T) {
 	o := Observed{Lifetime: 12 * time.Second}

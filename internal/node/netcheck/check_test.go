@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -156,6 +158,19 @@ func TestAProxyIsToldWhereNothingElsePasses(t *testing.T) {
 		}
 		if r := n.check(); r.Relays[0].TLS != 0 || r.Relays[0].Problem != "TLS gets no answer; through the proxy proxy.example.com:3128: it answers 407" {
 			t.Errorf("with a proxy that refuses: %+v", r.Relays)
+		}
+	})
+}
+
+func TestAMachineWithoutANetworkIsToldSoPlainly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newInternet(t, "port")
+		defer n.close()
+		n.cfg.Dial = func(context.Context, netip.AddrPort) (net.Conn, error) {
+			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ENETUNREACH)}
+		}
+		if r := n.check(); r.Relays[0].Problem != "network is unreachable" {
+			t.Errorf("%+v", r.Relays)
 		}
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	core "github.com/cvlan/cvlan/internal/core/netcheck"
@@ -84,8 +85,12 @@ func (c *check) secured(ctx context.Context, r Relay, dial func() (net.Conn, err
 			s.err = c.cfg.Secure(ctx, r, conn)
 		}
 	}
-	if s.err != nil && (ctx.Err() != nil || errors.Is(s.err, context.DeadlineExceeded)) {
+	var errno syscall.Errno
+	switch {
+	case s.err != nil && (ctx.Err() != nil || errors.Is(s.err, context.DeadlineExceeded)):
 		s.err = errSilent
+	case errors.As(s.err, &errno):
+		s.err = errno // what was called, and where, is said already
 	}
 	return s
 }
