@@ -38,7 +38,7 @@ func TestCancelledPacketsEndAtOnce(t *testing.T) {
 	if _, err := UDP(ctx, Packets{To: serveHere(t), Rate: 1000, For: time.Minute}); err == nil {
 		t.Error("cancelled packets have a result")
 	}
-	if took := time.Since(start); took > 5*time.Second {
+	if took := time.Since(start); took > 30*time.Second {
 		t.Errorf("it took %v to cancel", took)
 	}
 }
