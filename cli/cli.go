@@ -6,6 +6,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -31,6 +32,8 @@ type Env struct {
 	Host   doctor.Host // what doctor looks at; nil: this machine
 	// Services is the service manager; nil: the system's.
 	Services *svc.Manager
+	// AskAtMost is how long completion waits for an answer; 0: 400 ms.
+	AskAtMost time.Duration
 
 	telling atomic.Bool // somebody is told already that something takes its time
 }
@@ -72,6 +75,8 @@ func Run(outer context.Context, env *Env, args []string) int {
 	root := New(env)
 	if len(args) > 0 && strings.HasPrefix(args[0], cobra.ShellCompRequestCmd) { // a shell asks
 		env.completeAll(root)
+		ctx, end = context.WithTimeout(ctx, cmp.Or(env.AskAtMost, askAtMost))
+		defer end()
 	}
 	root.SetArgs(args)
 	root.SetIn(env.IO.In)

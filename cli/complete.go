@@ -12,7 +12,7 @@ import (
 	"github.com/cvlan/cvlan/cli/iox"
 )
 
-// askAtMost is how long completion waits for an answer: whoever presses tab does not want to wait, and can type.
+// askAtMost is how long completion waits for an answer, unless Env says otherwise: whoever presses tab does not want to wait, and can type.
 const askAtMost = 400 * time.Millisecond
 
 // names are what a word may be completed to, each perhaps with a tab and a few words on what it is.
@@ -38,10 +38,8 @@ func completesArgs(c *cobra.Command, more bool, from ...nameSource) {
 
 // offer is what begins as it was typed and is not there yet. Names come from others: what a shell or a terminal could take amiss is left out.
 func offer(c *cobra.Command, from nameSource, have []string, typed string) ([]string, cobra.ShellCompDirective) {
-	ctx, cancel := context.WithTimeout(context.Background(), askAtMost)
-	defer cancel()
 	var out []string
-	for _, n := range from(ctx, c) {
+	for _, n := range from(c.Context(), c) {
 		name, what, _ := strings.Cut(n, "\t")
 		if !strings.HasPrefix(name, typed) || slices.Contains(have, name) || !plainWord(name) {
 			continue

@@ -37,7 +37,7 @@ func program() {
 	if at, err := time.Parse(time.RFC3339, os.Getenv("CVLAN_TEST_NOW")); err == nil {
 		now = func() time.Time { return at }
 	}
-	env := &cli.Env{IO: iox.System(), Getenv: os.Getenv, Now: now, Host: hostOfScript(), Services: servicesOfScript()}
+	env := &cli.Env{IO: iox.System(), Getenv: os.Getenv, Now: now, Host: hostOfScript(), Services: servicesOfScript(), AskAtMost: time.Minute}
 	if os.Getenv("CVLAN_TEST_READS") != "" {
 		env.IO.In = telling{os.Stdin}
 	}
