@@ -100,6 +100,12 @@ func (s Set) FIPS(ctx context.Context, h *lab.Host, args ...string) (*Node, erro
 	return n, n.Start(ctx)
 }
 
+// Proxied is Node for a daemon whose environment names an HTTP proxy.
+func (s Set) Proxied(ctx context.Context, h *lab.Host, proxy string, args ...string) (*Node, error) {
+	n := &Node{Host: h, set: s, command: append([]string{"/usr/bin/env", "HTTPS_PROXY=" + proxy, s.Path("cvland")}, args...)}
+	return n, n.Start(ctx)
+}
+
 // Start starts the daemon, again after it was killed.
 func (n *Node) Start(ctx context.Context) error {
 	n.Proc = n.Host.Start(n.command[0], n.command[1:]...)
