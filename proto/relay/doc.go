@@ -14,7 +14,8 @@
 //
 // # Registration
 //
-// A node connects with TLS 1.3 and its node certificate and sends Register, once, at most MaxRegister bytes; the relay answers Registered, which carries a reason if it refused.
+// A node connects with TLS 1.3 and its node certificate, alone: a relay knows the authorities of the tenants that it serves, and refuses longer chains, since what is shown stays in its memory. It
+// sends Register, once, at most MaxRegister bytes; the relay answers Registered, which carries a reason if it refused.
 // Registered brings the client's number and its secret, 32 random bytes. The connection may end then: the rest runs on the fast path. Both sides
 // compute everything else with HMAC-SHA-256 under the client secret, over a label and what follows it:
 //
@@ -111,7 +112,7 @@
 // # Between relays of a region
 //
 // The controller tells a relay which other relays of its region serve the same nodes: its neighbours. A relay is a client of each of its neighbours. It registers with
-// its own certificate, which the neighbour compares with what its controller has told; it hangs up, binds over UDP and keeps alive as a node does. So there are two registrations
+// its own certificate and the root's, which the neighbour compares with what its controller has told; it hangs up, binds over UDP and keeps alive as a node does. So there are two registrations
 // between two relays, one for each direction, and neither needs the other.
 //
 //	Ask          tenant(8) from(8) to(8), xor mask      relay -> relay: a channel for what node from sends to node to, of that tenant

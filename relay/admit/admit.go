@@ -1,8 +1,8 @@
 // Package admit decides which nodes a relay serves, from what the controller has told it and nothing else: no question leaves the relay
 // while somebody waits.
 //
-// A node is admitted when its certificate chain is its tenant's authority's, that authority is one of those that the controller has named for
-// the tenant (two of them while its key is being changed), the chain is valid by the relay's clock (which never runs behind what a controller has told), the
+// A node is admitted when its certificate was issued by an authority of its tenant that the controller has named
+// (two of them while its key is being changed), certificate and authority are valid by the relay's clock (which never runs behind what a controller has told), the
 // certificate is for a node, and the node has not been removed. Everything else is refused: other roles, tenants that the relay does not
 // serve, whoever has no certificate.
 //
@@ -65,33 +65,43 @@ func New(root *x509.Certificate, now func() trust.Instant) *List {
 	return &List{root: root, now: now, tenants: map[ident.Tenant][][]byte{}, removed: map[ident.Node]removal{}}
 }
 
-// Admit implements the relay's admitter. The handshake has proved that the peer holds the key of its certificate.
+// Admit implements the relay's admitter. The handshake has proved that the peer holds the key of its certificate. A node shows that alone: its tenant's authorities are known
+// here, and what a peer shows stays in memory for as long as it is connected.
 func (l *List) Admit(state *tls.ConnectionState) (ident.Tenant, ident.Node, time.Time, error) {
-	chain := state.PeerCertificates
-	if len(chain) != 2 {
-		return 0, 0, time.Time{}, fmt.Errorf("admit: %d certificates, want the node's and its tenant's authority's", len(chain))
+	if n := len(state.PeerCertificates); n != 1 {
+		return 0, 0, time.Time{}, fmt.Errorf("admit: %d certificates, want the node's alone", n)
 	}
-	claimed, err := trust.NameOf(chain[1])
+	leaf := state.PeerCertificates[0]
+	claimed, err := trust.NameOf(leaf)
 	if err != nil {
 		return 0, 0, time.Time{}, fmt.Errorf("admit: %w", err)
 	}
-	if !l.serves(claimed.Tenant, chain[1]) { // before any signature is checked
-		return 0, 0, time.Time{}, fmt.Errorf("admit: this relay does not serve tenant %s, or that is none of its authorities", claimed.Tenant)
+	issuer := l.issuer(claimed.Tenant, leaf)
+	if issuer == nil { // before any signature is checked
+		return 0, 0, time.Time{}, fmt.Errorf("admit: this relay does not serve tenant %s, or the certificate is of none of its authorities", claimed.Tenant)
 	}
-	n, err := trust.VerifyNode(chain, l.root, l.now())
+	n, err := trust.VerifyNode([]*x509.Certificate{leaf, issuer}, l.root, l.now())
 	if err != nil {
 		return 0, 0, time.Time{}, fmt.Errorf("admit: %w", err)
 	}
 	if l.isRemoved(n.Node) {
 		return 0, 0, time.Time{}, fmt.Errorf("admit: node %s has been removed from its network, or waits for approval", n.Node)
 	}
-	return n.Tenant, n.Node, chain[0].NotAfter, nil
+	return n.Tenant, n.Node, leaf.NotAfter, nil
 }
 
-func (l *List) serves(t ident.Tenant, authority *x509.Certificate) bool {
+// issuer is the tenant's authority whose key a certificate names as its issuer's; nil: none.
+func (l *List) issuer(t ident.Tenant, leaf *x509.Certificate) *x509.Certificate {
 	l.mu.RLock()
-	defer l.mu.RUnlock()
-	return among(l.tenants[t], authority.Raw)
+	all := l.tenants[t]
+	l.mu.RUnlock()
+	for _, der := range all {
+		c, err := x509.ParseCertificate(der) // Apply has, too; as bytes they take little, and most of them are never asked for
+		if err == nil && len(c.SubjectKeyId) > 0 && bytes.Equal(c.SubjectKeyId, leaf.AuthorityKeyId) {
+			return c
+		}
+	}
+	return nil
 }
 
 func among(all [][]byte, der []byte) bool {

@@ -14,9 +14,11 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/cvlan/cvlan/controller/ca"
+	"github.com/cvlan/cvlan/internal/base/certtest"
 	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/trust"
+	"github.com/cvlan/cvlan/internal/base/trust/trusttest"
 	"github.com/cvlan/cvlan/proto/control/pb"
 )
 
@@ -74,7 +76,7 @@ func (a *authority) node(t ident.Tenant, n ident.Node) *tls.ConnectionState {
 	if err != nil {
 		a.Fatal(err)
 	}
-	return a.shown(chain...)
+	return a.shown(chain[0])
 }
 
 func (a *authority) shown(ders ...[]byte) *tls.ConnectionState {
@@ -134,17 +136,16 @@ func TestOnlyNodesOfServedTenantsAreAdmitted(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, state := range map[string]*tls.ConnectionState{
-		"a tenant that is not served":              other,
-		"another controller's node":                stranger.node(7, 9),
-		"a node behind another tenant's authority": {PeerCertificates: []*x509.Certificate{mine.PeerCertificates[0], other.PeerCertificates[1]}},
-		"another's node behind our authority":      {PeerCertificates: []*x509.Certificate{other.PeerCertificates[0], mine.PeerCertificates[1]}},
-		"the leaf alone":                           {PeerCertificates: mine.PeerCertificates[:1]},
-		"nothing":                                  {},
-		"a relay":                                  a.shown(leaf, a.ca.Root()),
-		"the controller":                           a.shown(server.Certificate...),
-		"the authority itself":                     a.shown(a.der[7], a.ca.Root()),
-		"a chain that is too long":                 {PeerCertificates: append(slices.Clone(mine.PeerCertificates), a.ca.RootCertificate())},
-		"a relay behind our authority":             a.shown(leaf, a.der[7]),
+		"a tenant that is not served": other,
+		"another controller's node":   stranger.node(7, 9),
+		"a node and its authority":    a.shown(mine.PeerCertificates[0].Raw, a.der[7]),
+		"nothing":                     {},
+		"a relay":                     a.shown(leaf, a.ca.Root()),
+		"a relay alone":               a.shown(leaf),
+		"the controller":              a.shown(server.Certificate...),
+		"the controller alone":        a.shown(server.Certificate[0]),
+		"the authority itself":        a.shown(a.der[7]),
+		"the root":                    a.shown(a.ca.Root()),
 	} {
 		if _, n, _, err := l.Admit(state); err == nil {
 			t.Errorf("%s is admitted as %s", name, n)
@@ -153,6 +154,42 @@ func TestOnlyNodesOfServedTenantsAreAdmitted(t *testing.T) {
 	a.now = birth.Add(ca.NodeLife + time.Hour)
 	if _, _, _, err := l.Admit(mine); !errors.Is(err, trust.ErrExpired) {
 		t.Errorf("expired: %v", err)
+	}
+}
+
+// Which authority a certificate is of, it says itself, and so may lie.
+func TestWhoseAuthorityIsNotTheirTenantsIsNotAdmitted(t *testing.T) {
+	root := trusttest.Root()
+	ours, other := root.Mint(trust.TenantName(trusttest.Domain, 7)), root.Mint(trust.TenantName(trusttest.Domain, 8))
+	name := trust.NodeName(trusttest.Domain, 7, 9)
+	double := certtest.New(func(c *x509.Certificate) {
+		certtest.Authority("double")(c)
+		c.RawSubject, c.SubjectKeyId = ours.Cert.RawSubject, ours.Cert.SubjectKeyId
+	})
+	l := New(root.Cert, trust.Clock{}.Now)
+	if _, _, err := l.Apply(&pb.RelayUpdate{Snapshot: true, Tenants: []*pb.RelayTenant{{Id: 7, Authority: ours.Cert.Raw}, {Id: 8, Authority: other.Cert.Raw}}}); err != nil {
+		t.Fatal(err)
+	}
+	admits := func(p *trusttest.Party) error {
+		_, _, _, err := l.Admit(&tls.ConnectionState{PeerCertificates: []*x509.Certificate{p.Cert}})
+		return err
+	}
+	if err := admits(ours.Mint(name)); err != nil {
+		t.Fatal(err)
+	}
+	forged := (&trusttest.Party{Party: *double}).Mint(name)
+	if !bytes.Equal(forged.Cert.AuthorityKeyId, ours.Cert.SubjectKeyId) {
+		t.Fatal("the forged certificate does not name our authority's key")
+	}
+	for what, p := range map[string]*trusttest.Party{
+		"of another tenant's authority":       other.Mint(name),
+		"of the root":                         root.Mint(name),
+		"of an authority that copied a key's": forged,
+		"that ended":                          ours.MintUntil(name, time.Now().Add(-time.Hour)),
+	} {
+		if err := admits(p); err == nil {
+			t.Errorf("a certificate %s is admitted", what)
+		}
 	}
 }
 

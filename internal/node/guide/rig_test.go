@@ -105,7 +105,7 @@ func (r *realm) serve(id ident.Relay) { r.Helper(); r.serveBehind(id, nil) }
 func (r *realm) serveBehind(id ident.Relay, between func(sock.Socket) sock.Socket) {
 	r.Helper()
 	at := relayAt(id)
-	x := servertest.Net{UDP: r.net, TCP: &r.twin, Root: r.root, Between: between}.Serve(r.T, id, at)
+	x := servertest.Net{UDP: r.net, TCP: &r.twin, Root: r.root, Tenants: []*trusttest.Party{r.tenant}, Between: between}.Serve(r.T, id, at)
 	if r.stops[id] == nil {
 		r.relays = append(r.relays, control.Relay{ID: id, Addresses: []string{at.String()}})
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/cvlan/cvlan/proto/relay"
 )
 
-// configOf shows the node's certificate and accepts one relay. InsecureSkipVerify turns off only what does not apply, public authorities and names of hosts.
+// configOf shows the node's certificate, without its authority's, which a relay knows, and accepts one relay. InsecureSkipVerify turns off only what does not apply, public authorities and names of hosts.
 func configOf(c session.Credentials, to ident.Relay) *tls.Config {
 	return &tls.Config{
 		MinVersion:         tls.VersionTLS13,
@@ -22,7 +22,9 @@ func configOf(c session.Credentials, to ident.Relay) *tls.Config {
 			if c.Certificate == nil {
 				return nil, errors.New("this node has no certificate yet")
 			}
-			return c.Certificate, nil
+			alone := *c.Certificate
+			alone.Certificate = alone.Certificate[:1]
+			return &alone, nil
 		},
 	}
 }

@@ -79,7 +79,7 @@ func relayAt(id ident.Relay) netip.AddrPort {
 func (s *sea) serve(id ident.Relay) *servertest.Relay {
 	s.Helper()
 	at := relayAt(id)
-	r := servertest.Net{UDP: s.net, TCP: &s.twin, Root: s.root}.Serve(s.T, id, at)
+	r := servertest.Net{UDP: s.net, TCP: &s.twin, Root: s.root, Tenants: []*trusttest.Party{s.tenant}}.Serve(s.T, id, at)
 	if s.servers[id] == nil {
 		s.relays = append(s.relays, control.Relay{ID: id, Addresses: []string{at.String()}})
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"net/netip"
 	"sync"
 	"testing"
@@ -18,11 +19,13 @@ import (
 	"github.com/cvlan/cvlan/relay/server"
 )
 
-// Net is where relays run and whom they believe: any node under the root.
+// Net is where relays run and whom they believe: the nodes of tenants under the root.
 type Net struct {
 	UDP  *sock.Network
 	TCP  *stream.Twin
 	Root *trusttest.Party
+	// Tenants are those that are served.
+	Tenants []*trusttest.Party
 	// Between stands between a relay and its socket; nil: nothing does.
 	Between func(sock.Socket) sock.Socket
 }
@@ -71,9 +74,16 @@ func (n Net) Serve(t *testing.T, id ident.Relay, at netip.AddrPort) *Relay {
 
 // Admit implements server.Admitter.
 func (n Net) Admit(cs *tls.ConnectionState) (ident.Tenant, ident.Node, time.Time, error) {
-	name, err := trust.VerifyNode(cs.PeerCertificates, n.Root.Cert, trust.Clock{}.Now())
-	if err != nil {
+	err := fmt.Errorf("%d certificates, or none of ours", len(cs.PeerCertificates))
+	if len(cs.PeerCertificates) != 1 {
 		return 0, 0, time.Time{}, err
 	}
-	return name.Tenant, name.Node, cs.PeerCertificates[0].NotAfter, nil
+	leaf := cs.PeerCertificates[0]
+	for _, t := range n.Tenants {
+		var name trust.Name
+		if name, err = trust.VerifyNode([]*x509.Certificate{leaf, t.Cert}, n.Root.Cert, trust.Clock{}.Now()); err == nil {
+			return name.Tenant, name.Node, leaf.NotAfter, nil
+		}
+	}
+	return 0, 0, time.Time{}, err
 }

@@ -51,7 +51,7 @@ func Call[In, Out any](t *testing.T, c *admin.Client, op admin.Op[In, Out], in I
 	return out
 }
 
-// Join joins the network that a key is for, as a node does.
+// Join joins the network that a key is for, as a node does. The certificate is what relays are shown.
 func Join(t *testing.T, text, name string, over stream.Transport) (session.Membership, *tls.Certificate) {
 	t.Helper()
 	id, err := key.NewIdentity()
@@ -66,7 +66,7 @@ func Join(t *testing.T, text, name string, over stream.Transport) (session.Membe
 	if err != nil {
 		t.Fatal(err)
 	}
-	return m, &tls.Certificate{Certificate: m.Chain, PrivateKey: id.Signer()}
+	return m, &tls.Certificate{Certificate: m.Chain[:1], PrivateKey: id.Signer()}
 }
 
 // Register asks a relay for a registration over TLS, and returns whose certificate it shows and what it answers.
