@@ -44,47 +44,45 @@ func filters(runs int) error {
 	if err := costs(runs, "filter_ns_bare", newBare(b.begins).come); err != nil {
 		return err
 	}
-	for i := range 4 * flow.DefaultFlows {
-		b.open(i)
-	}
+	b.open(4 * flow.DefaultFlows)
 	if err := costs(runs, "filter_ns_miss_full", b.open); err != nil {
 		return err
 	}
 	fmt.Println("of", b.table.Counters().Flows, "flows")
 	refused := endsOf(denied)
-	if err := costs(runs, "filter_ns_denied", func(i int) { b.send(refused[i%len(refused)], filter.SYN, uint16(i)) }); err != nil {
+	if err := costs(runs, "filter_ns_denied", func(n int) { b.refuse(refused, n) }); err != nil {
 		return err
 	}
-	if err := costs(runs, "filter_ns_rules", func(i int) { set.In(&passing[i%len(passing)], false) }); err != nil {
+	if err := costs(runs, "filter_ns_rules", func(n int) {
+		for i := range n {
+			set.In(&passing[i%len(passing)], false)
+		}
+	}); err != nil {
 		return err
 	}
 	least := newLookup()
-	ask := func(i int) { least.ask(i) }
-	if err := costs(runs, "filter_ns_lookup", ask); err != nil {
+	if err := costs(runs, "filter_ns_lookup", least.ask); err != nil {
 		return err
 	}
-	if err := over(runs, "filter_miss_over_lookup", coming(set, passing).come, ask); err != nil {
+	if err := over(runs, "filter_miss_over_lookup", coming(set, passing).come, least.ask); err != nil {
 		return err
 	}
-	i := 0
 	allocs := testing.AllocsPerRun(10_000, func() {
-		i++
-		b.open(i)
-		b.hit(i)
-		b.send(refused[i%len(refused)], filter.SYN, uint16(i))
+		b.open(1)
+		b.hit(1)
+		b.refuse(refused, 1)
 	})
 	figure.Print(os.Stdout, "filter_allocs", allocs, "allocations", "")
 	return nil
 }
 
-// costs takes a figure of processor time a call.
-func costs(runs int, name string, f func(i int)) error {
+// costs takes a figure of processor time a packet; f is for a number of them.
+func costs(runs int, name string, f func(n int)) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	var failed error
-	i := 0
 	report(runs, name, "ns", func() float64 {
-		ns, err := cost(f, &i)
+		ns, err := cost(f)
 		failed = errors.Join(failed, err)
 		return ns
 	})
@@ -94,15 +92,14 @@ func costs(runs int, name string, f func(i int)) error {
 	return nil
 }
 
-// over takes what a call costs over what another does, in turns.
-func over(runs int, name string, f, other func(i int)) error {
+// over takes what a packet costs over what one of another kind does, in turns.
+func over(runs int, name string, f, other func(n int)) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	var failed error
-	i, j := 0, 0
 	report(runs, name, "", func() float64 {
-		x, err := cost(f, &i)
-		y, err2 := cost(other, &j)
+		x, err := cost(f)
+		y, err2 := cost(other)
 		failed = errors.Join(failed, err, err2)
 		return x / y
 	})
@@ -112,21 +109,18 @@ func over(runs int, name string, f, other func(i int)) error {
 	return nil
 }
 
-// cost is the processor time of a call in nanoseconds: of the quickest tenth of many short runs, because what disturbs them only adds.
-func cost(f func(i int), i *int) (float64, error) {
-	const calls, rounds = 4096, 200
+// cost is the processor time of a packet in nanoseconds: of the quickest tenth of many short runs, because what disturbs them only adds.
+func cost(f func(n int)) (float64, error) {
+	const packets, rounds = 4096, 200
 	var all []float64
 	for range rounds {
 		start, err := measure.Thread()
 		if err != nil {
 			return 0, err
 		}
-		for range calls {
-			f(*i)
-			*i++
-		}
+		f(packets)
 		end, _ := measure.Thread()
-		all = append(all, float64(end-start)/calls)
+		all = append(all, float64(end-start)/packets)
 	}
 	slices.Sort(all)
 	return figure.Median(all[:rounds/10]), nil
@@ -146,6 +140,9 @@ func endsOf(packets []filter.Packet) []ends {
 	return all
 }
 
+// from is the same from another port.
+func (e ends) from(port uint16) ends { return ends{e.addresses, uint32(port)<<16 | e.ports&0xffff} }
+
 // busy is a Table with settled flows.
 type busy struct {
 	table   *flow.Table
@@ -163,11 +160,11 @@ func newBusy(set *filter.Set, passing []filter.Packet, flows int) *busy {
 	b.table.Swap(set)
 	b.head[0], b.head[3], b.head[8], b.head[9], b.head[32] = 0x45, 40, 64, filter.TCP, 5<<4
 	for i := range flows {
-		p, port := b.begins[i%len(passing)], uint16(32768+i/len(passing))
-		b.send(p, filter.SYN, port)
+		p := b.begins[i%len(passing)].from(uint16(32768 + i/len(passing)))
+		b.send(p, filter.SYN)
 		b.answer(filter.SYN | filter.ACK)
-		b.send(p, filter.ACK, port)
-		b.settled = append(b.settled, ends{binary.BigEndian.Uint64(b.head[12:]), binary.BigEndian.Uint32(b.head[20:])})
+		b.send(p, filter.ACK)
+		b.settled = append(b.settled, p)
 	}
 	rand.New(rand.NewPCG(1, 1)).Shuffle(len(b.settled), func(i, j int) { b.settled[i], b.settled[j] = b.settled[j], b.settled[i] })
 	return b
@@ -176,16 +173,14 @@ func newBusy(set *filter.Set, passing []filter.Packet, flows int) *busy {
 // coming is a Table in which as many flows live as come in two minutes.
 func coming(set *filter.Set, passing []filter.Packet) *busy {
 	b := newBusy(set, passing, 1)
-	for i := range 4 * flow.DefaultFlows {
-		b.come(i)
-	}
+	b.come(4 * flow.DefaultFlows)
 	return b
 }
 
-// send takes a packet in from a port.
-func (b *busy) send(e ends, flags uint8, port uint16) bool {
+// send takes a packet in.
+func (b *busy) send(e ends, flags uint8) bool {
 	binary.BigEndian.PutUint64(b.head[12:], e.addresses)
-	binary.BigEndian.PutUint32(b.head[20:], uint32(port)<<16|e.ports&0xffff)
+	binary.BigEndian.PutUint32(b.head[20:], e.ports)
 	b.head[33] = flags
 	return b.table.In(b.now, b.head[:], len(b.head), false)
 }
@@ -201,24 +196,42 @@ func (b *busy) answer(flags uint8) {
 	b.table.Out(b.now, h[:], len(h), false)
 }
 
-// hit takes in a segment of the next settled flow.
-func (b *busy) hit(int) {
-	if b.at++; b.at == len(b.settled) {
-		b.at = 0
-	}
-	x := &b.settled[b.at]
-	binary.BigEndian.PutUint64(b.head[12:], x.addresses)
-	binary.BigEndian.PutUint32(b.head[20:], x.ports)
-	b.head[33] = filter.ACK
-	if !b.table.In(b.now, b.head[:], len(b.head), false) {
-		panic("a settled flow is dropped")
+// hit takes in segments, each of the next settled flow.
+func (b *busy) hit(n int) {
+	for range n {
+		if b.at++; b.at == len(b.settled) {
+			b.at = 0
+		}
+		if !b.send(b.settled[b.at], filter.ACK) {
+			panic("a settled flow is dropped")
+		}
 	}
 }
 
-// come is open, a while after the flow before, so that thousands of flows are there and one is forgotten for each that begins.
-func (b *busy) come(i int) {
-	b.now = b.now.Add(2 * time.Minute / beginning)
-	b.open(i)
+// come is open, each a while after the flow before, so that thousands of flows are there and one is forgotten for each that begins.
+func (b *busy) come(n int) { b.begin(n, 2*time.Minute/beginning) }
+
+// open takes in what begins flows: none that the table knows, until 2^28 others have come.
+func (b *busy) open(n int) { b.begin(n, 0) }
+
+func (b *busy) begin(n int, apart time.Duration) {
+	for range n {
+		b.now = b.now.Add(apart)
+		if b.next++; b.next == len(b.begins) {
+			b.next = 0
+			b.port++
+		}
+		if !b.send(b.begins[b.next].from(b.port), filter.SYN) {
+			panic("what is allowed is dropped")
+		}
+	}
+}
+
+// refuse takes in what may not begin.
+func (b *busy) refuse(packets []ends, n int) {
+	for i := range n {
+		b.send(packets[i%len(packets)].from(uint16(i)), filter.SYN)
+	}
 }
 
 // beginning is how many flows there are that have just begun.
@@ -230,35 +243,26 @@ type bare struct {
 	mu     sync.Mutex
 	flows  map[[5]uint64][2]uint64
 	queue  [beginning][5]uint64
+	count  int
 	begins []ends
 }
 
 func newBare(begins []ends) *bare {
 	b := &bare{flows: make(map[[5]uint64][2]uint64, beginning), begins: begins}
-	for i := range beginning {
-		b.come(-1 - i)
-	}
+	b.come(beginning)
 	return b
 }
 
-func (b *bare) come(i int) {
-	e := b.begins[uint(i)%uint(len(b.begins))]
-	k := [5]uint64{0, e.addresses >> 32, 0, e.addresses & 0xffffffff, uint64(i)<<32 | uint64(e.ports)}
-	old := &b.queue[uint(i)%beginning]
-	b.mu.Lock()
-	delete(b.flows, *old)
-	b.flows[k] = [2]uint64{1, uint64(i)}
-	b.mu.Unlock()
-	*old = k
-}
-
-// open takes in what begins a flow: none that the table knows, until 2^28 others have come.
-func (b *busy) open(int) {
-	if b.next++; b.next == len(b.begins) {
-		b.next = 0
-		b.port++
-	}
-	if !b.send(b.begins[b.next], filter.SYN, b.port) {
-		panic("what is allowed is dropped")
+func (b *bare) come(n int) {
+	for range n {
+		b.count++
+		e := b.begins[b.count%len(b.begins)]
+		k := [5]uint64{0, e.addresses >> 32, 0, e.addresses & 0xffffffff, uint64(b.count)<<32 | uint64(e.ports)}
+		old := &b.queue[b.count%beginning]
+		b.mu.Lock()
+		delete(b.flows, *old)
+		b.flows[k] = [2]uint64{1, uint64(b.count)}
+		b.mu.Unlock()
+		*old = k
 	}
 }
