@@ -59,11 +59,23 @@ const (
 )
 
 // Service is the number that lists of services are about: protocol<<16 | destination port.
-func (p *Packet) Service() uint32 {
-	if hasPorts(p.Proto) {
-		return uint32(p.Proto)<<16 | uint32(p.DstPort)
+func (p *Packet) Service() uint32 { return ServiceOf(p.Proto, p.DstPort) }
+
+// services is the service, twice; or of a later fragment the first and the last that it may have.
+func (p *Packet) services() (first, last uint32) {
+	first = p.Service()
+	if p.Fragment == Later {
+		return first, first | 0xffff
 	}
-	return uint32(p.Proto) << 16
+	return first, first
+}
+
+// ServiceOf is Packet.Service of a protocol and a destination port.
+func ServiceOf(proto uint8, port uint16) uint32 {
+	if hasPorts(proto) {
+		return uint32(proto)<<16 | uint32(port)
+	}
+	return uint32(proto) << 16
 }
 
 func hasPorts(proto uint8) bool {

@@ -67,6 +67,17 @@ func (a *ranges) find(service uint32) (x span, at int, ok bool) {
 	return x, from, x.first&^denied <= service && service <= x.last
 }
 
+// judgeAll judges a later fragment, whose service lies between two; bare is one that would have to be carried by IPsec.
+func (a *ranges) judgeAll(first, last uint32, bare bool) Reason {
+	switch {
+	case !a.all(first, last):
+		return LaterFragment
+	case bare:
+		return NeedsIPsec
+	}
+	return Allowed
+}
+
 // all reports whether all services from first to last are allowed.
 func (a *ranges) all(first, last uint32) bool {
 	x, at, ok := a.find(first)

@@ -81,42 +81,37 @@ const Nobody = -1
 
 // JudgeIn is In, and tells which of Rules has decided.
 func (s *Set) JudgeIn(p *Packet, ipsec bool) (r Reason, rule int) {
-	from, known := s.remote.class(p.Src)
-	if !known {
-		return UnknownSource, Nobody
-	}
-	to, known := s.local.class(p.Dst)
-	if !known {
-		return UnknownDestination, Nobody
-	}
-	return s.decide(s.in[to*s.remotes+from], p, ipsec)
+	first, last := p.services()
+	return s.Judge(false, p.Dst, p.Src, first, last, ipsec)
 }
 
 // JudgeOut is JudgeIn for a packet to the network.
 func (s *Set) JudgeOut(p *Packet, ipsec bool) (r Reason, rule int) {
-	from, known := s.local.class(p.Src)
-	if !known {
-		return UnknownSource, Nobody
-	}
-	to, known := s.remote.class(p.Dst)
-	if !known {
-		return UnknownDestination, Nobody
-	}
-	return s.decide(s.out[from*s.remotes+to], p, ipsec)
+	first, last := p.services()
+	return s.Judge(true, p.Src, p.Dst, first, last, ipsec)
 }
 
-func (s *Set) decide(pair uint32, p *Packet, ipsec bool) (r Reason, rule int) {
-	list, service := &s.lists[pair>>1], p.Service()
-	if p.Fragment == Later {
-		if !list.all(service, service|0xffff) {
-			return LaterFragment, Nobody
+// Judge judges what begins, out or in, between an address of ours and one of theirs. It is for one service, first and last; or for one of which
+// is only known that it lies between them, as of a later fragment: then all have to be allowed.
+func (s *Set) Judge(out bool, ours, theirs Address, first, last uint32, ipsec bool) (r Reason, rule int) {
+	here, known := s.local.class(ours)
+	there, known2 := s.remote.class(theirs)
+	if !known || !known2 {
+		if known != known2 && known == out {
+			return UnknownDestination, Nobody
 		}
-		if pair&1 != 0 && !ipsec {
-			r = NeedsIPsec
-		}
-		return r, Nobody
+		return UnknownSource, Nobody
 	}
-	v := list.judge(service)
+	pairs := s.in
+	if out {
+		pairs = s.out
+	}
+	pair := pairs[here*s.remotes+there]
+	list := &s.lists[pair>>1]
+	if first != last {
+		return list.judgeAll(first, last, pair&1 != 0 && !ipsec), Nobody
+	}
+	v := list.judge(first)
 	switch {
 	case v == noRule:
 		return NoRule, Nobody

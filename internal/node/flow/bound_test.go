@@ -229,15 +229,15 @@ func (s *shard) check(t *testing.T, table *Table) {
 			}
 			continue
 		}
-		k, st := x.load(), x.state()
+		k, st := b.key(place(i)), x.state()
 		hash := k.hash(&table.seed)
 		if x.stamp.Load()&vacant != 0 || c.source[way] != k.source(&table.seed) || int(c.rank[way]) != st.rank(k.proto()) {
 			t.Fatalf("flow %d is another than its bucket says", i)
 		}
-		if end := x.seen() + st.lasts(k.proto()) + 1; c.end(way) != end {
+		if end := tick(x.stamp.Load()) + st.lasts(k.proto()) + 1; c.end(way) != end {
 			t.Fatalf("flow %d ends at %d, its bucket says %d", i, end, c.end(way))
 		}
-		if at, lives := s.look(&k, hash, x.seen()); at != p || !lives {
+		if at, lives := s.look(&k, hash, tick(x.stamp.Load())); at != p || !lives {
 			t.Fatalf("flow %d is found at %d", i, at)
 		}
 		count[c.rank[way]]++

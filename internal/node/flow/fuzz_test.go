@@ -65,7 +65,7 @@ func FuzzPackets(f *testing.F) {
 			var k key
 			var whole filter.Packet
 			reason := whole.ParseHead(b, len(b))
-			if plain, _ := glance(b, len(b), out, &k); plain && (reason != filter.Allowed || k != keyOfPacket(&whole, out)) {
+			if flags, plain := glance(b, len(b), out, &k); plain && (reason != filter.Allowed || k != keyOfPacket(&whole, out) || flags != whole.Flags) {
 				t.Fatalf("a glance at %x: %x, but it is %v %+v", b, k, reason, whole)
 			}
 			passed := quick.pass(s.now, out, b, len(b), false)
@@ -73,7 +73,7 @@ func FuzzPackets(f *testing.F) {
 				t.Fatalf("%x passes, though %v", b, reason)
 			}
 			q := question{t: slow, r: slow.rules.Load(), now: tickOf(s.now), out: out}
-			if again := q.judge(b, len(b), new(key)); again != passed {
+			if again := q.judge(b, len(b), new(key)) == filter.Allowed; again != passed {
 				t.Fatalf("%x out=%v passes=%v with a glance, without %v", b, out, passed, again)
 			}
 		}

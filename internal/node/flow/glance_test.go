@@ -44,20 +44,20 @@ func TestAGlanceLeavesWhatIsNotPlain(t *testing.T) {
 	} {
 		var k key
 		begins := name == "a SYN" || name == "a FIN" || name == "no ACK"
-		if plain, quiet := glance(b, len(b), true, &k); plain != begins || quiet {
-			t.Errorf("%s: plain=%v quiet=%v", name, plain, quiet)
+		if flags, plain := glance(b, len(b), true, &k); plain != begins || plain && quiet(k.proto(), flags) {
+			t.Errorf("%s: plain=%v, flags %x", name, plain, flags)
 		}
 	}
 	for name, b := range map[string][]byte{"TCP": good4, "UDP": good6} {
 		var k key
-		if plain, quiet := glance(b, len(b), true, &k); !plain || !quiet {
+		if flags, plain := glance(b, len(b), true, &k); !plain || !quiet(k.proto(), flags) {
 			t.Errorf("%s is not plain", name)
 		}
 	}
 	var k key
 	train := with(good4, func(b []byte) { binary.BigEndian.PutUint16(b[2:], 60000) })
-	fits, _ := glance(train, 60000, true, &k)
-	if long, _ := glance(train, 59999, true, &k); !fits || long {
+	_, fits := glance(train, 60000, true, &k)
+	if _, long := glance(train, 59999, true, &k); !fits || long {
 		t.Error("a train is as long as its header says")
 	}
 }

@@ -2,28 +2,16 @@ package flow
 
 import "github.com/cvlan/cvlan/policy/filter"
 
-// judge decides about a packet with all that is known.
-func (q *question) judge(head []byte, size int, k *key) bool {
-	reason := filter.Allowed
-	if q.plain {
-		q.p.ParsePlain(head)
-	} else {
-		reason = q.p.ParseHead(head, size)
-	}
+// judge decides about a packet that is not plain, or without rules.
+func (q *question) judge(head []byte, size int, k *key) filter.Reason {
+	reason := q.p.ParseHead(head, size)
 	switch {
 	case reason != filter.Allowed:
+		return reason
 	case q.r.set == nil:
-		reason = filter.Closed
-	case q.plain: // neither a fragment nor ICMP
-		reason = q.segment(k)
-	default:
-		reason = q.decide(head, k)
+		return filter.Closed
 	}
-	if reason == filter.Allowed {
-		return true
-	}
-	q.t.deny(q, reason)
-	return false
+	return q.decide(head, k)
 }
 
 // question is a packet about which is to be decided.
@@ -32,13 +20,14 @@ type question struct {
 	r   *rules
 	now tick
 	out bool
-	p   filter.Packet
+	p   filter.Packet // of a plain one nothing until it is denied
 
 	ipsec bool // it is carried by IPsec
 	bare  bool // it is not, and some pairs talk through IPsec only
 
-	// The packet's flow, if the packet is plain or was looked for.
+	// The packet's flow, if the packet is plain or was looked for, and its flags or type.
 	plain bool
+	flags uint8
 	hash  uint64
 
 	rule int // that has decided last, about the packet or about one by which its flow would begin
@@ -50,7 +39,7 @@ func (q *question) decide(head []byte, k *key) filter.Reason {
 		if reason, known := q.t.fragments.follow(q); known && !q.bare { // a bare one is as its pair must be
 			return reason
 		}
-		return q.ask(&q.p, q.out)
+		return q.ask()
 	case filter.First:
 		reason := q.first(head, k)
 		if reason == filter.Allowed {
@@ -69,19 +58,34 @@ func (q *question) first(head []byte, k *key) filter.Reason {
 		if q.quotes(head) {
 			return filter.Allowed
 		}
-		return q.ask(p, q.out)
+		return q.ask()
 	case isICMP(p.Proto) && !isEcho(p):
-		return q.ask(p, q.out)
+		return q.ask()
 	}
 	return q.segment(k)
 }
 
 // segment decides about a packet that may belong to a flow.
 func (q *question) segment(k *key) filter.Reason {
-	if q.p.Proto == filter.TCP && !sane(q.p.Flags) {
+	if !q.plain {
+		*k = keyOfPacket(&q.p, q.out)
+		q.hash, q.flags = k.hash(&q.t.seed), q.p.Flags
+	}
+	if k.proto() == filter.TCP && !sane(q.flags) {
 		return filter.Malformed
 	}
-	return q.flow(k)
+	s := q.t.shard(q.hash)
+	s.mu.Lock()
+	s.latest = q.now
+	at, lives := s.look(k, q.hash, q.now)
+	var reason filter.Reason
+	if lives {
+		reason = q.known(s, at, k)
+	} else {
+		reason = q.unknown(s, at, k)
+	}
+	s.mu.Unlock()
+	return reason
 }
 
 // sane is false for flags that TCP never sends.
@@ -92,44 +96,28 @@ func sane(flags uint8) bool {
 	return flags&(filter.ACK|filter.RST) != 0
 }
 
-// ask has the rules judge a packet as one that begins something.
-func (q *question) ask(p *filter.Packet, out bool) (r filter.Reason) {
-	if out {
-		r, q.rule = q.r.set.JudgeOut(p, q.ipsec)
+// ask has the rules judge a packet that belongs to no flow.
+func (q *question) ask() (r filter.Reason) {
+	if q.out {
+		r, q.rule = q.r.set.JudgeOut(&q.p, q.ipsec)
 	} else {
-		r, q.rule = q.r.set.JudgeIn(p, q.ipsec)
+		r, q.rule = q.r.set.JudgeIn(&q.p, q.ipsec)
 	}
 	return r
 }
 
-// flow decides about a packet that belongs to a flow, or begins one.
-func (q *question) flow(k *key) filter.Reason {
-	if !q.plain {
-		*k = keyOfPacket(&q.p, q.out)
-		q.hash = k.hash(&q.t.seed)
-	}
-	s := q.t.shard(q.hash)
-	s.mu.Lock()
-	reason := q.within(s, k)
-	s.mu.Unlock()
-	return reason
+// opens has the rules judge whether an end may begin a flow: ours, out, or the other.
+func (q *question) opens(k *key, out bool) (r filter.Reason) {
+	service := k.service(out)
+	r, q.rule = q.r.set.Judge(out, filter.Address{Hi: k[0], Lo: k[1]}, filter.Address{Hi: k[2], Lo: k[3]}, service, service, q.ipsec)
+	return r
 }
 
-// within is flow with the lock of the flow's shard.
-func (q *question) within(s *shard, k *key) filter.Reason {
-	s.latest = q.now
-	p, lives := s.look(k, q.hash, q.now)
-	if lives {
-		return q.known(s, p, k)
-	}
-	return q.unknown(s, p, k)
-}
-
-// known decides about a packet of a flow.
+// known decides about a packet of a flow, with the lock of its shard.
 func (q *question) known(s *shard, at place, k *key) filter.Reason {
 	st := s.at(at).state()
-	if q.begins(st) {
-		if reason := q.ask(&q.p, q.out); reason != filter.Allowed {
+	if q.begins(st, k) {
+		if reason := q.opens(k, q.out); reason != filter.Allowed {
 			return reason
 		}
 		q.count(s)
@@ -142,14 +130,14 @@ func (q *question) known(s *shard, at place, k *key) filter.Reason {
 	}
 	st = s.at(at).state()
 	if st&cut != 0 {
-		if !q.turns(st) {
+		if !q.turns(st, k) {
 			return asSeen(reason, st.by(q.out))
 		}
 		q.count(s)
 		st = opened(q.out)
 	}
-	if q.p.Proto == filter.TCP {
-		st = st.segment(q.p.Flags, q.out)
+	if k.proto() == filter.TCP {
+		st = st.segment(q.flags, q.out)
 	} else {
 		st = st.heard(q.out)
 	}
@@ -159,12 +147,12 @@ func (q *question) known(s *shard, at place, k *key) filter.Reason {
 
 // turns reports whether a packet of a flow that is cut may begin one the other way round. If not, the rule that has cut the flow is the one
 // that counts.
-func (q *question) turns(st state) bool {
-	if q.p.Proto == filter.TCP || isICMP(q.p.Proto) || st.by(q.out) {
+func (q *question) turns(st state, k *key) bool {
+	if k.proto() == filter.TCP || isICMP(k.proto()) || st.by(q.out) {
 		return false
 	}
 	rule := q.rule
-	if q.ask(&q.p, q.out) == filter.Allowed {
+	if q.opens(k, q.out) == filter.Allowed {
 		return true
 	}
 	q.rule = rule
@@ -172,8 +160,8 @@ func (q *question) turns(st state) bool {
 }
 
 // begins reports whether a packet of a known flow begins another one instead, from the other end.
-func (q *question) begins(st state) bool {
-	return q.p.Proto == filter.TCP && q.p.Flags&(filter.SYN|filter.ACK) == filter.SYN && !st.by(q.out) && (st.phase() != single || st&cut != 0)
+func (q *question) begins(st state, k *key) bool {
+	return k.proto() == filter.TCP && q.flags&(filter.SYN|filter.ACK) == filter.SYN && !st.by(q.out) && (st.phase() != single || st&cut != 0)
 }
 
 // review has a flow judged by the rules in force, if others have judged it, or it is cut, or its packet comes by another protocol than the rules
@@ -185,8 +173,7 @@ func (q *question) review(s *shard, at place, k *key) filter.Reason {
 		return filter.Allowed
 	}
 	out := st&opener != 0
-	p := k.opening(out)
-	reason := q.ask(&p, out)
+	reason := q.opens(k, out)
 	if reason == filter.NeedsIPsec {
 		return reason
 	}
@@ -198,21 +185,16 @@ func (q *question) review(s *shard, at place, k *key) filter.Reason {
 	return reason
 }
 
-// unknown decides about a packet that belongs to nothing.
+// unknown decides about a packet that belongs to nothing, with the lock of the shard where its flow will be.
 func (q *question) unknown(s *shard, at place, k *key) filter.Reason {
-	p, out := &q.p, q.opens()
-	if out != q.out {
-		turned := k.opening(out)
-		p = &turned
-	}
-	at = s.expect(at, q.hash, q.now)
-	if reason := q.ask(p, out); reason != filter.Allowed || q.passing() {
+	out := q.opener(k)
+	if reason := q.opens(k, out); reason != filter.Allowed || q.passing(k) {
 		return asSeen(reason, out == q.out)
 	}
 	st := opened(out)
 	switch {
-	case p.Proto != filter.TCP:
-	case q.p.Flags&filter.FIN != 0:
+	case k.proto() != filter.TCP:
+	case q.flags&filter.FIN != 0:
 		st = st.fin(q.out)
 	case out != q.out:
 		st = st.with(answered)
@@ -235,12 +217,12 @@ func asSeen(r filter.Reason, same bool) filter.Reason {
 }
 
 // passing reports whether a packet makes no flow: it ends one, or answers what was not asked.
-func (q *question) passing() bool {
-	switch {
-	case q.p.Proto == filter.TCP:
-		return q.p.Flags&filter.RST != 0
-	case isICMP(q.p.Proto):
-		return !asks(&q.p)
+func (q *question) passing(k *key) bool {
+	switch proto := k.proto(); {
+	case proto == filter.TCP:
+		return q.flags&filter.RST != 0
+	case isICMP(proto):
+		return !asks(q.flags)
 	}
 	return false
 }
@@ -248,19 +230,23 @@ func (q *question) passing() bool {
 // highPort is where the ports begin that systems give to those who open (Linux; others from 49152 on: RFC 6335, section 6).
 const highPort = 32768
 
-// opens tells which end may have opened the flow of a packet that belongs to none: true if it is ours.
-func (q *question) opens() bool {
-	if q.p.Proto != filter.TCP {
+// opener tells which end may have opened the flow of a packet that belongs to none: true if it is ours.
+func (q *question) opener(k *key) bool {
+	if k.proto() != filter.TCP {
 		return q.out
 	}
-	switch q.p.Flags & (filter.SYN | filter.ACK) {
+	switch q.flags & (filter.SYN | filter.ACK) {
 	case filter.SYN:
 		return q.out
 	case filter.SYN | filter.ACK:
 		return !q.out
 	}
-	if q.p.SrcPort < highPort && q.p.DstPort >= highPort {
-		return !q.out
+	ours, theirs := k.ports()
+	switch {
+	case ours < highPort && theirs >= highPort:
+		return false
+	case theirs < highPort && ours >= highPort:
+		return true
 	}
 	return q.out
 }

@@ -1,46 +1,59 @@
 package flow
 
 import (
+	"math"
 	"math/bits"
 
 	"github.com/cvlan/cvlan/policy/filter"
 )
 
 // key names a flow, the same for both directions: the address on our side, the other one, and then our port, the other one, the protocol,
-// and of ICMP echo who asks.
+// of ICMP echo who asks, and whether it is IPv6.
 type key [5]uint64
 
-const weAsk = 1
+const (
+	weAsk = 1 << iota
+	six   // addresses are of IPv6
+)
 
 // keyOf makes the key of a packet.
 func keyOf(src, dst filter.Address, srcPort, dstPort uint16, proto uint8, out bool) key {
 	if !out {
 		src, dst, srcPort, dstPort = dst, src, dstPort, srcPort
 	}
-	return key{src.Hi, src.Lo, dst.Hi, dst.Lo, uint64(srcPort)<<48 | uint64(dstPort)<<32 | uint64(proto)<<8}
+	k := key{src.Hi, src.Lo, dst.Hi, dst.Lo, uint64(srcPort)<<48 | uint64(dstPort)<<32 | uint64(proto)<<8}
+	if !src.Is4() {
+		k[4] |= six
+	}
+	return k
 }
 
 // keyOfPacket is the same for one that was taken apart.
 func keyOfPacket(p *filter.Packet, out bool) key {
 	k := keyOf(p.Src, p.Dst, p.SrcPort, p.DstPort, p.Proto, out)
-	if isEcho(p) && out == asks(p) {
+	if isEcho(p) && out == asks(p.Flags) {
 		k[4] |= weAsk
 	}
 	return k
 }
 
+func (k *key) is4() bool { return k[4]&six == 0 }
+
+// ends are both addresses of IPv4 in one word.
+func (k *key) ends() uint64 { return k[1]<<32 | k[3]&math.MaxUint32 }
+
 func (k *key) proto() uint8 { return uint8(k[4] >> 8) }
 
-// opening is a packet by which an end of the flow would begin it: ours, which goes out, or the other.
-func (k *key) opening(out bool) (p filter.Packet) {
-	p = filter.Packet{
-		Src: filter.Address{Hi: k[0], Lo: k[1]}, SrcPort: uint16(k[4] >> 48),
-		Dst: filter.Address{Hi: k[2], Lo: k[3]}, DstPort: uint16(k[4] >> 32), Proto: k.proto(),
+// ports are ours and the other.
+func (k *key) ports() (ours, theirs uint16) { return uint16(k[4] >> 48), uint16(k[4] >> 32) }
+
+// service is what the rules are asked about if an end begins the flow: ours, out, or the other.
+func (k *key) service(out bool) uint32 {
+	to, theirs := k.ports()
+	if out {
+		to = theirs
 	}
-	if !out {
-		p.Src, p.Dst, p.SrcPort, p.DstPort = p.Dst, p.Src, p.DstPort, p.SrcPort
-	}
-	return p
+	return filter.ServiceOf(k.proto(), to)
 }
 
 // hash spreads keys. The seed is secret, so that nobody can aim at one chain.
@@ -73,7 +86,7 @@ func isEcho(p *filter.Packet) bool {
 	return false
 }
 
-// asks reports whether an echo is a question.
-func asks(p *filter.Packet) bool { return p.Flags == echoRequest4 || p.Flags == echoRequest6 }
+// asks reports whether an echo of this type is a question.
+func asks(kind uint8) bool { return kind == echoRequest4 || kind == echoRequest6 }
 
 func isICMP(proto uint8) bool { return proto == filter.ICMP || proto == filter.ICMPv6 }

@@ -26,9 +26,10 @@ type shard struct {
 // body is the memory of a shard. It is replaced by one of twice the size as flows come, up to most: who looks into the old one meanwhile sees what was
 // true a moment ago.
 type body struct {
-	buckets []bucket // a power of 2, from 2 on
-	tags    []tags   // of each bucket
-	slots   []slot   // of bucket i those from i*ways on
+	buckets []bucket                    // a power of 2, from 2 on
+	tags    []tags                      // of each bucket
+	slots   []slot                      // of bucket i those from i*ways on
+	long    atomic.Pointer[[]addresses] // of each slot; nil: no flow of IPv6 has come
 }
 
 // place is the index of a slot.
@@ -38,7 +39,7 @@ type place uint32
 const nowhere = ^place(0)
 
 func newBody(buckets int) *body {
-	b := &body{make([]bucket, buckets), make([]tags, buckets), make([]slot, buckets*ways)}
+	b := &body{buckets: make([]bucket, buckets), tags: make([]tags, buckets), slots: make([]slot, buckets*ways)}
 	for i := range b.buckets {
 		for way := range uint32(ways) {
 			b.buckets[i].set(way, 0)
@@ -73,9 +74,10 @@ func (s *shard) glimpse(k *key, hash uint64) (mood uint64, seen tick, ok bool) {
 	b := s.body.Load()
 	one, two := b.both(hash)
 	for m := b.like(one, two, hash); m != 0; m &= m - 1 {
-		x := b.at(which(m, one, two))
+		p := which(m, one, two)
+		x := b.at(p)
 		stamp := x.stamp.Load()
-		if x.is(k) {
+		if b.is(p, k) {
 			mood = x.mood.Load()
 			return mood, tick(stamp), stamp&vacant == 0 && x.stamp.Load() == stamp
 		}
@@ -97,27 +99,28 @@ func which(m uint64, one, two uint32) place {
 
 // What follows needs the lock.
 
-// look returns the place of a flow, and whether it lives there: it may have been idle for too long.
-func (s *shard) look(k *key, hash uint64, now tick) (p place, lives bool) {
+// look returns the place of a flow, and whether it lives there: it may have been idle for too long. Of one that is nowhere it is the place that it will
+// take, or nowhere if none is free.
+func (s *shard) look(k *key, hash uint64, now tick) (at place, lives bool) {
 	b := s.body.Load()
 	one, two := b.both(hash)
 	for m := b.like(one, two, hash); m != 0; m &= m - 1 {
-		if p = which(m, one, two); b.at(p).is(k) {
+		if p := which(m, one, two); b.is(p, k) {
 			c, way := b.of(p)
 			return p, now < c.end(way)
 		}
 	}
-	return nowhere, false
+	return b.free(one, two, now), false
 }
 
-// add makes a flow, at a place where it was once, or nowhere yet.
+// add makes a flow, at the place that look has told.
 func (s *shard) add(p place, k *key, hash uint64, now tick, epoch uint32, st state, source uint8) {
 	if p == nowhere {
 		p = s.room(hash, now, source)
 	}
 	b := s.body.Load()
 	c, way := b.of(p)
-	b.at(p).fill(k, now, epoch, st)
+	b.put(p, k, moodOf(epoch, st), now)
 	if b.tags[p/ways].used(way) {
 		s.ranks[c.rank[way]]--
 		if now >= c.end(way) {
@@ -131,19 +134,15 @@ func (s *shard) add(p place, k *key, hash uint64, now tick, epoch uint32, st sta
 	b.tags[p/ways].set(way, tagOf(hash))
 }
 
-// expect returns the place that a flow will take which comes: the one where it was, or nowhere if none is free. It asks the memory for that place,
-// so that it comes while the rules are asked.
-func (s *shard) expect(at place, hash uint64, now tick) place {
-	b := s.body.Load()
-	if at == nowhere {
-		one, two := b.both(hash)
-		free, others := b.buckets[one].free(now), b.buckets[two].free(now)
-		more := uint64(int64(bits.OnesCount64(free)-bits.OnesCount64(others)) >> 63) // all bits, if the other has; without a branch to mispredict
-		if free ^= (free ^ others) & more; free == 0 {
-			return nowhere
-		}
-		at = place((one^(one^two)&uint32(more))*ways + wayOfFree(free))
+// free returns a free place in one of two buckets, where there are more of them, or nowhere. It asks the memory for it, so that it comes while the rules
+// are asked.
+func (b *body) free(one, two uint32, now tick) place {
+	free, others := b.buckets[one].free(now), b.buckets[two].free(now)
+	more := uint64(int64(bits.OnesCount64(free)-bits.OnesCount64(others)) >> 63) // all bits, if the other has; without a branch to mispredict
+	if free ^= (free ^ others) & more; free == 0 {
+		return nowhere
 	}
+	at := place((one^(one^two)&uint32(more))*ways + wayOfFree(free))
 	b.at(at).stamp.Load()
 	return at
 }
@@ -152,7 +151,9 @@ func (s *shard) expect(at place, hash uint64, now tick) place {
 func (s *shard) room(hash uint64, now tick, source uint8) place {
 	for len(s.body.Load().buckets) < s.most {
 		s.grow(now)
-		if at := s.expect(nowhere, hash, now); at != nowhere {
+		b := s.body.Load()
+		one, two := b.both(hash)
+		if at := b.free(one, two, now); at != nowhere {
 			return at
 		}
 	}
@@ -164,11 +165,11 @@ func (s *shard) room(hash uint64, now tick, source uint8) place {
 func (s *shard) update(p place, now tick, epoch uint32, st state) {
 	b := s.body.Load()
 	x := b.at(p)
-	x.set(epoch, st)
+	store(&x.mood, moodOf(epoch, st))
 	x.see(now)
 	c, way := b.of(p)
 	s.ranks[c.rank[way]]--
-	s.note(c, way, now, st, uint8(x.key[4].Load()>>8))
+	s.note(c, way, now, st, x.proto())
 }
 
 // note notes what a flow's packet means for how long it is remembered.
@@ -195,16 +196,13 @@ func (s *shard) grow(now tick) {
 				continue
 			}
 			from := place(uint32(i)*ways + way)
-			k := old.at(from).load()
+			k, x := old.key(from), old.at(from)
 			hash := k.hash(s.seed)
 			one, two := fresh.both(hash)
 			if one&uint32(len(old.buckets)-1) != uint32(i) {
 				one = two
 			}
-			x := fresh.at(place(one*ways + way))
-			x.keep(&k)
-			x.mood.Store(old.at(from).mood.Load())
-			x.stamp.Store(old.at(from).stamp.Load())
+			fresh.put(place(one*ways+way), &k, x.mood.Load(), tick(x.stamp.Load()))
 			d := &fresh.buckets[one]
 			d.set(way, c.end(way))
 			d.rank[way], d.source[way] = c.rank[way], c.source[way]

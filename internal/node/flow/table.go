@@ -12,10 +12,10 @@ import (
 
 // Config bounds a Table. The zero Config is useful.
 type Config struct {
-	Flows int // for how many there is room, some 80 bytes each, rounded up to a power of two; 0: DefaultFlows
+	Flows int // for how many there is room, 41 bytes each or 73 of IPv6, rounded up to a power of two; 0: DefaultFlows
 }
 
-// DefaultFlows is for how many flows a Table has room, unless Config says otherwise: 5 MB once they have come.
+// DefaultFlows is for how many flows a Table has room, unless Config says otherwise: 3 MB once they have come, or 5.
 const DefaultFlows = 1 << 16
 
 // Table decides about packets and remembers what it has allowed. Any number of goroutines may use it at once.
@@ -82,12 +82,12 @@ func (t *Table) pass(now mono.Time, out bool, head []byte, size int, ipsec bool)
 	r := t.rules.Load()
 	var k key
 	var hash uint64
-	plain, quiet := glance(head, size, out, &k)
+	flags, plain := glance(head, size, out, &k)
 	if plain {
 		hash = k.hash(&t.seed)
 	}
 	bare := r.only && !ipsec
-	if quiet && !bare {
+	if plain && !bare && quiet(k.proto(), flags) {
 		if mood, seen, ok := t.shard(hash).glimpse(&k, hash); ok && uint32(mood>>32) == r.epoch && tickOf(now)-seen < fresh {
 			if s := state(mood); s&cut == 0 && (s.phase() >= settled || k.proto() != filter.TCP && s.by(out)) {
 				return true
@@ -96,8 +96,19 @@ func (t *Table) pass(now mono.Time, out bool, head []byte, size int, ipsec bool)
 	}
 	var q question // not as one value, which would be made twice
 	q.t, q.r, q.now, q.hash, q.rule = t, r, tickOf(now), hash, filter.Nobody
-	q.out, q.ipsec, q.bare, q.plain = out, ipsec, bare, plain
-	return q.judge(head, size, &k)
+	q.out, q.ipsec, q.bare, q.plain, q.flags = out, ipsec, bare, plain, flags
+	var reason filter.Reason
+	if plain && r.set != nil { // neither a fragment nor ICMP
+		if reason = q.segment(&k); reason != filter.Allowed {
+			q.p.ParsePlain(head)
+		}
+	} else {
+		reason = q.judge(head, size, &k)
+	}
+	if reason != filter.Allowed {
+		t.deny(&q, reason)
+	}
+	return reason == filter.Allowed
 }
 
 func (t *Table) shard(hash uint64) *shard { return &t.shards[hash>>(64-bits.Len(shards-1))] }
