@@ -3,15 +3,20 @@ package flow
 import "github.com/cvlan/cvlan/policy/filter"
 
 // judge decides about a packet that is not plain, or without rules.
-func (q *question) judge(head []byte, size int, k *key) filter.Reason {
+func (q *question) judge(head []byte, size int, k *key) bool {
 	reason := q.p.ParseHead(head, size)
 	switch {
 	case reason != filter.Allowed:
-		return reason
 	case q.r.set == nil:
-		return filter.Closed
+		reason = filter.Closed
+	default:
+		reason = q.decide(head, k)
 	}
-	return q.decide(head, k)
+	if reason == filter.Allowed {
+		return true
+	}
+	q.t.deny(q, reason)
+	return false
 }
 
 // question is a packet about which is to be decided.

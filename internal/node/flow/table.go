@@ -97,18 +97,16 @@ func (t *Table) pass(now mono.Time, out bool, head []byte, size int, ipsec bool)
 	var q question // not as one value, which would be made twice
 	q.t, q.r, q.now, q.hash, q.rule = t, r, tickOf(now), hash, filter.Nobody
 	q.out, q.ipsec, q.bare, q.plain, q.flags = out, ipsec, bare, plain, flags
-	var reason filter.Reason
 	if plain && r.set != nil { // neither a fragment nor ICMP
-		if reason = q.segment(&k); reason != filter.Allowed {
-			q.p.ParsePlain(head)
+		reason := q.segment(&k)
+		if reason == filter.Allowed {
+			return true
 		}
-	} else {
-		reason = q.judge(head, size, &k)
-	}
-	if reason != filter.Allowed {
+		q.p.ParsePlain(head)
 		t.deny(&q, reason)
+		return false
 	}
-	return reason == filter.Allowed
+	return q.judge(head, size, &k)
 }
 
 func (t *Table) shard(hash uint64) *shard { return &t.shards[hash>>(64-bits.Len(shards-1))] }
