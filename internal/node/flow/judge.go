@@ -193,7 +193,10 @@ func (q *question) review(s *shard, at place, k *key) filter.Reason {
 // unknown decides about a packet that belongs to nothing, with the lock of the shard where its flow will be.
 func (q *question) unknown(s *shard, at place, k *key) filter.Reason {
 	out := q.opener(k)
-	if reason := q.opens(k, out); reason != filter.Allowed || q.passing(k) {
+	var reason filter.Reason // as opens, written out: what comes here begins a flow, and a call counts
+	service := k.service(out)
+	reason, q.rule = q.r.set.Judge(out, filter.Address{Hi: k[0], Lo: k[1]}, filter.Address{Hi: k[2], Lo: k[3]}, service, service, q.ipsec)
+	if reason != filter.Allowed || q.passing(k) {
 		return asSeen(reason, out == q.out)
 	}
 	st := opened(out)
