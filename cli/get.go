@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -82,8 +83,8 @@ func printSettings(o *iox.IO, all []local.Setting) {
 	t := iox.Table{Heads: []string{"SETTING", "NETWORK", "VALUE", "WHAT IT IS"}}
 	for _, s := range all {
 		value, style := s.Value, iox.Plain
-		if s.InUse != "" {
-			value += " (" + s.InUse + ")"
+		if now := cmp.Or(s.InUse, s.Instead); now != "" {
+			value += " (" + now + ")"
 		}
 		if s.Set {
 			value, style = value+" *", iox.Bold

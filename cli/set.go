@@ -75,7 +75,11 @@ func (t *talk) set(ctx context.Context, values map[string]string) error {
 			if s.Network != "" {
 				whose = s.Network + ": "
 			}
-			t.IO.Printf("%s%s is %s", whose, s.Key, s.Value)
+			but := ""
+			if s.Instead != "" {
+				but = "; " + s.Instead
+			}
+			t.IO.Printf("%s%s is %s%s", whose, s.Key, s.Value, but)
 		}
 	})
 }

@@ -46,6 +46,9 @@ func (m *member) settings() (all []local.Setting) {
 				s.InUse = now
 			}
 		}
+		if e != nil && o.instead != nil {
+			s.Instead = o.instead(e.Status(), s.Value)
+		}
 		all = append(all, s)
 	}
 	return all

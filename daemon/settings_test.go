@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/cvlan/cvlan/api/local"
+	"github.com/cvlan/cvlan/internal/core/netmap"
+	"github.com/cvlan/cvlan/proto/control"
 )
 
 // setting returns one as the daemon shows it.
@@ -93,6 +95,27 @@ func TestWhatIsSoAlreadyDisturbsNothing(t *testing.T) {
 	}
 	if s := m.setting(c, "protocol"); s.Value != "ipsec" || s.Restart {
 		t.Errorf("%+v", s)
+	}
+}
+
+// A wish for a protocol that something stronger overrules is kept, and told as what it is worth.
+func TestWhatOverrulesAProtocolIsTold(t *testing.T) {
+	required := netmap.Choice{By: control.IPsec, Why: netmap.ByPolicy, Only: true}
+	network := netmap.Choice{By: control.WireGuard, Why: netmap.ByNetwork}
+	wished := netmap.Choice{By: control.IPsec, Why: netmap.ByPreference}
+	for _, c := range []struct {
+		wish, want string
+		choices    []netmap.Choice
+	}{
+		{"wireguard", "", nil},
+		{"wireguard", "", []netmap.Choice{{By: control.WireGuard}, wished, network}},
+		{"wireguard", "policy requires ipsec with 1 peer", []netmap.Choice{required, network}},
+		{"ipsec", "the network says wireguard with 2 peers", []netmap.Choice{required, network, network}},
+		{"auto", "policy requires ipsec with 2 peers; the network says wireguard with 1 peer", []netmap.Choice{required, required, network, wished}},
+	} {
+		if got := overruled(c.choices, c.wish); got != c.want {
+			t.Errorf("%s: %q, want %q", c.wish, got, c.want)
+		}
 	}
 }
 

@@ -11,11 +11,13 @@ import (
 
 	"github.com/cvlan/cvlan/daemon/state"
 	"github.com/cvlan/cvlan/internal/base/words"
+	"github.com/cvlan/cvlan/internal/core/netmap"
 	"github.com/cvlan/cvlan/internal/node/engine"
 	"github.com/cvlan/cvlan/internal/node/ipsec"
 	"github.com/cvlan/cvlan/internal/node/tunnel"
 	"github.com/cvlan/cvlan/internal/sys/stream"
 	"github.com/cvlan/cvlan/internal/sys/tun"
+	"github.com/cvlan/cvlan/proto/control"
 )
 
 // about says what a setting is, for people and for completion.
@@ -38,6 +40,8 @@ type ofNetwork struct {
 	bars func(*Config, string) error
 	// inUse is what has come of it in a membership that is up; nil: the value says all.
 	inUse func(*engine.Status) string
+	// instead is what decides in place of a value, and for whom; "": nothing does, or it decides the same.
+	instead func(s *engine.Status, value string) string
 	// apply brings a new value to a membership that is up; nil: it starts anew, which interrupts it for a moment.
 	apply func(*member, *engine.Engine)
 }
@@ -88,10 +92,11 @@ var networkSettings = []ofNetwork{
 		inUse: func(s *engine.Status) string { return number(int(s.Port)) },
 		apply: amend},
 	{about: about{key: "protocol", what: "tunnel protocol that this machine would rather speak", values: []string{auto, "wireguard", "ipsec"}}, standard: always(auto),
-		read:  func(m *state.Meta) string { return m.Protocol },
-		write: func(m *state.Meta, v string) error { m.Protocol = v; return nil },
-		bars:  barProtocol,
-		apply: func(m *member, e *engine.Engine) { e.Prefer(m.prefers()) }},
+		read:    func(m *state.Meta) string { return m.Protocol },
+		write:   func(m *state.Meta, v string) error { m.Protocol = v; return nil },
+		bars:    barProtocol,
+		instead: insteadOfProtocol,
+		apply:   func(m *member, e *engine.Engine) { e.Prefer(m.prefers()) }},
 	offeredRoutes,
 	snat,
 	{about: about{key: "transport", what: "how to talk to the controller", values: []string{auto, "quic", "tcp"}}, standard: always(auto),
@@ -155,6 +160,36 @@ func barProtocol(c *Config, v string) error {
 		return errors.New("cvland is in FIPS mode, where there is no WireGuard; who needs that starts it without --fips")
 	}
 	return nil
+}
+
+func insteadOfProtocol(s *engine.Status, wish string) string {
+	var all []netmap.Choice
+	for _, p := range s.Peers {
+		if c, ok := s.Choice(p.Record.Node); ok {
+			all = append(all, c)
+		}
+	}
+	return overruled(all, wish)
+}
+
+// overruled says with how many peers something stronger than this machine's wish decides what is spoken.
+func overruled(choices []netmap.Choice, wish string) string {
+	peers := map[netmap.Choice]int{}
+	for _, c := range choices {
+		if c.By.String() != wish {
+			peers[netmap.Choice{By: c.By, Why: c.Why}]++
+		}
+	}
+	var all []string
+	if n := peers[netmap.Choice{By: control.IPsec, Why: netmap.ByPolicy}]; n > 0 {
+		all = append(all, "policy requires ipsec with "+words.Count(n, "peer"))
+	}
+	for _, by := range []control.Tunnels{control.WireGuard, control.IPsec} {
+		if n := peers[netmap.Choice{By: by, Why: netmap.ByNetwork}]; n > 0 {
+			all = append(all, fmt.Sprintf("the network says %s with %s", by, words.Count(n, "peer")))
+		}
+	}
+	return strings.Join(all, "; ")
 }
 
 func backendInUse(s *engine.Status) string {
