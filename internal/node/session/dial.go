@@ -69,7 +69,7 @@ func dialProblem(err error) *Problem {
 	case errors.Is(err, trust.ErrExpired):
 		return &Problem{codeClock, "the controller's certificate is not valid now: " + why, "check this machine's clock (timedatectl), then the controller's"}
 	case errors.Is(err, trust.ErrPin), errors.Is(err, trust.ErrRole):
-		return &Problem{codeUntrusted, "what answered is not the controller: " + why, "is there a login page? open a browser and look; else check the address in the join key: a controller that was set up anew needs a new one"}
+		return &Problem{codeUntrusted, "what answered is not the controller: " + why, "is there a login page? open a browser and look; if the controller was set up anew, ask for a new join key; else check the address in yours"}
 	case errors.As(err, &tried):
 		return &Problem{codeUnreachable, clean.Line(tried.Why(), 400), tried.Hint()}
 	default:
