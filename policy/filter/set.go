@@ -5,6 +5,7 @@ import "slices"
 // Set is a compiled Spec. It never changes.
 type Set struct {
 	generation    uint64
+	home          home
 	local, remote side
 	remotes       uint32
 	in, out       []uint32 // [local*remotes + remote]: list<<1, and 1 if only through IPsec
@@ -24,6 +25,7 @@ func New(spec *Spec) (*Set, error) {
 		remotes: uint32(spec.Remotes),
 		in:      pack(spec.In), out: pack(spec.Out),
 	}
+	s.home = s.local.home(spec.Local)
 	through := func(p Pair) bool { return p.IPsec }
 	s.ipsec = slices.ContainsFunc(spec.In, through) || slices.ContainsFunc(spec.Out, through)
 	s.rules = rulesOf(spec)
@@ -31,6 +33,21 @@ func New(spec *Spec) (*Set, error) {
 		s.lists = append(s.lists, newRanges(l, s.rules))
 	}
 	return s, nil
+}
+
+// home is an address of the local side, which most packets come from or go to: what is known of it is known without a look into the table.
+type home struct {
+	address Address
+	class   uint32
+	known   bool
+}
+
+func (s *side) home(local []Place) (h home) {
+	if i := slices.IndexFunc(local, func(p Place) bool { return p.Prefix.IsSingleIP() }); i >= 0 {
+		h.address = AddressOf(local[i].Prefix.Addr())
+	}
+	h.class, h.known = s.class(h.address) // also of ::, if it has none
+	return h
 }
 
 func rulesOf(spec *Spec) []uint32 {
@@ -94,7 +111,10 @@ func (s *Set) JudgeOut(p *Packet, ipsec bool) (r Reason, rule int) {
 // Judge judges what begins, out or in, between an address of ours and one of theirs. It is for one service, first and last; or for one of which
 // is only known that it lies between them, as of a later fragment: then all have to be allowed.
 func (s *Set) Judge(out bool, ours, theirs Address, first, last uint32, ipsec bool) (r Reason, rule int) {
-	here, known := s.local.class(ours)
+	here, known := s.home.class, s.home.known
+	if ours != s.home.address {
+		here, known = s.local.class(ours)
+	}
 	there, known2 := s.remote.class(theirs)
 	if !known || !known2 {
 		if known != known2 && known == out {

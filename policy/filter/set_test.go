@@ -278,3 +278,38 @@ func TestLaterFragmentsNeedAllPortsWhateverRulesSayIt(t *testing.T) {
 		}
 	}
 }
+
+// What is known of the address at hand is what the table says: also where it is there twice, and where there is none and the packet's is ::.
+func TestHomeIsWhatTheTableSays(t *testing.T) {
+	host := func(a string, class uint32) Place {
+		p := netip.MustParseAddr(a)
+		return Place{netip.PrefixFrom(p, p.BitLen()), class}
+	}
+	behind := Place{netip.MustParsePrefix("fd00::/8"), 0}
+	for name, local := range map[string][]Place{
+		"nothing":     nil,
+		"one":         {host("10.0.0.1", 1)},
+		"twice":       {host("10.0.0.1", 0), host("10.0.0.1", 1)},
+		"behind":      {behind},
+		"unspecified": {behind, host("::", 1), host("10.0.0.1", 0)},
+	} {
+		side := newSide(local)
+		h := side.home(local)
+		if class, known := side.class(h.address); h.class != class || h.known != known {
+			t.Errorf("%s: %+v, the table says %d %v", name, h, class, known)
+		}
+		s, err := New(&Spec{Local: local, Remote: []Place{host("10.0.0.2", 0), host("fd00::2", 0)}, Locals: 2, Remotes: 1, In: make([]Pair, 2), Out: make([]Pair, 2), Lists: [][]Span{nil}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, a := range []string{"::", "10.0.0.1", "fd00::1", "10.0.0.9"} {
+			want := NoRule
+			if _, known := side.class(AddressOf(netip.MustParseAddr(a))); !known {
+				want = UnknownSource
+			}
+			if got, _ := s.Judge(true, AddressOf(netip.MustParseAddr(a)), AddressOf(netip.MustParseAddr("fd00::2")), TCP<<16, TCP<<16, false); got != want {
+				t.Errorf("%s, from %s: %v, want %v", name, a, got, want)
+			}
+		}
+	}
+}
