@@ -65,8 +65,8 @@ func New(root *x509.Certificate, now func() trust.Instant) *List {
 	return &List{root: root, now: now, tenants: map[ident.Tenant][][]byte{}, removed: map[ident.Node]removal{}}
 }
 
-// Admit implements the relay's admitter. The handshake has proved that the peer holds the key of its certificate. A node shows that alone: its tenant's authorities are known
-// here, and what a peer shows stays in memory for as long as it is connected.
+// Admit implements the relay's admitter. The handshake has proved that the peer holds the key of its certificate. A node shows that alone: its
+// tenant's authorities are known here, and what a peer shows stays in memory for as long as it is connected.
 func (l *List) Admit(state *tls.ConnectionState) (ident.Tenant, ident.Node, time.Time, error) {
 	if n := len(state.PeerCertificates); n != 1 {
 		return 0, 0, time.Time{}, fmt.Errorf("admit: %d certificates, want the node's alone", n)

@@ -47,12 +47,12 @@
 //
 // # Bounds
 //
-// There is room for Config.Flows flows, 41 bytes each, or 73 once one of IPv6 has come; memory is taken as they come, twice as much whenever a flow finds no room. Each has one of
-// 16 places, eight in either of two buckets that its hash names, and takes one in the bucket where fewer flows live; those that have been idle for too
-// long leave theirs to it. In a table that cannot grow that is full the first time when some 7 of 10 places are taken. Then the oldest idle one of the 16
-// goes: first those that are not settled, or cut; then those that are not TCP; settled TCP last. But while flows that are not settled have less than an
-// eighth of the shard they go after all others, and as much is for settled flows that are not TCP, so that a port scan, whatever it is allowed, evicts
-// only its like.
+// There is room for Config.Flows flows, 41 bytes each, or 73 once one of IPv6 has come; memory is taken as they come, twice as much whenever a flow
+// finds no room. Each has one of 16 places, eight in either of two buckets that its hash names, and takes one in the bucket where fewer flows live;
+// those that have been idle for too long leave theirs to it. In a table that cannot grow that is full the first time when some 7 of 10 places are taken.
+// Then the oldest idle one of the 16 goes: first those that are not settled, or cut; then those that are not TCP; settled TCP last. But while flows that
+// are not settled have less than an eighth of the shard they go after all others, and as much is for settled flows that are not TCP, so that a port
+// scan, whatever it is allowed, evicts only its like.
 // Denied packets make no flow.
 //
 // An address at the other end that has more than a quarter of the 16 makes room of its own. So one peer that may open whatever it likes does not push out

@@ -101,7 +101,8 @@ const answerBytes = 8 << 10
 
 // connect asks the proxy for a connection to an address, host:port (RFC 9110, section 9.3.6).
 func (p *proxy) connect(ctx context.Context, c net.Conn, to string) (net.Conn, error) {
-	stop := context.AfterFunc(ctx, func() { c.SetDeadline(time.Unix(1, 0)) })
+	line := c // which TLS to the proxy lies on
+	stop := context.AfterFunc(ctx, func() { line.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	if p.Scheme == "https" {
 		t := tls.Client(c, &tls.Config{ServerName: p.Hostname(), MinVersion: tls.VersionTLS12})
