@@ -11,15 +11,14 @@ import (
 )
 
 func TestSecondProcessIsToldWhoHasTheLock(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "lock")
-	if os.Getenv("DISK_LOCK_HOLDER") != "" {
-		path = os.Getenv("DISK_LOCK_HOLDER")
+	if path := os.Getenv("DISK_LOCK_HOLDER"); path != "" {
 		if _, err := Acquire(path); err != nil {
 			t.Fatal(err)
 		}
 		fmt.Println("held")
 		select {} // until the parent kills us
 	}
+	path := filepath.Join(t.TempDir(), "lock")
 	cmd := exec.Command(os.Args[0], "-test.run=^TestSecondProcessIsToldWhoHasTheLock$", "-test.timeout=60s")
 	cmd.Env = append(os.Environ(), "DISK_LOCK_HOLDER="+path)
 	out, err := cmd.StdoutPipe()
