@@ -3,6 +3,7 @@ package relay
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -15,14 +16,14 @@ import (
 )
 
 // AdmitRelay implements server.Region.
-func (r *Relay) AdmitRelay(state *tls.ConnectionState) (ident.Relay, time.Time, error) {
+func (r *Relay) AdmitRelay(c *x509.Certificate) (ident.Relay, time.Time, error) {
 	if l := r.list.Load(); l != nil {
-		return l.AdmitRelay(state)
+		return l.AdmitRelay(c)
 	}
 	return 0, time.Time{}, errors.New("the relay has not joined yet")
 }
 
-// Register implements server.Region: TLS with both certificates, over TCP, to any of the addresses that the controller has told. UDP goes to the one that answered.
+// Register implements server.Region: over TLS and TCP, to any of the addresses that the controller has told. UDP goes to the one that answered.
 func (r *Relay) Register(ctx context.Context, id ident.Relay) (w relay.Welcome, at netip.AddrPort, err error) {
 	addrs := r.addressesOf(id)
 	if len(addrs) == 0 {
@@ -39,7 +40,7 @@ func (r *Relay) Register(ctx context.Context, id ident.Relay) (w relay.Welcome, 
 	defer c.Close()
 	stop := context.AfterFunc(ctx, func() { c.Close() })
 	defer stop()
-	hello, err := relay.AppendStream(nil, relay.Hello{Min: relay.Version, Max: relay.Version}.Append(nil))
+	hello, err := relay.Introduce(r.cert.Load(), c.ExportKeyingMaterial)
 	if err == nil {
 		_, err = c.Write(hello)
 	}
@@ -80,14 +81,11 @@ func (r *Relay) addressesOf(id ident.Relay) []string {
 	return nil
 }
 
-// tlsTo shows our certificate and believes only the relay that is meant.
+// tlsTo believes only the relay that is meant.
 func (r *Relay) tlsTo(id ident.Relay) *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS13, NextProtos: []string{relay.ALPN},
 		InsecureSkipVerify: true, // names of hosts say nothing: see VerifyConnection
-		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-			return r.cert.Load(), nil
-		},
 		VerifyConnection: func(state tls.ConnectionState) error {
 			n, err := trust.VerifyRelay(state.PeerCertificates, r.dir.member.Pin, r.clock.Instant())
 			if err == nil && n.Relay != id {

@@ -14,8 +14,19 @@
 //
 // # Registration
 //
-// A node connects with TLS 1.3 and its node certificate, alone: a relay knows the authorities of the tenants that it serves, and refuses longer chains, since what is shown stays in its memory. It
-// sends Register, once, at most MaxRegister bytes; the relay answers Registered, which carries a reason if it refused.
+// A node connects with TLS 1.3, knows the relay by its certificate, and shows none of its own in the handshake: what is shown there stays in the relay's memory. It sends Register, once and first, at
+// most MaxRegister bytes, with its certificate alone, since a relay knows the authorities of the tenants that it serves, and with a signature by the certificate's key: ECDSA on P-256 with
+// SHA-256, and nothing else in this version, over
+//
+//	64 times 0x20, "cvlan relay, client registers v2", 0x00, bond(32), and the frame up to the signature's length
+//
+// The bond is what the connection exports (RFC 8446, section 7.5) under the label "EXPERIMENTAL cvlan relay register v2", with no context. It is another on every connection, neither end can choose it, and it comes from all that both said in
+// the handshake, the relay's certificate included: a relay to whom the frame was sent can show it to no other relay, nor again to anybody. What is signed begins as in TLS (RFC 8446, section 4.4.3), with a context
+// string that is used for nothing else, so no signature made for TLS, a record, a request for a certificate or IKE serves here, nor the other way round.
+// Sessions are not resumed, and there is no early data. The relay answers Registered, which carries a reason if it refused: Unsupported if there is no common version, NotPermitted for every fault of certificate or signature.
+//
+// In version 1 the certificate was shown in the handshake. A relay of version 2 answers Unsupported to a node of before; a relay of before ends the connection with the alert certificate_required.
+//
 // Registered brings the client's number and its secret, 32 random bytes. The connection may end then: the rest runs on the fast path. Both sides
 // compute everything else with HMAC-SHA-256 under the client secret, over a label and what follows it:
 //
@@ -111,8 +122,8 @@
 //
 // # Between relays of a region
 //
-// The controller tells a relay which other relays of its region serve the same nodes: its neighbours. A relay is a client of each of its neighbours. It registers with
-// its own certificate and the root's, which the neighbour compares with what its controller has told; it hangs up, binds over UDP and keeps alive as a node does. So there are two registrations
+// The controller tells a relay which other relays of its region serve the same nodes: its neighbours. A relay is a client of each of its neighbours. It registers as a node does, with
+// its own certificate, whose name the neighbour compares with what its controller has told; it hangs up, binds over UDP and keeps alive as a node does. So there are two registrations
 // between two relays, one for each direction, and neither needs the other.
 //
 //	Ask          tenant(8) from(8) to(8), xor mask      relay -> relay: a channel for what node from sends to node to, of that tenant

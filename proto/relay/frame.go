@@ -10,7 +10,7 @@ import (
 // Sizes in bytes, and names, of the wire.
 const (
 	ALPN        = "cvlan-relay/1"
-	Version     = 1
+	Version     = 2    // of the registration; frames are those of version 1
 	Type        = 0x20 // the first byte of every frame
 	HeaderSize  = 16
 	MinPayload  = 16
@@ -19,7 +19,7 @@ const (
 	NoticeSize  = 32
 	MaxFrame    = 16 << 10
 	MaxCall     = ControlSize + 1500 // of a Call, with its payload
-	MaxRegister = 1 << 10
+	MaxRegister = 2 << 10
 
 	bodyAt = HeaderSize
 	macAt  = 40

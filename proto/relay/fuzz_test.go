@@ -11,7 +11,8 @@ func FuzzAnythingMayArrive(f *testing.F) {
 		f.Add(c.Append(nil, &secret))
 	}
 	f.Add(call())
-	f.Add(Hello{1, 1}.Append(nil))
+	f.Add(Hello{Min: 1, Max: 1}.Append(nil))
+	f.Add(introduction(f))
 	w := Welcome{Version: 1, Client: 5, Secret: secret}
 	f.Add(w.Append(nil))
 	d := make([]byte, 64)

@@ -4,20 +4,54 @@ import "encoding/binary"
 
 // Hello is the Register frame, on streams only:
 //
-//	0 type, 1 kind, 2-3 zero, 4 lowest version, 5 highest version, 6-15 zero; what follows, up to MaxRegister bytes, is for later versions
-type Hello struct{ Min, Max uint8 }
+//	0 type, 1 kind, 2-3 zero, 4 lowest version, 5 highest version, 6-15 zero, 16 length of the certificate (2), certificate (DER),
+//	length of the signature (2), signature (ECDSA-Sig-Value, RFC 3279); what follows, up to MaxRegister bytes, is for later versions
+//
+// In a frame of version 1 nothing followed the first 16 bytes. A relay answers Unsupported to a frame whose versions are none of its own,
+// whatever else is in it.
+type Hello struct {
+	Min, Max uint8
 
-// Append appends the frame.
+	// Of a frame that was read and of a version that we speak: see Holder. They alias it.
+	certificate, signature []byte
+	signed                 []byte // all that comes before the length of the signature
+}
+
+// Append appends the frame without certificate and signature.
 func (h Hello) Append(b []byte) []byte {
 	return append(b, Type, byte(Register), 0, 0, h.Min, h.Max, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 }
 
-// ReadHello reads a Register frame.
-func ReadHello(b []byte) (Hello, error) {
+// ReadHello reads a Register frame. What it returns is good as long as b is.
+func ReadHello(b []byte) (h Hello, err error) {
 	if len(b) < HeaderSize || len(b) > MaxRegister || b[0] != Type || Kind(b[1]) != Register || b[4] > b[5] {
+		return h, ErrMalformed
+	}
+	h = Hello{Min: b[4], Max: b[5]}
+	if _, ok := h.Agree(); !ok {
+		return h, nil
+	}
+	rest, ok := b[HeaderSize:], false
+	if h.certificate, rest, ok = field(rest); !ok {
 		return Hello{}, ErrMalformed
 	}
-	return Hello{b[4], b[5]}, nil
+	h.signed = b[:len(b)-len(rest)]
+	if h.signature, _, ok = field(rest); !ok {
+		return Hello{}, ErrMalformed
+	}
+	return h, nil
+}
+
+// field takes bytes off that have their length in front.
+func field(b []byte) (f, rest []byte, ok bool) {
+	if len(b) < 2 {
+		return nil, b, false
+	}
+	n := int(binary.BigEndian.Uint16(b))
+	if b = b[2:]; len(b) < n {
+		return nil, b, false
+	}
+	return b[:n], b[n:], true
 }
 
 // Agree returns the newest version that both speak; false if there is none.

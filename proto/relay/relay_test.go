@@ -186,12 +186,18 @@ func TestANoticeIsNeverLongerThanItsCause(t *testing.T) {
 }
 
 func TestRegistrationAgreesOnAVersion(t *testing.T) {
-	h, err := ReadHello(Hello{1, 3}.Append(nil))
-	if v, ok := h.Agree(); err != nil || !ok || v != 1 {
-		t.Error("1 to 3 and 1 do not agree", err)
+	for _, h := range []Hello{{Min: 1, Max: 1}, {Min: 3, Max: 4}} {
+		if got, err := ReadHello(h.Append(nil)); err != nil || got.Min != h.Min || got.Max != h.Max {
+			t.Errorf("what another version says is not read: %+v, %v", got, err)
+		} else if _, ok := got.Agree(); ok {
+			t.Errorf("%d to %d, which we do not speak, was agreed on", h.Min, h.Max)
+		}
 	}
-	if _, ok := (Hello{2, 3}).Agree(); ok {
-		t.Error("a version that we do not speak was agreed on")
+	f := introduction(t)
+	f[4], f[5] = 1, 3
+	h, err := ReadHello(append(f, "what is for later versions"...))
+	if v, ok := h.Agree(); err != nil || !ok || v != 2 {
+		t.Error("1 to 3 and 2 do not agree", err)
 	}
 	w := Welcome{Version: 1, Client: 5, Idle: 300, Channels: 1024, Secret: secret}
 	if got, err := ReadWelcome(w.Append(nil)); err != nil || got != w {

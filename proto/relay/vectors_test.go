@@ -17,15 +17,16 @@ type vector struct {
 
 type vectors struct {
 	Secret     string   `json:"secret"`
+	Bond       string   `json:"bond"`
 	ChannelKey string   `json:"channel_7_key_k0_k1"`
 	LinkKey    string   `json:"link_key_k0_k1"`
 	Tag        string   `json:"tag_of_node_77"`
 	Frames     []vector `json:"frames"`
 }
 
-func current() vectors {
+func current(t *testing.T) vectors {
 	k, link := ChannelKey(&secret, 7), LinkKey(&secret)
-	v := vectors{Secret: hex.EncodeToString(secret[:]), ChannelKey: hexWord(k.K0) + hexWord(k.K1), LinkKey: hexWord(link.K0) + hexWord(link.K1),
+	v := vectors{Secret: hex.EncodeToString(secret[:]), Bond: hex.EncodeToString(bond), ChannelKey: hexWord(k.K0) + hexWord(k.K1), LinkKey: hexWord(link.K0) + hexWord(link.K1),
 		Tag: hexWord(uint64(TagOf(&secret, 77)))}
 	add := func(name string, f []byte) { v.Frames = append(v.Frames, vector{name, hex.EncodeToString(f)}) }
 	data := make([]byte, MinData+4)
@@ -50,8 +51,9 @@ func current() vectors {
 		add(names[i], c.Append(nil, &secret))
 	}
 	add("call node 77, payload 10 11 12 ...", call())
-	add("register, versions 1 to 3", Hello{1, 3}.Append(nil))
-	w := Welcome{Version: 1, Client: 5, Idle: 300, Channels: 1024, Secret: secret}
+	add("register, version 1 alone", Hello{Min: 1, Max: 1}.Append(nil))
+	add("register over that bond", introduction(t))
+	w := Welcome{Version: Version, Client: 5, Idle: 300, Channels: 1024, Secret: secret}
 	add("registered", w.Append(nil))
 	return v
 }
@@ -61,7 +63,7 @@ func hexWord(v uint64) string {
 }
 
 func TestTheWireIsThatOfTheVectors(t *testing.T) {
-	got, err := json.MarshalIndent(current(), "", "\t")
+	got, err := json.MarshalIndent(current(t), "", "\t")
 	if err != nil {
 		t.Fatal(err)
 	}

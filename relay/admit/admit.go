@@ -13,7 +13,6 @@ package admit
 
 import (
 	"bytes"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -65,13 +64,8 @@ func New(root *x509.Certificate, now func() trust.Instant) *List {
 	return &List{root: root, now: now, tenants: map[ident.Tenant][][]byte{}, removed: map[ident.Node]removal{}}
 }
 
-// Admit implements the relay's admitter. The handshake has proved that the peer holds the key of its certificate. A node shows that alone: its
-// tenant's authorities are known here, and what a peer shows stays in memory for as long as it is connected.
-func (l *List) Admit(state *tls.ConnectionState) (ident.Tenant, ident.Node, time.Time, error) {
-	if n := len(state.PeerCertificates); n != 1 {
-		return 0, 0, time.Time{}, fmt.Errorf("admit: %d certificates, want the node's alone", n)
-	}
-	leaf := state.PeerCertificates[0]
+// Admit implements the relay's admitter: whoever has registered holds the key of the certificate. A node shows that alone, for its tenant's authorities are known here.
+func (l *List) Admit(leaf *x509.Certificate) (ident.Tenant, ident.Node, time.Time, error) {
 	claimed, err := trust.NameOf(leaf)
 	if err != nil {
 		return 0, 0, time.Time{}, fmt.Errorf("admit: %w", err)
@@ -129,20 +123,20 @@ func (l *List) Region() []ident.Relay {
 	return l.region
 }
 
-// AdmitRelay says which relay of the region has connected. The handshake has proved that the peer holds the key of its certificate.
-func (l *List) AdmitRelay(state *tls.ConnectionState) (ident.Relay, time.Time, error) {
-	chain := state.PeerCertificates
-	if len(chain) != 2 || !bytes.Equal(chain[1].Raw, l.root.Raw) {
+// AdmitRelay says which relay of the region has registered. It holds the key of the certificate, and shows that alone, as a node does.
+func (l *List) AdmitRelay(leaf *x509.Certificate) (ident.Relay, time.Time, error) {
+	claimed, err := trust.NameOf(leaf)
+	if err != nil || claimed.Role != trust.RoleRelay { // before any signature is checked
 		return 0, time.Time{}, errors.New("admit: not a relay's certificate")
 	}
-	n, err := trust.VerifyRelay(chain, key.Fingerprint(l.root), l.now())
+	n, err := trust.VerifyRelay([]*x509.Certificate{leaf, l.root}, key.Fingerprint(l.root), l.now())
 	if err != nil {
 		return 0, time.Time{}, fmt.Errorf("admit: %w", err)
 	}
 	if !slices.Contains(l.Region(), n.Relay) {
 		return 0, time.Time{}, fmt.Errorf("admit: relay %s is not of this region", n.Relay)
 	}
-	return n.Relay, chain[0].NotAfter, nil
+	return n.Relay, leaf.NotAfter, nil
 }
 
 // Len returns how many tenants and removed nodes there are.

@@ -3,7 +3,6 @@ package admit
 import (
 	"bytes"
 	"crypto/rand"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"math"
@@ -70,7 +69,7 @@ func (a *authority) request() []byte {
 }
 
 // node is what a node shows.
-func (a *authority) node(t ident.Tenant, n ident.Node) *tls.ConnectionState {
+func (a *authority) node(t ident.Tenant, n ident.Node) *x509.Certificate {
 	a.Helper()
 	chain, _, err := a.ca.IssueNode(a.Context(), t, n, a.request())
 	if err != nil {
@@ -79,17 +78,13 @@ func (a *authority) node(t ident.Tenant, n ident.Node) *tls.ConnectionState {
 	return a.shown(chain[0])
 }
 
-func (a *authority) shown(ders ...[]byte) *tls.ConnectionState {
+func (a *authority) shown(der []byte) *x509.Certificate {
 	a.Helper()
-	state := &tls.ConnectionState{}
-	for _, der := range ders {
-		c, err := x509.ParseCertificate(der)
-		if err != nil {
-			a.Fatal(err)
-		}
-		state.PeerCertificates = append(state.PeerCertificates, c)
+	c, err := x509.ParseCertificate(der)
+	if err != nil {
+		a.Fatal(err)
 	}
-	return state
+	return c
 }
 
 // tenants is an update that names some.
@@ -135,19 +130,15 @@ func TestOnlyNodesOfServedTenantsAreAdmitted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, state := range map[string]*tls.ConnectionState{
+	for name, c := range map[string]*x509.Certificate{
 		"a tenant that is not served": other,
 		"another controller's node":   stranger.node(7, 9),
-		"a node and its authority":    a.shown(mine.PeerCertificates[0].Raw, a.der[7]),
-		"nothing":                     {},
-		"a relay":                     a.shown(leaf, a.ca.Root()),
-		"a relay alone":               a.shown(leaf),
-		"the controller":              a.shown(server.Certificate...),
-		"the controller alone":        a.shown(server.Certificate[0]),
+		"a relay":                     a.shown(leaf),
+		"the controller":              a.shown(server.Certificate[0]),
 		"the authority itself":        a.shown(a.der[7]),
 		"the root":                    a.shown(a.ca.Root()),
 	} {
-		if _, n, _, err := l.Admit(state); err == nil {
+		if _, n, _, err := l.Admit(c); err == nil {
 			t.Errorf("%s is admitted as %s", name, n)
 		}
 	}
@@ -171,7 +162,7 @@ func TestWhoseAuthorityIsNotTheirTenantsIsNotAdmitted(t *testing.T) {
 		t.Fatal(err)
 	}
 	admits := func(p *trusttest.Party) error {
-		_, _, _, err := l.Admit(&tls.ConnectionState{PeerCertificates: []*x509.Certificate{p.Cert}})
+		_, _, _, err := l.Admit(p.Cert)
 		return err
 	}
 	if err := admits(ours.Mint(name)); err != nil {
@@ -324,8 +315,8 @@ func TestBothAuthoritiesAdmitUntilTheOldOneEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, l := range []*List{l, again} {
-		for name, state := range map[string]*tls.ConnectionState{"old": before, "new": after} {
-			if _, _, _, err := l.Admit(state); err != nil {
+		for name, c := range map[string]*x509.Certificate{"old": before, "new": after} {
+			if _, _, _, err := l.Admit(c); err != nil {
 				t.Errorf("a certificate of the %s key: %v", name, err)
 			}
 		}

@@ -38,10 +38,10 @@ type carrier struct {
 // errRefused ends a connection whose client was not registered.
 var errRefused = errors.New("not registered")
 
-// admit makes a carrier of a connection whose handshake is done, or says why not in welcome.
-func (s *Server) admit(state *tls.ConnectionState, from netip.AddrPort, via forward.Via, c *carrier) (welcome relay.Welcome) {
+// admit makes a carrier of a connection that somebody registers on, or says why not in welcome.
+func (s *Server) admit(state *tls.ConnectionState, hello *relay.Hello, from netip.AddrPort, via forward.Via, c *carrier) (welcome relay.Welcome) {
 	s.calm.note()
-	who, err := s.whose(state)
+	who, err := s.whose(state, hello)
 	if err != nil {
 		s.cfg.Log.Debug("not admitted", logx.Peer, from, logx.Err, err)
 		return relay.Welcome{Reason: relay.NotPermitted, Version: relay.Version}
@@ -76,16 +76,23 @@ type guest struct {
 	relay ident.Relay // zero: a node
 }
 
-// whose says who the peer's certificate speaks for.
-func (s *Server) whose(state *tls.ConnectionState) (g guest, err error) {
+// whose says who registers.
+func (s *Server) whose(state *tls.ConnectionState, hello *relay.Hello) (g guest, err error) {
+	if state.Version != tls.VersionTLS13 || state.DidResume {
+		return g, errors.New("not a full handshake of TLS 1.3")
+	}
+	c, err := hello.Holder(state.ExportKeyingMaterial)
+	if err != nil {
+		return g, err
+	}
 	var end time.Time
 	err = errors.ErrUnsupported
 	if s.cfg.Region != nil {
-		g.relay, end, err = s.cfg.Region.AdmitRelay(state)
+		g.relay, end, err = s.cfg.Region.AdmitRelay(c)
 	}
 	if err != nil {
 		g.relay = 0
-		g.Tenant, g.Node, end, err = s.cfg.Admit.Admit(state)
+		g.Tenant, g.Node, end, err = s.cfg.Admit.Admit(c)
 	}
 	if !end.IsZero() {
 		g.Expires = max(1, s.clock.Now().Add(time.Until(end)))
@@ -133,7 +140,7 @@ func (s *Server) cutAll() {
 }
 
 // greet reads the Register frame and answers it. The connection's deadline bounds it.
-func greet(rw io.ReadWriter, register func() relay.Welcome) error {
+func greet(rw io.ReadWriter, register func(*relay.Hello) relay.Welcome) error {
 	head := make([]byte, 2, 2+relay.HeaderSize)
 	if _, err := io.ReadFull(rw, head); err != nil {
 		return err
@@ -152,7 +159,7 @@ func greet(rw io.ReadWriter, register func() relay.Welcome) error {
 	}
 	w := relay.Welcome{Reason: relay.Unsupported, Version: relay.Version}
 	if _, ok := hello.Agree(); ok {
-		w = register()
+		w = register(&hello)
 	}
 	answer, err := relay.AppendStream(nil, w.Append(nil))
 	if err == nil {

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"log/slog"
 	"net"
@@ -16,16 +17,16 @@ import (
 	"github.com/cvlan/cvlan/proto/relay"
 )
 
-// Admitter says who has connected. It is called once a connection, after the handshake, from many goroutines.
+// Admitter says who registers. It is called once a connection, from many goroutines, when the peer has proved that it holds the key of a certificate.
 type Admitter interface {
-	// Admit returns who the peer's certificate speaks for and until when. An error turns the peer away; it learns NotPermitted.
-	Admit(state *tls.ConnectionState) (tenant ident.Tenant, node ident.Node, notAfter time.Time, err error)
+	// Admit returns who the certificate speaks for and until when, and keeps nothing of it. An error turns the peer away; it learns NotPermitted.
+	Admit(c *x509.Certificate) (tenant ident.Tenant, node ident.Node, notAfter time.Time, err error)
 }
 
 // Region is how a relay meets the others of its region (see internal/core/forward).
 type Region interface {
-	// AdmitRelay returns which relay the peer's certificate speaks for, and until when. An error says that it is none of the region. It is called as Admit is.
-	AdmitRelay(state *tls.ConnectionState) (id ident.Relay, notAfter time.Time, err error)
+	// AdmitRelay returns which relay the certificate speaks for, and until when. An error says that it is none of the region. It is called as Admit is.
+	AdmitRelay(c *x509.Certificate) (id ident.Relay, notAfter time.Time, err error)
 	// Register registers us at another, and returns where that takes UDP. The connection has ended then. It may be called for several at a time.
 	Register(ctx context.Context, id ident.Relay) (w relay.Welcome, at netip.AddrPort, err error)
 }
@@ -35,7 +36,7 @@ type Config struct {
 	Forward forward.Config
 	// NodeRate and TenantRate bound what a node and the nodes of a tenant together may send. Zero bounds nothing.
 	NodeRate, TenantRate forward.Rate
-	// TLS shows the relay's certificate and asks for the client's (tls.RequireAnyClientCert at least). The server sets ALPN and version.
+	// TLS shows the relay's certificate; clients show theirs when they register. The server sets ALPN and version, and resumes no sessions.
 	TLS   *tls.Config
 	Admit Admitter
 	// Region is how others are met whom SetRegion names; nil: none are.

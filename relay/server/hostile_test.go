@@ -164,8 +164,11 @@ func TestWhoTakesNothingIsCut(t *testing.T) {
 			w.Fatal(err)
 		}
 		w.Cleanup(func() { raw.Close() })
-		conn := tls.Client(raw, caller.ClientTLS(w.certificate(1, node)))
-		welcome, err := caller.Register(conn)
+		conn := tls.Client(raw, caller.ClientTLS())
+		if err := conn.HandshakeContext(w.Context()); err != nil {
+			w.Fatal(err)
+		}
+		welcome, err := caller.Register(conn, conn.ConnectionState(), w.certificate(1, node))
 		if err != nil {
 			w.Fatal(err)
 		}
@@ -238,7 +241,7 @@ func TestGarbageOnAStreamEndsIt(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	raw, err := tls.Dial("tcp", w.addr, caller.ClientTLS(w.certificate(1, 1)))
+	raw, err := tls.Dial("tcp", w.addr, caller.ClientTLS())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -54,8 +54,13 @@ func (s *Server) AttendQUIC(ctx context.Context, conn *quic.Conn) {
 	})
 }
 
-// greetQUIC registers the client of a connection.
+// greetQUIC registers the client of a connection. Until then it counts as a handshake under way, and its address is known to be its own.
 func (s *Server) greetQUIC(ctx context.Context, conn *quic.Conn) (*carrier, *quic.Stream, error) {
+	leave, err := s.doors.quic.enter(quicx.AddrPort(conn.RemoteAddr()).Addr())
+	if err != nil {
+		return nil, nil, err
+	}
+	defer leave()
 	first, cancel := context.WithTimeout(ctx, hurry)
 	defer cancel()
 	str, err := conn.AcceptStream(first)
@@ -66,7 +71,9 @@ func (s *Server) greetQUIC(ctx context.Context, conn *quic.Conn) (*carrier, *qui
 	c.box = outbox{start: s.carried.Go, fail: c.cut, write: func(b []byte) error { return sendOver(conn, str, c.cut, b) }}
 	str.SetDeadline(time.Now().Add(hurry))
 	state := conn.ConnectionState().TLS
-	err = greet(str, func() relay.Welcome { return s.admit(&state, quicx.AddrPort(conn.RemoteAddr()), forward.Datagram, c) })
+	err = greet(str, func(h *relay.Hello) relay.Welcome {
+		return s.admit(&state, h, quicx.AddrPort(conn.RemoteAddr()), forward.Datagram, c)
+	})
 	if errors.Is(err, errRefused) {
 		str.Close()
 		lullQUIC(conn)

@@ -44,7 +44,7 @@ func (w *world) overQUICFrom(u net.PacketConn, tenant ident.Tenant, node ident.N
 	w.Cleanup(func() { port.Close() })
 	ctx, cancel := context.WithTimeout(context.Background(), caller.Patience)
 	defer cancel()
-	conn, err := port.Dial(ctx, netip.MustParseAddrPort(w.addr), caller.ClientTLS(w.certificate(tenant, node)))
+	conn, err := port.Dial(ctx, netip.MustParseAddrPort(w.addr), caller.ClientTLS())
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -54,7 +54,7 @@ func (w *world) overQUICFrom(u net.PacketConn, tenant ident.Tenant, node ident.N
 		w.Fatal(err)
 	}
 	str.SetDeadline(time.Now().Add(caller.Patience))
-	welcome, err := caller.Register(str)
+	welcome, err := caller.Register(str, conn.ConnectionState().TLS, w.certificate(tenant, node))
 	if err != nil {
 		w.Fatal(err)
 	}

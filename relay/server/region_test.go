@@ -2,7 +2,7 @@ package server
 
 import (
 	"context"
-	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -25,8 +25,7 @@ type region struct {
 }
 
 // AdmitRelay implements Region.
-func (r region) AdmitRelay(state *tls.ConnectionState) (id ident.Relay, notAfter time.Time, err error) {
-	c := state.PeerCertificates[0]
+func (r region) AdmitRelay(c *x509.Certificate) (id ident.Relay, notAfter time.Time, err error) {
 	if _, err = fmt.Sscanf(c.Subject.CommonName, "relay/%d", &id); err != nil {
 		return 0, time.Time{}, errors.New("not a relay's certificate")
 	}

@@ -64,6 +64,7 @@ func New(cfg Config) (*Server, error) {
 	s.calm.tell = cfg.Calm
 	s.tls = cfg.TLS.Clone()
 	s.tls.NextProtos, s.tls.MinVersion, s.tls.DynamicRecordSizingDisabled = []string{relay.ALPN}, tls.VersionTLS13, true
+	s.tls.ClientAuth, s.tls.SessionTicketsDisabled = tls.NoClientCert, true
 	s.doors.tcp, s.doors.quic = newDoor(cfg.Handshakes, cfg.PerSource), newDoor(cfg.Handshakes, cfg.PerSource)
 	s.doors.open = newDoor(cfg.Connections, 0)
 	s.owner = newOwner(s, forward.New(cfg.Forward, rand.Reader))

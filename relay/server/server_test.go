@@ -276,12 +276,12 @@ func TestWhoIsNotAdmittedLearnsIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, err := tls.Dial("tcp", w.addr, caller.ClientTLS(c))
+	conn, err := tls.Dial("tcp", w.addr, caller.ClientTLS())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if welcome, err := caller.Register(conn); err != nil || welcome.Reason != relay.NotPermitted {
+	if welcome, err := caller.Register(conn, conn.ConnectionState(), c); err != nil || welcome.Reason != relay.NotPermitted {
 		t.Error(welcome.Reason, err)
 	}
 }

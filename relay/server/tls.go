@@ -83,7 +83,7 @@ func (s *Server) greetTCP(ctx context.Context, raw net.Conn) {
 }
 
 // Attend serves a TLS connection whose handshake is done, for callers with a listener of their own: as the server's own configuration does, theirs must have
-// negotiated relay.ALPN and asked for a certificate. It returns when the client is registered or refused; the connection is the server's, and ends
+// negotiated relay.ALPN and resume no sessions. It returns when the client is registered or refused; the connection is the server's, and ends
 // with the context.
 func (s *Server) Attend(ctx context.Context, conn *tls.Conn) {
 	state := conn.ConnectionState()
@@ -107,7 +107,9 @@ func (s *Server) Attend(ctx context.Context, conn *tls.Conn) {
 	}}
 	conn.SetDeadline(time.Now().Add(hurry))
 	stop := context.AfterFunc(ctx, c.cut)
-	err = greet(conn, func() relay.Welcome { return s.admit(&state, addrPort(raw.RemoteAddr()), forward.Stream, c) })
+	err = greet(conn, func(h *relay.Hello) relay.Welcome {
+		return s.admit(&state, h, addrPort(raw.RemoteAddr()), forward.Stream, c)
+	})
 	stop()
 	conn.SetDeadline(time.Time{})
 	s.carried.Go(func() {

@@ -17,9 +17,9 @@ import (
 // Patience is how long a caller waits for an answer.
 const Patience = 15 * time.Second
 
-// Register sends the Register frame and reads the answer.
-func Register(rw io.ReadWriter) (w relay.Welcome, err error) {
-	hello, err := relay.AppendStream(nil, relay.Hello{Min: relay.Version, Max: relay.Version}.Append(nil))
+// Register sends the Register frame of a certificate's holder on a connection of that state, and reads the answer.
+func Register(rw io.ReadWriter, state tls.ConnectionState, c tls.Certificate) (w relay.Welcome, err error) {
+	hello, err := relay.Introduce(&c, state.ExportKeyingMaterial)
 	if err != nil {
 		return w, err
 	}
@@ -46,12 +46,12 @@ func ReadFrame(r io.Reader) ([]byte, error) {
 
 // DialTLS connects and registers. The connection is the caller's to close.
 func DialTLS(to string, c tls.Certificate) (*tls.Conn, relay.Welcome, error) {
-	conn, err := tls.DialWithDialer(&net.Dialer{Timeout: Patience}, "tcp", to, ClientTLS(c))
+	conn, err := tls.DialWithDialer(&net.Dialer{Timeout: Patience}, "tcp", to, ClientTLS())
 	if err != nil {
 		return nil, relay.Welcome{}, err
 	}
 	conn.SetDeadline(time.Now().Add(Patience))
-	w, err := Register(conn)
+	w, err := Register(conn, conn.ConnectionState(), c)
 	conn.SetDeadline(time.Time{})
 	if err == nil && w.Reason != relay.NoReason {
 		err = fmt.Errorf("not registered: %v", w.Reason)

@@ -8,7 +8,6 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
-	"errors"
 	"math/big"
 	"net/url"
 	"time"
@@ -27,7 +26,7 @@ func Certificate(name string) (tls.Certificate, error) {
 // ikeUsage is in every node's certificate (RFC 4945, section 5.1.3.12).
 var ikeUsage = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 3, 17}
 
-// NodeCertificate makes one that Anyone believes. It says what a node's says (controller/ca), so that it takes a relay as much memory.
+// NodeCertificate makes one that Anyone believes. It says what a node's says (controller/ca), so that it costs a relay as much.
 func NodeCertificate(tenant ident.Tenant, node ident.Node) (tls.Certificate, error) {
 	authority := &x509.Certificate{Subject: pkix.Name{CommonName: tenant.String()}, SubjectKeyId: make([]byte, 20)}
 	return sign(&x509.Certificate{
@@ -52,11 +51,7 @@ func sign(c, issuer *x509.Certificate) (tls.Certificate, error) {
 type Anyone struct{}
 
 // Admit implements server.Admitter.
-func (Anyone) Admit(state *tls.ConnectionState) (tenant ident.Tenant, node ident.Node, notAfter time.Time, err error) {
-	if len(state.PeerCertificates) == 0 {
-		return 0, 0, time.Time{}, errors.New("no certificate")
-	}
-	c := state.PeerCertificates[0]
+func (Anyone) Admit(c *x509.Certificate) (tenant ident.Tenant, node ident.Node, notAfter time.Time, err error) {
 	n, err := trust.NameOf(c)
 	return n.Tenant, n.Node, c.NotAfter, err
 }
@@ -64,10 +59,10 @@ func (Anyone) Admit(state *tls.ConnectionState) (tenant ident.Tenant, node ident
 // ServerTLS is the configuration of a relay for such clients.
 func ServerTLS() (*tls.Config, error) {
 	c, err := Certificate("relay")
-	return &tls.Config{Certificates: []tls.Certificate{c}, ClientAuth: tls.RequireAnyClientCert, SessionTicketsDisabled: true}, err
+	return &tls.Config{Certificates: []tls.Certificate{c}}, err
 }
 
-// ClientTLS is the configuration of a client with a certificate.
-func ClientTLS(c tls.Certificate) *tls.Config {
-	return &tls.Config{Certificates: []tls.Certificate{c}, InsecureSkipVerify: true, NextProtos: []string{relay.ALPN}, MinVersion: tls.VersionTLS13}
+// ClientTLS is the configuration of a client of any relay.
+func ClientTLS() *tls.Config {
+	return &tls.Config{InsecureSkipVerify: true, NextProtos: []string{relay.ALPN}, MinVersion: tls.VersionTLS13}
 }

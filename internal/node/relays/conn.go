@@ -2,6 +2,7 @@ package relays
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -104,33 +105,35 @@ func (c *conn) fail(err error) {
 func (c *conn) register() (raw *stream.Conn, w relay.Welcome, took time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(c.life, dialTime)
 	defer cancel()
-	if raw, err = c.f.connect(ctx, c.relay); err != nil {
+	as := c.f.cfg.Credentials()
+	if as.Certificate == nil {
+		return nil, w, 0, errors.New("this node has no certificate yet")
+	}
+	if raw, err = c.f.connect(ctx, c.relay, as); err != nil {
 		return nil, w, 0, err
 	}
 	stop := context.AfterFunc(c.life, func() { raw.Close() })
 	defer stop()
 	begun := time.Now()
-	if w, err = greet(raw, begun); err != nil {
+	if w, err = greet(raw, as.Certificate, begun); err != nil {
 		raw.Close()
 		return nil, w, 0, err
 	}
 	return raw, w, time.Since(begun), nil
 }
 
-// greet says hello and reads the answer, and nothing behind it.
-func greet(raw *stream.Conn, now time.Time) (w relay.Welcome, err error) {
+// greet introduces the node and reads the answer, and nothing behind it.
+func greet(raw *stream.Conn, as *tls.Certificate, now time.Time) (w relay.Welcome, err error) {
 	_ = raw.SetReadDeadline(now.Add(registerTime))
 	_ = raw.SetWriteDeadline(now.Add(registerTime))
-	hello, err := relay.AppendStream(nil, relay.Hello{Min: relay.Version, Max: relay.Version}.Append(nil))
+	hello, err := relay.Introduce(as, raw.ExportKeyingMaterial)
 	if err != nil {
-		return w, err
-	}
-	if _, err := raw.Write(hello); err != nil {
 		return w, fmt.Errorf("register: %w", err)
 	}
+	_, unsent := raw.Write(hello)
 	var head [2]byte
-	if _, err := io.ReadFull(raw, head[:]); err != nil {
-		return w, fmt.Errorf("register: %w", err)
+	if _, err := io.ReadFull(raw, head[:]); err != nil { // which tells why nothing is taken
+		return w, fmt.Errorf("register: %w", old(errors.Join(unsent, err)))
 	}
 	size := int(head[0])<<8 | int(head[1])
 	if size > relay.MaxRegister {
@@ -147,6 +150,14 @@ func greet(raw *stream.Conn, now time.Time) (w relay.Welcome, err error) {
 		return w, refusal(w.Reason)
 	}
 	return w, raw.SetReadDeadline(time.Time{})
+}
+
+// old makes a refusal of the alert with which a relay asks for a certificate in the handshake, as those of before version 2 do.
+func old(err error) error {
+	if errors.Is(err, stream.ErrRefused) {
+		return refusal(relay.Unsupported)
+	}
+	return err
 }
 
 // patient is a writer that gives each write its time.

@@ -4,7 +4,7 @@
 // # Ways
 //
 // A relay is dialed by QUIC, a little later by TLS over TCP, and a little later through an HTTP proxy where one is set; the first whole handshake wins (sys/stream), and is remembered until the
-// host's network changes. Either end shows a certificate: the relay's must be that of the relay that is meant, under the pinned root.
+// host's network changes. The relay's certificate must be that of the relay that is meant, under the pinned root. The node's goes with its first frame, and a proof that it is the node's (proto/relay).
 //
 // Over TCP all frames share a stream. Over QUIC packets travel as datagrams, and only what has to arrive on the stream.
 //

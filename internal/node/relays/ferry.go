@@ -2,7 +2,6 @@ package relays
 
 import (
 	"context"
-	"crypto/tls"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -200,9 +199,6 @@ func (a aboard) Registered(w relay.Welcome, took time.Duration) receiver {
 	}
 	return nil
 }
-
-// tls is the configuration for one relay: see session and trust for what is checked.
-func (f *Ferry) tls(r ident.Relay) *tls.Config { return configOf(f.cfg.Credentials(), r) }
 
 func (f *Ferry) debug(c *conn, message string, err error) {
 	f.cfg.Log.Debug(message, logx.Peer, c.relay, logx.Err, err)

@@ -2,6 +2,7 @@ package relays
 
 import (
 	"bufio"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/cvlan/cvlan/internal/base/trust/trusttest"
+	"github.com/cvlan/cvlan/internal/node/session"
 	"github.com/cvlan/cvlan/proto/relay"
 )
 
@@ -82,6 +84,30 @@ func TestRefusalsArePassedOn(t *testing.T) {
 		synctest.Wait()
 		if len(r.failed) != 1 || r.failed[0] != relay.Draining {
 			w.Error(r.failed)
+		}
+	})
+}
+
+// A relay of before wants to be shown a certificate in the handshake.
+func TestARelayOfAnotherVersionIsTakenForThat(t *testing.T) {
+	storyOf(t, theRealm().relay, tls.RequireAnyClientCert, welcomes(holds), func(w *world) {
+		r := &rider{}
+		w.f.dial(1, theRelay, r)
+		synctest.Wait()
+		if len(r.failed) != 1 || r.failed[0] != relay.Unsupported {
+			w.Error(r.failed)
+		}
+	})
+}
+
+func TestANodeWithoutACertificateDialsNobody(t *testing.T) {
+	story(t, theRealm().relay, welcomes(holds), func(w *world) {
+		w.f.cfg.Credentials = func() session.Credentials { return session.Credentials{Pin: theRealm().root.Pin()} }
+		r := &rider{}
+		w.f.dial(1, theRelay, r)
+		synctest.Wait()
+		if len(r.failed) != 1 || w.dials.Load() != 0 {
+			w.Error(r.failed, w.dials.Load())
 		}
 	})
 }

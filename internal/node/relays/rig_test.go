@@ -72,17 +72,23 @@ type world struct {
 	ended   sync.WaitGroup
 	quit    []io.Closer
 	begun   time.Time
-	blocked atomic.Bool // the way to the relay swallows everything
-	proxied atomic.Bool // the environment names a proxy
+	asks    tls.ClientAuthType // the relay, in the handshake
+	blocked atomic.Bool        // the way to the relay swallows everything
+	proxied atomic.Bool        // the environment names a proxy
 	dials   atomic.Int32
 }
 
 // story tells one in a bubble; serve is what the relay does with a connection whose handshake is done.
 func story(t *testing.T, as *trusttest.Party, serve func(net.Conn), tell func(*world)) {
+	storyOf(t, as, tls.NoClientCert, serve, tell)
+}
+
+// storyOf tells one whose relay asks for a certificate in the handshake as it is said.
+func storyOf(t *testing.T, as *trusttest.Party, asks tls.ClientAuthType, serve func(net.Conn), tell func(*world)) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{T: t, begun: time.Now()}
+		w := &world{T: t, begun: time.Now(), asks: asks}
 		w.listen(here, func(raw net.Conn) {
-			c := tls.Server(raw, &tls.Config{Certificates: []tls.Certificate{*as.TLS()}, NextProtos: []string{relay.ALPN}, ClientAuth: tls.RequireAnyClientCert})
+			c := tls.Server(raw, &tls.Config{Certificates: []tls.Certificate{*as.TLS()}, NextProtos: []string{relay.ALPN}, ClientAuth: w.asks})
 			if c.Handshake() == nil {
 				serve(c)
 			}
@@ -163,14 +169,25 @@ func send(c io.Writer, frame []byte) error {
 	return err
 }
 
-// welcomes registers whoever comes as client 5, and then lets rest go on.
+// isTheNode reports whether a Register frame proves, on the connection that it came on, that the node holds its certificate, and TLS has been shown none.
+func isTheNode(c net.Conn, f []byte) bool {
+	state := c.(*tls.Conn).ConnectionState()
+	h, err := relay.ReadHello(f)
+	if err != nil || len(state.PeerCertificates) > 0 {
+		return false
+	}
+	holder, err := h.Holder(state.ExportKeyingMaterial)
+	return err == nil && holder.Equal(theRealm().node.Cert)
+}
+
+// welcomes registers the node as client 5, and then lets rest go on.
 func welcomes(rest func(net.Conn)) func(net.Conn) {
 	return func(c net.Conn) {
 		f, err := receive(c)
 		if err != nil {
 			return
 		}
-		if _, err := relay.ReadHello(f); err != nil {
+		if !isTheNode(c, f) {
 			return
 		}
 		w := relay.Welcome{Version: relay.Version, Client: 5, Idle: 120, Channels: 100}

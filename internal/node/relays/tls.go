@@ -11,21 +11,13 @@ import (
 	"github.com/cvlan/cvlan/proto/relay"
 )
 
-// configOf shows the node's certificate, without its authority's, which a relay knows, and accepts one relay. InsecureSkipVerify turns off only what does not apply, public authorities and names of hosts.
+// configOf accepts one relay, and shows no certificate: the Register frame does. InsecureSkipVerify turns off only what does not apply, public authorities and names of hosts.
 func configOf(c session.Credentials, to ident.Relay) *tls.Config {
 	return &tls.Config{
 		MinVersion:         tls.VersionTLS13,
 		NextProtos:         []string{relay.ALPN},
 		InsecureSkipVerify: true,
 		VerifyConnection:   func(cs tls.ConnectionState) error { return verify(&cs, c, to) },
-		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-			if c.Certificate == nil {
-				return nil, errors.New("this node has no certificate yet")
-			}
-			alone := *c.Certificate
-			alone.Certificate = alone.Certificate[:1]
-			return &alone, nil
-		},
 	}
 }
 

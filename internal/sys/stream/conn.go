@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"time"
 
@@ -24,17 +25,32 @@ func DialConn(ctx context.Context, cfg DialConfig) (*Conn, error) {
 // Info says who is at the other end.
 func (c *Conn) Info() Info { return c.s.info }
 
+// ExportKeyingMaterial gives what both ends compute from their handshake and nobody else knows (RFC 8446, section 7.5).
+func (c *Conn) ExportKeyingMaterial(label string, context []byte, length int) ([]byte, error) {
+	var state tls.ConnectionState
+	switch over := c.s.c.(type) {
+	case *overTLS:
+		state = over.ConnectionState()
+	case *overQUIC:
+		state = over.conn.ConnectionState().TLS
+	default:
+		return nil, errors.New("stream: the connection has no TLS")
+	}
+	return state.ExportKeyingMaterial(label, context, length)
+}
+
 // Read implements io.Reader. It returns io.EOF when the peer has closed in order.
-func (c *Conn) Read(b []byte) (int, error) {
-	n, err := c.s.c.Read(b)
+func (c *Conn) Read(b []byte) (int, error) { return explained(c.s.c.Read(b)) }
+
+// Write implements io.Writer.
+func (c *Conn) Write(b []byte) (int, error) { return explained(c.s.c.Write(b)) }
+
+func explained(n int, err error) (int, error) {
 	if err != nil {
 		err = explain(err)
 	}
 	return n, err
 }
-
-// Write implements io.Writer.
-func (c *Conn) Write(b []byte) (int, error) { return c.s.c.Write(b) }
 
 // SetReadDeadline bounds Read, now and later.
 func (c *Conn) SetReadDeadline(t time.Time) error { return c.s.c.SetReadDeadline(t) }

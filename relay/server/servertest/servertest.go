@@ -5,7 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"fmt"
+	"errors"
 	"net/netip"
 	"sync"
 	"testing"
@@ -54,8 +54,7 @@ func (n Net) Serve(t *testing.T, id ident.Relay, at netip.AddrPort) *Relay {
 	}
 	cert := n.Root.Mint(trust.RelayName(trusttest.Domain, id)).TLS()
 	srv, err := server.New(server.Config{
-		TLS: &tls.Config{Certificates: []tls.Certificate{*cert}, ClientAuth: tls.RequireAnyClientCert,
-			VerifyPeerCertificate: func([][]byte, [][]*x509.Certificate) error { return nil }},
+		TLS:   &tls.Config{Certificates: []tls.Certificate{*cert}},
 		Admit: n, Workers: 1, Sockets: server.Sockets{UDP: []sock.Socket{udp}, TCP: tcp},
 	})
 	if err != nil {
@@ -73,12 +72,8 @@ func (n Net) Serve(t *testing.T, id ident.Relay, at netip.AddrPort) *Relay {
 }
 
 // Admit implements server.Admitter.
-func (n Net) Admit(cs *tls.ConnectionState) (ident.Tenant, ident.Node, time.Time, error) {
-	err := fmt.Errorf("%d certificates, or none of ours", len(cs.PeerCertificates))
-	if len(cs.PeerCertificates) != 1 {
-		return 0, 0, time.Time{}, err
-	}
-	leaf := cs.PeerCertificates[0]
+func (n Net) Admit(leaf *x509.Certificate) (ident.Tenant, ident.Node, time.Time, error) {
+	err := errors.New("no tenants")
 	for _, t := range n.Tenants {
 		var name trust.Name
 		if name, err = trust.VerifyNode([]*x509.Certificate{leaf, t.Cert}, n.Root.Cert, trust.Clock{}.Now()); err == nil {

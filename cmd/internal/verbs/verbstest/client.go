@@ -72,25 +72,25 @@ func Join(t *testing.T, text, name string, over stream.Transport) (session.Membe
 // Register asks a relay for a registration over TLS, and returns whose certificate it shows and what it answers.
 func Register(t *testing.T, addr string, cert *tls.Certificate) (subject string, answer wire.Reason) {
 	t.Helper()
-	c, err := tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{wire.ALPN}, MinVersion: tls.VersionTLS13,
-		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return cert, nil }})
+	c, err := tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{wire.ALPN}, MinVersion: tls.VersionTLS13})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
 	subject = c.ConnectionState().PeerCertificates[0].URIs[0].String()
-	welcome, err := hello(c)
+	welcome, err := hello(c, cert)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return subject, welcome.Reason
 }
 
-func hello(c *tls.Conn) (w wire.Welcome, err error) {
+func hello(c *tls.Conn, cert *tls.Certificate) (w wire.Welcome, err error) {
 	if err := c.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
 		return w, err
 	}
-	b, err := wire.AppendStream(nil, wire.Hello{Min: wire.Version, Max: wire.Version}.Append(nil))
+	state := c.ConnectionState()
+	b, err := wire.Introduce(cert, state.ExportKeyingMaterial)
 	if err != nil {
 		return w, err
 	}

@@ -37,7 +37,7 @@ func callQUIC(c *child, port *quicx.Port, node int) (*caller.Caller, *quic.Conn,
 	if err != nil {
 		return nil, nil, err
 	}
-	conn, err := dialQUIC(c, port, caller.ClientTLS(cert))
+	conn, err := dialQUIC(c, port, caller.ClientTLS())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -45,7 +45,7 @@ func callQUIC(c *child, port *quicx.Port, node int) (*caller.Caller, *quic.Conn,
 	if err != nil {
 		return nil, nil, err
 	}
-	w, err := caller.Register(str)
+	w, err := caller.Register(str, conn.ConnectionState().TLS, cert)
 	if err != nil {
 		return nil, nil, err
 	}
