@@ -96,7 +96,7 @@ func controllerJoined(ts *testscript.TestScript, _ bool, args []string) {
 	owner, err := c.db.JoinKeyTenant(ctx, ident.JoinKey(t.ID))
 	ts.Check(err)
 	_, err = c.db.For(owner).Admit(ctx, store.Admission{Key: ident.JoinKey(t.ID), Secret: t.Secret, Wish: args[1],
-		Identity: id.Public(), WG: key.NewWGPrivate().Public(), OS: "linux", Software: "1.2.3"})
+		Identity: id.Public(), WG: key.NewWGPrivate().Public(), Runs: store.Report{OS: "linux", Software: "1.2.3"}})
 	ts.Check(err)
 }
 

@@ -156,7 +156,7 @@ func (w *world) joinAs(network, name string, want admin.NewJoinKey) store.Node {
 		w.t.Fatal(err)
 	}
 	n, err := w.db.For(w.tenant.ID).Admit(w.t.Context(), store.Admission{Key: ident.JoinKey(tk.ID), Secret: tk.Secret, Wish: name,
-		Identity: id.Public(), WG: key.NewWGPrivate().Public(), OS: "linux", Software: "1.0"})
+		Identity: id.Public(), WG: key.NewWGPrivate().Public(), Runs: store.Report{OS: "linux", Software: "1.0"}})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -124,8 +124,7 @@ func admission(j *pb.Join) (store.Admission, error) {
 	if err != nil {
 		return store.Admission{}, err
 	}
-	a := store.Admission{Key: ident.JoinKey(j.KeyId), Secret: secret, Wish: clean.Label(j.Hostname), Identity: id,
-		OS: clean.Line(j.GetSoftware().GetOs(), 64), Arch: clean.Line(j.GetSoftware().GetArch(), 64), Software: clean.Line(j.GetSoftware().GetVersion(), 64)}
+	a := store.Admission{Key: ident.JoinKey(j.KeyId), Secret: secret, Wish: clean.Label(j.Hostname), Identity: id, Runs: store.ReportOf(j.GetSoftware())}
 	for _, id := range j.Nodes[:min(len(j.Nodes), store.MaxClaims)] {
 		a.Nodes = append(a.Nodes, ident.Node(id))
 	}

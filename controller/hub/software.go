@@ -15,7 +15,7 @@ func (n *session) describes(ctx context.Context, s *pb.Software) {
 	if s == nil {
 		return
 	}
-	r := store.Report{OS: s.GetOs(), Arch: s.GetArch(), Software: s.GetVersion()}
+	r := store.ReportOf(s)
 	if n.tenant.hasHeard(n, r) {
 		return
 	}

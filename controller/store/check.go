@@ -88,7 +88,7 @@ func (k JoinKey) Usable(now time.Time) error {
 
 // Newcomer is the node that a key admits at an instant, but for its id, its name and its addresses.
 func (k JoinKey) Newcomer(a Admission, now time.Time) Node {
-	r := Report{OS: a.OS, Arch: a.Arch, Software: a.Software}.Tidy()
+	r := a.Runs.Tidy()
 	return Node{Network: k.Network, Identity: a.Identity, WG: a.WG, User: k.User, Tags: k.Tags, Pending: k.Approve, Ephemeral: k.Ephemeral,
 		JoinedBy: k.ID, Created: now, OS: r.OS, Software: r.Software,
 		Attrs: r.Attrs()}

@@ -154,7 +154,7 @@ func TestAKeyAdmitsUntilItDoesNot(t *testing.T) {
 }
 
 func TestWhatAMachineSaysOfItselfIsHarmless(t *testing.T) {
-	n := JoinKey{}.Newcomer(Admission{OS: "linux\x1b[2J" + strings.Repeat("x", 500), Software: "1\n0"}, time.Now())
+	n := JoinKey{}.Newcomer(Admission{Runs: Report{OS: "linux\x1b[2J" + strings.Repeat("x", 500), Software: "1\n0"}}, time.Now())
 	if len(n.OS) > 80 || strings.ContainsAny(n.OS+n.Software, "\x1b\n") {
 		t.Errorf("%q %q", n.OS, n.Software)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/cvlan/cvlan/internal/base/clean"
 	"github.com/cvlan/cvlan/policy/acl"
 	"github.com/cvlan/cvlan/proto/control"
+	"github.com/cvlan/cvlan/proto/control/pb"
 )
 
 // User is a person of a tenant's directory.
@@ -157,11 +158,24 @@ func NewUser(u User) (User, error) {
 }
 
 // Report is what a node says of its machine whenever it connects.
-type Report struct{ OS, Arch, Software string }
+type Report struct {
+	OS, OSVersion         string
+	Distro, DistroVersion string
+	Arch                  string
+	Software              string // version of the daemon
+}
+
+// ReportOf reads a report, which may be nil.
+func ReportOf(s *pb.Software) Report {
+	return Report{OS: s.GetOs(), OSVersion: s.GetOsVersion(), Distro: s.GetDistro(), DistroVersion: s.GetDistroVersion(), Arch: s.GetArch(), Software: s.GetVersion()}
+}
 
 // Tidy returns the report with harmless texts of bounded length.
 func (r Report) Tidy() Report {
-	return Report{clean.Line(r.OS, maxText), clean.Line(r.Arch, maxText), clean.Line(r.Software, maxText)}
+	for _, text := range []*string{&r.OS, &r.OSVersion, &r.Distro, &r.DistroVersion, &r.Arch, &r.Software} {
+		*text = clean.Line(*text, maxText)
+	}
+	return r
 }
 
 // Attrs are a report's attributes, named as the postures of a policy name them.
@@ -170,7 +184,7 @@ func (r Report) Attrs() map[string]string {
 	if r.OS == "darwin" {
 		r.OS = "macos"
 	}
-	attrs := map[string]string{acl.AttrOS: r.OS, acl.AttrArch: r.Arch, acl.AttrVersion: r.Software}
+	attrs := map[string]string{acl.AttrOS: r.OS, acl.AttrOSVersion: r.OSVersion, acl.AttrDistro: r.Distro, acl.AttrDistroVersion: r.DistroVersion, acl.AttrArch: r.Arch, acl.AttrVersion: r.Software}
 	maps.DeleteFunc(attrs, func(_, v string) bool { return v == "" })
 	return attrs
 }

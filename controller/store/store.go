@@ -327,9 +327,7 @@ type Admission struct {
 	Wish     string // hostname, already a label; "" for node
 	Identity key.IdentityPublic
 	WG       key.WGPublic
-	OS       string
-	Arch     string
-	Software string
+	Runs     Report
 	Nodes    []ident.Node // that the machine says to be already; at most MaxClaims
 }
 

@@ -38,7 +38,7 @@ var house = []room{
 	{"internal/sys/svc", sys, "svc"}, {"internal/sys/quicx", sys, "quicx"}, {"internal/sys/stream", sys, "stream"},
 	{"internal/sys/disk", sys, "disk"}, {"internal/sys/portmap", sys, "portmap"},
 	{"internal/sys/xfrm", sys, "xfrm"}, {"internal/sys/sched", sys, "sched"},
-	{"internal/sys/mark", sys, "mark"}, {"internal/sys/hostdns", sys, "hostdns"},
+	{"internal/sys/mark", sys, "mark"}, {"internal/sys/hostdns", sys, "hostdns"}, {"internal/sys/machine", sys, "machine"},
 	{"api/local", api, "local"}, {"api/admin", api, "admin"},
 	{"policy", core, ""}, {"internal/core", core, ""},
 	{"proto/control", proto, "control"}, {"proto/relay", proto, "relay"}, {"proto/disco", proto, "disco"},

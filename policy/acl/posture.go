@@ -19,13 +19,16 @@ type Posture struct {
 
 // The attributes that nodes report. What a node says of itself is only as true as its machine is.
 const (
-	AttrOS      = "node:os"      // linux, windows, macos, freebsd, …
-	AttrArch    = "node:arch"    // amd64, arm64, …
-	AttrVersion = "node:version" // of the daemon
+	AttrOS            = "node:os"            // linux, windows, macos, freebsd, …
+	AttrOSVersion     = "node:osVersion"     // of Linux the kernel's release
+	AttrDistro        = "node:distro"        // of Linux: debian, fedora, …
+	AttrDistroVersion = "node:distroVersion" // of Linux
+	AttrArch          = "node:arch"          // amd64, arm64, …
+	AttrVersion       = "node:version"       // of the daemon
 )
 
 // reported are all of them.
-var reported = []string{AttrOS, AttrArch, AttrVersion}
+var reported = []string{AttrOS, AttrOSVersion, AttrDistro, AttrDistroVersion, AttrArch, AttrVersion}
 
 // vain reports whether no node can satisfy the condition.
 func (c *Condition) vain() bool { return c.Op != NotSet && !slices.Contains(reported, c.Attr) }

@@ -155,7 +155,7 @@ func (h handle) ReportNode(ctx context.Context, id ident.Node, r store.Report) (
 			return errUnchanged
 		}
 		n.Attrs, n.OS, n.Software = attrs, r.OS, r.Software
-		if _, err := w.audit("node "+id.String(), "node.report", id, slog.String("os", n.OS), slog.String("arch", r.Arch), slog.String("software", n.Software)); err != nil {
+		if _, err := w.audit("node "+id.String(), "node.report", id, slog.String("os", n.OS), slog.String("os_version", r.OSVersion), slog.String("arch", r.Arch), slog.String("software", n.Software)); err != nil {
 			return err
 		}
 		return w.exec(reportNode, int64(id), n.OS, n.Software, string(text), int64(n.Version))

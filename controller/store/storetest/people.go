@@ -262,9 +262,9 @@ func aReportIsNewsOnce(t *testing.T, b *bench) {
 	if node.Attrs[acl.AttrOS] != "linux" || node.Attrs[acl.AttrVersion] != "1.0" || len(node.Attrs) != 2 {
 		t.Errorf("%+v", node.Attrs)
 	}
-	r := store.Report{OS: "darwin", Arch: "arm64", Software: "1.1\x1b"}
+	r := store.Report{OS: "darwin", OSVersion: "14.4\n", Arch: "arm64", Software: "1.1\x1b"}
 	news := must[store.Node](t)(h.ReportNode(ctx(), node.ID, r))
-	want := map[string]string{acl.AttrOS: "macos", acl.AttrArch: "arm64", acl.AttrVersion: "1.1\ufffd"}
+	want := map[string]string{acl.AttrOS: "macos", acl.AttrOSVersion: "14.4\ufffd", acl.AttrArch: "arm64", acl.AttrVersion: "1.1\ufffd"}
 	if !reflect.DeepEqual(news.Attrs, want) || news.OS != "darwin" || news.Software != "1.1\ufffd" || news.Version <= node.Version || news.Revision != node.Revision {
 		t.Errorf("%+v", news)
 	}

@@ -149,7 +149,7 @@ func (b *bench) joinKey(h store.Handle, k store.JoinKey) (store.JoinKey, key.Sec
 
 // machine is an admission with fresh keys. Only the store's tests may take 33 random bytes for an identity: it never looks.
 func machine(k store.JoinKey, s key.Secret, wish string) store.Admission {
-	a := store.Admission{Key: k.ID, Secret: s, Wish: wish, OS: "linux", Software: "1.0"}
+	a := store.Admission{Key: k.ID, Secret: s, Wish: wish, Runs: store.Report{OS: "linux", Software: "1.0"}}
 	x, y := key.NewSecret(), key.NewSecret()
 	a.Identity[0] = 2
 	copy(a.Identity[1:], x.Bytes())

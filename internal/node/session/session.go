@@ -16,6 +16,7 @@ import (
 	"github.com/cvlan/cvlan/internal/base/key"
 	"github.com/cvlan/cvlan/internal/base/logx"
 	"github.com/cvlan/cvlan/internal/base/version"
+	"github.com/cvlan/cvlan/internal/sys/machine"
 	"github.com/cvlan/cvlan/internal/sys/stream"
 	"github.com/cvlan/cvlan/proto/control"
 	"github.com/cvlan/cvlan/proto/control/pb"
@@ -142,7 +143,8 @@ func newTickets() tls.ClientSessionCache { return tls.NewLRUClientSessionCache(4
 
 // ThisSoftware describes this build and machine.
 func ThisSoftware(hostname string) *pb.Software {
-	return &pb.Software{Version: version.Get().Version, Os: runtime.GOOS, Arch: runtime.GOARCH, Hostname: hostname}
+	s := machine.This()
+	return &pb.Software{Version: version.Get().Version, Os: runtime.GOOS, Arch: runtime.GOARCH, Hostname: hostname, OsVersion: s.Version, Distro: s.Distro, DistroVersion: s.DistroVersion}
 }
 
 // State returns what the session is doing now.

@@ -728,11 +728,16 @@ func (x *Hello) GetRulesName() uint64 {
 
 // Software describes the sender's build and machine, for people.
 type Software struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Version       string                 `protobuf:"bytes,1,opt,name=version,proto3" json:"version,omitempty"`
-	Os            string                 `protobuf:"bytes,2,opt,name=os,proto3" json:"os,omitempty"`
-	Arch          string                 `protobuf:"bytes,3,opt,name=arch,proto3" json:"arch,omitempty"`
-	Hostname      string                 `protobuf:"bytes,4,opt,name=hostname,proto3" json:"hostname,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Version  string                 `protobuf:"bytes,1,opt,name=version,proto3" json:"version,omitempty"`
+	Os       string                 `protobuf:"bytes,2,opt,name=os,proto3" json:"os,omitempty"`
+	Arch     string                 `protobuf:"bytes,3,opt,name=arch,proto3" json:"arch,omitempty"`
+	Hostname string                 `protobuf:"bytes,4,opt,name=hostname,proto3" json:"hostname,omitempty"`
+	// Of the operating system, as it says it itself: the kernel's release on Linux.
+	OsVersion string `protobuf:"bytes,5,opt,name=os_version,json=osVersion,proto3" json:"os_version,omitempty"`
+	// Linux: ID and VERSION_ID of os-release(5).
+	Distro        string `protobuf:"bytes,6,opt,name=distro,proto3" json:"distro,omitempty"`
+	DistroVersion string `protobuf:"bytes,7,opt,name=distro_version,json=distroVersion,proto3" json:"distro_version,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -791,6 +796,27 @@ func (x *Software) GetArch() string {
 func (x *Software) GetHostname() string {
 	if x != nil {
 		return x.Hostname
+	}
+	return ""
+}
+
+func (x *Software) GetOsVersion() string {
+	if x != nil {
+		return x.OsVersion
+	}
+	return ""
+}
+
+func (x *Software) GetDistro() string {
+	if x != nil {
+		return x.Distro
+	}
+	return ""
+}
+
+func (x *Software) GetDistroVersion() string {
+	if x != nil {
+		return x.DistroVersion
 	}
 	return ""
 }
@@ -3433,12 +3459,16 @@ const file_control_control_proto_rawDesc = "" +
 	"\x06signed\x18\a \x01(\v2\x18.cvlan.control.v1.SignedR\x06signed\x120\n" +
 	"\x06report\x18\b \x01(\v2\x18.cvlan.control.v1.ReportR\x06report\x12\x1d\n" +
 	"\n" +
-	"rules_name\x18\t \x01(\x06R\trulesName\"d\n" +
+	"rules_name\x18\t \x01(\x06R\trulesName\"\xc2\x01\n" +
 	"\bSoftware\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x0e\n" +
 	"\x02os\x18\x02 \x01(\tR\x02os\x12\x12\n" +
 	"\x04arch\x18\x03 \x01(\tR\x04arch\x12\x1a\n" +
-	"\bhostname\x18\x04 \x01(\tR\bhostname\"Z\n" +
+	"\bhostname\x18\x04 \x01(\tR\bhostname\x12\x1d\n" +
+	"\n" +
+	"os_version\x18\x05 \x01(\tR\tosVersion\x12\x16\n" +
+	"\x06distro\x18\x06 \x01(\tR\x06distro\x12%\n" +
+	"\x0edistro_version\x18\a \x01(\tR\rdistroVersion\"Z\n" +
 	"\x06Cursor\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x12\n" +
 	"\x04hard\x18\x02 \x01(\x04R\x04hard\x12\x12\n" +
