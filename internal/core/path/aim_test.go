@@ -124,7 +124,7 @@ func (a *aimed) strikes(id Peer) {
 			a.f.Seen(a.now, id, at)
 		}
 	case 8:
-		a.f.Sent(a.now, id, &a.out)
+		a.f.Sent(a.now, id, 100, &a.out)
 	}
 }
 

@@ -62,7 +62,7 @@ func (c *crowd) run(d time.Duration, done func() bool) time.Duration {
 		c.now = next
 		if c.now == c.talk {
 			for id := range c.using {
-				c.f.Sent(c.now, Peer(id), &c.out)
+				c.f.Sent(c.now, Peer(id), 100, &c.out)
 				if !c.gone || c.using[id].Relay != 0 {
 					c.f.Heard(c.now, Peer(id), c.using[id], &c.out)
 				}

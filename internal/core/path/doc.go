@@ -22,6 +22,13 @@
 // equal rank that counts of which the two addresses are less, and whoever is on the other takes it after a second of hearing the peer there. A way that worked once is tried again every two seconds, so that
 // a network that heals is used again.
 //
+// Between relays of a region, what the peer says may come through another relay than what we say to it goes through: that through which its pongs come to
+// pings on the way in use answers that.
+//
+// Size. Padded pings with short answers find the longest datagram that the way in use carries. It is measured again every minute; 15 s after the last time while long
+// datagrams go out; and at once, but no more often than every 5 s, when long data is without an answer while pings are answered, or when a ping of the peer
+// shows that it looks for the end of a hole.
+//
 // Rest. The way in use is kept open by pings (after 25 s, or over IPv4 as our NAT demands, see Own.Lifetime) for two minutes after the last packet. Then
 // the peer's data goes to the relay again and the search is forgotten: a silent peer costs an entry of a table.
 //

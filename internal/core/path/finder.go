@@ -148,8 +148,8 @@ func (f *Finder) Wanted(now mono.Time, id Peer, out *Decisions) {
 	}
 }
 
-// Sent tells that data goes to a peer: about every 100 ms while it does.
-func (f *Finder) Sent(now mono.Time, id Peer, out *Decisions) {
+// Sent tells that data goes to a peer, and how many bytes went since it was told last: about every 100 ms while it does.
+func (f *Finder) Sent(now mono.Time, id Peer, bytes int, out *Decisions) {
 	s := f.search(now, id)
 	if s == nil {
 		return
@@ -158,6 +158,9 @@ func (f *Finder) Sent(now mono.Time, id Peer, out *Decisions) {
 		s.unanswered = now
 	}
 	s.sent = now
+	if bytes > leastSize-relayHeader {
+		s.long = now
+	}
 	f.begin(now, s, out)
 }
 
@@ -171,7 +174,7 @@ func (f *Finder) Heard(now mono.Time, id Peer, w Way, out *Decisions) {
 	s.heard = now
 	if t := f.arrived(now, s, w); t != nil {
 		t.heard = now
-		if t.way.same(s.chosen) {
+		if t.way.same(s.chosen) || s.answersBy(t.way.Relay) {
 			s.unanswered, s.apart = mono.Never, mono.Never
 		} else {
 			f.heardElsewhere(now, s, t)

@@ -108,7 +108,7 @@ func TestAThousandPeersCannotMakeAWeapon(t *testing.T) {
 	}
 	for round := range uint64(20) {
 		for id := range Peer(1000) {
-			f.Sent(now, id, &out)
+			f.Sent(now, id, 100, &out)
 			f.Message(now, id, Way{Relay: 1}, disco.Message{Kind: disco.Offer, ID: round + 1, Candidates: named, Mapping: disco.MappingAddressPortDependent}, &out)
 			f.Message(now, id, Way{Remote: named[id%16].Addr}, disco.Message{Kind: disco.Ping, ID: uint64(id)}, &out)
 			f.Punch(now, id, &out)
@@ -227,7 +227,7 @@ func guessedPorts(t *testing.T, seen bool, mine, theirs disco.Mapping) (probes, 
 	by := map[Peer]bool{}
 	for now < start.Add(100*time.Second) {
 		for id := range Peer(3) {
-			f.Sent(now, id, out)
+			f.Sent(now, id, 100, out)
 			f.Message(now, id, Way{Relay: 1}, disco.Message{Kind: disco.Offer, ID: uint64(now), Candidates: candidates(fmt.Sprintf("203.0.113.%d:9", id)), Mapping: theirs}, out)
 			if seen {
 				f.Seen(now, id, netip.AddrPortFrom(netip.AddrFrom4([4]byte{203, 0, 113, byte(id)}), 9))
@@ -323,7 +323,7 @@ func TestTalkingAllocatesNothing(t *testing.T) {
 	now, w := s.now, n.using
 	if got := testing.AllocsPerRun(1000, func() {
 		now = now.Add(time.Millisecond)
-		n.f.Sent(now, 0, &n.out)
+		n.f.Sent(now, 0, 100, &n.out)
 		n.f.Heard(now, 0, w, &n.out)
 		n.out.Reset()
 	}); got > 0 {
@@ -387,7 +387,7 @@ func (p *game) own(in []byte) bool {
 	case 4, 5:
 		p.f.Wanted(p.now, id, &p.out)
 	case 6, 7:
-		p.f.Sent(p.now, id, &p.out)
+		p.f.Sent(p.now, id, 100, &p.out)
 	case 14:
 		p.f.Punch(p.now, id, &p.out)
 	case 15:

@@ -21,9 +21,9 @@ const (
 	sizeTries   = 2
 	sizeEvery   = 250 * time.Millisecond // or twice the round trip
 	sizeRecheck = time.Minute
+	sizeSooner  = 15 * time.Second // while long datagrams go out
 	sizeRetop   = 10 * time.Minute
-	sizeSuspect = time.Second
-	sizeCalm    = 10 * time.Second
+	sizeCalm    = 5 * time.Second
 	sizeSettle  = 400 * time.Millisecond // a relay that soon makes room for a direct way is not measured
 )
 
@@ -33,7 +33,7 @@ type sizes struct {
 	low, high int // low passes, high does not, or is more than anybody needs
 	probe     int // under way; 0: none
 	tries     int
-	ended     bool      // all is known; at is when the search begins anew
+	ended     mono.Time // all is known since then, and at is when the search begins anew; Never: it goes on
 	at        mono.Time // the next probe
 	topped    mono.Time // when the longest was tried last
 	told      int
@@ -49,7 +49,7 @@ func (z *sizes) passed(now mono.Time, size int) {
 
 // again begins a search that finds out whether less passes than before (or more, if wide).
 func (z *sizes) again(now mono.Time, least, top int, wide bool) {
-	z.low, z.high, z.tries, z.ended, z.at = least, top+1, 0, false, now
+	z.low, z.high, z.tries, z.ended, z.at = least, top+1, 0, mono.Never, now
 	if !wide && z.known > 0 {
 		z.high = z.known + 1
 	}
@@ -71,6 +71,14 @@ func (z *sizes) advance() int {
 		z.probe = (z.low + z.high) / 2
 	}
 	return z.probe
+}
+
+// due is when the search goes on. A hole that opens later is noticed by who sends long datagrams, the latest of which is named.
+func (z *sizes) due(long mono.Time) mono.Time {
+	if !z.ended.IsNever() && long >= z.ended {
+		return min(z.at, z.ended.Add(sizeSooner))
+	}
+	return z.at
 }
 
 // bounds are the sizes between which that of a way is looked for. A relay may be reached over IPv6 on either side.
@@ -108,19 +116,18 @@ func (f *Finder) measure(now mono.Time, s *search, out *Decisions) mono.Time {
 		}
 		z.again(now, least, top, true)
 	}
-	if now.Before(z.at) {
-		return z.at
+	if at := z.due(s.long); now.Before(at) {
+		return at
 	}
-	if z.ended {
+	if !z.ended.IsNever() {
 		z.again(now, least, top, now.Sub(z.topped) >= sizeRetop)
 	}
 	size := z.advance()
 	f.tellSize(s, t, out)
 	if size == 0 {
-		z.known, z.ended = z.low, true
-		z.at = now.Add(sizeRecheck)
+		z.known, z.ended, z.at = z.low, now, now.Add(sizeRecheck)
 		f.tellSize(s, t, out)
-		return z.at
+		return z.due(s.long)
 	}
 	z.tries++
 	z.at = now.Add(max(sizeEvery, 2*t.rtt))
@@ -148,22 +155,36 @@ func (f *Finder) arrivedShort(now mono.Time, s *search, w Way, m disco.Message) 
 	}
 }
 
-// suspect has the size measured again if pings are answered on the way in use and data is not: it may be too long.
+// suspect has the size measured again if pings are answered on the way in use and long data is not: it may be too long. Who has the last word is not
+// answered either, so that it is not suspected all the time.
 func (f *Finder) suspect(now mono.Time, s *search, t *track) {
-	if s.unanswered.IsNever() || now.Sub(s.unanswered) < silence || now.Sub(t.heard) < sizeSuspect ||
-		!t.carries.doubted.IsNever() && now.Sub(t.carries.doubted) < sizeCalm {
-		return
+	if !s.unanswered.IsNever() && now.Sub(s.unanswered) >= silence && !s.long.Before(s.unanswered) {
+		f.remeasure(now, s, t)
 	}
-	t.carries.doubted = now
-	f.tooBig(now, s, t.way, 0)
 }
 
-// tooBig has the size of a way measured again. size is what the peer says arrived; 0: it is not known.
-func (f *Finder) tooBig(now mono.Time, s *search, w Way, size int) {
+// overhear takes the size of a peer's ping on the way in use. One that is longer than it need be, and shorter than what we take to pass, looks for the end of a
+// hole: as a rule that is there for us as well, and what still comes from the peer, shorter now, would keep us from suspecting it.
+func (f *Finder) overhear(now mono.Time, s *search, size int) {
+	if t := s.find(s.chosen); t != nil && size > disco.MinPing && size < t.carries.known {
+		f.remeasure(now, s, t)
+	}
+}
+
+// remeasure has the size of a way measured again, not too often.
+func (f *Finder) remeasure(now mono.Time, s *search, t *track) {
+	if z := &t.carries; (z.doubted.IsNever() || now.Sub(z.doubted) >= sizeCalm) && f.tooBig(now, s, t.way, 0) {
+		z.doubted = now
+	}
+}
+
+// tooBig has the size of a way measured again, and reports whether it has: not while it is measured. size is what the peer says arrived; 0: it is not known.
+func (f *Finder) tooBig(now mono.Time, s *search, w Way, size int) (again bool) {
 	t := s.find(w)
 	if t == nil || t.carries.known == 0 || t.carries.probe != 0 || size >= t.carries.known {
-		return
+		return false
 	}
 	least, _ := t.bounds()
 	t.carries.again(now, least, t.carries.known, false)
+	return true
 }

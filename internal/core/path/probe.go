@@ -183,6 +183,9 @@ func (f *Finder) pinged(now mono.Time, s *search, w Way, m disco.Message, out *D
 		return
 	}
 	s.touched, t.asked = now, now
+	if w.same(s.chosen) || s.answersBy(w.Relay) {
+		f.overhear(now, s, m.Size)
+	}
 	unproven := t.way.Direct() && t.proven.IsNever()
 	seen := noAddress
 	if w.Direct() {
@@ -242,6 +245,6 @@ func (f *Finder) ponged(now mono.Time, s *search, w Way, m disco.Message, out *D
 		t.carries.passed(now, min(p.size, m.Size))
 	}
 	if w.Relay != 0 {
-		s.hunt.rtt = rtt
+		s.hunt.rtt, t.back = rtt, w.Relay
 	}
 }

@@ -32,6 +32,7 @@ type search struct {
 	why      Why
 
 	sent, heard mono.Time // the latest data
+	long        mono.Time // the latest that may have been in long datagrams
 	touched     mono.Time // the latest sign that the peer wants us
 	unanswered  mono.Time // since when data goes out on the chosen way and nothing comes back; Never: it does
 	elsewhere   Way       // on which the peer speaks, if not on the one in use

@@ -30,7 +30,10 @@ type sim struct {
 	cut    [2]bool              // from node i: nothing passes directly
 	skew   time.Duration        // by so much longer a message of node 0 takes through relays
 	limit  int                  // datagrams longer than that do not pass directly; 0: all do
+	limits [2]int               // the same, from node i
 	narrow int                  // the same of relays, their header not counted
+	asked  int                  // pings through relays
+	padded int                  // pings that are longer than need be
 	sentTo map[netip.Addr]int   // probes that left for an address
 	spam   func(netip.AddrPort) // sees where every direct datagram goes
 }
@@ -48,6 +51,7 @@ type node struct {
 	out     Decisions
 	talks   bool
 	every   time.Duration // it talks; 0: 100 ms
+	echoes  bool          // it answers what it gets
 	said    int
 	got     []arrival
 	history []string
@@ -197,6 +201,12 @@ func (n *node) flush() {
 	}
 	n.sends += len(sends)
 	for _, s := range sends {
+		if s.Message.Kind == disco.Ping && s.Way.Relay != 0 {
+			n.asked++
+		}
+		if s.Message.Kind == disco.Ping && s.Message.Size > disco.MinPing {
+			n.padded++
+		}
 		n.transmit(s.Way, s.Message.Size, func(from Way) {
 			o := n.other()
 			o.f.Message(o.now, 0, from, s.Message, &o.out)
@@ -274,7 +284,7 @@ func (n *node) transmit(w Way, size int, arrive func(Way)) {
 	}
 	outside, ok := n.box.Out(n.now, inside, w.Remote)
 	o := n.other()
-	if !ok || n.cut[n.side] || n.rnd.Float64() < n.loss || n.limit > 0 && size > n.limit || w.Remote.Addr() != o.box.Outside() {
+	if !ok || n.cut[n.side] || n.rnd.Float64() < n.loss || n.limit > 0 && size > n.limit || n.limits[n.side] > 0 && size > n.limits[n.side] || w.Remote.Addr() != o.box.Outside() {
 		return
 	}
 	n.after(n.delay+o.delay+n.jitter(), func() {
@@ -314,21 +324,29 @@ func (n *node) talk() {
 	if !n.talks {
 		return
 	}
+	n.say()
+	n.after(cmp.Or(n.every, 100*time.Millisecond), n.talk)
+}
+
+// say sends data once.
+func (n *node) say() {
 	if !n.using.IsValid() {
 		n.f.Wanted(n.now, 0, &n.out)
 	} else {
-		w := n.using
+		w, size := n.using, min(n.dataSize, n.size)
 		n.said++
-		n.f.Sent(n.now, 0, &n.out)
-		n.transmit(w, min(n.dataSize, n.size), func(from Way) {
+		n.f.Sent(n.now, 0, size, &n.out)
+		n.transmit(w, size, func(from Way) {
 			o := n.other()
 			o.got = append(o.got, arrival{o.now, from})
 			o.f.Heard(o.now, 0, from, &o.out)
 			o.flush()
+			if o.echoes {
+				o.after(time.Millisecond, o.say)
+			}
 		})
 	}
 	n.flush()
-	n.after(cmp.Or(n.every, 100*time.Millisecond), n.talk)
 }
 
 // bothTalk starts traffic in both directions and lets it flow until both ways are direct.

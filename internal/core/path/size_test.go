@@ -56,6 +56,85 @@ func TestBlackHoleIsFoundWhileDataFlows(t *testing.T) {
 	}
 }
 
+// A long packet every few seconds, and its echo: whoever echoes hears the other just before each long packet of its own, and never after. The hole
+// is on the way from there.
+func TestBlackHoleIsFoundWhileLittleFlows(t *testing.T) {
+	var took [2][]time.Duration // of who echoes, and of who asks
+	for seed := range uint64(seeds) {
+		for side := range took {
+			s := newSim(t, seed, "port", "port")
+			if !s.bothTalk(5 * time.Second) {
+				t.Fatal("never direct")
+			}
+			s.run(5*time.Second, nil)
+			echoes, asks := s.nodes[0], s.nodes[1]
+			asks.every, asks.dataSize = 3*time.Second, 1400
+			echoes.talks, echoes.dataSize, echoes.echoes = false, 1400, true
+			s.run(20*time.Second+time.Duration(s.rnd.IntN(10_000))*time.Millisecond, nil)
+			s.limits[side] = 1300
+			began := s.now
+			s.run(time.Minute, func() bool { return s.nodes[side].size <= 1300 })
+			took[side] = append(took[side], s.now.Sub(began))
+			if !s.direct() {
+				t.Error("the way was left")
+			}
+		}
+	}
+	for side, all := range took {
+		p50, worst := percentile(all, 0.5), percentile(all, 1)
+		t.Logf("side %d: p50 %v, worst %v", side, p50, worst)
+		if worst > sizeCalm+5*time.Second {
+			t.Errorf("side %d: worst %v", side, worst)
+		}
+	}
+}
+
+// Long packets vanish while short ones flow both ways, so that nothing seems to be without an answer.
+func TestBlackHoleIsFoundBesideAFlowOfShortPackets(t *testing.T) {
+	s := newSim(t, 5, "port", "port")
+	if !s.bothTalk(5 * time.Second) {
+		t.Fatal("never direct")
+	}
+	s.run(5*time.Second, nil)
+	n := s.nodes[0]
+	s.limit = 1300
+	began := s.now
+	var long func()
+	long = func() {
+		size := n.dataSize
+		n.dataSize = 1400
+		n.say()
+		n.dataSize = size
+		s.after(3*time.Second, long)
+	}
+	long()
+	if !s.run(time.Minute, func() bool { return n.size <= 1300 }) || s.now.Sub(began) > 20*time.Second {
+		t.Errorf("after %v it takes it for %d", s.now.Sub(began), n.size)
+	}
+	t.Logf("found after %v", s.now.Sub(began))
+}
+
+// What looks for holes is little beside what flows: nothing to speak of while packets are short, and a probe every five seconds and end while they are long.
+func TestLittleIsProbedWhereNoHoleIs(t *testing.T) {
+	for _, c := range []struct{ size, most int }{{100, 4}, {1400, 26}} {
+		s := newSim(t, 5, "port", "port")
+		if !s.bothTalk(5 * time.Second) {
+			t.Fatal("never direct")
+		}
+		s.run(5*time.Second, nil)
+		asks, answers := s.nodes[0], s.nodes[1]
+		asks.every, asks.dataSize = 3*time.Second, c.size
+		answers.talks, answers.dataSize, answers.echoes = false, c.size, true
+		s.run(20*time.Second, nil)
+		before := s.padded
+		s.run(time.Minute, nil)
+		t.Logf("%d bytes every three seconds: %d probes in a minute", c.size, s.padded-before)
+		if n := s.padded - before; n > c.most {
+			t.Errorf("%d bytes every three seconds: %d probes in a minute", c.size, n)
+		}
+	}
+}
+
 // Behind a relay nothing is held back until it turns out that long datagrams vanish on their way there or from there.
 func TestBlackHoleOfARelayIsFoundWhileDataFlows(t *testing.T) {
 	const whole = top6 - relayHeader
@@ -172,7 +251,7 @@ func TestSearchThatFindsNothingNewEnds(t *testing.T) {
 	}
 	s.run(30*time.Second, nil)
 	for _, p := range f.peers {
-		if c := p.search.find(p.search.chosen).carries; !c.ended || c.known != top4 {
+		if c := p.search.find(p.search.chosen).carries; c.ended.IsNever() || c.known != top4 {
 			t.Errorf("it goes on: %+v", c)
 		}
 	}

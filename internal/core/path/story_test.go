@@ -177,6 +177,26 @@ func TestAnswersThatComeThroughAnotherRelayOfTheRegionCount(t *testing.T) {
 	}
 }
 
+// What comes through another relay than is in use answers what went out on that: neither is asked all the time.
+func TestARelayWhoseAnswersComeThroughAnotherIsLeftInPeace(t *testing.T) {
+	asked := func(crossed bool) int {
+		s := newSim(t, 3, "sym", "sym")
+		if crossed {
+			s.lands = [2][3]uint8{{2: 1}, {1: 2}}
+		}
+		s.bothTalk(0)
+		s.run(10*time.Second, nil)
+		before := s.asked
+		s.run(time.Minute, nil)
+		return s.asked - before
+	}
+	straight, crossed := asked(false), asked(true)
+	t.Logf("pings through relays in a minute: %d, and %d where answers take another", straight, crossed)
+	if crossed > straight+straight/2 {
+		t.Errorf("%d pings", crossed)
+	}
+}
+
 // And the two agree on a moment, and are direct as soon as others.
 func TestTwoWhoseRelaysForwardToEachOtherAreDirectAtOnce(t *testing.T) {
 	var took []time.Duration

@@ -29,6 +29,7 @@ type track struct {
 	doubt   mono.Time      // when it began to look as if this way did not work any more
 	failed  mono.Time      // when that turned out to be so; Never once it works again
 	spared  bool           // it was spared since the last pong
+	back    uint8          // the relay through which the last pong came, to a ping that went through one
 	rtt     time.Duration
 	carries sizes
 }
@@ -63,6 +64,12 @@ func (s *search) crossed(id uint64) (*track, ping, bool) {
 		}
 	}
 	return nil, ping{}, false
+}
+
+// answersBy reports whether what comes through a relay answers what goes out on the way in use, as the last pong did.
+func (s *search) answersBy(relay uint8) bool {
+	t := s.find(s.chosen)
+	return relay != 0 && t != nil && t.back == relay
 }
 
 // usable reports whether data may take this way.

@@ -173,7 +173,7 @@ func (g *Guide) Heard(now mono.Time, p *tunnel.Peer, from tunnel.Origin) {
 }
 
 // Flow implements tunnel.Guide.
-func (g *Guide) Flow(now mono.Time, p *tunnel.Peer, sent, received bool, from tunnel.Origin) {
+func (g *Guide) Flow(now mono.Time, p *tunnel.Peer, sent int, received bool, from tunnel.Origin) {
 	m := mateOf(p)
 	if m == nil || !g.warm(now, m) {
 		return
@@ -184,8 +184,8 @@ func (g *Guide) Flow(now mono.Time, p *tunnel.Peer, sent, received bool, from tu
 			g.links.Used(now, m.node, from.Slot, false, true)
 		}
 	}
-	if sent {
-		g.finder.Sent(now, m.id, &g.decisions)
+	if sent > 0 {
+		g.finder.Sent(now, m.id, sent, &g.decisions)
 		if m.using.Relay != 0 {
 			g.links.Used(now, m.node, m.using.Relay, true, false)
 		}

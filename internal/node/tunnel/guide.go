@@ -25,8 +25,8 @@ type Guide interface {
 	Wanted(now mono.Time, p *Peer) bool
 	// Heard says that an authentic message of the peer came from another place than the last.
 	Heard(now mono.Time, p *Peer, from Origin)
-	// Flow tells, every PulseEvery while packets flow, in which directions they did since, and where the last came from.
-	Flow(now mono.Time, p *Peer, sent, received bool, from Origin)
+	// Flow tells, every PulseEvery while packets flow, how many bytes of them went to the peer since, whether any came, and where the last came from.
+	Flow(now mono.Time, p *Peer, sent int, received bool, from Origin)
 	// Mismatch says that a handshake with a peer failed because the two sides mix in different preshared keys.
 	Mismatch(now mono.Time, p *Peer)
 	// Carry takes a message to a peer through a relay in which there is no lane to it yet.

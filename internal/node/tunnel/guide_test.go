@@ -30,13 +30,13 @@ func (s *scout) Message(_ mono.Time, c Class, _ Origin, _ []byte) Reason {
 	s.messages = append(s.messages, c)
 	return OK
 }
-func (s *scout) Put(mono.Time, *Peer)                           {}
-func (s *scout) Remove(mono.Time, *Peer)                        {}
-func (s *scout) Wanted(mono.Time, *Peer) bool                   { s.wanted++; return s.begin }
-func (s *scout) Heard(_ mono.Time, _ *Peer, from Origin)        { s.heard = append(s.heard, from) }
-func (s *scout) Flow(_ mono.Time, _ *Peer, _, _ bool, _ Origin) { s.flows++ }
-func (s *scout) Carry(_ mono.Time, _ *Peer, _ uint8, m []byte)  { s.carried = append(s.carried, m) }
-func (s *scout) Rebound(mono.Time, bool)                        {}
+func (s *scout) Put(mono.Time, *Peer)                               {}
+func (s *scout) Remove(mono.Time, *Peer)                            {}
+func (s *scout) Wanted(mono.Time, *Peer) bool                       { s.wanted++; return s.begin }
+func (s *scout) Heard(_ mono.Time, _ *Peer, from Origin)            { s.heard = append(s.heard, from) }
+func (s *scout) Flow(_ mono.Time, _ *Peer, _ int, _ bool, _ Origin) { s.flows++ }
+func (s *scout) Carry(_ mono.Time, _ *Peer, _ uint8, m []byte)      { s.carried = append(s.carried, m) }
+func (s *scout) Rebound(mono.Time, bool)                            {}
 
 func (s *scout) Wake(mono.Time, path.Cause) {}
 func (s *scout) Mismatch(mono.Time, *Peer)  {}

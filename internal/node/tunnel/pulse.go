@@ -14,8 +14,9 @@ const (
 
 // pulse is what the owner has seen flow to and from a peer.
 type pulse struct {
-	sent, received uint64 // packets
-	last           mono.Time
+	sent     uint64 // bytes
+	received uint64 // packets
+	last     mono.Time
 }
 
 // stir tells the owner that packets flow to or from a peer that was still. Workers call it with every batch.
@@ -70,9 +71,9 @@ func (o *owner) pulses(now mono.Time) {
 
 func (o *owner) feel(now mono.Time, p *Peer) {
 	was := *p.pulse
-	p.pulse.sent, p.pulse.received = p.tx.packets.Load(), p.rx.packets.Load()
-	sent, received := p.pulse.sent != was.sent, p.pulse.received != was.received
-	if !sent && !received {
+	p.pulse.sent, p.pulse.received = p.tx.bytes.Load(), p.rx.packets.Load()
+	sent, received := int(p.pulse.sent-was.sent), p.pulse.received != was.received
+	if sent == 0 && !received {
 		return
 	}
 	p.pulse.last = now
