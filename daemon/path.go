@@ -13,6 +13,7 @@ import (
 	"github.com/cvlan/cvlan/internal/node/engine"
 	"github.com/cvlan/cvlan/internal/node/guide"
 	"github.com/cvlan/cvlan/internal/node/tunnel"
+	"github.com/cvlan/cvlan/proto/relay"
 )
 
 // Path implements localapi.Backend.
@@ -25,7 +26,7 @@ func (d *Daemon) Path(_ context.Context, r local.PathRequest) (local.PeerPath, e
 		Candidates: []local.Candidate{}}
 	if g := t.s.Guide(); g != nil {
 		if w, ok := g.Ways(t.key); ok {
-			guidedTo(&p, t.s, &w)
+			guidedTo(&p, t.s, &w, d.cfg.Check.PathMTU)
 			return p, nil
 		}
 	}
@@ -50,8 +51,11 @@ func heardAt(p *local.PeerPath, live *tunnel.PeerState) {
 	p.Candidates = append(p.Candidates, c)
 }
 
-// guidedTo tells of a peer that the guide looks after.
-func guidedTo(p *local.PeerPath, s *engine.Status, w *guide.Ways) {
+// knownMTU is what the system knows of the path to an address, in bytes of the IP packet; nil: nothing.
+type knownMTU func(netip.Addr) (int, error)
+
+// guidedTo tells of a peer that the guide looks after. An address that is tried from several sockets is one way to a person, which is as its best is.
+func guidedTo(p *local.PeerPath, s *engine.Status, w *guide.Ways, known knownMTU) {
 	p.Path = kindOf(w.Chosen)
 	if w.Chosen.IsValid() {
 		p.Why, p.Since = why(w), ago(w.Ago(w.Since))
@@ -63,32 +67,55 @@ func guidedTo(p *local.PeerPath, s *engine.Status, w *guide.Ways) {
 	case w.Secret.Running:
 		p.Preshared = "post-quantum, being agreed"
 	}
+	listed := map[netip.AddrPort]bool{}
 	for _, c := range w.Candidates {
-		out := local.Candidate{Path: kindOf(c.Way), Kind: "heard", State: c.State.String(), Chosen: c.Way == w.Chosen && w.Chosen.IsValid(),
-			RTT: c.RTT, MTU: packetOf(c), Heard: ago(w.Ago(c.Proven))}
-		switch {
-		case c.Way.Relay != 0:
-			out.Kind, out.Relay = "relay", relayName(s, w.Links[c.Way.Relay].Relay)
-		default:
-			at := c.Way.Remote
-			out.Address = &at
-			if c.Kind != 0 {
-				out.Kind = c.Kind.String()
-			}
+		if c.Way.Direct() && listed[c.Way.Remote] {
+			continue
 		}
-		p.Candidates = append(p.Candidates, out)
+		listed[c.Way.Remote] = true
+		p.Candidates = append(p.Candidates, candidate(s, w, c, known))
 	}
 }
 
-// packetOf is the IP packet in which the longest datagram travels that a way carries; 0: it is not known.
-func packetOf(c path.Candidate) int {
-	switch {
-	case c.MTU == 0:
-		return 0
-	case c.Way.Remote.Addr().Is4():
-		return c.MTU + 28
+// candidate tells of one way.
+func candidate(s *engine.Status, w *guide.Ways, c path.Candidate, known knownMTU) local.Candidate {
+	out := local.Candidate{Path: kindOf(c.Way), Kind: "heard", State: c.State.String(), Chosen: c.Way == w.Chosen && w.Chosen.IsValid(),
+		RTT: c.RTT, Heard: ago(w.Ago(c.Proven))}
+	switch link := &w.Links[c.Way.Relay]; {
+	case c.Way.Relay != 0:
+		out.Kind, out.Relay = "relay", relayName(s, link.Relay)
+		if c.MTU > 0 && !link.Carried { // in a stream packets are cut as they come
+			out.MTU = packetOf(c.MTU+relay.HeaderSize, link.Remote.Addr(), known)
+		}
+	default:
+		at := c.Way.Remote
+		out.Address = &at
+		if c.Kind != 0 {
+			out.Kind = c.Kind.String()
+		}
+		if c.MTU > 0 {
+			out.MTU = packetOf(c.MTU, at.Addr(), known)
+		}
 	}
-	return c.MTU + 48
+	return out
+}
+
+// packetOf is the longest IP packet that passes whole on a way whose longest datagram has so many bytes; 0: it is not known. The system cuts what is longer
+// than ICMP has told it, also the datagrams by which the way was measured: what it knows counts as well.
+func packetOf(datagram int, to netip.Addr, known knownMTU) int {
+	header := 48
+	switch {
+	case !to.IsValid():
+		return 0
+	case to.Is4():
+		header = 28
+	}
+	if known != nil {
+		if most, err := known(to); err == nil {
+			return min(datagram+header, most)
+		}
+	}
+	return datagram + header
 }
 
 // why says in words why a way was chosen.
