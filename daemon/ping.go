@@ -5,11 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cvlan/cvlan/api/local"
+	"github.com/cvlan/cvlan/daemon/state"
+	"github.com/cvlan/cvlan/internal/core/relayed"
 	"github.com/cvlan/cvlan/internal/node/engine"
 	"github.com/cvlan/cvlan/internal/node/flow"
+	"github.com/cvlan/cvlan/internal/node/guide"
 	"github.com/cvlan/cvlan/policy/filter"
 )
 
@@ -33,7 +37,9 @@ func (d *Daemon) Ping(ctx context.Context, r local.PingRequest) (local.Pong, err
 	if limit == 0 {
 		limit = pingTime
 	}
-	t, err := d.findBehind(r.Peer, r.Network)
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	t, err := d.await(ctx, r.Peer, r.Network)
 	if err != nil {
 		return local.Pong{}, err
 	}
@@ -41,8 +47,6 @@ func (d *Daemon) Ping(ctx context.Context, r local.PingRequest) (local.Pong, err
 	if e == nil {
 		return local.Pong{}, t.down()
 	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
 	if r.Via == local.PathRelay && t.behind {
 		return local.Pong{}, local.CodeInvalid.Problem("ping "+t.dest()+" through a relay", "only a machine of the network can be asked that way", "ask the one in front of it: cvlan ping --relay "+t.name)
 	}
@@ -66,6 +70,29 @@ func (d *Daemon) Ping(ctx context.Context, r local.PingRequest) (local.Pong, err
 	return p, nil
 }
 
+// await finds a peer. A network that is just coming up has until ctx ends to do so.
+func (d *Daemon) await(ctx context.Context, peer, network string) (target, error) {
+	starts := func(m *member) bool {
+		e, broke := m.alive()
+		if e == nil {
+			return broke == nil && m.wanted() == state.Up
+		}
+		return e.Status().State == engine.Starting
+	}
+	for {
+		change := d.Changed()
+		t, err := d.findBehind(peer, network)
+		if err == nil && !starts(t.m) || err != nil && !slices.ContainsFunc(d.all(), starts) {
+			return t, err
+		}
+		select {
+		case <-change:
+		case <-ctx.Done():
+			return t, err
+		}
+	}
+}
+
 // probe asks the peer's daemon through the relay.
 func (d *Daemon) probe(ctx context.Context, t *target, limit time.Duration) (local.Pong, error) {
 	g := t.s.Guide()
@@ -74,6 +101,8 @@ func (d *Daemon) probe(ctx context.Context, t *target, limit time.Duration) (loc
 	}
 	rtt, err := g.Probe(ctx, t.key)
 	switch {
+	case errors.Is(err, guide.ErrNoRelay):
+		return local.Pong{}, t.unrelayed(limit, g.Links())
 	case err != nil && ctx.Err() != nil:
 		return local.Pong{}, t.silent(limit, 0)
 	case err != nil:
@@ -113,6 +142,25 @@ func (t target) lost() bool {
 	}
 	w, ok := g.Ways(t.key)
 	return ok && !w.Chosen.IsValid()
+}
+
+// unrelayed says why no relay has led to a peer, in all the time that there was.
+func (t target) unrelayed(limit time.Duration, links []relayed.Status) error {
+	var reached []string
+	for _, l := range links {
+		if l.Up {
+			reached = append(reached, relayName(t.s, l.Relay))
+		}
+	}
+	why, hint := "the network has no relay", "cvlan-controller serve --with-relay is one"
+	switch {
+	case len(reached) > 0:
+		why = fmt.Sprintf("within %v it was at none of the relays that answer this machine: %s", limit, strings.Join(reached, ", "))
+		hint = "is it switched on? cvlan status shows when it was seen last; if it is, see there which relays it reaches: sudo cvlan netcheck"
+	case len(t.s.Relays) > 0:
+		why, hint = fmt.Sprintf("no relay has answered this machine within %v", limit), "see what this network lets through: sudo cvlan netcheck"
+	}
+	return local.CodeUnreachable.Problem("ping "+t.name+" through a relay", why, hint)
 }
 
 // silent says what is known of a peer that did not answer.

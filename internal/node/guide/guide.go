@@ -240,6 +240,9 @@ func (g *Guide) Deadline() mono.Time {
 	for _, a := range g.asking {
 		d = mono.Earlier(d, a.client.Deadline())
 	}
+	for _, p := range g.probes {
+		d = mono.Earlier(d, p.at)
+	}
 	if g.trial != nil {
 		return mono.Earlier(d, g.trial.Deadline())
 	}
@@ -259,6 +262,7 @@ func (g *Guide) Tick(now mono.Time) {
 		g.mapped(now)
 	}
 	g.greet(now)
+	g.inquiries(now)
 	for _, a := range slices.Clone(g.asking) {
 		a.client.Tick(now, &g.asked)
 		g.asks(now, a)

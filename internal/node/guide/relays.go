@@ -43,7 +43,8 @@ func (g *Guide) relay(now mono.Time, from tunnel.Origin, frame []byte) tunnel.Re
 	return tunnel.OK
 }
 
-// ferry does what the links decided; like act it goes on with what that makes them decide.
+// ferry does what the links decided; like act it goes on with what that makes them decide. Frames leave first: what an event has others send may hang on
+// them, as packets by UDP do on the Bind before.
 func (g *Guide) ferry(now mono.Time) {
 	if g.ferrying {
 		return
@@ -51,11 +52,11 @@ func (g *Guide) ferry(now mono.Time) {
 	g.ferrying = true
 	o := &g.relaying
 	for e, t := 0, 0; e < len(o.Events) || t < len(o.Transmits); {
-		for ; e < len(o.Events); e++ {
-			g.linked(now, o.Events[e])
-		}
 		for ; t < len(o.Transmits); t++ {
 			g.frame(o.Transmits[t])
+		}
+		for ; e < len(o.Events); e++ {
+			g.linked(now, o.Events[e])
 		}
 	}
 	g.ferrying = false
@@ -144,6 +145,7 @@ func (g *Guide) laned(now mono.Time, e relayed.Event) {
 		g.lay(m, g.links.Lanes(e.Node))
 		g.reach(now, m)
 		g.use(now, m)
+		g.laid(now, m)
 	}
 }
 

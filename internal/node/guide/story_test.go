@@ -60,6 +60,32 @@ func TestProbeGoesThroughTheRelay(t *testing.T) {
 	})
 }
 
+// Who has just started is asked before there is a lane through a relay: a probe waits for it, as packets do, and says that none came only when its
+// time is over.
+func TestProbeWaitsForALane(t *testing.T) {
+	tell(t, func(r *realm) {
+		r.serve(1)
+		a, b := r.pair()
+		r.stops[1]()
+		a.restart(b)
+		ctx, cancel := context.WithTimeout(r.Context(), time.Second)
+		defer cancel()
+		begin := time.Now()
+		if _, err := a.g.Probe(ctx, b.private.Public()); !errors.Is(err, ErrNoRelay) || time.Since(begin) != time.Second {
+			t.Errorf("without a relay it says %v after %v", err, time.Since(begin))
+		}
+		time.AfterFunc(3*time.Second, func() { r.serve(1) })
+		ctx, cancel = context.WithTimeout(r.Context(), 30*time.Second)
+		defer cancel()
+		if took, err := a.g.Probe(ctx, b.private.Public()); err != nil || took > 4*delay { // a round trip, not the wait
+			t.Error(took, err)
+		}
+		if len(a.g.probes) != 0 {
+			t.Errorf("%d probes are kept", len(a.g.probes))
+		}
+	})
+}
+
 // A relay that is in the map and not there keeps nobody from a peer: a hunt does not wait for what cannot come.
 func TestDeadRelayKeepsNobodyFromAPeer(t *testing.T) {
 	tell(t, func(r *realm) {

@@ -28,6 +28,26 @@ func TestTwoMachinesJoinAndPing(t *testing.T) {
 	}
 }
 
+// Whoever has just been started is asked while its network comes up: it waits, with and without a relay.
+func TestAPingWaitsForWhatIsJustStarting(t *testing.T) {
+	Tell(t, 35, func(w *World) {
+		w.Relay("eu")
+		key := w.Controller.Key(w.Controller.Network("office", true), nil)
+		a, b := w.Node("a"), w.Node("b")
+		a.Join(key)
+		b.Join(key)
+		a.Reaches(5*time.Second, "b")
+		for _, via := range []string{"", local.PathRelay} {
+			a.Stop()
+			a.Start()
+			p, err := a.live.Ping(w.Background(), local.PingRequest{Peer: "b", Via: via, TimeoutMS: 5000})
+			if err != nil || via != "" && p.Path != via {
+				t.Errorf("%q: %+v, %v", via, p, err)
+			}
+		}
+	})
+}
+
 func TestFiftyNodesJoinAtOnceInBadWeather(t *testing.T) {
 	const nodes = 50
 	Tell(t, 2, func(w *World) {
