@@ -52,7 +52,7 @@ func (o *upOptions) run(ctx context.Context) error {
 	defer progress.stop()
 	wait, cancel := o.timeout.within(ctx)
 	defer cancel()
-	accepted, err := o.client.Up(wait, o.request)
+	accepted, err := o.ask(ctx)
 	if err != nil {
 		return err
 	}
@@ -73,6 +73,18 @@ func (o *upOptions) run(ctx context.Context) error {
 		}
 		o.print(result)
 	})
+}
+
+// ask has the daemon do it. To join, it asks the controller, and says what has not answered when the time is over: a moment longer than that one waits for it.
+func (o *upOptions) ask(ctx context.Context) (local.Networks, error) {
+	limit := o.timeout
+	if limit != 0 && o.request.JoinKey != "" {
+		o.request.TimeoutMS = int(min(max(time.Duration(limit), time.Millisecond), local.MaxJoinTime) / time.Millisecond)
+		limit += span(slack)
+	}
+	ctx, cancel := limit.within(ctx)
+	defer cancel()
+	return o.client.Up(ctx, o.request)
 }
 
 // readJoinKey reads and checks the key before anybody is asked.

@@ -145,6 +145,22 @@ func TestUnreachableControllerGivesOneClearLine(t *testing.T) {
 	_ = c
 }
 
+// Who waits for less than the daemon would is told what has not answered while they still wait.
+func TestJoinIsGivenUpInTheTimeOfWhoAsks(t *testing.T) {
+	office := newController(t, "office", "10.9.0.0/24")
+	c := newMachine(t, office).start()
+	office.set(func() { office.away = true })
+	_, err := c.Up(t.Context(), local.UpRequest{JoinKey: office.key(1), TimeoutMS: 50})
+	if code(err) != local.CodeUnreachable || !strings.Contains(err.Error(), "the controller cannot be reached: connection refused") {
+		t.Errorf("%v", err)
+	}
+	for _, ms := range []int{-1, int(local.MaxJoinTime.Milliseconds()) + 1} {
+		if _, err := c.Up(t.Context(), local.UpRequest{JoinKey: office.key(1), TimeoutMS: ms}); code(err) != local.CodeInvalid {
+			t.Errorf("%d ms: %v", ms, err)
+		}
+	}
+}
+
 func TestDaemonKilledInAJoinFinishesItWithTheSameNode(t *testing.T) {
 	office := newController(t, "office", "10.9.0.0/24")
 	m := newMachine(t, office)

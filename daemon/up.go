@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,7 +22,7 @@ import (
 	"github.com/cvlan/cvlan/proto/control/pb"
 )
 
-// joinTime bounds one join, all its attempts included.
+// joinTime is how long one join takes at most, all its attempts included, unless who asks says how long.
 const joinTime = 20 * time.Second
 
 // Up implements localapi.Backend.
@@ -29,8 +30,8 @@ func (d *Daemon) Up(ctx context.Context, r local.UpRequest) (local.Networks, err
 	if r.JoinKey != "" {
 		return d.join(ctx, r)
 	}
-	if r.Hostname != "" || r.Interface != "" || r.Port != 0 || r.Transport != "" {
-		return local.Networks{}, local.CodeInvalid.Problem("bring up a network", "hostname, interface, port and transport are chosen when a network is joined", "give them together with a join key; later: sudo cvlan set")
+	if r.Hostname != "" || r.Interface != "" || r.Port != 0 || r.Transport != "" || r.TimeoutMS != 0 {
+		return local.Networks{}, local.CodeInvalid.Problem("bring up a network", "hostname, interface, port, transport and timeout are chosen when a network is joined", "give them together with a join key; later: sudo cvlan set")
 	}
 	chosen, err := d.choose(r.Network)
 	if err != nil {
@@ -119,7 +120,7 @@ func (d *Daemon) join(ctx context.Context, r local.UpRequest) (local.Networks, e
 	if err != nil {
 		return local.Networks{}, local.CodeInternal.Problem("join", err.Error(), "nothing was sent to the controller; the join key is as good as before")
 	}
-	ctx, cancel := context.WithTimeout(ctx, joinTime)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(time.Duration(r.TimeoutMS)*time.Millisecond, joinTime))
 	defer cancel()
 	given, err := session.Join(ctx, t, session.JoinConfig{
 		Identity: keys.Identity, WG: keys.WG.Public(), Hostname: r.Hostname, Transport: stream.Transport(r.Transport), Nodes: slices.Collect(maps.Keys(already)),
@@ -218,6 +219,9 @@ func check(r *local.UpRequest) (ticket.Ticket, error) {
 	case "", stream.Auto, stream.QUIC, stream.TCP:
 	default:
 		return t, local.CodeInvalid.Problem("join", fmt.Sprintf("transport %.20q is not known", r.Transport), "use auto, quic or tcp")
+	}
+	if r.TimeoutMS < 0 || r.TimeoutMS > int(local.MaxJoinTime.Milliseconds()) {
+		return t, local.CodeInvalid.Problem("join", fmt.Sprintf("the time to wait is at most %v", local.MaxJoinTime), "")
 	}
 	if r.Network != "" {
 		return t, local.CodeInvalid.Problem("join", "the join key says which network", "leave the network's name out")

@@ -140,6 +140,9 @@ type Peer struct {
 	TxBytes       uint64           `json:"tx_bytes"`
 }
 
+// MaxJoinTime is for how long a controller may be without an answer when one joins.
+const MaxJoinTime = time.Hour
+
 // UpRequest brings memberships up: with a join key, a new one; else the one named, or all. What is not named is not changed.
 type UpRequest struct {
 	JoinKey   string `json:"join_key,omitempty"`
@@ -148,6 +151,8 @@ type UpRequest struct {
 	Interface string `json:"interface,omitempty"` // only with JoinKey: name of the TUN device
 	Port      uint16 `json:"port,omitempty"`      // only with JoinKey: UDP port; 0: 41641 or a free one
 	Transport string `json:"transport,omitempty"` // only with JoinKey: auto, quic, tcp
+	// TimeoutMS, only with JoinKey, is for how long the controller may be without an answer before that is said. 0: 20,000; at most MaxJoinTime.
+	TimeoutMS int `json:"timeout_ms,omitempty"`
 }
 
 // DownRequest switches memberships off: the one named, or all.

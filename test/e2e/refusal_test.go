@@ -114,3 +114,20 @@ func mistype(key string) string {
 	}
 	return string(b)
 }
+
+// A controller that takes no packets is what has not answered, not the daemon.
+func TestWhoJoinsIsToldThatTheControllerIsSilent(t *testing.T) {
+	w := begin(t)
+	r := w.lab.Routed(1)
+	c := w.controller(r.Controller)
+	n := w.node(r.Nodes[0])
+	key := c.key()
+	w.lab.Cut(r.Nodes[0], r.Controller)
+	_, err := n.Join(w.ctx, key, "--timeout", "2s")
+	w.refused(err, iox.Unreachable, "join: ", "controller not reached: "+r.Controller.Addr().String()+":8443: no answer in time")
+	if strings.Contains(err.Error(), "daemon") {
+		t.Errorf("it speaks of the daemon: %v", err)
+	}
+	w.lab.Heal(r.Nodes[0], r.Controller)
+	n.join(key)
+}

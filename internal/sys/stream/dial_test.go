@@ -211,8 +211,13 @@ func TestDialEndsWithItsContext(t *testing.T) {
 		defer cancel()
 		start := time.Now()
 		_, err := Dial(ctx, s.config(right))
-		if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "gave up") || time.Since(start) != 3*time.Second {
+		if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != 3*time.Second || !strings.HasPrefix(err.Error(), "controller not reached: 198.51.100.2:8443: no answer in time; does the controller run there") {
 			t.Error(err, time.Since(start))
+		}
+		ctx, cancel = context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		if _, err = Dial(ctx, s.config(right)); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "gave up") {
+			t.Error(err)
 		}
 	})
 }

@@ -2,6 +2,8 @@ package stream
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"sync"
 	"time"
 )
@@ -28,7 +30,7 @@ type race struct {
 	failures []failure
 	stagger  time.Duration
 	whom     string
-	running  int
+	running  []try
 	results  chan result
 	all      sync.WaitGroup
 }
@@ -39,23 +41,34 @@ func (r *race) run(ctx context.Context, attempt func(context.Context, try) (*fra
 	r.results = make(chan result, len(r.tries))
 	head := time.NewTimer(0)
 	defer head.Stop()
-	for len(r.tries) > 0 || r.running > 0 {
+	for len(r.tries) > 0 || len(r.running) > 0 {
 		select {
 		case <-head.C:
 			r.start(inner, attempt)
 			head.Reset(r.stagger)
 		case res := <-r.results:
-			r.running--
+			r.running = slices.DeleteFunc(r.running, func(t try) bool { return t == res.try })
 			if res.err == nil {
 				return res, nil
 			}
 			r.failures = append(r.failures, failure{res.try.transport, res.try.String(), res.err})
 			head.Reset(0) // the next one need not wait
 		case <-ctx.Done():
-			return result{}, &DialError{whom: r.whom, failures: r.failures, ended: context.Cause(ctx)}
+			return result{}, r.late(context.Cause(ctx))
 		}
 	}
 	return result{}, &DialError{whom: r.whom, failures: r.failures}
+}
+
+// late is the error of a race that the caller's context has ended: if that was for the time, who still runs has had no answer in it.
+func (r *race) late(ended error) *DialError {
+	if !errors.Is(ended, context.DeadlineExceeded) || len(r.running) == 0 {
+		return &DialError{whom: r.whom, failures: r.failures, ended: ended}
+	}
+	for _, t := range r.running {
+		r.failures = append(r.failures, failure{t.transport, t.String(), ended})
+	}
+	return &DialError{whom: r.whom, failures: r.failures}
 }
 
 // start begins the next attempt, if one is left.
@@ -65,7 +78,7 @@ func (r *race) start(ctx context.Context, attempt func(context.Context, try) (*f
 	}
 	t := r.tries[0]
 	r.tries = r.tries[1:]
-	r.running++
+	r.running = append(r.running, t)
 	r.all.Go(func() {
 		s, err := attempt(ctx, t)
 		r.results <- result{t, s, err}
@@ -76,7 +89,7 @@ func (r *race) start(ctx context.Context, attempt func(context.Context, try) (*f
 func (r *race) clear(cancel func()) {
 	cancel()
 	r.all.Wait()
-	for ; r.running > 0; r.running-- {
+	for range r.running {
 		if late := <-r.results; late.stream != nil {
 			late.stream.c.abort()
 		}
