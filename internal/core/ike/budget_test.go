@@ -30,6 +30,7 @@ func TestTwoSidesMeetInStrictFIPSMode(t *testing.T) {
 	}
 	for _, profile := range []string{crypt.FIPS, crypt.CNSA1} {
 		w := newWorld(t, 1, func(_ int, c *Config, _ *Peer) { c.Profile, _ = crypt.NewProfile(profile) })
+		w.byKeys()
 		w.side[0].initiate()
 		w.run(time.Second)
 		w.side[0].rekeyChild()

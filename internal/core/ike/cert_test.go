@@ -1,6 +1,7 @@
 package ike
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -9,6 +10,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -57,6 +59,21 @@ func testKeys(t testing.TB) map[string]crypto.Signer {
 		t.Fatal(err)
 	}
 	return map[string]crypto.Signer{"P-256": p256, "P-384": p384, "Ed25519": ed, "RSA": r}
+}
+
+// byKeys has both sides of a world know each other by a key, in place of a secret.
+func (w *world) byKeys() {
+	w.t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, s := range w.side {
+		s.peer.Credential = crypt.Credential{Key: key}
+		s.judge = func(msg.Identity, []msg.Cert) (crypt.Evidence, error) {
+			return crypt.Evidence{Public: key.Public()}, nil
+		}
+	}
 }
 
 func TestTwoSidesMeetByCertificate(t *testing.T) {
@@ -135,4 +152,64 @@ func TestCertificatesThatDoNotConvince(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Both say by whom a certificate should be signed (§3.7): the responder at once, in the clear, and the initiator when nobody else can read it. Who names no
+// authority asks for none.
+func TestBothAskForCertificatesOfTheirAuthorities(t *testing.T) {
+	ours := []msg.AuthorityHash{{1, 2, 3}, {4, 5, 6}}
+	for name, authorities := range map[string][]msg.AuthorityHash{"two": ours, "one": ours[:1], "none": nil} {
+		ca, key := newAuthority(), testKeys(t)["P-256"]
+		w := newWorld(t, 1, func(n int, c *Config, p *Peer) {
+			p.Credential = crypt.Credential{Key: key}
+			p.Certificates = []msg.Cert{ca.issue([]string{"a.example", "b.example"}[n], key.Public(), testEpoch.AddDate(1, 0, 0))}
+			c.Authorities, p.Authorities, c.Fragment = authorities, authorities, msg.MaxMessage
+		})
+		wishes, asked := [2][]msg.AuthorityHash{}, [2]int{}
+		w.watch = func(from int, data []byte) bool {
+			for _, p := range w.side[1-from].reads(bytes.Clone(data)) {
+				if req, ok := p.(msg.CertReq); ok {
+					if req.Encoding != msg.CertX509 {
+						t.Errorf("%s: %s asks for certificates of encoding %d", name, w.side[from].name, req.Encoding)
+					}
+					asked[from]++
+					wishes[from] = append(wishes[from], slices.Collect(req.Hashes())...)
+				}
+			}
+			return true
+		}
+		for _, s := range w.side {
+			s.judge = ca.judge
+		}
+		w.side[0].initiate()
+		w.run(time.Second)
+		w.agree(1)
+		for n, got := range wishes {
+			if !slices.Equal(got, authorities) || asked[n] != min(1, len(authorities)) {
+				t.Errorf("%s: %s asks %d times for certificates of %x", name, w.side[n].name, asked[n], got)
+			}
+		}
+	}
+}
+
+// reads is what a datagram says to a side that has the keys, without its hearing of it.
+func (s *side) reads(raw []byte) []msg.Payload {
+	s.w.t.Helper()
+	m, err := msg.Parse(raw)
+	if err != nil {
+		s.w.t.Fatal(err)
+	}
+	sk, sealed := msg.First[msg.SK](m.Payloads)
+	if !sealed {
+		return m.Payloads
+	}
+	own := m.SPIr
+	if m.Has(msg.Response) {
+		own = m.SPIi
+	}
+	ps, err := s.m.sas[own].opener.Open(raw, sk)
+	if err != nil {
+		s.w.t.Fatal(err)
+	}
+	return ps
 }

@@ -150,6 +150,7 @@ func TestAPeerMayBeHeldToLess(t *testing.T) {
 		})
 	}
 	w := strict(0) // an initiator offers less
+	w.byKeys()
 	w.side[0].initiate()
 	w.run(time.Second)
 	w.side[1].rekey()
@@ -157,7 +158,7 @@ func TestAPeerMayBeHeldToLess(t *testing.T) {
 	w.side[1].rekeyChild()
 	w.settled()
 	w.agree(1)
-	if c := w.side[0].last(EventUp).Cipher; c != "AES_GCM_16-256/PRF_HMAC_SHA2_384/ECP_384" {
+	if c := w.side[0].last(EventUp).Cipher; c != "AES_GCM_16-256/PRF_HMAC_SHA2_512/ECP_384" {
 		t.Error(c)
 	}
 	w = strict(1) // a responder finds out who the peer is, and what it may not use

@@ -97,6 +97,7 @@ func run(o options) error {
 	if err != nil {
 		return err
 	}
+	o.proof.store.Signatures = &profile.Signatures
 	c := ike.Config{IKE: core.Config{
 		Profile: profile, Authorities: o.proof.hashes, Fragment: o.fragment, Reauthenticate: o.proofs, Lender: lender{o.theirs.Addr()},
 	}, Peers: o, Life: esp.Life{Soft: esp.Limit{Time: o.soft}}, Reach: o.reach}

@@ -1,6 +1,9 @@
 package ike_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"net/netip"
 	"testing"
 	"time"
@@ -16,11 +19,18 @@ import (
 )
 
 func TestFirstPacketWaitsForIKEAndIsAnswered(t *testing.T) {
+	both, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, profile := range []string{crypt.Modern, crypt.FIPS, crypt.CNSA1, crypt.NativeClients} {
 		inWorld(t, func(e *end) {
 			var err error
 			if e.config.IKE.Profile, err = crypt.NewProfile(profile); err != nil {
 				t.Fatal(err)
+			}
+			if profile == crypt.CNSA1 { // which knows no secrets
+				e.signer = both
 			}
 		}, func(w *world) {
 			w.a.Says(w.b.End, 0, 10)

@@ -1,6 +1,7 @@
 package ike_test
 
 import (
+	"crypto"
 	"errors"
 	"net/netip"
 	"testing"
@@ -54,7 +55,8 @@ type end struct {
 	w      *world
 	config ike.Config
 	secret string
-	plural bool // it takes more than one session with a peer, as other implementations do
+	signer crypto.Signer // that both have, in place of the secret; nil: they have none
+	plural bool          // it takes more than one session with a peer, as other implementations do
 	change func(*end)
 }
 
@@ -89,7 +91,7 @@ func everything() []msg.Selector {
 
 func (d directory) Meet(p *tunnel.Peer) (core.Peer, error) {
 	return core.Peer{
-		Local: identity(d.Name()), Remote: identity(p.Key()), Credential: crypt.Credential{Shared: []byte(d.secret)},
+		Local: identity(d.Name()), Remote: identity(p.Key()), Credential: crypt.Credential{Key: d.signer, Shared: []byte(d.secret)},
 		Child: &core.Child{Ours: everything(), Theirs: everything()}, Unique: !d.plural,
 	}, nil
 }
@@ -104,6 +106,9 @@ func (d directory) Who(remote, _ msg.Identity) (key.WGPublic, bool) {
 func (d directory) Evidence(p *tunnel.Peer, remote msg.Identity, _ []msg.Cert) (crypt.Evidence, time.Duration, error) {
 	if string(remote.Data) != string(identity(p.Key()).Data) {
 		return crypt.Evidence{}, 0, errors.New("somebody else")
+	}
+	if d.signer != nil {
+		return crypt.Evidence{Public: d.signer.Public()}, 0, nil
 	}
 	return crypt.Evidence{Shared: []byte(d.secret)}, 0, nil
 }

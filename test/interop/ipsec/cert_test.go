@@ -53,6 +53,13 @@ func newAuthority(t *testing.T, kind string) *authority {
 	return a
 }
 
+// best has a certificate signed with SHA-384 if an authority of RSA is as large as RFC 8603 wants it.
+func (a *authority) best(c *x509.Certificate) {
+	if k, ok := a.Key.Public().(*rsa.PublicKey); ok && k.N.BitLen() >= 3072 {
+		c.SignatureAlgorithm = x509.SHA384WithRSA
+	}
+}
+
 func (a *authority) key() crypto.Signer {
 	a.t.Helper()
 	k, err := a.make()
@@ -72,6 +79,7 @@ func (a *authority) issue(name string, critical bool, cert, key, ca string) (ser
 	a.t.Helper()
 	made := a.IssueWith(a.key(), func(c *x509.Certificate) {
 		anHour(c)
+		a.best(c)
 		c.Subject.CommonName, c.DNSNames, c.BasicConstraintsValid = name, []string{name}, true
 		c.KeyUsage, c.ExtKeyUsage = x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
 		if critical {

@@ -244,3 +244,43 @@ func TestBrokenAlgorithmsAreForThoseWhoAsk(t *testing.T) {
 		})
 	})
 }
+
+// What RFC 9206 has is spoken, by whichever certificates it allows, and nothing less.
+func TestWhoSpeaksCNSA(t *testing.T) {
+	const suite, esp = "aes256gcm16-prfsha512-ecp384", "aes256gcm16-ecp384"
+	for name, c := range map[string]struct {
+		ike, kind string
+		no        bool
+	}{
+		"its suite":              {suite, "ecdsa-p384", false},
+		"with SHA-384":           {"aes256gcm16-prfsha384-ecp384", "ecdsa-p384", false},
+		"RSA":                    {suite, "rsa-3072", false},
+		"not AES-128":            {"aes128gcm16-prfsha512-ecp384", "ecdsa-p384", true},
+		"not SHA-256":            {"aes256gcm16-prfsha256-ecp384", "ecdsa-p384", true},
+		"not P-256":              {"aes256gcm16-prfsha512-ecp256", "ecdsa-p384", true},
+		"not small certificates": {suite, "ecdsa-p256", true},
+		"not small ones of RSA":  {suite, "rsa-2048", true},
+		"not secrets":            {suite, "", true},
+	} {
+		v := variant{ike: c.ike, esp: esp, kind: c.kind, profile: "cnsa1"}
+		if c.no {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				meet(t, v, func(w *world) { w.nothing() })
+			})
+			continue
+		}
+		for _, first := range []string{"we", "they"} {
+			t.Run(name+"/"+first, func(t *testing.T) {
+				t.Parallel()
+				meet(t, v, func(w *world) {
+					if first == "they" {
+						w.theirs.does("--initiate", "--child", "c", "--timeout", "10")
+					}
+					w.reach()
+					w.ping(20, 5*time.Millisecond)
+				})
+			})
+		}
+	}
+}

@@ -99,6 +99,8 @@ func (c Credential) Prove(p PRF, s Signatures, peer []Hash, t Transcript) (msg.A
 	switch {
 	case c.Key != nil:
 		return s.Sign(c.Key, peer, t.octets(p))
+	case !s.Secrets:
+		return msg.Auth{}, fmt.Errorf("prove our identity: %w", s.noSecret())
 	case len(c.Shared) < leastShared():
 		return msg.Auth{}, fmt.Errorf("prove our identity: there is no key, or a shared secret of less than %d bytes", leastShared())
 	}
@@ -112,6 +114,8 @@ func (e Evidence) Verify(p PRF, s Signatures, auth msg.Auth, t Transcript) (Proo
 		if err := s.verify(e.Public, auth, t.octets(p)); err != nil {
 			return Proof{}, err
 		}
+	case !s.Secrets:
+		return Proof{}, s.noSecret()
 	case len(e.Shared) < leastShared():
 		return Proof{}, errNoKey
 	case auth.Method != msg.AuthSharedKey || !hmac.Equal(auth.Data, p.shared(e.Shared, t)):

@@ -157,6 +157,8 @@ func TestWhoseKeyIsNotAllowedHearsWhichWouldBe(t *testing.T) {
 		"Ed25519":          make(ed25519.PublicKey, ed25519.PublicKeySize),
 		"ECDSA P-224":      small.Public(),
 		"RSA of 1024 bits": &rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), 1023), E: 65537},
+
+		"RSA of 2048 bits and the exponent 3": &rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), 2047), E: 3},
 	} {
 		if err := profile.Signatures.verify(key, msg.Auth{Method: msg.AuthSignature}, nil); err == nil || err.Error() != "signatures with "+kind+instead {
 			t.Errorf("%s: %v", kind, err)

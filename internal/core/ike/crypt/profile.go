@@ -24,7 +24,7 @@ const (
 	NativeClients  = "native-clients"  // and with the clients that Apple and Android ship
 	WindowsDefault = "windows-default" // and with Windows before its administrator changes it: MODP_1024 and SHA-1, both broken
 	FIPS           = "fips"            // only what the Go Cryptographic Module has
-	CNSA1          = "cnsa1"           // RFC 9206
+	CNSA1          = "cnsa1"           // RFC 9206, its suite with P-384
 )
 
 // Profiles are the names.
@@ -83,7 +83,7 @@ func modern() Profile {
 			esp(aeads(256, 128, 0), child),
 		},
 		Signatures: Signatures{Hashes: []Hash{SHA256, SHA384, SHA512, Identity}, Curves: []int{256, 384, 521}, Ed25519: true, RSA: 2048,
-			PKCS1: true},
+			PKCS1: true, Secrets: true},
 	}
 }
 
@@ -125,15 +125,19 @@ func fips() Profile {
 		ESP: []msg.Proposal{
 			esp(aeads(256, 128), child, also(msg.KENone, msg.KEMLKEM768, msg.KEMLKEM1024)),
 			esp(aeads(256, 128), child), esp(cbcs(256, 128), macs(msg.IntegSHA256), child)},
-		Signatures: Signatures{Hashes: []Hash{SHA256, SHA384, SHA512}, Curves: []int{256, 384, 521}, RSA: 2048, PKCS1: true},
+		Signatures: Signatures{Hashes: []Hash{SHA256, SHA384, SHA512}, Curves: []int{256, 384, 521}, RSA: 2048, PKCS1: true, Secrets: true},
 	}
 }
 
-// cnsa1 is the Commercial National Security Algorithm suite 1.0: no additional exchanges, which it does not know.
+// cnsa1 is the Commercial National Security Algorithm suite 1.0: first CNSA-GCM-256-ECDH-384 as RFC 9206 §5.1 has it, then the same with SHA-384, which §8
+// allows. There are no additional exchanges, which it does not know, and no secrets in place of signatures (§6, §11). Its suites with MODP are
+// left out: exponents would show in the time that our arithmetic takes.
 func cnsa1() Profile {
 	return Profile{
-		Name:       CNSA1,
-		IKE:        []msg.Proposal{ike(aeads(256), functions(msg.PRFSHA384), kes(msg.KEP384))},
+		Name: CNSA1,
+		IKE: []msg.Proposal{
+			ike(aeads(256), functions(msg.PRFSHA512), kes(msg.KEP384)),
+			ike(aeads(256), functions(msg.PRFSHA384), kes(msg.KEP384))},
 		ESP:        []msg.Proposal{esp(aeads(256), kes(msg.KEP384, msg.KENone))},
 		Signatures: Signatures{Hashes: []Hash{SHA384}, Curves: []int{384}, RSA: 3072, PKCS1: true},
 	}

@@ -67,7 +67,7 @@ func TestAuditedProfilesContainNothingElse(t *testing.T) {
 	allowed := map[string][]string{
 		FIPS: {"AES_GCM_16-256", "AES_GCM_16-128", "AES_CBC-256", "AES_CBC-128", "HMAC_SHA2_256_128", "HMAC_SHA2_384_192", "HMAC_SHA2_512_256",
 			"PRF_HMAC_SHA2_256", "PRF_HMAC_SHA2_384", "PRF_HMAC_SHA2_512", "ECP_256", "ECP_384", "ECP_521", "ML_KEM_768", "ML_KEM_1024", "NONE", "ESN", "NO_ESN"},
-		CNSA1: {"AES_GCM_16-256", "PRF_HMAC_SHA2_384", "ECP_384", "NONE", "ESN", "NO_ESN"},
+		CNSA1: {"AES_GCM_16-256", "PRF_HMAC_SHA2_512", "PRF_HMAC_SHA2_384", "ECP_384", "NONE", "ESN", "NO_ESN"},
 	}
 	for name, list := range allowed {
 		p := mustProfile(t, name)
@@ -87,6 +87,32 @@ func TestAuditedProfilesContainNothingElse(t *testing.T) {
 	for _, p := range cnsa.IKE {
 		if len(p.Of(msg.KeyExchange)) != 1 {
 			t.Error("cnsa1 goes without a key exchange")
+		}
+	}
+	var suite []string // CNSA-GCM-256-ECDH-384, RFC 9206 §5.1
+	for _, tr := range cnsa.IKE[0].Transforms {
+		suite = append(suite, tr.String())
+	}
+	if !slices.Equal(suite, []string{"AES_GCM_16-256", "PRF_HMAC_SHA2_512", "ECP_384"}) {
+		t.Errorf("cnsa1 offers first %v", suite)
+	}
+}
+
+// RFC 9206 §6 and §11: only who has a certificate's key is believed.
+func TestASecretIsNoProofByCNSA(t *testing.T) {
+	p, cnsa := sha256PRF(t), mustProfile(t, CNSA1).Signatures
+	secret := []byte("a secret of two peers")
+	const why = "authentication by shared key is not allowed; use ECDSA P-384, RSA-PSS from 3072 bits"
+	if _, err := (Credential{Shared: secret}).Prove(p, cnsa, nil, transcript()); err == nil || err.Error() != "prove our identity: "+why {
+		t.Errorf("we prove ourselves by it: %v", err)
+	}
+	auth := msg.Auth{Method: msg.AuthSharedKey, Data: p.shared(secret, transcript())}
+	if proof, err := (Evidence{Shared: secret}).Verify(p, cnsa, auth, transcript()); err == nil || err.Error() != why || proof.Valid() {
+		t.Errorf("a peer does: %v", err)
+	}
+	for _, name := range []string{Modern, NativeClients, WindowsDefault, FIPS} {
+		if _, err := (Evidence{Shared: secret}).Verify(p, mustProfile(t, name).Signatures, auth, transcript()); err != nil {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
@@ -120,7 +146,8 @@ func TestChoosing(t *testing.T) {
 		{"their guess is good enough", Modern, Propose(mustProfile(t, Modern).IKE, nil), msg.KEP384, []string{"AES_GCM_16-256", "PRF_HMAC_SHA2_384", "ECP_384", "ML_KEM_768"}},
 		{"without a quantum-safe exchange", Modern, Propose(mustProfile(t, Modern).Plain(), nil), msg.KECurve25519, []string{"AES_GCM_16-256", "PRF_HMAC_SHA2_384", "CURVE25519"}},
 		{"fips meets modern", FIPS, Propose(mustProfile(t, Modern).IKE, nil), msg.KECurve25519, []string{"AES_GCM_16-256", "PRF_HMAC_SHA2_384", "ECP_256", "ML_KEM_768"}},
-		{"cnsa1 meets modern", CNSA1, Propose(mustProfile(t, Modern).IKE, nil), msg.KECurve25519, []string{"AES_GCM_16-256", "PRF_HMAC_SHA2_384", "ECP_384", "NONE"}},
+		{"cnsa1 meets modern", CNSA1, Propose(mustProfile(t, Modern).IKE, nil), msg.KECurve25519, []string{"AES_GCM_16-256", "PRF_HMAC_SHA2_512", "ECP_384", "NONE"}},
+		{"cnsa1 meets what it does not know", CNSA1, Propose([]msg.Proposal{ike(aeads(256), functions(msg.PRFSHA256), kes(msg.KEP384))}, nil), msg.KEP384, nil},
 		{"an iPhone", NativeClients, apple, msg.KEModp2048, []string{"AES_CBC-256", "PRF_HMAC_SHA2_256", "HMAC_SHA2_256_128", "MODP_2048"}},
 		{"an iPhone is too old", Modern, apple, msg.KEModp2048, nil},
 		{"Windows as it comes", WindowsDefault, windows, msg.KEModp1024, []string{"AES_CBC-256", "PRF_HMAC_SHA2_384", "HMAC_SHA2_384_192", "MODP_1024"}},

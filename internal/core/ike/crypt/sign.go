@@ -7,6 +7,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/x509"
 	"encoding/asn1"
 	"encoding/binary"
 	"errors"
@@ -60,14 +61,18 @@ func ParseHashes(b []byte) (hashes []Hash) {
 	return hashes
 }
 
-// Signatures are those that are made and believed. The zero value believes none.
+// Signatures are those that are made and believed, and whether anything else proves who somebody is. The zero value believes none.
 type Signatures struct {
 	Hashes  []Hash // best first
 	Curves  []int  // bits of the curves of ECDSA
 	Ed25519 bool
 	RSA     int  // bits that a key of RSA has at least; 0: none is good enough
 	PKCS1   bool // signatures of RSA without PSS are believed; they are never made
+	Secrets bool // who knows a shared secret needs none
 }
+
+// leastExponent is the least of a public key of RSA, FIPS 186-5 §5.1 (c). Nothing of this century has a smaller one.
+const leastExponent = 1<<16 + 1
 
 // errSignature does not say what was wrong: the peer is a stranger still.
 var errSignature = errors.New("the signature is not the key's")
@@ -108,8 +113,17 @@ func (s Signatures) scheme(public crypto.PublicKey, peer []Hash) (scheme, error)
 	return scheme{}, fmt.Errorf("prove our identity: no hash for a key of type %T is among those that the peer takes, %v", public, peer)
 }
 
-// Names are the kinds of keys whose signatures are believed, for people.
-func (s Signatures) Names() (all []string) {
+// Names are the kinds of signatures that are believed, for people.
+func (s Signatures) Names() []string {
+	all := s.best()
+	if s.RSA > 0 && s.PKCS1 {
+		all = append(all, "RSA PKCS #1 v1.5 (of peers only)")
+	}
+	return all
+}
+
+// best are those of them that are made too.
+func (s Signatures) best() (all []string) {
 	for _, bits := range s.Curves {
 		all = append(all, fmt.Sprintf("ECDSA P-%d", bits))
 	}
@@ -137,12 +151,47 @@ func (s Signatures) allows(public crypto.PublicKey) error {
 		}
 		kind = "Ed25519"
 	case *rsa.PublicKey:
-		if s.RSA > 0 && k.N.BitLen() >= s.RSA {
+		if s.RSA > 0 && k.N.BitLen() >= s.RSA && k.E >= leastExponent {
 			return nil
 		}
 		kind = fmt.Sprintf("RSA of %d bits", k.N.BitLen())
+		if k.E < leastExponent {
+			kind += fmt.Sprintf(" and the exponent %d", k.E)
+		}
 	}
-	return fmt.Errorf("signatures with %s are not allowed; use %s", kind, strings.Join(s.Names(), ", "))
+	return fmt.Errorf("signatures with %s are not allowed; use %s", kind, strings.Join(s.best(), ", "))
+}
+
+// noSecret says why a shared secret proves nothing.
+func (s Signatures) noSecret() error {
+	return fmt.Errorf("authentication by %s is not allowed; use %s", msg.AuthSharedKey, strings.Join(s.best(), ", "))
+}
+
+// Chain reports whether every certificate on a path, from a peer's to a root, has a key that may sign and is signed by a hash that is believed. Nobody's
+// opinion of the root's own signature matters: it is trusted for itself.
+func (s Signatures) Chain(path []*x509.Certificate) error {
+	for i, c := range path {
+		if err := s.allows(c.PublicKey); err != nil {
+			return fmt.Errorf("the certificate of %s: %w", c.Subject, err)
+		}
+		if i < len(path)-1 && !s.Certify(c.SignatureAlgorithm) {
+			return fmt.Errorf("the certificate of %s: signed by %s, which is not allowed", c.Subject, c.SignatureAlgorithm)
+		}
+	}
+	return nil
+}
+
+// Certify reports whether signatures of a kind may be on certificates and revocation lists.
+func (s Signatures) Certify(a x509.SignatureAlgorithm) bool {
+	return slices.ContainsFunc(s.Hashes, func(h Hash) bool { return slices.Contains(certified[h], a) })
+}
+
+// certified are the signatures of certificates by the hash that is in them.
+var certified = map[Hash][]x509.SignatureAlgorithm{
+	SHA256:   {x509.ECDSAWithSHA256, x509.SHA256WithRSA, x509.SHA256WithRSAPSS},
+	SHA384:   {x509.ECDSAWithSHA384, x509.SHA384WithRSA, x509.SHA384WithRSAPSS},
+	SHA512:   {x509.ECDSAWithSHA512, x509.SHA512WithRSA, x509.SHA512WithRSAPSS},
+	Identity: {x509.PureEd25519},
 }
 
 // verify reports whether auth is a signature of octets that we believe.

@@ -9,6 +9,7 @@ import (
 	"crypto/ecdh"
 	"crypto/hmac"
 	"crypto/mlkem"
+	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/sha512"
 	"crypto/x509"
@@ -81,7 +82,7 @@ func TestWycheproof(t *testing.T) {
 		if j == nil {
 			t.Fatalf("nobody judges %s", a.file)
 		}
-		if taken := j(t, a.parts); a.result != "acceptable" && taken != (a.result == "valid") {
+		if taken := j(t, a.parts); a.result != "acceptable" && taken != (a.result == "valid" && !a.small(t)) {
 			t.Errorf("%s %s is %s; taken: %v", a.file, a.number, a.result, taken)
 		}
 	}
@@ -90,6 +91,15 @@ func TestWycheproof(t *testing.T) {
 			t.Errorf("%s: %d cases", file, count[file])
 		}
 	}
+}
+
+// small reports whether the exponent of a key of RSA is one that we never believe, however good the signature is.
+func (a attack) small(t *testing.T) bool {
+	if !strings.HasPrefix(a.file, "rsa_") {
+		return false
+	}
+	k, ok := public(t, a.parts[0]).(*rsa.PublicKey)
+	return ok && k.E < leastExponent
 }
 
 // attacks reads the cases.

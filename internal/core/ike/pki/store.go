@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cvlan/cvlan/internal/core/ike/crypt"
 	"github.com/cvlan/cvlan/internal/core/ike/msg"
 )
 
@@ -24,6 +25,8 @@ type Store struct {
 	CRLs          []*x509.RevocationList
 	// Strict refuses a certificate for whose authority there is no revocation list that is in force.
 	Strict bool
+	// Signatures are those that the certificates may have (RFC 8603 §4.1, for CNSA); nil: what the standard library believes, which has no SHA-1.
+	Signatures *crypt.Signatures
 }
 
 // Limits on what a peer that has proved nothing yet can have us look at.
@@ -69,7 +72,7 @@ func (s *Store) Key(id msg.Identity, certs []msg.Cert, now time.Time) (crypto.Pu
 		return nil, errName
 	}
 	for _, path := range paths {
-		if err = s.inForce(path, now); err == nil {
+		if err = s.good(path, now); err == nil {
 			return leaf.PublicKey, nil
 		}
 	}
@@ -130,7 +133,17 @@ func names(c *x509.Certificate, id msg.Identity) bool {
 	return false
 }
 
-// inForce reports whether nothing on a path, from the certificate to the root, is revoked.
+// good reports whether a path, from the certificate to the root, is signed as it must be, and nothing on it is revoked.
+func (s *Store) good(path []*x509.Certificate, now time.Time) error {
+	if s.Signatures != nil {
+		if err := s.Signatures.Chain(path); err != nil {
+			return err
+		}
+	}
+	return s.inForce(path, now)
+}
+
+// inForce reports whether nothing on a path is revoked.
 func (s *Store) inForce(path []*x509.Certificate, now time.Time) error {
 	for i, c := range path[:len(path)-1] {
 		known := false
@@ -141,7 +154,8 @@ func (s *Store) inForce(path []*x509.Certificate, now time.Time) error {
 			if slices.ContainsFunc(list.RevokedCertificateEntries, func(r x509.RevocationListEntry) bool { return r.SerialNumber.Cmp(c.SerialNumber) == 0 }) {
 				return errRevoked // also by a list that is old: what was revoked stays so
 			}
-			known = known || !now.Before(list.ThisUpdate) && (list.NextUpdate.IsZero() || now.Before(list.NextUpdate))
+			signed := s.Signatures == nil || s.Signatures.Certify(list.SignatureAlgorithm)
+			known = known || signed && !now.Before(list.ThisUpdate) && (list.NextUpdate.IsZero() || now.Before(list.NextUpdate))
 		}
 		if s.Strict && !known {
 			return errNoList

@@ -1,7 +1,10 @@
 package pki
 
 import (
+	"crypto"
 	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -13,6 +16,7 @@ import (
 	"time"
 
 	"github.com/cvlan/cvlan/internal/base/certtest"
+	"github.com/cvlan/cvlan/internal/core/ike/crypt"
 	"github.com/cvlan/cvlan/internal/core/ike/msg"
 )
 
@@ -158,6 +162,59 @@ func TestWhatMakesACertificateWorthless(t *testing.T) {
 	} {
 		if _, err := c.store.Key(fqdn("gw.example"), c.certs, c.now); (err == nil) != c.ok {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Where a profile says which signatures are good enough, that goes for certificates and lists too: RFC 8603 §4.1.
+func TestCertificatesAreSignedByWhatAProfileHas(t *testing.T) {
+	var nobody *certtest.Party
+	key := func(c elliptic.Curve) crypto.Signer {
+		k, err := ecdsa.GenerateKey(c, rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
+	large, err := rsa.GenerateKey(rand.Reader, 3072)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p256, p384 := key(elliptic.P256()), key(elliptic.P384())
+	by := func(a x509.SignatureAlgorithm) certtest.Edit {
+		return func(c *x509.Certificate) { gateway(c); c.SignatureAlgorithm = a }
+	}
+	weak, root := nobody.IssueWith(p256, certtest.Authority("weak")), nobody.IssueWith(p384, certtest.Authority("root"))
+	heavy := nobody.IssueWith(large, certtest.Authority("heavy")) // signed with SHA-256, which is of no matter: it is trusted for itself
+	for name, c := range map[string]struct {
+		root, peer *certtest.Party
+		profile    string
+		ok         bool
+	}{
+		"P-384":                        {root, root.IssueWith(p384, gateway), crypt.CNSA1, true},
+		"RSA":                          {heavy, heavy.IssueWith(large, by(x509.SHA384WithRSA)), crypt.CNSA1, true},
+		"a small key":                  {root, root.IssueWith(p256, gateway), crypt.CNSA1, false},
+		"a small authority":            {weak, weak.IssueWith(p384, by(x509.ECDSAWithSHA384)), crypt.CNSA1, false},
+		"another hash":                 {root, root.IssueWith(p384, by(x509.ECDSAWithSHA512)), crypt.CNSA1, false},
+		"RSA with another hash":        {heavy, heavy.IssueWith(large, by(x509.SHA256WithRSA)), crypt.CNSA1, false},
+		"a small one, where it may be": {weak, weak.IssueWith(p256, gateway), crypt.FIPS, true},
+	} {
+		profile, err := crypt.NewProfile(c.profile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := Store{Roots: []*x509.Certificate{c.root.Cert}, Signatures: &profile.Signatures}
+		certs := []msg.Cert{{Encoding: msg.CertX509, Data: c.peer.Cert.Raw}}
+		if _, err := s.Key(fqdn("gw.example"), certs, epoch); (err == nil) != c.ok {
+			t.Errorf("%s: %v", name, err)
+		}
+		s.CRLs, s.Strict = []*x509.RevocationList{c.root.Revoke(epoch)}, true
+		if _, err := s.Key(fqdn("gw.example"), certs, epoch); (err == nil) != (c.ok && c.root != heavy) { // whose list is signed with SHA-256
+			t.Errorf("%s, with a list: %v", name, err)
+		}
+		s.CRLs = []*x509.RevocationList{c.root.Revoke(epoch, c.peer.Cert.SerialNumber)} // who signed it so or so, what is on it is not believed
+		if _, err := s.Key(fqdn("gw.example"), certs, epoch); err == nil {
+			t.Errorf("%s is revoked, and believed", name)
 		}
 	}
 }
