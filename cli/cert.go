@@ -16,7 +16,7 @@ import (
 func newCert(env *Env) *cobra.Command {
 	return nouns("cert", "Show and renew this machine's certificates",
 		"In each network this machine has a certificate, with which it speaks to the controller, to relays, and as IPsec peer. It is renewed by itself.",
-		"  cvlan cert show\n  sudo cvlan cert renew office", newCertShow(env), newCertRenew(env))
+		"  cvlan cert show\n  sudo cvlan cert renew", newCertShow(env), newCertRenew(env))
 }
 
 func newCertShow(env *Env) *cobra.Command {
@@ -71,11 +71,9 @@ func (t *talk) certificates(ctx context.Context) (local.Certificates, error) {
 	if err != nil || t.network == "" {
 		return all, err
 	}
-	all.Certificates = slices.DeleteFunc(all.Certificates, func(c local.Certificate) bool { return c.Network != t.network && c.ID != t.network })
-	if len(all.Certificates) == 0 {
-		return all, &iox.Error{Exit: iox.NotFound, What: "show the certificate in " + t.network, Why: "this machine is in no network of that name", Hint: "see which there are: cvlan status"}
-	}
-	return all, nil
+	s, err := t.status(ctx)
+	all.Certificates = slices.DeleteFunc(all.Certificates, func(c local.Certificate) bool { return !among(s, c.ID) })
+	return all, err
 }
 
 func (e *Env) printCertificates(all []local.Certificate) {
@@ -113,19 +111,15 @@ func (e *Env) printCertificates(all []local.Certificate) {
 func newCertRenew(env *Env) *cobra.Command {
 	o := &talk{Env: env}
 	c := &cobra.Command{
-		Use:   "renew [NETWORK]",
+		Use:   "renew",
 		Short: "Renew this machine's certificate now",
 		Long: "renew has the daemon ask the controller for a new certificate now, for the same key. That is needed only when the authority has a new key and one does not want to wait. It " +
 			"needs the rights of an operator.",
-		Example: "  sudo cvlan cert renew\n  sudo cvlan cert renew office --json",
-		Args:    atMost(1),
-		RunE: o.asks(func(ctx context.Context, args []string) error {
-			var q local.RenewRequest
-			if len(args) > 0 {
-				q.Network = args[0]
-			}
+		Example: "  sudo cvlan cert renew\n  sudo cvlan cert renew --network office --json",
+		Args:    takes(),
+		RunE: o.asks(func(ctx context.Context, _ []string) error {
 			p := o.progress(ctx, "waiting for the controller")
-			r, err := o.client.RenewCertificate(ctx, q)
+			r, err := o.client.RenewCertificate(ctx, local.RenewRequest{Network: o.network})
 			if p.stop(); err != nil {
 				return err
 			}
@@ -134,6 +128,7 @@ func newCertRenew(env *Env) *cobra.Command {
 			})
 		}),
 	}
+	o.networkFlag(c, "in this network, by name or identifier; needed by who is in several")
 	timeoutFlag(c, &o.timeout, 40*time.Second, "how long to wait for the daemon and the controller")
 	outputFlags(c, &o.out, "new.serial")
 	return c

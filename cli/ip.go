@@ -30,7 +30,7 @@ func newIP(env *Env) *cobra.Command {
 	f := c.Flags()
 	f.BoolVarP(&o.v4, "ipv4", "4", false, "only IPv4")
 	f.BoolVarP(&o.v6, "ipv6", "6", false, "only IPv6")
-	o.networkFlag(c, "only in this network")
+	o.networkFlag(c, "only in this network, by name or identifier")
 	exclusive(c, "ipv4", "ipv6")
 	o.flags(c, 10*time.Second, "machines.addresses")
 	return c
@@ -45,7 +45,7 @@ type found struct {
 }
 
 func (o *ipOptions) run(ctx context.Context, args []string) error {
-	s, err := o.client.Status(ctx)
+	s, err := o.status(ctx)
 	if err != nil {
 		return err
 	}
@@ -73,9 +73,6 @@ func (o *ipOptions) run(ctx context.Context, args []string) error {
 // find returns this machine in each network, or every peer that the argument may mean.
 func (o *ipOptions) find(s local.Status, args []string) (all []found) {
 	for _, n := range s.Networks {
-		if o.network != "" && o.network != n.Name && o.network != n.ID {
-			continue
-		}
 		nodes := []local.Node{n.Self}
 		for _, p := range n.Peers {
 			nodes = append(nodes, p.Node)

@@ -34,10 +34,13 @@ func (o *ipsecOptions) ask(ctx context.Context) (local.IPsec, error) {
 	if err != nil || o.network == "" {
 		return s, err
 	}
-	s.Networks = slices.DeleteFunc(s.Networks, func(n local.IPsecNetwork) bool { return n.Name != o.network && n.ID != o.network })
+	named, err := o.status(ctx)
+	if err != nil {
+		return s, err
+	}
+	s.Networks = slices.DeleteFunc(s.Networks, func(n local.IPsecNetwork) bool { return !among(named, n.ID) })
 	if len(s.Networks) == 0 {
-		return s, &iox.Error{Exit: iox.NotFound, What: "show " + o.network, Why: "no network of that name is up on this machine and speaks IPsec",
-			Hint: "see which there are: cvlan status"}
+		return s, &iox.Error{Exit: iox.NotFound, What: "show " + o.network, Why: "that network is not up, or does not speak IPsec", Hint: "see why: cvlan status"}
 	}
 	return s, nil
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -98,7 +99,7 @@ func only(s local.Status, network string) (local.Status, error) {
 	}
 	var found []local.Network
 	for _, n := range s.Networks {
-		if network == n.Name || network == n.Name+"."+n.Tenant || network == n.ID {
+		if network == n.ID || network == n.Name || network == n.Name+"."+n.Tenant || n.Domain != "" && network == n.Domain {
 			found = append(found, n)
 		}
 	}
@@ -108,6 +109,11 @@ func only(s local.Status, network string) (local.Status, error) {
 	}
 	s.Networks = found
 	return s, nil
+}
+
+// among reports whether a network is one of those.
+func among(s local.Status, id string) bool {
+	return slices.ContainsFunc(s.Networks, func(n local.Network) bool { return n.ID == id })
 }
 
 // verdict is what --check says.

@@ -128,7 +128,7 @@ func (d *Daemon) RenewCertificate(ctx context.Context, r local.RenewRequest) (ou
 		return out, err
 	}
 	if len(named) != 1 {
-		return out, local.CodeAmbiguous.Problem(what, fmt.Sprintf("this machine is in %d networks", len(named)), "name one: sudo cvlan cert renew NETWORK")
+		return out, local.CodeAmbiguous.Problem(what, fmt.Sprintf("this machine is in %d networks", len(named)), "name one: sudo cvlan cert renew --network NAME")
 	}
 	m := named[0]
 	e, _ := m.alive()
