@@ -2,9 +2,9 @@
 # run.sh BIN: tells the stories of IPsec with the programs in BIN (see make interop-ipsec). It prints a line for each story, PASS, FAIL or
 # SKIP, and how many of each there were. The exit status is 1 if one failed. Debian's strongSwan is installed if it is missing.
 #
-# strongSwan is met twice: with its own ESP on this machine, and with the kernel's ESP in User-Mode Linux (CVLAN_UML, and CVLAN_UML_TIME for
-# the seconds that its build may take: see tools/uml/build.sh). Where that is not to be had, its stories are skipped. Debian's libreswan, which
-# cannot be installed beside strongSwan, is unpacked in ~/.cache/cvlan/libreswan and met there too.
+# strongSwan is met twice: with its own ESP on this machine, and with the kernel's: this machine's where it has ESP, else that of User-Mode Linux
+# (CVLAN_UML, and CVLAN_UML_TIME for the seconds that its build may take: see tools/uml/build.sh). Where neither is to be had, its stories are
+# skipped. Debian's libreswan, which cannot be installed beside strongSwan, is unpacked in ~/.cache/cvlan/libreswan and met with the kernel's ESP.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 bin=$(realpath "${1:?usage: run.sh BIN}")
@@ -14,12 +14,16 @@ main() {
   libreswan=$(fetch_libreswan) || echo "no libreswan, and it cannot be fetched"
   install_strongswan || echo "no strongSwan, and it cannot be installed"
   local failed=0 inside=
-  meet_in_uml &
+  if kernel_has_esp; then
+    meet_here &
+  else
+    meet_in_uml &
+  fi
   inside=$!
   stories 4 env >"$bin/interop-ipsec.log" 2>&1 || failed=1
   report own "$bin/interop-ipsec.log" | tee "$bin/interop-ipsec.matrix"
   wait "$inside" || failed=1
-  tee -a "$bin/interop-ipsec.matrix" <"$bin/interop-ipsec-uml.matrix"
+  tee -a "$bin/interop-ipsec.matrix" <"$bin/interop-ipsec-kernel.matrix"
   for verdict in PASS FAIL SKIP; do
     echo "FIGURE interop_${verdict,,} $(grep -c "^$verdict" "$bin/interop-ipsec.matrix" || true)"
   done
@@ -33,21 +37,37 @@ stories() {
 whose=(-test.skip Libreswan) # it has no ESP of its own
 libreswan=
 
-# meet_in_uml meets the kernel's ESP. The guest has one slow processor, so one story is told at a time.
+# kernel_has_esp reports whether this machine's kernel carries ESP, with a device for it.
+kernel_has_esp() {
+  unshare -n sh -c 'ip link set lo up && ip link add x0 type xfrm dev lo if_id 1 &&
+    ip xfrm state add src 127.0.0.1 dst 127.0.0.1 proto esp spi 0x30000001 mode tunnel \
+      aead "rfc4106(gcm(aes))" 0x0102030405060708090a0b0c0d0e0f1011121314 128' 2>/dev/null
+}
+
+# meet_here meets the kernel's ESP on this machine.
+meet_here() {
+  local status=0
+  whose=(-kernel)
+  stories 2 env >"$bin/interop-ipsec-kernel.log" 2>&1 || status=$?
+  report kernel "$bin/interop-ipsec-kernel.log" >"$bin/interop-ipsec-kernel.matrix"
+  return "$status"
+}
+
+# meet_in_uml meets the kernel's ESP in a guest. The guest has one slow processor, so one story is told at a time.
 meet_in_uml() {
   if ! CVLAN_UML=$("$uml/build.sh" 2>"$bin/interop-ipsec-uml.build"); then
     {
       echo "SKIP  kernel: there is no User-Mode Linux:"
       tail -3 "$bin/interop-ipsec-uml.build" | sed 's/^/      /'
-    } >"$bin/interop-ipsec-uml.matrix"
+    } >"$bin/interop-ipsec-kernel.matrix"
     return
   fi
   local status=0
   export CVLAN_UML
   whose=(-kernel)
-  stories 1 "$uml/run.sh" -t 1500 >"$bin/interop-ipsec-uml.log" 2>&1 || status=$?
-  report kernel "$bin/interop-ipsec-uml.log" >"$bin/interop-ipsec-uml.matrix"
-  [ "$status" != 125 ] || echo "FAIL  kernel: the guest died or ran out of time; see $bin/interop-ipsec-uml.log" >>"$bin/interop-ipsec-uml.matrix"
+  stories 1 "$uml/run.sh" -t 1500 >"$bin/interop-ipsec-kernel.log" 2>&1 || status=$?
+  report kernel "$bin/interop-ipsec-kernel.log" >"$bin/interop-ipsec-kernel.matrix"
+  [ "$status" != 125 ] || echo "FAIL  kernel: the guest died or ran out of time; see $bin/interop-ipsec-kernel.log" >>"$bin/interop-ipsec-kernel.matrix"
   return "$status"
 }
 

@@ -149,7 +149,7 @@ func meet(t *testing.T, v variant, story func(*world)) {
 		t.Skip(why)
 	}
 	if v.esn && !*kernel {
-		t.Skip("kernel-libipsec has no extended sequence numbers; the kernel's ESP, which has them, is met in User-Mode Linux")
+		t.Skip("kernel-libipsec has no extended sequence numbers; the kernel's ESP, which has them, is met below")
 	}
 	in(t, v, func(w *world, there *lab.Host) {
 		w.theirs = newSwan(w, there, v)
