@@ -1,6 +1,7 @@
 package ipsec
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/netip"
@@ -60,6 +61,7 @@ type kernel struct {
 	loans  map[*esp.Pair]*loan
 	guests map[*tunnel.Peer]*guest
 	last   uint32 // number of a guest
+	said   string // what the kernel refused last
 	lookAt mono.Time
 }
 
@@ -120,6 +122,7 @@ func (k *kernel) review(now mono.Time, p *tunnel.Peer) {
 	}
 	if g == nil {
 		if g = k.welcome(p, free); g == nil {
+			k.wake(now)
 			return
 		}
 	}
@@ -220,11 +223,13 @@ func (k *kernel) reviewIn(now mono.Time, p *tunnel.Peer, g *guest, s esp.Status)
 	sa.Packets -= sa.Last
 	err := k.Add(sa)
 	if err == nil {
-		k.lend(s.Pair, p).in = &borrowed{SA: sa, since: now}
+		l = k.lend(s.Pair, p)
+		l.in = &borrowed{SA: sa, since: now}
 		if err = k.take(); err == nil {
 			return
 		}
-		delete(k.loans, s.Pair)
+		l.in = nil
+		k.settle(s.Pair, l)
 		_, gone := k.Remove(sa)
 		err = errors.Join(err, gone)
 	}
@@ -323,8 +328,15 @@ func (k *kernel) unlead(now mono.Time, p *tunnel.Peer, g *guest) {
 	k.log.Debug("the kernel seals no more", logx.Peer, p.Key().Short())
 }
 
+// failed tells what the kernel does not do. It is asked again every few seconds, and told of once.
 func (k *kernel) failed(p *tunnel.Peer, err error) {
-	if err != nil {
-		k.log.Warn("the kernel's ESP", logx.Peer, p.Key().Short(), logx.Err, err)
+	if err == nil {
+		return
 	}
+	level := slog.LevelWarn
+	if err.Error() == k.said {
+		level = slog.LevelDebug
+	}
+	k.said = err.Error()
+	k.log.Log(context.Background(), level, "the kernel's ESP", logx.Peer, p.Key().Short(), logx.Err, err)
 }

@@ -1,6 +1,7 @@
 package ipsec_test
 
 import (
+	"errors"
 	"net/netip"
 	"slices"
 	"sync"
@@ -15,6 +16,11 @@ import (
 	"github.com/cvlan/cvlan/internal/sys/xfrm"
 )
 
+var (
+	errNo    = errors.New("this kernel does not do that")
+	errTwice = errors.New("this kernel has that association")
+)
+
 // memory is a kernel that carries nothing: it remembers what it was told, and says what it is told to have carried.
 type memory struct {
 	mu       sync.Mutex // held by the test only while it writes: it reads when all is quiet
@@ -24,12 +30,19 @@ type memory struct {
 	admitted []uint32          // peers
 	leads    map[uint32]uint32 // peer -> SPI
 	lost     bool              // it forgets what it has carried
+	no       string            // what it does not do
 	orders   []string
 }
 
 func (m *memory) Add(s xfrm.SA) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.no == "add" || m.no == "add in" && !s.Own {
+		return errNo
+	}
+	if _, twice := m.sas[s.SPI]; twice {
+		return errTwice
+	}
 	m.orders = append(m.orders, "add")
 	m.sas[s.SPI] = s
 	m.used[s.SPI] = xfrm.Use{Sent: s.Last, Received: s.Last}
@@ -63,6 +76,9 @@ func (m *memory) Remove(s xfrm.SA) (xfrm.Use, error) {
 func (m *memory) Admit(w xfrm.Way) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.no == "admit" {
+		return errNo
+	}
 	m.admitted = append(m.admitted, w.Peer)
 	return nil
 }
@@ -78,6 +94,9 @@ func (m *memory) Refuse(w xfrm.Way) error {
 func (m *memory) Lead(w xfrm.Way, s xfrm.SA) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.no == "lead" {
+		return errNo
+	}
 	m.leads[w.Peer] = s.SPI
 	return nil
 }
@@ -92,6 +111,9 @@ func (m *memory) Unlead(w xfrm.Way) error {
 func (m *memory) Take(all []sock.Taking) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.no == "take" && len(all) > 0 {
+		return errNo
+	}
 	m.taken = all
 	return nil
 }
@@ -102,6 +124,12 @@ func (m *memory) Source(netip.Addr) (netip.Addr, error) { return netip.MustParse
 func (w *world) lent(while time.Duration) *memory {
 	w.Helper()
 	m := &memory{sas: map[uint32]xfrm.SA{}, used: map[uint32]xfrm.Use{}, leads: map[uint32]uint32{}}
+	w.lentTo(m, while)
+	return m
+}
+
+func (w *world) lentTo(m *memory, while time.Duration) {
+	w.Helper()
 	w.a.Close()
 	var build ipsec.BuildKeyer
 	w.a.keyer, build = toyike.New(toyike.Config{Self: w.a.Name(), Secret: []byte("known to both"), Keys: w.a.keys})
@@ -111,7 +139,6 @@ func (w *world) lent(while time.Duration) *memory {
 	w.a.Says(w.b.End, 0, 10)
 	w.Pass(while)
 	w.b.WantHeard(0, 10)
-	return m
 }
 
 // A way changes to another address of ours as soon as a pair has been lent, as from IPv4 to IPv6. What comes there is not the kernel's, and is opened here from
@@ -192,4 +219,34 @@ func TestAPairOfUnknownNumbersIsUsedNoMore(t *testing.T) {
 			w.Errorf("the kernel has %+v", m.taken)
 		}
 	})
+}
+
+// A kernel that does not do one thing or another costs nothing but its help, and gets what there is when it does. In the end it has nothing of ours.
+func TestWhatTheKernelRefusesIsCarriedHere(t *testing.T) {
+	for _, refusals := range [][]string{{"admit"}, {"add"}, {"add in"}, {"take"}, {"lead"}, {"add in", "take"}, {"lead", "add in", "take", "add"}} {
+		inWorld(t, gcm(), func(w *world) {
+			m := &memory{sas: map[uint32]xfrm.SA{}, used: map[uint32]xfrm.Use{}, leads: map[uint32]uint32{}, no: refusals[0]}
+			w.lentTo(m, 10*time.Second)
+			for _, next := range append(refusals[1:], "") {
+				w.a.Says(w.b.End, 10, 20)
+				w.Pass(time.Minute)
+				w.b.WantHeard(10, 20)
+				m.now(func() { m.no = next })
+			}
+			w.Pass(time.Minute)
+			if len(m.sas) != 2 || len(m.taken) != 1 || len(m.leads) != 1 {
+				w.Errorf("after it has refused to %v, the kernel has %+v", refusals, m)
+			}
+			w.a.SetFilter(nosy{})
+			w.a.Review()
+			if len(m.sas)+len(m.taken)+len(m.admitted)+len(m.leads) > 0 {
+				w.Errorf("after it has refused to %v, the kernel keeps %+v", refusals, m)
+			}
+			w.a.Says(w.b.End, 20, 30)
+			w.b.Says(w.a.End, 30, 40)
+			w.Pass(time.Second)
+			w.b.WantHeard(20, 30)
+			w.a.WantHeard(30, 40)
+		})
+	}
 }
