@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -70,6 +71,7 @@ func TestRequestsThatMakeNoSense(t *testing.T) {
 	gcm := func(bits uint16) msg.Transform {
 		return msg.Transform{Type: msg.Encryption, ID: msg.EncrAESGCM16, KeyBits: bits}
 	}
+	ah := msg.SA{{Number: 1, Protocol: msg.ProtocolAH, SPI: spi4(4096), Transforms: []msg.Transform{{Type: msg.Integrity, ID: msg.IntegSHA256}, {Type: msg.SequenceNumbers}}}}
 	odd := crypt.Propose([]msg.Proposal{{Protocol: msg.ProtocolESP, Transforms: []msg.Transform{gcm(0), gcm(77), gcm(65535), {Type: msg.SequenceNumbers}}}}, spi4(4096))
 	for name, c := range map[string]struct {
 		exchange msg.Exchange
@@ -101,6 +103,9 @@ func TestRequestsThatMakeNoSense(t *testing.T) {
 		"an early success of EAP":   {msg.IKEAuth, []msg.Payload{msg.EAP{Code: msg.EAPSuccess, ID: 1}}, msg.InvalidSyntax},
 		"a follow-up key exchange":  {msg.IKEFollowupKE, []msg.Payload{msg.KE{Method: msg.KEMLKEM768, Data: []byte{1}}}, msg.InvalidSyntax},
 		"an unknown exchange":       {msg.Exchange(99), nil, msg.InvalidSyntax},
+		"a proposal of AH":          {msg.CreateChildSA, []msg.Payload{ah, nonce, msg.TSi(ts), msg.TSr(ts)}, msg.NoProposalChosen},
+		"rekey of an IKE SA":        {msg.CreateChildSA, []msg.Payload{msg.Notify{Protocol: msg.ProtocolIKE, SPI: make([]byte, 8), Kind: msg.RekeySA}, esp(4096), nonce, msg.TSi(ts), msg.TSr(ts)}, msg.InvalidSyntax},
+		"rekey of no protocol":      {msg.CreateChildSA, []msg.Payload{msg.Notify{SPI: spi4(0x30000001), Kind: msg.RekeySA}, esp(4096), nonce, msg.TSi(ts), msg.TSr(ts)}, msg.InvalidSyntax},
 		"a Delete of nothing":       {msg.Informational, []msg.Payload{msg.Delete{Protocol: msg.ProtocolESP, SPIs: []uint32{1, 2, 3}}}, 0},
 		"a Delete of AH":            {msg.Informational, []msg.Payload{msg.Delete{Protocol: msg.ProtocolAH, SPIs: []uint32{0x30000001}}}, 0},
 		"a new home for whom stays": {msg.Informational, []msg.Payload{msg.Notify{Kind: msg.NoAdditionalAddresses}}, 0},
@@ -122,7 +127,6 @@ func TestRequestsThatMakeNoSense(t *testing.T) {
 	}
 }
 
-// A critical payload that we do not know is named in the answer (§2.5).
 // Who asks for transport mode is answered with tunnel mode: the wish is not confirmed (§1.3.1).
 func TestTransportModeIsAnsweredWithTunnelMode(t *testing.T) {
 	w := met(t, 1, nil)
@@ -133,6 +137,7 @@ func TestTransportModeIsAnsweredWithTunnelMode(t *testing.T) {
 	}
 }
 
+// A critical payload that we do not know is named in the answer (§2.5).
 func TestACriticalStranger(t *testing.T) {
 	w := met(t, 1, nil)
 	a, b := w.side[0], w.side[1]
@@ -154,6 +159,49 @@ func TestACriticalStranger(t *testing.T) {
 	}
 	if n, ok := msg.Notified(in.payloads, msg.UnsupportedCriticalPayload); !ok || !bytes.Equal(n.Data, []byte{200}) {
 		t.Errorf("%+v", in.payloads)
+	}
+}
+
+// Notifications where nobody expects them, of every kind that there is and of kinds of tomorrow, empty and not: they are answered, and everything goes on.
+// AUTHENTICATION_FAILED is the one that ends a session (§2.21.2).
+func TestNotificationsOutOfPlace(t *testing.T) {
+	w := met(t, 1, nil)
+	b := w.side[1]
+	for kind := range msg.NotifyType(17000) {
+		for _, data := range [][]byte{nil, {1}, {0, 31}, bytes.Repeat([]byte{7}, 64)} {
+			if kind == msg.AuthenticationFailed {
+				continue
+			}
+			if answer := w.ask(0, msg.Informational, msg.Notify{Kind: kind, Data: data}); answer == nil {
+				t.Fatalf("%s with %d bytes has no answer\n%s", kind, len(data), w.story())
+			}
+			if len(b.up) != 1 || len(b.live) != 1 {
+				t.Fatalf("%s with %d bytes ends something\n%s", kind, len(data), w.story())
+			}
+			b.events = nil
+		}
+	}
+	if w.ask(0, msg.Informational, msg.Notify{Kind: msg.AuthenticationFailed}); len(b.up) > 0 {
+		t.Error("a peer that does not believe us keeps its session")
+	}
+	for kind := range msg.NotifyType(17000) { // a stranger's
+		if strings.HasPrefix(kind.String(), "notification ") && kind%1000 != 7 {
+			continue
+		}
+		for _, data := range [][]byte{nil, bytes.Repeat([]byte{7}, 64)} {
+			w := newWorld(t, 1, nil)
+			b := w.side[1]
+			in, _ := msg.Parse(bystander(t, 99))
+			in.Payloads = append(in.Payloads, msg.Notify{Kind: kind, Data: data})
+			raw, err := msg.Message{Header: in.Header, Payloads: in.Payloads}.Append(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.m.Datagram(w.now, b.path(), raw, &b.out)
+			if no, refused := msg.Refusal(inClear(b.out)); refused || len(b.m.halves) != 1 {
+				t.Errorf("%s with %d bytes from a stranger: %s", kind, len(data), no.Kind)
+			}
+		}
 	}
 }
 
