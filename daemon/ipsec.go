@@ -202,9 +202,7 @@ func ikeEvent(network string, names map[key.WGPublic]named, e *engine.IKEEvent) 
 	out := local.IKEEvent{At: e.At.UTC(), Network: network, Event: e.Kind.String(), Detail: clean.Line(e.Detail, 200), Cipher: e.Cipher, Missed: e.Missed}
 	var k key.WGPublic
 	if e.Peer != "" && k.UnmarshalText([]byte(e.Peer)) == nil {
-		if out.Peer = names[k].name; out.Peer == "" {
-			out.Peer = k.Short() // it has left the map since
-		}
+		out.Peer = cmp.Or(names[k].name, e.Name, k.Short()) // who has left the map is called as before
 	}
 	if e.Reason != 0 {
 		out.Reason = e.Reason.String()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/cvlan/cvlan/internal/base/ident"
 	"github.com/cvlan/cvlan/internal/base/logx"
+	core "github.com/cvlan/cvlan/internal/core/ike"
 	"github.com/cvlan/cvlan/internal/node/session"
 	"github.com/cvlan/cvlan/internal/sys/osnet"
 	"github.com/cvlan/cvlan/internal/sys/tun"
@@ -145,8 +146,10 @@ func (e *Engine) make(port uint16) (*device, *session.Problem) {
 	n, _ := e.table.Network()
 	self, _ := e.table.Self()
 	_, overlay := addresses(n, self)
+	known := e.directory
+	tell := func(ev core.Event) { e.journal.tell(ev, known.called(ev.Identity)) }
 	t, err := e.cfg.Outside.Tunnel(TunnelConfig{Private: e.cfg.WG, Port: port, TUN: dev, Filter: e.rules.table, Now: e.clock.Now, Log: e.log,
-		Speaks: e.speaks(), Profile: e.cfg.Profile, Kernel: e.kernel(), Directory: e.directory, Tell: e.journal.tell,
+		Speaks: e.speaks(), Profile: e.cfg.Profile, Kernel: e.kernel(), Directory: e.directory, Tell: tell,
 		Self: e.cfg.Membership.Node, Home: ident.Relay(e.home.Load()), Overlay: overlay, Credentials: e.session.Credentials, Report: e.reached, Punch: e.session.Punch})
 	if err != nil {
 		p := problemOf("tunnel-failed", err)

@@ -100,6 +100,19 @@ func (d *directory) node(n ident.Node) (met, bool) {
 	return met{p, c}, true
 }
 
+// called is the name in the map of whom an identity means; "": nobody.
+func (d *directory) called(i msg.Identity) string {
+	n, err := nameOf(i)
+	if err != nil {
+		return ""
+	}
+	m, ok := d.node(n.Node)
+	if !ok {
+		return ""
+	}
+	return m.Record.Name
+}
+
 // of is the node that a tunnel's peer is.
 func (d *directory) of(p *tunnel.Peer) (met, bool) {
 	m, ok := d.node(p.Node())

@@ -17,6 +17,7 @@ const strangersEvery = time.Second
 type IKEEvent struct {
 	At     time.Time
 	Missed uint64 // refusals since the one before, which were not remembered
+	Name   string // of the peer, as the map last called it; "": it never did
 	core.Event
 }
 
@@ -29,15 +30,15 @@ type journal struct {
 	missed uint64
 }
 
-// tell writes an event down, without keys. What comes with every message is none.
-func (j *journal) tell(e core.Event) {
+// tell writes an event down, without keys, of a peer that the map calls by a name; "": it does not, or does no more. What comes with every message is none.
+func (j *journal) tell(e core.Event, name string) {
 	if e.Kind == core.EventHeard {
 		return
 	}
 	e.Child.KeyIn, e.Child.KeyOut = nil, nil
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	x := IKEEvent{At: time.Now(), Event: e}
+	x := IKEEvent{At: time.Now(), Name: name, Event: e}
 	if e.Kind == core.EventRefused {
 		if x.At.Sub(j.last) < strangersEvery {
 			j.missed++
@@ -45,12 +46,25 @@ func (j *journal) tell(e core.Event) {
 		}
 		j.last, x.Missed, j.missed = x.At, j.missed, 0
 	}
+	if name == "" && e.Peer != "" {
+		x.Name = j.called(e.Peer)
+	}
 	if j.count < IKEEvents {
 		j.ring = append(j.ring, x)
 	} else {
 		j.ring[j.count%IKEEvents] = x
 	}
 	j.count++
+}
+
+// called is how a peer was called last.
+func (j *journal) called(peer string) string {
+	for n := j.count; n > 0 && j.count-n < IKEEvents; n-- {
+		if x := &j.ring[(n-1)%IKEEvents]; x.Peer == peer && x.Name != "" {
+			return x.Name
+		}
+	}
+	return ""
 }
 
 // since returns what was written since, oldest first, as far as it is remembered, and what to ask with next. It begins with 0.

@@ -213,6 +213,13 @@ func TestARemovedNodeIsCutOffFromIPsec(t *testing.T) {
 		if err := b.Ping("a"); err == nil {
 			t.Error("b still reaches a")
 		}
+		l, err := a.live.IPsecLog(w.Background(), local.IPsecLogRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if last := l.Events[len(l.Events)-1]; last.Event != "down" || last.Peer != "b" {
+			t.Errorf("a says of it %+v", last)
+		}
 	})
 }
 
