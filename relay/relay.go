@@ -173,7 +173,7 @@ func (r *Relay) tls() *tls.Config {
 
 // Guest is the relay on somebody else's port, who has given it the UDP sockets beside QUIC's (sock.OpenBeside).
 func (r *Relay) Guest() stream.Guest {
-	return stream.Guest{ALPN: relay.ALPN, TLS: r.tls(), TCP: r.server.Attend, QUIC: r.server.AttendQUIC, Datagrams: true}
+	return stream.Guest{ALPN: relay.ALPN, TLS: r.tls(), TCP: r.server.Attend, QUIC: r.server.AttendQUIC, Came: r.server.Came, Datagrams: true}
 }
 
 // Admit implements server.Admitter.

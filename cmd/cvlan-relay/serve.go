@@ -21,6 +21,7 @@ import (
 	"github.com/cvlan/cvlan/internal/core/forward"
 	"github.com/cvlan/cvlan/internal/sys/stream"
 	"github.com/cvlan/cvlan/relay"
+	"github.com/cvlan/cvlan/relay/server"
 )
 
 // Where settings come from besides the command line.
@@ -132,6 +133,9 @@ func serveCommand() *cobra.Command {
 			}
 			if err := s.key(c.InOrStdin()); err != nil {
 				return err
+			}
+			if os.Getenv("GOGC") == "" {
+				debug.SetGCPercent(server.GCPercent)
 			}
 			r, err := relay.New(s.Config)
 			if err != nil {

@@ -61,6 +61,10 @@ type Config struct {
 	Sockets Sockets
 }
 
+// GCPercent is what a program that is a relay and nothing else gives debug.SetGCPercent, unless GOGC is set: what clients keep is most of its heap, and room between
+// them is what the collector leaves. See docs/adr/0052 for the price.
+const GCPercent = 70
+
 // Sockets are what a relay listens on.
 type Sockets struct {
 	UDP  []sock.Socket  // one a worker, all on one port

@@ -11,6 +11,6 @@
 //
 // A connection, TLS or QUIC, registers its client. It may end then: the rest runs on UDP. Or it stays and carries the frames itself: it is a carrier. A carrier's
 // handshake runs on a goroutine that ends, for its stack has grown to four times of what waiting takes. At rest a carrier over TLS is one goroutine
-// and no buffer, one over QUIC two, which others relieve while there is something to do. What goes to a carrier waits in at most two buffers of 128 KiB; what does not fit is dropped and counted, and a
+// and no buffer, one over QUIC is none: its port tells when something comes. What goes to a carrier waits in at most two buffers of 128 KiB; what does not fit is dropped and counted, and a
 // peer that takes nothing for ten seconds is cut; over QUIC that takes up to half a minute, for quic-go tries again, ever more rarely, for some time.
 package server

@@ -16,6 +16,7 @@ import (
 func (s *Server) openQUIC() (err error) {
 	s.quic, err = quicx.Open(quicx.Config{
 		Conn: s.sockets.QUIC, Datagrams: true, ResetKey: s.cfg.ResetKey, TokenKey: s.cfg.TokenKey,
+		Came: s.sleepers.stir,
 		Admit: func(from netip.AddrPort, proven bool) (func(), error) {
 			if !proven {
 				from = netip.AddrPort{} // who may be forged counts only in the total: else anybody could keep out whom they want
@@ -25,6 +26,9 @@ func (s *Server) openQUIC() (err error) {
 	})
 	return err
 }
+
+// Came is to be told from where something comes on the port of a caller of AttendQUIC (quicx.Config.Came). If it is not, it takes up to a second until a client is heard that has been silent.
+func (s *Server) Came(from netip.AddrPort) { s.sleepers.stir(from) }
 
 func (s *Server) acceptQUIC(ctx context.Context) error {
 	return s.quic.Serve(ctx, s.tls, s.AttendQUIC)
@@ -44,14 +48,16 @@ func (s *Server) AttendQUIC(ctx context.Context, conn *quic.Conn) {
 		leave()
 		return
 	}
-	s.carried.Go(func() { c.awaitStream(str) })
-	s.carried.Go(func() {
-		c.awaitDatagrams(conn, func() {
-			defer leave()
-			c.cut()
-			s.forget(c)
-		})
+	q := &overQUIC{carrier: c, conn: conn, str: str}
+	s.carried.Add(1)
+	context.AfterFunc(conn.Context(), func() {
+		defer s.carried.Done()
+		defer leave()
+		s.sleepers.take(q, false)
+		c.cut()
+		s.forget(c)
 	})
+	s.carried.Go(q.attend)
 }
 
 // greetQUIC registers the client of a connection. Until then it counts as a handshake under way, and its address is known to be its own.
@@ -114,51 +120,5 @@ func sendOver(conn *quic.Conn, str *quic.Stream, cut func(), b []byte) error {
 			}
 		}
 		return err
-	})
-}
-
-// lively is how far apart datagrams may be that one goroutine waits for.
-const lively = time.Second
-
-// awaitDatagrams waits for a datagram and has another goroutine handle it and what follows soon, whose place a new one takes then: a stack that has grown
-// stays so, and handling takes twice what waiting does. end is called when the connection has ended.
-func (c *carrier) awaitDatagrams(conn *quic.Conn, end func()) {
-	b, err := conn.ReceiveDatagram(conn.Context())
-	if err != nil {
-		end()
-		return
-	}
-	c.s.carried.Go(func() {
-		c.serveDatagrams(conn, b)
-		c.s.carried.Go(func() { c.awaitDatagrams(conn, end) })
-	})
-}
-
-// serveDatagrams handles a datagram and what follows, until none has come for a while or the connection has ended.
-func (c *carrier) serveDatagrams(conn *quic.Conn, b []byte) {
-	ctx, cancel := context.WithCancel(conn.Context())
-	defer cancel()
-	lull := time.AfterFunc(lively, cancel)
-	defer lull.Stop()
-	for err := error(nil); err == nil; b, err = conn.ReceiveDatagram(ctx) {
-		lull.Reset(lively)
-		c.handle([][]byte{b})
-	}
-}
-
-// awaitStream does so for the stream, and cuts the connection.
-func (c *carrier) awaitStream(str *quic.Stream) {
-	var first [glance]byte
-	n, err := str.Read(first[:])
-	if err != nil {
-		c.cut()
-		return
-	}
-	c.s.carried.Go(func() {
-		if err := c.rush(str, first[:n]); err != nil {
-			c.cut()
-			return
-		}
-		c.s.carried.Go(func() { c.awaitStream(str) })
 	})
 }

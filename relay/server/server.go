@@ -40,6 +40,7 @@ type Server struct {
 	lastConn atomic.Uint32
 	carried  sync.WaitGroup // goroutines of carriers and their handshakes
 	calm     calm
+	sleepers sleepers
 }
 
 // New opens a relay's sockets.
@@ -61,7 +62,7 @@ func New(cfg Config) (*Server, error) {
 		table: forward.NewTable(cfg.Forward), carriers: map[uint32]*carrier{}, retired: map[ident.Tenant]forward.Meter{},
 		visits: make(chan ident.Relay, forward.MaxNeighbours),
 	}
-	s.calm.tell = cfg.Calm
+	s.calm.tell, s.sleepers.at = cfg.Calm, map[netip.AddrPort]*overQUIC{}
 	s.tls = cfg.TLS.Clone()
 	s.tls.NextProtos, s.tls.MinVersion, s.tls.DynamicRecordSizingDisabled = []string{relay.ALPN}, tls.VersionTLS13, true
 	s.tls.ClientAuth, s.tls.SessionTicketsDisabled = tls.NoClientCert, true
@@ -144,6 +145,7 @@ func (s *Server) Run(parent context.Context) error {
 		part(w.run)
 	}
 	part(s.visit)
+	part(s.sleepers.sweep)
 	if s.sockets.TCP != nil {
 		part(s.acceptTCP)
 	}

@@ -2,6 +2,7 @@ package quicx
 
 import (
 	"net"
+	"net/netip"
 
 	"golang.org/x/net/ipv4"
 )
@@ -11,13 +12,13 @@ func isQUIC(first byte) bool { return first&0xc0 != 0 }
 
 // divert puts the handler between the socket and quic-go, without a copy or a queue: quic-go's own way for other packets has both. A real
 // socket without a handler is left alone, or gathers what is written.
-func divert(c net.PacketConn, other Other, gathers bool) net.PacketConn {
+func divert(c net.PacketConn, other Other, gathers bool, came func(netip.AddrPort)) net.PacketConn {
 	u, real := c.(*net.UDPConn)
 	switch {
 	case !real:
-		return &diverter{c, other}
+		return &diverter{c, other, came}
 	case other == nil && gathers:
-		return gathered(u)
+		return gathered(u, came)
 	case other == nil:
 		return c
 	}
@@ -29,6 +30,7 @@ func divert(c net.PacketConn, other Other, gathers bool) net.PacketConn {
 type diverter struct {
 	net.PacketConn
 	other Other
+	came  func(netip.AddrPort) // nil: nobody is told
 }
 
 // SetReadBuffer does nothing: there is no kernel.
@@ -42,6 +44,9 @@ func (d *diverter) ReadFrom(b []byte) (int, net.Addr, error) {
 	for {
 		n, from, err := d.PacketConn.ReadFrom(b)
 		if err != nil || n == 0 || isQUIC(b[0]) {
+			if err == nil && d.came != nil {
+				d.came(AddrPort(from))
+			}
 			return n, from, err
 		}
 		if d.other != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"net"
+	"net/netip"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -59,9 +60,9 @@ type train struct {
 }
 
 // gathered makes a gatherer of a socket, and starts its goroutine; end ends that.
-func gathered(u *net.UDPConn) *gatherer {
+func gathered(u *net.UDPConn, came func(netip.AddrPort)) *gatherer {
 	g := newGatherer(u, ipv4.NewPacketConn(u).WriteBatch)
-	g.scatterer = scattered(u)
+	g.scatterer = scattered(u, came)
 	go g.run()
 	return g
 }

@@ -2,7 +2,10 @@
 
 package quicx
 
-import "net"
+import (
+	"net"
+	"net/netip"
+)
 
 // gathered changes nothing: only Linux takes trains, and relays run there.
-func gathered(u *net.UDPConn) *net.UDPConn { return u }
+func gathered(u *net.UDPConn, _ func(netip.AddrPort)) *net.UDPConn { return u }

@@ -37,6 +37,9 @@ type Config struct {
 	Admit func(from netip.AddrPort, proven bool) (release func(), err error)
 	// Datagrams allows unreliable datagrams (RFC 9221) on the port's connections. On Linux what they write at about the same time leaves together, if Other is nil.
 	Datagrams bool
+	// Came is told from where something has come, before quic-go gets it, on the port's reading goroutine: it must not block. A port with Other, and a system's socket
+	// elsewhere than on Linux, do not tell. nil: nobody is told.
+	Came func(from netip.AddrPort)
 	// Other takes what is not QUIC: datagrams whose first byte has neither of the two top bits set (RFC 9443). A port with much of it has
 	// a socket for each kind (see sock.OpenBeside). nil: such datagrams are dropped.
 	Other Other
@@ -65,7 +68,7 @@ func Open(cfg Config) (*Port, error) {
 	}
 	p := &Port{conn: cfg.Conn, datagrams: cfg.Datagrams, Buffers: raiseBuffers(cfg.Conn, cfg.Buffer)}
 	p.transport = &quic.Transport{
-		Conn:                divert(cfg.Conn, cfg.Other, cfg.Datagrams),
+		Conn:                divert(cfg.Conn, cfg.Other, cfg.Datagrams, cfg.Came),
 		ConnectionIDLength:  connectionIDs,
 		VerifySourceAddress: newRate(cfg.Unproven).exceeded,
 	}

@@ -3,6 +3,7 @@ package quicx
 import (
 	"encoding/binary"
 	"net"
+	"net/netip"
 
 	"golang.org/x/net/ipv4"
 	"golang.org/x/sys/unix"
@@ -24,6 +25,7 @@ const (
 type scatterer struct {
 	read     func(ms []ipv4.Message, flags int) (int, error)
 	together bool // the system hands out trains
+	came     func(netip.AddrPort)
 
 	ms      [scatterMost]ipv4.Message
 	n, at   int    // those that were read last, and which is handed out
@@ -33,8 +35,11 @@ type scatterer struct {
 }
 
 // scattered has a socket receive trains, if the system can.
-func scattered(u *net.UDPConn) *scatterer {
-	s := &scatterer{read: ipv4.NewPacketConn(u).ReadBatch}
+func scattered(u *net.UDPConn, came func(netip.AddrPort)) *scatterer {
+	if came == nil {
+		came = func(netip.AddrPort) {}
+	}
+	s := &scatterer{read: ipv4.NewPacketConn(u).ReadBatch, came: came}
 	if rc, err := u.SyscallConn(); err == nil {
 		rc.Control(func(fd uintptr) { s.together = unix.SetsockoptInt(int(fd), unix.IPPROTO_UDP, unix.UDP_GRO, 1) == nil })
 	}
@@ -49,7 +54,11 @@ func scattered(u *net.UDPConn) *scatterer {
 // ReadBatch reads at least one datagram, and waits only for that. What does not fit is cut, as the system would.
 func (s *scatterer) ReadBatch(ms []ipv4.Message, flags int) (n int, err error) {
 	if !s.together {
-		return s.read(ms, flags)
+		n, err = s.read(ms, flags)
+		for i := range max(n, 0) {
+			s.came(AddrPort(ms[i].Addr))
+		}
+		return n, err
 	}
 	for {
 		for n < len(ms) && s.next(&ms[n]) {
@@ -79,6 +88,7 @@ func (s *scatterer) next(m *ipv4.Message) bool {
 		if s.size == 0 {
 			s.size = len(s.rest)
 		}
+		s.came(AddrPort(train.Addr))
 	}
 	size := min(s.size, len(s.rest))
 	m.N, m.NN, m.Addr, m.Flags = copy(m.Buffers[0], s.rest[:size]), copy(m.OOB, s.control), s.ms[s.at].Addr, 0

@@ -3,6 +3,7 @@ package quicx
 import (
 	"bytes"
 	"encoding/binary"
+	"net/netip"
 	"slices"
 	"testing"
 
@@ -23,12 +24,14 @@ func eight() []ipv4.Message {
 func TestWhatArrivesTogetherIsHandedOutOneByOne(t *testing.T) {
 	for _, together := range []bool{true, false} {
 		here, there := socketOf(t), socketOf(t)
-		g, s := newGatherer(there, ipv4.NewPacketConn(there).WriteBatch), scattered(here)
+		var came []netip.AddrPort
+		tell := func(from netip.AddrPort) { came = append(came, from) }
+		g, s := newGatherer(there, ipv4.NewPacketConn(there).WriteBatch), scattered(here, tell)
 		if !s.together {
 			t.Skip("the system hands out no trains")
 		}
 		if !together {
-			s = &scatterer{read: ipv4.NewPacketConn(here).ReadBatch}
+			s = &scatterer{read: ipv4.NewPacketConn(here).ReadBatch, came: tell}
 			rc, _ := here.SyscallConn()
 			rc.Control(func(fd uintptr) { unix.SetsockoptInt(int(fd), unix.IPPROTO_UDP, unix.UDP_GRO, 0) })
 		}
@@ -55,6 +58,9 @@ func TestWhatArrivesTogetherIsHandedOutOneByOne(t *testing.T) {
 			if err != nil || n == 0 {
 				t.Fatal(n, err)
 			}
+			if len(came) == 0 {
+				t.Error("nobody was told of what is handed out")
+			}
 			for _, m := range ms[:n] {
 				if !bytes.Equal(m.Buffers[0][:m.N], sent[0]) {
 					t.Fatalf("%d of %d bytes of %d are left", m.N, len(sent[0]), len(sent))
@@ -68,12 +74,15 @@ func TestWhatArrivesTogetherIsHandedOutOneByOne(t *testing.T) {
 		if together && reads != 1 {
 			t.Errorf("%d calls of the system for four trains", reads)
 		}
+		if want := map[bool]int{true: 4, false: 4 * 13}[together]; len(came) != want || slices.ContainsFunc(came, func(a netip.AddrPort) bool { return a != AddrPort(there.LocalAddr()) }) {
+			t.Errorf("told %d times, want %d: %v", len(came), want, came)
+		}
 	}
 }
 
 func TestALongDatagramIsCutAndAnEmptyOneLeftOut(t *testing.T) {
 	here, there := socketOf(t), socketOf(t)
-	s := scattered(here)
+	s := scattered(here, nil)
 	if !s.together {
 		t.Skip("the system hands out no trains")
 	}

@@ -68,6 +68,8 @@ type Guest struct {
 	TLS  *tls.Config // NextProtos is set by the listener
 	TCP  func(context.Context, *tls.Conn)
 	QUIC func(context.Context, *quic.Conn)
+	// Came is told from where something comes on the QUIC port: see quicx.Config. nil: nobody is told.
+	Came func(from netip.AddrPort)
 	// Datagrams asks for RFC 9221, which the whole port then offers.
 	Datagrams bool
 }
@@ -142,12 +144,30 @@ func (l *Listener) openPort(udp net.PacketConn) (*quicx.Port, error) {
 	if want == 0 {
 		want = 7 << 20
 	}
-	p, err := quicx.Open(quicx.Config{Conn: udp, ResetKey: l.cfg.ResetKey, TokenKey: l.cfg.TokenKey, Buffer: want, Admit: admit, Other: l.cfg.Other,
+	p, err := quicx.Open(quicx.Config{Conn: udp, ResetKey: l.cfg.ResetKey, TokenKey: l.cfg.TokenKey, Buffer: want, Admit: admit, Other: l.cfg.Other, Came: l.came(),
 		Datagrams: slices.ContainsFunc(l.cfg.Guests, func(g Guest) bool { return g.Datagrams })})
 	if err == nil && p.Buffers.Hint(want) != "" {
 		l.cfg.Log.Warn("UDP buffers are smaller than wanted: many clients at once will lose packets", "bytes", p.Buffers.Read, logx.Hint, p.Buffers.Hint(want))
 	}
 	return p, err
+}
+
+// came tells the guests who want to know; nil: none does.
+func (l *Listener) came() func(netip.AddrPort) {
+	var all []func(netip.AddrPort)
+	for _, g := range l.cfg.Guests {
+		if g.Came != nil {
+			all = append(all, g.Came)
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return func(from netip.AddrPort) {
+		for _, f := range all {
+			f(from)
+		}
+	}
 }
 
 // Addr returns the address that is listened on.

@@ -36,6 +36,9 @@ type reading struct {
 
 // serve is the relay's process: it answers each line of its input with a reading.
 func serve() error {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(server.GCPercent) // as cvlan-relay does
+	}
 	conf, err := caller.ServerTLS()
 	if err != nil {
 		return err

@@ -107,19 +107,22 @@ func idleTLS(c *child, o options) error {
 }
 
 func idleQUIC(c *child, o options) error {
-	var ports [atOnce]*quicx.Port
-	for i := range ports {
-		p, err := openQUIC()
+	var mu sync.Mutex
+	var ports []*quicx.Port
+	kib, err := idle(c, o.kept, o.settle, func(node int) error {
+		p, err := openQUIC() // its own: clients that share a socket are woken together
 		if err != nil {
 			return err
 		}
-		defer p.Close()
-		ports[i] = p
-	}
-	kib, err := idle(c, o.kept, o.settle, func(node int) error {
-		_, _, err := callQUIC(c, ports[node%atOnce], node)
+		mu.Lock()
+		ports = append(ports, p)
+		mu.Unlock()
+		_, _, err = callQUIC(c, p, node)
 		return err
 	})
+	for _, p := range ports {
+		p.Close()
+	}
 	if err == nil {
 		figure.Print(os.Stdout, "relay_quic_kb_per_client", kib, "KiB", "")
 	}
