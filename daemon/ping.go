@@ -104,7 +104,8 @@ func (d *Daemon) probe(ctx context.Context, t *target, limit time.Duration) (loc
 	case errors.Is(err, guide.ErrNoRelay):
 		return local.Pong{}, t.unrelayed(limit, g.Links())
 	case err != nil && ctx.Err() != nil:
-		return local.Pong{}, t.silent(limit, 0)
+		return local.Pong{}, local.CodeUnreachable.Problem("ping "+t.name+" through a relay", fmt.Sprintf("the relay is there, and no answer came within %v", limit),
+			"is it switched on? cvlan status shows when it was seen last")
 	case err != nil:
 		return local.Pong{}, local.CodeUnreachable.Problem("ping "+t.name+" through a relay", err.Error(), "see the relays that there are: sudo cvlan netcheck")
 	}

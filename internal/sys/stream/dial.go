@@ -84,6 +84,9 @@ func (cfg *DialConfig) dial(ctx context.Context) (*framed, error) {
 	}
 	cfg.fill()
 	targets, failures := cfg.resolve(ctx)
+	if _, err := cfg.proxy(cfg.Addrs[0]); err != nil {
+		failures = append(failures, failure{"", "HTTPS_PROXY", err})
+	}
 	r := race{tries: cfg.order(targets), failures: failures, stagger: cfg.Stagger, whom: cfg.Whom}
 	won, err := r.run(ctx, cfg.attempt)
 	if err != nil {

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"slices"
@@ -86,12 +87,15 @@ func (e *DialError) Unwrap() []error {
 
 // Hint says what to do about it; "" where the reason itself says that.
 func (e *DialError) Hint() string {
-	names, tried, away, proxied := 0, 0, 0, 0
+	names, tried, away, proxied, refused := 0, 0, 0, 0, 0
 	for _, f := range e.failures {
 		_, proxy := errors.AsType[*ProxyError](f.err)
+		_, no := errors.AsType[declined](f.err)
 		switch {
 		case answered(f.err):
 			return ""
+		case no:
+			refused++
 		case proxy:
 			proxied++
 		case f.transport == "":
@@ -103,8 +107,10 @@ func (e *DialError) Hint() string {
 		}
 	}
 	switch {
-	case proxied > 0:
+	case refused > 0:
 		return "does the proxy let this machine connect to that port, and are the name and password in HTTPS_PROXY right?"
+	case proxied > 0:
+		return "does the proxy run, and is HTTPS_PROXY right? it is http://[NAME:PASSWORD@]HOST:PORT, or https:// for a proxy that speaks TLS itself; without a proxy: does the " + e.whom + " run, and do firewalls let UDP and TCP to that port through?"
 	case tried > 0:
 		return "does the " + e.whom + " run there, and do firewalls let UDP and TCP to that port through?"
 	case away > 0:
@@ -142,6 +148,8 @@ func reason(err error) string {
 		return ErrRefused.Error()
 	case errors.As(err, &app) && app.Remote && app.ErrorCode == busy, errors.As(err, &over) && over.ErrorCode == quic.ConnectionRefused:
 		return "the controller has too much to do now; try again"
+	case errors.As(err, new(tls.RecordHeaderError)):
+		return "it does not speak TLS"
 	case errors.As(err, &errno):
 		return errno.Error()
 	case errors.As(err, &dns) && dns.IsNotFound:

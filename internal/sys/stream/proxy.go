@@ -40,17 +40,28 @@ func (e *ProxyError) Unwrap() error { return e.Err }
 // proxy is an HTTP proxy for one of the addresses.
 type proxy struct{ *url.URL }
 
-// proxy finds the proxy for an address, host:port; nil if there is none, or only QUIC is wanted.
-func (cfg *DialConfig) proxy(addr string) *proxy {
+// proxy finds the proxy for an address, host:port; nil if there is none, or only QUIC is wanted. An error says why one that is named is none for us.
+func (cfg *DialConfig) proxy(addr string) (*proxy, error) {
 	if cfg.Proxy == nil || cfg.Transport == QUIC {
-		return nil
+		return nil, nil
 	}
 	u, err := cfg.Proxy(&url.URL{Scheme: "https", Host: addr})
-	if err != nil || u == nil || u.Scheme != "http" && u.Scheme != "https" {
-		return nil
+	switch {
+	case err != nil: // which may name the password
+		return nil, &ProxyError{"", errors.New("what it names is not the address of a proxy")}
+	case u == nil:
+		return nil, nil
+	case u.Scheme != "http" && u.Scheme != "https":
+		return nil, &ProxyError{u.Host, fmt.Errorf("it names a proxy of the kind %.20s; http and https are known", u.Scheme)}
 	}
-	return &proxy{u}
+	return &proxy{u}, nil
 }
+
+// declined is a proxy's answer that is no yes.
+type declined string
+
+// Error implements error.
+func (d declined) Error() string { return fmt.Sprintf("it answers %q", string(d)) }
 
 // at is where the proxy listens, host:port.
 func (p *proxy) at() string {
@@ -145,7 +156,7 @@ func readAnswer(c io.Reader) error {
 	_, rest, _ := strings.Cut(line, " ")
 	code, _, _ := strings.Cut(rest, " ")
 	if n, err := strconv.Atoi(code); err != nil || !strings.HasPrefix(line, "HTTP/1.") || n/100 != 2 {
-		return fmt.Errorf("it answers %q", clean.Line(line, 100))
+		return declined(clean.Line(line, 100))
 	}
 	return nil
 }

@@ -154,6 +154,34 @@ func TestAProxyIsLeftAloneWhereTheDirectWayIsOpen(t *testing.T) {
 	})
 }
 
+// One that never answers, and one that is spoken to otherwise than we can, are told as what they are.
+func TestAProxyThatIsNoneIsNamedSo(t *testing.T) {
+	for proxy, want := range map[string]string{
+		"http://eva:hunter2@198.51.100.77:3128":  "tcp through the proxy 198.51.100.77:3128: no answer in time",
+		"socks5://eva:hunter2@198.51.100.3:1080": "HTTPS_PROXY: it names a proxy of the kind socks5; http and https are known",
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := simulate(t)
+			o := s.office(t)
+			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+			defer cancel()
+			cfg := o.config(proxy)
+			dial := cfg.DialTCP
+			cfg.DialTCP = func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+				if to.Addr() == netip.MustParseAddr("198.51.100.77") {
+					<-ctx.Done()
+					return nil, ctx.Err()
+				}
+				return dial(ctx, to)
+			}
+			_, err := Dial(ctx, cfg)
+			if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "; does the proxy run, and is HTTPS_PROXY right?") || strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("%v\nwant %s", err, want)
+			}
+		})
+	}
+}
+
 func TestAProxyThatRefusesIsNamedWithoutThePassword(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := simulate(t)

@@ -66,7 +66,11 @@ func (r *race) late(ended error) *DialError {
 		return &DialError{whom: r.whom, failures: r.failures, ended: ended}
 	}
 	for _, t := range r.running {
-		r.failures = append(r.failures, failure{t.transport, t.String(), ended})
+		err := ended
+		if t.via != nil {
+			err = &ProxyError{t.via.at(), ended}
+		}
+		r.failures = append(r.failures, failure{t.transport, t.String(), err})
 	}
 	return &DialError{whom: r.whom, failures: r.failures}
 }

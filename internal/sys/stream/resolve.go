@@ -45,7 +45,7 @@ func (cfg *DialConfig) lookups() (all []target) {
 		all = append(all, target{name: a})
 	}
 	for _, a := range cfg.Addrs {
-		if p := cfg.proxy(a); p != nil {
+		if p, _ := cfg.proxy(a); p != nil {
 			all = append(all, target{name: a, via: p})
 		}
 	}
@@ -96,7 +96,7 @@ func (cfg *DialConfig) resolve(ctx context.Context) (targets []target, failures 
 	}
 	for i, a := range found {
 		if a.err != nil {
-			failures = append(failures, failure{"", all[i].unresolved(), a.err})
+			failures = append(failures, all[i].unresolved(a.err))
 		}
 		if all[i].via != nil {
 			proxied = append(proxied, a.targets...)
@@ -107,12 +107,12 @@ func (cfg *DialConfig) resolve(ctx context.Context) (targets []target, failures 
 	return append(targets[:min(len(targets), maxTargets)], proxied[:min(len(proxied), maxProxied)]...), failures
 }
 
-// unresolved is a name for people that has no address yet.
-func (t target) unresolved() string {
+// unresolved is what one says of a name that has no address.
+func (t target) unresolved(err error) failure {
 	if t.via != nil {
-		return "proxy " + t.via.at()
+		return failure{"", "proxy " + t.via.at(), &ProxyError{t.via.at(), err}}
 	}
-	return t.name
+	return failure{"", t.name, err}
 }
 
 func (cfg *DialConfig) lookup(ctx context.Context, t target) ([]target, error) {
