@@ -334,7 +334,14 @@ func (r *Relay) Drain(ctx context.Context) error {
 	return r.server.Drain(ctx)
 }
 
-// leave is Drain at the end, if there is anywhere to go.
+// goodbye and goodbyeEach are what it takes to tell all clients.
+const (
+	goodbye     = 200 * time.Millisecond
+	goodbyeEach = 500 * time.Microsecond
+)
+
+// leave is Drain at the end, if there is anywhere to go. If not the clients are told all the same, and not waited for: they watch for the relay then, and are there
+// again as soon as it is.
 func (r *Relay) leave() {
 	others := 0
 	for _, n := range r.list.Load().Neighbours() {
@@ -342,11 +349,19 @@ func (r *Relay) leave() {
 			others++
 		}
 	}
-	if others == 0 || r.cfg.DrainTime <= 0 {
+	limit := r.cfg.DrainTime
+	if limit <= 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), r.cfg.DrainTime)
+	if others == 0 {
+		limit = min(limit, goodbye+time.Duration(r.server.Stats().Clients)*goodbyeEach)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
+	if others == 0 {
+		_ = r.server.Drain(ctx) // some cannot go
+		return
+	}
 	if err := r.Drain(ctx); err != nil {
 		r.cfg.Log.Info("some clients have not gone elsewhere", "clients", r.server.Stats().Clients)
 	}

@@ -285,9 +285,14 @@ func (n *link) sees(at netip.AddrPort, out *Out) {
 	out.tell(Event{Kind: Seen, Slot: n.slot, Relay: n.k.id, Addr: at})
 }
 
-// leaves takes a relay's goodbye: it goes on until we have found another.
+// leaves takes a relay's goodbye: it goes on until we have found another. If there is none it is asked often, so that an idle link is made anew as soon as it
+// has started again, and not with the first packet, which would be lost.
 func (n *link) leaves(now mono.Time, out *Out) {
 	n.k.leaving = true
+	if n.bye.IsNever() {
+		n.bye = now
+	}
+	n.l.wake(now)
 	n.l.elect(now, out)
 }
 

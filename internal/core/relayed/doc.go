@@ -17,7 +17,7 @@
 // quarter to half of a second, together with a Bind, because it may be a NAT that has forgotten us. Three questions without answer, over 1.2 s in all,
 // and the link is down: at most 1.7 s after the last sign of life. Packets that a relay delivers prove that it lives but not
 // that it hears us; with them, 5 s have to pass. Check asks an idle link at once, because a way past relays is in doubt. Else it is asked as often as the NAT on the way demands, and at least four times in the
-// relay's own idle time. What a relay delivers is found by its tag; Expect and Unexpect say which tag is whose.
+// relay's own idle time; one that has said goodbye, and is still needed, every half second, because it will be gone and perhaps there again. What a relay delivers is found by its tag; Expect and Unexpect say which tag is whose.
 //
 // A relay that has forgotten us says Unknown, which anybody can forge who knows what we sent. Hence it is believed only if it echoes the
 // transaction of a question of the last ten seconds, which begin at a random number; it then costs one registration, at most every five seconds. If it

@@ -47,8 +47,9 @@ type registration struct {
 	remote   netip.AddrPort
 	seen     netip.AddrPort
 	cookie   [16]byte
-	calls    bool   // the relay takes Call
-	offered  uint64 // transaction of its last offer
+	bye      mono.Time // the relay has said goodbye; Never: it has not
+	calls    bool      // the relay takes Call
+	offered  uint64    // transaction of its last offer
 	tx       uint64
 	binding  ladder
 	pulse    pulse

@@ -436,6 +436,32 @@ func TestACookieWithoutMoreLeadsBackToTheConnection(t *testing.T) {
 	r.want("UDP is not tried again", !r.lane(9).Carried)
 }
 
+// The only relay says goodbye and is started again: an idle node is there again soon, and its first packet is not what finds out.
+func TestTheOnlyRelayThatRestartsAsPlannedIsJoinedAgainThoughIdle(t *testing.T) {
+	for _, away := range []time.Duration{100 * ms, 5 * time.Second, 30 * time.Second} {
+		r := reached(t, 1, 20*ms)
+		r.run(time.Minute)
+		s := r.relays[0]
+		bye := relay.Control{Kind: relay.Bye, Client: s.number, Reason: relay.Draining}
+		r.l.Frame(r.now, s.addr, 0, bye.Append(nil, &s.secret), &r.out)
+		r.act()
+		asked := s.asked[relay.Keepalive]
+		r.run(away)
+		r.want("%d questions before it stops", s.asked[relay.Keepalive]-asked <= 2+int(min(away, byeSoon)/byeEvery)+int(away/byeSeldom), s.asked[relay.Keepalive]-asked)
+		s.number = 0
+		registered := s.registers
+		patience := byeEvery + 200*ms
+		if away > byeSoon {
+			patience = byeSeldom + 200*ms
+		}
+		r.run(patience)
+		r.want("not joined again %v after it has started", s.registers == registered+1, patience)
+		asked = s.asked[relay.Keepalive]
+		r.run(time.Minute)
+		r.want("%d questions a minute after", s.asked[relay.Keepalive]-asked <= 4, s.asked[relay.Keepalive]-asked)
+	}
+}
+
 func TestADrainingRelayIsToldWhenWeAreGone(t *testing.T) {
 	r := newRig(t, Config{}, 10*ms, 20*ms)
 	r.start()

@@ -21,6 +21,10 @@ const (
 	deadAsks   = 3
 	idleLeast  = 5 * time.Second
 
+	byeEvery  = 500 * time.Millisecond // between questions to a relay that has said goodbye,
+	byeSoon   = 10 * time.Second       // for so long, and then
+	byeSeldom = 2 * time.Second
+
 	readdressed = time.Second // before, a way past relays must have died that we now know to be dead
 )
 
@@ -51,6 +55,13 @@ func (n *link) due(now mono.Time) mono.Time {
 	p := &n.pulse
 	if now.Sub(n.used) >= usedFor {
 		every, _ := n.idleEvery()
+		switch {
+		case n.bye.IsNever():
+		case now.Sub(n.bye) < byeSoon:
+			every = byeEvery
+		default:
+			every = min(every, byeSeldom)
+		}
 		return p.last.Add(every)
 	}
 	return min(max(p.last, p.fed).Add(stillAfter), p.last.Add(sureFor))
