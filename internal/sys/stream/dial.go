@@ -183,7 +183,7 @@ func (cfg *DialConfig) attempt(ctx context.Context, t try) (*framed, error) {
 		s, err = cfg.overTCP(ctx, t, conf)
 	}
 	if err != nil && ctx.Err() != nil {
-		err = context.Cause(ctx)
+		err = t.ended(context.Cause(ctx))
 	}
 	return s, explain(err)
 }

@@ -17,6 +17,14 @@ type try struct {
 // choice is what is remembered of an attempt that won.
 func (t try) choice() Choice { return Choice{t.transport, t.name, t.via != nil} }
 
+// ended is the error of an attempt that was ended for some reason: through a proxy, it may be the proxy that has not answered.
+func (t try) ended(why error) error {
+	if t.via != nil {
+		return &ProxyError{t.via.at(), why}
+	}
+	return why
+}
+
 // result is how an attempt ended.
 type result struct {
 	try    try
@@ -66,11 +74,7 @@ func (r *race) late(ended error) *DialError {
 		return &DialError{whom: r.whom, failures: r.failures, ended: ended}
 	}
 	for _, t := range r.running {
-		err := ended
-		if t.via != nil {
-			err = &ProxyError{t.via.at(), ended}
-		}
-		r.failures = append(r.failures, failure{t.transport, t.String(), err})
+		r.failures = append(r.failures, failure{t.transport, t.String(), t.ended(ended)})
 	}
 	return &DialError{whom: r.whom, failures: r.failures}
 }
