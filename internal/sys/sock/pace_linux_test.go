@@ -7,7 +7,51 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
+
+// Giving way has the runtime wake a thread. Who waits has given way.
+func TestWhoHasWaitedOwesOthersNoTurn(t *testing.T) {
+	u := mustOpen(t, Open, Config{}).(*udp)
+	say := func() {
+		to := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), u.Port())
+		if err := u.Send([]Train{{Data: []byte("x"), Remote: to}}); err != nil {
+			t.Error(err)
+		}
+	}
+	u.in.pace.moved(Batch - 2)
+	empty, receive := true, u.recvmmsg
+	u.recvmmsg = func(fd uintptr, m []unix.Mmsghdr) (int, unix.Errno) {
+		if empty {
+			empty = false
+			say() // a moment too late
+			return -1, unix.EAGAIN
+		}
+		return receive(fd, m)
+	}
+	for _, want := range []pace{1, 2} {
+		if want > 1 {
+			say() // nobody waits for this one
+		}
+		if n, err := u.Receive([]Train{{Data: make([]byte, 100)}}); n != 1 || err != nil {
+			t.Fatalf("%d trains, %v", n, err)
+		}
+		if u.in.pace != want {
+			t.Errorf("%d messages since others had a turn, want %d", u.in.pace, want)
+		}
+	}
+}
+
+func TestATurnComesOnceInFourBatches(t *testing.T) {
+	var p pace
+	for n := pace(1); n < 8; n++ {
+		p.moved(Batch)
+		if want := n % 4 * Batch; p != want {
+			t.Errorf("after %d batches %d messages are counted, want %d", n, p, want)
+		}
+	}
+}
 
 // BenchmarkAtTheLimit lets a sender run on every processor, and tells how late timers are meanwhile.
 func BenchmarkAtTheLimit(b *testing.B) {

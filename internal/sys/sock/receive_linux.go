@@ -54,8 +54,13 @@ func (in *incoming) prepare(u *udp) {
 	in.wait = func(fd uintptr) bool {
 		for {
 			in.moved, in.errno = u.recvmmsg(fd, in.msgs[:in.asked])
-			if in.errno != unix.EINTR {
-				return in.errno != unix.EAGAIN
+			switch in.errno {
+			case unix.EINTR:
+			case unix.EAGAIN: // others have their turn while this waits
+				in.pace = 0
+				return false
+			default:
+				return true
 			}
 		}
 	}
