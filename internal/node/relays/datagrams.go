@@ -51,32 +51,19 @@ func (i *inTurn) Frames(frames [][]byte) error {
 	return i.receiver.Frames(frames)
 }
 
-// drained is a context that waits for nothing.
-var drained = func() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	return ctx
-}()
-
-// readDatagrams hands on frames that come as datagrams, those together that have come together, until the connection ends.
+// readDatagrams hands on frames that come as datagrams until the connection ends. quic-go tells of no more than one at a time: what comes together is not handed on
+// together, which matters little for the second until UDP carries the packets.
 func readDatagrams(raw *stream.Conn, in receiver) {
-	frames := make([][]byte, 0, batchFrames)
+	var one [1][]byte
 	for {
 		b, err := raw.ReceiveDatagram(context.Background())
 		if err != nil {
 			return
 		}
-		frames = frames[:0]
-		for err == nil {
-			if _, ok := relay.KindOf(b); ok && len(b) <= relay.MaxFrame {
-				frames = append(frames, b)
-			}
-			if len(frames) == batchFrames {
-				break
-			}
-			b, err = raw.ReceiveDatagram(drained)
+		if _, ok := relay.KindOf(b); !ok || len(b) > relay.MaxFrame {
+			continue
 		}
-		if len(frames) > 0 && in.Frames(frames) != nil {
+		if one[0] = b; in.Frames(one[:]) != nil {
 			raw.Close()
 			return
 		}
