@@ -2,7 +2,6 @@ package server
 
 import (
 	"bytes"
-	"context"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -16,7 +15,6 @@ import (
 	"github.com/cvlan/cvlan/internal/core/forward"
 	"github.com/cvlan/cvlan/internal/lab/caller"
 	"github.com/cvlan/cvlan/internal/sim/netsim"
-	"github.com/cvlan/cvlan/internal/sys/quicx"
 	"github.com/cvlan/cvlan/proto/relay"
 )
 
@@ -50,23 +48,7 @@ func (w *world) lines() map[string]func() line {
 
 func (w *world) quicLine(u net.PacketConn) line {
 	w.Helper()
-	port, err := quicx.Open(quicx.Config{Conn: u, Datagrams: true})
-	if err != nil {
-		w.Fatal(err)
-	}
-	w.Cleanup(func() { port.Close() })
-	ctx, cancel := context.WithTimeout(w.Context(), caller.Patience)
-	defer cancel()
-	conn, err := port.Dial(ctx, netip.MustParseAddrPort(w.addr), caller.ClientTLS())
-	if err != nil {
-		w.Fatal(err)
-	}
-	w.Cleanup(func() { conn.CloseWithError(0, "") })
-	str, err := conn.OpenStream()
-	if err != nil {
-		w.Fatal(err)
-	}
-	str.SetDeadline(time.Now().Add(caller.Patience))
+	conn, str := w.connectQUIC(u)
 	return line{str, conn.ConnectionState().TLS}
 }
 

@@ -32,6 +32,25 @@ func (w *world) overQUICWithStream(tenant ident.Tenant, node ident.Node) (*calle
 // overQUICFrom does so from a socket.
 func (w *world) overQUICFrom(u net.PacketConn, tenant ident.Tenant, node ident.Node) (*caller.Caller, *quic.Stream) {
 	w.Helper()
+	conn, str := w.connectQUIC(u)
+	welcome, err := caller.Register(str, conn.ConnectionState().TLS, w.certificate(tenant, node))
+	if err != nil {
+		w.Fatal(err)
+	}
+	return w.bound(&caller.Caller{
+		Welcome: welcome,
+		Write:   conn.SendDatagram,
+		Read: func() ([]byte, error) {
+			ctx, cancel := context.WithTimeout(context.Background(), caller.Patience)
+			defer cancel()
+			return conn.ReceiveDatagram(ctx)
+		},
+	}), str
+}
+
+// connectQUIC opens a stream on which nobody has registered yet.
+func (w *world) connectQUIC(u net.PacketConn) (*quic.Conn, *quic.Stream) {
+	w.Helper()
 	port, err := quicx.Open(quicx.Config{Conn: u, Datagrams: true})
 	if err != nil {
 		w.Fatal(err)
@@ -49,17 +68,5 @@ func (w *world) overQUICFrom(u net.PacketConn, tenant ident.Tenant, node ident.N
 		w.Fatal(err)
 	}
 	str.SetDeadline(time.Now().Add(caller.Patience))
-	welcome, err := caller.Register(str, conn.ConnectionState().TLS, w.certificate(tenant, node))
-	if err != nil {
-		w.Fatal(err)
-	}
-	return w.bound(&caller.Caller{
-		Welcome: welcome,
-		Write:   conn.SendDatagram,
-		Read: func() ([]byte, error) {
-			ctx, cancel := context.WithTimeout(context.Background(), caller.Patience)
-			defer cancel()
-			return conn.ReceiveDatagram(ctx)
-		},
-	}), str
+	return conn, str
 }
