@@ -9,6 +9,7 @@ import (
 	"github.com/cvlan/cvlan/internal/base/mono"
 	"github.com/cvlan/cvlan/internal/core/forward"
 	"github.com/cvlan/cvlan/internal/core/stun"
+	"github.com/cvlan/cvlan/internal/sys/sched"
 	"github.com/cvlan/cvlan/internal/sys/sock"
 	"github.com/cvlan/cvlan/proto/relay"
 )
@@ -28,6 +29,7 @@ type worker struct {
 	other    sock.Socket  // at another port, for who asks to be answered from elsewhere; nil: there is none
 	aside    []sock.Train // that leave from there
 	route    route
+	gather   gather
 }
 
 // route is what is known of the channel that the last frame went through, and of the train that it went into.
@@ -53,6 +55,7 @@ func newWorker(s *Server, u sock.Socket, b *shelf, stunOnly bool) *worker {
 
 // run serves until the socket is closed.
 func (w *worker) run(context.Context) error {
+	naps := !w.stunOnly && sched.Late() <= gatherLate
 	for {
 		n, err := w.sock.Receive(w.in[:])
 		if errors.Is(err, net.ErrClosed) {
@@ -61,11 +64,15 @@ func (w *worker) run(context.Context) error {
 		if err != nil {
 			continue
 		}
-		w.decide(w.s.clock.Now(), n)
+		now := w.s.clock.Now()
+		w.decide(now, n)
 		w.out.join()
 		w.sock.Send(w.out.trains)
 		if len(w.aside) > 0 {
 			w.other.Send(w.aside)
+		}
+		if naps {
+			w.gather.rest(now, n)
 		}
 	}
 }

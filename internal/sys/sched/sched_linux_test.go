@@ -82,3 +82,19 @@ func TestAllThreadsMayBeLate(t *testing.T) {
 	}
 	inProcess(t, "slack")
 }
+
+func TestANapIsShort(t *testing.T) {
+	shortest, longest := time.Hour, time.Duration(0)
+	for range 100 {
+		from := time.Now()
+		Nap(20 * time.Microsecond)
+		took := time.Since(from)
+		shortest, longest = min(shortest, took), max(longest, took)
+	}
+	if longest < 20*time.Microsecond || shortest >= time.Millisecond { // as time.Sleep takes
+		t.Errorf("naps of 20 µs took %v to %v", shortest, longest)
+	}
+	if got := Late(); got <= 0 {
+		t.Errorf("timers are %v late", got)
+	}
+}
