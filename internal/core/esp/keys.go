@@ -18,6 +18,8 @@ type Keys struct {
 	// Theirs and Ours are the traffic that was agreed on: what the peer sends comes from one of the former and goes to one of the latter.
 	// None: everything.
 	Theirs, Ours []Selector
+	// TakesPartial says that the peer takes packets with partial checksums (offload.Layout), MayBePartial that it may send such.
+	TakesPartial, MayBePartial bool
 	// Waits says that the peer may not have the pair yet, because it asked and our answer is under way. Replaces is our SPI of the pair that
 	// it asked to replace, which it deletes when it has this one; 0: none.
 	Waits    bool

@@ -20,6 +20,7 @@ type Pair struct {
 	local, remote SPI
 	esn           bool
 	counted       bool // bytes are
+	partial       bool // the peer takes partial checksums
 	peer          key.WGPublic
 	born, due     mono.Time // due is when another is wanted
 	dies          mono.Time // Never: not because of its age
@@ -53,6 +54,9 @@ func (p *Pair) Remote() SPI { return p.remote }
 
 // Peer is whom the pair is with.
 func (p *Pair) Peer() key.WGPublic { return p.peer }
+
+// TakesPartial reports whether the peer takes packets with partial checksums.
+func (p *Pair) TakesPartial() bool { return p.partial }
 
 // Born is when it was installed.
 func (p *Pair) Born() mono.Time { return p.born }
@@ -218,7 +222,7 @@ func newPair(k Keys, now mono.Time, early time.Duration, a *activity) (*Pair, er
 		form: forms[k.Suite], suite: k.Suite, local: k.Local, remote: k.Remote, esn: k.ESN, born: now, life: k.Life.with(k.ESN), activity: a,
 		window: newWindow(max(k.Window, LeastWindow)),
 	}
-	p.counted = k.Life.counted()
+	p.counted, p.partial = k.Life.counted(), k.TakesPartial
 	p.next.Store(1)
 	p.dies, p.due = now.Add(p.life.Hard.Time), now.Add(p.life.Soft.Time-early)
 	var err error

@@ -16,6 +16,7 @@ type child struct {
 	choice       crypt.Choice
 	asked        bool   // by us
 	low          []byte // the lower nonce of the exchange that made it
+	takes, may   bool   // packets with partial checksums: the peer takes them, and may send them
 	ends         bool   // one side is to delete it: another replaces it, or we have asked to
 	replaced     bool   // another replaces it
 }
@@ -72,7 +73,7 @@ func (x *session) makeChild(s *sa, c *child, choice crypt.Choice, n crypt.Nonces
 	x.children = append(x.children, c)
 	x.event(Event{Kind: EventChildUp, Child: ChildSA{
 		In: c.in, Out: c.out, Encryption: choice.Encryption, Integrity: choice.Integrity, KeyIn: keyIn, KeyOut: keyOut,
-		Extended: choice.Extended, Ours: c.ours, Theirs: c.theirs, Replaces: replaces, Answered: !asked,
+		Extended: choice.Extended, Ours: c.ours, Theirs: c.theirs, TakesPartial: c.takes, MayBePartial: c.may, Replaces: replaces, Answered: !asked,
 	}}, out)
 	return nil
 }
@@ -120,6 +121,9 @@ func (x *session) answerChild(s *sa, in inbound, n crypt.Nonces, allowed []msg.P
 		ps = append(ps, msg.KE{Method: ke.Method, Data: public})
 	}
 	ps = append(ps, msg.TSi(c.theirs), msg.TSr(c.ours))
+	if c.may = x.m.takesPartial(); c.may {
+		ps = append(ps, partialChecksums)
+	}
 	if len(choice.Additional) > 0 {
 		return append(ps, x.await(&halfway{left: choice.Additional, agreed: [][]byte{shared}, spi: c.in, made: made})), msg.Notify{}
 	}
@@ -148,7 +152,7 @@ func (x *session) wanted(in inbound, allowed []msg.Proposal, ke msg.KE, keyed bo
 	if !ok || len(choice.SPI) != 4 {
 		return nil, choice, msg.Notify{Kind: msg.NoProposalChosen}
 	}
-	c = &child{out: binary.BigEndian.Uint32(choice.SPI), theirs: narrow(tsi, policy.Theirs), ours: narrow(tsr, policy.Ours)}
+	c = &child{out: binary.BigEndian.Uint32(choice.SPI), theirs: narrow(tsi, policy.Theirs), ours: narrow(tsr, policy.Ours), takes: partialTaken(in.payloads)}
 	switch {
 	case c.out < leastSPI || x.byOut(c.out) != nil:
 		return nil, choice, msg.Notify{Kind: msg.InvalidSyntax}
@@ -177,6 +181,16 @@ func (x *session) single(fresh *child) {
 		}
 	}
 }
+
+// partialChecksums goes with the payloads of a Child SA whose packets need not be complete when they come.
+var partialChecksums = msg.Notify{Kind: msg.PartialChecksums, Data: []byte(msg.PartialChecksumsData)}
+
+func partialTaken(ps []msg.Payload) bool {
+	n, ok := msg.Notified(ps, msg.PartialChecksums)
+	return ok && string(n.Data) == msg.PartialChecksumsData
+}
+
+func (m *Machine) takesPartial() bool { return m.cfg.TakesPartial != nil && m.cfg.TakesPartial() }
 
 // always is for a Child SA that replaces nothing.
 func always([]byte) msg.Notify { return msg.Notify{} }

@@ -33,6 +33,8 @@ type Config struct {
 	CookiesFrom int
 	// MaxHalfOpen and MaxSessions are limits; 0: 1,024 and 65,536.
 	MaxHalfOpen, MaxSessions int
+	// TakesPartial is asked with every new Child SA whether packets with partial checksums may come by it; peers that know what that is are told. Nil: no.
+	TakesPartial func() bool
 	// KeyLog gets a line of Wireshark's ikev2_decryption_table for each set of keys. Nil, which is what everybody wants: nobody does.
 	KeyLog func(line string)
 }

@@ -14,6 +14,7 @@ type createChild struct {
 	old  uint32 // SPI that we receive on of the one to be replaced; 0: none
 
 	in    uint32 // SPI; 0: none is reserved
+	may   bool   // packets with partial checksums may come by it
 	guess        // of KENone: that of the profile
 	nonce []byte
 	rival []byte   // the lower nonce of the one that the peer made meanwhile to replace the same; nil: it did not
@@ -30,7 +31,11 @@ func (t *createChild) propose(m *Machine, proposals []msg.Proposal) ([]msg.Paylo
 		t.in = spi
 	}
 	t.offer = crypt.Propose(proposals, spi4(t.in))
-	return []msg.Payload{t.offer, msg.TSi(t.wish.Ours), msg.TSr(t.wish.Theirs)}, nil
+	ps := []msg.Payload{t.offer, msg.TSi(t.wish.Ours), msg.TSr(t.wish.Theirs)}
+	if t.may = m.takesPartial(); t.may {
+		ps = append(ps, partialChecksums)
+	}
+	return ps, nil
 }
 
 func (t *createChild) begin(x *session, out *Out) (msg.Exchange, []msg.Payload, bool) {
@@ -131,7 +136,7 @@ func (t *createChild) accept(in inbound, n crypt.Nonces) (c *child, choice crypt
 	tsi, ok2 := msg.First[msg.TSi](in.payloads)
 	tsr, ok3 := msg.First[msg.TSr](in.payloads)
 	choice, ok4 := crypt.Answered(t.offer, answer)
-	c = &child{ours: slices.Clone(tsi), theirs: slices.Clone(tsr)}
+	c = &child{ours: slices.Clone(tsi), theirs: slices.Clone(tsr), takes: partialTaken(in.payloads), may: t.may}
 	if !ok1 || !ok2 || !ok3 || !ok4 || len(choice.SPI) != 4 || len(n.Responder) == 0 || !allWithin(tsi, t.wish.Ours) || !allWithin(tsr, t.wish.Theirs) {
 		return c, choice, nil, false
 	}

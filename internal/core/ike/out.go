@@ -116,6 +116,8 @@ type ChildSA struct {
 	KeyIn, KeyOut         []byte // encryption, then integrity (RFC 7296 §2.17)
 	Extended              bool   // sequence numbers
 	Ours, Theirs          []msg.Selector
+	TakesPartial          bool   // the peer takes packets with partial checksums
+	MayBePartial          bool   // the peer may send such
 	Replaces              uint32 // SPI that we receive on of the one that it is to replace; 0: none
 	Answered              bool   // the peer asked for it, and may not have it yet
 }

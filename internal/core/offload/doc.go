@@ -12,6 +12,9 @@
 // SYN or URG stands alone, PSH ends a run. Checksums are verified before a packet is joined, because the kernel computes them anew and would
 // vouch for what a broken sender wrote; what does not verify passes alone and untouched. The order within a flow is kept.
 //
+// A Splitter may leave the checksums of a train partial where the tunnel itself vouches for every bit, and a Joiner is at the other end: it takes them for
+// good and has its kernel complete them if the packet travels on (docs/adr/0053).
+//
 // Splitting follows what Linux does in tcp_gso_segment and __udp_gso_segment: the IPv4 identification counts up, CWR stays on the
 // first segment only, FIN and PSH on the last only.
 //

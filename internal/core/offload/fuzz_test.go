@@ -30,9 +30,14 @@ func FuzzStart(f *testing.F) {
 			}
 			return
 		}
+		left := Splitter{Partial: true}
+		_ = left.Start(&Super{Packet: bytes.Clone(u.Packet), Layout: u.Layout})
 		rest, n := len(packet), s.Count()
 		for i := range n {
 			p := s.Next()
+			if q := left.Next(); !bytes.Equal(essence(q), essence(p)) {
+				t.Fatalf("left partial, packet %d is\n%x, want\n%x", i, q, p)
+			}
 			if u.Protocol == None {
 				rest -= len(p)
 				continue

@@ -80,7 +80,7 @@ func (j *Joiner) Bytes() int { return j.bytes }
 func (j *Joiner) Growing() bool { return j.keys != [openFlows]uint64{} }
 
 // Runs closes all runs and returns them: each flow's packets in their order, and a packet that continues none as it came, as a run of one.
-// It writes into the first packet of every longer run. What it returns is valid until Reset.
+// A run of one is Partial if its packet is. It writes into the first packet of every longer run. What it returns is valid until Reset.
 func (j *Joiner) Runs() []Run {
 	j.closeAll()
 	parts := j.pieces
@@ -127,6 +127,7 @@ func (j *Joiner) begin(s *segment) *run {
 	j.runs = j.runs[:n+1]
 	r := &j.runs[n]
 	r.first, r.at, r.count = int32(len(j.pieces)), int32(len(j.pieces)), 1
+	r.start, r.protocol = int16(s.start), s.protocol
 	j.pieces = append(j.pieces, s.packet)
 	return r
 }

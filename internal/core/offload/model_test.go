@@ -46,8 +46,8 @@ func byFlow(packets [][]byte) map[string][]string {
 	return flows
 }
 
-// essence leaves out what may change: the identification of IPv4 where it has no meaning (RFC 6864), and which of the two zeros of ones'
-// complement a checksum is.
+// essence leaves out what may change: the identification of IPv4 where it has no meaning (RFC 6864), whether a checksum is complete, and which of the
+// two zeros of ones' complement it is.
 func essence(p []byte) []byte {
 	p = bytes.Clone(p)
 	protocol, start := slowProtocol(p)
@@ -63,10 +63,25 @@ func essence(p []byte) []byte {
 			oneZero(p[10:])
 		}
 	}
-	if protocol == TCP {
-		oneZero(p[start+16:])
+	field := p[start+slowOffset(protocol):]
+	if slowPartial(p) {
+		binary.BigEndian.PutUint16(field, ^slowFold(p[start:], 0))
 	}
+	oneZero(field)
 	return p
+}
+
+// slowPartial: the field of the transport's checksum holds the sum of the pseudo header.
+func slowPartial(p []byte) bool {
+	protocol, start := slowProtocol(p)
+	return binary.BigEndian.Uint16(p[start+slowOffset(protocol):]) == slowPseudo(addresses(p), sample{protocol: protocol}.number(), len(p)-start)
+}
+
+func slowOffset(protocol Protocol) int {
+	if protocol == UDP {
+		return 6
+	}
+	return 16
 }
 
 func oneZero(b []byte) {
@@ -196,16 +211,13 @@ func slowFollows(packets [][]byte, r *slowRun, p []byte) bool {
 	return protocol == UDP || binary.BigEndian.Uint32(p[start+4:]) == binary.BigEndian.Uint32(first[start+4:])+uint32(size)
 }
 
-// slowSound: the checksums are what they would be if they were made anew.
+// slowSound: the checksums are what they would be if they were made anew, or that of the transport is partial.
 func slowSound(p []byte) bool {
 	protocol, start := slowProtocol(p)
 	again := bytes.Clone(p)
 	fill(again, start, protocol)
-	ip, field := start == 40 || bytes.Equal(oneOf(p[10:12]), oneOf(again[10:12])), start+16
-	if protocol == UDP {
-		field = start + 6
-	}
-	return ip && bytes.Equal(oneOf(p[field:field+2]), oneOf(again[field:field+2]))
+	ip, field := start == 40 || bytes.Equal(oneOf(p[10:12]), oneOf(again[10:12])), start+slowOffset(protocol)
+	return ip && (slowPartial(p) || bytes.Equal(oneOf(p[field:field+2]), oneOf(again[field:field+2])))
 }
 
 func oneOf(b []byte) []byte { b = bytes.Clone(b); oneZero(b); return b }
@@ -283,7 +295,7 @@ func traffic(t *testing.T, rnd *rand.Rand) (packets [][]byte) {
 	for i := range flows {
 		a := randomFlow(rnd)
 		for range 1 + rnd.IntN(3) {
-			flows[i] = append(flows[i], split(t, a.super())...)
+			flows[i] = append(flows[i], splitWith(t, &Splitter{Partial: rnd.IntN(2) == 0}, a.super())...)
 			a.sequence += uint32(len(a.payload))
 			a.id += uint16(len(a.payload) / a.segment)
 		}

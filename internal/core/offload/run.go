@@ -7,21 +7,22 @@ import (
 
 // run is a Run in the making.
 type run struct {
-	first, count int32 // the packets: index of the first, and how many
-	at           int32 // where its parts begin
+	first, count int32    // the packets: index of the first, and how many
+	at           int32    // where its parts begin
+	start        int16    // as in Layout
+	protocol     Protocol // of the packets; None: not known
 
 	// What follows is there only if it was open once.
-	size           int32 // of all as one packet
-	start, headers int16 // as in Layout
-	protocol       Protocol
-	verified       bool   // the checksums of head are right
-	push           bool   // the last packet had PSH
-	head           []byte // the first packet
+	headers  int16  // as in Layout
+	size     int32  // of all as one packet
+	verified bool   // head is sound
+	push     bool   // the last packet had PSH
+	head     []byte // the first packet
 }
 
 // open lets packets follow the first.
 func (r *run) open(s *segment, verified bool) {
-	r.head, r.protocol, r.start, r.headers = s.packet, s.protocol, int16(s.start), int16(s.headers)
+	r.head, r.headers = s.packet, int16(s.headers)
 	r.size, r.verified, r.push = int32(len(s.packet)), verified, false
 }
 
@@ -65,7 +66,7 @@ func differ64(p, q []byte, mask uint64) bool {
 	return (binary.LittleEndian.Uint64(p)^binary.LittleEndian.Uint64(q))&mask != 0
 }
 
-// sound reports whether the checksums of the first packet are right. It is looked at only when a second one comes: a packet that
+// sound reports whether the first packet is. It is looked at only when a second one comes: a packet that
 // stays alone is passed on as it came.
 func (r *run) sound() bool {
 	r.verified = r.verified || sound(r.head, int(r.start), r.protocol)
@@ -82,14 +83,15 @@ func (r *run) extend(s *segment) bool {
 
 // finish writes the headers of the run into its first packet.
 func (r *run) finish(p []byte) Layout {
+	l := Layout{Partial: true, Start: int(r.start), Offset: offsetOf(r.protocol)}
 	if r.count == 1 {
-		return Layout{}
+		if r.protocol == None || !partial(p, l.Start, r.protocol) {
+			return Layout{}
+		}
+		return l
 	}
-	l := Layout{Protocol: r.protocol, Headers: int(r.headers), Partial: true, Start: int(r.start), Offset: checksumTCP}
-	l.Segment = len(p) - l.Headers
-	addresses := p[8:40]
+	l.Protocol, l.Headers, l.Segment = r.protocol, int(r.headers), len(p)-int(r.headers)
 	if r.start == sizeIPv4 {
-		addresses = p[12:20]
 		binary.BigEndian.PutUint16(p[2:], uint16(r.size))
 		clear(p[10:12])
 		binary.BigEndian.PutUint16(p[10:], Sum(0).Bytes(p[:sizeIPv4]).Checksum())
@@ -98,11 +100,10 @@ func (r *run) finish(p []byte) Layout {
 	}
 	h, size := p[l.Start:], int(r.size)-l.Start
 	if r.protocol == UDP {
-		l.Offset = checksumUDP
 		binary.BigEndian.PutUint16(h[4:], uint16(size))
 	} else if r.push {
 		h[13] |= flagPSH
 	}
-	binary.BigEndian.PutUint16(h[l.Offset:], PseudoHeader(addresses, number(r.protocol), size).Fold())
+	binary.BigEndian.PutUint16(h[l.Offset:], PseudoHeader(addressesOf(p, l.Start), number(r.protocol), size).Fold())
 	return l
 }

@@ -18,15 +18,20 @@ const (
 // payload, over the end of the packet before. So no payload is ever copied, and a packet lasts only until the next is made. The zero
 // Splitter has no packets; Start gives it some.
 type Splitter struct {
+	// Partial leaves the checksums of the packets of trains partial, in Layout's sense, for a Joiner at the other end. Start does not touch it.
+	Partial bool
+
 	layout      Layout // of the Super
 	packet      []byte // of the Super
 	count, next int    // packets there are, and are made
 	v4          bool   // the packets are IPv4
+	plain       bool   // a Joiner can tell what they are
 	flags       byte   // TCP
 	id          uint16 // IPv4 identification of the first packet
 	sequence    uint32 // TCP, of the first packet
 	ip          Sum    // of the IPv4 header without length and identification
 	transport   Sum    // of the transport and pseudo header without lengths, sequence and flags
+	begun       Sum    // of the pseudo header alone, without the length
 	headers     [maxHeaders]byte
 }
 
@@ -84,19 +89,30 @@ func (s *Splitter) finishTCP(p []byte, i int) {
 		flags &^= flagFIN | flagPSH
 	}
 	h := p[s.layout.Start:]
-	sum := s.transport.Number(uint32(len(h))<<16 | uint32(flags)).Number(sequence).Bytes(p[s.layout.Headers:])
 	binary.BigEndian.PutUint32(h[4:], sequence)
 	h[13] = flags
+	if s.leaves() {
+		binary.BigEndian.PutUint16(h[checksumTCP:], s.begun.Number(uint32(len(h))).Fold())
+		return
+	}
+	sum := s.transport.Number(uint32(len(h))<<16 | uint32(flags)).Number(sequence).Bytes(p[s.layout.Headers:])
 	binary.BigEndian.PutUint16(h[checksumTCP:], sum.Checksum())
 }
 
 func (s *Splitter) finishUDP(p []byte) {
 	h := p[s.layout.Start:]
 	length := uint32(len(h)) // once in the header, once in the pseudo header
-	sum := s.transport.Number(length<<16 | length).Bytes(p[s.layout.Headers:])
 	binary.BigEndian.PutUint16(h[4:], uint16(length))
+	if s.leaves() {
+		binary.BigEndian.PutUint16(h[checksumUDP:], s.begun.Number(length).Fold())
+		return
+	}
+	sum := s.transport.Number(length<<16 | length).Bytes(p[s.layout.Headers:])
 	binary.BigEndian.PutUint16(h[checksumUDP:], nonzero(sum.Checksum()))
 }
+
+// leaves reports whether the checksums of this train are left to the other end.
+func (s *Splitter) leaves() bool { return s.Partial && s.plain }
 
 func nonzero(checksum uint16) uint16 {
 	if checksum == 0 {

@@ -29,7 +29,11 @@ func (a sample) parts() (packets [][]byte) {
 
 func split(tb testing.TB, u *Super) (packets [][]byte) {
 	tb.Helper()
-	var s Splitter
+	return splitWith(tb, new(Splitter), u)
+}
+
+func splitWith(tb testing.TB, s *Splitter, u *Super) (packets [][]byte) {
+	tb.Helper()
 	if err := s.Start(u); err != nil {
 		tb.Fatal(err)
 	}

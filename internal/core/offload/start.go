@@ -77,23 +77,24 @@ func (s *Splitter) train(upper Upper) error {
 // startTCP sums the header but for what differs from packet to packet.
 func (s *Splitter) startTCP(h []byte) {
 	s.sequence, s.flags = binary.BigEndian.Uint32(h[4:]), h[13]
-	s.transport = s.pseudo(h[checksumTCP:], protocolTCP)
+	s.begun = s.pseudo(h[checksumTCP:], protocolTCP)
 	clear(h[4:8])
 	h[13] = 0
 	clear(h[checksumTCP : checksumTCP+2])
-	s.transport = s.transport.Bytes(h)
+	s.transport = s.begun.Bytes(h)
 }
 
 func (s *Splitter) startUDP(h []byte) {
-	s.transport = s.pseudo(h[checksumUDP:], protocolUDP)
+	s.begun = s.pseudo(h[checksumUDP:], protocolUDP)
 	clear(h[4:8])
-	s.transport = s.transport.Bytes(h)
+	s.transport = s.begun.Bytes(h)
 }
 
 // startIP sums the IPv4 header but for what differs from packet to packet.
 func (s *Splitter) startIP() {
 	h := s.headers[:s.layout.Start]
 	s.v4 = h[0]>>4 == 4
+	s.plain = plain(h)
 	if s.v4 {
 		s.id = binary.BigEndian.Uint16(h[4:])
 		clear(h[2:6])

@@ -94,7 +94,8 @@ func (k *keyer) keysOf(c ike.ChildSA) (esp.Keys, error) {
 	suite, err := suiteOf(c.Encryption, c.Integrity)
 	return esp.Keys{
 		Suite: suite, Local: esp.SPI(c.In), Remote: esp.SPI(c.Out), In: c.KeyIn, Out: c.KeyOut, ESN: c.Extended, Window: k.window, Life: k.life,
-		Theirs: selectorsOf(c.Theirs), Ours: selectorsOf(c.Ours), Waits: c.Answered, Replaces: esp.SPI(c.Replaces),
+		Theirs: selectorsOf(c.Theirs), Ours: selectorsOf(c.Ours), TakesPartial: c.TakesPartial, MayBePartial: c.MayBePartial,
+		Waits: c.Answered, Replaces: esp.SPI(c.Replaces),
 	}, err
 }
 

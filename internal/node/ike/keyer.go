@@ -62,7 +62,7 @@ func New(c Config) ipsec.BuildKeyer {
 			host: h, peersOf: c.Peers, life: c.Life, window: c.Window, tell: c.Tell, reach: c.Reach, peers: map[key.WGPublic]*peer{}, places: map[netip.AddrPort]*peer{},
 			sources: map[tunnel.Source]*peer{}, children: map[esp.SPI]ike.ID{},
 		}
-		c.IKE.Directory, c.IKE.SPIs = guide{k}, guide{k}
+		c.IKE.Directory, c.IKE.SPIs, c.IKE.TakesPartial = guide{k}, guide{k}, h.TakesPartial
 		var err error
 		if k.machine, err = ike.New(c.IKE, rand.Reader); err == nil {
 			k.reachable(h.Clock().Now())

@@ -21,6 +21,9 @@ func (t *transport) Release(s esp.SPI) {
 	t.out.Events = append(t.out.Events, tunnel.Event{Kind: tunnel.Withdrawn, Index: uint32(s)})
 }
 
+// TakesPartial implements Host. The kernel, which may be lent the opening, passes on what it opens as it came.
+func (t *transport) TakesPartial() bool { return t.kernel == nil }
+
 // Install implements Host.
 func (t *transport) Install(now mono.Time, p *tunnel.Peer, k esp.Keys) error {
 	t.know(p)

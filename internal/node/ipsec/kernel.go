@@ -187,7 +187,7 @@ func (k *kernel) takeBack(now mono.Time, p *tunnel.Peer, g *guest) {
 
 // lendable is whether the kernel can carry what a pair does.
 func (k *kernel) lendable(pair *esp.Pair, g *guest) bool {
-	if _, known := k.keys[pair.Local()]; !known || cipherOf(pair.Suite()) == "" {
+	if keys, known := k.keys[pair.Local()]; !known || keys.MayBePartial || cipherOf(pair.Suite()) == "" {
 		return false
 	}
 	for _, ours := range g.way.Ours {

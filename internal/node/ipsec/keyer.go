@@ -49,6 +49,8 @@ type Host interface {
 	// SPI reserves an SPI to be offered to a peer; Release takes one back that came to nothing.
 	SPI() (esp.SPI, error)
 	Release(esp.SPI)
+	// TakesPartial reports whether packets with partial checksums may come by a pair that is being agreed on.
+	TakesPartial() bool
 	// Install makes a pair with a peer. k.Local must be reserved; after an error it still is.
 	Install(now mono.Time, p *tunnel.Peer, k esp.Keys) error
 	// Delete ends a pair by our SPI.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/cvlan/cvlan/internal/core/offload"
+	"github.com/cvlan/cvlan/internal/core/offload/offloadtest"
 )
 
 // udp4 is an IPv4 packet without DF, of so many bytes.
@@ -52,6 +53,39 @@ func TestWhatNobodyIsToldIsCutBeforeABlackHole(t *testing.T) {
 		a.inside(func() { a.owner.Limit(p, 1472) })
 		if got := send(udp4(a.addr, b.addr, 1380)); len(got) != 1 {
 			t.Errorf("when the hole is gone %v arrive", got)
+		}
+	})
+}
+
+// Nobody puts fragments together before the host does: what is cut has its checksum, though the peer would take it without.
+func TestWhatIsCutHasItsChecksum(t *testing.T) {
+	inBubble(t, func(t *testing.T, a, b *end) {
+		a.says(b, 1, 1)
+		time.Sleep(time.Second)
+		b.heard()
+		p := a.peer(b)
+		a.inside(func() { a.owner.Limit(p, 1269) })
+		train := offloadtest.UDP(a.addr, b.addr, make([]byte, 2*1340), 1340)
+		train.Packet[6] = 0 // it may be fragmented
+		a.twin.SendTrain(train)
+		time.Sleep(time.Second)
+		pieces := map[uint16][]byte{} // by identification
+		for len(b.twin.Arrived()) > 0 {
+			p := <-b.twin.Arrived()
+			id := binary.BigEndian.Uint16(p[4:])
+			pieces[id] = append(pieces[id], p[20:]...)
+		}
+		if len(pieces) != 2 {
+			t.Fatalf("pieces of %d datagrams arrive", len(pieces))
+		}
+		for _, datagram := range pieces {
+			if len(datagram) != 8+1340 {
+				t.Fatalf("%d bytes of a datagram arrive", len(datagram))
+			}
+			addresses := train.Packet[12:20]
+			if offload.PseudoHeader(addresses, 17, len(datagram)).Bytes(datagram).Fold() != 0xffff {
+				t.Errorf("the checksum is wrong: % x", datagram[:8])
+			}
 		}
 	})
 }

@@ -192,6 +192,9 @@ type fakeSession struct {
 	from         atomic.Uint64
 }
 
+// TakesPartial: the peer is one of this package, too.
+func (*fakeSession) TakesPartial() bool { return true }
+
 func (s *fakeSession) Class() Class  { return ESP }
 func (s *fakeSession) Index() uint32 { return s.ours }
 func (s *fakeSession) Overhead() int { return fakeHeader + fakeSum }

@@ -93,6 +93,7 @@ func (w *outbound) super(now mono.Time, s *offload.Super) error {
 	if !w.fits(now, s, p) {
 		return nil
 	}
+	w.splitter.Partial = false // what waits for a session, or is cut into fragments, is made whole
 	if err := w.splitter.Start(s); err != nil {
 		w.t.drop(BadPacket, 1)
 		return nil
@@ -205,6 +206,7 @@ func (w *outbound) send(now mono.Time, p *Peer) error {
 
 func (w *outbound) seal(now mono.Time, p *Peer, s *sealing, to *Path, counter uint64, n int) error {
 	bytes, mtu := 0, w.t.mtu()
+	w.splitter.Partial = s.partial
 	for i := range n {
 		size, err := w.batch.seal(s.Session, counter+uint64(i), w.splitter.Next(), mtu, to)
 		if err != nil {

@@ -58,7 +58,15 @@ type Peer struct {
 }
 
 // sealing is what a peer's packets are sealed with.
-type sealing struct{ Session }
+type sealing struct {
+	Session
+	partial bool // trains leave with partial checksums
+}
+
+func newSealing(s Session) *sealing {
+	t, ok := s.(Trusting)
+	return &sealing{s, ok && t.TakesPartial()}
+}
 
 // flow counts one direction.
 type flow struct{ packets, bytes atomic.Uint64 }

@@ -52,6 +52,9 @@ type Lendable interface {
 	Stray(to netip.Addr)
 }
 
+// Trusting is a Session whose peer takes packets with partial checksums (offload.Layout): what the session opens is as it was sealed, to the last bit.
+type Trusting interface{ TakesPartial() bool }
+
 // Overhead is the most that any protocol adds to a packet: header, padding, trailer and tag, in bytes.
 const Overhead = 64
 

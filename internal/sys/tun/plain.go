@@ -118,9 +118,9 @@ func (p *plain) Write(runs []offload.Run) error {
 	return nil
 }
 
-// flatten puts a packet by itself into scratch, and reports false if the run is none or has no IP header.
+// flatten puts a packet by itself into scratch, with its checksum, and reports false if the run is none or has no IP header.
 func (p *plain) flatten(r *offload.Run) bool {
-	if r.Protocol != offload.None || r.Partial {
+	if r.Protocol != offload.None {
 		return false
 	}
 	s := p.scratch[0][:front]
@@ -131,7 +131,13 @@ func (p *plain) flatten(r *offload.Run) bool {
 		s = append(s, part...)
 	}
 	p.scratch[0] = s
-	return isIP(s[front:])
+	if !sound(&r.Layout, s[front:]) {
+		return false
+	}
+	if r.Partial {
+		finish(s[front:], r.Start, r.Offset)
+	}
+	return true
 }
 
 func (p *plain) gone(err error) error {

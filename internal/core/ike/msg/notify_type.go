@@ -87,6 +87,13 @@ const (
 	PPKIdentityKey          NotifyType = 16446 // RFC 9867
 )
 
+// PartialChecksums is our own, of the numbers for private use: whoever sends it with a Child SA takes TCP and UDP inside it whose checksum is that of the pseudo
+// header alone (docs/protocol/ikev2.md). The data is PartialChecksumsData, which tells it from what others may mean by the number.
+const (
+	PartialChecksums     NotifyType = 51984
+	PartialChecksumsData            = "CVLAN"
+)
+
 // String is the name in the RFCs.
 func (t NotifyType) String() string {
 	if name := t.errorName(); name != "" {
@@ -94,6 +101,9 @@ func (t NotifyType) String() string {
 	}
 	if name := t.statusName(); name != "" {
 		return name
+	}
+	if t == PartialChecksums {
+		return "PARTIAL_CHECKSUMS"
 	}
 	return fmt.Sprintf("notification %d", uint16(t))
 }

@@ -79,7 +79,7 @@ func node(p bare.Plan, private key.WGPrivate) (s bare.Setup, err error) {
 		s.Transports = map[tunnel.Class]tunnel.Build{tunnel.WireGuard: wg.New(wg.Config{Private: private})}
 		return s, nil
 	}
-	_, keyer := toyike.New(toyike.Config{Self: private.Public(), Secret: []byte("of the laboratory"), Keys: esp.Keys{Suite: suiteOf(p.Kind), ESN: true}})
+	_, keyer := toyike.New(toyike.Config{Self: private.Public(), Secret: []byte("of the laboratory"), Keys: esp.Keys{Suite: suiteOf(p.Kind), ESN: true, TakesPartial: true, MayBePartial: true}})
 	s.Transports = map[tunnel.Class]tunnel.Build{tunnel.IKE: ipsec.New(ipsec.Config{Keyer: keyer})}
 	return s, nil
 }
