@@ -5,6 +5,8 @@ package e2e
 import (
 	"errors"
 	"fmt"
+	"io"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
@@ -12,9 +14,11 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/google/nftables"
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"github.com/cvlan/cvlan/api/local"
 	"github.com/cvlan/cvlan/internal/lab"
@@ -92,7 +96,7 @@ func (b *backyard) plug(n *node, nth int) {
 	}))
 }
 
-// serves answers each TCP connection with whom it sees.
+// serves answers each TCP connection with whom it sees, and then with what it is told.
 func (b *backyard) serves(port int) {
 	b.w.t.Helper()
 	b.serve(b.addr, port)
@@ -114,10 +118,83 @@ func (b *backyard) serve(at netip.Addr, port int) {
 			if err != nil {
 				return
 			}
-			fmt.Fprint(c, c.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap())
-			c.Close()
+			go func() {
+				defer c.Close()
+				fmt.Fprint(c, c.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap())
+				io.Copy(c, c)
+			}()
 		}
 	}()
+}
+
+// plain has the kernel compute the checksums of what a node sends to the backyard, as for a card that cannot.
+func (b *backyard) plain(n *node) {
+	b.w.t.Helper()
+	b.w.must(n.Host.Do(func() error {
+		s, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(s)
+		off := struct{ command, value uint32 }{command: 0x17} // ETHTOOL_STXCSUM
+		request := struct {
+			name [unix.IFNAMSIZ]byte
+			data *struct{ command, value uint32 }
+			_    [16]byte
+		}{data: &off}
+		copy(request.name[:], "yard")
+		if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(s), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&request))); errno != 0 {
+			return fmt.Errorf("switch the checksums of a card off: %w", errno)
+		}
+		return nil
+	}))
+}
+
+// echoes sends so many bytes to a service in the backyard and wants them back.
+func (n *node) echoes(at string, port, bytes int) {
+	n.w.t.Helper()
+	var c net.Conn
+	n.w.must(n.Host.Do(func() (err error) {
+		c, err = net.DialTimeout("tcp", netip.AddrPortFrom(netip.MustParseAddr(at), uint16(port)).String(), heals)
+		return err
+	}))
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(soon))
+	said := make([]byte, bytes)
+	rand.NewChaCha8([32]byte{}).Read(said)
+	go func() {
+		c.Write(said)
+		c.(*net.TCPConn).CloseWrite()
+	}()
+	heard, err := io.ReadAll(c)
+	if err != nil || len(heard) < bytes || string(heard[len(heard)-bytes:]) != string(said) {
+		n.w.t.Errorf("%s hears %d bytes of %d, or others: %v", n.Host.Name(), len(heard), bytes, err)
+	}
+}
+
+// badSums is how many TCP segments have reached a host with a wrong checksum.
+func (w *world) badSums(h *lab.Host) (n int) {
+	w.t.Helper()
+	w.must(h.Do(func() error {
+		b, err := os.ReadFile("/proc/thread-self/net/snmp")
+		if err != nil {
+			return err
+		}
+		var names []string
+		for line := range strings.Lines(string(b)) {
+			fields := strings.Fields(line)
+			if fields[0] != "Tcp:" {
+				continue
+			}
+			if i := slices.Index(names, "InCsumErrors"); i >= 0 {
+				_, err = fmt.Sscan(fields[i], &n)
+				return err
+			}
+			names = fields
+		}
+		return errors.New("the kernel does not tell")
+	}))
+	return n
 }
 
 // seenAs asks a service in the backyard by whom it thinks that it is asked.
@@ -244,10 +321,22 @@ func TestANetworkBehindANode(t *testing.T) {
 	}
 	gate.types("set", "snat", "on")
 
-	// By IPsec as well.
+	// By IPsec as well, where trains come with partial checksums, which have to be whole behind the router.
 	laptop.types("set", "protocol", "ipsec")
 	laptop.speaks(gate.Host.Name(), "ipsec", soon)
 	laptop.gets("10.20.0.9", 80, "10.20.0.1", soon)
+	for _, plain := range []bool{false, true} {
+		if plain {
+			yardOf.plain(gate)
+		}
+		laptop.echoes("10.20.0.9", 80, 4<<20)
+		laptop.echoes("fd20::9", 80, 4<<20)
+	}
+	for _, h := range []*lab.Host{laptop.Host, gate.Host, yardOf.Host} {
+		if bad := w.badSums(h); bad > 0 {
+			t.Errorf("%s has seen %d wrong checksums", h.Name(), bad)
+		}
+	}
 	laptop.getsNot("10.20.0.9", 81)
 
 	// A daemon that is killed comes back to the same.
