@@ -121,7 +121,7 @@ func (x *session) answerChild(s *sa, in inbound, n crypt.Nonces, allowed []msg.P
 		ps = append(ps, msg.KE{Method: ke.Method, Data: public})
 	}
 	ps = append(ps, msg.TSi(c.theirs), msg.TSr(c.ours))
-	if c.may = x.m.takesPartial(); c.may {
+	if c.may = c.takes && x.m.takesPartial(); c.may { // who does not say it may not know it
 		ps = append(ps, partialChecksums)
 	}
 	if len(choice.Additional) > 0 {
