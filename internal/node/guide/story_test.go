@@ -74,12 +74,17 @@ func TestProbeWaitsForALane(t *testing.T) {
 		if _, err := a.g.Probe(ctx, b.private.Public()); !errors.Is(err, ErrNoRelay) || time.Since(begin) != time.Second {
 			t.Errorf("without a relay it says %v after %v", err, time.Since(begin))
 		}
-		time.AfterFunc(3*time.Second, func() { r.serve(1) })
+		served := make(chan struct{})
+		time.AfterFunc(3*time.Second, func() {
+			defer close(served)
+			r.serve(1)
+		})
 		ctx, cancel = context.WithTimeout(r.Context(), 30*time.Second)
 		defer cancel()
 		if took, err := a.g.Probe(ctx, b.private.Public()); err != nil || took > 4*delay { // a round trip, not the wait
 			t.Error(took, err)
 		}
+		<-served
 		if len(a.g.probes) != 0 {
 			t.Errorf("%d probes are kept", len(a.g.probes))
 		}
