@@ -14,6 +14,8 @@
 //	         different numbers it has received, how many packets came more than once, and how many came after a higher number.
 //
 // UDP packets to the server's own port are sent back as they are.
+//
+// Who sends a stream has its congestion controlled by CUBIC, on Linux, so that results do not depend on what the machine's administrator prefers.
 package load
 
 import "time"

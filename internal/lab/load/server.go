@@ -112,6 +112,7 @@ func serve(c *net.TCPConn) error {
 
 // send writes for a time and says how much.
 func send(c *net.TCPConn, d time.Duration) (total int64, err error) {
+	usual(c)
 	buf := make([]byte, chunk)
 	for end := time.Now().Add(d); time.Now().Before(end); {
 		n, err := c.Write(buf)
