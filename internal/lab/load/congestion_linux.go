@@ -6,8 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// congestion is what nearly every Linux has, whatever this machine's administrator prefers: BBR, for one, sends at the pace that it has measured, and
-// leaves processors idle that a tunnel would keep busy.
+// congestion is what nearly every Linux has, whatever this machine's administrator prefers: a result is to say something of other machines too.
 const congestion = "cubic"
 
 // usual has a connection control congestion as most do. Where the kernel does not have it, or refuses, it stays as it is.
