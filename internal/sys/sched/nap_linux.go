@@ -16,11 +16,11 @@ func Nap(d time.Duration) {
 	unix.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&t)), 0, 0) // what interrupts it ends it
 }
 
-// Late is how late the timers of the calling thread may be.
+// Late is how late the timers of the calling thread may be; Unbounded if nobody knows.
 func Late() time.Duration {
 	ns, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0)
 	if err != nil {
-		return 0
+		return Unbounded
 	}
 	return time.Duration(ns)
 }

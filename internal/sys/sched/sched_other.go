@@ -14,4 +14,4 @@ func Slack(time.Duration) error { return nil }
 func Nap(time.Duration) {}
 
 // Late is not known.
-func Late() time.Duration { return 0 }
+func Late() time.Duration { return Unbounded }
