@@ -63,7 +63,7 @@ type Config struct {
 
 // GCPercent is what a program that is a relay and nothing else gives debug.SetGCPercent, unless GOGC is set: what clients keep is most of its heap, and room between
 // them is what the collector leaves. See docs/adr/0051 for the price.
-const GCPercent = 70
+const GCPercent = 50
 
 // Sockets are what a relay listens on.
 type Sockets struct {
