@@ -18,17 +18,17 @@ const proofSize = 32
 
 // derive mixes the secret with everything that both sides saw.
 func derive(secret []byte, initiator, responder key.WGPublic, exchange uint64, offer, ciphertext []byte) agreed {
-	text := append([]byte("cvlan quantum 1 transcript"), initiator[:]...)
+	text := append([]byte("cvlan quantum 2 transcript"), initiator[:]...)
 	text = append(text, responder[:]...)
 	text = binary.BigEndian.AppendUint64(text, exchange)
 	text = append(append(text, offer...), ciphertext...) // both have one length
 	transcript := blake2s.Sum256(text)
 
 	var a agreed
-	a.key = key.RawPreshared(keyed(secret, "cvlan quantum 1 key", transcript[:]))
-	a.answer = keyed(secret, "cvlan quantum 1 answer", transcript[:])
-	a.confirm = keyed(secret, "cvlan quantum 1 confirm", transcript[:])
-	a.done = keyed(secret, "cvlan quantum 1 done", transcript[:])
+	a.key = key.RawPreshared(keyed(secret, "cvlan quantum 2 key", transcript[:]))
+	a.answer = keyed(secret, "cvlan quantum 2 answer", transcript[:])
+	a.confirm = keyed(secret, "cvlan quantum 2 confirm", transcript[:])
+	a.done = keyed(secret, "cvlan quantum 2 done", transcript[:])
 	return a
 }
 

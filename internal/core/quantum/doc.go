@@ -9,10 +9,10 @@
 //	   begins anew                                 <----   5      in place of 4: one byte, "I have no such K"
 //
 // Numbers are disco's steps. All messages of an exchange have its number, eight random bytes. With H(k; …) for BLAKE2s-256 keyed with
-// the secret of ML-KEM, and T = BLAKE2s-256("cvlan quantum 1 transcript", I's and R's WireGuard keys, number, encapsulation key,
+// the secret of ML-KEM, and T = BLAKE2s-256("cvlan quantum 2 transcript", I's and R's WireGuard keys, number, encapsulation key,
 // ciphertext):
 //
-//	K = H(secret; "cvlan quantum 1 key" T)        A, C, D = H(secret; "cvlan quantum 1 answer" T), "… confirm", "… done"
+//	K = H(secret; "cvlan quantum 2 key" T)        A, C, D = H(secret; "cvlan quantum 2 answer" T), "… confirm", "… done"
 //
 // # Which key is used when
 //
@@ -21,6 +21,10 @@
 // other side is known to have it: the initiator of an exchange knows by A, and its responder by C. Until then it is Other, unless there
 // is nothing else. The key before stays as Other. Thus at no moment do the two sides lack a common key, whatever is lost, and a session
 // that lives never notices.
+//
+// WireGuard itself cannot ask a peer what it is able to do, and its sessions with such a key are between two nodes that speak this exchange. So
+// the exchange stands for what both can do: they take packets whose TCP or UDP checksum is that of the pseudo header alone (docs/adr/0053).
+// Whoever cannot do that, or more than that, needs another version of the texts above, and has no key in common with this one.
 //
 // # Who begins, and what goes wrong
 //

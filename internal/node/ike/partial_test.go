@@ -8,7 +8,6 @@ import (
 
 	"github.com/cvlan/cvlan/internal/core/offload"
 	"github.com/cvlan/cvlan/internal/core/offload/offloadtest"
-	"github.com/cvlan/cvlan/internal/node/tunnel"
 )
 
 // fields are the transport checksums of the packets that the host at an end is handed, as they are, and the packets, completed.
@@ -48,20 +47,6 @@ func TestChecksumsOfTrainsAreLeftToThePeer(t *testing.T) {
 			if !bytes.Equal(p, whole) {
 				t.Errorf("%x has arrived, want %x", p, whole)
 			}
-		}
-	})
-}
-
-// WireGuard has no way to say that the peer takes them.
-func TestChecksumsAreWholeByWireGuard(t *testing.T) {
-	inBoth(t, func(w *world, a, b *both) {
-		talks(w, a, b, time.Second)
-		a.wantProtocol(b, tunnel.WireGuard.Protocol())
-		tap := b.Twin.Tap()
-		a.Twin.SendTrain(offloadtest.TCP(a.Addr, b.Addr, []byte("a segment"), 1000))
-		w.Pass(time.Second)
-		if partial, _ := b.fields(tap, 1); partial[0] {
-			t.Error("it came partial")
 		}
 	})
 }

@@ -77,7 +77,7 @@ func lone(f *testing.F) (t *Tunnel, session *fakeSession, twin *tun.Twin) {
 	p := t.routes.peer(addressOf(netip.MustParseAddr("10.77.0.2")))
 	p.path.Store(&Path{place: place{id: 1, remote: netip.MustParseAddrPort("192.0.2.2:1")}})
 	p.path.Load().limit.Store(1300)
-	p.sealer.Store(newSealing(session))
+	p.sealer.Store(p.sealing(session))
 	t.sessions[ESP].put(address{lo: uint64(session.ours)}, &receiving{Session: session, peer: p})
 	return t, session, tun.NewTwin(tun.Config{})
 }

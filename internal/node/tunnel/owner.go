@@ -303,7 +303,7 @@ func (o *owner) event(now mono.Time, e *Event) {
 
 // current takes note of a session that a transport would have packets sealed with. That of a protocol which is not chosen is kept.
 func (o *owner) current(now mono.Time, p *Peer, s Session) {
-	c, made := s.Class().protocol(), newSealing(s)
+	c, made := s.Class().protocol(), p.sealing(s)
 	p.speaks(c).current = made
 	if c != p.protocol {
 		return

@@ -51,6 +51,7 @@ type Peer struct {
 	mark      any                // the guide's own
 	speeches  *[protocols]speech // nil: none was ever spoken
 	guided    bool               // the guide looks after it
+	completes bool               // partial checksums, by WireGuard; counts from the next session on
 	outslept  bool               // its session is from before a long sleep: it is not used, and the transport does not know
 	parting   bool               // the owner looks whether the protocol that is not chosen is in use
 	protocol  Class              // that is chosen: WireGuard or IKE
@@ -63,9 +64,9 @@ type sealing struct {
 	partial bool // trains leave with partial checksums
 }
 
-func newSealing(s Session) *sealing {
-	t, ok := s.(Trusting)
-	return &sealing{s, ok && t.TakesPartial()}
+func (p *Peer) sealing(s Session) *sealing {
+	t, says := s.(Trusting)
+	return &sealing{s, says && t.TakesPartial() || p.completes && s.Class() == WireGuardData}
 }
 
 // flow counts one direction.

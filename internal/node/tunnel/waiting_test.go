@@ -62,7 +62,7 @@ func TestMemoryOfWaitingPacketsIsGivenBackOnce(t *testing.T) {
 			for range maxWaiting {
 				a.holds(p, make([]byte, a.slotSize())) // more than goes into one batch
 			}
-			session := newSealing(&fakeSession{limit: 1 << 20})
+			session := p.sealing(&fakeSession{limit: 1 << 20})
 			err := a.release(1, p, session, newBatch(&shut{Socket: a.sock, left: left}))
 			if (err == nil) != (left == 2) {
 				t.Errorf("after %d calls: %v", left, err)
@@ -90,7 +90,7 @@ func TestPacketsWaitForAPathToo(t *testing.T) {
 	inBubble(t, func(t *testing.T, a, b *end) {
 		p := a.peer(b)
 		a.holds(p, offloadtest.Numbered(a.addr, b.addr, 0))
-		if err := a.release(1, p, newSealing(&fakeSession{limit: 9}), newBatch(a.sock)); err != nil {
+		if err := a.release(1, p, p.sealing(&fakeSession{limit: 9}), newBatch(a.sock)); err != nil {
 			t.Fatal(err)
 		}
 		a.says(b, 1, 1)

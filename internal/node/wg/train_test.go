@@ -76,6 +76,38 @@ func TestTrainsArriveAsOneRunByteForByte(t *testing.T) {
 	})
 }
 
+// A packet of a train stays alone at the other end, so that one sees what it came with. The first waited for a session.
+func TestChecksumsOfTrainsAreLeftToPeersThatCompleteThem(t *testing.T) {
+	for _, completes := range []bool{true, false} {
+		inWorld(t, 1, func(w *world) {
+			a, b := w.pair()
+			a.knows(b, func(c *tunnel.PeerConfig) { c.Completes = completes })
+			tap := b.twin.Tap()
+			train := offloadtest.TCP(a.addr, b.addr, []byte("a segment of a train"), 1000)
+			whole := offloadtest.Finish(offload.Super{Layout: train.Layout, Packet: bytes.Clone(train.Packet)})
+			for i := range 3 {
+				a.twin.SendTrain(train)
+				w.Pass(time.Second)
+				select {
+				case got := <-tap:
+					if got.Partial != (completes && i > 0) {
+						w.Errorf("to one that completes: %v; packet %d is partial: %v", completes, i, got.Partial)
+					}
+					packet := got.Packet
+					if got.Partial {
+						packet = offloadtest.Finish(got)
+					}
+					if !bytes.Equal(packet, whole) {
+						w.Errorf("%x has arrived, want %x", packet, whole)
+					}
+				default:
+					w.Fatal("nothing has arrived")
+				}
+			}
+		})
+	}
+}
+
 // The kernel of a host that takes no UDP trains gets packets.
 func TestTrainsThatTheHostDoesNotTakeArriveAsPackets(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
