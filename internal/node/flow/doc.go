@@ -32,6 +32,9 @@
 // direction and with the same opener. One that is no longer allowed stays as cut: what either end says is dropped, and counted, until it
 // has been idle for as long as above, or a Set allows it again. Swap costs nothing a flow.
 //
+// Both ends do not hear at one instant that they are to speak by IPsec. Ours does not use anything else from then on; what still comes otherwise, and
+// passed before, passes for Notice.
+//
 // # ICMP errors
 //
 // An error passes if it quotes, and is sent to, the sender of a packet of a flow that came the other way and is allowed. Who sends it does

@@ -105,8 +105,11 @@ func sane(flags uint8) bool {
 func (q *question) ask() (r filter.Reason) {
 	if q.out {
 		r, q.rule = q.r.set.JudgeOut(&q.p, q.ipsec)
-	} else {
-		r, q.rule = q.r.set.JudgeIn(&q.p, q.ipsec)
+		return r
+	}
+	r, q.rule = q.r.set.JudgeIn(&q.p, q.ipsec)
+	if r == filter.NeedsIPsec && q.r.before != nil && q.r.before.In(&q.p, false) == filter.Allowed {
+		return filter.Allowed
 	}
 	return r
 }
@@ -115,7 +118,22 @@ func (q *question) ask() (r filter.Reason) {
 func (q *question) opens(k *key, out bool) (r filter.Reason) {
 	service := k.service(out)
 	r, q.rule = q.r.set.Judge(out, filter.Address{Hi: k[0], Lo: k[1]}, filter.Address{Hi: k[2], Lo: k[3]}, service, service, q.ipsec)
+	if r == filter.NeedsIPsec {
+		r = q.unaware(k, out)
+	}
 	return r
+}
+
+// unaware judges a packet, of a flow that our end has opened or the other, that needs IPsec and has none: its sender may not know that yet.
+func (q *question) unaware(k *key, out bool) filter.Reason {
+	if q.out || q.r.before == nil {
+		return filter.NeedsIPsec
+	}
+	service := k.service(out)
+	if r, _ := q.r.before.Judge(out, filter.Address{Hi: k[0], Lo: k[1]}, filter.Address{Hi: k[2], Lo: k[3]}, service, service, false); r != filter.Allowed {
+		return filter.NeedsIPsec
+	}
+	return filter.Allowed
 }
 
 // known decides about a packet of a flow, with the lock of its shard.
@@ -196,6 +214,9 @@ func (q *question) unknown(s *shard, at place, k *key) filter.Reason {
 	var reason filter.Reason // as opens, written out: what comes here begins a flow, and a call counts
 	service := k.service(out)
 	reason, q.rule = q.r.set.Judge(out, filter.Address{Hi: k[0], Lo: k[1]}, filter.Address{Hi: k[2], Lo: k[3]}, service, service, q.ipsec)
+	if reason == filter.NeedsIPsec {
+		reason = q.unaware(k, out)
+	}
 	if reason != filter.Allowed || q.passing(k) {
 		return asSeen(reason, out == q.out)
 	}

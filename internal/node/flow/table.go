@@ -1,10 +1,12 @@
 package flow
 
 import (
+	"cmp"
 	"math/bits"
 	"math/rand/v2"
 	"net/netip"
 	"sync/atomic"
+	"time"
 
 	"github.com/cvlan/cvlan/internal/base/mono"
 	"github.com/cvlan/cvlan/policy/filter"
@@ -28,12 +30,16 @@ type Table struct {
 	log       denials
 }
 
+// Notice is for how long after Swap packets still come by another protocol than IPsec from peers that have not heard yet that it is needed now.
+const Notice = time.Second
+
 // rules are a Set in force.
 type rules struct {
-	set   *filter.Set
-	epoch uint32 // how many Sets there were before
-	usage usage
-	only  bool // some pair talks through IPsec only
+	set    *filter.Set
+	epoch  uint32 // how many Sets there were before
+	usage  usage
+	only   bool        // some pair talks through IPsec only
+	before *filter.Set // for Notice: what came by another protocol passes if this let it, and set wants no more than IPsec; nil: not
 }
 
 // New makes a Table without rules: it lets nothing pass until Swap.
@@ -53,11 +59,35 @@ func New(c Config) *Table {
 }
 
 // Swap puts other rules in force. Each flow is judged by them at its next packet. nil lets nothing pass. Counters of rules go on while Sets
-// have the same generation, that is, while their rules are numbered by the same document.
+// have the same generation, that is, while their rules are numbered by the same document. What needs IPsec from now on still passes for Notice if it
+// comes by another protocol.
 func (t *Table) Swap(set *filter.Set) {
 	for {
 		old := t.rules.Load()
-		if t.rules.CompareAndSwap(old, &rules{set: set, epoch: old.epoch + 1, usage: usageOf(set, old), only: set != nil && set.NeedsIPsec()}) {
+		r := &rules{set: set, epoch: old.epoch + 1, usage: usageOf(set, old), only: set != nil && set.NeedsIPsec()}
+		if r.only {
+			r.before = cmp.Or(old.before, old.set)
+		}
+		if !t.rules.CompareAndSwap(old, r) {
+			continue
+		}
+		if r.before != old.before && r.before != nil {
+			time.AfterFunc(Notice, func() { t.insist(r.before) })
+		}
+		return
+	}
+}
+
+// insist forgets what was in force before the rules that are, if that is before.
+func (t *Table) insist(before *filter.Set) {
+	for {
+		r := t.rules.Load()
+		if r.before != before {
+			return
+		}
+		strict := *r
+		strict.before = nil
+		if t.rules.CompareAndSwap(r, &strict) {
 			return
 		}
 	}
