@@ -112,7 +112,7 @@ func (p Plan) live(private key.WGPrivate, s Setup) error {
 	}
 	t.SetSources([]netip.Addr{p.Address.Addr()})
 	if err := t.SetPeer(tunnel.PeerConfig{
-		Key: p.Peer, Allowed: []netip.Prefix{netip.PrefixFrom(p.PeerIn, 32)}, Candidates: []netip.AddrPort{p.PeerAt}, Completes: true,
+		Key: p.Peer, Allowed: []netip.Prefix{netip.PrefixFrom(p.PeerIn, 32)}, Candidates: []netip.AddrPort{p.PeerAt}, TakesPartial: true,
 	}); err != nil {
 		return err
 	}

@@ -62,7 +62,7 @@ func (e *Engine) setPeer(p *netmap.Peer) {
 	all, kinds := e.candidates(p)
 	routed, besides := e.behind(p)
 	e.set(p.Record.Node.String(), tunnel.PeerConfig{Key: p.Record.WG, Node: p.Record.Node, Allowed: append(hosts(p), routed...), Besides: besides, Protocol: classOf(speaks.By), Strict: speaks.Only && speaks.Open(),
-		Guided: g != nil, Completes: g != nil, Candidates: all}) // whoever has a key of core/quantum completes
+		Guided: g != nil, TakesPartial: g != nil, Candidates: all}) // as all do that have a key of core/quantum
 	if g == nil {
 		return
 	}

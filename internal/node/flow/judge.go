@@ -116,12 +116,16 @@ func (q *question) ask() (r filter.Reason) {
 
 // opens has the rules judge whether an end may begin a flow: ours, out, or the other.
 func (q *question) opens(k *key, out bool) (r filter.Reason) {
-	service := k.service(out)
-	r, q.rule = q.r.set.Judge(out, filter.Address{Hi: k[0], Lo: k[1]}, filter.Address{Hi: k[2], Lo: k[3]}, service, service, q.ipsec)
-	if r == filter.NeedsIPsec {
+	if r, q.rule = k.judge(q.r.set, out, q.ipsec); r == filter.NeedsIPsec {
 		r = q.unaware(k, out)
 	}
 	return r
+}
+
+// judge has a Set judge what begins the flow, out or in.
+func (k *key) judge(set *filter.Set, out, ipsec bool) (filter.Reason, int) {
+	service := k.service(out)
+	return set.Judge(out, filter.Address{Hi: k[0], Lo: k[1]}, filter.Address{Hi: k[2], Lo: k[3]}, service, service, ipsec)
 }
 
 // unaware judges a packet, of a flow that our end has opened or the other, that needs IPsec and has none: its sender may not know that yet.
@@ -129,8 +133,7 @@ func (q *question) unaware(k *key, out bool) filter.Reason {
 	if q.out || q.r.before == nil {
 		return filter.NeedsIPsec
 	}
-	service := k.service(out)
-	if r, _ := q.r.before.Judge(out, filter.Address{Hi: k[0], Lo: k[1]}, filter.Address{Hi: k[2], Lo: k[3]}, service, service, false); r != filter.Allowed {
+	if r, _ := k.judge(q.r.before, out, false); r != filter.Allowed {
 		return filter.NeedsIPsec
 	}
 	return filter.Allowed

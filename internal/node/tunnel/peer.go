@@ -51,7 +51,7 @@ type Peer struct {
 	mark      any                // the guide's own
 	speeches  *[protocols]speech // nil: none was ever spoken
 	guided    bool               // the guide looks after it
-	completes bool               // partial checksums, by WireGuard; counts from the next session on
+	partial   bool               // PeerConfig.TakesPartial
 	outslept  bool               // its session is from before a long sleep: it is not used, and the transport does not know
 	parting   bool               // the owner looks whether the protocol that is not chosen is in use
 	protocol  Class              // that is chosen: WireGuard or IKE
@@ -66,7 +66,7 @@ type sealing struct {
 
 func (p *Peer) sealing(s Session) *sealing {
 	t, says := s.(Trusting)
-	return &sealing{s, says && t.TakesPartial() || p.completes && s.Class() == WireGuardData}
+	return &sealing{s, says && t.TakesPartial() || p.partial && s.Class() == WireGuardData}
 }
 
 // flow counts one direction.

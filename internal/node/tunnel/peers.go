@@ -147,7 +147,7 @@ func (o *owner) setPeer(c PeerConfig) error {
 		p = &Peer{key: c.Key, node: c.Node, guided: c.Guided, picker: path.Picker{Refused: o.t.refused}}
 		o.peers[c.Key] = p
 	}
-	p.completes = c.Completes
+	p.partial = c.TakesPartial
 	if o.guided(p) {
 		o.route(p, c.Allowed, c.Besides)
 		o.guide.Put(now, p)

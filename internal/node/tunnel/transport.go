@@ -169,7 +169,8 @@ type PeerConfig struct {
 	Protocol   Class            // WireGuard or IKE; Unknown: the first of these that the tunnel speaks
 	Strict     bool             // by no other protocol, from now on: packets wait until it has a session
 	Guided     bool             // the tunnel's Guide knows where it is; candidates, preshared key and keepalive are its business
-	Completes  bool             // it takes packets with partial checksums by WireGuard, whose sessions cannot say so; from the next one on
 	Candidates []netip.AddrPort // where it may be reached, most wanted first; at most MaxCandidates count; none: those of before
 	Keepalive  time.Duration    // how long the tunnel may be silent before an empty packet keeps NATs open; 0: for ever
+	// TakesPartial says of the peer's sessions of WireGuard, which cannot, what Trusting sessions say of themselves; it counts from the next one on.
+	TakesPartial bool
 }

@@ -77,11 +77,11 @@ func TestTrainsArriveAsOneRunByteForByte(t *testing.T) {
 }
 
 // A packet of a train stays alone at the other end, so that one sees what it came with. The first waited for a session.
-func TestChecksumsOfTrainsAreLeftToPeersThatCompleteThem(t *testing.T) {
-	for _, completes := range []bool{true, false} {
+func TestChecksumsOfTrainsAreLeftToPeersThatTakeThem(t *testing.T) {
+	for _, takes := range []bool{true, false} {
 		inWorld(t, 1, func(w *world) {
 			a, b := w.pair()
-			a.knows(b, func(c *tunnel.PeerConfig) { c.Completes = completes })
+			a.knows(b, func(c *tunnel.PeerConfig) { c.TakesPartial = takes })
 			tap := b.twin.Tap()
 			train := offloadtest.TCP(a.addr, b.addr, []byte("a segment of a train"), 1000)
 			whole := offloadtest.Finish(offload.Super{Layout: train.Layout, Packet: bytes.Clone(train.Packet)})
@@ -90,8 +90,8 @@ func TestChecksumsOfTrainsAreLeftToPeersThatCompleteThem(t *testing.T) {
 				w.Pass(time.Second)
 				select {
 				case got := <-tap:
-					if got.Partial != (completes && i > 0) {
-						w.Errorf("to one that completes: %v; packet %d is partial: %v", completes, i, got.Partial)
+					if got.Partial != (takes && i > 0) {
+						w.Errorf("to one that takes them: %v; packet %d is partial: %v", takes, i, got.Partial)
 					}
 					packet := got.Packet
 					if got.Partial {
